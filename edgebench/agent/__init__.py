@@ -1,0 +1,36 @@
+"""What runs on the target: one JSON request in, one JSON answer out, one process each.
+
+    measure   load an artifact, warm up, time it (or mark its memory); or time a reference workload
+    infer     the artifact's outputs for given inputs
+    facts     what machine this is, which runtimes it has
+
+By hand on a board: `python3 edgebench-agent.pyz < request.json`.
+"""
+
+from typing import Any
+
+from edgebench.shelf import load
+
+REQUESTS = ("facts", "infer", "measure")
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer one request; what goes wrong is part of the answer."""
+    try:
+        return {"ok": True, "value": _handler(request["do"])(request)}
+    except Exception as error:  # the seam: a foreign error becomes data, the sweep on the host goes on
+        return {"ok": False, "error": f"{type(error).__name__}: {error}".splitlines()[0]}
+
+
+def _handler(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in REQUESTS:
+        raise ValueError(f"no request {name!r} (has {', '.join(REQUESTS)})")
+    return import_module(f"edgebench.agent.{name}").answer
+
+
+def open_session(request: dict[str, Any]) -> Any:
+    """Open the runtime's session on the request's artifact."""
+    runtime = load("runtimes", request["runtime"])
+    return runtime.open(request["path"], threads=request["threads"], batch=request["batch"])

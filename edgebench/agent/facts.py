@@ -1,0 +1,25 @@
+"""A facts request -> the machine, and the version and options of every runtime asked for."""
+
+from importlib.metadata import PackageNotFoundError, distributions
+from typing import Any
+
+from edgebench.agent import machine
+from edgebench.shelf import load, names
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Describe this target; a runtime that is not installed here has no version."""
+    wanted = request["runtimes"] or names("runtimes")
+    return {
+        "machine": machine.identity(),
+        "packages": {item.metadata["Name"]: item.version for item in distributions() if item.metadata["Name"]},
+        "runtimes": {name: _runtime(name) for name in wanted},
+    }
+
+
+def _runtime(name: str) -> dict[str, Any]:
+    runtime = load("runtimes", name)
+    try:
+        return {"version": runtime.version(), "options": list(runtime.OPTIONS)}
+    except PackageNotFoundError as missing:
+        return {"version": "", "options": [], "missing": str(missing.name)}

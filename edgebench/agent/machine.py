@@ -1,0 +1,109 @@
+"""/proc and /sys -> what this machine is, how it is now, and what this process holds.
+
+Every reader answers with what the kernel says or leaves the fact out: nothing is guessed.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+from time import CLOCK_BOOTTIME, clock_gettime
+
+_CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq/"
+_ISA = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "fphp", "i8mm", "sve")
+
+
+def read(path: str) -> str:
+    """Return the file's text without its end of line, empty where it cannot be read."""
+    try:
+        return Path(path).read_text(errors="replace").strip("\n\0 ")
+    except OSError:
+        return ""
+
+
+def _field(text: str, *names: str) -> str:
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in names:
+            return value.strip()
+    return ""
+
+
+def identity() -> dict[str, str]:
+    """Return what does not change while the machine is up: board, CPU, ISA flags, kernel, governor, Python."""
+    cpu = read("/proc/cpuinfo")
+    flags = set(_field(cpu, "flags", "Features").split())
+    found = {
+        "board": read("/proc/device-tree/model"),
+        "machine": platform.machine(),
+        "cpu": _field(cpu, "model name", "Model"),
+        "cores": str(os.cpu_count() or ""),
+        "usable_cores": str(len(os.sched_getaffinity(0))),
+        "isa": " ".join(flag for flag in _ISA if flag in flags),
+        "hypervisor": "yes" if "hypervisor" in flags else "",
+        "memory_bytes": str(int(_field(read("/proc/meminfo"), "MemTotal").split()[0]) * 1024),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "libc": " ".join(platform.libc_ver()),
+        "governor": read(_CPUFREQ + "scaling_governor"),
+        "max_clock_mhz": _megahertz(read(_CPUFREQ + "cpuinfo_max_freq")),
+        "turbo_off": read("/sys/devices/system/cpu/intel_pstate/no_turbo"),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python_path": sys.executable,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def conditions() -> dict[str, str]:
+    """Return what changes from minute to minute: clock, temperature, load, free memory, swap in use."""
+    memory = read("/proc/meminfo")
+    swap = [int((_field(memory, name) or "0").split()[0]) for name in ("SwapTotal", "SwapFree")]
+    found = {
+        "clock_mhz": _megahertz(read(_CPUFREQ + "scaling_cur_freq")) or _field(read("/proc/cpuinfo"), "cpu MHz"),
+        "governor": read(_CPUFREQ + "scaling_governor"),
+        "temperature_c": _celsius(read("/sys/class/thermal/thermal_zone0/temp")),
+        "load_1min": read("/proc/loadavg").partition(" ")[0],
+        "available_bytes": str(int(_field(memory, "MemAvailable").split()[0]) * 1024),
+        "swap_used_bytes": str((swap[0] - swap[1]) * 1024),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _megahertz(kilohertz: str) -> str:
+    return f"{int(kilohertz) / 1000:.0f}" if kilohertz else ""
+
+
+def _celsius(millidegrees: str) -> str:
+    return f"{int(millidegrees) / 1000:.1f}" if millidegrees else ""
+
+
+def cpu_seconds() -> tuple[float, float, float]:
+    """Return (busy, stolen by the hypervisor, all) CPU seconds of the whole machine since it booted."""
+    ticks = [int(value) for value in read("/proc/stat").splitlines()[0].split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
+    scale = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + irq + softirq) / scale, steal / scale, sum(ticks) / scale
+
+
+def since_process_start_s() -> float:
+    """Return the seconds since the kernel started this process: interpreter and imports included."""
+    started_ticks = int(read("/proc/self/stat").rpartition(")")[2].split()[19])
+    return clock_gettime(CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
+
+
+def reset_peak() -> None:
+    """Set this process's high-water mark of resident memory to what is resident now (proc(5), clear_refs 5)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def resident_bytes() -> int:
+    """Return what this process holds in memory now (VmRSS)."""
+    return _status_bytes("VmRSS")
+
+
+def peak_bytes() -> int:
+    """Return the most it held since `reset_peak` (VmHWM)."""
+    return _status_bytes("VmHWM")
+
+
+def _status_bytes(name: str) -> int:
+    return int(_field(read("/proc/self/status"), name).split()[0]) * 1024

@@ -1,0 +1,102 @@
+"""A measure request -> what one fresh process saw: load, first inference, samples or memory marks."""
+
+from collections.abc import Callable
+from time import perf_counter, process_time
+from typing import Any
+
+from edgebench.agent import machine, open_session, reference, timing
+from edgebench.shelf import load
+
+MEMORY_ITERATIONS = 10
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Measure the artifact or the reference workload that the request names, for the purpose it names."""
+    before = machine.conditions()
+    seen = _memory(request) if request["purpose"] == "memory" else _latency(request)
+    after = machine.conditions()
+    return seen | {
+        "conditions": {f"{key}_before": value for key, value in before.items()}
+        | {f"{key}_after": value for key, value in after.items()}
+    }
+
+
+def _opener(request: dict[str, Any]) -> Callable[[], Callable[[], object]]:
+    if workload := request.get("reference"):
+        return lambda: reference.open(workload)
+    load("runtimes", request["runtime"]).prepare()  # importing the engine is the process's start, not its load
+
+    def opener() -> Callable[[], object]:
+        run: Callable[[], object] = open_session(request).run
+        return run
+
+    return opener
+
+
+def _warms_up(request: dict[str, Any]) -> bool:
+    return "reference" in request or bool(load("runtimes", request["runtime"]).WARMS_UP)
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    started = perf_counter()
+    value = call()
+    return value, perf_counter() - started
+
+
+def _latency(request: dict[str, Any]) -> dict[str, Any]:
+    opener = _opener(request)
+    run, load_s = _timed(opener)
+    _, first_s = _timed(run)
+    start_s = machine.since_process_start_s()
+    warmup_s = request["warmup_s"] if _warms_up(request) else 0.0
+    iteration_s = timing.warm_up(run, least_s=warmup_s, least_iterations=request["warmup_iterations"])
+    count = request["iterations"] or timing.iterations(
+        start_s=start_s + warmup_s,
+        iteration_s=iteration_s,
+        least=request["least_iterations"],
+        most=request["most_iterations"],
+    )
+    busy, stolen, total = machine.cpu_seconds()
+    wall, cpu = perf_counter(), process_time()
+    samples = timing.sample(run, count)
+    wall, cpu = perf_counter() - wall, process_time() - cpu
+    busy_after, stolen_after, total_after = machine.cpu_seconds()
+    return {
+        "start_s": start_s,
+        "load_s": load_s,
+        "first_s": first_s,
+        "samples_s": samples,
+        "wall_s": wall,
+        "cpu_s": cpu,
+        "others_cpu": max(0.0, busy_after - busy - cpu) / wall,
+        "steal": (stolen_after - stolen) / max(total_after - total, 1e-9),
+        "memory": None,
+    }
+
+
+def _memory(request: dict[str, Any]) -> dict[str, Any]:
+    opener = _opener(request)
+    baseline = machine.resident_bytes()
+    machine.reset_peak()
+    run, load_s = _timed(opener)
+    load_peak, loaded = machine.peak_bytes(), machine.resident_bytes()
+    machine.reset_peak()
+    _, first_s = _timed(run)
+    for _ in range(MEMORY_ITERATIONS):
+        run()
+    return {
+        "start_s": machine.since_process_start_s(),
+        "load_s": load_s,
+        "first_s": first_s,
+        "samples_s": [],
+        "wall_s": 0.0,
+        "cpu_s": 0.0,
+        "others_cpu": 0.0,
+        "steal": 0.0,
+        "memory": {
+            "baseline_bytes": baseline,
+            "load_peak_bytes": load_peak,
+            "loaded_bytes": loaded,
+            "run_peak_bytes": machine.peak_bytes(),
+        },
+    }

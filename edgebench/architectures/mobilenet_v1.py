@@ -1,0 +1,74 @@
+"""MobileNetV1: depthwise-separable convolutions and two multipliers (Howard et al., arXiv:1704.04861, Table 1).
+
+Names of the state dict are timm's `mobilenetv1_100`. The last depthwise has stride 1: the table's "s2" is a misprint,
+as its own shapes and TF-Slim's code show. Activations are ReLU6, as in the released code.
+"""
+
+from torch import Tensor, nn
+
+SOURCE = "Howard et al., MobileNets, arXiv:1704.04861, Table 1"
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+RESOLUTIONS = (128, 160, 192, 224)
+SMALLEST_RESOLUTION = 32  # five strides of 2
+
+STEM = 32
+STAGES = (  # output channels, first stride, blocks
+    (64, 1, 1),
+    (128, 2, 2),
+    (256, 2, 2),
+    (512, 2, 6),
+    (1024, 2, 2),
+)
+
+
+def channels(count: int, width: float) -> int:
+    """Scale a layer's channels: truncated, never below 8 (TF-Slim mobilenet_v1.py, `depth`)."""
+    return max(int(count * width), 8)
+
+
+class Separable(nn.Module):
+    """3x3 depthwise, then 1x1 pointwise, each with batch norm and ReLU6."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv_dw = nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False)
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv_pw = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.act = nn.ReLU6(inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = self.act(self.bn1(self.conv_dw(features)))
+        features = self.act(self.bn2(self.conv_pw(features)))
+        return features
+
+
+class MobileNetV1(nn.Module):
+    """Stem, five stages of separable blocks, global average pool, linear classifier."""
+
+    def __init__(self, width: float, classes: int) -> None:
+        super().__init__()
+        inputs = channels(STEM, width)
+        self.conv_stem = nn.Conv2d(3, inputs, 3, 2, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.act = nn.ReLU6(inplace=True)
+        stages = []
+        for count, first_stride, blocks in STAGES:
+            outputs, stage = channels(count, width), list[nn.Module]()
+            for stride in (first_stride, *[1] * (blocks - 1)):
+                stage.append(Separable(inputs, outputs, stride))
+                inputs = outputs
+            stages.append(nn.Sequential(*stage))
+        self.blocks = nn.Sequential(*stages)
+        self.pool = nn.AdaptiveAvgPool2d(1)  # a mean would stay float in the int8 graph
+        self.classifier = nn.Linear(inputs, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.blocks(self.act(self.bn1(self.conv_stem(images))))
+        logits: Tensor = self.classifier(self.pool(features).flatten(1))
+        return logits
+
+
+def build(width: float, *, classes: int) -> nn.Module:
+    """Build the network for any width multiplier."""
+    return MobileNetV1(width, classes)

@@ -1,0 +1,83 @@
+"""MobileNetV2: inverted residuals with linear bottlenecks (Sandler et al., arXiv:1801.04381, Table 2).
+
+Names of the state dict are torchvision's. The last 1x1 convolution keeps its 1280 channels at widths below 1
+(paper, section 4).
+"""
+
+from torch import Tensor, nn
+
+SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2"
+WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+RESOLUTIONS = (96, 128, 160, 192, 224)
+SMALLEST_RESOLUTION = 32  # five strides of 2
+
+STEM, LAST, DROPOUT = 32, 1280, 0.2
+STAGES = (  # expansion t, output channels c, blocks n, first stride s
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+def channels(count: float, divisor: int = 8) -> int:
+    """Round to the nearest multiple of `divisor`, never more than 10 % below (TF-Slim `_make_divisible`)."""
+    rounded = max(divisor, int(count + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * count else rounded
+
+
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU6."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(inplace=True),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expand, 3x3 depthwise, 1x1 linear projection; added to its input where the shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.conv = nn.Sequential(
+            *([convolution(inputs, hidden, 1)] if expansion != 1 else []),
+            convolution(hidden, hidden, 3, stride, groups=hidden),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, features: Tensor) -> Tensor:
+        projected: Tensor = self.conv(features)
+        return features + projected if self.residual else projected
+
+
+class MobileNetV2(nn.Module):
+    """Stem, 17 inverted residuals, 1x1 convolution, global average pool, dropout, linear classifier."""
+
+    def __init__(self, width: float, classes: int) -> None:
+        super().__init__()
+        inputs, last = channels(STEM * width), channels(LAST * max(1.0, width))
+        layers: list[nn.Module] = [convolution(3, inputs, 3, 2)]
+        for expansion, count, blocks, first_stride in STAGES:
+            outputs = channels(count * width)
+            for stride in (first_stride, *[1] * (blocks - 1)):
+                layers.append(InvertedResidual(inputs, outputs, stride, expansion))
+                inputs = outputs
+        self.features = nn.Sequential(*layers, convolution(inputs, last, 1))
+        self.pool = nn.AdaptiveAvgPool2d(1)  # a mean would stay float in the int8 graph
+        self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(last, classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.pool(self.features(images)).flatten(1))
+        return logits
+
+
+def build(width: float, *, classes: int) -> nn.Module:
+    """Build the network for any width multiplier."""
+    return MobileNetV2(width, classes)

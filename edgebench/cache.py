@@ -1,0 +1,110 @@
+"""A key -> a file made once, kept with the card that says what it is, and verified by hash on use.
+
+The card is written last, by renaming: a file without one was interrupted and does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from edgebench.errors import RequestError
+from edgebench.record import Artifact, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HOME_VARIABLE = "EDGEBENCH_CACHE"
+CARD = ".card.json"
+_PACKAGE = Path(__file__).parent
+
+
+Card = Artifact | Weights
+C = TypeVar("C", Artifact, Weights)
+
+
+def home() -> Path:
+    """Return the cache directory: `$EDGEBENCH_CACHE`, or the user's own."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get(HOME_VARIABLE) or user_cache_path("edgebench"))
+
+
+def folder(kind: str) -> Path:
+    """Return the cache's folder for one kind of file, made if need be.
+
+    Raises:
+        RequestError: it cannot be made.
+    """
+    place = home() / kind
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            f"cannot keep files in {place}: {error.strerror}; set {HOME_VARIABLE} to a writable folder"
+        ) from error
+    return place
+
+
+def key(parts: Mapping[str, str]) -> str:
+    """Hash everything that shapes a file into 16 hexadecimal digits."""
+    text = "\n".join(f"{name}={value}" for name, value in sorted(parts.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def source(*modules: str) -> str:
+    """Hash the source of modules of this package, named by path: `formats/onnx`."""
+    return hashlib.sha256(b"".join((_PACKAGE / f"{module}.py").read_bytes() for module in modules)).hexdigest()[:16]
+
+
+def sha256(path: str | Path) -> str:
+    """Hash a file's content."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def find(kind: str, stem: str, card_type: type[C]) -> C | None:
+    """Return the card kept under `stem`, or None; a card that cannot be read counts as none."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(card_type).validate_json((home() / kind / f"{stem}{CARD}").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def is_intact(card: Card) -> bool:
+    """Tell whether the card's file is still the one that was described."""
+    try:
+        return sha256(card.path) == card.sha256
+    except OSError:
+        return False
+
+
+def keep(kind: str, stem: str, suffix: str, make: Callable[[Path], C]) -> C:
+    """Let `make` write a file and describe it; keep both under `stem`.
+
+    One process makes at a time; the file appears whole or not at all.
+    """
+    from filelock import FileLock
+    from pydantic import TypeAdapter
+
+    place = folder(kind)
+    path, card_path = place / f"{stem}{suffix}", place / f"{stem}{CARD}"
+    scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
+    with FileLock(place / f"{stem}.lock"):
+        try:
+            card = replace(make(scratch), path=str(path), sha256=sha256(scratch))
+            scratch.replace(path)
+            scratch.write_bytes(TypeAdapter(type(card)).dump_json(card, indent=2))
+            scratch.replace(card_path)
+        except OSError as error:
+            raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
+        finally:
+            scratch.unlink(missing_ok=True)
+    return card

@@ -1,0 +1,95 @@
+"""argv -> one call -> exit code: no logic, no numbers."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgebench import __version__
+from edgebench.errors import EdgebenchError
+
+SOME_FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Measure vision networks on the machines they are meant for: latency, memory, accuracy, int8 against float.",
+    epilog="Exit codes: 0 answered, 1 some case failed (see its row), 2 the request cannot be met, 130 interrupted.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None: ...
+
+
+@app.command()
+def run(
+    sweep: Annotated[str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, grid, heavy.")] = "",
+    target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
+    model: Annotated[str, typer.Option(help="Networks; instead of a sweep's.")] = "",
+    width: Annotated[str, typer.Option(help="Width multipliers.")] = "",
+    resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
+    precision: Annotated[str, typer.Option(help="fp32, int8.")] = "",
+    runtime: Annotated[str, typer.Option(help="Inference engines.")] = "",
+    threads: Annotated[str, typer.Option(help="Threads an inference may use.")] = "",
+    batch: Annotated[str, typer.Option(help="Images an inference.")] = "",
+    weights: Annotated[str, typer.Option(help="trained (on first use), random, or none.")] = "",
+    dataset: Annotated[str, typer.Option(help="Images to train, calibrate and evaluate on.")] = "",
+    preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
+    time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
+    name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases, what is cached and the time.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
+    from edgebench import pipeline, request, screen
+
+    asked = request.sweep(
+        sweep, target=target, model=model, width=width, resolution=resolution, precision=precision, runtime=runtime,
+        threads=threads, batch=batch, weights=weights, dataset=dataset, preset=preset, time_limit=time_limit, name=name,
+    )  # fmt: skip
+    if dry_run:
+        screen.show_forecast(pipeline.forecast(asked))
+        return
+    with screen.progress(quiet=quiet) as show:
+        outcome = pipeline.run(asked, show)
+    (screen.show_json if json else screen.show_table)(outcome.table)
+    raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(help="A results folder, such as results/default.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Render a results folder's tables again from its journal."""
+    from edgebench import report as reporting
+    from edgebench import screen
+
+    table = reporting.write(results)
+    (screen.show_json if json else screen.show_table)(table)
+
+
+def main() -> None:
+    """Run the command line; what edgebench raises on purpose is one line on standard error."""
+    try:
+        app()
+    except EdgebenchError as error:
+        typer.echo(f"edgebench: {' '.join(str(error).split())}", err=True)
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

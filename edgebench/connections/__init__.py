@@ -1,0 +1,27 @@
+"""Ways to reach a target, one file each.
+
+A connection offers `open(target, bundle, sha256) -> Connection`, and a Connection
+
+    push(path, sha256) -> str              put a file on the target, return its path there
+    run(request, *, timeout_s, ...) -> value    start a fresh agent process, return its answer
+    close()
+
+Both raise AgentError with a reason that names what happened on the other side.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Connection(Protocol):
+    """A way to one target."""
+
+    def push(self, path: Path, sha256: str) -> str:
+        """Put a file on the target, unless it is there; return its path there."""
+
+    def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
+        """Answer one request in a fresh agent process; the caller blocks."""
+
+    def close(self) -> None:
+        """Let go of the target."""

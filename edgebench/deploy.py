@@ -1,0 +1,72 @@
+"""Agent bundle and artifacts -> a target, by content hash."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from edgebench import cache
+from edgebench.connections import Connection
+from edgebench.errors import CaseError
+from edgebench.record import Artifact
+from edgebench.shelf import load
+from edgebench.spec import Target
+
+# The floors from `agent` down; a test runs them alone to prove that they need nothing above.
+TRAVELS = ("agent", "architectures", "build", "errors", "runtimes", "shelf", "spec")
+_PACKAGE = Path(__file__).parent
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes
+_MAIN = "from edgebench.agent.__main__ import main\nmain()\n"
+
+
+def bundle() -> tuple[Path, str]:
+    """Write the agent as one zip that Python runs; return its path and hash, identical for identical sources."""
+    content = _zip()
+    digest = hashlib.sha256(content).hexdigest()
+    path = cache.folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
+    if not path.exists() or cache.sha256(path) != digest:
+        scratch = path.with_suffix(f".{os.getpid()}")
+        scratch.write_bytes(content)
+        scratch.replace(path)
+    return path, digest
+
+
+@contextmanager
+def connect(target: Target) -> Iterator[tuple[Connection, str]]:
+    """Open the target's connection with the agent on it; give it and the agent's hash, and close it."""
+    path, digest = bundle()
+    connection: Connection = load("connections", target.connection).open(target, path)
+    try:
+        yield connection, digest
+    finally:
+        connection.close()
+
+
+def deploy(connection: Connection, artifact: Artifact) -> str:
+    """Put the artifact on the target; return its path there.
+
+    Raises:
+        CaseError: the file is no longer what its card says.
+    """
+    if not cache.is_intact(artifact):
+        raise CaseError(f"{artifact.path} changed after it was made; run again to make it anew")
+    return connection.push(Path(artifact.path), artifact.sha256)
+
+
+def _zip() -> bytes:
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:
+        for name, text in [("__main__.py", _MAIN), *_sources()]:
+            archive.writestr(ZipInfo(name, _EPOCH), text, ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _sources() -> list[tuple[str, str]]:
+    files = [_PACKAGE / "__init__.py"]
+    for name in TRAVELS:
+        folder = _PACKAGE / name
+        files += sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+    return [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in files]

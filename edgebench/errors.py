@@ -1,0 +1,47 @@
+"""The tree of errors; every message says what was wanted, what was found and what to do.
+
+    EdgebenchError
+    |-- RequestError      the request cannot be met: refused before anything runs, exit code 2
+    |   |-- UnknownName       no such plug-in, target or sweep; suggests the nearest
+    |   |-- InvalidFile       a TOML or journal that cannot be read: file, line, key
+    |   `-- Busy              somebody else is measuring there
+    `-- CaseError         one case failed: recorded as a Failure, the sweep goes on
+        `-- AgentError        the process on the target died, hung or answered nonsense
+
+Anything else that is raised is a bug and keeps its traceback.
+"""
+
+from difflib import get_close_matches
+
+
+class EdgebenchError(Exception):
+    """Root of everything edgebench raises on purpose."""
+
+
+class RequestError(EdgebenchError):
+    """The request cannot be met; nothing was run."""
+
+
+class UnknownName(RequestError):
+    """A name that nothing answers to: `no runtime 'onx' (has null, onnxruntime); did you mean ...?`."""
+
+    def __init__(self, noun: str, wanted: str, known: tuple[str, ...]) -> None:
+        near = get_close_matches(wanted, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        super().__init__(f"no {noun} '{wanted}' (has {', '.join(known) or 'none'}){hint}")
+
+
+class InvalidFile(RequestError):
+    """A file that does not say what it should: `sweep.toml:7: models.0.width: unknown key`."""
+
+
+class Busy(RequestError):
+    """Another process holds the target or the results folder."""
+
+
+class CaseError(EdgebenchError):
+    """One case cannot be built, exported, measured or evaluated; the others can."""
+
+
+class AgentError(CaseError):
+    """The agent's process died, ran out of time, or its answer could not be read."""

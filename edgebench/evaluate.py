@@ -1,0 +1,90 @@
+"""An artifact on its own runtime -> accuracy on real images, and an int8 file's agreement with its float parent."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass
+from math import log10
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from edgebench import cache
+from edgebench.record import Accuracy
+from edgebench.shelf import load
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+    from edgebench.connections import Connection
+    from edgebench.record import Session
+    from edgebench.spec import Case
+
+BATCH = 32
+TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """An artifact on a target: where it lies there, and its hash."""
+
+    path: str
+    sha256: str
+
+
+def evaluate(
+    case: Case, deployed: Deployed, parent: Deployed | None, connection: Connection, session: Session
+) -> Accuracy:
+    """Run the test split through the artifact, and through its float parent where it has one.
+
+    Raises:
+        AgentError: the runtime could not answer.
+    """
+    images, labels = load("datasets", case.variant.dataset).load("test", case.variant.resolution)
+    outputs = infer(case, deployed, images, connection)
+    reference = infer(case, parent, images, connection) if parent else None
+    return Accuracy(
+        case=case,
+        session=session.id,
+        epoch=session.environment.epoch,
+        artifact_sha256=deployed.sha256,
+        dataset=case.variant.dataset,
+        images=len(labels),
+        correct=int((outputs.argmax(1) == labels).sum()),
+        parent_sha256=parent.sha256 if parent else "",
+        agreement=agreement(reference, outputs) if reference is not None else None,
+        sqnr_db=sqnr_db(reference, outputs) if reference is not None else None,
+    )
+
+
+def infer(case: Case, deployed: Deployed, images: NDArray[float32], connection: Connection) -> NDArray[float32]:
+    """Return the artifact's outputs, (N, classes) float32, for images (N, 3, R, R)."""
+    import numpy
+
+    with TemporaryDirectory() as scratch:
+        inputs = Path(scratch) / "images.f32"
+        inputs.write_bytes(images.astype("<f4").tobytes())
+        request = {
+            "do": "infer",
+            "runtime": case.runtime.name,
+            "path": deployed.path,
+            "threads": case.threads,
+            "batch": BATCH,
+            "inputs": connection.push(inputs, cache.sha256(inputs)),
+            "shape": images.shape,
+        }
+        answer = connection.run(request, timeout_s=TIMEOUT_S)
+    return numpy.frombuffer(b64decode(answer["outputs"]), "<f4").reshape(len(images), -1)
+
+
+def agreement(reference: NDArray[float32], outputs: NDArray[float32]) -> float:
+    """Return the share of images that both give the same top-1 class."""
+    return float((reference.argmax(1) == outputs.argmax(1)).mean())
+
+
+def sqnr_db(reference: NDArray[float32], outputs: NDArray[float32]) -> float | None:
+    """Return the signal to quantization noise ratio of the outputs, dB; None where they are equal."""
+    signal = float((reference.astype("f8") ** 2).sum())
+    noise = float(((reference.astype("f8") - outputs) ** 2).sum())
+    return 10 * log10(signal / noise) if noise and signal else None

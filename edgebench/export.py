@@ -1,0 +1,119 @@
+"""Variant and format -> artifact, made once; the card beside it says from what."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from edgebench import cache, train
+from edgebench.build import build
+from edgebench.describe import cost
+from edgebench.errors import CaseError
+from edgebench.progress import Notice, Show, Step
+from edgebench.record import Artifact
+from edgebench.shelf import load
+from edgebench.spec import Weighting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy import float32
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from edgebench.record import Weights
+    from edgebench.spec import Variant
+
+
+def find(variant: Variant, form: str) -> Artifact | None:
+    """Return the artifact that was made from exactly what would make it now; its own file is not read."""
+    weights = train.find(variant) if variant.weights == Weighting.TRAINED else None
+    if variant.weights == Weighting.TRAINED and weights is None:
+        return None
+    return cache.find("artifacts", _stem(variant, _made_by(variant, form, weights)), Artifact)
+
+
+def export(variant: Variant, form: str, show: Show) -> Artifact:
+    """Return the variant's artifact, whole: from the cache, or built, trained if need be, and written.
+
+    Raises:
+        CaseError: this variant cannot be written in this format.
+    """
+    weights = _weights(variant, show)
+    made_by = _made_by(variant, form, weights)
+    stem = _stem(variant, made_by)
+    if known := cache.find("artifacts", stem, Artifact):
+        if cache.is_intact(known):
+            return known
+        show(Notice(text=f"the cached file of {variant} was damaged: made again"))
+    show(Step(activity="export", subject=str(variant)))
+    return cache.keep("artifacts", stem, load("formats", form).SUFFIX, lambda path: _make(path, variant, form, weights))
+
+
+def _weights(variant: Variant, show: Show) -> Weights | None:
+    if variant.weights != Weighting.TRAINED:
+        return None
+    return train.find(variant) or train.train(variant, show)
+
+
+def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> Artifact:
+    writer, paper = load("formats", form), cost(variant)
+    if variant.precision not in writer.PRECISIONS:
+        raise CaseError(f"format {form} has no {variant.precision} (has {', '.join(writer.PRECISIONS)})")
+    if variant.weights == Weighting.NONE and paper.params:
+        raise CaseError(f"{variant.architecture} has {paper.params} parameters; use --weights trained or random")
+    float_nodes = writer.write(
+        path,
+        variant,
+        network=lambda: _network(variant, weights),
+        calibration=lambda: _calibration(variant),
+    )
+    return Artifact(
+        variant=str(variant),
+        format=form,
+        path="",
+        sha256="",
+        size_bytes=path.stat().st_size,
+        params=paper.params,
+        macs=paper.macs,
+        weights=variant.weights,
+        weights_sha256=weights.sha256 if weights else "",
+        quantization=variant.quantization,
+        float_nodes=float_nodes,
+        made_by=_made_by(variant, form, weights),
+    )
+
+
+def _network(variant: Variant, weights: Weights | None) -> nn.Module:
+    return build(variant, weights.path if weights else "")
+
+
+def _calibration(variant: Variant) -> NDArray[float32]:
+    """Draw the quantization's calibration images, (N, 3, R, R), from a split of their own."""
+    import numpy
+
+    assert variant.quantization is not None
+    images, _ = load("datasets", variant.dataset).load("calibration", variant.resolution)
+    drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
+    return images[drawn[: variant.quantization.images]]  # type: ignore[no-any-return]
+
+
+def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
+    """Name everything that shapes the file: change any of it and the file is another."""
+    modules = [f"architectures/{variant.architecture}", f"formats/{form}", "build", "export"]
+    parts = {
+        "variant": str(variant),
+        "classes": str(variant.classes),
+        "weights": f"{variant.weights} {weights.sha256 if weights else ''}".strip(),
+    }
+    if variant.quantization:
+        modules.append(f"datasets/{variant.dataset}")
+        parts |= {f"quantization.{name}": str(value) for name, value in asdict(variant.quantization).items()}
+        parts["calibration"] = variant.dataset
+    tools = {f"version.{tool}": version(tool) for tool in load("formats", form).TOOLS}
+    return parts | tools | {"source": cache.source(*modules)}
+
+
+def _stem(variant: Variant, made_by: dict[str, str]) -> str:
+    return f"{str(variant).replace('/', '-')}-{cache.key(made_by)}"

@@ -1,0 +1,127 @@
+"""Rounds of fresh processes, interleaved in random order, until every case is precise or the time is up."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from time import monotonic
+from typing import Any
+
+from edgebench.connections import Connection
+from edgebench.errors import AgentError
+from edgebench.measurement import allowed_half_width, is_settled, process_medians
+from edgebench.progress import Show, Step
+from edgebench.record import Failure, MemoryMarks, Reference, Run, Session
+from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
+
+REFERENCE_ITERATIONS = 20
+TIMEOUT_S = 600.0  # of one process: a case that takes longer has hung
+
+
+@dataclass(kw_only=True)
+class Job:
+    """One case with its artifact on the target, and the runs it has so far."""
+
+    case: Case
+    path: str
+    sha256: str
+    runs: list[Run] = field(default_factory=list)
+
+    def count(self, purpose: Purpose) -> int:
+        """Return how many runs of a purpose there are."""
+        return sum(run.purpose == purpose for run in self.runs)
+
+    @property
+    def iterations(self) -> int | None:
+        """The number its first process chose: frozen for the case."""
+        timed = [run for run in self.runs if run.purpose == Purpose.LATENCY]
+        return len(timed[0].samples_s) if timed else None
+
+
+Entry = tuple[Job | Reference, Purpose]
+
+
+def measure(jobs: Sequence[Job], connection: Connection, session: Session, show: Show) -> Iterator[Run | Failure]:
+    """Yield what every process saw, as it happens; a case that fails is left out of later rounds."""
+    started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
+    failed, settings = set[Case](), PRESETS[session.preset]
+    for number in range(1, settings.looks[-1] + 1):
+        entries = _round(jobs, failed, session)
+        random.shuffle(entries)
+        for done, (subject, purpose) in enumerate(entries):
+            key = (str(_case(subject)), purpose)
+            left_s = session.time_limit_s - (monotonic() - started)
+            if session.time_limit_s and left_s < spent.get(key, 0.0):
+                return
+            show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
+            before = monotonic()
+            record = _run(subject, purpose, connection, session, number)
+            spent[key] = monotonic() - before
+            if isinstance(record, Failure) and isinstance(record.case, Case):
+                failed.add(record.case)
+            if isinstance(record, Run) and isinstance(subject, Job):
+                subject.runs.append(record)
+            yield record
+
+
+def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Entry]:
+    """List this round's processes: every case that still needs some, and the reference workloads beside them."""
+    entries, settings = list[Entry](), PRESETS[session.preset]
+    for job in jobs:
+        if job.case in failed:
+            continue
+        if not is_settled(process_medians(job.runs), settings, allowed_half_width(session)):
+            entries.append((job, Purpose.LATENCY))
+        if job.count(Purpose.MEMORY) < settings.memory_runs:
+            entries.append((job, Purpose.MEMORY))
+    if entries:
+        entries += [(Reference(workload=one, target=session.environment.target), Purpose.LATENCY) for one in Workload]
+    return entries
+
+
+def _case(subject: Job | Reference) -> Case | Reference:
+    return subject.case if isinstance(subject, Job) else subject
+
+
+def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float | None) -> Step:
+    return Step(activity="measure", subject=f"{len(jobs)} cases, round {number}", done=done, total=total, left_s=left_s)
+
+
+def _run(
+    subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int
+) -> Run | Failure:
+    case = _case(subject)
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    try:
+        seen = connection.run(_request(subject, purpose, PRESETS[session.preset]), timeout_s=TIMEOUT_S)
+    except AgentError as error:
+        return Failure(
+            case=case, session=session.id, epoch=session.environment.epoch, stage="measure", reason=str(error)
+        )
+    memory = seen.pop("memory")
+    return Run(
+        case=case,
+        preset=session.preset,
+        session=session.id,
+        round=number,
+        purpose=purpose,
+        epoch=session.environment.epoch,
+        artifact_sha256=subject.sha256 if isinstance(subject, Job) else "",
+        started_at=started_at,
+        memory=MemoryMarks(**memory) if memory else None,
+        samples_s=tuple(seen.pop("samples_s")),
+        **seen,
+    )
+
+
+def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> dict[str, Any]:
+    shared = {"do": "measure", "purpose": purpose, **asdict(settings)}
+    if isinstance(subject, Reference):
+        return shared | {"reference": subject.workload, "iterations": REFERENCE_ITERATIONS, "warmup_s": 0.1}
+    return shared | {
+        "runtime": subject.case.runtime.name,
+        "path": subject.path,
+        "threads": subject.case.threads,
+        "batch": subject.case.batch,
+        "iterations": subject.iterations,
+    }

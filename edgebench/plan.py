@@ -1,0 +1,201 @@
+"""Sweep, environment and journal -> the cases of a session, and what each of them still needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from edgebench import __version__, build, train
+from edgebench.errors import RequestError, UnknownName
+from edgebench.export import find
+from edgebench.measurement import allowed_half_width, is_settled, process_medians, saturates
+from edgebench.record import Accuracy, Artifact, Run, Session, Stop
+from edgebench.shelf import load, require
+from edgebench.spec import PRESETS, Case, Precision, Purpose, Quantization, Variant, Wanted, Weighting
+from edgebench.units import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from edgebench.record import Environment, Record
+    from edgebench.spec import Sweep
+
+
+# For a forecast only: what one step took on two cores of a 2.5 GHz x86 server, seconds.
+TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the journal already has about one case in this session's epoch, and its artifact where it is cached."""
+
+    case: Case
+    artifact: Artifact | None
+    runs: tuple[Run, ...]
+    accuracy: Accuracy | None
+    is_finished: bool
+
+
+def check(sweep: Sweep) -> None:
+    """Refuse a sweep that names what does not exist, before anything runs.
+
+    Raises:
+        RequestError: the first thing that is wrong.
+    """
+    if sweep.preset not in PRESETS:
+        raise UnknownName("preset", sweep.preset, tuple(PRESETS))
+    if not (wanted := list(sweep.wanted())):
+        raise RequestError("the sweep asks for nothing: every list needs at least one entry")
+    for cell in wanted:
+        for shelf, name in (("architectures", cell.model), ("runtimes", cell.runtime), ("datasets", cell.dataset)):
+            require(shelf, name)
+        if cell.threads < 1 or cell.batch < 1:
+            raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
+
+
+def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...]:
+    """Complete each cell with what only the target knows: the runtime's version, and how its int8 must be made.
+
+    Raises:
+        RequestError: a runtime is not installed there.
+    """
+    return tuple(_case(cell, environment) for cell in wanted)
+
+
+def _case(cell: Wanted, environment: Environment) -> Case:
+    runtime = environment.runtimes.get(cell.runtime)
+    if runtime is None:
+        raise UnknownName(f"runtime of target {cell.target}", cell.runtime, tuple(environment.runtimes))
+    if not runtime.version:
+        python = environment.facts.get("python_path", "its Python")
+        raise RequestError(f"runtime {cell.runtime} is not installed on target {cell.target}; install it for {python}")
+    return Case(
+        variant=_variant(cell, environment), runtime=runtime, target=cell.target, threads=cell.threads, batch=cell.batch
+    )
+
+
+def _variant(cell: Wanted, environment: Environment) -> Variant:
+    int8 = cell.precision == Precision.INT8
+    return Variant(
+        architecture=cell.model,
+        width=cell.width,
+        resolution=cell.resolution,
+        precision=cell.precision,
+        classes=load("datasets", cell.dataset).CLASSES,
+        weights=cell.weights,
+        dataset=cell.dataset,
+        quantization=Quantization(reduce_range=saturates(environment.facts)) if int8 else None,
+    )
+
+
+def parent(variant: Variant) -> Variant | None:
+    """Return the float variant that an int8 one was quantized from."""
+    return replace(variant, precision=Precision.FP32, quantization=None) if variant.quantization else None
+
+
+def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:
+    """Open a session: this command on this target."""
+    return Session(
+        id=uuid4().hex[:12],
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        edgebench=__version__,
+        preset=sweep.preset,
+        time_limit_s=parse_duration(sweep.time_limit) if sweep.time_limit else 0.0,
+        environment=environment,
+        cases=cases,
+    )
+
+
+def known(session: Session, records: Sequence[Record]) -> tuple[Known, ...]:
+    """Look up what the journal has about each of the session's cases.
+
+    Raises:
+        RequestError: a network that was never built takes no input of its resolution.
+    """
+    return tuple(_known(case, session, records) for case in session.cases)
+
+
+def _known(case: Case, session: Session, records: Sequence[Record]) -> Known:
+    artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
+    if artifact is None:  # what has been built once needs no look: torch is slow to import
+        build.check(case.variant)
+    sha256, epoch = artifact.sha256 if artifact else "", session.environment.epoch
+    mine = [
+        record
+        for record in records
+        if isinstance(record, (Run, Accuracy))
+        and record.case == case
+        and (record.artifact_sha256, record.epoch) == (sha256, epoch)
+    ]
+    runs = [record for record in mine if isinstance(record, Run) and record.preset == session.preset]
+    accuracy = next((record for record in reversed(mine) if isinstance(record, Accuracy)), None)
+    needs_accuracy = case.variant.weights != Weighting.RANDOM and accuracy is None
+    return Known(
+        case=case,
+        artifact=artifact,
+        runs=tuple(runs),
+        accuracy=accuracy,
+        is_finished=not needs_accuracy and _is_measured(runs, session, records),
+    )
+
+
+def _is_measured(runs: list[Run], session: Session, records: Sequence[Record]) -> bool:
+    settings = PRESETS[session.preset]
+    if sum(run.purpose == Purpose.MEMORY for run in runs) < settings.memory_runs:
+        return False
+    if is_settled(process_medians(runs), settings, allowed_half_width(session)):
+        return True
+    return bool({run.session for run in runs} & _spent(session, records))
+
+
+def _spent(session: Session, records: Sequence[Record]) -> set[str]:
+    """Name the sessions that used up at least this one's time limit: the same again would be the same again."""
+    if not session.time_limit_s:
+        return set()
+    ended = {record.session for record in records if isinstance(record, Stop)}
+    limits = {record.id: record.time_limit_s for record in records if isinstance(record, Session)}
+    return {one for one in ended if limits.get(one, 0.0) >= session.time_limit_s}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a session would do and about how long it would take, seconds; the time is a rough guess.
+
+    Attributes:
+        work: each case, and what it still needs.
+    """
+
+    target: str
+    work: tuple[tuple[Case, str], ...]
+    prepare_s: float
+    measure_s: float
+
+
+def forecast(session: Session, known: Sequence[Known]) -> Forecast:
+    """Guess from what comparable steps took on two cores of a 2.5 GHz x86 server."""
+    open_cases = [one for one in known if not one.is_finished]
+    processes = PRESETS[session.preset].looks[-1] * len(open_cases)
+    measure_s = processes * PROCESS_S
+    untrained = {
+        (variant.architecture, variant.width, variant.resolution)
+        for one in open_cases
+        if one.artifact is None
+        and (variant := one.case.variant).weights == Weighting.TRAINED
+        and not train.find(variant)
+    }
+    return Forecast(
+        target=session.environment.target,
+        work=tuple((one.case, _needs(one)) for one in known),
+        prepare_s=TRAIN_S * len(untrained) + EXPORT_S * sum(one.artifact is None for one in open_cases),
+        measure_s=min(measure_s, session.time_limit_s or measure_s),
+    )
+
+
+def _needs(known: Known) -> str:
+    if known.is_finished:
+        return "nothing: it is answered"
+    if known.artifact:
+        return f"measuring ({len(known.runs)} runs so far); its artifact is cached"
+    return "export" if known.case.variant.weights != Weighting.TRAINED or train.find(known.case.variant) else "training"

@@ -1,0 +1,206 @@
+"""The answers: what each process, evaluation and export saw, as appended to a journal.
+
+A journal holds what was seen; what it means (medians, intervals, verdicts) is computed on reading.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from edgebench.spec import Case, Purpose, Quantization, Runtime, Weighting, Workload
+
+VERSION: Literal[1] = 1  # of the journal's lines; a reader refuses newer ones
+
+_STRICT = {"extra": "forbid", "strict": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Trained or given weights: the file, and how good they were where they were made."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    path: str
+    sha256: str
+    dataset: str
+    recipe: str
+    top1: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A deployable file and the facts that were true when it was made.
+
+    Attributes:
+        float_nodes: operators with weights that an int8 graph still computes in float, by name.
+        made_by: everything that shaped the file: source hashes, weights, tool versions.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: Literal["artifact"] = "artifact"
+    variant: str
+    format: str
+    path: str
+    sha256: str
+    size_bytes: int
+    params: int
+    macs: int
+    weights: Weighting
+    weights_sha256: str
+    quantization: Quantization | None
+    float_nodes: tuple[str, ...]
+    made_by: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A target as its own agent found it.
+
+    Attributes:
+        epoch: a hash of what may change a number: CPU, kernel, governor, Python, the agent; runs of different epochs
+            are never pooled. A runtime's version is part of the case instead.
+        agent_sha256: of the bundle that measured.
+        runtimes: version and options of every runtime, empty where it is not installed.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    target: str
+    epoch: str
+    agent_sha256: str
+    facts: dict[str, str]
+    packages: dict[str, str]
+    runtimes: dict[str, Runtime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command on one target: what it was asked, where, and the cases it set out to answer.
+
+    Attributes:
+        time_limit_s: what bounds its measuring; 0 for nothing.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: Literal["session"] = "session"
+    id: str
+    started_at: str
+    edgebench: str
+    preset: str
+    time_limit_s: float
+    environment: Environment
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A session came to its own end; one without it was interrupted."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: Literal["stop"] = "stop"
+    session: str
+    spent_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryMarks:
+    """Resident memory of one process, bytes; each peak is reset before the stage it belongs to."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    baseline_bytes: int
+    load_peak_bytes: int
+    loaded_bytes: int
+    run_peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A reference workload on a target: a case of its own in every round."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    workload: Workload
+    target: str
+
+    def __str__(self) -> str:
+        return f"reference {self.workload} {self.target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one fresh process saw.
+
+    Attributes:
+        samples_s: wall time of every timed iteration, in order; empty for a memory run.
+        wall_s: wall time of the timed loop; `cpu_s` the process's CPU time in it.
+        others_cpu: CPU time of everybody else during the loop over its wall time, in cores.
+        steal: share of all cores' time that the hypervisor took away in it.
+        conditions: clocks, governor, temperature, load, swap before and after, as read.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: Literal["run"] = "run"
+    case: Case | Reference
+    preset: str
+    session: str
+    round: int
+    purpose: Purpose
+    epoch: str
+    artifact_sha256: str
+    started_at: str
+    start_s: float
+    load_s: float
+    first_s: float
+    samples_s: tuple[float, ...]
+    wall_s: float
+    cpu_s: float
+    others_cpu: float
+    steal: float
+    memory: MemoryMarks | None
+    conditions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """What one artifact answered on a test split, by its own runtime.
+
+    Attributes:
+        parent_sha256: the float artifact that `agreement` (share of equal top-1 answers) and `sqnr_db` (signal to
+            quantization noise of the outputs, dB) compare with; empty for a float artifact.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: Literal["accuracy"] = "accuracy"
+    case: Case
+    session: str
+    epoch: str
+    artifact_sha256: str
+    dataset: str
+    images: int
+    correct: int
+    parent_sha256: str = ""
+    agreement: float | None = None
+    sqnr_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A case that could not be answered, at which stage, and why, in one line."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: Literal["failure"] = "failure"
+    case: Case | Reference
+    session: str
+    epoch: str
+    stage: str
+    reason: str
+
+
+Record = Session | Artifact | Run | Accuracy | Failure | Stop

@@ -1,0 +1,214 @@
+"""Records of a results folder -> its table, and the files that show it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, fields, replace
+from itertools import groupby
+from math import inf
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from edgebench import published, stats
+from edgebench.errors import InvalidFile
+from edgebench.measurement import Evidence, Measurement, gather, measure
+from edgebench.record import Reference, Run
+from edgebench.reports import Row, Table
+from edgebench.shelf import load as load_plugin
+from edgebench.spec import Weighting
+from edgebench.store import JOURNAL, Journal
+from edgebench.store import write as write_file
+from edgebench.units import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas
+
+    from edgebench.record import Accuracy, Record, Session
+
+WRITTEN = ("comparison", "csv")
+
+
+def load(results: str | Path) -> pandas.DataFrame:
+    """Return the table of a results folder, one row a case: the columns of `comparison.csv`.
+
+    Raises:
+        InvalidFile: the folder has no journal, or one that cannot be read.
+    """
+    import pandas
+
+    rows = [asdict(row) for row in read(Path(results)).rows]
+    return pandas.DataFrame(rows, columns=[field.name for field in fields(Row)])
+
+
+def write(folder: Path) -> Table:
+    """Compute the table from the journal and write its reports beside it."""
+    table = read(folder)
+    for name in WRITTEN:
+        report = load_plugin("reports", name)
+        write_file(folder / report.FILE, report.render(table))
+    return table
+
+
+def read(folder: Path) -> Table:
+    """Compute the table from the folder's journal.
+
+    Raises:
+        InvalidFile: there is no journal, or one that cannot be read.
+    """
+    journal = Journal(folder)
+    if not journal.path.exists():
+        raise InvalidFile(f"no {JOURNAL} in {folder}: wanted a results folder such as results/default")
+    records = tuple(journal)
+    evidence = gather(records)
+    rows = [row(one, measure(one)) for one in evidence]
+    return Table(
+        title=folder.name,
+        rows=tuple(ranked(rows)),
+        notes=tuple(_notes(records, evidence, journal.torn)),
+    )
+
+
+def row(evidence: Evidence, measurement: Measurement) -> Row:
+    """Lay out one case."""
+    case, artifact, accuracy = evidence.case, evidence.artifact, evidence.accuracy
+    variant, dataset = case.variant, case.variant.dataset
+    reasons = [reason.text for reason in measurement.reasons]
+    return Row(
+        target=case.target,
+        architecture=variant.architecture,
+        width=variant.width,
+        resolution=variant.resolution,
+        precision=variant.precision,
+        quantization=str(variant.quantization or ""),
+        weights=variant.weights,
+        runtime=case.runtime.name,
+        runtime_version=case.runtime.version,
+        runtime_options=" ".join(case.runtime.options),
+        preset=evidence.session.preset,
+        threads=case.threads,
+        batch=case.batch,
+        params=artifact.params if artifact else None,
+        macs=artifact.macs if artifact else None,
+        file_mib=_over(artifact.size_bytes if artifact else None, MIB),
+        load_ms=_over(measurement.load_s, 1e-3),
+        first_ms=_over(measurement.first_s, 1e-3),
+        p50_ms=_over(measurement.p50_s, 1e-3),
+        p50_low_ms=_over(measurement.low_s, 1e-3),
+        p50_high_ms=_over(measurement.high_s, 1e-3),
+        p90_ms=_over(measurement.p90_s, 1e-3),
+        processes=measurement.processes,
+        samples=measurement.samples,
+        model_mib=_over(measurement.model_bytes, MIB),
+        peak_mib=_over(measurement.peak_bytes, MIB),
+        **_accuracy(accuracy),
+        dataset=dataset,
+        published_top1=published.top1(
+            variant.architecture, variant.width, variant.resolution, variant.precision, dataset
+        ),
+        verdict=measurement.verdict.name,
+        reasons="; ".join([*reasons, *_no_accuracy(evidence)]),
+        rank=None,
+        tied=False,
+    )
+
+
+def _over(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
+
+
+def _accuracy(accuracy: Accuracy | None) -> dict[str, Any]:
+    """Lay out what was answered right, per cent; nothing where nothing was evaluated."""
+    names = ("top1", "top1_low", "top1_high", "images", "agreement", "sqnr_db")
+    if accuracy is None:
+        return dict.fromkeys(names)
+    low, high = stats.wilson(accuracy.correct, accuracy.images)
+    top1 = accuracy.correct / accuracy.images
+    agreement = None if accuracy.agreement is None else accuracy.agreement * 100
+    values = (top1 * 100, low * 100, high * 100, accuracy.images, agreement, accuracy.sqnr_db)
+    return dict(zip(names, values, strict=True))
+
+
+def _no_accuracy(evidence: Evidence) -> Iterator[str]:
+    if evidence.case.variant.weights == Weighting.RANDOM:
+        yield "no accuracy: the weights are random"
+
+
+def _group(row: Row) -> tuple[str, str, str, int, int, str]:
+    return row.target, row.runtime, row.runtime_version, row.threads, row.batch, row.preset
+
+
+def ranked(rows: Iterable[Row]) -> Iterator[Row]:
+    """Order each group by p50 and number it; rows whose intervals overlap the first of their rank share it."""
+    ordered = sorted(rows, key=lambda row: (*_group(row), inf if row.p50_ms is None else row.p50_ms))
+    for _, group in groupby(ordered, _group):
+        yield from _numbered(list(group))
+
+
+def _numbered(rows: list[Row]) -> Iterator[Row]:
+    ranks, leader = list[int | None](), None
+    for place, row in enumerate(rows, 1):
+        if row.p50_ms is None:
+            ranks.append(None)
+            continue
+        if leader is None or _bound(row.p50_low_ms) > _bound(leader.p50_high_ms):
+            leader, rank = row, place
+        ranks.append(rank)
+    for row, own in zip(rows, ranks, strict=True):
+        yield replace(row, rank=own, tied=own is not None and ranks.count(own) > 1)
+
+
+def _bound(value: float | None) -> float:
+    return inf if value is None else value
+
+
+def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -> Iterator[str]:
+    yield (
+        "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
+        " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
+        " the intervals overlap."
+    )
+    sessions = {one.session.environment.target: one.session for one in evidence}
+    for target, session in sessions.items():
+        yield f"Machine {target}: {machine(session.environment.facts)}."
+        yield from _references(records, session)
+    for name in sorted({one.case.variant.dataset for one in evidence}):
+        yield f"Data set {name}: {load_plugin('datasets', name).NOTE}"
+    if aside := sum(one.set_aside for one in evidence):
+        yield f"{aside} older runs were made in another environment or of another artifact and are left out."
+    if torn:
+        yield f"{torn} line of the journal was torn off by an interruption and is left out."
+
+
+def machine(facts: dict[str, str]) -> str:
+    """Say in one line what a machine is."""
+    gibibytes = int(facts.get("memory_bytes", 0)) / 1024**3
+    parts = [
+        facts.get("board") or facts.get("cpu", "unknown CPU"),
+        f"{facts.get('usable_cores', '?')} cores",
+        f"{gibibytes:.0f} GiB",
+        facts.get("kernel", ""),
+        "virtual" if facts.get("hypervisor") else "",
+        f"governor {facts.get('governor', 'unknown')}",
+        facts.get("isa", ""),
+        facts.get("python", ""),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _references(records: Sequence[Record], session: Session) -> Iterator[str]:
+    """Say what the reference workloads took in the session's environment, and how far they wandered."""
+    medians = defaultdict[str, list[float]](list)
+    here = session.environment
+    for record in records:
+        match record:
+            case Run(case=Reference(workload=workload, target=here.target), epoch=here.epoch):
+                medians[workload].append(median(record.samples_s))
+    if medians:
+        said = (
+            f"{name} {median(values) * 1e3:.2f} ms ({min(values) * 1e3:.2f} to {max(values) * 1e3:.2f})"
+            for name, values in sorted(medians.items())
+        )
+        yield f"Reference workloads on {session.environment.target}, the machine's own wandering: {', '.join(said)}."

@@ -1,0 +1,72 @@
+"""Ways to write a table, one file each.
+
+A report offers
+    FILE                       its name in a results folder
+    render(table) -> str
+
+and does no I/O of its own.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One case under one preset; the fields are the columns of `comparison.csv`, in order.
+
+    The unit is the last word of a name: ms, mib (2**20 bytes), db; `top1*`, `agreement` and `published_top1` are per
+    cent. None where there is no such figure; `reasons` says why.
+    """
+
+    target: str
+    architecture: str
+    width: float
+    resolution: int
+    precision: str
+    quantization: str
+    weights: str
+    runtime: str
+    runtime_version: str
+    runtime_options: str
+    preset: str
+    threads: int
+    batch: int
+    params: int | None
+    macs: int | None
+    file_mib: float | None
+    load_ms: float | None
+    first_ms: float | None
+    p50_ms: float | None
+    p50_low_ms: float | None
+    p50_high_ms: float | None
+    p90_ms: float | None
+    processes: int
+    samples: int
+    model_mib: float | None
+    peak_mib: float | None
+    top1: float | None
+    top1_low: float | None
+    top1_high: float | None
+    images: int | None
+    dataset: str
+    agreement: float | None
+    sqnr_db: float | None
+    published_top1: float | None
+    verdict: str
+    reasons: str
+    rank: int | None
+    tied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows in order, and what a reader must know to believe them."""
+
+    title: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def has_failures(self) -> bool:
+        """Tell whether some row has no answer."""
+        return any(row.verdict == "FAILED" for row in self.rows)

@@ -1,0 +1,138 @@
+"""Steps, notices and tables -> a terminal: progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from edgebench.progress import Notice, Step
+from edgebench.reports import comparison
+from edgebench.units import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from edgebench.plan import Forecast
+    from edgebench.progress import Show
+    from edgebench.reports import Row, Table
+
+LOG_WIDTH = 1000
+_STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
+# What a narrow terminal can do without, first to go first.
+_DISPENSABLE = ("load ms", "params M", "p90 ms", "file MiB", "MACs M", "agree %", "peak MiB", "n", "#")
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Show]:
+    """Give a function that shows steps and notices on standard error.
+
+    On a terminal one line is rewritten, between processes only: nothing may run while a sample is taken. In a log
+    every change of activity is a line.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if quiet:
+        yield lambda _: None
+    elif console.is_terminal:
+        with _line(console) as show:
+            yield show
+    else:
+        yield _log(console)
+
+
+@contextmanager
+def _line(console: Console) -> Iterator[Show]:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.fields[activity]:<8}"), BarColumn(20), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bars:
+        task = bars.add_task("", activity="", total=None)
+
+        def show(event: Step | Notice) -> None:
+            if isinstance(event, Notice):
+                console.print(event.text)
+            else:
+                text = f"{event.subject}{_left(event)}"
+                bars.update(
+                    task, activity=event.activity, description=text, completed=event.done, total=event.total or None
+                )
+            bars.refresh()
+
+        yield show
+
+
+def _log(console: Console) -> Show:
+    last = [""]
+
+    def show(event: Step | Notice) -> None:
+        line = event.text if isinstance(event, Notice) else f"{event.activity} {event.subject}"
+        if line != last[0]:
+            console.print(line + (_left(event) if isinstance(event, Step) else ""), soft_wrap=True)
+            last[0] = line
+
+    return show
+
+
+def _left(step: Step) -> str:
+    return "" if step.left_s is None else f", {duration(max(step.left_s, 0))} left"
+
+
+def show_forecast(forecasts: Iterable[Forecast]) -> None:
+    """Print what a run would do and roughly how long it would take."""
+    for one in forecasts:
+        print(f"{one.target}: {len(one.work)} cases")
+        width = max(len(f"{case.variant}") for case, _ in one.work)
+        for case, needs in one.work:
+            print(f"  {case.variant!s:<{width}}  {case.runtime}, threads {case.threads}, batch {case.batch}: {needs}")
+        print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
+
+
+def show_json(table: Table) -> None:
+    """Print the table as one JSON object: `title`, `rows` with the columns of comparison.csv, `notes`."""
+    print(json.dumps(asdict(table), ensure_ascii=False))
+
+
+def show_table(table: Table) -> None:
+    """Print the table as people read it, as wide as the terminal allows."""
+    from rich.console import Console
+
+    # A log is no terminal: as wide as need be, nothing wrapped.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    for title, rows in comparison.groups(table):
+        console.print(f"\n[bold]{title}[/bold]", soft_wrap=True)
+        console.print(_fitting(rows, console))
+        for line in comparison.why(rows):
+            console.print(f"  {line}", markup=False, style="dim")
+    for note in table.notes:
+        console.print(note, markup=False, style="dim")
+
+
+def _fitting(rows: list[Row], console: Console) -> Grid:
+    """Lay out the rows, dropping columns until they fit."""
+    dropped = 0
+    grid = _grid(rows, ())
+    while console.measure(grid).minimum > console.width and dropped < len(_DISPENSABLE):
+        dropped += 1
+        grid = _grid(rows, _DISPENSABLE[:dropped])
+    return grid
+
+
+def _grid(rows: list[Row], dropped: tuple[str, ...]) -> Grid:
+    from rich import box
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = [column for column in comparison.COLUMNS if column.heading not in dropped]
+    for column in columns:
+        grid.add_column(column.heading, justify="left" if column.is_text else "right", no_wrap=True)
+    for row in rows:
+        grid.add_row(*(Text(column.cell(row), style=_STYLES.get(column.cell(row), "")) for column in columns))
+    return grid

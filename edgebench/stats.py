@@ -1,0 +1,91 @@
+"""Numbers in, numbers out: medians, their intervals, shares, slopes and percentiles.
+
+Only the standard library: these run on the target too.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations
+from math import comb, exp, log, sqrt
+from statistics import NormalDist, median
+
+CONFIDENCE = 0.95
+LEAST_FOR_INTERVAL = 6  # 2 * 0.5**6 = 3.1 %: the fewest values that give a 95 % interval of the median
+
+
+@cache
+def binomial_cdf(successes: int, trials: int, probability: float) -> float:
+    """Return P(X <= successes) for X ~ Binomial(trials, probability)."""
+    return sum(comb(trials, k) * probability**k * (1 - probability) ** (trials - k) for k in range(successes + 1))
+
+
+def median_ranks(count: int) -> tuple[int, int] | None:
+    """Return the 1-based ranks of the order statistics that enclose the median with 95 % confidence.
+
+    6 -> (1, 6), 9 -> (2, 8), 12 -> (3, 10), 16 -> (4, 13), 20 -> (6, 15), 30 -> (10, 21); None below 6.
+    Source: David and Nagaraja, Order Statistics, 3rd ed., 2003, section 7.1.
+    """
+    if count < LEAST_FOR_INTERVAL:
+        return None
+    low = 1
+    while 2 * binomial_cdf(low, count, 0.5) <= 1 - CONFIDENCE:
+        low += 1
+    return low, count + 1 - low
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the distribution-free 95 % interval of the median, None where there are fewer than 6 values."""
+    ranks = median_ranks(len(values))
+    if ranks is None:
+        return None
+    ordered = sorted(values)
+    return ordered[ranks[0] - 1], ordered[ranks[1] - 1]
+
+
+def relative_half_width(low: float, middle: float, high: float) -> float:
+    """Return half the interval's width as a share of its middle; 0 where the middle is 0."""
+    return (high - low) / 2 / middle if middle else 0.0
+
+
+def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return Wilson's score interval of a share (Wilson 1927); (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    spread = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def theil_sen(values: Sequence[float]) -> float:
+    """Return the median slope a step through all pairs of points (Theil 1950, Sen 1968); 0 below two values."""
+    slopes = [(values[j] - values[i]) / (j - i) for i, j in combinations(range(len(values)), 2)]
+    return median(slopes) if slopes else 0.0
+
+
+def trend_is_significant(values: Sequence[float]) -> bool:
+    """Tell whether Mann-Kendall's test finds a trend at 5 %, two-sided, by its normal approximation (Kendall 1975)."""
+    count = len(values)
+    if count < LEAST_FOR_INTERVAL:
+        return False
+    score = sum((b > a) - (b < a) for a, b in combinations(values, 2))
+    variance = count * (count - 1) * (2 * count + 5) / 18
+    return max(0, abs(score) - 1) / sqrt(variance) > NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+
+
+def early_stopping_percentile(samples: Sequence[float], percentile: float, confidence: float = 0.99) -> float | None:
+    """Return LoadGen's early-stopping estimate: an upper bound of the percentile that holds with `confidence`.
+
+    With t the largest number such that P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence, it is the t-th
+    highest sample. None where t would be 0: below 64 samples at p90, below 662 at p99.
+    Source: MLCommons inference, LoadGen, early stopping with d = 0; its own logs are the test's oracle.
+    """
+    count, above = len(samples), 1 - percentile
+    allowed, cumulated, log_term = -1, 0.0, count * log(percentile)
+    while cumulated + exp(log_term) <= 1 - confidence:
+        cumulated += exp(log_term)
+        allowed += 1
+        log_term += log((count - allowed) / (allowed + 1) * above / percentile)
+    return sorted(samples)[count - allowed] if allowed >= 1 else None

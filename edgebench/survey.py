@@ -1,0 +1,34 @@
+"""A target's connection -> its Environment, as its own agent finds it."""
+
+import hashlib
+import json
+
+from edgebench.connections import Connection
+from edgebench.record import Environment
+from edgebench.spec import Runtime, Target
+
+TIMEOUT_S = 60.0
+# Where it is installed and how much memory the kernel left over change no number.
+_NOT_IN_EPOCH = ("python_path", "memory_bytes")
+
+
+def survey(connection: Connection, target: Target, agent_sha256: str) -> Environment:
+    """Ask the target what it is.
+
+    Raises:
+        AgentError: it does not answer.
+    """
+    seen = connection.run({"do": "facts", "runtimes": target.runtimes}, timeout_s=TIMEOUT_S)
+    facts = seen["machine"]
+    lasting = {key: value for key, value in facts.items() if key not in _NOT_IN_EPOCH} | {"agent": agent_sha256}
+    return Environment(
+        target=target.name,
+        epoch=hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:16],
+        agent_sha256=agent_sha256,
+        facts=facts,
+        packages=seen["packages"],
+        runtimes={
+            name: Runtime(name=name, version=one["version"], options=tuple(one["options"]))
+            for name, one in seen["runtimes"].items()
+        },
+    )

@@ -1,0 +1,123 @@
+"""Variant -> trained weights, seeded and cached with a card that says how good they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from edgebench import cache
+from edgebench.build import SEED, build
+from edgebench.progress import Show, Step
+from edgebench.record import Weights
+from edgebench.shelf import load
+from edgebench.spec import Precision, Variant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+# Most of the learning happens once per width on small images; each resolution is then fine-tuned from it, which
+# costs a third of training it from the start.
+BASE_RESOLUTION, BASE_EPOCHS, BASE_RATE = 32, 12, 1e-2
+EPOCHS, RATE = 3, 4e-3
+BATCH = 32
+WEIGHT_DECAY = 1e-4
+
+
+def find(variant: Variant) -> Weights | None:
+    """Return the variant's weights if they are cached and intact."""
+    weights = cache.find("weights", _stem(variant), Weights)
+    return weights if weights and cache.is_intact(weights) else None
+
+
+def train(variant: Variant, show: Show) -> Weights:
+    """Train the variant's network on its data set, fine-tuning from the base resolution of the same width."""
+    base = replace(variant, resolution=BASE_RESOLUTION)
+    if variant.resolution == BASE_RESOLUTION:
+        return _train(variant, "", epochs=BASE_EPOCHS, rate=BASE_RATE, show=show)
+    start = find(base) or train(base, show)
+    return _train(variant, start.path, epochs=EPOCHS, rate=RATE, show=show)
+
+
+def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show) -> Weights:
+    import torch
+
+    def make(path: Path) -> Weights:
+        network = build(variant, start)
+        _fit(network, variant, epochs, rate, show)
+        correct, images = _score(network, variant)
+        torch.save(network.state_dict(), path)
+        return Weights(
+            path="", sha256="", dataset=variant.dataset, recipe=_recipe(variant), top1=correct / images, images=images
+        )
+
+    return cache.keep("weights", _stem(variant), ".pt", make)
+
+
+def _recipe(variant: Variant) -> str:
+    base = f"{BASE_EPOCHS} epochs at {BASE_RESOLUTION} px, rate {BASE_RATE:g}"
+    tuned = f", then {EPOCHS} epochs at {variant.resolution} px, rate {RATE:g}"
+    shared = f"; AdamW, one cycle, batch {BATCH}, weight decay {WEIGHT_DECAY:g}, seed {SEED}"
+    return base + (tuned if variant.resolution != BASE_RESOLUTION else "") + shared
+
+
+def _stem(variant: Variant) -> str:
+    """Name the file by its variant and everything that shapes it; precision is no part of weights."""
+    parts = {
+        "variant": str(replace(variant, precision=Precision.FP32)),
+        "classes": str(variant.classes),
+        "dataset": variant.dataset,
+        "source": cache.source(
+            f"architectures/{variant.architecture}", f"datasets/{variant.dataset}", "build", "train"
+        ),
+        "torch": version("torch"),
+    }
+    return f"{variant.architecture}-{variant.width:g}@{variant.resolution}-{variant.dataset}-{cache.key(parts)}"
+
+
+def _split(variant: Variant, name: str) -> tuple[Tensor, Tensor]:
+    import torch
+
+    images, labels = load("datasets", variant.dataset).load(name, variant.resolution)
+    return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def _fit(network: nn.Module, variant: Variant, epochs: int, rate: float, show: Show) -> None:
+    import torch
+
+    images, labels = _split(variant, "train")
+    order = torch.Generator().manual_seed(SEED)
+    images = images.contiguous(memory_format=torch.channels_last)  # depthwise layers train a third faster so
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
+    steps = len(images) // BATCH  # the last, smaller batch is left out: batch norm wants full ones
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
+    network.train()
+    started = monotonic()
+    for epoch in range(epochs):
+        show(_epoch(variant, epoch, epochs, monotonic() - started))
+        for batch in torch.randperm(len(images), generator=order)[: steps * BATCH].view(steps, BATCH):
+            loss = torch.nn.functional.cross_entropy(network(images[batch]), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+    network.eval()
+
+
+def _epoch(variant: Variant, done: int, total: int, spent_s: float) -> Step:
+    left_s = spent_s / done * (total - done) if done else None
+    subject = f"{variant.architecture}-{variant.width:g}@{variant.resolution}"
+    return Step(activity="train", subject=subject, done=done, total=total, left_s=left_s)
+
+
+def _score(network: nn.Module, variant: Variant) -> tuple[int, int]:
+    import torch
+
+    images, labels = _split(variant, "test")
+    with torch.inference_mode():
+        answers = torch.cat([network(batch).argmax(1) for batch in torch.split(images, BATCH)])
+    return int((answers == labels).sum()), len(labels)
