@@ -24,6 +24,7 @@ _PACKAGE = Path(__file__).parent
 
 
 Card = Artifact | Weights
+_FOLDERS: dict[type, str] = {Artifact: "artifacts", Weights: "weights"}
 C = TypeVar("C", Artifact, Weights)
 
 
@@ -68,12 +69,17 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def find(kind: str, stem: str, card_type: type[C]) -> C | None:
+def path_of(card: Card) -> Path:
+    """Return where the card's file lies."""
+    return home() / _FOLDERS[type(card)] / card.file
+
+
+def find(stem: str, card_type: type[C]) -> C | None:
     """Return the card kept under `stem`, or None; a card that cannot be read counts as none."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(card_type).validate_json((home() / kind / f"{stem}{CARD}").read_bytes())
+        return TypeAdapter(card_type).validate_json((home() / _FOLDERS[card_type] / f"{stem}{CARD}").read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -81,12 +87,12 @@ def find(kind: str, stem: str, card_type: type[C]) -> C | None:
 def is_intact(card: Card) -> bool:
     """Tell whether the card's file is still the one that was described."""
     try:
-        return sha256(card.path) == card.sha256
+        return sha256(path_of(card)) == card.sha256
     except OSError:
         return False
 
 
-def keep(kind: str, stem: str, suffix: str, make: Callable[[Path], C]) -> C:
+def keep(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) -> C:
     """Let `make` write a file and describe it; keep both under `stem`.
 
     One process makes at a time; the file appears whole or not at all.
@@ -94,14 +100,14 @@ def keep(kind: str, stem: str, suffix: str, make: Callable[[Path], C]) -> C:
     from filelock import FileLock
     from pydantic import TypeAdapter
 
-    place = folder(kind)
+    place = folder(_FOLDERS[card_type])
     path, card_path = place / f"{stem}{suffix}", place / f"{stem}{CARD}"
     scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
     with FileLock(place / f"{stem}.lock"):
         try:
-            card = replace(make(scratch), path=str(path), sha256=sha256(scratch))
+            card = replace(make(scratch), file=path.name, sha256=sha256(scratch))
             scratch.replace(path)
-            scratch.write_bytes(TypeAdapter(type(card)).dump_json(card, indent=2))
+            scratch.write_bytes(TypeAdapter(card_type).dump_json(card, indent=2))
             scratch.replace(card_path)
         except OSError as error:
             raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error

@@ -52,8 +52,8 @@ def deploy(connection: Connection, artifact: Artifact) -> str:
         CaseError: the file is no longer what its card says.
     """
     if not cache.is_intact(artifact):
-        raise CaseError(f"{artifact.path} changed after it was made; run again to make it anew")
-    return connection.push(Path(artifact.path), artifact.sha256)
+        raise CaseError(f"{artifact.file} in the cache changed after it was made; run again to make it anew")
+    return connection.push(cache.path_of(artifact), artifact.sha256)
 
 
 def _zip() -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgebench import cache, train
 from edgebench.build import build
 from edgebench.describe import cost
-from edgebench.errors import CaseError
+from edgebench.errors import CaseError, EdgebenchError
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import Artifact
 from edgebench.shelf import load
@@ -31,7 +31,7 @@ def find(variant: Variant, form: str) -> Artifact | None:
     weights = train.find(variant) if variant.weights == Weighting.TRAINED else None
     if variant.weights == Weighting.TRAINED and weights is None:
         return None
-    return cache.find("artifacts", _stem(variant, _made_by(variant, form, weights)), Artifact)
+    return cache.find(_stem(variant, _made_by(variant, form, weights)), Artifact)
 
 
 def export(variant: Variant, form: str, show: Show) -> Artifact:
@@ -43,12 +43,13 @@ def export(variant: Variant, form: str, show: Show) -> Artifact:
     weights = _weights(variant, show)
     made_by = _made_by(variant, form, weights)
     stem = _stem(variant, made_by)
-    if known := cache.find("artifacts", stem, Artifact):
+    if known := cache.find(stem, Artifact):
         if cache.is_intact(known):
             return known
         show(Notice(text=f"the cached file of {variant} was damaged: made again"))
     show(Step(activity="export", subject=str(variant)))
-    return cache.keep("artifacts", stem, load("formats", form).SUFFIX, lambda path: _make(path, variant, form, weights))
+    suffix = load("formats", form).SUFFIX
+    return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights))
 
 
 def _weights(variant: Variant, show: Show) -> Weights | None:
@@ -63,30 +64,40 @@ def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> A
         raise CaseError(f"format {form} has no {variant.precision} (has {', '.join(writer.PRECISIONS)})")
     if variant.weights == Weighting.NONE and paper.params:
         raise CaseError(f"{variant.architecture} has {paper.params} parameters; use --weights trained or random")
-    float_nodes = writer.write(
-        path,
-        variant,
-        network=lambda: _network(variant, weights),
-        calibration=lambda: _calibration(variant),
-    )
     return Artifact(
         variant=str(variant),
         format=form,
-        path="",
+        file="",
         sha256="",
-        size_bytes=path.stat().st_size,
         params=paper.params,
         macs=paper.macs,
         weights=variant.weights,
         weights_sha256=weights.sha256 if weights else "",
         quantization=variant.quantization,
-        float_nodes=float_nodes,
         made_by=_made_by(variant, form, weights),
+        float_nodes=_write(path, variant, form, weights),
+        size_bytes=path.stat().st_size,
     )
 
 
+def _write(path: Path, variant: Variant, form: str, weights: Weights | None) -> tuple[str, ...]:
+    """Let the format write the file; whatever its tools raise fails this case, not the sweep."""
+    try:
+        operators: tuple[str, ...] = load("formats", form).write(
+            path,
+            variant,
+            network=lambda: _network(variant, weights),
+            calibration=lambda: _calibration(variant),
+        )
+    except (EdgebenchError, OSError):
+        raise
+    except Exception as error:
+        raise CaseError(f"{form}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    return operators
+
+
 def _network(variant: Variant, weights: Weights | None) -> nn.Module:
-    return build(variant, weights.path if weights else "")
+    return build(variant, str(cache.path_of(weights)) if weights else "")
 
 
 def _calibration(variant: Variant) -> NDArray[float32]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from edgebench.connections import Connection
 from edgebench.errors import AgentError
-from edgebench.measurement import allowed_half_width, is_settled, process_medians
+from edgebench.evidence import allowed_half_width, process_medians
+from edgebench.measurement import is_settled
 from edgebench.progress import Show, Step
 from edgebench.record import Failure, MemoryMarks, Reference, Run, Session
 from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload

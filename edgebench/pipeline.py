@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from edgebench import forecast as forecasting
 from edgebench import plan, report, store
 from edgebench.connections import Connection
 from edgebench.deploy import connect, deploy
 from edgebench.errors import CaseError
 from edgebench.evaluate import Deployed, evaluate
 from edgebench.export import export
+from edgebench.journal import Journal
 from edgebench.measure import Job, measure
-from edgebench.plan import Forecast
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import Artifact, Environment, Failure, Record, Session, Stop
 from edgebench.reports import Table
@@ -41,7 +42,7 @@ def run(sweep: Sweep, show: Show) -> Outcome:
     targets = [store.target(name) for name in sweep.targets]
     folder = store.results_folder(sweep.name)
     with store.lock(str(folder.resolve())):
-        journal = store.Journal(folder)
+        journal = Journal(folder)
         store.write_sweep(folder, sweep)
         interrupted = False
         try:
@@ -53,14 +54,15 @@ def run(sweep: Sweep, show: Show) -> Outcome:
         return Outcome(table=report.write(folder), interrupted=interrupted)
 
 
-def forecast(sweep: Sweep) -> tuple[Forecast, ...]:
+def forecast(sweep: Sweep) -> tuple[forecasting.Forecast, ...]:
     """Say what `run` would do, without training, exporting or measuring anything."""
     plan.check(sweep)
-    forecasts = list[Forecast]()
+    forecasts = list[forecasting.Forecast]()
     for target in (store.target(name) for name in sweep.targets):
         with connect(target) as (connection, agent):
             session = _open(sweep, target, survey(connection, target, agent))
-        forecasts.append(plan.forecast(session, plan.known(session, tuple(store.existing_journal(sweep.name)))))
+        records = tuple(Journal(store.RESULTS / sweep.name))
+        forecasts.append(forecasting.forecast(session, plan.known(session, records)))
     return tuple(forecasts)
 
 
@@ -69,7 +71,7 @@ def _open(sweep: Sweep, target: Target, environment: Environment) -> Session:
     return plan.session(sweep, environment, plan.cases(wanted, environment))
 
 
-def _answer(sweep: Sweep, target: Target, journal: store.Journal, show: Show) -> None:
+def _answer(sweep: Sweep, target: Target, journal: Journal, show: Show) -> None:
     """Open a session on one target for the cases that are not finished there."""
     with store.lock(f"target {target.name}"), connect(target) as (connection, agent):
         session = _open(sweep, target, survey(connection, target, agent))
@@ -95,8 +97,7 @@ def _measure(session: Session, known: Sequence[plan.Known], connection: Connecti
         except CaseError as error:
             yield _failure(one.case, session, "export", error)
             continue
-        if one.artifact is None or not one.runs:
-            yield artifact
+        yield artifact
         jobs.append(Job(case=one.case, path=deployed.path, sha256=deployed.sha256, runs=list(one.runs)))
         if one.accuracy is None and one.case.variant.weights != Weighting.RANDOM:
             yield _evaluate(one.case, deployed, connection, session, show)

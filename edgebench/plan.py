@@ -7,24 +7,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, build, train
+from edgebench import __version__, build
 from edgebench.errors import RequestError, UnknownName
+from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.export import find
-from edgebench.measurement import allowed_half_width, is_settled, process_medians, saturates
+from edgebench.measurement import is_settled
 from edgebench.record import Accuracy, Artifact, Run, Session, Stop
 from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Purpose, Quantization, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
+from edgebench.verdict import saturates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from edgebench.record import Environment, Record
     from edgebench.spec import Sweep
-
-
-# For a forecast only: what one step took on two cores of a 2.5 GHz x86 server, seconds.
-TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +67,9 @@ def _case(cell: Wanted, environment: Environment) -> Case:
     if runtime is None:
         raise UnknownName(f"runtime of target {cell.target}", cell.runtime, tuple(environment.runtimes))
     if not runtime.version:
-        python = environment.facts.get("python_path", "its Python")
-        raise RequestError(f"runtime {cell.runtime} is not installed on target {cell.target}; install it for {python}")
+        raise RequestError(
+            f"runtime {cell.runtime} is not installed on target {cell.target}; install it there with pip"
+        )
     return Case(
         variant=_variant(cell, environment), runtime=runtime, target=cell.target, threads=cell.threads, batch=cell.batch
     )
@@ -157,45 +156,3 @@ def _spent(session: Session, records: Sequence[Record]) -> set[str]:
     ended = {record.session for record in records if isinstance(record, Stop)}
     limits = {record.id: record.time_limit_s for record in records if isinstance(record, Session)}
     return {one for one in ended if limits.get(one, 0.0) >= session.time_limit_s}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What a session would do and about how long it would take, seconds; the time is a rough guess.
-
-    Attributes:
-        work: each case, and what it still needs.
-    """
-
-    target: str
-    work: tuple[tuple[Case, str], ...]
-    prepare_s: float
-    measure_s: float
-
-
-def forecast(session: Session, known: Sequence[Known]) -> Forecast:
-    """Guess from what comparable steps took on two cores of a 2.5 GHz x86 server."""
-    open_cases = [one for one in known if not one.is_finished]
-    processes = PRESETS[session.preset].looks[-1] * len(open_cases)
-    measure_s = processes * PROCESS_S
-    untrained = {
-        (variant.architecture, variant.width, variant.resolution)
-        for one in open_cases
-        if one.artifact is None
-        and (variant := one.case.variant).weights == Weighting.TRAINED
-        and not train.find(variant)
-    }
-    return Forecast(
-        target=session.environment.target,
-        work=tuple((one.case, _needs(one)) for one in known),
-        prepare_s=TRAIN_S * len(untrained) + EXPORT_S * sum(one.artifact is None for one in open_cases),
-        measure_s=min(measure_s, session.time_limit_s or measure_s),
-    )
-
-
-def _needs(known: Known) -> str:
-    if known.is_finished:
-        return "nothing: it is answered"
-    if known.artifact:
-        return f"measuring ({len(known.runs)} runs so far); its artifact is cached"
-    return "export" if known.case.variant.weights != Weighting.TRAINED or train.find(known.case.variant) else "training"

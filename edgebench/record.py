@@ -15,11 +15,11 @@ _STRICT = {"extra": "forbid", "strict": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Trained or given weights: the file, and how good they were where they were made."""
+    """Trained weights: their file in the cache, and how good they were where they were made."""
 
     __pydantic_config__: ClassVar = _STRICT
 
-    path: str
+    file: str
     sha256: str
     dataset: str
     recipe: str
@@ -32,6 +32,7 @@ class Artifact:
     """A deployable file and the facts that were true when it was made.
 
     Attributes:
+        file: its name in the cache.
         float_nodes: operators with weights that an int8 graph still computes in float, by name.
         made_by: everything that shaped the file: source hashes, weights, tool versions.
     """
@@ -41,7 +42,7 @@ class Artifact:
     kind: Literal["artifact"] = "artifact"
     variant: str
     format: str
-    path: str
+    file: str
     sha256: str
     size_bytes: int
     params: int

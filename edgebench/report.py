@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench import published, stats
 from edgebench.errors import InvalidFile
-from edgebench.measurement import Evidence, Measurement, gather, measure
+from edgebench.evidence import Evidence, gather
+from edgebench.journal import JOURNAL, Journal
+from edgebench.measurement import Measurement, measure
 from edgebench.record import Reference, Run
 from edgebench.reports import Row, Table
 from edgebench.shelf import load as load_plugin
 from edgebench.spec import Weighting
-from edgebench.store import JOURNAL, Journal
 from edgebench.store import write as write_file
 from edgebench.units import MIB
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from edgebench.plan import Forecast
+    from edgebench.forecast import Forecast
     from edgebench.progress import Show
     from edgebench.reports import Row, Table
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import tomllib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgebench.errors import Busy, InvalidFile, RequestError, UnknownName
-from edgebench.record import VERSION, Record
 from edgebench.spec import Sweep, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
 T = TypeVar("T")
 
 _PACKAGE = Path(__file__).parent
-JOURNAL = "runs.jsonl"
+RESULTS = Path("results")
 SWEEP = "sweep.toml"
 
 
@@ -168,12 +166,17 @@ def lock(name: str) -> Iterator[None]:
 
     Raises:
         Busy: another process holds it.
+        RequestError: locks cannot be kept.
     """
     from filelock import FileLock, Timeout
     from platformdirs import user_state_path
 
-    path = user_state_path("edgebench", ensure_exists=True) / f"{re.sub('[^A-Za-z0-9._-]', '_', name)}.lock"
+    path = user_state_path("edgebench") / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
     owner = path.with_suffix(".owner")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"cannot keep a lock in {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
     try:
         with FileLock(path, timeout=0):
             owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}")
@@ -181,87 +184,6 @@ def lock(name: str) -> Iterator[None]:
     except Timeout:
         who = owner.read_text() if owner.exists() else "another process"
         raise Busy(f"{name} is in use by {who}: two at once would disturb each other; run again when it ends") from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A journal's line: a record, and the version it was written in."""
-
-    __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
-
-    version: Literal[1]
-    record: Record
-
-
-@cache
-def _line_adapter() -> TypeAdapter[Line]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Line)
-
-
-class Journal:
-    """An append-only file of records, one JSON line each, flushed as it happens."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / JOURNAL
-        self.torn = 0
-
-    def __iter__(self) -> Iterator[Record]:
-        """Yield every record; a line that a kill tore off is counted in `torn` and left out.
-
-        Raises:
-            InvalidFile: a line is of a newer version or not a record.
-        """
-        self.torn = 0
-        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        for number, line in enumerate(lines, 1):
-            if line and (record := self._decode(number, line)):
-                yield record
-
-    def _decode(self, number: int, line: bytes) -> Record | None:
-        from pydantic import ValidationError
-
-        try:
-            return _line_adapter().validate_json(line).record
-        except ValidationError as error:
-            first = error.errors()[0]
-            if first["type"] == "json_invalid":
-                self.torn += 1
-                return None
-            if (version := json.loads(line).get("version")) != VERSION:
-                raise InvalidFile(f"{self.path}:{number}: version {version}: this edgebench reads {VERSION}") from error
-            key = ".".join(str(part) for part in first["loc"])
-            raise InvalidFile(f"{self.path}:{number}: {key}: {first['msg']}") from error
-
-    def append(self, record: Record) -> None:
-        """Write one record through to the disk.
-
-        Raises:
-            RequestError: the disk is full or the folder cannot be written; what was there before stands.
-        """
-        line = _line_adapter().dump_json(Line(version=VERSION, record=record)).decode() + "\n"
-        try:
-            with self.path.open("ab") as stream:
-                if stream.tell() and not self._ends_whole():
-                    line = "\n" + line  # close the line that a kill tore off
-                stream.write(line.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise RequestError(
-                f"cannot write {self.path}: {error.strerror}; what was measured before is safe there"
-            ) from error
-
-    def _ends_whole(self) -> bool:
-        with self.path.open("rb") as stream:
-            stream.seek(-1, os.SEEK_END)
-            return stream.read(1) == b"\n"
-
-
-def existing_journal(name: str) -> Journal:
-    """Return the journal of `results/<name>/`, empty where there is none; nothing is made."""
-    return Journal(Path("results") / name)
 
 
 def results_folder(name: str) -> Path:
@@ -272,7 +194,7 @@ def results_folder(name: str) -> Path:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {name!r}")
-    folder = Path("results") / name
+    folder = RESULTS / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

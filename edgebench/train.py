@@ -29,7 +29,7 @@ WEIGHT_DECAY = 1e-4
 
 def find(variant: Variant) -> Weights | None:
     """Return the variant's weights if they are cached and intact."""
-    weights = cache.find("weights", _stem(variant), Weights)
+    weights = cache.find(_stem(variant), Weights)
     return weights if weights and cache.is_intact(weights) else None
 
 
@@ -39,7 +39,7 @@ def train(variant: Variant, show: Show) -> Weights:
     if variant.resolution == BASE_RESOLUTION:
         return _train(variant, "", epochs=BASE_EPOCHS, rate=BASE_RATE, show=show)
     start = find(base) or train(base, show)
-    return _train(variant, start.path, epochs=EPOCHS, rate=RATE, show=show)
+    return _train(variant, str(cache.path_of(start)), epochs=EPOCHS, rate=RATE, show=show)
 
 
 def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show) -> Weights:
@@ -51,10 +51,10 @@ def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show
         correct, images = _score(network, variant)
         torch.save(network.state_dict(), path)
         return Weights(
-            path="", sha256="", dataset=variant.dataset, recipe=_recipe(variant), top1=correct / images, images=images
+            file="", sha256="", dataset=variant.dataset, recipe=_recipe(variant), top1=correct / images, images=images
         )
 
-    return cache.keep("weights", _stem(variant), ".pt", make)
+    return cache.keep(_stem(variant), ".pt", Weights, make)
 
 
 def _recipe(variant: Variant) -> str:

@@ -1,4 +1,4 @@
-"""Seconds, bytes, counts and shares as text, and times as people write them: the only formatters."""
+"""Figures and times -> text, and times as people write them -> seconds: the only formatters."""
 
 import re
 
@@ -8,32 +8,19 @@ MIB = 1024 * 1024
 _SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-def milliseconds(seconds: float | None, empty: str = "-") -> str:
-    """Format a latency in milliseconds, to about four significant digits."""
-    if seconds is None:
-        return empty
-    value = seconds * 1e3
-    return f"{value:.{3 if value < 10 else 2 if value < 100 else 1}f}"
+def number(value: float | None, digits: int) -> str:
+    """Format a figure with a fixed number of decimals; a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
-def mebibytes(size_bytes: float | None, empty: str = "-") -> str:
-    """Format a size in MiB with two decimals below 10 and one above."""
-    if size_bytes is None:
-        return empty
-    value = size_bytes / MIB
-    return f"{value:.{2 if value < 10 else 1}f}"
+def milliseconds(value_ms: float | None) -> str:
+    """Format a latency to about four significant digits."""
+    return number(value_ms, 3 if value_ms is None or value_ms < 10 else 2 if value_ms < 100 else 1)
 
 
-def millions(count: float | None, empty: str = "-") -> str:
+def millions(count: int | None, digits: int) -> str:
     """Format a count of parameters or multiply-adds in millions."""
-    if count is None:
-        return empty
-    return f"{count / 1e6:.{2 if count < 1e8 else 1}f}"
-
-
-def percent(share: float | None, empty: str = "-") -> str:
-    """Format a share in [0, 1] as per cent with one decimal and no sign."""
-    return empty if share is None else f"{share * 100:.1f}"
+    return number(None if count is None else count / 1e6, digits)
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,6 @@ Every reader answers with what the kernel says or leaves the fact out: nothing i
 
 import os
 import platform
-import sys
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 
@@ -48,7 +47,6 @@ def identity() -> dict[str, str]:
         "max_clock_mhz": _megahertz(read(_CPUFREQ + "cpuinfo_max_freq")),
         "turbo_off": read("/sys/devices/system/cpu/intel_pstate/no_turbo"),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "python_path": sys.executable,
     }
     return {key: value for key, value in found.items() if value}
 

@@ -1,10 +1,12 @@
 """The table people read, as Markdown: aligned, with units and intervals, a group a target, runtime and threads."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from edgebench.reports import Row, Table
+from edgebench.units import millions, milliseconds, number
 
 FILE = "comparison.md"
 
@@ -18,19 +20,11 @@ class Column:
     is_text: bool = False
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _milliseconds(value: float | None) -> str:
-    return _number(value, 3 if value is not None and value < 10 else 2 if value is not None and value < 100 else 1)
-
-
 def _interval(row: Row) -> str:
     if row.p50_low_ms is None:
         return "-"
     brackets = "[]" if row.processes >= 6 else "()"  # round ones: least and largest process, no interval
-    return f"{brackets[0]}{_milliseconds(row.p50_low_ms)}, {_milliseconds(row.p50_high_ms)}{brackets[1]}"
+    return f"{brackets[0]}{milliseconds(row.p50_low_ms)}, {milliseconds(row.p50_high_ms)}{brackets[1]}"
 
 
 def _top1(row: Row) -> str:
@@ -45,16 +39,16 @@ COLUMNS = (
     Column(heading="#", cell=_rank),
     Column(heading="network", cell=lambda row: f"{row.architecture} {row.width:g} @{row.resolution}", is_text=True),
     Column(heading="precision", cell=lambda row: row.precision, is_text=True),
-    Column(heading="p50 ms", cell=lambda row: _milliseconds(row.p50_ms)),
+    Column(heading="p50 ms", cell=lambda row: milliseconds(row.p50_ms)),
     Column(heading="95 % interval", cell=_interval),
-    Column(heading="p90 ms", cell=lambda row: _milliseconds(row.p90_ms)),
+    Column(heading="p90 ms", cell=lambda row: milliseconds(row.p90_ms)),
     Column(heading="top-1 %", cell=_top1),
-    Column(heading="agree %", cell=lambda row: _number(row.agreement, 1)),
-    Column(heading="load ms", cell=lambda row: _milliseconds(row.load_ms)),
-    Column(heading="peak MiB", cell=lambda row: _number(row.peak_mib, 1)),
-    Column(heading="file MiB", cell=lambda row: _number(row.file_mib, 2)),
-    Column(heading="params M", cell=lambda row: _number(row.params and row.params / 1e6, 2)),
-    Column(heading="MACs M", cell=lambda row: _number(row.macs and row.macs / 1e6, 1)),
+    Column(heading="agree %", cell=lambda row: number(row.agreement, 1)),
+    Column(heading="load ms", cell=lambda row: milliseconds(row.load_ms)),
+    Column(heading="peak MiB", cell=lambda row: number(row.peak_mib, 1)),
+    Column(heading="file MiB", cell=lambda row: number(row.file_mib, 2)),
+    Column(heading="params M", cell=lambda row: millions(row.params, 2)),
+    Column(heading="MACs M", cell=lambda row: millions(row.macs, 1)),
     Column(heading="n", cell=lambda row: str(row.processes)),
     Column(heading="verdict", cell=lambda row: row.verdict, is_text=True),
 )
@@ -73,10 +67,13 @@ def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
 
 
 def why(rows: list[Row]) -> Iterator[str]:
-    """Say for each row that is not VALID what its reasons are."""
+    """Say why rows are not VALID; what several rows share is said once."""
+    named = defaultdict[str, list[str]](list)
     for row in rows:
-        if row.reasons:
-            yield f"{row.architecture} {row.width:g} @{row.resolution} {row.precision}: {row.verdict}: {row.reasons}"
+        for reason in filter(None, row.reasons.split("; ")):
+            named[reason].append(f"{row.architecture} {row.width:g} @{row.resolution} {row.precision}")
+    for reason, names in named.items():
+        yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
 
 
 def render(table: Table) -> str:

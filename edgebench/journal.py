@@ -1,0 +1,96 @@
+"""results/<name>/runs.jsonl <-> records: append-only, one line a record, flushed as it happens."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from edgebench.errors import InvalidFile, RequestError
+from edgebench.record import VERSION, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import TypeAdapter
+
+JOURNAL = "runs.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A journal's line: a record, and the version it was written in."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
+
+    version: Literal[1]
+    record: Record
+
+
+@cache
+def _line_adapter() -> TypeAdapter[Line]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Line)
+
+
+class Journal:
+    """An append-only file of records, one JSON line each, flushed as it happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        self.torn = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield every record; a line that a kill tore off is counted in `torn` and left out.
+
+        Raises:
+            InvalidFile: a line is of a newer version or not a record.
+        """
+        self.torn = 0
+        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        for number, line in enumerate(lines, 1):
+            if line and (record := self._decode(number, line)):
+                yield record
+
+    def _decode(self, number: int, line: bytes) -> Record | None:
+        from pydantic import ValidationError
+
+        try:
+            return _line_adapter().validate_json(line).record
+        except ValidationError as error:
+            first = error.errors()[0]
+            if first["type"] == "json_invalid":
+                self.torn += 1
+                return None
+            if (version := json.loads(line).get("version")) != VERSION:
+                raise InvalidFile(f"{self.path}:{number}: version {version}: this edgebench reads {VERSION}") from error
+            key = ".".join(str(part) for part in first["loc"])
+            raise InvalidFile(f"{self.path}:{number}: {key}: {first['msg']}") from error
+
+    def append(self, record: Record) -> None:
+        """Write one record through to the disk.
+
+        Raises:
+            RequestError: the disk is full or the folder cannot be written; what was there before stands.
+        """
+        line = _line_adapter().dump_json(Line(version=VERSION, record=record)).decode() + "\n"
+        try:
+            with self.path.open("ab") as stream:
+                if stream.tell() and not self._ends_whole():
+                    line = "\n" + line  # close the line that a kill tore off
+                stream.write(line.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise RequestError(
+                f"cannot write {self.path}: {error.strerror}; what was measured before is safe there"
+            ) from error
+
+    def _ends_whole(self) -> bool:
+        with self.path.open("rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            return stream.read(1) == b"\n"

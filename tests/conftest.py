@@ -1,0 +1,122 @@
+"""Every test works in an empty folder of its own, with caches, locks and settings of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from edgebench.record import Artifact, Environment, Run, Session
+from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Weighting
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests that train or export: weights are made once a run of the suite."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Path:
+    """Move to an empty folder; point every folder that edgebench writes to at a temporary one."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("EDGEBENCH_CACHE", str(shared_cache))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return work
+
+
+def variant(
+    architecture: str = "mobilenet_v2",
+    width: float = 0.35,
+    resolution: int = 32,
+    *,
+    weights: Weighting = Weighting.RANDOM,
+) -> Variant:
+    """A float variant on digits."""
+    return Variant(
+        architecture=architecture,
+        width=width,
+        resolution=resolution,
+        precision=Precision.FP32,
+        classes=10,
+        weights=weights,
+        dataset="digits",
+    )
+
+
+def case(of: Variant | None = None, *, threads: int = 1) -> Case:
+    """A case on the cpu target."""
+    runtime = Runtime(name="onnxruntime", version="1.31.1", options=("CPUExecutionProvider",))
+    return Case(variant=of or variant(), runtime=runtime, target="cpu", threads=threads, batch=1)
+
+
+def environment(**facts: str) -> Environment:
+    """A machine with nothing to complain about, unless `facts` say otherwise."""
+    good = {"machine": "x86_64", "isa": "avx2 avx512_vnni", "cpu": "Example", "usable_cores": "4"}
+    runtime = case().runtime
+    return Environment(
+        target="cpu",
+        epoch="e1",
+        agent_sha256="a",
+        facts=good | {"memory_bytes": "1073741824", "governor": "performance"} | facts,
+        packages={},
+        runtimes={runtime.name: runtime},
+    )
+
+
+def session(*cases: Case, id: str = "s1", preset: str = "standard", limit_s: float = 0.0, **facts: str) -> Session:
+    """A session that set out to answer `cases`."""
+    return Session(
+        id=id,
+        started_at="2026-01-01T00:00:00+00:00",
+        edgebench="0.1.0",
+        preset=preset,
+        time_limit_s=limit_s,
+        environment=environment(**facts),
+        cases=cases or (case(),),
+    )
+
+
+def run(median_s: float = 1e-3, **changes: object) -> Run:
+    """A latency run whose samples are all `median_s`."""
+    fields: dict[str, object] = {
+        "case": case(),
+        "preset": "standard",
+        "session": "s1",
+        "round": 1,
+        "purpose": Purpose.LATENCY,
+        "epoch": "e1",
+        "artifact_sha256": "f1",
+        "started_at": "2026-01-01T00:00:00.000+00:00",
+        "start_s": 0.5,
+        "load_s": 0.02,
+        "first_s": 0.004,
+        "samples_s": (median_s,) * 20,
+        "wall_s": median_s * 20,
+        "cpu_s": median_s * 20,
+        "others_cpu": 0.0,
+        "steal": 0.0,
+        "memory": None,
+        "conditions": {},
+    }
+    return Run(**(fields | changes))  # type: ignore[arg-type]
+
+
+def artifact(**changes: object) -> Artifact:
+    """The card of a float file."""
+    fields: dict[str, object] = {
+        "variant": str(variant()),
+        "format": "onnx",
+        "file": "net.onnx",
+        "sha256": "f1",
+        "size_bytes": 1_048_576,
+        "params": 410_000,
+        "macs": 1_200_000,
+        "weights": Weighting.TRAINED,
+        "weights_sha256": "w1",
+        "quantization": None,
+        "float_nodes": (),
+        "made_by": {},
+    }
+    return Artifact(**(fields | changes))  # type: ignore[arg-type]

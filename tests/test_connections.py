@@ -1,0 +1,90 @@
+"""One suite over every way to reach a target, and what can go wrong on the way."""
+
+import json
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from edgebench import shelf
+from edgebench.connections import Connection, local
+from edgebench.deploy import bundle
+from edgebench.errors import AgentError
+from edgebench.spec import Target
+
+FACTS = {"do": "facts", "runtimes": ["null"]}
+
+
+def target(connection: str) -> Target:
+    return Target(name="t", board="b", connection=connection, runtimes=("null",))
+
+
+@pytest.fixture(params=shelf.names("connections"))
+def connection(request: pytest.FixtureRequest) -> Connection:
+    opened: Connection = shelf.load("connections", request.param).open(target(request.param), bundle()[0])
+    return opened
+
+
+def test_it_answers_facts(connection: Connection) -> None:
+    assert connection.run(FACTS, timeout_s=30)["runtimes"]["null"]["version"] == "1"
+
+
+def test_it_puts_a_file_where_the_agent_reads_it(connection: Connection, place: Path) -> None:
+    path = place / "null.json"
+    path.write_text(json.dumps({"delay_s": 0.0, "classes": 2}))
+    request = {
+        "do": "measure", "purpose": "latency", "runtime": "null", "path": connection.push(path, "x"), "threads": 1,
+        "batch": 1, "warmup_s": 0.0, "warmup_iterations": 1, "iterations": 5,
+    }  # fmt: skip
+    assert len(connection.run(request, timeout_s=30)["samples_s"]) == 5
+
+
+def test_an_agents_error_is_a_reason(connection: Connection) -> None:
+    with pytest.raises(AgentError, match="no request 'dance'"):
+        connection.run({"do": "dance"}, timeout_s=30)
+
+
+def agent_that(place: Path, code: str) -> local.Local:
+    """A real process of a bundle that does something else than answer."""
+    path = place / "bad.pyz"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("__main__.py", code)
+    return local.Local(sys.executable, path)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            "the agent was killed by SIGSEGV without an answer",
+        ),
+        ("import os; os._exit(3)", "the agent exited with code 3 without an answer"),
+        ("import os; os._exit(0)", "the agent exited with code 0 without an answer"),
+        ("raise ValueError('who')", "it last said: ValueError: who"),
+        ("print('edgebench-answer {not json')", "the agent's answer is not JSON"),
+        ("import sys; sys.exit('\\x1b[31mred\\x07')", "it last said: ?[31mred?"),
+        ("print('x' * 10_000_000)", "exited with code 0 without an answer"),
+    ],
+)
+def test_an_agent_that_dies_or_babbles_is_a_reason(place: Path, code: str, reason: str) -> None:
+    with pytest.raises(AgentError) as caught:
+        agent_that(place, code).run(FACTS, timeout_s=30)
+    assert reason in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_an_agent_that_hangs_is_killed(place: Path) -> None:
+    with pytest.raises(AgentError, match="no answer within 1 s and was killed"):
+        agent_that(place, "import time; time.sleep(60)").run(FACTS, timeout_s=1)
+
+
+def test_noise_around_the_answer_is_passed_over(place: Path) -> None:
+    code = 'print("Welcome!"); print(); print(\'edgebench-answer {"ok": true, "value": 7}\'); print("bye")'
+    assert agent_that(place, code).run(FACTS, timeout_s=30) == 7
+
+
+def test_a_python_that_is_not_there_is_a_reason(place: Path) -> None:
+    with pytest.raises(AgentError, match="cannot start /nowhere/python: No such file"):
+        local.Local("/nowhere/python", bundle()[0]).run(FACTS, timeout_s=30)

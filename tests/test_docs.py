@@ -1,0 +1,132 @@
+"""The README is run: its commands by this file, the first screen's two by `.ci/run`."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from edgebench import __version__
+from edgebench.journal import JOURNAL
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COLUMNS = [
+    "target",
+    "architecture",
+    "width",
+    "resolution",
+    "precision",
+    "quantization",
+    "weights",
+    "runtime",
+    "runtime_version",
+    "runtime_options",
+    "preset",
+    "threads",
+    "batch",
+    "params",
+    "macs",
+    "file_mib",
+    "load_ms",
+    "first_ms",
+    "p50_ms",
+    "p50_low_ms",
+    "p50_high_ms",
+    "p90_ms",
+    "processes",
+    "samples",
+    "model_mib",
+    "peak_mib",
+    "top1",
+    "top1_low",
+    "top1_high",
+    "images",
+    "dataset",
+    "agreement",
+    "sqnr_db",
+    "published_top1",
+    "verdict",
+    "reasons",
+]
+
+
+def commands() -> list[str]:
+    """Every `edgebench ...` line of the README's console blocks, but for the two that start from nothing."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("edgebench ")]
+
+
+def test_the_readme_documents_commands() -> None:
+    assert len(commands()) >= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", commands())
+def test_a_documented_command_works(line: str, place: Path) -> None:
+    """As written; a `run` with --dry-run on top, so that only its request is met."""
+    arguments = shlex.split(line.split("  #")[0])[1:]
+    (place / "my.toml").write_text(re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0])
+    golden = place / "results" / "default"
+    golden.mkdir(parents=True)
+    (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())
+    dry = ["--dry-run"] if arguments[0] == "run" and "--dry-run" not in arguments else []
+    done = subprocess.run(
+        [sys.executable, "-m", "edgebench", *arguments, *dry],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_documented_python_works(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = place / "results" / "default"
+    golden.mkdir(parents=True)
+    (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "mobilenet" in capsys.readouterr().out
+
+
+def test_the_readmes_table_is_the_one_in_results() -> None:
+    rows = README[README.index("| ") :].partition("\n\n")[0].splitlines()
+    recorded = (ROOT / "results" / "x86_vm" / "comparison.md").read_text().splitlines()
+    assert len(rows) == 18
+    assert [row for row in rows if row not in recorded] == []
+
+
+def test_every_column_is_documented() -> None:
+    assert [name for name in COLUMNS if f"`{name}`" not in README] == []
+
+
+def test_every_exit_code_is_documented() -> None:
+    assert all(f"| {code} |" in README for code in (0, 1, 2, 130))
+
+
+def test_constraints_pin_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    names = {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in wanted}
+    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert {canonical(name) for name in names} <= {canonical(name) for name in pinned}
+
+
+def canonical(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_no_file_names_a_machine_path() -> None:
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    texts = [ROOT / name for name in files if name.endswith((".md", ".toml", ".py", ".txt", ".jsonl", ".csv"))]
+    assert [str(path) for path in texts if f"{ROOT.parent}/" in path.read_text()] == []

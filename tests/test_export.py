@@ -1,0 +1,117 @@
+"""Real exports of a small network: what the file computes, what it is made of, when it is made again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import pytest
+
+from edgebench import build, cache, export
+from edgebench.errors import CaseError
+from edgebench.formats import onnx
+from edgebench.progress import Notice, Step
+from edgebench.record import Artifact
+from edgebench.shelf import load
+from edgebench.spec import Precision, Quantization, Variant, Weighting
+from tests.conftest import variant
+
+pytestmark = pytest.mark.slow
+
+FLOAT = {"Conv", "FusedConv", "Gemm", "MatMul", "Clip", "Add", "GlobalAveragePool", "ReduceMean"}
+Told = list[Step | Notice]
+
+
+def int8(of: Variant, **how: object) -> Variant:
+    return replace(of, precision=Precision.INT8, quantization=Quantization(**how))  # type: ignore[arg-type]
+
+
+def outputs(artifact: Artifact, images: numpy.ndarray) -> numpy.ndarray:  # type: ignore[type-arg]
+    session = load("runtimes", "onnxruntime").open(str(cache.path_of(artifact)), threads=1, batch=1)
+    return numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4").reshape(len(images), -1)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2"])
+def test_a_float_file_computes_what_torch_computes(name: str) -> None:
+    import torch
+
+    of = variant(name, 0.25, 64)
+    images, _ = load("datasets", "digits").load("test", 64)
+    images = images[:8]
+    with torch.inference_mode():
+        wanted = build.build(of)(torch.from_numpy(images)).numpy()
+    assert numpy.allclose(outputs(export.export(of, "onnx", print), images), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2"])
+@pytest.mark.parametrize("reduce_range", [False, True])
+def test_an_int8_file_runs_whole_integer(name: str, reduce_range: bool) -> None:
+    artifact = export.export(int8(variant(name, 0.25, 64), reduce_range=reduce_range), "onnx", print)
+    operators = [operator for operator, _ in onnx.optimised_operators(cache.path_of(artifact))]
+    assert artifact.float_nodes == ()
+    assert "QLinearConv" in operators and "QGemm" in operators
+    assert not set(operators) & FLOAT
+
+
+def test_a_float_file_in_disguise_is_seen_through(place: Path) -> None:
+    onnx.write(
+        place / "net.onnx",
+        variant(),
+        network=lambda: build.build(variant()),
+        calibration=lambda: numpy.zeros(0, numpy.float32),
+    )
+    assert any(node.startswith(("Conv", "FusedConv")) for node in onnx.float_nodes(place / "net.onnx"))
+
+
+def test_no_calibration_images_are_a_failed_case(place: Path) -> None:
+    empty = numpy.zeros((0, 3, 32, 32), numpy.float32)
+    with pytest.raises(CaseError, match="no calibration images"):
+        onnx.write(
+            place / "net.onnx", int8(variant()), network=lambda: build.build(variant()), calibration=lambda: empty
+        )
+
+
+def test_an_artifact_is_made_once_and_again_when_it_was_damaged() -> None:
+    of, told = variant(width=0.3), Told()
+    assert export.find(of, "onnx") is None
+    first = export.export(of, "onnx", told.append)
+    assert len(told) == 1
+    assert export.find(of, "onnx") == first
+    assert export.export(of, "onnx", told.append) == first
+    assert len(told) == 1
+    cache.path_of(first).write_bytes(b"damaged")
+    again = export.export(of, "onnx", told.append)
+    assert again.sha256 == first.sha256 == cache.sha256(cache.path_of(first))
+    assert any(isinstance(event, Notice) and "was damaged: made again" in event.text for event in told)
+
+
+def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = int8(variant())
+    base = export._made_by(of, "onnx", None)
+    others = [
+        export._made_by(replace(of, classes=11), "onnx", None),
+        export._made_by(replace(of, width=0.5), "onnx", None),
+        export._made_by(int8(variant(), images=50), "onnx", None),
+        export._made_by(int8(variant(), reduce_range=True), "onnx", None),
+        export._made_by(of, "null", None),
+    ]
+    monkeypatch.setattr(export, "version", lambda package: "another")
+    others.append(export._made_by(of, "onnx", None))
+    monkeypatch.setattr(cache, "source", lambda *modules: "another")
+    others.append(export._made_by(of, "onnx", None))
+    assert len({cache.key(parts) for parts in (base, *others)}) == len(others) + 1
+
+
+def test_a_network_with_parameters_cannot_go_without_weights() -> None:
+    with pytest.raises(CaseError, match="has .* parameters; use --weights trained or random"):
+        export.export(variant(weights=Weighting.NONE), "onnx", print)
+
+
+def test_the_null_format_holds_no_network() -> None:
+    with pytest.raises(CaseError, match="the null format holds no network, so not mobilenet_v2"):
+        export.export(variant(), "null", print)
+
+
+def test_the_null_network_runs_on_a_real_runtime_too() -> None:
+    null = replace(variant("null", 1.0, 32, weights=Weighting.NONE), dataset="null")
+    images, _ = load("datasets", "null").load("test", 32)
+    assert outputs(export.export(null, "onnx", print), images).argmax(1).tolist() == [0] * 10

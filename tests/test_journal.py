@@ -1,0 +1,57 @@
+import json
+import resource
+from pathlib import Path
+
+import pytest
+
+from edgebench.errors import InvalidFile, RequestError
+from edgebench.journal import JOURNAL, Journal
+from edgebench.record import Artifact, Record
+from tests.conftest import artifact, run, session
+
+
+def test_a_journal_gives_back_what_was_appended(place: Path) -> None:
+    journal = Journal(place)
+    records: list[Record] = [session(), artifact(), run()]
+    for record in records:
+        journal.append(record)
+    assert list(journal) == records
+    assert journal.torn == 0
+
+
+@pytest.mark.parametrize("cut", [1, 20, 200])
+def test_a_torn_last_line_is_left_out_counted_and_closed(place: Path, cut: int) -> None:
+    journal = Journal(place)
+    journal.append(session())
+    journal.append(run())
+    journal.path.write_bytes(journal.path.read_bytes()[:-cut])
+    whole = list(journal)
+    assert (len(whole), journal.torn) == ((2, 0) if cut == 1 else (1, 1))
+    journal.append(artifact())
+    assert isinstance(list(journal)[-1], Artifact)
+
+
+def test_a_journal_of_another_version_is_refused_by_line(place: Path) -> None:
+    (place / JOURNAL).write_text(json.dumps({"version": 99, "record": {"kind": "run"}}) + "\n")
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: version 99: this edgebench reads 1"):
+        list(Journal(place))
+
+
+def test_a_line_that_is_no_record_is_refused_by_line_and_key(place: Path) -> None:
+    (place / JOURNAL).write_text(json.dumps({"version": 1, "record": {"kind": "run", "x": 1}}) + "\n")
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: record"):
+        list(Journal(place))
+
+
+def test_a_full_disk_is_one_line_and_what_was_there_stands(place: Path) -> None:
+    journal = Journal(place)
+    journal.append(run())
+    size = journal.path.stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
+    try:
+        with pytest.raises(RequestError, match="cannot write .*; what was measured before is safe there"):
+            journal.append(run())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(journal) == [run()]

@@ -1,0 +1,156 @@
+from dataclasses import replace
+
+import pytest
+
+from edgebench.evidence import Evidence, gather
+from edgebench.measurement import is_settled, measure
+from edgebench.record import Accuracy, Failure, MemoryMarks, Run
+from edgebench.spec import PRESETS, Purpose, Quantization
+from edgebench.verdict import Verdict, saturates
+from tests.conftest import artifact, case, run, session
+
+STANDARD = PRESETS["standard"]
+
+
+def evidence(*runs: Run, **changes: object) -> Evidence:
+    return replace(Evidence(case=case(), session=session(), runs=runs, artifact=artifact()), **changes)  # type: ignore[arg-type]
+
+
+def steady(**changes: object) -> tuple[Run, ...]:
+    return tuple(run(1e-3, **changes) for _ in range(6))
+
+
+def reasons(*runs: Run, **changes: object) -> str:
+    return "; ".join(reason.text for reason in measure(evidence(*runs, **changes)).reasons)
+
+
+def test_the_median_is_over_processes_not_over_samples() -> None:
+    many = run(samples_s=(5e-3,) * 1000)
+    measured = measure(evidence(*(run(1e-3) for _ in range(5)), *(run(2e-3) for _ in range(3)), many))
+    assert measured.p50_s == 1e-3
+
+
+def test_six_steady_processes_are_valid_and_have_an_interval() -> None:
+    measured = measure(evidence(*steady()))
+    assert (measured.verdict, measured.has_interval, measured.reasons) == (Verdict.VALID, True, ())
+    assert (measured.low_s, measured.p50_s, measured.high_s) == (1e-3, 1e-3, 1e-3)
+
+
+def test_below_six_processes_the_range_is_shown_and_flagged() -> None:
+    measured = measure(evidence(run(1e-3), run(3e-3), run(2e-3)))
+    assert (measured.low_s, measured.high_s, measured.has_interval) == (1e-3, 3e-3, False)
+    assert measured.verdict == Verdict.IMPRECISE
+    assert "too few processes: 3" in measured.reasons[0].text
+
+
+def test_a_wide_interval_is_imprecise_and_says_how_wide() -> None:
+    runs = [run(value * 1e-3) for value in (1.0, 1.2, 0.8, 1.1, 0.9, 1.0)]
+    measured = measure(evidence(*runs))
+    assert measured.verdict == Verdict.IMPRECISE
+    assert measured.reasons[0].text == "interval ±20.0% after 6 processes, wanted ±1%"
+
+
+def test_a_virtual_machine_may_be_twice_as_wide() -> None:
+    runs = tuple(run(value * 1e-3) for value in (1.0, 1.015, 0.985, 1.01, 0.99, 1.0))
+    assert measure(evidence(*runs)).verdict == Verdict.IMPRECISE
+    assert measure(evidence(*runs, session=session(hypervisor="yes"))).verdict == Verdict.VALID
+
+
+@pytest.mark.parametrize(("cpu_share", "verdict"), [(0.95, 0), (0.8, Verdict.SUSPECT), (0.3, Verdict.INVALID)])
+def test_wall_time_above_cpu_time_is_waiting(cpu_share: float, verdict: int) -> None:
+    assert measure(evidence(*steady(cpu_s=0.02 * cpu_share))).verdict == verdict
+
+
+def test_two_threads_that_use_one_core_are_suspect() -> None:
+    runs = steady(case=case(threads=2), cpu_s=0.02 * 1.2)
+    assert "waited for a core: CPU time is 60% of wall time a thread" in reasons(*runs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"others_cpu": 0.7}, "other processes took 0.7 cores meanwhile"),
+        ({"steal": 0.12}, "the hypervisor took 12% of the machine meanwhile"),
+        ({"conditions": {"swap_used_bytes_before": "0", "swap_used_bytes_after": "4096"}}, "memory was swapped out"),
+    ],
+)
+def test_a_busy_machine_is_suspect(changes: dict[str, object], text: str) -> None:
+    measured = measure(evidence(*steady(**changes)))
+    assert measured.verdict == Verdict.SUSPECT
+    assert text in measured.reasons[0].text
+
+
+def test_drift_is_suspect_and_says_how_much() -> None:
+    runs = [run(1e-3 * (1 + 0.002 * step)) for step in range(9)]
+    assert "drifted +1.6% over 9 processes" in reasons(*runs)
+
+
+def test_a_governor_that_changes_the_clock_is_suspect() -> None:
+    assert "governor powersave" in reasons(*steady(), session=session(governor="powersave"))
+
+
+def test_a_float_operator_in_an_int8_graph_is_suspect() -> None:
+    text = reasons(*steady(), artifact=artifact(float_nodes=("Conv features.0",)))
+    assert text == "1 operators of the int8 graph run in float: Conv features.0"
+
+
+@pytest.mark.parametrize(
+    ("isa", "reduce_range", "verdict"),
+    [("avx2", False, Verdict.INVALID), ("avx2", True, 0), ("avx2 avx_vnni", False, 0)],
+)
+def test_u8s8_without_vnni_or_reduce_range_is_invalid(isa: str, reduce_range: bool, verdict: int) -> None:
+    card = artifact(quantization=Quantization(reduce_range=reduce_range))
+    assert measure(evidence(*steady(), artifact=card, session=session(isa=isa))).verdict == verdict
+
+
+def test_only_x86_saturates() -> None:
+    assert not saturates({"machine": "aarch64", "isa": "asimd"})
+    assert saturates({"machine": "x86_64"})
+
+
+def test_a_case_without_runs_says_that_no_time_was_left() -> None:
+    measured = measure(evidence())
+    assert (measured.verdict, measured.p50_s) == (Verdict.FAILED, None)
+    assert measured.reasons[0].text == "not measured: no time was left"
+
+
+def test_memory_is_the_growth_by_loading_and_the_highest_peak() -> None:
+    marks = MemoryMarks(baseline_bytes=50, load_peak_bytes=900, loaded_bytes=80, run_peak_bytes=100)
+    measured = measure(evidence(run(purpose=Purpose.MEMORY, samples_s=(), memory=marks), *steady()))
+    assert (measured.model_bytes, measured.peak_bytes, measured.processes) == (30, 900, 6)
+
+
+def test_samples_of_memory_runs_never_enter_a_latency() -> None:
+    marks = MemoryMarks(baseline_bytes=1, load_peak_bytes=1, loaded_bytes=1, run_peak_bytes=1)
+    slow = run(purpose=Purpose.MEMORY, samples_s=(9.0,), memory=marks)
+    assert measure(evidence(slow, *steady())).p50_s == 1e-3
+
+
+def test_settled_only_at_a_look_unless_all_processes_are_spent() -> None:
+    assert is_settled([1.0] * 6, STANDARD, 0.01)
+    assert not is_settled([1.0] * 7, STANDARD, 0.01)
+    assert not is_settled([1.0] * 5, STANDARD, 0.01)
+    assert is_settled([float(value) for value in range(30)], STANDARD, 0.01)
+
+
+def test_runs_of_another_epoch_or_artifact_are_set_aside_and_counted() -> None:
+    stale = run(9e-3, epoch="e0"), run(9e-3, artifact_sha256="f0")
+    (only,) = gather([session(), artifact(), *stale, *steady()])
+    assert (len(only.runs), only.set_aside) == (6, 2)
+    assert measure(only).p50_s == 1e-3
+
+
+def test_a_failure_stands_until_a_later_session_succeeds() -> None:
+    failure = Failure(case=case(), session="s1", epoch="e1", stage="measure", reason="it crashed")
+    (only,) = gather([session(), failure])
+    assert measure(only).verdict == Verdict.FAILED
+    (only,) = gather([session(), failure, session(id="s2"), *steady(session="s2")])
+    assert measure(only).verdict == Verdict.VALID
+
+
+def test_an_accuracy_of_another_artifact_is_not_shown() -> None:
+    stale = Accuracy(
+        case=case(), session="s0", epoch="e1", artifact_sha256="f0", dataset="digits", images=600, correct=1
+    )
+    (only,) = gather([session(), stale, *steady()])
+    assert only.accuracy is None

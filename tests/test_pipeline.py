@@ -1,0 +1,189 @@
+"""The whole program on the null shelf in seconds, and on real networks where `slow` allows it; every fault provoked."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import edgebench
+from edgebench import report
+from edgebench.journal import JOURNAL, Journal
+from edgebench.record import Run
+
+EDGEBENCH = (sys.executable, "-m", "edgebench")
+NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
+SMALL = ("--model", "mobilenet_v1", "--width", "0.25", "--resolution", "32", "--weights", "random", "--preset", "quick")
+
+
+def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*EDGEBENCH, *arguments], capture_output=True, text=True, env=os.environ | environment, check=False
+    )
+
+
+def runs(name: str) -> list[Run]:
+    return [record for record in Journal(Path("results") / name) if isinstance(record, Run)]
+
+
+@pytest.mark.slow
+def test_the_null_sweep_goes_through_the_whole_pipeline() -> None:
+    done = cli("run", "--target", "cpu", "--preset", "quick", *NULL)
+    assert done.returncode == 0, done.stderr
+    table = edgebench.load("results/null")
+    assert len(table) == 2
+    assert (table.top1 == 100).all()
+    assert (table.p50_ms < 0.1).all()
+    assert table.agreement.tolist()[table.precision.tolist().index("int8")] == 100
+
+
+@pytest.mark.slow
+def test_a_second_run_measures_nothing_and_says_so_at_once() -> None:
+    arguments = ("run", "--target", "null", "--preset", "quick", *NULL)
+    cli(*arguments)
+    before = Journal(Path("results/null")).path.read_bytes()
+    again = cli(*arguments)
+    assert again.returncode == 0
+    assert "nothing to measure on null: all 2 cases are answered" in again.stderr
+    assert Journal(Path("results/null")).path.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_more_cases_under_the_same_name_add_to_the_journal() -> None:
+    arguments = ("run", "--target", "null", "--preset", "quick", "--name", "mine", *NULL)
+    cli(*arguments, "--precision", "fp32")
+    first = runs("mine")
+    cli(*arguments, "--batch", "1,2", "--precision", "fp32")
+    assert runs("mine")[: len(first)] == first
+    assert len(edgebench.load("results/mine")) == 2
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_the_same_command_goes_on_and_loses_no_run() -> None:
+    arguments = ("run", "--target", "cpu", "--name", "killed", *NULL)
+    with subprocess.Popen([*EDGEBENCH, *arguments], stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        wait_for(lambda: len(runs("killed")) >= 4, process)
+        os.killpg(process.pid, signal.SIGKILL)
+    survived = runs("killed")
+    done = cli(*arguments)
+    assert done.returncode == 0, done.stderr
+    after = runs("killed")
+    assert after[: len(survived)] == survived
+    assert edgebench.load("results/killed").processes.min() >= 6
+
+
+@pytest.mark.slow
+def test_interrupted_it_shows_what_there_is_and_exits_130() -> None:
+    arguments = ("run", "--target", "cpu", "--name", "stopped", *NULL)
+    with subprocess.Popen(
+        [*EDGEBENCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for(lambda: len(runs("stopped")) >= 4, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted: the table holds what was measured" in err
+    assert "null 1 @1" in out
+    assert "Traceback" not in err
+    assert Path("results/stopped/comparison.md").exists()
+
+
+def wait_for(condition: object, process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """Watch the journal grow; the bound only ends a hung test."""
+    for _ in range(600):
+        if condition():  # type: ignore[operator]
+            return
+        assert process.poll() is None, "it ended before it was to be stopped"
+        time.sleep(0.1)
+    raise AssertionError("the journal did not grow")
+
+
+@pytest.mark.slow
+def test_two_runs_on_one_target_at_once_are_refused() -> None:
+    with subprocess.Popen(
+        [*EDGEBENCH, "run", "--target", "cpu", "--name", "first", *NULL], stderr=subprocess.DEVNULL
+    ) as process:
+        wait_for(lambda: len(runs("first")) >= 1, process)
+        second = cli("run", "--target", "cpu", "--name", "second", *NULL)
+        process.kill()
+    assert second.returncode == 2
+    assert f"edgebench: target cpu is in use by process {process.pid}" in second.stderr
+
+
+@pytest.mark.slow
+def test_a_runtime_that_crashes_is_a_row_and_the_others_are_measured(place: Path) -> None:
+    crashing = place / "python"  # dies on whatever concerns the int8 file, as a broken runtime would
+    crashing.write_text(
+        "#!/bin/sh\nrequest=$(cat)\n"
+        'case "$request" in *-int8-*) kill -SEGV $$ ;; esac\n'
+        f'printf %s "$request" | exec {sys.executable} "$@"\n'
+    )
+    crashing.chmod(0o755)
+    (place / "targets").mkdir()
+    (place / "targets" / "fragile.toml").write_text(
+        f'board = "fragile"\nconnection = "local"\npython = "{crashing}"\nruntimes = ["null"]\n'
+    )
+    done = cli("run", "--target", "fragile", "--preset", "quick", *NULL)
+    assert done.returncode == 1
+    table = edgebench.load("results/null").set_index("precision")
+    assert table.verdict["fp32"] != "FAILED"
+    assert table.verdict["int8"] == "FAILED"
+    assert "measure: the agent was killed by SIGSEGV" in table.reasons["int8"]
+    assert "evaluate: the agent was killed by SIGSEGV" in table.reasons["int8"]
+
+
+@pytest.mark.slow
+def test_a_real_network_is_measured_in_float_and_int8() -> None:
+    done = cli("run", "--target", "cpu", *SMALL)
+    assert done.returncode == 0, done.stderr
+    table = edgebench.load("results/mobilenet_v1").set_index("precision")
+    assert (table.p50_ms > 0.01).all()
+    assert (table.peak_mib > table.model_mib).all()
+    assert table.file_mib["int8"] < table.file_mib["fp32"]
+    assert table.macs["fp32"] == table.macs["int8"] > 0
+    assert table.top1.isna().all()
+    assert table.reasons.str.contains("no accuracy: the weights are random").all()
+
+
+@pytest.mark.slow
+def test_a_damaged_artifact_is_made_again_with_a_word_about_it(shared_cache: Path, place: Path) -> None:
+    own = {"EDGEBENCH_CACHE": str(place / "cache")}
+    cli("run", "--target", "cpu", *SMALL, "--precision", "fp32", **own)
+    (file,) = (place / "cache" / "artifacts").glob("*.onnx")
+    file.write_bytes(b"damaged")
+    done = cli("run", "--target", "cpu", *SMALL, "--precision", "fp32", "--name", "again", **own)
+    assert done.returncode == 0
+    assert "was damaged: made again" in done.stderr
+    assert edgebench.load("results/again").p50_ms.notna().all()
+
+
+def test_a_torn_journal_is_read_and_reported(place: Path) -> None:
+    golden = Path(__file__).parent / "golden" / JOURNAL
+    (place / JOURNAL).write_bytes(golden.read_bytes()[:-30])
+    assert any("torn off" in note for note in report.read(place).notes)
+
+
+def test_a_folder_without_a_journal_is_refused() -> None:
+    done = cli("report", "nowhere")
+    assert done.returncode == 2
+    assert done.stderr == "edgebench: no runs.jsonl in nowhere: wanted a results folder such as results/default\n"
+
+
+@pytest.mark.slow
+def test_dry_run_lists_the_cases_and_measures_nothing(place: Path) -> None:
+    done = cli("run", "--dry-run", "--target", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("cpu: 16 cases\n")
+    assert "to train and export, at most 3 min 00 s to measure" in done.stdout
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_json_is_the_table_and_nothing_else() -> None:
+    done = cli("run", "--target", "null", "--preset", "quick", "--json", "--quiet", *NULL)
+    assert done.stderr == ""
+    assert [row["precision"] for row in json.loads(done.stdout)["rows"]].count("int8") == 1

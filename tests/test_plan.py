@@ -1,0 +1,51 @@
+from dataclasses import replace
+
+import pytest
+
+from edgebench import plan
+from edgebench.errors import RequestError, UnknownName
+from edgebench.spec import Model, Precision, Runtime, Sweep
+from tests.conftest import environment
+
+SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "fast"}, "no preset 'fast'"),
+        ({"models": (Model(name="mobilenet_v3"),)}, "no model 'mobilenet_v3' .* did you mean 'mobilenet_v"),
+        ({"runtimes": ("onyx",)}, "no runtime 'onyx'"),
+        ({"dataset": "digit"}, "no data set 'digit' .* did you mean 'digits'"),
+        ({"threads": (0,)}, "wanted threads and batch of 1 and more, found 0 and 1"),
+        ({"batches": (0,)}, "wanted threads and batch of 1 and more, found 1 and 0"),
+        ({"models": ()}, "the sweep asks for nothing"),
+        ({"models": (Model(name="mobilenet_v1", widths=(-1.0,)),)}, "width -1 of mobilenet_v1"),
+        ({"resolutions": (99999,)}, "resolution 99999 of mobilenet_v1"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        plan.check(replace(SWEEP, **changes))  # type: ignore[arg-type]
+
+
+def test_int8_is_made_with_a_reduced_range_where_the_cpu_saturates() -> None:
+    for isa, reduced in (("avx2 avx512_vnni", False), ("avx2", True)):
+        _, int8 = plan.cases(SWEEP.wanted(), environment(isa=isa))
+        assert int8.variant.precision == Precision.INT8
+        assert int8.variant.quantization is not None
+        assert int8.variant.quantization.reduce_range is reduced
+
+
+def test_an_int8_variants_parent_is_its_float_self() -> None:
+    fp32, int8 = plan.cases(SWEEP.wanted(), environment())
+    assert plan.parent(int8.variant) == fp32.variant
+    assert plan.parent(fp32.variant) is None
+
+
+def test_a_runtime_that_the_target_lacks_is_refused() -> None:
+    missing = replace(environment(), runtimes={"onnxruntime": Runtime(name="onnxruntime", version="")})
+    with pytest.raises(RequestError, match="runtime onnxruntime is not installed on target cpu"):
+        plan.cases(SWEEP.wanted(), missing)
+    with pytest.raises(UnknownName, match="no runtime of target cpu 'onnxruntime'"):
+        plan.cases(SWEEP.wanted(), replace(environment(), runtimes={}))

@@ -1,0 +1,78 @@
+"""Golden files: a recorded journal, and the table it must give, to the letter."""
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+import edgebench
+from edgebench import report, shelf
+from edgebench.reports import Row, Table, comparison
+from tests.test_docs import COLUMNS
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def table(place: Path) -> Table:
+    (place / "golden").mkdir()
+    (place / "golden" / "runs.jsonl").write_bytes((GOLDEN / "runs.jsonl").read_bytes())
+    return report.read(place / "golden")
+
+
+@pytest.mark.parametrize("name", report.WRITTEN)
+def test_a_recorded_journal_gives_the_same_report_to_the_letter(name: str, table: Table) -> None:
+    module = shelf.load("reports", name)
+    assert module.render(table) == (GOLDEN / module.FILE).read_text()
+
+
+def test_the_csv_has_every_promised_column(table: Table) -> None:
+    header = next(csv.reader(StringIO(shelf.load("reports", "csv").render(table))))
+    assert [name for name in COLUMNS if name not in header] == []
+
+
+def test_load_gives_the_rows_of_the_csv(table: Table) -> None:
+    frame = edgebench.load("golden")
+    rows = list(csv.DictReader(StringIO(shelf.load("reports", "csv").render(table))))
+    assert list(frame.columns) == list(rows[0])
+    assert [f"{value}" for value in frame.p50_ms] == [row["p50_ms"] for row in rows]
+
+
+def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(table: Table) -> None:
+    from dataclasses import replace
+
+    one = table.rows[0]
+    rows = [
+        replace(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1, rank=None, tied=False)
+        for p50 in (5.0, 1.0, 1.15, 3.0)
+    ]
+    hole = replace(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None)
+    ranked = list(report.ranked([hole, *rows]))
+    assert [(row.p50_ms, row.rank, row.tied) for row in ranked] == [
+        (1.0, 1, True), (1.15, 1, True), (3.0, 3, False), (5.0, 4, False), (None, None, False),
+    ]  # fmt: skip
+
+
+def test_what_would_break_a_markdown_table_is_escaped(table: Table) -> None:
+    from dataclasses import replace
+
+    row: Row = replace(table.rows[0], architecture="a|b", reasons="<script>", verdict="SUSPECT")
+    text = comparison.render(replace(table, rows=(row,)))
+    assert "a\\|b" in text
+    assert "<script>" not in text
+
+
+@pytest.mark.parametrize("name", shelf.names("reports"))
+def test_every_report_renders_a_table_without_rows(name: str) -> None:
+    assert isinstance(shelf.load("reports", name).render(Table(title="t", rows=(), notes=())), str)
+
+
+def test_the_null_report_counts(table: Table) -> None:
+    assert shelf.load("reports", "null").render(table) == f"{len(table.rows)}\n"
+
+
+def test_the_golden_journal_is_of_today(table: Table) -> None:
+    lines = (GOLDEN / "runs.jsonl").read_text().splitlines()
+    assert {json.loads(line)["record"]["kind"] for line in lines} >= {"session", "artifact", "run", "accuracy", "stop"}

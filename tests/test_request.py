@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from edgebench import request
+from edgebench.errors import RequestError
+from edgebench.spec import Model, Precision, Sweep, Weighting
+
+FLAGS = (
+    "target", "model", "width", "resolution", "precision", "runtime", "threads", "batch", "weights", "dataset",
+    "preset", "time_limit", "name",
+)  # fmt: skip
+
+
+def asked(given: str = "", **flags: str) -> Sweep:
+    return request.sweep(given, **(dict.fromkeys(FLAGS, "") | flags))
+
+
+def test_without_anything_it_is_the_default_sweep() -> None:
+    sweep = asked()
+    assert (sweep.name, sweep.time_limit, len(list(sweep.wanted()))) == ("default", "3m", 16)
+
+
+def test_models_make_a_sweep_of_their_own_named_after_them() -> None:
+    sweep = asked(model="mobilenet_v1, mobilenet_v2", width="0.5,1", resolution="96")
+    assert sweep.name == "mobilenet_v1-mobilenet_v2"
+    assert sweep.models == (
+        Model(name="mobilenet_v1", widths=(0.5, 1.0)),
+        Model(name="mobilenet_v2", widths=(0.5, 1.0)),
+    )
+    assert sweep.resolutions == (96,)
+
+
+def test_every_flag_replaces_what_it_names() -> None:
+    sweep = asked(
+        target="cpu,null", precision="int8", runtime="null", threads="1,2", batch="4", weights="random",
+        dataset="null", preset="quick", time_limit="90s", name="mine", width="1", resolution="32,64",
+    )  # fmt: skip
+    cells = list(sweep.wanted())
+    assert {cell.target for cell in cells} == {"cpu", "null"}
+    assert {cell.threads for cell in cells} == {1, 2}
+    assert {(cell.precision, cell.runtime, cell.batch) for cell in cells} == {(Precision.INT8, "null", 4)}
+    assert {(cell.weights, cell.dataset, cell.width) for cell in cells} == {(Weighting.RANDOM, "null", 1.0)}
+    assert {cell.resolution for cell in cells} == {32, 64}
+    assert (sweep.preset, sweep.time_limit, sweep.name) == ("quick", "90s", "mine")
+
+
+def test_a_flag_wins_over_what_a_block_of_a_file_says(place: Path) -> None:
+    (place / "my.toml").write_text('[[models]]\nname = "mobilenet_v1"\nresolutions = [64, 96]\nweights = "random"\n')
+    cells = list(asked("my.toml", resolution="32", weights="trained").wanted())
+    assert {(cell.resolution, cell.weights) for cell in cells} == {(32, Weighting.TRAINED)}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"width": "wide"}, "wanted a number for --width, found 'wide'"),
+        ({"width": "0"}, "width 0 of mobilenet_v1: wanted more than 0"),
+        ({"resolution": "64px"}, "wanted a whole number for --resolution, found '64px'"),
+        ({"threads": "-1"}, "wanted a whole number for --threads, found '-1'"),
+        ({"precision": "int4"}, "no precision 'int4' .*did you mean 'int8'"),
+        ({"weights": "trainde"}, "no weights 'trainde' .*did you mean 'trained'"),
+        ({"time_limit": "soon"}, "wanted a time such as 90s"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_refused(flags: dict[str, str], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        list(asked(**flags).wanted())
+
+
+def test_a_sweep_and_models_exclude_each_other() -> None:
+    with pytest.raises(RequestError, match="wanted a sweep or --model, found both"):
+        asked("grid", model="mobilenet_v1")

@@ -1,0 +1,76 @@
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from edgebench import shelf, store
+from edgebench.errors import UnknownName
+
+PROMISED = {
+    "architectures": ("SOURCE", "WIDTHS", "RESOLUTIONS", "SMALLEST_RESOLUTION", "build"),
+    "connections": ("open",),
+    "datasets": ("CLASSES", "SOURCE", "PREPROCESSING", "NOTE", "load"),
+    "formats": ("SUFFIX", "PRECISIONS", "TOOLS", "write"),
+    "reports": ("FILE", "render"),
+    "runtimes": ("FORMAT", "OPTIONS", "WARMS_UP", "version", "prepare", "open"),
+}
+PLUGINS = [(name, plugin) for name in PROMISED for plugin in shelf.names(name) if name != "architectures"]
+
+
+@pytest.mark.parametrize(("name", "plugin"), PLUGINS)
+def test_every_plugin_offers_what_its_shelf_promises(name: str, plugin: str) -> None:
+    assert_offers(shelf.load(name, plugin), PROMISED[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plugin", shelf.names("architectures"))
+def test_every_architecture_offers_what_its_shelf_promises(plugin: str) -> None:
+    assert_offers(shelf.load("architectures", plugin), PROMISED["architectures"])
+
+
+def assert_offers(module: ModuleType, promised: tuple[str, ...]) -> None:
+    assert [name for name in promised if not hasattr(module, name)] == []
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_every_shelf_has_a_null_plugin(name: str) -> None:
+    assert "null" in shelf.names(name)
+
+
+def test_an_unknown_name_says_what_there_is_and_what_was_meant() -> None:
+    with pytest.raises(UnknownName) as caught:
+        shelf.load("runtimes", "onnxruntim")
+    assert str(caught.value) == "no runtime 'onnxruntim' (has null, onnxruntime); did you mean 'onnxruntime'?"
+
+
+@pytest.mark.parametrize("name", store.targets())
+def test_every_target_is_read_and_names_what_exists(name: str) -> None:
+    target = store.target(name)
+    shelf.require("connections", target.connection)
+    for runtime in target.runtimes:
+        shelf.require("runtimes", runtime)
+
+
+@pytest.mark.parametrize("name", ["default", "grid", "heavy"])
+def test_every_shipped_sweep_names_what_exists(name: str) -> None:
+    for cell in store.sweep(name).wanted():
+        shelf.require("architectures", cell.model)
+        shelf.require("runtimes", cell.runtime)
+        store.target(cell.target)
+
+
+def test_the_shipped_sweeps_have_the_size_they_are_named_for() -> None:
+    assert len(list(store.sweep("default").wanted())) == 16
+    assert len(list(store.sweep("grid").wanted())) == 2 * 38
+
+
+def test_listing_every_shelf_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; from edgebench import cli, pipeline, request, screen, shelf\n"
+        f"[shelf.names(name) for name in {list(PROMISED)}]\n"
+        "print(*sorted({'torch', 'onnx', 'onnxruntime', 'pandas', 'numpy', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

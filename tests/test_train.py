@@ -1,0 +1,38 @@
+import pytest
+
+from edgebench import cache, train
+from edgebench.progress import Step
+from edgebench.spec import Weighting
+from tests.conftest import variant
+
+pytestmark = pytest.mark.slow
+
+SMALL = variant("mobilenet_v1", 0.25, 40, weights=Weighting.TRAINED)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv(cache.HOME_VARIABLE, str(tmp_path_factory.mktemp("own-cache")))
+    monkeypatch.setattr(train, "BASE_EPOCHS", 2)
+    monkeypatch.setattr(train, "EPOCHS", 1)
+
+
+def test_training_is_seeded_cached_and_says_what_it_did() -> None:
+    told: list[Step] = []
+    first = train.train(SMALL, told.append)  # type: ignore[arg-type]
+    assert train.find(SMALL) == first
+    assert first.recipe.startswith("2 epochs at 32 px, rate 0.01, then 1 epochs at 40 px")
+    assert (first.dataset, first.images) == ("digits", 600)
+    assert first.top1 > 0.2  # ten classes: chance is 0.1, and three epochs already know more
+    assert [(step.subject, step.done, step.total) for step in told] == [
+        ("mobilenet_v1-0.25@32", 0, 2),
+        ("mobilenet_v1-0.25@32", 1, 2),
+        ("mobilenet_v1-0.25@40", 0, 1),
+    ]
+
+
+def test_damaged_weights_are_not_used() -> None:
+    weights = train.train(SMALL, lambda _: None)
+    with cache.path_of(weights).open("ab") as stream:
+        stream.write(b"x")
+    assert train.find(SMALL) is None
