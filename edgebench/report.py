@@ -66,7 +66,7 @@ def read(folder: Path) -> Table:
     evidence = gather(records)
     rows = [row(one, measure(one)) for one in evidence]
     return Table(
-        title=folder.name,
+        title=folder.resolve().name,
         rows=tuple(ranked(rows)),
         notes=tuple(_notes(records, evidence, journal.torn)),
     )

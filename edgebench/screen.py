@@ -25,7 +25,19 @@ if TYPE_CHECKING:
 LOG_WIDTH = 1000
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
-_DISPENSABLE = ("load ms", "params M", "p90 ms", "file MiB", "MACs M", "agree %", "peak MiB", "n", "#")
+_DISPENSABLE = (
+    "load ms",
+    "params M",
+    "p90 ms",
+    "file MiB",
+    "MACs M",
+    "n",
+    "agree %",
+    "peak MiB",
+    "± %",
+    "#",
+    "top-1 %",
+)
 
 
 @contextmanager
@@ -116,11 +128,11 @@ def show_table(table: Table) -> None:
 
 def _fitting(rows: list[Row], console: Console) -> Grid:
     """Lay out the rows, dropping columns until they fit."""
-    dropped = 0
-    grid = _grid(rows, ())
-    while console.measure(grid).minimum > console.width and dropped < len(_DISPENSABLE):
-        dropped += 1
+    unbounded = console.options.update(width=LOG_WIDTH)
+    for dropped in range(len(_DISPENSABLE) + 1):
         grid = _grid(rows, _DISPENSABLE[:dropped])
+        if console.measure(grid, options=unbounded).maximum <= console.width:
+            break
     return grid
 
 

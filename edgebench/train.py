@@ -46,6 +46,8 @@ def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show
     import torch
 
     def make(path: Path) -> Weights:
+        # One thread: the same weights on any number of cores, and no threads that wait for each other on a busy one.
+        torch.set_num_threads(1)
         network = build(variant, start)
         _fit(network, variant, epochs, rate, show)
         correct, images = _score(network, variant)
@@ -60,7 +62,7 @@ def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show
 def _recipe(variant: Variant) -> str:
     base = f"{BASE_EPOCHS} epochs at {BASE_RESOLUTION} px, rate {BASE_RATE:g}"
     tuned = f", then {EPOCHS} epochs at {variant.resolution} px, rate {RATE:g}"
-    shared = f"; AdamW, one cycle, batch {BATCH}, weight decay {WEIGHT_DECAY:g}, seed {SEED}"
+    shared = f"; AdamW, one cycle, batch {BATCH}, weight decay {WEIGHT_DECAY:g}, seed {SEED}, one thread"
     return base + (tuned if variant.resolution != BASE_RESOLUTION else "") + shared
 
 

@@ -27,6 +27,12 @@ def _interval(row: Row) -> str:
     return f"{brackets[0]}{milliseconds(row.p50_low_ms)}, {milliseconds(row.p50_high_ms)}{brackets[1]}"
 
 
+def _half_width(row: Row) -> str:
+    if not row.p50_ms or row.p50_low_ms is None or row.p50_high_ms is None:
+        return "-"
+    return number((row.p50_high_ms - row.p50_low_ms) / 2 / row.p50_ms * 100, 1)
+
+
 def _top1(row: Row) -> str:
     return "-" if row.top1 is None else f"{row.top1:.1f} [{row.top1_low:.1f}, {row.top1_high:.1f}]"
 
@@ -41,6 +47,7 @@ COLUMNS = (
     Column(heading="precision", cell=lambda row: row.precision, is_text=True),
     Column(heading="p50 ms", cell=lambda row: milliseconds(row.p50_ms)),
     Column(heading="95 % interval", cell=_interval),
+    Column(heading="± %", cell=_half_width),
     Column(heading="p90 ms", cell=lambda row: milliseconds(row.p90_ms)),
     Column(heading="top-1 %", cell=_top1),
     Column(heading="agree %", cell=lambda row: number(row.agreement, 1)),
@@ -93,7 +100,7 @@ def _escape(text: str) -> str:
 def _lines(rows: list[Row]) -> Iterator[str]:
     cells = [[column.heading for column in COLUMNS]]
     cells += [[_escape(column.cell(row)) for column in COLUMNS] for row in rows]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(COLUMNS))]
+    widths = [max(3, *(len(line[index]) for line in cells)) for index in range(len(COLUMNS))]  # a rule takes `--:`
     rule = [
         "-" * width if column.is_text else "-" * (width - 1) + ":"
         for column, width in zip(COLUMNS, widths, strict=True)
