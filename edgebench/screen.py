@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from edgebench.forecast import Forecast
     from edgebench.progress import Show
-    from edgebench.reports import Row, Table
+    from edgebench.reports import Table
+    from edgebench.sheet import Sheet
 
 LOG_WIDTH = 1000
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
@@ -111,40 +112,54 @@ def show_json(table: Table) -> None:
     print(json.dumps(asdict(table), ensure_ascii=False))
 
 
-def show_table(table: Table) -> None:
-    """Print the table as people read it, as wide as the terminal allows."""
+def _console() -> Console:
     from rich.console import Console
 
     # A log is no terminal: as wide as need be, nothing wrapped.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
-    for title, rows in comparison.groups(table):
-        console.print(f"\n[bold]{title}[/bold]", soft_wrap=True)
-        console.print(_fitting(rows, console))
-        for line in comparison.why(rows):
-            console.print(f"  {line}", markup=False, style="dim")
+    return Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+
+
+def show_table(table: Table) -> None:
+    """Print the table as people read it, as wide as the terminal allows."""
+    console = _console()
+    for sheet in comparison.sheets(table):
+        _print(sheet, console)
     for note in table.notes:
         console.print(note, markup=False, style="dim")
 
 
-def _fitting(rows: list[Row], console: Console) -> Grid:
+def show_sheet(sheet: Sheet) -> None:
+    """Print one sheet."""
+    _print(sheet, _console())
+
+
+def _print(sheet: Sheet, console: Console) -> None:
+    console.print(f"\n[bold]{sheet.title}[/bold]", soft_wrap=True)
+    console.print(_fitting(sheet, console))
+    for note in sheet.notes:
+        console.print(f"  {note}", markup=False, style="dim")
+
+
+def _fitting(sheet: Sheet, console: Console) -> Grid:
     """Lay out the rows, dropping columns until they fit."""
     unbounded = console.options.update(width=LOG_WIDTH)
     for dropped in range(len(_DISPENSABLE) + 1):
-        grid = _grid(rows, _DISPENSABLE[:dropped])
+        grid = _grid(sheet, _DISPENSABLE[:dropped])
         if console.measure(grid, options=unbounded).maximum <= console.width:
             break
     return grid
 
 
-def _grid(rows: list[Row], dropped: tuple[str, ...]) -> Grid:
+def _grid(sheet: Sheet, dropped: tuple[str, ...]) -> Grid:
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = [column for column in comparison.COLUMNS if column.heading not in dropped]
-    for column in columns:
-        grid.add_column(column.heading, justify="left" if column.is_text else "right", no_wrap=True)
-    for row in rows:
-        grid.add_row(*(Text(column.cell(row), style=_STYLES.get(column.cell(row), "")) for column in columns))
+    shown = [index for index, heading in enumerate(sheet.headings) if heading not in dropped]
+    for index in shown:
+        heading = sheet.headings[index]
+        grid.add_column(heading, justify="left" if heading in sheet.texts else "right", no_wrap=True)
+    for row in sheet.rows:
+        grid.add_row(*(Text(row[index], style=_STYLES.get(row[index], "")) for index in shown))
     return grid

@@ -2,22 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 from edgebench.reports import Row, Table
+from edgebench.sheet import Sheet, escape, markdown
 from edgebench.units import millions, milliseconds, number
 
 FILE = "comparison.md"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A heading with its unit, and how a row fills it."""
-
-    heading: str
-    cell: Callable[[Row], str]
-    is_text: bool = False
 
 
 def _interval(row: Row) -> str:
@@ -41,24 +32,25 @@ def _rank(row: Row) -> str:
     return "-" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
 
 
-COLUMNS = (
-    Column(heading="#", cell=_rank),
-    Column(heading="network", cell=lambda row: f"{row.architecture} {row.width:g} @{row.resolution}", is_text=True),
-    Column(heading="precision", cell=lambda row: row.precision, is_text=True),
-    Column(heading="p50 ms", cell=lambda row: milliseconds(row.p50_ms)),
-    Column(heading="95 % interval", cell=_interval),
-    Column(heading="± %", cell=_half_width),
-    Column(heading="p90 ms", cell=lambda row: milliseconds(row.p90_ms)),
-    Column(heading="top-1 %", cell=_top1),
-    Column(heading="agree %", cell=lambda row: number(row.agreement, 1)),
-    Column(heading="load ms", cell=lambda row: milliseconds(row.load_ms)),
-    Column(heading="peak MiB", cell=lambda row: number(row.peak_mib, 1)),
-    Column(heading="file MiB", cell=lambda row: number(row.file_mib, 2)),
-    Column(heading="params M", cell=lambda row: millions(row.params, 2)),
-    Column(heading="MACs M", cell=lambda row: millions(row.macs, 1)),
-    Column(heading="n", cell=lambda row: str(row.processes)),
-    Column(heading="verdict", cell=lambda row: row.verdict, is_text=True),
-)
+CELLS: dict[str, Callable[[Row], str]] = {
+    "#": _rank,
+    "network": lambda row: f"{row.architecture} {row.width:g} @{row.resolution}",
+    "precision": lambda row: row.precision,
+    "p50 ms": lambda row: milliseconds(row.p50_ms),
+    "95 % interval": _interval,
+    "± %": _half_width,
+    "p90 ms": lambda row: milliseconds(row.p90_ms),
+    "top-1 %": _top1,
+    "agree %": lambda row: number(row.agreement, 1),
+    "load ms": lambda row: milliseconds(row.load_ms),
+    "peak MiB": lambda row: number(row.peak_mib, 1),
+    "file MiB": lambda row: number(row.file_mib, 2),
+    "params M": lambda row: millions(row.params, 2),
+    "MACs M": lambda row: millions(row.macs, 1),
+    "n": lambda row: str(row.processes),
+    "verdict": lambda row: row.verdict,
+}
+TEXTS = frozenset({"network", "precision", "verdict"})
 
 
 def group_title(row: Row) -> str:
@@ -67,10 +59,17 @@ def group_title(row: Row) -> str:
     return f"{row.target} · {row.runtime} {row.runtime_version} · {threads} · batch {row.batch} · {row.preset}"
 
 
-def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
-    """Split the rows, which are in order, by target, runtime, threads, batch and preset."""
-    for title, rows in groupby(table.rows, group_title):
-        yield title, list(rows)
+def sheets(table: Table) -> Iterator[Sheet]:
+    """Lay out the rows, which are in order: a sheet a target, runtime, threads, batch and preset."""
+    for title, group in groupby(table.rows, group_title):
+        rows = list(group)
+        yield Sheet(
+            title=title,
+            headings=tuple(CELLS),
+            rows=tuple(tuple(cell(row) for cell in CELLS.values()) for row in rows),
+            texts=TEXTS,
+            notes=tuple(why(rows)),
+        )
 
 
 def why(rows: list[Row]) -> Iterator[str]:
@@ -84,30 +83,6 @@ def why(rows: list[Row]) -> Iterator[str]:
 
 
 def render(table: Table) -> str:
-    """Write a heading, the groups, the reasons and the notes."""
-    parts = [f"# {table.title}", ""]
-    for title, rows in groups(table):
-        parts += [f"## {title}", "", *_lines(rows), ""]
-        parts += [f"- {_escape(line)}" for line in why(rows)]
-        parts += [""]
-    return "\n".join([*parts, *(f"{_escape(note)}\n" for note in table.notes)])
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
-
-
-def _lines(rows: list[Row]) -> Iterator[str]:
-    cells = [[column.heading for column in COLUMNS]]
-    cells += [[_escape(column.cell(row)) for column in COLUMNS] for row in rows]
-    widths = [max(3, *(len(line[index]) for line in cells)) for index in range(len(COLUMNS))]  # a rule takes `--:`
-    rule = [
-        "-" * width if column.is_text else "-" * (width - 1) + ":"
-        for column, width in zip(COLUMNS, widths, strict=True)
-    ]
-    for line in (cells[0], rule, *cells[1:]):
-        padded = (
-            cell.ljust(width) if column.is_text else cell.rjust(width)
-            for cell, column, width in zip(line, COLUMNS, widths, strict=True)
-        )
-        yield f"| {' | '.join(padded)} |"
+    """Write a heading, the groups with their reasons, and the notes."""
+    notes = [f"{escape(note)}\n" for note in table.notes]
+    return "\n".join([f"# {table.title}", "", *map(markdown, sheets(table)), *notes])
