@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.errors import CaseError, RequestError
 from edgebench.shelf import load
-from edgebench.spec import Variant
+from edgebench.spec import MAX_RESOLUTION, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,18 +14,34 @@ if TYPE_CHECKING:
 SEED = 0
 
 
-def check(variant: Variant) -> None:
-    """Refuse a network whose input is smaller than it can take.
+def check(name: str, width: float, resolution: int) -> None:
+    """Refuse a width or an input that the network cannot have.
 
     Raises:
-        RequestError: the resolution is too low; the message has the smallest.
+        RequestError: it cannot; the message has the smallest and the nearest side that it can take.
     """
-    smallest = load("architectures", variant.architecture).SMALLEST_RESOLUTION
-    if variant.resolution < smallest:
-        raise RequestError(
-            f"{variant.architecture} takes inputs of {smallest} pixels and more, found {variant.resolution}; "
-            f"use --resolution {smallest}"
-        )
+    if width != 1.0 and load("architectures", name).WIDTHS == (1.0,):
+        raise RequestError(f"{name} has no width multiplier, found --width {width:g}; leave it out")
+    if accepts(name, resolution):
+        return
+    sides = [side for side in range(1, MAX_RESOLUTION + 1) if accepts(name, side)]
+    nearest = min(sides, key=lambda side: abs(side - resolution))
+    raise RequestError(
+        f"{name} takes no input of {resolution} pixels; the smallest it takes is {sides[0]},"
+        f" the nearest --resolution {nearest}"
+    )
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether the network has an output at a resolution."""
+    answer: bool = load("architectures", name).accepts(name, resolution)
+    return answer
+
+
+def channels(variant: Variant) -> int:
+    """Return how many channels the network's input has: 3, or 1 for grey."""
+    count: int = load("architectures", variant.architecture).CHANNELS
+    return count
 
 
 def build(variant: Variant, weights_path: str = "") -> nn.Module:
@@ -40,7 +56,10 @@ def build(variant: Variant, weights_path: str = "") -> nn.Module:
     import torch
 
     torch.manual_seed(SEED)
-    network: nn.Module = load("architectures", variant.architecture).build(variant.width, classes=variant.classes)
+    family = load("architectures", variant.architecture)
+    network: nn.Module = family.build(
+        variant.architecture, variant.width, classes=variant.classes, resolution=variant.resolution
+    )
     if weights_path:
         state = torch.load(weights_path, map_location="cpu", weights_only=True)
         try:

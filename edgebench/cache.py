@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -59,8 +60,18 @@ def key(parts: Mapping[str, str]) -> str:
 
 @cache
 def source(*modules: str) -> str:
-    """Hash the source of modules of this package, named by path: `formats/onnx`."""
-    return hashlib.sha256(b"".join((_PACKAGE / f"{module}.py").read_bytes() for module in modules)).hexdigest()[:16]
+    """Hash the source of modules of this package, by path (`formats/onnx`), with what they use of their shelf."""
+    digest = hashlib.sha256()
+    for module in sorted(set().union(*map(_with_neighbours, modules))):
+        digest.update((_PACKAGE / f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _with_neighbours(module: str) -> set[str]:
+    shelf, _, _ = module.rpartition("/")
+    text = (_PACKAGE / f"{module}.py").read_text()
+    used = re.findall(rf"^from edgebench\.{shelf}\.(\w+) import", text, re.MULTILINE) if shelf else []
+    return {module}.union(*(_with_neighbours(f"{shelf}/{name}") for name in used))
 
 
 def sha256(path: str | Path) -> str:

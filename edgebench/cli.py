@@ -43,8 +43,11 @@ def run(
     runtime: Annotated[str, typer.Option(help="Inference engines.")] = "",
     threads: Annotated[str, typer.Option(help="Threads an inference may use.")] = "",
     batch: Annotated[str, typer.Option(help="Images an inference.")] = "",
-    weights: Annotated[str, typer.Option(help="trained (on first use), random, or none.")] = "",
+    weights: Annotated[
+        str, typer.Option(help="trained (on first use), random, none, or a .pth or .safetensors file.")
+    ] = "",
     dataset: Annotated[str, typer.Option(help="Images to train, calibrate and evaluate on.")] = "",
+    classes: Annotated[str, typer.Option(help="Outputs of the network; else the data set's, or the file's.")] = "",
     preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
     name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",
@@ -57,7 +60,8 @@ def run(
 
     asked = request.sweep(
         sweep, target=target, model=model, width=width, resolution=resolution, precision=precision, runtime=runtime,
-        threads=threads, batch=batch, weights=weights, dataset=dataset, preset=preset, time_limit=time_limit, name=name,
+        threads=threads, batch=batch, weights=weights, dataset=dataset,
+        classes=classes, preset=preset, time_limit=time_limit, name=name,
     )  # fmt: skip
     if dry_run:
         screen.show_forecast(pipeline.forecast(asked))
@@ -79,6 +83,22 @@ def report(
 
     table = reporting.write(results)
     (screen.show_json if json else screen.show_table)(table)
+
+
+@app.command()
+def describe(
+    network: Annotated[str, typer.Argument(help="A network of the shelf.")] = "",
+    width: Annotated[float, typer.Option(help="Width multiplier.")] = 1.0,
+    resolution: Annotated[int, typer.Option(help="Input side, pixels; else the native one.")] = 0,
+    classes: Annotated[int, typer.Option(help="Outputs; else the published network's.")] = 0,
+    all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+) -> None:
+    """Show what a network costs on paper: shapes, parameters, multiply-adds, memory, layer by layer."""
+    from edgebench import screen, tabulate
+
+    sheets = tabulate.every_network() if all else tabulate.network(network, width, resolution, classes)
+    screen.show_sheets(sheets, format)
 
 
 def main() -> None:

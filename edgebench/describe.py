@@ -1,45 +1,230 @@
-"""Variant -> its trainable parameters and multiply-adds, from a run on the meta device: no weights allocated."""
+"""Network -> per-layer shapes, activations, parameters and multiply-adds, from a run on the meta device.
+
+No weights are allocated and nothing is computed: shapes come from the modules themselves.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Any
 
+from edgebench.build import check
 from edgebench.shelf import load
 from edgebench.spec import Variant
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from collections.abc import Iterator
+
+    from torch import nn
+    from torch.fx import GraphModule, Node
+
+FLOAT_BYTES, INT8_BYTES = 4, 1
+
+# What a deployed graph computes in the buffer of its input, or folds into the layer before it.
+_IN_PLACE = {"BatchNorm2d", "ReLU", "ReLU6", "Dropout", "Identity", "Flatten", "Sigmoid"}
+_KINDS = {
+    "Conv2d": "convolution",
+    "Linear": "linear",
+    "MaxPool2d": "max pool",
+    "AvgPool2d": "average pool",
+    "AdaptiveAvgPool2d": "average pool",
+    "LocalResponseNorm": "response norm",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What a network costs on paper.
+class Layer:
+    """One layer that has an output of its own; batch norm and activations are folded into the layer before.
 
     Attributes:
-        params: trainable values: batch norm's scale and shift included, its running statistics not.
-        macs: multiply-adds of convolutions and linear layers for one image; nothing else counts.
+        output: shape without the batch axis, (C, H, W) or (C,).
+        params: trainable values, those of a folded batch norm included.
+        macs: multiply-adds for one image; only convolutions and linear layers have any.
+        live: values held at once while it runs: its output and all that is still needed.
+        kernel, stride, padding: (height, width) of a convolution or pool; zeros for others.
     """
 
-    params: int
-    macs: int
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    params: int = 0
+    macs: int = 0
+    live: int = 0
+    kernel: tuple[int, int] = (0, 0)
+    stride: tuple[int, int] = (0, 0)
+    padding: tuple[int, int] = (0, 0)
+
+    @property
+    def activations(self) -> int:
+        """How many values its output has."""
+        return prod(self.output)
 
 
-def cost(variant: Variant) -> Cost:
-    """Count the variant's parameters and multiply-adds at its own resolution."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """A network on paper, at batch 1; the first layer is its input."""
+
+    name: str
+    width: float
+    resolution: int
+    classes: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def params(self) -> int:
+        """Trainable values: batch norm's scale and shift included, its running statistics not."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of convolutions and linear layers; nothing else counts."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def activations(self) -> int:
+        """Values of all outputs, the input's included, each once."""
+        return sum(layer.activations for layer in self.layers)
+
+    @property
+    def peak_live(self) -> int:
+        """The most values held at once."""
+        return max(layer.live for layer in self.layers)
+
+
+@cache
+def describe(name: str, width: float, resolution: int, classes: int) -> Description:
+    """Describe a network of the shelf at one width and resolution.
+
+    Raises:
+        UnknownName, RequestError: there is no such network, or it takes no such input.
+    """
+    check(name, width, resolution)
+    network, image = _on_paper(name, width, resolution, classes)
+    graph, shapes = _trace(network, image)
+    return Description(
+        name=name,
+        width=width,
+        resolution=resolution,
+        classes=classes,
+        layers=tuple(_layers(graph, shapes)),
+    )
+
+
+def cost(variant: Variant) -> Description:
+    """Describe a variant: what it costs does not depend on its precision or weights."""
+    return describe(variant.architecture, variant.width, variant.resolution, variant.classes)
+
+
+def _on_paper(name: str, width: float, resolution: int, classes: int) -> tuple[nn.Module, Any]:
     import torch
 
+    family = load("architectures", name)
     with torch.device("meta"):
-        network = load("architectures", variant.architecture).build(variant.width, classes=variant.classes).eval()
-        image = torch.empty(1, 3, variant.resolution, variant.resolution)
-    counted: list[int] = []
-    for layer in network.modules():
-        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
-            layer.register_forward_hook(lambda layer, _, output: counted.append(_macs(layer, output)))
-    network(image)
-    params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return Cost(params=params, macs=sum(counted))
+        network = family.build(name, width, classes=classes, resolution=resolution).eval()
+        return network, torch.empty(1, family.CHANNELS, resolution, resolution)
 
 
-def _macs(layer: "nn.Module", output: "Tensor") -> int:
-    """Outputs times the inputs each one sums over: a weight's size without its output axis."""
-    weight: Any = layer.weight
-    return output.numel() * int(weight[0].numel())
+Shapes = dict["Node", tuple[int, ...]]
+
+
+def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
+    """Return the network's graph, and the shape of every tensor in it without its batch axis."""
+    import torch
+    from torch import fx
+
+    graph, shapes = fx.symbolic_trace(network), Shapes()
+
+    class Recorder(fx.Interpreter):
+        def run_node(self, n: Node) -> Any:
+            output = super().run_node(n)
+            if isinstance(output, torch.Tensor):
+                shapes[n] = tuple(output.shape) if n.op == "get_attr" else tuple(output.shape[1:])
+            return output
+
+    Recorder(graph).run(image)
+    return graph, shapes
+
+
+def _layers(graph: GraphModule, shapes: Shapes) -> Iterator[Layer]:
+    """Yield the layers in order, each with what is folded into it and what is held while it runs."""
+    nodes = list(graph.graph.nodes)
+    roots = {
+        node: _root(node, graph, shapes) for node in nodes if node in shapes and node.op not in ("get_attr", "output")
+    }
+    params = _params(graph, roots)
+    places = {node: place for place, node in enumerate(nodes)}
+    last_use = {
+        root: max(places[user] for node, own in roots.items() if own is root for user in (node, *node.users))
+        for root in set(roots.values())
+    }
+    for root in dict.fromkeys(roots.values()):
+        now = places[root]
+        held = [one for one in last_use if places[one] <= now <= last_use[one]]
+        yield _layer(root, graph, shapes, params.get(root, 0), live=sum(prod(shapes[one]) for one in held))
+
+
+def _root(node: Node, graph: GraphModule, shapes: Shapes) -> Node:
+    """Return the node whose buffer this one's output lies in."""
+    while _is_in_place(node, graph, shapes):
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _is_in_place(node: Node, graph: GraphModule, shapes: Shapes) -> bool:
+    """Tell whether a layer overwrites its only input: activations, folded norms, views."""
+    if node.op == "call_module":
+        module: Any = graph.get_submodule(str(node.target))
+        is_identity = getattr(module, "kernel_size", 0) == 1 and type(module).__name__ == "AvgPool2d"
+        return is_identity or type(module).__name__ in _IN_PLACE
+    inputs = [one for one in node.all_input_nodes if one in shapes]
+    is_call = node.op in ("call_function", "call_method")
+    return is_call and len(inputs) == 1 and prod(shapes[inputs[0]]) == prod(shapes[node])
+
+
+def _called(node: Node) -> str:
+    return node.target if isinstance(node.target, str) else node.target.__name__
+
+
+def _params(graph: GraphModule, roots: dict[Node, Node]) -> dict[Node, int]:
+    """Count the trainable values of every layer, those of what is folded into it included."""
+    counted: dict[Node, int] = {}
+    for node in graph.graph.nodes:
+        if node.op == "call_module" and node in roots:
+            module = graph.get_submodule(str(node.target))
+            values = sum(one.numel() for one in module.parameters() if one.requires_grad)
+            counted[roots[node]] = counted.get(roots[node], 0) + values
+        elif node.op == "get_attr" and node.users:
+            owner, _, name = str(node.target).rpartition(".")
+            value = getattr(graph.get_submodule(owner), name)
+            user = next((user for user in node.users if user in roots), None)
+            if user is not None and getattr(value, "requires_grad", False):
+                counted[roots[user]] = counted.get(roots[user], 0) + value.numel()
+    return counted
+
+
+def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live: int) -> Layer:
+    if node.op != "call_module":
+        kind = "input" if node.op == "placeholder" else _called(node)
+        return Layer(name=node.name, kind=kind, output=shapes[node], params=params, live=live)
+    module: Any = graph.get_submodule(str(node.target))
+    kind = _KINDS.get(type(module).__name__, type(module).__name__.lower())
+    weight = getattr(module, "weight", None)
+    has_macs = kind in ("convolution", "linear")
+    return Layer(
+        name=str(node.target),
+        kind="depthwise convolution" if getattr(module, "groups", 1) == shapes[node][0] > 1 else kind,
+        output=shapes[node],
+        params=params,
+        # outputs times the inputs each one sums over: a weight's size without its output axis
+        macs=prod(shapes[node]) * int(weight[0].numel()) if has_macs and weight is not None else 0,
+        live=live,
+        kernel=_side(getattr(module, "kernel_size", 0)),
+        stride=_side(getattr(module, "stride", 0)),
+        padding=_side(getattr(module, "padding", 0)),
+    )
+
+
+def _side(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)

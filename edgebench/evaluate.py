@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log10
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgebench import cache
+from edgebench.datasets import split
 from edgebench.record import Accuracy
-from edgebench.shelf import load
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from edgebench.connections import Connection
     from edgebench.record import Session
-    from edgebench.spec import Case
+    from edgebench.spec import Case, Variant
 
 BATCH = 32
 TIMEOUT_S = 3600.0
@@ -27,8 +28,9 @@ TIMEOUT_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """An artifact on a target: where it lies there, and its hash."""
+    """An artifact on a target: whose it is, where it lies there, and its hash."""
 
+    variant: Variant
     path: str
     sha256: str
 
@@ -41,9 +43,9 @@ def evaluate(
     Raises:
         AgentError: the runtime could not answer.
     """
-    images, labels = load("datasets", case.variant.dataset).load("test", case.variant.resolution)
-    outputs = infer(case, deployed, images, connection)
-    reference = infer(case, parent, images, connection) if parent else None
+    _, labels = split(case.variant, "test")
+    reference = infer(parent, case.runtime.name, case.threads, connection) if parent else None  # first: it is kept
+    outputs = infer(deployed, case.runtime.name, case.threads, connection)
     return Accuracy(
         case=case,
         session=session.id,
@@ -58,18 +60,20 @@ def evaluate(
     )
 
 
-def infer(case: Case, deployed: Deployed, images: NDArray[float32], connection: Connection) -> NDArray[float32]:
-    """Return the artifact's outputs, (N, classes) float32, for images (N, 3, R, R)."""
+@lru_cache(maxsize=1)  # a float file is often followed by its int8 ones, which compare with it
+def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection) -> NDArray[float32]:
+    """Return the artifact's outputs, (N, classes) float32, for its test split."""
     import numpy
 
+    images, _ = split(deployed.variant, "test")
     with TemporaryDirectory() as scratch:
         inputs = Path(scratch) / "images.f32"
         inputs.write_bytes(images.astype("<f4").tobytes())
         request = {
             "do": "infer",
-            "runtime": case.runtime.name,
+            "runtime": runtime,
             "path": deployed.path,
-            "threads": case.threads,
+            "threads": threads,
             "batch": BATCH,
             "inputs": connection.push(inputs, cache.sha256(inputs)),
             "shape": images.shape,

@@ -6,13 +6,14 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from edgebench import cache, train
+from edgebench import cache, checkpoint, train
 from edgebench.build import build
+from edgebench.datasets import split
 from edgebench.describe import cost
 from edgebench.errors import CaseError, EdgebenchError
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import Artifact
-from edgebench.shelf import load
+from edgebench.shelf import load, module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 def find(variant: Variant, form: str) -> Artifact | None:
     """Return the artifact that was made from exactly what would make it now; its own file is not read."""
-    weights = train.find(variant) if variant.weights == Weighting.TRAINED else None
-    if variant.weights == Weighting.TRAINED and weights is None:
+    weights = known_weights(variant)
+    if weights is None and variant.weights not in (Weighting.RANDOM, Weighting.NONE):
         return None
     return cache.find(_stem(variant, _made_by(variant, form, weights)), Artifact)
 
@@ -52,10 +53,18 @@ def export(variant: Variant, form: str, show: Show) -> Artifact:
     return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights))
 
 
+def known_weights(variant: Variant) -> Weights | None:
+    """Return the variant's weights if they are in the cache: trained before, or adopted from a file."""
+    return checkpoint.find(variant) if variant.weights_sha256 else train.find(variant)
+
+
 def _weights(variant: Variant, show: Show) -> Weights | None:
-    if variant.weights != Weighting.TRAINED:
+    if variant.weights in (Weighting.RANDOM, Weighting.NONE):
         return None
-    return train.find(variant) or train.train(variant, show)
+    known = known_weights(variant)
+    if known is None and variant.weights_sha256:
+        raise CaseError(f"the weights of {variant.weights} in the cache were damaged; run again with the file")
+    return known or train.train(variant, show)
 
 
 def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> Artifact:
@@ -105,14 +114,15 @@ def _calibration(variant: Variant) -> NDArray[float32]:
     import numpy
 
     assert variant.quantization is not None
-    images, _ = load("datasets", variant.dataset).load("calibration", variant.resolution)
+    images, _ = split(variant, "calibration")
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
-    return images[drawn[: variant.quantization.images]]  # type: ignore[no-any-return]
+    chosen: NDArray[float32] = images[drawn[: variant.quantization.images]]
+    return chosen
 
 
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
     """Name everything that shapes the file: change any of it and the file is another."""
-    modules = [f"architectures/{variant.architecture}", f"formats/{form}", "build", "export"]
+    modules = [module("architectures", variant.architecture), f"formats/{form}", "build", "export"]
     parts = {
         "variant": str(variant),
         "classes": str(variant.classes),

@@ -34,9 +34,7 @@ def forecast(session: Session, known: Sequence[Known]) -> Forecast:
     untrained = {
         (variant.architecture, variant.width, variant.resolution)
         for one in open_cases
-        if one.artifact is None
-        and (variant := one.case.variant).weights == Weighting.TRAINED
-        and not train.find(variant)
+        if (variant := one.case.variant).weights == Weighting.TRAINED and not train.find(variant)
     }
     return Forecast(
         target=session.environment.target,

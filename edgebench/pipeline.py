@@ -10,6 +10,7 @@ from time import monotonic
 from edgebench import forecast as forecasting
 from edgebench import plan, report, store
 from edgebench.connections import Connection
+from edgebench.datasets import why_no_accuracy
 from edgebench.deploy import connect, deploy
 from edgebench.errors import CaseError
 from edgebench.evaluate import Deployed, evaluate
@@ -20,7 +21,7 @@ from edgebench.progress import Notice, Show, Step
 from edgebench.record import Artifact, Environment, Failure, Record, Session, Stop
 from edgebench.reports import Table
 from edgebench.shelf import load
-from edgebench.spec import Case, Sweep, Target, Variant, Weighting
+from edgebench.spec import Case, Sweep, Target, Variant
 from edgebench.survey import survey
 
 
@@ -99,14 +100,14 @@ def _measure(session: Session, known: Sequence[plan.Known], connection: Connecti
             continue
         yield artifact
         jobs.append(Job(case=one.case, path=deployed.path, sha256=deployed.sha256, runs=list(one.runs)))
-        if one.accuracy is None and one.case.variant.weights != Weighting.RANDOM:
+        if one.accuracy is None and not why_no_accuracy(one.case.variant):
             yield _evaluate(one.case, deployed, connection, session, show)
     yield from measure(jobs, connection, session, show)
 
 
 def _deployed(case: Case, variant: Variant, connection: Connection, show: Show) -> tuple[Artifact, Deployed]:
     artifact = export(variant, load("runtimes", case.runtime.name).FORMAT, show)
-    return artifact, Deployed(path=deploy(connection, artifact), sha256=artifact.sha256)
+    return artifact, Deployed(variant=variant, path=deploy(connection, artifact), sha256=artifact.sha256)
 
 
 def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Record:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, build
+from edgebench import __version__, build, checkpoint
+from edgebench.datasets import why_no_accuracy
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.export import find
@@ -49,6 +50,8 @@ def check(sweep: Sweep) -> None:
     for cell in wanted:
         for shelf, name in (("architectures", cell.model), ("runtimes", cell.runtime), ("datasets", cell.dataset)):
             require(shelf, name)
+        if cell.weights not in list(Weighting) and not checkpoint.is_file(cell.weights):
+            raise UnknownName("weights", cell.weights, (*Weighting, "or a file.pth or .safetensors"))
         if cell.threads < 1 or cell.batch < 1:
             raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
 
@@ -77,16 +80,30 @@ def _case(cell: Wanted, environment: Environment) -> Case:
 
 def _variant(cell: Wanted, environment: Environment) -> Variant:
     int8 = cell.precision == Precision.INT8
+    weights, sha256, classes = _weights(cell)
     return Variant(
         architecture=cell.model,
         width=cell.width,
         resolution=cell.resolution,
         precision=cell.precision,
-        classes=load("datasets", cell.dataset).CLASSES,
-        weights=cell.weights,
+        classes=classes,
+        weights=weights,
+        weights_sha256=sha256,
         dataset=cell.dataset,
         quantization=Quantization(reduce_range=saturates(environment.facts)) if int8 else None,
     )
+
+
+def _weights(cell: Wanted) -> tuple[str, str, int]:
+    """Return what the variant calls its weights, the hash of their file if any, and how many classes they answer."""
+    own: int = load("datasets", cell.dataset).CLASSES
+    if not checkpoint.is_file(cell.weights):
+        if cell.weights == Weighting.TRAINED and cell.classes not in (0, own):
+            raise RequestError(f"wanted {cell.classes} classes, found {own} in {cell.dataset} to train on")
+        return cell.weights, "", cell.classes or own
+    build.check(cell.model, cell.width, cell.resolution)
+    weights, sha256 = checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution)
+    return weights.recipe, sha256, weights.classes
 
 
 def parent(variant: Variant) -> Variant | None:
@@ -119,7 +136,7 @@ def known(session: Session, records: Sequence[Record]) -> tuple[Known, ...]:
 def _known(case: Case, session: Session, records: Sequence[Record]) -> Known:
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     if artifact is None:  # what has been built once needs no look: torch is slow to import
-        build.check(case.variant)
+        build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
     sha256, epoch = artifact.sha256 if artifact else "", session.environment.epoch
     mine = [
         record
@@ -130,7 +147,7 @@ def _known(case: Case, session: Session, records: Sequence[Record]) -> Known:
     ]
     runs = [record for record in mine if isinstance(record, Run) and record.preset == session.preset]
     accuracy = next((record for record in reversed(mine) if isinstance(record, Accuracy)), None)
-    needs_accuracy = case.variant.weights != Weighting.RANDOM and accuracy is None
+    needs_accuracy = accuracy is None and not why_no_accuracy(case.variant)
     return Known(
         case=case,
         artifact=artifact,

@@ -6,7 +6,7 @@ A journal holds what was seen; what it means (medians, intervals, verdicts) is c
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from edgebench.spec import Case, Purpose, Quantization, Runtime, Weighting, Workload
+from edgebench.spec import Case, Purpose, Quantization, Runtime, Workload
 
 VERSION: Literal[1] = 1  # of the journal's lines; a reader refuses newer ones
 
@@ -15,7 +15,11 @@ _STRICT = {"extra": "forbid", "strict": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Trained weights: their file in the cache, and how good they were where they were made."""
+    """Weights in the cache: trained ones with how good they were where they were made, or a given file's.
+
+    Attributes:
+        images: that `top1`, a share, was counted on; 0 for a given file.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
 
@@ -23,6 +27,7 @@ class Weights:
     sha256: str
     dataset: str
     recipe: str
+    classes: int
     top1: float
     images: int
 
@@ -47,7 +52,7 @@ class Artifact:
     size_bytes: int
     params: int
     macs: int
-    weights: Weighting
+    weights: str
     weights_sha256: str
     quantization: Quantization | None
     float_nodes: tuple[str, ...]

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgebench import published, stats
+from edgebench.datasets import why_no_accuracy
 from edgebench.errors import InvalidFile
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import JOURNAL, Journal
@@ -18,7 +19,6 @@ from edgebench.measurement import Measurement, measure
 from edgebench.record import Reference, Run
 from edgebench.reports import Row, Table
 from edgebench.shelf import load as load_plugin
-from edgebench.spec import Weighting
 from edgebench.store import write as write_file
 from edgebench.units import MIB
 
@@ -110,7 +110,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
             variant.architecture, variant.width, variant.resolution, variant.precision, dataset
         ),
         verdict=measurement.verdict.name,
-        reasons="; ".join([*reasons, *_no_accuracy(evidence)]),
+        reasons="; ".join(filter(None, [*reasons, why_no_accuracy(variant)])),
         rank=None,
         tied=False,
     )
@@ -130,11 +130,6 @@ def _accuracy(accuracy: Accuracy | None) -> dict[str, Any]:
     agreement = None if accuracy.agreement is None else accuracy.agreement * 100
     values = (top1 * 100, low * 100, high * 100, accuracy.images, agreement, accuracy.sqnr_db)
     return dict(zip(names, values, strict=True))
-
-
-def _no_accuracy(evidence: Evidence) -> Iterator[str]:
-    if evidence.case.variant.weights == Weighting.RANDOM:
-        yield "no accuracy: the weights are random"
 
 
 def _group(row: Row) -> tuple[str, str, str, int, int, str]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from edgebench import store
 from edgebench.errors import RequestError, UnknownName
-from edgebench.spec import Model, Precision, Sweep, Weighting
+from edgebench.spec import Model, Precision, Sweep
 from edgebench.units import parse_duration
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ def sweep(
     batch: str,
     weights: str,
     dataset: str,
+    classes: str,
     preset: str,
     time_limit: str,
     name: str,
@@ -45,8 +46,9 @@ def sweep(
         "resolutions": _list(resolution, _whole("resolution")),
         "precisions": _list(precision, _member(Precision, "precision")),
         "runtimes": _list(runtime, str),
-        "weights": _one(weights, _member(Weighting, "weights")),
-        "dataset": _one(dataset, str),
+        "weights": weights,
+        "dataset": dataset,
+        "classes": _whole("classes")(classes) if classes else 0,
     }
     on_top = {
         "targets": _list(target, str),
@@ -72,10 +74,6 @@ def _of_models(names: tuple[str, ...]) -> Sweep:
 
 def _list(text: str, read: Callable[[str], T]) -> tuple[T, ...]:
     return tuple(read(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _one(text: str, read: Callable[[str], T]) -> T | None:
-    return read(text) if text else None
 
 
 def _whole(noun: str) -> Callable[[str], int]:

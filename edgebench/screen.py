@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from edgebench.errors import UnknownName
 from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
+from edgebench.sheet import as_csv, as_json, markdown
 from edgebench.units import duration
 
 if TYPE_CHECKING:
@@ -128,9 +130,20 @@ def show_table(table: Table) -> None:
         console.print(note, markup=False, style="dim")
 
 
-def show_sheet(sheet: Sheet) -> None:
-    """Print one sheet."""
-    _print(sheet, _console())
+def show_sheets(sheets: Iterable[Sheet], form: str) -> None:
+    """Print sheets as a terminal's table, Markdown, CSV or JSON.
+
+    Raises:
+        UnknownName: there is no such form.
+    """
+    writers = {"md": markdown, "csv": as_csv, "json": as_json}
+    if form not in ("table", *writers):
+        raise UnknownName("format", form, ("table", *writers))
+    for sheet in sheets:
+        if form == "table":
+            _print(sheet, _console())
+        else:
+            print(writers[form](sheet))
 
 
 def _print(sheet: Sheet, console: Console) -> None:

@@ -1,8 +1,12 @@
 """A folder of plug-ins: its names, and one of them by name; the only plug-in mechanism."""
 
+import ast
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
 from edgebench.errors import UnknownName
 
@@ -16,10 +20,41 @@ _NOUNS = {
 }
 
 
+@cache
+def _plugins(shelf: str) -> dict[str, str]:
+    """Map each name to the module that offers it: a file's own name, or what its literal `NAMES` says.
+
+    Files are read, not imported: an architecture would import torch.
+    """
+    found = dict[str, str]()
+    for module in iter_modules(import_module(f"edgebench.{shelf}").__path__):
+        full = f"edgebench.{shelf}.{module.name}"
+        found |= dict.fromkeys(_literal_names(full) or (module.name,), full)
+    return found
+
+
+def _literal_names(module: str) -> tuple[str, ...]:
+    loader: Any = getattr(find_spec(module), "loader", None)
+    for statement in ast.parse(loader.get_source(module)).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="NAMES")], value=value):
+                return tuple(ast.literal_eval(value))
+    return ()
+
+
 def names(shelf: str) -> tuple[str, ...]:
-    """List the plug-ins of `edgebench/<shelf>/` without importing any of them."""
-    package = import_module(f"edgebench.{shelf}")
-    return tuple(sorted(module.name for module in iter_modules(package.__path__)))
+    """List what `edgebench/<shelf>/` offers without importing any of it."""
+    return tuple(sorted(_plugins(shelf)))
+
+
+def module(shelf: str, name: str) -> str:
+    """Return the module that offers a name, below `edgebench`: `architectures/vgg` for vgg16.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    require(shelf, name)
+    return _plugins(shelf)[name].removeprefix("edgebench.").replace(".", "/")
 
 
 def require(shelf: str, name: str) -> None:
@@ -39,4 +74,4 @@ def load(shelf: str, name: str) -> ModuleType:
         UnknownName: there is no such file.
     """
     require(shelf, name)
-    return import_module(f"edgebench.{shelf}.{name}")
+    return import_module(_plugins(shelf)[name])

@@ -25,7 +25,7 @@ class Precision(StrEnum):
 
 
 class Weighting(StrEnum):
-    """Where a network's weights come from."""
+    """Where a network's weights come from, unless it is a file."""
 
     TRAINED = "trained"  # on the data set, on first use, cached
     RANDOM = "random"  # seeded; times and sizes are true, an accuracy would be none
@@ -84,6 +84,8 @@ class Variant:
     Attributes:
         width: the multiplier alpha on every layer's channels.
         resolution: the side rho of the square input, pixels.
+        classes: outputs of the network.
+        weights: a `Weighting`, or the name of the file that they came from; then `weights_sha256` is that file's.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -93,8 +95,9 @@ class Variant:
     resolution: int
     precision: Precision
     classes: int
-    weights: Weighting
+    weights: str
     dataset: str
+    weights_sha256: str = ""
     quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
@@ -200,21 +203,28 @@ class Model:
     resolutions: tuple[int, ...] | None = None
     precisions: tuple[Precision, ...] | None = None
     runtimes: tuple[str, ...] | None = None
-    weights: Weighting | None = None
+    weights: str | None = None
     dataset: str | None = None
+    classes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A cell of a sweep before the target's facts are known: no runtime version, no quantization."""
+    """A cell of a sweep before the target's facts are known: no runtime version, no quantization.
+
+    Attributes:
+        weights: a `Weighting` or the path of a file.
+        classes: 0 for those of the data set, or of the file.
+    """
 
     model: str
     width: float
     resolution: int
     precision: Precision
     runtime: str
-    weights: Weighting
+    weights: str
     dataset: str
+    classes: int
     target: str
     threads: int
     batch: int
@@ -237,8 +247,9 @@ class Sweep:
     resolutions: tuple[int, ...] = (224,)
     threads: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = (1,)
-    weights: Weighting = Weighting.TRAINED
+    weights: str = Weighting.TRAINED
     dataset: str = "digits"
+    classes: int = 0
     preset: str = "standard"
     time_limit: str = ""
 
@@ -265,6 +276,7 @@ class Sweep:
                 runtime=runtime,
                 weights=model.weights or self.weights,
                 dataset=model.dataset or self.dataset,
+                classes=model.classes or self.classes,
                 target=target,
                 threads=threads,
                 batch=batch,

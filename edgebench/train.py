@@ -8,11 +8,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import cache
-from edgebench.build import SEED, build
+from edgebench.build import SEED, accepts, build
+from edgebench.datasets import split
+from edgebench.describe import cost
 from edgebench.progress import Show, Step
 from edgebench.record import Weights
-from edgebench.shelf import load
-from edgebench.spec import Precision, Variant
+from edgebench.shelf import module
+from edgebench.spec import Precision, Variant, Weighting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +30,9 @@ WEIGHT_DECAY = 1e-4
 
 
 def find(variant: Variant) -> Weights | None:
-    """Return the variant's weights if they are cached and intact."""
+    """Return the variant's trained weights if they are cached and intact."""
+    if variant.weights != Weighting.TRAINED:
+        return None
     weights = cache.find(_stem(variant), Weights)
     return weights if weights and cache.is_intact(weights) else None
 
@@ -36,10 +40,17 @@ def find(variant: Variant) -> Weights | None:
 def train(variant: Variant, show: Show) -> Weights:
     """Train the variant's network on its data set, fine-tuning from the base resolution of the same width."""
     base = replace(variant, resolution=BASE_RESOLUTION)
-    if variant.resolution == BASE_RESOLUTION:
+    if not _has_base(variant):
         return _train(variant, "", epochs=BASE_EPOCHS, rate=BASE_RATE, show=show)
     start = find(base) or train(base, show)
     return _train(variant, str(cache.path_of(start)), epochs=EPOCHS, rate=RATE, show=show)
+
+
+def _has_base(variant: Variant) -> bool:
+    """Tell whether the network at the base resolution is another input of the same layers."""
+    if variant.resolution == BASE_RESOLUTION or not accepts(variant.architecture, BASE_RESOLUTION):
+        return False
+    return cost(replace(variant, resolution=BASE_RESOLUTION)).params == cost(variant).params
 
 
 def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show) -> Weights:
@@ -53,17 +64,25 @@ def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show
         correct, images = _score(network, variant)
         torch.save(network.state_dict(), path)
         return Weights(
-            file="", sha256="", dataset=variant.dataset, recipe=_recipe(variant), top1=correct / images, images=images
+            file="",
+            sha256="",
+            dataset=variant.dataset,
+            recipe=_recipe(variant),
+            classes=variant.classes,
+            top1=correct / images,
+            images=images,
         )
 
     return cache.keep(_stem(variant), ".pt", Weights, make)
 
 
 def _recipe(variant: Variant) -> str:
-    base = f"{BASE_EPOCHS} epochs at {BASE_RESOLUTION} px, rate {BASE_RATE:g}"
-    tuned = f", then {EPOCHS} epochs at {variant.resolution} px, rate {RATE:g}"
+    has_base = _has_base(variant)
+    first = BASE_RESOLUTION if has_base else variant.resolution
+    base = f"{BASE_EPOCHS} epochs at {first} px, rate {BASE_RATE:g}"
+    tuned = f", then {EPOCHS} epochs at {variant.resolution} px, rate {RATE:g}" if has_base else ""
     shared = f"; AdamW, one cycle, batch {BATCH}, weight decay {WEIGHT_DECAY:g}, seed {SEED}, one thread"
-    return base + (tuned if variant.resolution != BASE_RESOLUTION else "") + shared
+    return base + tuned + shared
 
 
 def _stem(variant: Variant) -> str:
@@ -73,7 +92,7 @@ def _stem(variant: Variant) -> str:
         "classes": str(variant.classes),
         "dataset": variant.dataset,
         "source": cache.source(
-            f"architectures/{variant.architecture}", f"datasets/{variant.dataset}", "build", "train"
+            module("architectures", variant.architecture), f"datasets/{variant.dataset}", "build", "train"
         ),
         "torch": version("torch"),
     }
@@ -83,7 +102,7 @@ def _stem(variant: Variant) -> str:
 def _split(variant: Variant, name: str) -> tuple[Tensor, Tensor]:
     import torch
 
-    images, labels = load("datasets", variant.dataset).load(name, variant.resolution)
+    images, labels = split(variant, name)
     return torch.from_numpy(images), torch.from_numpy(labels)
 
 

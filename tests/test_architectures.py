@@ -54,8 +54,8 @@ def test_a_real_image_goes_through(name: str, resolution: int) -> None:
 
 
 def test_an_input_below_the_smallest_is_refused_with_the_smallest() -> None:
-    with pytest.raises(RequestError, match="takes inputs of 32 pixels and more, found 31; use --resolution 32"):
-        build.check(variant(resolution=31))
+    with pytest.raises(RequestError, match="takes no input of 31 pixels; the smallest it takes is 32"):
+        build.check("mobilenet_v2", 1.0, 31)
 
 
 def test_mobilenet_v2_has_torchvisions_names() -> None:

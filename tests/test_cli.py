@@ -16,7 +16,7 @@ def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "message"),
     [
         (["--target", "rpi44"], "no target 'rpi44' (has "),
-        (["--model", "mobilenet_v9"], "no model 'mobilenet_v9' (has mobilenet_v1, mobilenet_v2, null)"),
+        (["--model", "mobilenet_v9"], "no model 'mobilenet_v9' (has alexnet, "),
         (["--precision", "int9"], "no precision 'int9' (has fp32, int8); did you mean 'int8'?"),
         (["--runtime", "onnx"], "no runtime 'onnx' (has null, onnxruntime)"),
         (["--width", "0"], "width 0 of mobilenet_v1: wanted more than 0, at most 4"),
@@ -44,7 +44,8 @@ def test_an_input_too_small_is_refused_before_anything_runs() -> None:
     done = cli("run", "--model", "mobilenet_v2", "--resolution", "16", "--weights", "random")
     assert done.returncode == 2
     assert done.stderr == (
-        "edgebench: mobilenet_v2 takes inputs of 32 pixels and more, found 16; use --resolution 32\n"
+        "edgebench: mobilenet_v2 takes no input of 16 pixels; the smallest it takes is 32,"
+        " the nearest --resolution 32\n"
     )
 
 

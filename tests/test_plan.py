@@ -17,6 +17,7 @@ SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
         ({"models": (Model(name="mobilenet_v3"),)}, "no model 'mobilenet_v3' .* did you mean 'mobilenet_v"),
         ({"runtimes": ("onyx",)}, "no runtime 'onyx'"),
         ({"dataset": "digit"}, "no data set 'digit' .* did you mean 'digits'"),
+        ({"weights": "trainde"}, "no weights 'trainde' .*did you mean 'trained'"),
         ({"threads": (0,)}, "wanted threads and batch of 1 and more, found 0 and 1"),
         ({"batches": (0,)}, "wanted threads and batch of 1 and more, found 1 and 0"),
         ({"models": ()}, "the sweep asks for nothing"),

@@ -7,8 +7,8 @@ from edgebench.errors import RequestError
 from edgebench.spec import Model, Precision, Sweep, Weighting
 
 FLAGS = (
-    "target", "model", "width", "resolution", "precision", "runtime", "threads", "batch", "weights", "dataset",
-    "preset", "time_limit", "name",
+    "target", "model", "width", "resolution", "precision", "runtime", "threads", "batch", "weights",
+    "dataset", "classes", "preset", "time_limit", "name",
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_a_flag_wins_over_what_a_block_of_a_file_says(place: Path) -> None:
         ({"resolution": "64px"}, "wanted a whole number for --resolution, found '64px'"),
         ({"threads": "-1"}, "wanted a whole number for --threads, found '-1'"),
         ({"precision": "int4"}, "no precision 'int4' .*did you mean 'int8'"),
-        ({"weights": "trainde"}, "no weights 'trainde' .*did you mean 'trained'"),
+        ({"classes": "many"}, "wanted a whole number for --classes, found 'many'"),
         ({"time_limit": "soon"}, "wanted a time such as 90s"),
     ],
 )

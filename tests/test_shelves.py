@@ -8,7 +8,7 @@ from edgebench import shelf, store
 from edgebench.errors import UnknownName
 
 PROMISED = {
-    "architectures": ("SOURCE", "WIDTHS", "RESOLUTIONS", "SMALLEST_RESOLUTION", "build"),
+    "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
     "connections": ("open",),
     "datasets": ("CLASSES", "SOURCE", "PREPROCESSING", "NOTE", "load"),
     "formats": ("SUFFIX", "PRECISIONS", "TOOLS", "write"),

@@ -22,7 +22,7 @@ def refused(text: str, path: Path) -> str:
         ('[[models]]\nname="a"\n\n[[models]]\nname="b"\nwidht=[1]\n', ":6: models.1.widht: unknown key"),
         ('[[models]]\nname="a"\nwidths="x"\n', ":3: models.0.widths: Input should be a valid array, found 'x'"),
         ('threads=["a"]\n[[models]]\nname="a"\n', ":1: threads.0: Input should be a valid integer, found 'a'"),
-        ('weights="foo"\n[[models]]\nname="a"\n', ":1: weights: Input should be 'trained', 'random' or 'none'"),
+        ('weights=1\n[[models]]\nname="a"\n', ":1: weights: Input should be a valid string, found 1"),
         ("[[models]]\nwidths=[1.0]", ":1: models.0.name: missing"),
         ("x = = 3", ": not TOML: Invalid value (at line 1, column 5)"),
         ("preset = 'quick'", ":1: models: missing"),

@@ -7,9 +7,11 @@ as its own shapes and TF-Slim's code show. Activations are ReLU6, as in the rele
 from torch import Tensor, nn
 
 SOURCE = "Howard et al., MobileNets, arXiv:1704.04861, Table 1"
+NAMES = ("mobilenet_v1",)
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
-RESOLUTIONS = (128, 160, 192, 224)
-SMALLEST_RESOLUTION = 32  # five strides of 2
+RESOLUTIONS = {"mobilenet_v1": (224, 192, 160, 128)}
+CHANNELS = 3
+CLASSES = 1000
 
 STEM = 32
 STAGES = (  # output channels, first stride, blocks
@@ -49,7 +51,7 @@ class MobileNetV1(nn.Module):
     def __init__(self, width: float, classes: int) -> None:
         super().__init__()
         inputs = channels(STEM, width)
-        self.conv_stem = nn.Conv2d(3, inputs, 3, 2, 1, bias=False)
+        self.conv_stem = nn.Conv2d(CHANNELS, inputs, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(inputs)
         self.act = nn.ReLU6(inplace=True)
         stages = []
@@ -60,7 +62,7 @@ class MobileNetV1(nn.Module):
                 inputs = outputs
             stages.append(nn.Sequential(*stage))
         self.blocks = nn.Sequential(*stages)
-        self.pool = nn.AdaptiveAvgPool2d(1)  # a mean would stay float in the int8 graph
+        self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(inputs, classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -69,6 +71,11 @@ class MobileNetV1(nn.Module):
         return logits
 
 
-def build(width: float, *, classes: int) -> nn.Module:
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether five strides of 2 leave a whole pixel."""
+    return resolution >= 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
     """Build the network for any width multiplier."""
     return MobileNetV1(width, classes)

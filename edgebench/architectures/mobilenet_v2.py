@@ -7,9 +7,11 @@ Names of the state dict are torchvision's. The last 1x1 convolution keeps its 12
 from torch import Tensor, nn
 
 SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2"
+NAMES = ("mobilenet_v2",)
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-RESOLUTIONS = (96, 128, 160, 192, 224)
-SMALLEST_RESOLUTION = 32  # five strides of 2
+RESOLUTIONS = {"mobilenet_v2": (224, 192, 160, 128, 96)}
+CHANNELS = 3
+CLASSES = 1000
 
 STEM, LAST, DROPOUT = 32, 1280, 0.2
 STAGES = (  # expansion t, output channels c, blocks n, first stride s
@@ -63,14 +65,14 @@ class MobileNetV2(nn.Module):
     def __init__(self, width: float, classes: int) -> None:
         super().__init__()
         inputs, last = channels(STEM * width), channels(LAST * max(1.0, width))
-        layers: list[nn.Module] = [convolution(3, inputs, 3, 2)]
+        layers: list[nn.Module] = [convolution(CHANNELS, inputs, 3, 2)]
         for expansion, count, blocks, first_stride in STAGES:
             outputs = channels(count * width)
             for stride in (first_stride, *[1] * (blocks - 1)):
                 layers.append(InvertedResidual(inputs, outputs, stride, expansion))
                 inputs = outputs
         self.features = nn.Sequential(*layers, convolution(inputs, last, 1))
-        self.pool = nn.AdaptiveAvgPool2d(1)  # a mean would stay float in the int8 graph
+        self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(last, classes))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -78,6 +80,11 @@ class MobileNetV2(nn.Module):
         return logits
 
 
-def build(width: float, *, classes: int) -> nn.Module:
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether five strides of 2 leave a whole pixel."""
+    return resolution >= 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
     """Build the network for any width multiplier."""
     return MobileNetV2(width, classes)

@@ -23,5 +23,8 @@ class Connection(Protocol):
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         """Answer one request in a fresh agent process; the caller blocks."""
 
+    def __hash__(self) -> int:
+        """Be itself: answers are remembered by connection."""
+
     def close(self) -> None:
         """Let go of the target."""

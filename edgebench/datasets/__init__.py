@@ -9,3 +9,32 @@ A data set offers
 
 `split` is `train`, `calibration` or `test`; the three share no image.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.build import channels
+from edgebench.shelf import load
+from edgebench.spec import Weighting
+
+if TYPE_CHECKING:
+    from numpy import float32, int64
+    from numpy.typing import NDArray
+
+    from edgebench.spec import Variant
+
+
+def why_no_accuracy(variant: Variant) -> str:
+    """Say why the variant's answers cannot be right or wrong on its data set; empty where they can."""
+    if variant.weights == Weighting.RANDOM:
+        return "no accuracy: the weights are random"
+    if variant.classes != (known := load("datasets", variant.dataset).CLASSES):
+        return f"no accuracy: the network has {variant.classes} classes, {variant.dataset} has {known}"
+    return ""
+
+
+def split(variant: Variant, name: str) -> tuple[NDArray[float32], NDArray[int64]]:
+    """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1."""
+    images, labels = load("datasets", variant.dataset).load(name, variant.resolution)
+    return (images if channels(variant) == images.shape[1] else images.mean(1, keepdims=True)), labels

@@ -7,10 +7,12 @@ operators when it loads the file; `float_nodes` looks whether it did.
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from edgebench.build import channels
 from edgebench.errors import CaseError
 from edgebench.spec import Precision
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy import float32
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from edgebench.spec import Quantization, Variant
 
@@ -32,7 +34,19 @@ INPUT, OUTPUT = "images", "logits"
 CALIBRATION_BATCH = 10
 
 _AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
-_MOVES_DATA = {"Concat", "Flatten", "Gather", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
+_MOVES_DATA = {
+    "Concat",
+    "Flatten",
+    "Gather",
+    "MaxPool",
+    "NhwcMaxPool",
+    "Pad",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+}
 _INTEGER = {"ConvInteger", "MatMulInteger", "QGemm"}
 
 
@@ -62,7 +76,8 @@ def _export(network: nn.Module, variant: Variant, path: Path) -> None:
     """
     import torch
 
-    images = torch.zeros(1, 3, variant.resolution, variant.resolution)
+    images = torch.zeros(1, channels(variant), variant.resolution, variant.resolution)
+    _write_norms_as_operators(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
@@ -75,6 +90,31 @@ def _export(network: nn.Module, variant: Variant, path: Path) -> None:
             output_names=[OUTPUT],
             dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
         )
+
+
+def _write_norms_as_operators(network: nn.Module) -> None:
+    """Let local response norms become ONNX's own LRN: the exporter takes each apart into a dozen float operators."""
+    import torch
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(_: Any, features: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+            return torch.nn.functional.local_response_norm(features, size, alpha, beta, k)
+
+        @staticmethod
+        def symbolic(graph: Any, features: Any, size: int, alpha: float, beta: float, k: float) -> Any:
+            operator = graph.op("LRN", features, size_i=size, alpha_f=alpha, beta_f=beta, bias_f=k)
+            return operator.setType(features.type())
+
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.LocalResponseNorm):
+            arguments = (norm.size, norm.alpha, norm.beta, norm.k)
+            norm.forward = partial(_apply, Function, arguments)  # type: ignore[method-assign]
+
+
+def _apply(function: Any, arguments: tuple[float, ...], features: Tensor) -> Tensor:
+    normed: Tensor = function.apply(features, *arguments)
+    return normed
 
 
 def _quantize(parent: Path, path: Path, quantization: Quantization, images: NDArray[float32]) -> None:

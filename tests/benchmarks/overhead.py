@@ -9,6 +9,7 @@ import json
 import random
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -53,6 +54,7 @@ def tiny(path: Path) -> None:
         nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.Conv2d(6, 16, 5, stride=2), nn.ReLU(), nn.Flatten(),
         nn.Linear(16 * 4 * 4, 84), nn.ReLU(), nn.Linear(84, 10),
     ).eval()  # fmt: skip
+    warnings.simplefilter("ignore", DeprecationWarning)
     torch.onnx.export(
         network, (torch.zeros(1, 3, 28, 28),), str(path), dynamo=False, input_names=["images"],
         output_names=["logits"], dynamic_axes={"images": {0: "batch"}, "logits": {0: "batch"}},

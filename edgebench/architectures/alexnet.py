@@ -1,0 +1,88 @@
+"""AlexNet with one tower, as torchvision has it, and with the paper's two (Krizhevsky et al., NIPS 2012, section 3).
+
+Names of the state dict are torchvision's; `alexnet_paper`, which has more layers, is numbered the same way.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from torch import Tensor, nn
+
+SOURCE = "Krizhevsky et al., NIPS 2012, section 3 (alexnet_paper), and arXiv:1404.5997 (alexnet)"
+NAMES = ("alexnet", "alexnet_paper")
+RESOLUTIONS = {"alexnet": (224,), "alexnet_paper": (227,)}  # the paper writes 224, but its 55x55 maps need 227
+CHANNELS = 3
+CLASSES = 1000
+WIDTHS = (1.0,)
+
+Layer = tuple[int, int, int, int, int, *tuple[Callable[[], nn.Module], ...]]
+
+POOL = partial(nn.MaxPool2d, 3, 2)
+NORM = partial(nn.LocalResponseNorm, 5, alpha=5e-4, beta=0.75, k=2)  # the paper's 1e-4: torch divides it by the size 5
+LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, groups; what follows the ReLU
+    "alexnet": (
+        (64, 11, 4, 2, 1, POOL),
+        (192, 5, 1, 2, 1, POOL),
+        (384, 3, 1, 1, 1),
+        (256, 3, 1, 1, 1),
+        (256, 3, 1, 1, 1, POOL),
+    ),
+    "alexnet_paper": (  # two groups are the two towers; all of the third layer reads both
+        (96, 11, 4, 0, 1, NORM, POOL),
+        (256, 5, 1, 2, 2, NORM, POOL),
+        (384, 3, 1, 1, 1),
+        (384, 3, 1, 1, 2),
+        (256, 3, 1, 1, 2, POOL),
+    ),
+}
+SIDE = 6  # of the maps that the classifier reads
+SIDES = range(SIDE, 64, SIDE)  # of the maps before the average pooling: where all its windows have one size
+MARGINS = {"alexnet": 31, "alexnet_paper": 35}  # pixels that unpadded windows leave out
+HIDDEN, DROPOUT = 4096, 0.5
+
+
+def features(layers: Iterable[Layer]) -> nn.Sequential:
+    """Chain the convolutions, each with its ReLU and what the table puts after it."""
+    chain, inputs = list[nn.Module](), CHANNELS
+    for outputs, kernel, stride, padding, groups, *after in layers:
+        chain += [nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups), nn.ReLU(inplace=True)]
+        chain += [make() for make in after]
+        inputs = outputs
+    return nn.Sequential(*chain)
+
+
+class AlexNet(nn.Module):
+    """Five convolutions to maps of `side`, average pooling to 6x6, three dense layers."""
+
+    def __init__(self, layers: tuple[Layer, ...], side: int, classes: int) -> None:
+        super().__init__()
+        self.features = features(layers)
+        self.avgpool = nn.AvgPool2d(side // SIDE)
+        self.classifier = nn.Sequential(
+            nn.Dropout(DROPOUT),
+            nn.Linear(layers[-1][0] * SIDE * SIDE, HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Dropout(DROPOUT),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Linear(HIDDEN, classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.avgpool(self.features(images)).flatten(1))
+        return logits
+
+
+def last_side(resolution: int, margin: int) -> int:
+    """Side of the last maps: what the margin leaves, halved five times."""
+    return (resolution - margin) // 32
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether the last maps are 6x6 or a multiple."""
+    return last_side(resolution, MARGINS[name]) in SIDES
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build either form for a resolution it accepts; every width is the same."""
+    return AlexNet(LAYERS[name], last_side(resolution, MARGINS[name]), classes)

@@ -1,0 +1,122 @@
+"""GoogLeNet with batch norm, as torchvision has it, and the paper's (Szegedy et al., arXiv:1409.4842, Table 1).
+
+Names of the state dict are torchvision's, without the auxiliary heads, which serve training only. `googlenet_paper` has
+biases in place of batch norm, and the constants of BVLC's bvlc_googlenet.
+"""
+
+from collections import OrderedDict
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+SOURCE = "Szegedy et al., arXiv:1409.4842, Table 1"
+NAMES = ("googlenet", "googlenet_paper")
+RESOLUTIONS = {"googlenet": (224,), "googlenet_paper": (224,)}
+CHANNELS = 3
+CLASSES = 1000
+WIDTHS = (1.0,)
+
+POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)
+NORM = partial(nn.LocalResponseNorm, 5)  # the other constants are Caffe's: alpha 1e-4, beta 0.75, k 1
+STEM, LAST = 192, 1024  # maps before the first and after the last module
+MODULES = {  # 1x1; 3x3 and 5x5, each after a 1x1; 1x1 after pooling
+    "3a": (64, (96, 128), (16, 32), 32),
+    "3b": (128, (128, 192), (32, 96), 64),
+    "4a": (192, (96, 208), (16, 48), 64),
+    "4b": (160, (112, 224), (24, 64), 64),
+    "4c": (128, (128, 256), (24, 64), 64),
+    "4d": (112, (144, 288), (32, 64), 64),
+    "4e": (256, (160, 320), (32, 128), 128),
+    "5a": (256, (160, 320), (32, 128), 128),
+    "5b": (384, (192, 384), (48, 128), 128),
+}
+
+
+class Unit(nn.Sequential):
+    """Convolution with batch norm, or with the paper's bias; ReLU."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        *,
+        padded: bool = True,
+        paper: bool = False,
+    ) -> None:
+        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+        padding = (height // 2, width // 2) if padded else 0
+        layers: dict[str, nn.Module] = {"conv": nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=paper)}
+        if not paper:
+            layers["bn"] = nn.BatchNorm2d(outputs, eps=0.001)
+        super().__init__(OrderedDict(layers, relu=nn.ReLU(inplace=True)))
+
+
+class Inception(nn.Module):
+    """Four branches side by side, concatenated."""
+
+    def __init__(
+        self, inputs: int, first: int, second: tuple[int, int], third: tuple[int, int], fourth: int, *, paper: bool
+    ) -> None:
+        super().__init__()
+        unit = partial(Unit, paper=paper)
+        large = 5 if paper else 3  # torchvision keeps the 3x3 of the port that its weights came from
+        self.branch1 = unit(inputs, first, 1)
+        self.branch2 = nn.Sequential(unit(inputs, second[0], 1), unit(*second, 3))
+        self.branch3 = nn.Sequential(unit(inputs, third[0], 1), unit(*third, large))
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, 1, 1), unit(inputs, fourth, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        branches = (self.branch1, self.branch2, self.branch3, self.branch4)
+        return torch.cat([branch(features) for branch in branches], 1)
+
+
+def stem(*, paper: bool) -> dict[str, nn.Module]:
+    """Name the layers before the first module: an eighth of the side."""
+    unit, norm = partial(Unit, paper=paper), NORM if paper else nn.Identity
+    return {
+        "conv1": unit(CHANNELS, 64, 7, 2),
+        "maxpool1": POOL(),
+        "norm1": norm(),
+        "conv2": unit(64, 64, 1),
+        "conv3": unit(64, STEM, 3),
+        "norm2": norm(),
+        "maxpool2": POOL(),
+    }
+
+
+def modules(inputs: int, *, paper: bool) -> dict[str, nn.Module]:
+    """Name the nine modules, with a pooling before the fourth and the fifth stage."""
+    pools = {"4a": POOL(), "5a": POOL() if paper else nn.MaxPool2d(2, ceil_mode=True)}
+    layers = dict[str, nn.Module]()
+    for name, row in MODULES.items():
+        if name in pools:
+            layers[f"maxpool{int(name[0]) - 1}"] = pools[name]
+        layers[f"inception{name}"] = Inception(inputs, *row, paper=paper)
+        first, (_, second), (_, third), fourth = row
+        inputs = first + second + third + fourth
+    return layers
+
+
+def head(inputs: int, classes: int, dropout: float = 0.0) -> dict[str, nn.Module]:
+    """Name the layers from the last maps to the logits."""
+    return {
+        "avgpool": nn.AdaptiveAvgPool2d(1),
+        "flatten": nn.Flatten(),
+        "dropout": nn.Dropout(dropout),
+        "fc": nn.Linear(inputs, classes),
+    }
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether five strides of 2 leave a whole pixel."""
+    return resolution >= 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build either form; every width is the same."""
+    paper = name == "googlenet_paper"
+    last = head(LAST, classes, dropout=0.4 if paper else 0.2)
+    return nn.Sequential(OrderedDict(stem(paper=paper) | modules(STEM, paper=paper) | last))

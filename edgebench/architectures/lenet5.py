@@ -1,0 +1,119 @@
+"""LeNet-5, as it is built today and as it was published (LeCun et al., Proceedings of the IEEE 86(11), 1998, II-B).
+
+Names of `lenet5`'s state dict are those of PyTorch's first tutorial, which builds the same layers; `lenet5_1998` has
+the paper's.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+SOURCE = "LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proc. IEEE 86(11), 1998, section II-B"
+NAMES = ("lenet5", "lenet5_1998")
+RESOLUTIONS = {"lenet5": (32,), "lenet5_1998": (32,)}
+CHANNELS = 1
+CLASSES = 10
+WIDTHS = (1.0,)
+
+FIRST, SECOND, THIRD, HIDDEN = 6, 16, 120, 84  # maps of C1, C3 and C5, units of F6
+SIDE = 5  # of S4's maps
+TABLE_1 = (  # the maps of S2 that each map of C3 reads, in groups of equal size
+    "012 123 234 345 450 501",
+    "0123 1234 2345 3450 4501 5012 0134 1245 0235",
+    "012345",
+)
+
+
+class Squash(nn.Module):
+    """1.7159 tanh(2x/3): the paper's sigmoid, appendix A."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return 1.7159 * torch.tanh(features * (2 / 3))
+
+
+class Subsample(nn.Sequential):
+    """2x2 average with a gain and a bias for each map; the paper adds up, so its gain is a quarter of this one."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__(nn.AvgPool2d(2), nn.Conv2d(maps, maps, 1, groups=maps))
+
+
+class SparseConvolution(nn.Module):
+    """5x5 convolution whose maps read only those that Table 1 gives them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups, self.reads = nn.ModuleList(), list[list[int]]()
+        for group in map(str.split, TABLE_1):
+            self.reads.append([int(digit) for digit in "".join(group)])
+            self.groups.append(nn.Conv2d(len(self.reads[-1]), len(group), 5, groups=len(group)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        pairs = zip(self.groups, self.reads, strict=True)
+        return torch.cat([group(features[:, read]) for group, read in pairs], 1)
+
+
+class Codes(nn.Module):
+    """Minus the squared distance to each class's fixed code of ±1.
+
+    The paper drew its codes as 7x12 pictures of characters and names random ones as the alternative, which any number
+    of classes can have.
+    """
+
+    codes: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("codes", torch.randint(2, (classes, HIDDEN)) * 2.0 - 1.0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return -(features[:, None] - self.codes).square().sum(2)
+
+
+def modern(classes: int) -> dict[str, nn.Module]:
+    """Name the layers: every map of C3 reads all of S2, ReLU, maximum pooling, learned output."""
+    return {
+        "conv1": nn.Conv2d(CHANNELS, FIRST, 5),
+        "relu1": nn.ReLU(),
+        "pool1": nn.MaxPool2d(2),
+        "conv2": nn.Conv2d(FIRST, SECOND, 5),
+        "relu2": nn.ReLU(),
+        "pool2": nn.MaxPool2d(2),
+        "flatten": nn.Flatten(),
+        "fc1": nn.Linear(SECOND * SIDE * SIDE, THIRD),
+        "relu3": nn.ReLU(),
+        "fc2": nn.Linear(THIRD, HIDDEN),
+        "relu4": nn.ReLU(),
+        "fc3": nn.Linear(HIDDEN, classes),
+    }
+
+
+def published(classes: int) -> dict[str, nn.Module]:
+    """Name the layers as the paper does."""
+    return {
+        "c1": nn.Conv2d(CHANNELS, FIRST, 5),
+        "squash1": Squash(),
+        "s2": Subsample(FIRST),
+        "squash2": Squash(),
+        "c3": SparseConvolution(),
+        "squash3": Squash(),
+        "s4": Subsample(SECOND),
+        "squash4": Squash(),
+        "c5": nn.Conv2d(SECOND, THIRD, SIDE),
+        "squash5": Squash(),
+        "flatten": nn.Flatten(),
+        "f6": nn.Linear(THIRD, HIDDEN),
+        "squash6": Squash(),
+        "output": Codes(classes),
+    }
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether it is the published side, at which C5's kernels are as large as S4's maps."""
+    return resolution == 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build either form; there is one width and one resolution."""
+    return nn.Sequential(OrderedDict({"lenet5": modern, "lenet5_1998": published}[name](classes)))

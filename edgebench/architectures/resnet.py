@@ -1,0 +1,154 @@
+"""ResNet: layers that learn what to add to their input (He et al., arXiv:1512.03385, Table 1).
+
+Names of the state dict are torchvision's. As there, a bottleneck's 3x3 convolution has the stride; in the `_v1` forms
+its first 1x1 has it, as in the paper.
+"""
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from edgebench.architectures.googlenet import head
+
+SOURCE = "He et al., Deep Residual Learning, arXiv:1512.03385, Table 1"
+NAMES = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet50_v1",
+    "resnet101_v1",
+    "resnet152_v1",
+)
+RESOLUTIONS = dict.fromkeys(NAMES, (224,))
+CHANNELS = 3
+CLASSES = 1000
+WIDTHS = (1.0,)
+
+STEM = 64
+PLANES = (64, 128, 256, 512)  # of the four stages
+BLOCKS = {  # in the four stages
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
+EXPANSION = 4  # a bottleneck's outputs for each of its planes
+
+
+def projection(inputs: int, outputs: int, stride: int, kernel: int) -> nn.Sequential:
+    """Make the shortcut: a convolution where the shapes differ (the paper's option B), else nothing."""
+    if stride == 1 and inputs == outputs:
+        return nn.Sequential()
+    kernel = kernel if stride > 1 else 1
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+class Residual(nn.Module, ABC):
+    """A block's input, or its projection, plus what `residual` makes of it; ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, kernel: int = 1) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.relu = nn.ReLU()
+        self.downsample = projection(inputs, outputs, stride, kernel)
+
+    @abstractmethod
+    def residual(self, features: Tensor) -> Tensor:
+        """Return what is added."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        activated: Tensor = self.relu(self.residual(features) + self.downsample(features))
+        return activated
+
+
+class Basic(Residual):
+    """Two 3x3 convolutions."""
+
+    def __init__(self, inputs: int, planes: int, stride: int) -> None:
+        super().__init__(inputs, planes, stride)
+        self.conv1 = nn.Conv2d(inputs, planes, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+
+    def residual(self, features: Tensor) -> Tensor:
+        features = self.relu(self.bn1(self.conv1(features)))
+        added: Tensor = self.bn2(self.conv2(features))
+        return added
+
+
+class Bottleneck(Residual):
+    """1x1, 3x3, 1x1; `factors` times the planes are the first two's outputs, `kernel` is the shortcut's."""
+
+    def __init__(
+        self,
+        inputs: int,
+        planes: int,
+        stride: int,
+        *,
+        early: bool = False,
+        factors: tuple[int, int] = (1, 1),
+        groups: int = 1,
+        kernel: int = 1,
+    ) -> None:
+        super().__init__(inputs, planes * EXPANSION, stride, kernel)
+        first, second = planes * factors[0], planes * factors[1]
+        strides = (stride, 1) if early else (1, stride)
+        self.conv1 = nn.Conv2d(inputs, first, 1, strides[0], bias=False)
+        self.bn1 = nn.BatchNorm2d(first)
+        self.conv2 = nn.Conv2d(first, second, 3, strides[1], 1, groups=groups, bias=False)
+        self.bn2 = nn.BatchNorm2d(second)
+        self.conv3 = nn.Conv2d(second, self.outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(self.outputs)
+
+    def residual(self, features: Tensor) -> Tensor:
+        features = self.relu(self.bn1(self.conv1(features)))
+        features = self.relu(self.bn2(self.conv2(features)))
+        added: Tensor = self.bn3(self.conv3(features))
+        return added
+
+
+def stem(convolution: nn.Module, outputs: int) -> dict[str, nn.Module]:
+    """Name the layers before the first stage: a quarter of the side."""
+    return {
+        "conv1": convolution,
+        "bn1": nn.BatchNorm2d(outputs),
+        "relu": nn.ReLU(),
+        "maxpool": nn.MaxPool2d(3, 2, 1),
+    }
+
+
+def stages(inputs: int, block: Callable[[int, int, int], Residual], blocks: tuple[int, ...]) -> dict[str, nn.Module]:
+    """Name the four stages; the last three halve the side."""
+    layers = dict[str, nn.Module]()
+    for number, (planes, count) in enumerate(zip(PLANES, blocks, strict=True), 1):
+        stage = list[Residual]()
+        for stride in (1 if number == 1 else 2, *[1] * (count - 1)):
+            stage.append(block(inputs, planes, stride))
+            inputs = stage[-1].outputs
+        layers[f"layer{number}"] = nn.Sequential(*stage)
+    return layers
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether five strides of 2 leave a whole pixel."""
+    return resolution >= 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build any of the eight; every width is the same."""
+    is_basic = name in ("resnet18", "resnet34")
+    block = Basic if is_basic else partial(Bottleneck, early=name.endswith("_v1"))
+    first = stem(nn.Conv2d(CHANNELS, STEM, 7, 2, 3, bias=False), STEM)
+    body = stages(STEM, block, BLOCKS[name.removesuffix("_v1")])
+    last = head(PLANES[-1] * (1 if is_basic else EXPANSION), classes)
+    return nn.Sequential(OrderedDict(first | body | last))

@@ -1,0 +1,45 @@
+"""The convolutional network of a first lesson (Moroney, AI and Machine Learning for Coders, 2020, chapter 3).
+
+Names of the state dict follow Keras' layers there: conv2d, conv2d_1, dense, dense_1.
+"""
+
+from collections import OrderedDict
+
+from torch import nn
+
+SOURCE = "Moroney, AI and Machine Learning for Coders, O'Reilly 2020, chapter 3: Fashion-MNIST"
+NAMES = ("sample_cnn",)
+RESOLUTIONS = {"sample_cnn": (28,)}
+CHANNELS = 1
+CLASSES = 10
+WIDTHS = (1.0,)
+
+MAPS, HIDDEN = 64, 128
+
+
+def side(resolution: int) -> int:
+    """Side of the maps after two unpadded 3x3 convolutions, each halved: 5 of 28."""
+    return ((resolution - 2) // 2 - 2) // 2
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether a map is left; the first dense layer has as many inputs as it needs."""
+    return side(resolution) > 0
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build it for any resolution; every width is the same."""
+    return nn.Sequential(
+        OrderedDict(
+            conv2d=nn.Conv2d(CHANNELS, MAPS, 3),
+            relu=nn.ReLU(),
+            max_pooling2d=nn.MaxPool2d(2),
+            conv2d_1=nn.Conv2d(MAPS, MAPS, 3),
+            relu_1=nn.ReLU(),
+            max_pooling2d_1=nn.MaxPool2d(2),
+            flatten=nn.Flatten(),
+            dense=nn.Linear(MAPS * side(resolution) ** 2, HIDDEN),
+            relu_2=nn.ReLU(),
+            dense_1=nn.Linear(HIDDEN, classes),
+        )
+    )

@@ -1,0 +1,75 @@
+"""VGG: nothing but 3x3 convolutions and three dense layers (Simonyan and Zisserman, arXiv:1409.1556, Table 1).
+
+Names of the state dict are torchvision's. The `_bn` forms put batch norm after every convolution, as torchvision does.
+"""
+
+from torch import Tensor, nn
+
+SOURCE = "Simonyan and Zisserman, arXiv:1409.1556, Table 1: columns A, B, D and E"
+NAMES = ("vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")
+RESOLUTIONS = dict.fromkeys(NAMES, (224,))
+CHANNELS = 3
+CLASSES = 1000
+WIDTHS = (1.0,)
+
+MAPS = (64, 128, 256, 512, 512)
+CONVOLUTIONS = {  # in each of the five stages
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+SIDE = 7  # of the maps that the classifier reads
+SIDES = range(SIDE, 65, SIDE)  # of the maps before the average pooling: where all its windows have one size
+HIDDEN, DROPOUT = 4096, 0.5
+
+
+def features(convolutions: tuple[int, ...], *, normalized: bool) -> nn.Sequential:
+    """Chain the five stages, each halved at its end."""
+    chain, inputs = list[nn.Module](), CHANNELS
+    for count, outputs in zip(convolutions, MAPS, strict=True):
+        for _ in range(count):
+            chain.append(nn.Conv2d(inputs, outputs, 3, padding=1))
+            chain += [nn.BatchNorm2d(outputs)] if normalized else []
+            chain.append(nn.ReLU(inplace=True))
+            inputs = outputs
+        chain.append(nn.MaxPool2d(2))
+    return nn.Sequential(*chain)
+
+
+class VGG(nn.Module):
+    """Five stages of convolutions to maps of `side`, average pooling to 7x7, three dense layers."""
+
+    def __init__(self, convolutions: tuple[int, ...], side: int, classes: int, *, normalized: bool) -> None:
+        super().__init__()
+        self.features = features(convolutions, normalized=normalized)
+        self.avgpool = nn.AvgPool2d(side // SIDE)
+        self.classifier = nn.Sequential(
+            nn.Linear(MAPS[-1] * SIDE * SIDE, HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Dropout(DROPOUT),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Dropout(DROPOUT),
+            nn.Linear(HIDDEN, classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.avgpool(self.features(images)).flatten(1))
+        return logits
+
+
+def last_side(resolution: int) -> int:
+    """Side of the last maps: the image's, halved five times."""
+    return resolution // 32
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether the last maps are 7x7 or a multiple."""
+    return last_side(resolution) in SIDES
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build any of the eight for a resolution it accepts; every width is the same."""
+    convolutions = CONVOLUTIONS[name.removesuffix("_bn")]
+    return VGG(convolutions, last_side(resolution), classes, normalized=name.endswith("_bn"))

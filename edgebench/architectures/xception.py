@@ -1,0 +1,102 @@
+"""Xception: Inception taken to depthwise-separable convolutions (Chollet, arXiv:1610.02357, Fig. 5).
+
+Names of the state dict are those of timm's `legacy_xception`. There is no activation between depthwise and pointwise.
+"""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from edgebench.architectures.googlenet import head
+
+SOURCE = "Chollet, Xception, arXiv:1610.02357, Fig. 5"
+NAMES = ("xception",)
+RESOLUTIONS = {"xception": (299,)}
+CHANNELS = 3
+CLASSES = 1000
+WIDTHS = (1.0,)
+
+STEM = (32, 64)
+BLOCKS = (  # outputs of each separable convolution; a block that widens halves the side
+    (128, 128),
+    (256, 256),
+    (728, 728),
+    *[(728, 728, 728)] * 8,
+    (728, 1024),
+)
+LAST = (1536, 2048)
+DROPOUT = 0.5
+
+
+class Separable(nn.Sequential):
+    """3x3 depthwise, then 1x1 pointwise."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        depthwise = nn.Conv2d(inputs, inputs, 3, 1, 1, groups=inputs, bias=False)
+        super().__init__(OrderedDict(conv1=depthwise, pointwise=nn.Conv2d(inputs, outputs, 1, bias=False)))
+
+
+class Block(nn.Module):
+    """ReLU and separable convolution some times over, plus the input; pooled and projected where it widens."""
+
+    def __init__(self, inputs: int, widths: tuple[int, ...], *, activated: bool) -> None:
+        super().__init__()
+        chain, width, outputs = list[nn.Module](), inputs, widths[-1]
+        for following in widths:
+            chain += [nn.ReLU(), Separable(width, following), nn.BatchNorm2d(following)]
+            width = following
+        widens = outputs != inputs
+        chain += [nn.MaxPool2d(3, 2, 1)] if widens else []
+        self.rep = nn.Sequential(*chain[1 if activated else 0 :])
+        self.skip = nn.Conv2d(inputs, outputs, 1, 2, bias=False) if widens else nn.Identity()
+        self.skipbn = nn.BatchNorm2d(outputs) if widens else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        total: Tensor = self.rep(features) + self.skipbn(self.skip(features))
+        return total
+
+
+def convolutions() -> dict[str, nn.Module]:
+    """Name the two unpadded convolutions before the first block."""
+    first, second = STEM
+    return {
+        "conv1": nn.Conv2d(CHANNELS, first, 3, 2, bias=False),
+        "bn1": nn.BatchNorm2d(first),
+        "act1": nn.ReLU(),
+        "conv2": nn.Conv2d(first, second, 3, bias=False),
+        "bn2": nn.BatchNorm2d(second),
+        "act2": nn.ReLU(),
+    }
+
+
+def blocks(inputs: int) -> dict[str, nn.Module]:
+    """Name the twelve blocks; the first one's input comes out of a ReLU."""
+    layers = dict[str, nn.Module]()
+    for number, widths in enumerate(BLOCKS, 1):
+        layers[f"block{number}"] = Block(inputs, widths, activated=number == 1)
+        inputs = widths[-1]
+    return layers
+
+
+def separables(inputs: int) -> dict[str, nn.Module]:
+    """Name the two separable convolutions after the last block."""
+    layers = dict[str, nn.Module]()
+    for number, outputs in enumerate(LAST, len(STEM) + 1):
+        layers |= {
+            f"conv{number}": Separable(inputs, outputs),
+            f"bn{number}": nn.BatchNorm2d(outputs),
+            f"act{number}": nn.ReLU(),
+        }
+        inputs = outputs
+    return layers
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Tell whether five strides of 2 leave a whole pixel."""
+    return resolution >= 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build it; every width is the same."""
+    body = convolutions() | blocks(STEM[-1]) | separables(BLOCKS[-1][-1])
+    return nn.Sequential(OrderedDict(body | head(LAST[-1], classes, DROPOUT)))
