@@ -95,6 +95,22 @@ def find(stem: str, card_type: type[C]) -> C | None:
         return None
 
 
+def write(path: Path, content: bytes) -> None:
+    """Replace a file of the cache whole.
+
+    Raises:
+        RequestError: it cannot be written, or the disk is full.
+    """
+    scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
+    try:
+        scratch.write_bytes(content)
+        scratch.replace(path)
+    except OSError as error:
+        raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def is_intact(card: Card) -> bool:
     """Tell whether the card's file is still the one that was described."""
     try:
@@ -118,10 +134,9 @@ def keep(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) 
         try:
             card = replace(make(scratch), file=path.name, sha256=sha256(scratch))
             scratch.replace(path)
-            scratch.write_bytes(TypeAdapter(card_type).dump_json(card, indent=2))
-            scratch.replace(card_path)
         except OSError as error:
             raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
         finally:
             scratch.unlink(missing_ok=True)
+        write(card_path, TypeAdapter(card_type).dump_json(card, indent=2))
     return card

@@ -1,7 +1,6 @@
 """Agent bundle and artifacts -> a target, by content hash."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -28,9 +27,7 @@ def bundle() -> tuple[Path, str]:
     digest = hashlib.sha256(content).hexdigest()
     path = cache.folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
     if not path.exists() or cache.sha256(path) != digest:
-        scratch = path.with_suffix(f".{os.getpid()}")
-        scratch.write_bytes(content)
-        scratch.replace(path)
+        cache.write(path, content)
     return path, digest
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from edgebench import stats
-from edgebench.record import Accuracy, Artifact, Failure, Record, Run, Session
+from edgebench.record import Accuracy, Artifact, Deployment, Failure, Record, Run, Session, Stop
 from edgebench.spec import PRESETS, Case, Purpose
 
 Asked = tuple[Case, str]  # a case and the preset it is measured with
@@ -18,8 +18,8 @@ class Evidence:
 
     Attributes:
         session: the last one that set out to answer it.
-        runs: of that session's epoch and of the artifact used last; `set_aside` counts the others.
-        failures: of that session.
+        runs: of that session's epoch and of the artifact deployed last; `set_aside` counts the others.
+        failures: of that session; `has_stopped` tells whether it came to its own end.
     """
 
     case: Case
@@ -29,6 +29,7 @@ class Evidence:
     accuracy: Accuracy | None = None
     failures: tuple[Failure, ...] = ()
     set_aside: int = 0
+    has_stopped: bool = True
 
     @property
     def timed(self) -> tuple[Run, ...]:
@@ -60,45 +61,40 @@ def half_width(medians: Sequence[float]) -> float | None:
 
 def gather(records: Iterable[Record]) -> tuple[Evidence, ...]:
     """Sort a journal's records into what is known about each case and preset, in the order they were first asked."""
-    asked, runs, failures = dict[Asked, Session](), defaultdict[Asked, list[Run]](list), list[Failure]()
-    artifacts, accuracies = dict[str, Artifact](), dict[tuple[Case, str], Accuracy]()
+    asked, by_case, stopped = dict[Asked, Session](), defaultdict[Case, list[Record]](list), set[str]()
     for record in records:
         match record:
             case Session():
                 asked |= {(case, record.preset): record for case in record.cases}
-            case Run(case=Case() as case):
-                runs[case, record.preset].append(record)
-            case Failure():
-                failures.append(record)
-            case Artifact():
-                artifacts[record.sha256] = record
-            case Accuracy():
-                accuracies[record.case, record.epoch] = record
+            case Stop():
+                stopped.add(record.session)
+            case Run(case=Case() as case) | Failure(case=Case() as case) | Deployment(case=case) | Accuracy(case=case):
+                by_case[case].append(record)
     return tuple(
-        _evidence(
-            case, session, runs[case, preset], failures, artifacts, accuracies.get((case, session.environment.epoch))
-        )
-        for (case, preset), session in asked.items()
+        _evidence(case, session, by_case[case], has_stopped=session.id in stopped)
+        for (case, _), session in asked.items()
     )
 
 
-def _evidence(
-    case: Case,
-    session: Session,
-    runs: list[Run],
-    failures: list[Failure],
-    artifacts: dict[str, Artifact],
-    accuracy: Accuracy | None,
-) -> Evidence:
-    here = [run for run in runs if run.epoch == session.environment.epoch]
-    used = here[-1].artifact_sha256 if here else accuracy.artifact_sha256 if accuracy else ""
-    pooled = tuple(run for run in here if run.artifact_sha256 == used)
+def _evidence(case: Case, session: Session, mine: Sequence[Record], *, has_stopped: bool) -> Evidence:
+    """Keep what was seen in the session's environment of the artifact deployed last there."""
+    epoch = session.environment.epoch
+    deployed = [one.artifact for one in mine if isinstance(one, Deployment) and one.epoch == epoch]
+    artifact = deployed[-1] if deployed else None
+    runs = [one for one in mine if isinstance(one, Run) and one.preset == session.preset]
+    pooled = tuple(one for one in runs if artifact and (one.epoch, one.artifact_sha256) == (epoch, artifact.sha256))
+    accuracies = [
+        one
+        for one in mine
+        if isinstance(one, Accuracy) and artifact and (one.epoch, one.artifact_sha256) == (epoch, artifact.sha256)
+    ]
     return Evidence(
         case=case,
         session=session,
         runs=pooled,
-        artifact=artifacts.get(used),
-        accuracy=accuracy if accuracy and accuracy.artifact_sha256 == used else None,
-        failures=tuple(one for one in failures if one.case == case and one.session == session.id),
+        artifact=artifact,
+        accuracy=accuracies[-1] if accuracies else None,
+        failures=tuple(one for one in mine if isinstance(one, Failure) and one.session == session.id),
         set_aside=len(runs) - len(pooled),
+        has_stopped=has_stopped,
     )

@@ -41,6 +41,7 @@ def export(variant: Variant, form: str, show: Show) -> Artifact:
     Raises:
         CaseError: this variant cannot be written in this format.
     """
+    _require(variant, form)
     weights = _weights(variant, show)
     made_by = _made_by(variant, form, weights)
     stem = _stem(variant, made_by)
@@ -51,6 +52,17 @@ def export(variant: Variant, form: str, show: Show) -> Artifact:
     show(Step(activity="export", subject=str(variant)))
     suffix = load("formats", form).SUFFIX
     return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights))
+
+
+def _require(variant: Variant, form: str) -> None:
+    """Refuse what cannot be written or trained before time is spent on it."""
+    if reason := load("formats", form).refuses(variant):
+        raise CaseError(reason)
+    params = cost(variant).params
+    if variant.weights == Weighting.NONE and params:
+        raise CaseError(f"{variant.architecture} has {params} parameters; use --weights trained or random")
+    if variant.weights == Weighting.TRAINED and not params:
+        raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
 
 
 def known_weights(variant: Variant) -> Weights | None:
@@ -68,11 +80,7 @@ def _weights(variant: Variant, show: Show) -> Weights | None:
 
 
 def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> Artifact:
-    writer, paper = load("formats", form), cost(variant)
-    if variant.precision not in writer.PRECISIONS:
-        raise CaseError(f"format {form} has no {variant.precision} (has {', '.join(writer.PRECISIONS)})")
-    if variant.weights == Weighting.NONE and paper.params:
-        raise CaseError(f"{variant.architecture} has {paper.params} parameters; use --weights trained or random")
+    paper = cost(variant)
     return Artifact(
         variant=str(variant),
         format=form,
@@ -123,17 +131,15 @@ def _calibration(variant: Variant) -> NDArray[float32]:
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
     """Name everything that shapes the file: change any of it and the file is another."""
     modules = [module("architectures", variant.architecture), f"formats/{form}", "build", "export"]
-    parts = {
-        "variant": str(variant),
-        "classes": str(variant.classes),
-        "weights": f"{variant.weights} {weights.sha256 if weights else ''}".strip(),
-    }
+    parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": form}
+    if weights:
+        parts["weights"] = weights.sha256
+    tools: tuple[str, ...] = load("formats", form).TOOLS
     if variant.quantization:
         modules.append(f"datasets/{variant.dataset}")
-        parts |= {f"quantization.{name}": str(value) for name, value in asdict(variant.quantization).items()}
-        parts["calibration"] = variant.dataset
-    tools = {f"version.{tool}": version(tool) for tool in load("formats", form).TOOLS}
-    return parts | tools | {"source": cache.source(*modules)}
+        tools += load("datasets", variant.dataset).TOOLS
+    versions = {f"version.{tool}": version(tool) for tool in tools}
+    return parts | versions | {"source": cache.source(*modules)}
 
 
 def _stem(variant: Variant, made_by: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
-from edgebench.plan import Known
+from edgebench.plan import Known, State
 from edgebench.record import Session
 from edgebench.spec import PRESETS, Case, Weighting
 
@@ -28,7 +28,7 @@ class Forecast:
 
 def forecast(session: Session, known: Sequence[Known]) -> Forecast:
     """Guess from what comparable steps took on two cores of a 2.5 GHz x86 server."""
-    open_cases = [one for one in known if not one.is_finished]
+    open_cases = [one for one in known if one.state == State.OPEN]
     processes = PRESETS[session.preset].looks[-1] * len(open_cases)
     measure_s = processes * PROCESS_S
     untrained = {
@@ -45,8 +45,8 @@ def forecast(session: Session, known: Sequence[Known]) -> Forecast:
 
 
 def _needs(known: Known) -> str:
-    if known.is_finished:
-        return "nothing: it is answered"
+    if known.state != State.OPEN:
+        return f"nothing: it is {known.state}"
     if known.artifact:
         return f"measuring ({len(known.runs)} runs so far); its artifact is cached"
     return "export" if known.case.variant.weights != Weighting.TRAINED or train.find(known.case.variant) else "training"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 JOURNAL = "runs.jsonl"
+_SESSION = b'"kind":"session"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,14 @@ def _line_adapter() -> TypeAdapter[Line]:
     return TypeAdapter(Line)
 
 
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 class Journal:
     """An append-only file of records, one JSON line each, flushed as it happens."""
 
@@ -45,31 +54,40 @@ class Journal:
         self.torn = 0
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield every record; a line that a kill tore off is counted in `torn` and left out.
+        """Yield every record; a line that an interruption tore off is left out and counted in `torn`.
+
+        Only the last line can be torn, or one that the next session wrote on after.
 
         Raises:
-            InvalidFile: a line is of a newer version or not a record.
+            InvalidFile: the file cannot be read, or a line is of another version or no record.
         """
         self.torn = 0
-        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        for number, line in enumerate(lines, 1):
-            if line and (record := self._decode(number, line)):
-                yield record
+        lines = [(number, line) for number, line in enumerate(self._lines(), 1) if line]
+        for place, (number, line) in enumerate(lines):
+            follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
+            if not _is_json(line) and _SESSION in follower:
+                self.torn += 1
+            else:
+                yield self._decode(number, line)
 
-    def _decode(self, number: int, line: bytes) -> Record | None:
+    def _lines(self) -> list[bytes]:
+        try:
+            return self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InvalidFile(f"cannot read {self.path}: {error.strerror}") from error
+
+    def _decode(self, number: int, line: bytes) -> Record:
         from pydantic import ValidationError
 
         try:
             return _line_adapter().validate_json(line).record
         except ValidationError as error:
             first = error.errors()[0]
-            if first["type"] == "json_invalid":
-                self.torn += 1
-                return None
-            if (version := json.loads(line).get("version")) != VERSION:
-                raise InvalidFile(f"{self.path}:{number}: version {version}: this edgebench reads {VERSION}") from error
             key = ".".join(str(part) for part in first["loc"])
-            raise InvalidFile(f"{self.path}:{number}: {key}: {first['msg']}") from error
+            wanted = f"this edgebench reads version {VERSION}" if key == "version" else first["msg"]
+            raise InvalidFile(f"{self.path}:{number}: {key or 'line'}: {wanted}") from error
 
     def append(self, record: Record) -> None:
         """Write one record through to the disk.

@@ -47,13 +47,14 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
     started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
     failed, settings = set[Case](), PRESETS[session.preset]
     for number in range(1, settings.looks[-1] + 1):
-        entries = _round(jobs, failed, session)
+        entries, is_idle = _round(jobs, failed, session), True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):
             key = (str(_case(subject)), purpose)
             left_s = session.time_limit_s - (monotonic() - started)
-            if session.time_limit_s and left_s < spent.get(key, 0.0):
-                return
+            if session.time_limit_s and left_s <= spent.get(key, 0.0):
+                continue  # a shorter one may still fit
+            is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()
             record = _run(subject, purpose, connection, session, number)
@@ -63,6 +64,8 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             if isinstance(record, Run) and isinstance(subject, Job):
                 subject.runs.append(record)
             yield record
+        if is_idle:
+            return
 
 
 def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Entry]:

@@ -18,7 +18,7 @@ from edgebench.export import export
 from edgebench.journal import Journal
 from edgebench.measure import Job, measure
 from edgebench.progress import Notice, Show, Step
-from edgebench.record import Artifact, Environment, Failure, Record, Session, Stop
+from edgebench.record import Artifact, Deployment, Failure, Record, Session, Stop
 from edgebench.reports import Table
 from edgebench.shelf import load
 from edgebench.spec import Case, Sweep, Target, Variant
@@ -40,69 +40,83 @@ def run(sweep: Sweep, show: Show) -> Outcome:
         RequestError: the sweep cannot be; nothing was run.
     """
     plan.check(sweep)
-    targets = [store.target(name) for name in sweep.targets]
+    sessions = [(target, _open(sweep, target)) for target in map(store.target, sweep.targets)]
     folder = store.results_folder(sweep.name)
     with store.lock(str(folder.resolve())):
         journal = Journal(folder)
-        store.write_sweep(folder, sweep)
         interrupted = False
         try:
-            for target in targets:
-                _answer(sweep, target, journal, show)
+            for target, session in sessions:
+                _answer(session, target, journal, show)
+            store.write_sweep(folder, sweep)
         except KeyboardInterrupt:
             interrupted = True
             show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
-        return Outcome(table=report.write(folder), interrupted=interrupted)
+        finally:
+            table = report.write(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
+        return Outcome(table=table, interrupted=interrupted)
 
 
 def forecast(sweep: Sweep) -> tuple[forecasting.Forecast, ...]:
     """Say what `run` would do, without training, exporting or measuring anything."""
     plan.check(sweep)
-    forecasts = list[forecasting.Forecast]()
-    for target in (store.target(name) for name in sweep.targets):
-        with connect(target) as (connection, agent):
-            session = _open(sweep, target, survey(connection, target, agent))
-        records = tuple(Journal(store.RESULTS / sweep.name))
-        forecasts.append(forecasting.forecast(session, plan.known(session, records)))
-    return tuple(forecasts)
+    sessions = [_open(sweep, target) for target in map(store.target, sweep.targets)]
+    records = tuple(Journal(store.RESULTS / sweep.name))
+    return tuple(forecasting.forecast(session, plan.known(session, records)) for session in sessions)
 
 
-def _open(sweep: Sweep, target: Target, environment: Environment) -> Session:
+def _open(sweep: Sweep, target: Target) -> Session:
+    """Ask a target what it is, and complete the sweep's cases with that."""
+    with connect(target) as (connection, agent):
+        environment = survey(connection, target, agent)
     wanted = [cell for cell in sweep.wanted() if cell.target == target.name]
     return plan.session(sweep, environment, plan.cases(wanted, environment))
 
 
-def _answer(sweep: Sweep, target: Target, journal: Journal, show: Show) -> None:
-    """Open a session on one target for the cases that are not finished there."""
-    with store.lock(f"target {target.name}"), connect(target) as (connection, agent):
-        session = _open(sweep, target, survey(connection, target, agent))
-        known = plan.known(session, tuple(journal))
-        if all(one.is_finished for one in known):
-            show(Notice(text=f"nothing to measure on {target.name}: all {len(known)} cases are answered"))
+def _answer(session: Session, target: Target, journal: Journal, show: Show) -> None:
+    """Measure the cases that are still open on one target."""
+    with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
+        records = tuple(journal)
+        known = plan.known(session, records)
+        if not any(one.state == plan.State.OPEN for one in known):
+            show(_nothing_to_measure(target, known))
             return
         journal.append(session)
         started = monotonic()
-        for record in _measure(session, known, connection, show):
+        jobs = list[Job]()
+        for record in _prepare(session, known, records, jobs, connection, show):
+            journal.append(record)
+        for record in measure(jobs, connection, session, show):
             journal.append(record)
         journal.append(Stop(session=session.id, spent_s=monotonic() - started))
 
 
-def _measure(session: Session, known: Sequence[plan.Known], connection: Connection, show: Show) -> Iterator[Record]:
-    """Export and evaluate what is not finished, then measure it all in interleaved rounds."""
-    jobs = list[Job]()
-    for one in known:
-        if one.is_finished:
-            continue
+def _nothing_to_measure(target: Target, known: Sequence[plan.Known]) -> Notice:
+    spent = sum(one.state == plan.State.OUT_OF_TIME for one in known)
+    more = f"; {spent} of them ran out of time: a longer --time-limit goes on" if spent else ""
+    return Notice(text=f"nothing to measure on {target.name}: all {len(known)} cases are answered{more}")
+
+
+def _prepare(
+    session: Session,
+    known: Sequence[plan.Known],
+    records: Sequence[Record],
+    jobs: list[Job],
+    connection: Connection,
+    show: Show,
+) -> Iterator[Record]:
+    """Export, deploy and evaluate what is open; add to `jobs` what can be measured."""
+    for case in (one.case for one in known if one.state == plan.State.OPEN):
         try:
-            artifact, deployed = _deployed(one.case, one.case.variant, connection, show)
+            artifact, deployed = _deployed(case, case.variant, connection, show)
         except CaseError as error:
-            yield _failure(one.case, session, "export", error)
+            yield _failure(case, session, "export", error)
             continue
-        yield artifact
-        jobs.append(Job(case=one.case, path=deployed.path, sha256=deployed.sha256, runs=list(one.runs)))
-        if one.accuracy is None and not why_no_accuracy(one.case.variant):
-            yield _evaluate(one.case, deployed, connection, session, show)
-    yield from measure(jobs, connection, session, show)
+        yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
+        seen = plan.look_up(case, artifact, session, records)
+        jobs.append(Job(case=case, path=deployed.path, sha256=deployed.sha256, runs=list(seen.runs)))
+        if seen.accuracy is None and not why_no_accuracy(case.variant):
+            yield _evaluate(case, deployed, connection, session, show)
 
 
 def _deployed(case: Case, variant: Variant, connection: Connection, show: Show) -> tuple[Artifact, Deployed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from edgebench.errors import RequestError, UnknownName
 from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.export import find
 from edgebench.measurement import is_settled
-from edgebench.record import Accuracy, Artifact, Run, Session, Stop
+from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
 from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Purpose, Quantization, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from edgebench.spec import Sweep
 
 
+class State(StrEnum):
+    """How far a case has come under a session's preset and time limit."""
+
+    OPEN = "open"
+    SETTLED = "settled"  # precise, or all processes spent
+    OUT_OF_TIME = "out of time"  # as far as it came within the same limit, among no more cases than now
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What the journal already has about one case in this session's epoch, and its artifact where it is cached."""
@@ -34,7 +43,7 @@ class Known:
     artifact: Artifact | None
     runs: tuple[Run, ...]
     accuracy: Accuracy | None
-    is_finished: bool
+    state: State
 
 
 def check(sweep: Sweep) -> None:
@@ -137,39 +146,48 @@ def _known(case: Case, session: Session, records: Sequence[Record]) -> Known:
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     if artifact is None:  # what has been built once needs no look: torch is slow to import
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
-    sha256, epoch = artifact.sha256 if artifact else "", session.environment.epoch
+    return look_up(case, artifact, session, records)
+
+
+def look_up(case: Case, artifact: Artifact | None, session: Session, records: Sequence[Record]) -> Known:
+    """Find what was seen of this very artifact in this environment."""
     mine = [
         record
         for record in records
         if isinstance(record, (Run, Accuracy))
         and record.case == case
-        and (record.artifact_sha256, record.epoch) == (sha256, epoch)
+        and (record.artifact_sha256, record.epoch) == (artifact.sha256 if artifact else "", session.environment.epoch)
     ]
-    runs = [record for record in mine if isinstance(record, Run) and record.preset == session.preset]
+    runs = tuple(record for record in mine if isinstance(record, Run) and record.preset == session.preset)
     accuracy = next((record for record in reversed(mine) if isinstance(record, Accuracy)), None)
-    needs_accuracy = accuracy is None and not why_no_accuracy(case.variant)
-    return Known(
-        case=case,
-        artifact=artifact,
-        runs=tuple(runs),
-        accuracy=accuracy,
-        is_finished=not needs_accuracy and _is_measured(runs, session, records),
-    )
+    is_evaluated = accuracy is not None or bool(why_no_accuracy(case.variant))
+    state = _state(case, runs, session, records) if is_evaluated else State.OPEN
+    return Known(case=case, artifact=artifact, runs=runs, accuracy=accuracy, state=state)
 
 
-def _is_measured(runs: list[Run], session: Session, records: Sequence[Record]) -> bool:
+def _state(case: Case, runs: Sequence[Run], session: Session, records: Sequence[Record]) -> State:
     settings = PRESETS[session.preset]
-    if sum(run.purpose == Purpose.MEMORY for run in runs) < settings.memory_runs:
-        return False
-    if is_settled(process_medians(runs), settings, allowed_half_width(session)):
-        return True
-    return bool({run.session for run in runs} & _spent(session, records))
+    has_memory = sum(run.purpose == Purpose.MEMORY for run in runs) >= settings.memory_runs
+    if has_memory and is_settled(process_medians(runs), settings, allowed_half_width(session)):
+        return State.SETTLED
+    spent = _spent(case, session, records)
+    return State.OUT_OF_TIME if any(run.session in spent for run in runs) else State.OPEN
 
 
-def _spent(session: Session, records: Sequence[Record]) -> set[str]:
-    """Name the sessions that used up at least this one's time limit: the same again would be the same again."""
+def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
+    """Name the earlier sessions in which this case had as much time as it would have now: the same again.
+
+    They came to their own end, under no shorter limit, with no more cases than today's, and the case did not fail.
+    """
     if not session.time_limit_s:
         return set()
     ended = {record.session for record in records if isinstance(record, Stop)}
-    limits = {record.id: record.time_limit_s for record in records if isinstance(record, Session)}
-    return {one for one in ended if limits.get(one, 0.0) >= session.time_limit_s}
+    failed = {record.session for record in records if isinstance(record, Failure) and record.case == case}
+    return {
+        one.id
+        for one in records
+        if isinstance(one, Session)
+        and one.id in ended - failed
+        and one.time_limit_s >= session.time_limit_s
+        and len(one.cases) <= len(session.cases)
+    }

@@ -44,7 +44,6 @@ class Artifact:
 
     __pydantic_config__: ClassVar = _STRICT
 
-    kind: Literal["artifact"] = "artifact"
     variant: str
     format: str
     file: str
@@ -57,6 +56,19 @@ class Artifact:
     quantization: Quantization | None
     float_nodes: tuple[str, ...]
     made_by: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The artifact that a session answers a case with, from here on."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    kind: Literal["deployment"] = "deployment"
+    case: Case
+    session: str
+    epoch: str
+    artifact: Artifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +155,8 @@ class Run:
     Attributes:
         samples_s: wall time of every timed iteration, in order; empty for a memory run.
         wall_s: wall time of the timed loop; `cpu_s` the process's CPU time in it.
-        others_cpu: CPU time of everybody else during the loop over its wall time, in cores.
-        steal: share of all cores' time that the hypervisor took away in it.
+        others_cpu: CPU time of everybody else during warm-up and loop over their wall time, in cores.
+        steal: share of all cores' time that the hypervisor took away in them.
         conditions: clocks, governor, temperature, load, swap before and after, as read.
     """
 
@@ -209,4 +221,4 @@ class Failure:
     reason: str
 
 
-Record = Session | Artifact | Run | Accuracy | Failure | Stop
+Record = Session | Deployment | Run | Accuracy | Failure | Stop

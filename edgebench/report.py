@@ -113,6 +113,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         reasons="; ".join(filter(None, [*reasons, why_no_accuracy(variant)])),
         rank=None,
         tied=False,
+        epoch=evidence.session.environment.epoch,
     )
 
 
@@ -132,23 +133,28 @@ def _accuracy(accuracy: Accuracy | None) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-def _group(row: Row) -> tuple[str, str, str, int, int, str]:
-    return row.target, row.runtime, row.runtime_version, row.threads, row.batch, row.preset
-
-
 def ranked(rows: Iterable[Row]) -> Iterator[Row]:
-    """Order each group by p50 and number it; rows whose intervals overlap the first of their rank share it."""
-    ordered = sorted(rows, key=lambda row: (*_group(row), inf if row.p50_ms is None else row.p50_ms))
-    for _, group in groupby(ordered, _group):
+    """Order each group by p50 and number it; rows whose intervals overlap the first of their rank share it.
+
+    A row without an interval, or whose number is worth nothing, has no rank.
+    """
+    ordered = sorted(rows, key=lambda row: (*row.group, inf if row.p50_ms is None else row.p50_ms))
+    for _, group in groupby(ordered, lambda row: row.group):
         yield from _numbered(list(group))
+
+
+def _has_rank(row: Row) -> bool:
+    return row.processes >= stats.LEAST_FOR_INTERVAL and row.verdict not in ("INVALID", "FAILED")
 
 
 def _numbered(rows: list[Row]) -> Iterator[Row]:
     ranks, leader = list[int | None](), None
-    for place, row in enumerate(rows, 1):
-        if row.p50_ms is None:
+    place = 0
+    for row in rows:
+        if not _has_rank(row):
             ranks.append(None)
             continue
+        place += 1
         if leader is None or _bound(row.p50_low_ms) > _bound(leader.p50_high_ms):
             leader, rank = row, place
         ranks.append(rank)
@@ -166,9 +172,10 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
         " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
         " the intervals overlap."
     )
-    sessions = {one.session.environment.target: one.session for one in evidence}
-    for target, session in sessions.items():
-        yield f"Machine {target}: {machine(session.environment.facts)}."
+    sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
+    for (target, epoch), session in sessions.items():
+        which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
+        yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
     for name in sorted({one.case.variant.dataset for one in evidence}):
         yield f"Data set {name}: {load_plugin('datasets', name).NOTE}"

@@ -134,6 +134,11 @@ class Target:
     address: str = ""
     python: str = ""
 
+    @property
+    def machine(self) -> str:
+        """What two targets share that must not be measured at once: the address, or this machine."""
+        return self.address or "this machine"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -260,12 +265,12 @@ class Sweep:
     def _cells(self, model: Model) -> Iterator[Wanted]:
         axes = product(
             self.targets,
-            model.runtimes or self.runtimes,
+            self.runtimes if model.runtimes is None else model.runtimes,
             self.threads,
             self.batches,
             model.widths,
-            model.resolutions or self.resolutions,
-            model.precisions or self.precisions,
+            self.resolutions if model.resolutions is None else model.resolutions,
+            self.precisions if model.precisions is None else model.precisions,
         )
         for target, runtime, threads, batch, width, resolution, precision in axes:
             yield Wanted(

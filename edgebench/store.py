@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tomllib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,7 +60,7 @@ def target(name: str) -> Target:
     files = _files("targets")
     if name not in files:
         raise UnknownName("target", name, tuple(files))
-    return _read_toml(files[name], Target, name=name)
+    return _read_toml(files[name], Target, name)
 
 
 def sweep(name: str) -> Sweep:
@@ -71,27 +71,35 @@ def sweep(name: str) -> Sweep:
     """
     if name.endswith(".toml"):
         path = Path(name)
-        return _read_toml(path, Sweep, name=path.stem)
+        return _read_toml(path, Sweep, path.stem)
     files = _files("sweeps")
     if name not in files:
         raise UnknownName("sweep", name, tuple(files))
-    return _read_toml(files[name], Sweep, name=name)
+    return _read_toml(files[name], Sweep, name)
 
 
-def _read_toml(path: Path, kind: type[T], *, name: str) -> T:
+def _read_toml(path: Path, kind: type[T], name: str) -> T:
     from pydantic import TypeAdapter, ValidationError
 
     try:
         text = path.read_text()
-        content = {"name": name} | tomllib.loads(text)
+        content = tomllib.loads(text)
+        if kind is Target and "name" in content:
+            raise InvalidFile(f"{path}: name: a target is named by its file, {name}")
+        content = {"name": name} | content
         # By way of JSON, where a list may be a tuple and a string an enum though types are strict.
-        return TypeAdapter(kind).validate_json(json.dumps(content, default=str))
+        value = TypeAdapter(kind).validate_json(json.dumps(content, default=str))
+        if isinstance(value, Sweep):
+            list(value.wanted())  # refuses widths and resolutions that cannot be
+        return value
     except OSError as error:
         raise InvalidFile(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
         raise InvalidFile(_explain(path, text, error)) from error
+    except InvalidFile:
+        raise
     except RequestError as error:
         raise InvalidFile(f"{path}: {error}") from error
 
@@ -161,8 +169,8 @@ def _toml(sweep: Sweep) -> str:
 
 
 @contextmanager
-def lock(name: str) -> Iterator[None]:
-    """Hold a target or a results folder for this process.
+def lock(name: str, label: str = "") -> Iterator[None]:
+    """Hold a machine or a results folder for this process; a refusal calls it by its label.
 
     Raises:
         Busy: another process holds it.
@@ -175,15 +183,18 @@ def lock(name: str) -> Iterator[None]:
     owner = path.with_suffix(".owner")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"cannot keep a lock in {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
-    try:
-        with FileLock(path, timeout=0):
-            owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}")
-            yield
+        held = FileLock(path)
+        held.acquire(timeout=0)
     except Timeout:
         who = owner.read_text() if owner.exists() else "another process"
-        raise Busy(f"{name} is in use by {who}: two at once would disturb each other; run again when it ends") from None
+        text = f"{label or name} is in use by {who}: two at once would disturb each other; run again when it ends"
+        raise Busy(text) from None
+    except OSError as error:
+        raise RequestError(f"cannot keep a lock in {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
+    with held:
+        with suppress(OSError):  # whose it is is a courtesy; the lock holds without
+            owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}")
+        yield
 
 
 def results_folder(name: str) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
+from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from edgebench import cache
 from edgebench.build import SEED, accepts, build
 from edgebench.datasets import split
 from edgebench.describe import cost
+from edgebench.errors import CaseError
 from edgebench.progress import Show, Step
 from edgebench.record import Weights
-from edgebench.shelf import module
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.shelf import load, module
+from edgebench.spec import Variant, Weighting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +64,9 @@ def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show
         network = build(variant, start)
         _fit(network, variant, epochs, rate, show)
         correct, images = _score(network, variant)
-        torch.save(network.state_dict(), path)
+        buffer = BytesIO()  # torch's own writer has no clear error for a full disk
+        torch.save(network.state_dict(), buffer)
+        path.write_bytes(buffer.getvalue())
         return Weights(
             file="",
             sha256="",
@@ -88,9 +92,8 @@ def _recipe(variant: Variant) -> str:
 def _stem(variant: Variant) -> str:
     """Name the file by its variant and everything that shapes it; precision is no part of weights."""
     parts = {
-        "variant": str(replace(variant, precision=Precision.FP32)),
-        "classes": str(variant.classes),
-        "dataset": variant.dataset,
+        **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},
+        **{f"version.{tool}": version(tool) for tool in load("datasets", variant.dataset).TOOLS},
         "source": cache.source(
             module("architectures", variant.architecture), f"datasets/{variant.dataset}", "build", "train"
         ),
@@ -114,6 +117,8 @@ def _fit(network: nn.Module, variant: Variant, epochs: int, rate: float, show: S
     images = images.contiguous(memory_format=torch.channels_last)  # depthwise layers train a third faster so
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
+    if len(images) < BATCH:
+        raise CaseError(f"{variant.dataset} has {len(images)} images to train on, fewer than a batch of {BATCH}")
     steps = len(images) // BATCH  # the last, smaller batch is left out: batch norm wants full ones
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
     network.train()

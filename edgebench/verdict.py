@@ -48,7 +48,8 @@ def _failed(evidence: Evidence) -> Iterator[Reason]:
 def _few(evidence: Evidence) -> Iterator[Reason]:
     count = len(evidence.timed)
     if not count and not evidence.failures:
-        yield Reason(verdict=Verdict.FAILED, text="not measured: no time was left")
+        why = "no time was left" if evidence.has_stopped else "it was interrupted before"
+        yield Reason(verdict=Verdict.FAILED, text=f"not measured: {why}")
     elif count and count < stats.LEAST_FOR_INTERVAL:
         text = f"too few processes: {count}, an interval needs {stats.LEAST_FOR_INTERVAL}: min-max shown"
         yield Reason(verdict=Verdict.IMPRECISE, text=text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.record import Artifact, Environment, Run, Session
+from edgebench.record import Artifact, Deployment, Environment, Run, Session
 from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Weighting
 
 
@@ -51,13 +51,18 @@ def case(of: Variant | None = None, *, threads: int = 1) -> Case:
     return Case(variant=of or variant(), runtime=runtime, target="cpu", threads=threads, batch=1)
 
 
-def environment(**facts: str) -> Environment:
+def deployment(of: Artifact | None = None, *, session: str = "s1", epoch: str = "e1") -> Deployment:
+    """The case's artifact, put on the target."""
+    return Deployment(case=case(), session=session, epoch=epoch, artifact=of or artifact())
+
+
+def environment(epoch: str = "e1", **facts: str) -> Environment:
     """A machine with nothing to complain about, unless `facts` say otherwise."""
     good = {"machine": "x86_64", "isa": "avx2 avx512_vnni", "cpu": "Example", "usable_cores": "4"}
     runtime = case().runtime
     return Environment(
         target="cpu",
-        epoch="e1",
+        epoch=epoch,
         agent_sha256="a",
         facts=good | {"memory_bytes": "1073741824", "governor": "performance"} | facts,
         packages={},

@@ -138,7 +138,8 @@ def test_every_call_is_a_sample_and_the_collector_rests_meanwhile() -> None:
     import gc
 
     seen: list[bool] = []
-    samples = timing.sample(lambda: seen.append(gc.isenabled()), 25)
+    with timing.resting_collector():
+        samples = timing.sample(lambda: seen.append(gc.isenabled()), 25)
     assert (len(samples), seen) == (25, [False] * 25)
     assert gc.isenabled()
 

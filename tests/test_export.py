@@ -89,7 +89,7 @@ def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyP
     base = export._made_by(of, "onnx", None)
     others = [
         export._made_by(replace(of, classes=11), "onnx", None),
-        export._made_by(replace(of, width=0.5), "onnx", None),
+        export._made_by(replace(of, width=0.3499999), "onnx", None),
         export._made_by(int8(variant(), images=50), "onnx", None),
         export._made_by(int8(variant(), reduce_range=True), "onnx", None),
         export._made_by(of, "null", None),
@@ -104,6 +104,22 @@ def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyP
 def test_a_network_with_parameters_cannot_go_without_weights() -> None:
     with pytest.raises(CaseError, match="has .* parameters; use --weights trained or random"):
         export.export(variant(weights=Weighting.NONE), "onnx", print)
+
+
+def test_a_network_without_parameters_has_nothing_to_train() -> None:
+    with pytest.raises(CaseError, match="null has no parameters to train; use --weights none"):
+        export.export(variant("null", 1.0, 32, weights=Weighting.TRAINED), "onnx", print)
+
+
+def test_a_data_set_smaller_than_a_batch_is_a_failed_case() -> None:
+    of = replace(variant("mobilenet_v1", 0.25, 32, weights=Weighting.TRAINED), dataset="null")
+    with pytest.raises(CaseError, match="null has 10 images to train on, fewer than a batch of 32"):
+        export.export(of, "onnx", print)
+
+
+def test_local_response_norm_is_one_operator_and_stays_float_with_a_word() -> None:
+    artifact = export.export(int8(replace(variant("alexnet_paper", 1.0, 227), classes=10)), "onnx", print)
+    assert {node.split()[0] for node in artifact.float_nodes} == {"LRN"}
 
 
 def test_the_null_format_holds_no_network() -> None:

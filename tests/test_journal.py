@@ -6,13 +6,13 @@ import pytest
 
 from edgebench.errors import InvalidFile, RequestError
 from edgebench.journal import JOURNAL, Journal
-from edgebench.record import Artifact, Record
-from tests.conftest import artifact, run, session
+from edgebench.record import Record
+from tests.conftest import deployment, run, session
 
 
 def test_a_journal_gives_back_what_was_appended(place: Path) -> None:
     journal = Journal(place)
-    records: list[Record] = [session(), artifact(), run()]
+    records: list[Record] = [session(), deployment(), run()]
     for record in records:
         journal.append(record)
     assert list(journal) == records
@@ -27,13 +27,37 @@ def test_a_torn_last_line_is_left_out_counted_and_closed(place: Path, cut: int) 
     journal.path.write_bytes(journal.path.read_bytes()[:-cut])
     whole = list(journal)
     assert (len(whole), journal.torn) == ((2, 0) if cut == 1 else (1, 1))
-    journal.append(artifact())
-    assert isinstance(list(journal)[-1], Artifact)
+    journal.append(session(id="s2"))
+    assert list(journal)[-1] == session(id="s2")
+    assert journal.torn == (0 if cut == 1 else 1)
+
+
+def test_damage_in_the_middle_is_no_torn_end(place: Path) -> None:
+    journal = Journal(place)
+    for record in (session(), run(), run()):
+        journal.append(record)
+    lines = journal.path.read_bytes().splitlines(keepends=True)
+    journal.path.write_bytes(lines[0] + lines[1][:50] + b"\n" + lines[2])
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:2: line: Invalid JSON"):
+        list(journal)
+
+
+@pytest.mark.parametrize("line", ["[]", "3", "null", '"x"'])
+def test_a_line_that_is_no_object_is_refused(place: Path, line: str) -> None:
+    (place / JOURNAL).write_text(line + "\n")
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: line"):
+        list(Journal(place))
+
+
+def test_a_journal_that_is_a_folder_is_refused(place: Path) -> None:
+    (place / JOURNAL).mkdir()
+    with pytest.raises(InvalidFile, match=r"cannot read .*runs\.jsonl: Is a directory"):
+        list(Journal(place))
 
 
 def test_a_journal_of_another_version_is_refused_by_line(place: Path) -> None:
     (place / JOURNAL).write_text(json.dumps({"version": 99, "record": {"kind": "run"}}) + "\n")
-    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: version 99: this edgebench reads 1"):
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: version: this edgebench reads version 1"):
         list(Journal(place))
 
 

@@ -7,7 +7,7 @@ from edgebench.measurement import is_settled, measure
 from edgebench.record import Accuracy, Failure, MemoryMarks, Run
 from edgebench.spec import PRESETS, Purpose, Quantization
 from edgebench.verdict import Verdict, saturates
-from tests.conftest import artifact, case, run, session
+from tests.conftest import artifact, case, deployment, run, session
 
 STANDARD = PRESETS["standard"]
 
@@ -109,7 +109,7 @@ def test_only_x86_saturates() -> None:
 
 
 def test_a_case_without_runs_says_that_no_time_was_left() -> None:
-    measured = measure(evidence())
+    measured = measure(evidence(has_stopped=True))
     assert (measured.verdict, measured.p50_s) == (Verdict.FAILED, None)
     assert measured.reasons[0].text == "not measured: no time was left"
 
@@ -135,7 +135,7 @@ def test_settled_only_at_a_look_unless_all_processes_are_spent() -> None:
 
 def test_runs_of_another_epoch_or_artifact_are_set_aside_and_counted() -> None:
     stale = run(9e-3, epoch="e0"), run(9e-3, artifact_sha256="f0")
-    (only,) = gather([session(), artifact(), *stale, *steady()])
+    (only,) = gather([session(), deployment(), *stale, *steady()])
     assert (len(only.runs), only.set_aside) == (6, 2)
     assert measure(only).p50_s == 1e-3
 
@@ -144,7 +144,7 @@ def test_a_failure_stands_until_a_later_session_succeeds() -> None:
     failure = Failure(case=case(), session="s1", epoch="e1", stage="measure", reason="it crashed")
     (only,) = gather([session(), failure])
     assert measure(only).verdict == Verdict.FAILED
-    (only,) = gather([session(), failure, session(id="s2"), *steady(session="s2")])
+    (only,) = gather([session(), failure, session(id="s2"), deployment(session="s2"), *steady(session="s2")])
     assert measure(only).verdict == Verdict.VALID
 
 
@@ -152,5 +152,12 @@ def test_an_accuracy_of_another_artifact_is_not_shown() -> None:
     stale = Accuracy(
         case=case(), session="s0", epoch="e1", artifact_sha256="f0", dataset="digits", images=600, correct=1
     )
-    (only,) = gather([session(), stale, *steady()])
+    (only,) = gather([session(), stale, deployment(), *steady()])
     assert only.accuracy is None
+
+
+def test_runs_of_an_older_artifact_never_stand_under_a_newer_one() -> None:
+    newer = deployment(artifact(sha256="f2"), session="s2")
+    (only,) = gather([session(), deployment(), *steady(), session(id="s2"), newer])
+    assert (only.runs, only.set_aside, only.artifact) == ((), 6, newer.artifact)
+    assert measure(only).reasons[0].text == "not measured: it was interrupted before"

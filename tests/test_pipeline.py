@@ -187,3 +187,51 @@ def test_json_is_the_table_and_nothing_else() -> None:
     done = cli("run", "--target", "null", "--preset", "quick", "--json", "--quiet", *NULL)
     assert done.stderr == ""
     assert [row["precision"] for row in json.loads(done.stdout)["rows"]].count("int8") == 1
+
+
+@pytest.mark.slow
+def test_a_target_that_cannot_be_asked_refuses_the_whole_sweep_before_anything_runs(place: Path) -> None:
+    (place / "targets").mkdir()
+    (place / "targets" / "gone.toml").write_text(
+        'board = "none"\nconnection = "local"\npython = "/nowhere/python"\nruntimes = ["null"]\n'
+    )
+    done = cli("run", "--target", "null,gone", "--preset", "quick", *NULL)
+    assert done.returncode == 2
+    assert done.stderr == "edgebench: cannot start /nowhere/python: No such file or directory\n"
+    assert not (place / "results").exists()
+
+
+@pytest.mark.slow
+def test_two_names_of_this_machine_are_one_machine(place: Path) -> None:
+    (place / "targets").mkdir()
+    (place / "targets" / "other.toml").write_text('board = "b"\nconnection = "local"\nruntimes = ["null"]\n')
+    with subprocess.Popen(
+        [*EDGEBENCH, "run", "--target", "cpu", "--name", "first", *NULL], stderr=subprocess.DEVNULL
+    ) as process:
+        wait_for(lambda: len(runs("first")) >= 1, process)
+        second = cli("run", "--target", "other", "--name", "second", *NULL)
+        process.kill()
+    assert second.returncode == 2
+    assert second.stderr.startswith("edgebench: target other is in use by process")
+
+
+@pytest.mark.slow
+def test_a_case_that_failed_is_tried_again_and_what_ran_out_of_time_is_said(place: Path) -> None:
+    (place / "targets").mkdir()
+    flaky = place / "python"  # dies once
+    flaky.write_text(
+        '#!/bin/sh\nrequest=$(cat)\ncase "$request" in *latency*runtime*)'
+        f" [ -e {place}/died ] || {{ touch {place}/died; kill -SEGV $$; }} ;; esac\n"
+        f'printf %s "$request" | exec {sys.executable} "$@"\n'
+    )
+    flaky.chmod(0o755)
+    (place / "targets" / "flaky.toml").write_text(
+        f'board = "b"\nconnection = "local"\npython = "{flaky}"\nruntimes = ["null"]\n'
+    )
+    arguments = ("run", "--target", "flaky", "--time-limit", "4s", "--precision", "fp32", *NULL)
+    assert cli(*arguments).returncode == 1
+    again = cli(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert "nothing to measure" not in again.stderr
+    third = cli(*arguments)
+    assert "1 of them ran out of time: a longer --time-limit goes on" in third.stderr

@@ -43,16 +43,34 @@ def test_load_gives_the_rows_of_the_csv(table: Table) -> None:
 def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(table: Table) -> None:
     from dataclasses import replace
 
-    one = table.rows[0]
-    rows = [
-        replace(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1, rank=None, tied=False)
-        for p50 in (5.0, 1.0, 1.15, 3.0)
-    ]
-    hole = replace(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None)
+    one = replace(table.rows[0], processes=6, verdict="VALID", rank=None, tied=False)
+    rows = [replace(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1) for p50 in (5.0, 1.0, 1.15, 3.0)]
+    hole = replace(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None, processes=0, verdict="FAILED")
     ranked = list(report.ranked([hole, *rows]))
     assert [(row.p50_ms, row.rank, row.tied) for row in ranked] == [
         (1.0, 1, True), (1.15, 1, True), (3.0, 3, False), (5.0, 4, False), (None, None, False),
     ]  # fmt: skip
+
+
+def test_a_row_without_an_interval_or_worth_nothing_has_no_rank(table: Table) -> None:
+    from dataclasses import replace
+
+    one = table.rows[0]
+    rows = [
+        replace(one, processes=3, verdict="IMPRECISE"),
+        replace(one, processes=6, verdict="INVALID"),
+        replace(one, processes=6, verdict="SUSPECT"),
+    ]
+    assert sorted(str(row.rank) for row in report.ranked(rows)) == ["1", "None", "None"]
+
+
+@pytest.mark.parametrize("change", [{"epoch": "another"}, {"weights": "net.pth"}, {"dataset": "null"}, {"threads": 2}])
+def test_rows_that_do_not_compare_stand_apart(table: Table, change: dict[str, object]) -> None:
+    from dataclasses import replace
+
+    rows = (table.rows[0], replace(table.rows[0], **change))  # type: ignore[arg-type]
+    sheets = list(comparison.sheets(replace(table, rows=rows)))
+    assert len({sheet.title for sheet in sheets}) == 2
 
 
 def test_what_would_break_a_markdown_table_is_escaped(table: Table) -> None:
@@ -75,4 +93,10 @@ def test_the_null_report_counts(table: Table) -> None:
 
 def test_the_golden_journal_is_of_today(table: Table) -> None:
     lines = (GOLDEN / "runs.jsonl").read_text().splitlines()
-    assert {json.loads(line)["record"]["kind"] for line in lines} >= {"session", "artifact", "run", "accuracy", "stop"}
+    assert {json.loads(line)["record"]["kind"] for line in lines} >= {
+        "session",
+        "deployment",
+        "run",
+        "accuracy",
+        "stop",
+    }

@@ -10,8 +10,8 @@ from edgebench.errors import UnknownName
 PROMISED = {
     "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
     "connections": ("open",),
-    "datasets": ("CLASSES", "SOURCE", "PREPROCESSING", "NOTE", "load"),
-    "formats": ("SUFFIX", "PRECISIONS", "TOOLS", "write"),
+    "datasets": ("CLASSES", "SOURCE", "PREPROCESSING", "NOTE", "TOOLS", "load"),
+    "formats": ("SUFFIX", "TOOLS", "refuses", "write"),
     "reports": ("FILE", "render"),
     "runtimes": ("FORMAT", "OPTIONS", "WARMS_UP", "version", "prepare", "open"),
 }

@@ -33,8 +33,11 @@ def _opener(request: dict[str, Any]) -> Callable[[], Callable[[], object]]:
     return opener
 
 
-def _warms_up(request: dict[str, Any]) -> bool:
-    return "reference" in request or bool(load("runtimes", request["runtime"]).WARMS_UP)
+def _warm_up(run: Callable[[], object], request: dict[str, Any]) -> tuple[float, float]:
+    """Warm up; return the seconds a call took at the end, and the least seconds that were asked for."""
+    warms_up = "reference" in request or load("runtimes", request["runtime"]).WARMS_UP
+    least_s = request["warmup_s"] if warms_up else 0.0
+    return timing.warm_up(run, least_s=least_s, least_iterations=request["warmup_iterations"]), least_s
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -48,19 +51,20 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
     run, load_s = _timed(opener)
     _, first_s = _timed(run)
     start_s = machine.since_process_start_s()
-    warmup_s = request["warmup_s"] if _warms_up(request) else 0.0
-    iteration_s = timing.warm_up(run, least_s=warmup_s, least_iterations=request["warmup_iterations"])
+    # Who else was busy is asked over warm-up and samples together: the kernel counts in ticks of 10 ms.
+    everybody, myself, started = machine.cpu_seconds(), process_time(), perf_counter()
+    iteration_s, warmup_s = _warm_up(run, request)
     count = request["iterations"] or timing.iterations(
         start_s=start_s + warmup_s,
         iteration_s=iteration_s,
         least=request["least_iterations"],
         most=request["most_iterations"],
     )
-    busy, stolen, total = machine.cpu_seconds()
-    wall, cpu = perf_counter(), process_time()
-    samples = timing.sample(run, count)
-    wall, cpu = perf_counter() - wall, process_time() - cpu
-    busy_after, stolen_after, total_after = machine.cpu_seconds()
+    with timing.resting_collector():
+        wall, cpu = perf_counter(), process_time()
+        samples = timing.sample(run, count)
+        wall, cpu = perf_counter() - wall, process_time() - cpu
+    busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), everybody, strict=True))
     return {
         "start_s": start_s,
         "load_s": load_s,
@@ -68,8 +72,8 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
         "samples_s": samples,
         "wall_s": wall,
         "cpu_s": cpu,
-        "others_cpu": max(0.0, busy_after - busy - cpu) / wall,
-        "steal": (stolen_after - stolen) / max(total_after - total, 1e-9),
+        "others_cpu": max(0.0, busy - (process_time() - myself)) / (perf_counter() - started),
+        "steal": stolen / total if total else 0.0,
         "memory": None,
     }
 

@@ -1,7 +1,8 @@
 """A callable -> wall times of its calls, with nothing else between them."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from math import sqrt
 from time import perf_counter, perf_counter_ns
@@ -29,20 +30,23 @@ def iterations(*, start_s: float, iteration_s: float, least: int, most: int) -> 
 
 
 def sample(run: Callable[[], object], count: int) -> list[float]:
-    """Time `count` calls one by one, seconds; the garbage collector rests meanwhile.
-
-    One clock reading a call: the end of one is the start of the next.
-    """
+    """Time `count` calls one by one, seconds. One clock reading a call: the end of one is the start of the next."""
     stamps = [0] * (count + 1)
+    stamps[0] = perf_counter_ns()
+    for index in range(1, count + 1):
+        run()
+        stamps[index] = perf_counter_ns()
+    return [(after - before) / 1e9 for before, after in pairwise(stamps)]
+
+
+@contextmanager
+def resting_collector() -> Iterator[None]:
+    """Collect garbage now, and none until the end."""
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        stamps[0] = perf_counter_ns()
-        for index in range(1, count + 1):
-            run()
-            stamps[index] = perf_counter_ns()
+        yield
     finally:
         gc.enable()
         gc.unfreeze()
-    return [(after - before) / 1e9 for before, after in pairwise(stamps)]

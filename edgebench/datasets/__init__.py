@@ -5,6 +5,7 @@ A data set offers
     SOURCE                     where the images come from
     PREPROCESSING              what was done to them, in words, as shown with a row
     NOTE                       what a reader of its accuracies must know
+    TOOLS                      installed packages whose version shapes the images
     load(split, resolution)    (images (N, 3, R, R) float32 as the networks take them, labels (N,) int64)
 
 `split` is `train`, `calibration` or `test`; the three share no image.

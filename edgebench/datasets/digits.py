@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CLASSES = 10
 SOURCE = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998, as bundled with scikit-learn"
 PREPROCESSING = "8x8 grey, bilinear to RxR, three equal channels in [-1, 1]"
+TOOLS = ("scikit-learn", "pillow", "numpy")
 NOTE = (
     "600 test images of handwritten digits. They have 8x8 pixels: a higher resolution adds cost, not information,"
     " so accuracies of different resolutions say nothing about the choice between them."

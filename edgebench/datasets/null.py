@@ -11,6 +11,7 @@ CLASSES = 10
 SOURCE = "made here"
 PREPROCESSING = "none"
 NOTE = "ten grey images of one class."
+TOOLS: tuple[str, ...] = ()
 IMAGES = 10
 
 

@@ -2,7 +2,7 @@
 
 A format offers
     SUFFIX                     of its files
-    PRECISIONS                 it can write
+    refuses(variant)           why it cannot hold the variant, empty where it can: asked before anything is trained
     TOOLS                      installed packages whose version shapes the file
     write(path, variant, *, network, calibration) -> names of operators that an int8 file still computes in float
 

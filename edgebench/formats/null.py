@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from edgebench.errors import CaseError
-from edgebench.spec import Precision
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -19,8 +16,14 @@ if TYPE_CHECKING:
     from edgebench.spec import Variant
 
 SUFFIX = ".json"
-PRECISIONS = tuple(Precision)
 TOOLS: tuple[str, ...] = ()
+
+
+def refuses(variant: Variant) -> str:
+    """Refuse every network but `null`: the file would not hold it."""
+    if variant.architecture == "null":
+        return ""
+    return f"the null format holds no network, so not {variant.architecture}; use --model null"
 
 
 def write(
@@ -30,12 +33,6 @@ def write(
     network: Callable[[], nn.Module],
     calibration: Callable[[], NDArray[float32]],
 ) -> tuple[str, ...]:
-    """Write an artifact without delay.
-
-    Raises:
-        CaseError: the network is another than `null`: this file would not hold it.
-    """
-    if variant.architecture != "null":
-        raise CaseError(f"the null format holds no network, so not {variant.architecture}; use --model null")
+    """Write an artifact without delay."""
     path.write_text(json.dumps({"delay_s": 0.0, "classes": variant.classes}))
     return ()

@@ -56,6 +56,20 @@ class Row:
     reasons: str
     rank: int | None
     tied: bool
+    epoch: str
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """What rows must share to be compared by rank: the machine as it was then, and all but the variant."""
+        run = (
+            self.runtime,
+            self.runtime_version,
+            self.runtime_options,
+            str(self.threads),
+            str(self.batch),
+            self.preset,
+        )
+        return (self.target, self.epoch, *run, self.weights, self.dataset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from edgebench.reports import Row, Table
 from edgebench.sheet import Sheet, escape, markdown
+from edgebench.stats import LEAST_FOR_INTERVAL
 from edgebench.units import millions, milliseconds, number
 
 FILE = "comparison.md"
@@ -14,7 +15,7 @@ FILE = "comparison.md"
 def _interval(row: Row) -> str:
     if row.p50_low_ms is None:
         return "-"
-    brackets = "[]" if row.processes >= 6 else "()"  # round ones: least and largest process, no interval
+    brackets = "[]" if row.processes >= LEAST_FOR_INTERVAL else "()"  # else the least and largest process
     return f"{brackets[0]}{milliseconds(row.p50_low_ms)}, {milliseconds(row.p50_high_ms)}{brackets[1]}"
 
 
@@ -35,9 +36,9 @@ def _rank(row: Row) -> str:
 CELLS: dict[str, Callable[[Row], str]] = {
     "#": _rank,
     "network": lambda row: f"{row.architecture} {row.width:g} @{row.resolution}",
-    "precision": lambda row: row.precision,
+    "precision": lambda row: row.precision + (" reduced range" if "reduce_range" in row.quantization else ""),
     "p50 ms": lambda row: milliseconds(row.p50_ms),
-    "95 % interval": _interval,
+    "[95 %] or (range)": _interval,
     "± %": _half_width,
     "p90 ms": lambda row: milliseconds(row.p90_ms),
     "top-1 %": _top1,
@@ -56,15 +57,19 @@ TEXTS = frozenset({"network", "precision", "verdict"})
 def group_title(row: Row) -> str:
     """Name what the rows of a group share."""
     threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
-    return f"{row.target} · {row.runtime} {row.runtime_version} · {threads} · batch {row.batch} · {row.preset}"
+    weights = f"trained on {row.dataset}" if row.weights == "trained" else f"{row.dataset}, weights {row.weights}"
+    runtime = f"{row.runtime} {row.runtime_version}"
+    return f"{row.target} · {runtime} · {threads} · batch {row.batch} · {weights} · {row.preset}"
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
-    """Lay out the rows, which are in order: a sheet a target, runtime, threads, batch and preset."""
-    for title, group in groupby(table.rows, group_title):
+    """Lay out the rows, which are in order: a sheet for those that compare, its epoch where a target has several."""
+    epochs = {(row.target, row.epoch) for row in table.rows}
+    for _, group in groupby(table.rows, lambda row: row.group):
         rows = list(group)
+        is_alone = sum(target == rows[0].target for target, _ in epochs) == 1
         yield Sheet(
-            title=title,
+            title=group_title(rows[0]) + ("" if is_alone else f" · epoch {rows[0].epoch}"),
             headings=tuple(CELLS),
             rows=tuple(tuple(cell(row) for cell in CELLS.values()) for row in rows),
             texts=TEXTS,
