@@ -95,18 +95,18 @@ def find(stem: str, card_type: type[C]) -> C | None:
         return None
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace a file of the cache whole.
+def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
+    """Replace a file whole: a reader sees the old content or the new.
 
     Raises:
-        RequestError: it cannot be written, or the disk is full.
+        RequestError: it cannot be written, or the disk is full; the message ends with the advice.
     """
     scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
     try:
         scratch.write_bytes(content)
         scratch.replace(path)
     except OSError as error:
-        raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
+        raise RequestError(f"cannot write {path}: {error.strerror}; {advice}") from error
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -34,6 +34,7 @@ def _main(
 
 @app.command()
 def run(
+    context: typer.Context,
     sweep: Annotated[str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, grid, heavy.")] = "",
     target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
     model: Annotated[str, typer.Option(help="Networks; instead of a sweep's.")] = "",
@@ -58,11 +59,7 @@ def run(
     """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
     from edgebench import pipeline, request, screen
 
-    asked = request.sweep(
-        sweep, target=target, model=model, width=width, resolution=resolution, precision=precision, runtime=runtime,
-        threads=threads, batch=batch, weights=weights, dataset=dataset,
-        classes=classes, preset=preset, time_limit=time_limit, name=name,
-    )  # fmt: skip
+    asked = request.sweep(sweep, context.params)
     if dry_run:
         screen.show_forecast(pipeline.forecast(asked))
         return

@@ -2,81 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from edgebench import store
 from edgebench.errors import RequestError, UnknownName
 from edgebench.spec import Model, Precision, Sweep
 from edgebench.units import parse_duration
 
-T = TypeVar("T")
 DEFAULT = "default"
+Reader = Callable[[str], Any]
 
 
-def sweep(
-    given: str,
-    *,
-    target: str,
-    model: str,
-    width: str,
-    resolution: str,
-    precision: str,
-    runtime: str,
-    threads: str,
-    batch: str,
-    weights: str,
-    dataset: str,
-    classes: str,
-    preset: str,
-    time_limit: str,
-    name: str,
-) -> Sweep:
-    """Start from a sweep file, the named models or the default sweep, and let every flag replace what it names.
-
-    Raises:
-        RequestError: a name or number that cannot be.
-    """
-    if given and model:
-        raise RequestError(f"wanted a sweep or --model, found both ({given} and {model})")
-    start = _of_models(_list(model, str)) if model else store.sweep(given or DEFAULT)
-    everywhere = {  # flags that also replace what a [[models]] block says
-        "resolutions": _list(resolution, _whole("resolution")),
-        "precisions": _list(precision, _member(Precision, "precision")),
-        "runtimes": _list(runtime, str),
-        "weights": weights,
-        "dataset": dataset,
-        "classes": _whole("classes")(classes) if classes else 0,
-    }
-    on_top = {
-        "targets": _list(target, str),
-        "threads": _list(threads, _whole("threads")),
-        "batches": _list(batch, _whole("batch")),
-        "preset": preset,
-        "time_limit": time_limit,
-        "name": name,
-    }
-    if time_limit:
-        parse_duration(time_limit)
-    given_everywhere = {key: value for key, value in everywhere.items() if value}
-    blocks: dict[str, Any] = dict.fromkeys(given_everywhere) | ({"widths": _list(width, _number)} if width else {})
-    models = tuple(replace(block, **blocks) for block in start.models)
-    given_on_top = {key: value for key, value in on_top.items() if value}
-    changes: dict[str, Any] = given_everywhere | given_on_top | {"models": models}
-    return replace(start, **changes)
+def _many(read: Reader) -> Reader:
+    """Read a comma list."""
+    return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _of_models(names: tuple[str, ...]) -> Sweep:
-    return Sweep(name="-".join(names), models=tuple(Model(name=name) for name in names))
-
-
-def _list(text: str, read: Callable[[str], T]) -> tuple[T, ...]:
-    return tuple(read(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _whole(noun: str) -> Callable[[str], int]:
+def _whole(noun: str) -> Reader:
     def read(text: str) -> int:
         if not text.isdecimal():
             raise RequestError(f"wanted a whole number for --{noun}, found {text!r}")
@@ -85,17 +29,62 @@ def _whole(noun: str) -> Callable[[str], int]:
     return read
 
 
-def _number(text: str) -> float:
+def _width(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise RequestError(f"wanted a number for --width, found {text!r}") from None
 
 
-def _member(kind: type[StrEnum], noun: str) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        if text not in list(kind):
-            raise UnknownName(noun, text, tuple(kind))
-        return kind(text)
+def _precision(text: str) -> Precision:
+    if text not in list(Precision):
+        raise UnknownName("precision", text, tuple(Precision))
+    return Precision(text)
 
-    return read
+
+def _time(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+# A flag's field of the sweep, and how its text is read.
+FIELDS: dict[str, tuple[str, Reader]] = {
+    "target": ("targets", _many(str)),
+    "threads": ("threads", _many(_whole("threads"))),
+    "batch": ("batches", _many(_whole("batch"))),
+    "preset": ("preset", str),
+    "time_limit": ("time_limit", _time),
+    "name": ("name", str),
+}
+# These win over what a [[models]] block says of its own.
+FIELDS_OF_BLOCKS: dict[str, tuple[str, Reader]] = {
+    "resolution": ("resolutions", _many(_whole("resolution"))),
+    "precision": ("precisions", _many(_precision)),
+    "runtime": ("runtimes", _many(str)),
+    "weights": ("weights", str),
+    "dataset": ("dataset", str),
+    "classes": ("classes", _whole("classes")),
+}
+
+
+def sweep(given: str, flags: Mapping[str, str]) -> Sweep:
+    """Start from a sweep's name or file, the named models or the default sweep; let every flag replace what it names.
+
+    Raises:
+        RequestError: a name or number that cannot be.
+    """
+    if given and flags["model"]:
+        raise RequestError(f"wanted a sweep or --model, found both ({given} and {flags['model']})")
+    start = _of_models(_many(str)(flags["model"])) if flags["model"] else store.sweep(given or DEFAULT)
+    in_blocks, on_top = _read(FIELDS_OF_BLOCKS, flags), _read(FIELDS, flags)
+    blocks: dict[str, Any] = dict.fromkeys(in_blocks) | _read({"width": ("widths", _many(_width))}, flags)
+    models = tuple(replace(block, **blocks) for block in start.models)
+    return replace(start, **in_blocks, **on_top, models=models)
+
+
+def _read(fields: Mapping[str, tuple[str, Reader]], flags: Mapping[str, str]) -> dict[str, Any]:
+    return {field: read(flags[flag]) for flag, (field, read) in fields.items() if flags[flag]}
+
+
+def _of_models(names: tuple[str, ...]) -> Sweep:
+    return Sweep(name="-".join(names), models=tuple(Model(name=name) for name in names))

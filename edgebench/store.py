@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgebench import cache
 from edgebench.errors import Busy, InvalidFile, RequestError, UnknownName
 from edgebench.spec import Sweep, Target
 
@@ -133,23 +134,7 @@ def write_sweep(folder: Path, sweep: Sweep) -> None:
     Raises:
         RequestError: the disk is full or the folder cannot be written.
     """
-    write(folder / SWEEP, _toml(sweep))
-
-
-def write(path: Path, text: str) -> None:
-    """Replace a file whole: a reader sees the old text or the new one.
-
-    Raises:
-        RequestError: the disk is full or the folder cannot be written.
-    """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_text(text)
-        scratch.replace(path)
-    except OSError as error:
-        raise RequestError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
+    cache.write(folder / SWEEP, _toml(sweep).encode(), "free space, or run in a folder you may write")
 
 
 def _toml(sweep: Sweep) -> str:

@@ -6,14 +6,11 @@ from edgebench import request
 from edgebench.errors import RequestError
 from edgebench.spec import Model, Precision, Sweep, Weighting
 
-FLAGS = (
-    "target", "model", "width", "resolution", "precision", "runtime", "threads", "batch", "weights",
-    "dataset", "classes", "preset", "time_limit", "name",
-)  # fmt: skip
+FLAGS = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
 
 
 def asked(given: str = "", **flags: str) -> Sweep:
-    return request.sweep(given, **(dict.fromkeys(FLAGS, "") | flags))
+    return request.sweep(given, dict.fromkeys(FLAGS, "") | flags)
 
 
 def test_without_anything_it_is_the_default_sweep() -> None:
