@@ -3,7 +3,7 @@
 spec -> build -> export -> deploy -> measure -> store -> report
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -83,10 +83,9 @@ def _answer(session: Session, target: Target, journal: Journal, show: Show) -> N
             return
         journal.append(session)
         started = monotonic()
-        jobs = list[Job]()
-        for record in _prepare(session, known, records, jobs, connection, show):
-            journal.append(record)
-        for record in measure(jobs, connection, session, show):
+        cases = [one.case for one in known if one.state == plan.State.OPEN]
+        jobs = [_prepare(case, session, records, journal, connection, show) for case in cases]
+        for record in measure([job for job in jobs if job], connection, session, show):
             journal.append(record)
         journal.append(Stop(session=session.id, spent_s=monotonic() - started))
 
@@ -98,25 +97,19 @@ def _nothing_to_measure(target: Target, known: Sequence[plan.Known]) -> Notice:
 
 
 def _prepare(
-    session: Session,
-    known: Sequence[plan.Known],
-    records: Sequence[Record],
-    jobs: list[Job],
-    connection: Connection,
-    show: Show,
-) -> Iterator[Record]:
-    """Export, deploy and evaluate what is open; add to `jobs` what can be measured."""
-    for case in (one.case for one in known if one.state == plan.State.OPEN):
-        try:
-            artifact, deployed = _deployed(case, case.variant, connection, show)
-        except CaseError as error:
-            yield _failure(case, session, "export", error)
-            continue
-        yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
-        seen = plan.look_up(case, artifact, session, records)
-        jobs.append(Job(case=case, path=deployed.path, sha256=deployed.sha256, runs=list(seen.runs)))
-        if seen.accuracy is None and not why_no_accuracy(case.variant):
-            yield _evaluate(case, deployed, connection, session, show)
+    case: Case, session: Session, records: Sequence[Record], journal: Journal, connection: Connection, show: Show
+) -> Job | None:
+    """Export, deploy and evaluate a case; return what is to be measured, None where it failed."""
+    try:
+        artifact, deployed = _deployed(case, case.variant, connection, show)
+    except CaseError as error:
+        journal.append(_failure(case, session, "export", error))
+        return None
+    journal.append(Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact))
+    seen = plan.look_up(case, artifact, session, records)
+    if seen.accuracy is None and not why_no_accuracy(case.variant):
+        journal.append(_evaluate(case, deployed, connection, session, show))
+    return Job(case=case, path=deployed.path, sha256=deployed.sha256, runs=list(seen.runs))
 
 
 def _deployed(case: Case, variant: Variant, connection: Connection, show: Show) -> tuple[Artifact, Deployed]:

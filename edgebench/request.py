@@ -50,8 +50,6 @@ def _time(text: str) -> str:
 # A flag's field of the sweep, and how its text is read.
 FIELDS: dict[str, tuple[str, Reader]] = {
     "target": ("targets", _many(str)),
-    "threads": ("threads", _many(_whole("threads"))),
-    "batch": ("batches", _many(_whole("batch"))),
     "preset": ("preset", str),
     "time_limit": ("time_limit", _time),
     "name": ("name", str),
@@ -61,6 +59,8 @@ FIELDS_OF_BLOCKS: dict[str, tuple[str, Reader]] = {
     "resolution": ("resolutions", _many(_whole("resolution"))),
     "precision": ("precisions", _many(_precision)),
     "runtime": ("runtimes", _many(str)),
+    "threads": ("threads", _many(_whole("threads"))),
+    "batch": ("batches", _many(_whole("batch"))),
     "weights": ("weights", str),
     "dataset": ("dataset", str),
     "classes": ("classes", _whole("classes")),

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from edgebench.errors import RequestError
 
 MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; beyond it is a typing error
 MAX_RESOLUTION = 2048
 
+T = TypeVar("T")
 _STRICT = {"extra": "forbid", "strict": True}  # how the host decodes TOML and JSON into these (pydantic)
 
 
@@ -208,6 +209,8 @@ class Model:
     resolutions: tuple[int, ...] | None = None
     precisions: tuple[Precision, ...] | None = None
     runtimes: tuple[str, ...] | None = None
+    threads: tuple[int, ...] | None = None
+    batches: tuple[int, ...] | None = None
     weights: str | None = None
     dataset: str | None = None
     classes: int | None = None
@@ -265,12 +268,12 @@ class Sweep:
     def _cells(self, model: Model) -> Iterator[Wanted]:
         axes = product(
             self.targets,
-            self.runtimes if model.runtimes is None else model.runtimes,
-            self.threads,
-            self.batches,
+            _first(model.runtimes, self.runtimes),
+            _first(model.threads, self.threads),
+            _first(model.batches, self.batches),
             model.widths,
-            self.resolutions if model.resolutions is None else model.resolutions,
-            self.precisions if model.precisions is None else model.precisions,
+            _first(model.resolutions, self.resolutions),
+            _first(model.precisions, self.precisions),
         )
         for target, runtime, threads, batch, width, resolution, precision in axes:
             yield Wanted(
@@ -286,3 +289,8 @@ class Sweep:
                 threads=threads,
                 batch=batch,
             )
+
+
+def _first(own: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:
+    """Return a block's own list where it has one, be it empty."""
+    return common if own is None else own

@@ -168,7 +168,7 @@ PUBLISHED: dict[str, tuple[int, dict[str, tuple[int, ...]]]] = {
 
 def family(name: str) -> ModuleType:
     """The module that builds a network."""
-    return load("architectures", FAMILIES[name])
+    return load("architectures", name)
 
 
 def native(name: str) -> int:
