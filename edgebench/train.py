@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BASE_RESOLUTION, BASE_EPOCHS, BASE_RATE = 32, 12, 1e-2
 EPOCHS, RATE = 3, 4e-3
 BATCH = 32
+MOST_MACS = 2e13  # of training: about an hour on two cores; what needs more is a case for other weights
 WEIGHT_DECAY = 1e-4
 
 
@@ -40,12 +41,28 @@ def find(variant: Variant) -> Weights | None:
 
 
 def train(variant: Variant, show: Show) -> Weights:
-    """Train the variant's network on its data set, fine-tuning from the base resolution of the same width."""
+    """Train the variant's network on its data set, fine-tuning from the base resolution of the same width.
+
+    Raises:
+        CaseError: it is too large to train here.
+    """
+    if (macs := _macs(variant)) > MOST_MACS:
+        raise CaseError(
+            f"training {variant.architecture} at {variant.resolution} px takes {macs:.0e} multiply-adds, at most"
+            f" {MOST_MACS:.0e} are done unasked; use --weights random, or a file"
+        )
     base = replace(variant, resolution=BASE_RESOLUTION)
     if not _has_base(variant):
         return _train(variant, "", epochs=BASE_EPOCHS, rate=BASE_RATE, show=show)
     start = find(base) or train(base, show)
     return _train(variant, str(cache.path_of(start)), epochs=EPOCHS, rate=RATE, show=show)
+
+
+def _macs(variant: Variant) -> float:
+    """Estimate the multiply-adds of training: forward, and twice that backward, for every image and epoch."""
+    epochs = EPOCHS if _has_base(variant) else BASE_EPOCHS
+    _, labels = load("datasets", variant.dataset).load("train", 1)
+    return 3.0 * cost(variant).macs * len(labels) * epochs
 
 
 def _has_base(variant: Variant) -> bool:
