@@ -13,6 +13,7 @@ from edgebench.errors import RequestError
 
 MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; beyond it is a typing error
 MAX_RESOLUTION = 2048
+MAX_CLASSES = 100_000
 
 T = TypeVar("T")
 _STRICT = {"extra": "forbid", "strict": True}  # how the host decodes TOML and JSON into these (pydantic)
@@ -66,16 +67,18 @@ class Quantization:
         return f"{types} {self.scheme} {self.range_method}" + (" reduce_range" if self.reduce_range else "")
 
 
-def check_size(architecture: str, width: float, resolution: int) -> None:
-    """Refuse multipliers that no network can have.
+def check_size(architecture: str, width: float, resolution: int, classes: int) -> None:
+    """Refuse sizes that no network can have.
 
     Raises:
-        RequestError: width or resolution is zero, negative or absurd.
+        RequestError: width, resolution or number of classes is zero, negative or absurd.
     """
     if not 0 < width <= MAX_WIDTH:
         raise RequestError(f"width {width:g} of {architecture}: wanted more than 0, at most {MAX_WIDTH:g}")
     if not 0 < resolution <= MAX_RESOLUTION:
         raise RequestError(f"resolution {resolution} of {architecture}: wanted 1 to {MAX_RESOLUTION} pixels")
+    if not 0 < classes <= MAX_CLASSES:
+        raise RequestError(f"{classes} classes of {architecture}: wanted 1 to {MAX_CLASSES}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,7 @@ class Variant:
     quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
-        check_size(self.architecture, self.width, self.resolution)
+        check_size(self.architecture, self.width, self.resolution, self.classes)
 
     def __str__(self) -> str:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}"
@@ -238,7 +241,7 @@ class Wanted:
     batch: int
 
     def __post_init__(self) -> None:
-        check_size(self.model, self.width, self.resolution)
+        check_size(self.model, self.width, self.resolution, self.classes or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

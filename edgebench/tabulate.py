@@ -6,6 +6,7 @@ from math import prod
 
 from edgebench import published
 from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer, describe
+from edgebench.errors import RequestError
 from edgebench.sheet import Sheet
 from edgebench.shelf import load, names
 from edgebench.spec import Precision, check_size
@@ -26,8 +27,10 @@ def network(name: str, width: float, resolution: int, classes: int) -> tuple[She
     Raises:
         UnknownName, RequestError: there is no such network, width or resolution.
     """
+    if not name:
+        raise RequestError("wanted a network to describe, or --all; found neither")
     family = load("architectures", name)
-    check_size(name, width, resolution or 1)
+    check_size(name, width, resolution or 1, classes or 1)
     native: int = family.RESOLUTIONS[name][0]
     described = describe(name, width, resolution or native, classes or family.CLASSES)
     sheets = [layers(described), separable(described)]

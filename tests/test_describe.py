@@ -139,12 +139,17 @@ def test_every_network_is_one_line() -> None:
         ("lenet5", 1.0, 64, "lenet5 takes no input of 64 pixels; the smallest it takes is 32"),
         ("mobilenet_v1", -1.0, 0, "width -1 of mobilenet_v1"),
         ("mobilenet_v1", 1.0, 99999, "resolution 99999 of mobilenet_v1"),
-        ("", 1.0, 0, "no model ''"),
+        ("", 1.0, 0, "wanted a network to describe, or --all"),
     ],
 )
 def test_what_cannot_be_described_is_refused(name: str, width: float, resolution: int, message: str) -> None:
     with pytest.raises((RequestError, UnknownName), match=message):
         tabulate.network(name, width, resolution, 0)
+
+
+def test_a_number_of_classes_that_cannot_be_is_refused() -> None:
+    with pytest.raises(RequestError, match="-5 classes of resnet50: wanted 1 to 100000"):
+        tabulate.network("resnet50", 1.0, 0, -5)
 
 
 @pytest.mark.parametrize("form", ["table", "md", "csv", "json"])
