@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 FLOAT_BYTES, INT8_BYTES = 4, 1
 
 # What a deployed graph computes in the buffer of its input, or folds into the layer before it.
-_IN_PLACE = {"BatchNorm2d", "ReLU", "ReLU6", "Dropout", "Identity", "Flatten", "Sigmoid"}
+_KEEPS_SHAPE = {"BatchNorm2d", "ReLU", "ReLU6", "Dropout", "Identity", "Sigmoid"}
+_IN_PLACE = _KEEPS_SHAPE | {"Flatten"}
 _KINDS = {
     "Conv2d": "convolution",
     "Linear": "linear",
@@ -126,13 +127,28 @@ def _on_paper(name: str, width: float, resolution: int, classes: int) -> tuple[n
         return network, torch.empty(1, family.CHANNELS, resolution, resolution)
 
 
+def output_side(side: int, layer: Any, axis: int) -> int:
+    """Return a convolution's or pool's output side: floor((W - F + 2P) / S) + 1, F widened by dilation.
+
+    With `ceil_mode` it rounds up, but no window starts outside the padded input. A test holds this against torch.
+    """
+    kernel, stride, padding, dilation = (
+        _side(getattr(layer, name, 1))[axis] for name in ("kernel_size", "stride", "padding", "dilation")
+    )
+    span = side + 2 * padding - dilation * (kernel - 1) - 1
+    if not getattr(layer, "ceil_mode", False):
+        return span // stride + 1
+    count = -(-span // stride) + 1
+    return count - 1 if (count - 1) * stride >= side + padding else count
+
+
 Shapes = dict["Node", tuple[int, ...]]
 
 
 def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
     """Return the network's graph, and the shape of every tensor in it without its batch axis."""
     import torch
-    from torch import fx
+    from torch import fx, nn
 
     graph, shapes = fx.symbolic_trace(network), Shapes()
 
@@ -142,6 +158,19 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
             if isinstance(output, torch.Tensor):
                 shapes[n] = tuple(output.shape) if n.op == "get_attr" else tuple(output.shape[1:])
             return output
+
+        def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+            # torch's own meta kernels of these import its whole compiler, which takes longer than everything else.
+            module: Any = graph.get_submodule(str(target))
+            if type(module).__name__ in _KEEPS_SHAPE:
+                return args[0]
+            if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
+                count, channels, *sides = args[0].shape
+                outputs = (output_side(side, module, axis) for axis, side in enumerate(sides))
+                return torch.empty(count, getattr(module, "out_channels", channels), *outputs, device="meta")
+            if isinstance(module, nn.Linear):
+                return torch.empty(*args[0].shape[:-1], module.out_features, device="meta")
+            return super().call_module(target, args, kwargs)
 
     Recorder(graph).run(image)
     return graph, shapes

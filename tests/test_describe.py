@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgebench import shelf, tabulate
-from edgebench.describe import Layer, describe
+from edgebench.describe import Layer, describe, output_side
 from edgebench.errors import RequestError, UnknownName
 
 pytestmark = pytest.mark.slow
@@ -72,23 +72,7 @@ def test_every_convolution_and_pool_follows_the_output_size_rule(name: str) -> N
             )
     network(image)
     for before, after, module in seen:
-        assert after[2:] == tuple(rule(side, module, axis) for axis, side in enumerate(before[2:]))
-
-
-def axis_of(value: object, axis: int) -> int:
-    return value if isinstance(value, int) else value[axis]  # type: ignore[index]
-
-
-def rule(side: int, module: object, axis: int = 0) -> int:
-    """floor((W - F + 2P) / S) + 1, F widened by dilation; up where ceil_mode, but no window starts outside."""
-    kernel, stride, padding, dilation = (
-        axis_of(getattr(module, name, 1), axis) for name in ("kernel_size", "stride", "padding", "dilation")
-    )
-    span = side + 2 * padding - dilation * (kernel - 1) - 1
-    if not getattr(module, "ceil_mode", False):
-        return span // stride + 1
-    count = -(-span // stride) + 1
-    return count - 1 if (count - 1) * stride >= side + padding else count
+        assert after[2:] == tuple(output_side(side, module, axis) for axis, side in enumerate(before[2:]))
 
 
 @settings(max_examples=200, deadline=None)
@@ -110,7 +94,7 @@ def test_the_output_size_rule_is_torchs(
         module = nn.Conv2d(1, 1, kernel, stride, padding, dilation, device="meta")
     if side + 2 * padding - dilation * (kernel - 1) - 1 < 0:
         return
-    assert module(torch.empty(1, 1, side, side, device="meta")).shape[2] == rule(side, module)
+    assert module(torch.empty(1, 1, side, side, device="meta")).shape[2] == output_side(side, module, 0)
 
 
 @pytest.mark.parametrize("width", [0.5, 1.0])
