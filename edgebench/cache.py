@@ -63,13 +63,20 @@ def source(*modules: str) -> str:
     """Hash the source of modules of this package, by path (`formats/onnx`), with what they use of their shelf."""
     digest = hashlib.sha256()
     for module in sorted(set().union(*map(_with_neighbours, modules))):
-        digest.update((_PACKAGE / f"{module}.py").read_bytes())
+        for file in _files(module):
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _files(module: str) -> list[Path]:
+    """List a module's files: one, or those of its folder."""
+    folder = _PACKAGE / module
+    return sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
 
 
 def _with_neighbours(module: str) -> set[str]:
     shelf, _, _ = module.rpartition("/")
-    text = (_PACKAGE / f"{module}.py").read_text()
+    text = "".join(file.read_text() for file in _files(module))
     used = re.findall(rf"^from edgebench\.{shelf}\.(\w+) import", text, re.MULTILINE) if shelf else []
     return {module}.union(*(_with_neighbours(f"{shelf}/{name}") for name in used))
 

@@ -17,6 +17,7 @@ from edgebench.shelf import load, module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy import float32
@@ -117,15 +118,18 @@ def _network(variant: Variant, weights: Weights | None) -> nn.Module:
     return build(variant, str(cache.path_of(weights)) if weights else "")
 
 
-def _calibration(variant: Variant) -> NDArray[float32]:
-    """Draw the quantization's calibration images, (N, 3, R, R), from a split of their own."""
+def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
+    """Yield the quantization's calibration images, (1, C, R, R) each, from a split of their own.
+
+    One at a time: SENet-154 takes 3 GiB so, and 10 in batches of ten.
+    """
     import numpy
 
     assert variant.quantization is not None
     images, _ = split(variant, "calibration")
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
-    chosen: NDArray[float32] = images[drawn[: variant.quantization.images]]
-    return chosen
+    for place in drawn[: variant.quantization.images]:
+        yield images[place : place + 1]
 
 
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
