@@ -41,6 +41,9 @@ def run(
     width: Annotated[str, typer.Option(help="Width multipliers.")] = "",
     resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
     precision: Annotated[str, typer.Option(help="fp32, int8.")] = "",
+    quantization: Annotated[
+        str, typer.Option(help="How int8 is made: per_channel, per_tensor+equalized, per_channel+percentile, qat, ...")
+    ] = "",
     runtime: Annotated[str, typer.Option(help="Inference engines.")] = "",
     threads: Annotated[str, typer.Option(help="Threads an inference may use.")] = "",
     batch: Annotated[str, typer.Option(help="Images an inference.")] = "",

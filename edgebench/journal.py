@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from edgebench.errors import InvalidFile, RequestError
+from edgebench.history import upgraded
 from edgebench.record import VERSION, Record
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Line:
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
 
-    version: Literal[1]
+    version: Literal[2]
     record: Record
 
 
@@ -82,7 +83,7 @@ class Journal:
         from pydantic import ValidationError
 
         try:
-            return _line_adapter().validate_json(line).record
+            return _line_adapter().validate_json(upgraded(line)).record
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])

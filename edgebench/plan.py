@@ -14,9 +14,10 @@ from edgebench.errors import RequestError, UnknownName
 from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.export import find
 from edgebench.measurement import is_settled
+from edgebench.quantization import Quantization, parse
 from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
 from edgebench.shelf import load, require
-from edgebench.spec import PRESETS, Case, Precision, Purpose, Quantization, Variant, Wanted, Weighting
+from edgebench.spec import PRESETS, Case, Precision, Purpose, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
 from edgebench.verdict import saturates
 
@@ -61,6 +62,8 @@ def check(sweep: Sweep) -> None:
             require(shelf, name)
         if cell.weights not in list(Weighting) and not checkpoint.is_file(cell.weights):
             raise UnknownName("weights", cell.weights, (*Weighting, "or a file.pth or .safetensors"))
+        if cell.quantization:
+            parse(cell.quantization)
         if cell.threads < 1 or cell.batch < 1:
             raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
 
@@ -88,7 +91,6 @@ def _case(cell: Wanted, environment: Environment) -> Case:
 
 
 def _variant(cell: Wanted, environment: Environment) -> Variant:
-    int8 = cell.precision == Precision.INT8
     weights, sha256, classes = _weights(cell)
     return Variant(
         architecture=cell.model,
@@ -99,8 +101,14 @@ def _variant(cell: Wanted, environment: Environment) -> Variant:
         weights=weights,
         weights_sha256=sha256,
         dataset=cell.dataset,
-        quantization=Quantization(reduce_range=saturates(environment.facts)) if int8 else None,
+        quantization=_quantization(cell, environment) if cell.precision == Precision.INT8 else None,
     )
+
+
+def _quantization(cell: Wanted, environment: Environment) -> Quantization:
+    """Return the scheme asked for, with 7-bit weights where the target's 8-bit products would saturate."""
+    asked = parse(cell.quantization)
+    return replace(asked, reduce_range=asked.reduce_range or (asked.saturating and saturates(environment.facts)))
 
 
 def _weights(cell: Wanted) -> tuple[str, str, int]:

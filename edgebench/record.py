@@ -6,9 +6,10 @@ A journal holds what was seen; what it means (medians, intervals, verdicts) is c
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from edgebench.spec import Case, Purpose, Quantization, Runtime, Workload
+from edgebench.quantization import Quantization
+from edgebench.spec import Case, Purpose, Runtime, Workload
 
-VERSION: Literal[1] = 1  # of the journal's lines; a reader refuses newer ones
+VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
 
 _STRICT = {"extra": "forbid", "strict": True}
 

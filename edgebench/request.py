@@ -8,6 +8,7 @@ from typing import Any
 
 from edgebench import store
 from edgebench.errors import RequestError, UnknownName
+from edgebench.quantization import parse
 from edgebench.spec import Model, Precision, Sweep
 from edgebench.units import parse_duration
 
@@ -42,6 +43,11 @@ def _precision(text: str) -> Precision:
     return Precision(text)
 
 
+def _quantization(text: str) -> str:
+    parse(text)
+    return text
+
+
 def _time(text: str) -> str:
     parse_duration(text)
     return text
@@ -58,6 +64,7 @@ FIELDS: dict[str, tuple[str, Reader]] = {
 FIELDS_OF_BLOCKS: dict[str, tuple[str, Reader]] = {
     "resolution": ("resolutions", _many(_whole("resolution"))),
     "precision": ("precisions", _many(_precision)),
+    "quantization": ("quantizations", _many(_quantization)),
     "runtime": ("runtimes", _many(str)),
     "threads": ("threads", _many(_whole("threads"))),
     "batch": ("batches", _many(_whole("batch"))),

@@ -10,6 +10,7 @@ from itertools import product
 from typing import ClassVar, TypeVar
 
 from edgebench.errors import RequestError
+from edgebench.quantization import ORDINARY, Quantization
 
 MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; beyond it is a typing error
 MAX_RESOLUTION = 2048
@@ -46,25 +47,6 @@ class Workload(StrEnum):
 
     COMPUTE = "compute"
     MEMORY = "memory"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantization:
-    """How int8 is made: part of a variant's identity."""
-
-    __pydantic_config__: ClassVar = _STRICT
-
-    scheme: str = "per_channel"
-    activations: str = "uint8"
-    weights: str = "int8"
-    range_method: str = "min-max"
-    reduce_range: bool = False
-    images: int = 100
-    seed: int = 0
-
-    def __str__(self) -> str:
-        types = f"{self.activations[0]}8{self.weights[0]}8".upper().replace("I8", "S8")
-        return f"{types} {self.scheme} {self.range_method}" + (" reduce_range" if self.reduce_range else "")
 
 
 def check_size(architecture: str, width: float, resolution: int, classes: int) -> None:
@@ -211,6 +193,7 @@ class Model:
     widths: tuple[float, ...] = (1.0,)
     resolutions: tuple[int, ...] | None = None
     precisions: tuple[Precision, ...] | None = None
+    quantizations: tuple[str, ...] | None = None
     runtimes: tuple[str, ...] | None = None
     threads: tuple[int, ...] | None = None
     batches: tuple[int, ...] | None = None
@@ -221,9 +204,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A cell of a sweep before the target's facts are known: no runtime version, no quantization.
+    """A cell of a sweep before the target's facts are known: no runtime version.
 
     Attributes:
+        quantization: the words of an int8 cell's scheme; empty for others.
         weights: a `Weighting` or the path of a file.
         classes: 0 for those of the data set, or of the file.
     """
@@ -232,6 +216,7 @@ class Wanted:
     width: float
     resolution: int
     precision: Precision
+    quantization: str
     runtime: str
     weights: str
     dataset: str
@@ -255,6 +240,7 @@ class Sweep:
     targets: tuple[str, ...] = ("cpu",)
     runtimes: tuple[str, ...] = ("onnxruntime",)
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
+    quantizations: tuple[str, ...] = (ORDINARY,)
     resolutions: tuple[int, ...] = (224,)
     threads: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = (1,)
@@ -276,14 +262,15 @@ class Sweep:
             _first(model.batches, self.batches),
             model.widths,
             _first(model.resolutions, self.resolutions),
-            _first(model.precisions, self.precisions),
+            _schemes(_first(model.precisions, self.precisions), _first(model.quantizations, self.quantizations)),
         )
-        for target, runtime, threads, batch, width, resolution, precision in axes:
+        for target, runtime, threads, batch, width, resolution, (precision, quantization) in axes:
             yield Wanted(
                 model=model.name,
                 width=width,
                 resolution=resolution,
                 precision=precision,
+                quantization=quantization,
                 runtime=runtime,
                 weights=model.weights or self.weights,
                 dataset=model.dataset or self.dataset,
@@ -297,3 +284,12 @@ class Sweep:
 def _first(own: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:
     """Return a block's own list where it has one, be it empty."""
     return common if own is None else own
+
+
+def _schemes(precisions: tuple[Precision, ...], quantizations: tuple[str, ...]) -> tuple[tuple[Precision, str], ...]:
+    """Pair each precision with the ways to make it: int8 has as many as there are quantizations, others one."""
+    return tuple(
+        (precision, words)
+        for precision in precisions
+        for words in (quantizations if precision == Precision.INT8 else ("",))
+    )

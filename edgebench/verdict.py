@@ -111,9 +111,7 @@ def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
 
 def _saturation(evidence: Evidence) -> Iterator[Reason]:
     quantization = evidence.artifact.quantization if evidence.artifact else None
-    if quantization is None or quantization.reduce_range or quantization.activations != "uint8":
-        return
-    if saturates(evidence.session.environment.facts):
+    if quantization and quantization.saturating and saturates(evidence.session.environment.facts):
         text = "U8S8 without reduce_range saturates on an x86 CPU without VNNI: its answers are wrong"
         yield Reason(verdict=Verdict.INVALID, text=text)
 

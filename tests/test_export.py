@@ -11,9 +11,10 @@ from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import inspect
 from edgebench.progress import Notice, Step
+from edgebench.quantization import Quantization
 from edgebench.record import Artifact
 from edgebench.shelf import load
-from edgebench.spec import Precision, Quantization, Variant, Weighting
+from edgebench.spec import Precision, Variant, Weighting
 from tests.conftest import variant
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,8 @@ import pytest
 
 from edgebench.errors import InvalidFile, RequestError
 from edgebench.journal import JOURNAL, Journal
-from edgebench.record import Record
+from edgebench.record import Record, Run
+from edgebench.spec import Case
 from tests.conftest import deployment, run, session
 
 
@@ -57,12 +58,12 @@ def test_a_journal_that_is_a_folder_is_refused(place: Path) -> None:
 
 def test_a_journal_of_another_version_is_refused_by_line(place: Path) -> None:
     (place / JOURNAL).write_text(json.dumps({"version": 99, "record": {"kind": "run"}}) + "\n")
-    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: version: this edgebench reads version 1"):
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: version: this edgebench reads version 2"):
         list(Journal(place))
 
 
 def test_a_line_that_is_no_record_is_refused_by_line_and_key(place: Path) -> None:
-    (place / JOURNAL).write_text(json.dumps({"version": 1, "record": {"kind": "run", "x": 1}}) + "\n")
+    (place / JOURNAL).write_text(json.dumps({"version": 2, "record": {"kind": "run", "x": 1}}) + "\n")
     with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: record"):
         list(Journal(place))
 
@@ -79,3 +80,12 @@ def test_a_full_disk_is_one_line_and_what_was_there_stands(place: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(journal) == [run()]
+
+
+def test_a_journal_of_version_1_is_read_in_todays_words() -> None:
+    old = Journal(Path(__file__).parent / "golden")
+    schemes = [
+        record.case.variant.quantization for record in old if isinstance(record, Run) and isinstance(record.case, Case)
+    ]
+    assert b'"version":1' in old.path.read_bytes() and b'"scheme":"per_channel"' in old.path.read_bytes()
+    assert {str(scheme) for scheme in schemes if scheme} == {"per_channel"}

@@ -4,8 +4,9 @@ import pytest
 
 from edgebench.evidence import Evidence, gather
 from edgebench.measurement import is_settled, measure
+from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Failure, MemoryMarks, Run
-from edgebench.spec import PRESETS, Purpose, Quantization
+from edgebench.spec import PRESETS, Purpose
 from edgebench.verdict import Verdict, saturates
 from tests.conftest import artifact, case, deployment, run, session
 

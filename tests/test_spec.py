@@ -1,7 +1,7 @@
 import pytest
 
 from edgebench.errors import RequestError
-from edgebench.spec import Model, Precision, Quantization, Sweep
+from edgebench.spec import Model, Precision, Sweep
 from tests.conftest import variant
 
 
@@ -40,6 +40,15 @@ def test_a_cell_named_twice_is_one_case() -> None:
     assert len(list(sweep.wanted())) == 2  # float and int8
 
 
-def test_a_quantization_prints_its_types_and_range() -> None:
-    assert str(Quantization()) == "U8S8 per_channel min-max"
-    assert str(Quantization(activations="int8", reduce_range=True)) == "S8S8 per_channel min-max reduce_range"
+def test_int8_is_made_in_every_way_that_is_asked_and_float_in_one() -> None:
+    sweep = Sweep(models=(Model(name="mobilenet_v1"),), quantizations=("per_tensor", "per_channel", "per_tensor"))
+    assert [(cell.precision, cell.quantization) for cell in sweep.wanted()] == [
+        ("fp32", ""),
+        ("int8", "per_tensor"),
+        ("int8", "per_channel"),
+    ]
+
+
+def test_a_block_has_quantizations_of_its_own() -> None:
+    sweep = Sweep(models=(Model(name="vgg16", quantizations=("qat",)),), precisions=(Precision.INT8,))
+    assert [cell.quantization for cell in sweep.wanted()] == ["qat"]

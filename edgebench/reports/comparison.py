@@ -33,10 +33,14 @@ def _rank(row: Row) -> str:
     return "-" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
 
 
+def _precision(row: Row) -> str:
+    return f"{row.precision} {row.quantization}".rstrip()
+
+
 CELLS: dict[str, Callable[[Row], str]] = {
     "#": _rank,
     "network": lambda row: f"{row.architecture} {row.width:g} @{row.resolution}",
-    "precision": lambda row: row.precision + (" reduced range" if "reduce_range" in row.quantization else ""),
+    "precision": _precision,
     "p50 ms": lambda row: milliseconds(row.p50_ms),
     "[95 %] or (range)": _interval,
     "± %": _half_width,
@@ -82,7 +86,7 @@ def why(rows: list[Row]) -> Iterator[str]:
     named = defaultdict[str, list[str]](list)
     for row in rows:
         for reason in filter(None, row.reasons.split("; ")):
-            named[reason].append(f"{row.architecture} {row.width:g} @{row.resolution} {row.precision}")
+            named[reason].append(f"{row.architecture} {row.width:g} @{row.resolution} {_precision(row)}")
     for reason, names in named.items():
         yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
 

@@ -4,52 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.errors import CaseError
+from edgebench.formats.onnx.calibrate import ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from edgebench.formats.onnx.calibrate import Images
+    from edgebench.quantization import Quantization
+
+
+def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
+    """Quantize `parent`, a float file, to the scheme, with ranges seen on `images`.
+
+    Raises:
+        CaseError: there are no images, or what they make of the network is not finite.
+    """
     from numpy import float32
-    from numpy.typing import NDArray
-
-    from edgebench.spec import Quantization
-
-
-def quantize(
-    parent: Path, path: Path, quantization: Quantization, images: Callable[[], Iterator[NDArray[float32]]]
-) -> None:
-    """Quantize `parent`, a float file, to the scheme, with ranges seen on `images`."""
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Images(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._batches = images()
-
-        def get_next(self) -> dict[str, NDArray[float32]] | None:
-            batch = next(self._batches, None)
-            return None if batch is None else {"images": batch}
-
-    if next(images(), None) is None:
-        raise CaseError("no calibration images: an int8 range cannot be found")
-    prepared = parent.with_name("prepared.onnx")
+    prepared, seen = parent.with_name("prepared.onnx"), parent.with_name("ranges.json")
     quant_pre_process(str(parent), str(prepared), skip_symbolic_shape=True)
+    method = CalibrationMethod.MinMax  # says how the file of ranges is laid out; they may come of any
+    found = ranges(prepared, images, quantization.range_method, quantization.images)
+    save_tensors_data(TensorsData(method, {tensor: tuple(map(float32, ends)) for tensor, ends in found.items()}), seen)
     types = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
     quantize_static(
         str(prepared),
         str(path),
-        Images(),
+        calibration_data_reader=None,
+        calibration_cache_path=seen,
+        calibrate_method=method,
         quant_format=QuantFormat.QDQ,
-        per_channel=quantization.scheme == "per_channel",
+        per_channel=quantization.granularity == "per_channel",
         reduce_range=quantization.reduce_range,
         activation_type=types[quantization.activations],
         weight_type=types[quantization.weights],
-        calibrate_method={"min-max": CalibrationMethod.MinMax}[quantization.range_method],
+        extra_options={"ActivationSymmetric": quantization.symmetric},
     )

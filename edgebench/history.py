@@ -1,0 +1,27 @@
+"""A journal's line as an older version wrote it -> the same line in today's words; nothing measured is lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+RENAMED = {"scheme": "granularity"}  # version 1 called a quantization's granularity its scheme
+
+
+def upgraded(line: bytes) -> bytes:
+    """Return the line in the words of version 2; one that is of no older version is returned as it is."""
+    if not line.startswith(b'{"version":1,'):
+        return line
+    return json.dumps(_renamed(json.loads(line)) | {"version": 2}).encode()
+
+
+def _renamed(value: Any) -> Any:
+    """Rename the fields of every quantization in it."""
+    if isinstance(value, list):
+        return [_renamed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _renamed(one) for key, one in value.items()}
+    if isinstance(scheme := inner.get("quantization"), dict):
+        inner["quantization"] = {RENAMED.get(key, key): one for key, one in scheme.items()}
+    return inner

@@ -1,0 +1,102 @@
+"""How int8 is made, as a value, and the words people name it by: `per_tensor+equalized`."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+from edgebench.errors import RequestError, UnknownName
+
+JOIN = "+"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """A scheme: part of a variant's identity. The images are those of its data set's calibration split.
+
+    Attributes:
+        granularity: one weight range an output channel, or one a tensor.
+        activations, weights: the integer types; weights are symmetric about zero unless they are uint8.
+        symmetric: activation ranges too.
+        range_method: how an activation's range follows from the values seen: all of them (min-max), all but
+            0.001 % (percentile), the least Kullback-Leibler divergence (entropy) or squared error (mse).
+        reduce_range: 7-bit weights, so that x86 CPUs without VNNI do not saturate.
+        equalized: channel ranges of consecutive layers evened out first (Nagel et al. 2019, section 4.1).
+        bias_corrected: the mean error of the rounded weights taken out of the biases (ibid., section 4.2).
+        aware: weights fine-tuned under fake quantization first (QAT), on the data set's training split.
+        images: how many calibrate; drawn with `seed`.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
+
+    granularity: str = "per_channel"
+    activations: str = "uint8"
+    weights: str = "int8"
+    symmetric: bool = False
+    range_method: str = "min-max"
+    reduce_range: bool = False
+    equalized: bool = False
+    bias_corrected: bool = False
+    aware: bool = False
+    images: int = 100
+    seed: int = 0
+
+    @property
+    def saturating(self) -> bool:
+        """Tell whether its 8-bit products overflow 16 bits on a CPU that adds them there: uint8 by full int8."""
+        return (self.activations, self.weights, self.reduce_range) == ("uint8", "int8", False)
+
+    def __str__(self) -> str:
+        """Return the words that name it, those that go without saying left out but the granularity."""
+        own, ordinary = asdict(self), asdict(Quantization())
+        changes = {name: value for name, value in own.items() if name == "granularity" or value != ordinary[name]}
+        words = [
+            word
+            for word, named in WORDS.items()
+            if named.keys() & changes.keys() and all(own[name] == value for name, value in named.items())
+        ]
+        return JOIN.join(words + [f"{name}={own[name]}" for name in COUNTS if name in changes])
+
+
+WORDS: dict[str, dict[str, Any]] = {
+    "per_channel": {"granularity": "per_channel"},
+    "per_tensor": {"granularity": "per_tensor"},
+    "u8s8": {"activations": "uint8", "weights": "int8"},
+    "s8s8": {"activations": "int8", "weights": "int8"},
+    "u8u8": {"activations": "uint8", "weights": "uint8"},
+    "symmetric": {"symmetric": True},
+    "min-max": {"range_method": "min-max"},
+    "percentile": {"range_method": "percentile"},
+    "entropy": {"range_method": "entropy"},
+    "mse": {"range_method": "mse"},
+    "reduce_range": {"reduce_range": True},
+    "equalized": {"equalized": True},
+    "bias_corrected": {"bias_corrected": True},
+    "qat": {"aware": True},
+}
+COUNTS = ("images", "seed")
+ORDINARY = "per_channel"
+
+
+def parse(text: str) -> Quantization:
+    """Read a scheme from its words: each changes one thing of per-channel U8S8 with min-max ranges of 100 images.
+
+    Raises:
+        RequestError: a word that is none, or that contradicts another.
+    """
+    changes: dict[str, Any] = {}
+    for word in text.split(JOIN):
+        for name, value in _meaning(word.strip()).items():
+            if changes.get(name, value) != value:
+                raise RequestError(f"quantization {text!r} contradicts itself: {word} against {name} {changes[name]}")
+            changes[name] = value
+    return replace(Quantization(), **changes)
+
+
+def _meaning(word: str) -> dict[str, Any]:
+    name, equals, count = word.partition("=")
+    if not equals:
+        if word not in WORDS:
+            raise UnknownName("word of a quantization", word, (*WORDS, *(f"{one}=N" for one in COUNTS)))
+        return WORDS[word]
+    if name not in COUNTS or not count.isdecimal():
+        raise RequestError(f"wanted {' or '.join(f'{one}=N' for one in COUNTS)} in a quantization, found {word!r}")
+    return {name: int(count)}
