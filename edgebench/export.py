@@ -11,6 +11,7 @@ from edgebench.build import build
 from edgebench.datasets import split
 from edgebench.describe import cost
 from edgebench.errors import CaseError, EdgebenchError
+from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import Artifact
 from edgebench.shelf import load, module
@@ -115,7 +116,10 @@ def _write(path: Path, variant: Variant, form: str, weights: Weights | None) -> 
 
 
 def _network(variant: Variant, weights: Weights | None) -> nn.Module:
-    return build(variant, str(cache.path_of(weights)) if weights else "")
+    network = build(variant, str(cache.path_of(weights)) if weights else "")
+    if variant.quantization is None:
+        return network
+    return prepare(network, variant.quantization, lambda: _calibration(variant))
 
 
 def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
@@ -140,7 +144,7 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
         parts["weights"] = weights.sha256
     tools: tuple[str, ...] = load("formats", form).TOOLS
     if variant.quantization:
-        modules.append(f"datasets/{variant.dataset}")
+        modules += ["prepare", f"datasets/{variant.dataset}"]
         tools += load("datasets", variant.dataset).TOOLS
     versions = {f"version.{tool}": version(tool) for tool in tools}
     return parts | versions | {"source": cache.source(*modules)}

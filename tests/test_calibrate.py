@@ -42,12 +42,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     folder, of = tmp_path_factory.mktemp("network"), variant("mobilenet_v2", 0.35, 64)
-    onnx.write(folder / "float.onnx", of, network=lambda: _normalised(of), calibration=digits)
+    onnx.write(folder / "float.onnx", of, network=lambda: normalised(of), calibration=digits)
     quant_pre_process(str(folder / "float.onnx"), str(folder / "prepared.onnx"), skip_symbolic_shape=True)
     return folder / "prepared.onnx"
 
 
-def _normalised(of: Variant) -> "nn.Module":
+def normalised(of: Variant) -> "nn.Module":
     """Random weights whose batch norms have seen the images: activations as large as a trained network's."""
     import torch
 

@@ -1,0 +1,96 @@
+"""A folded network <-> the same network that rounds its weights and activations as its int8 file will."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgebench.prepare.fold import layer
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule, Node
+
+    from edgebench.quantization import Quantization
+
+_PASSES = ("Dropout", "Flatten", "Identity", "MaxPool2d")  # what an int8 graph does to integers as they are
+REDUCED = 64  # the largest weight of a reduced range, as onnxruntime has it
+ROUNDING = "rounding"  # prefix of the modules that are put in
+
+
+def simulate(graph: GraphModule, quantization: Quantization) -> None:
+    """Put in what rounds: by torch's own fake quantization, whose gradient passes through."""
+    from torch import nn
+    from torch.nn.utils.parametrize import register_parametrization
+
+    for module in [one for one in graph.modules() if isinstance(one, (nn.Conv2d, nn.Linear))]:
+        register_parametrization(module, "weight", weight_rounding(quantization), unsafe=True)
+    for place, node in enumerate([node for node in graph.graph.nodes if _is_rounded(graph, node)]):
+        name = f"{ROUNDING}{place}"
+        graph.add_submodule(name, activation_rounding(quantization))
+        with graph.graph.inserting_after(node):
+            rounded = graph.graph.call_module(name, (node,))
+        node.replace_all_uses_with(rounded, delete_user_cb=lambda user, own=rounded: user is not own)  # type: ignore[misc]
+    graph.recompile()
+
+
+def release(graph: GraphModule) -> None:
+    """Take out what rounds; the weights stay as they were learnt, unrounded."""
+    from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+
+    for module in [one for one in graph.modules() if is_parametrized(one, "weight")]:
+        remove_parametrizations(module, "weight", leave_parametrized=False)
+    for node in [one for one in graph.graph.nodes if str(one.target).startswith(ROUNDING)]:
+        node.replace_all_uses_with(node.all_input_nodes[0])
+        graph.graph.erase_node(node)
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+
+
+def _is_rounded(graph: GraphModule, node: Node) -> bool:
+    """Tell whether the int8 graph rounds a node's output: all but what a ReLU alone reads, or that only moves values."""
+    from torch import nn
+
+    if node.op == "output" or node.op == "get_attr":
+        return False
+    reader = next(iter(node.users)) if len(node.users) == 1 else None
+    is_folded = reader is not None and isinstance(layer(graph, reader), (nn.ReLU, nn.ReLU6))
+    moves = type(layer(graph, node)).__name__ in _PASSES or node.target in ("flatten", "view", "size")
+    return not is_folded and not moves
+
+
+def weight_rounding(quantization: Quantization) -> Any:
+    """Return a module that rounds weights: one range an output channel, or one; about zero unless they are uint8."""
+    import torch
+    from torch.ao.quantization import FakeQuantize
+    from torch.ao.quantization.observer import MinMaxObserver, PerChannelMinMaxObserver
+
+    per_channel, signed = quantization.granularity == "per_channel", quantization.weights == "int8"
+    schemes = (
+        torch.per_tensor_affine,
+        torch.per_tensor_symmetric,
+        torch.per_channel_affine,
+        torch.per_channel_symmetric,
+    )
+    most = REDUCED if quantization.reduce_range else 127
+    return FakeQuantize(
+        observer=PerChannelMinMaxObserver if per_channel else MinMaxObserver,
+        qscheme=schemes[2 * per_channel + signed],
+        dtype=torch.qint8 if signed else torch.quint8,
+        quant_min=-most if signed else 0,
+        quant_max=most if signed else 255,
+    )
+
+
+def activation_rounding(quantization: Quantization) -> Any:
+    """Return a module that rounds activations between the smallest and the largest value of late."""
+    import torch
+    from torch.ao.quantization import FakeQuantize
+    from torch.ao.quantization.observer import MovingAverageMinMaxObserver
+
+    signed = quantization.activations == "int8"
+    return FakeQuantize(
+        observer=MovingAverageMinMaxObserver,
+        qscheme=torch.per_tensor_symmetric if quantization.symmetric else torch.per_tensor_affine,
+        dtype=torch.qint8 if signed else torch.quint8,
+        quant_min=-128 if signed else 0,
+        quant_max=127 if signed else 255,
+    )

@@ -1,0 +1,40 @@
+"""A network -> its graph, every batch norm folded into the convolution before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.fx import GraphModule, Node
+
+
+def fold(network: nn.Module) -> GraphModule:
+    """Return the network's graph with weights of its own: what it computes is unchanged, up to rounding."""
+    from copy import deepcopy
+
+    from torch import fx, nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    graph = fx.symbolic_trace(deepcopy(network).eval())
+    for norm in [node for node in graph.graph.nodes if isinstance(layer(graph, node), nn.BatchNorm2d)]:
+        before = norm.all_input_nodes[0]
+        convolution = layer(graph, before)
+        if isinstance(convolution, nn.Conv2d) and len(before.users) == 1:
+            replace(graph, before, fuse_conv_bn_eval(convolution, layer(graph, norm)))
+            norm.replace_all_uses_with(before)
+            graph.graph.erase_node(norm)
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+    return graph
+
+
+def layer(graph: GraphModule, node: Node) -> Any:
+    """Return the module that a node calls; None where it calls none."""
+    return graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def replace(graph: GraphModule, node: Node, module: nn.Module) -> None:
+    """Let the node call another module."""
+    owner, _, name = str(node.target).rpartition(".")
+    setattr(graph.get_submodule(owner), name, module)

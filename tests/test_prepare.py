@@ -1,0 +1,136 @@
+"""Networks made ready for int8: what they compute stays, what int8 loses shrinks."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from numpy.typing import NDArray
+
+from edgebench.formats import onnx
+from edgebench.prepare import prepare
+from edgebench.prepare.equalize import equalize, pairs
+from edgebench.prepare.fake import release, simulate
+from edgebench.prepare.fold import fold
+from edgebench.quantization import Quantization, parse
+from edgebench.shelf import load
+from edgebench.spec import Precision, Variant
+from tests.conftest import variant
+from tests.test_calibrate import digits, normalised
+
+pytestmark = pytest.mark.slow
+
+Array = NDArray[numpy.float32]
+NETWORKS = ["mobilenet_v1", "mobilenet_v2"]
+SPREAD = 30.0  # how far channels are pulled apart, each way
+
+
+def small(name: str) -> Variant:
+    return variant(name, 0.25 if name == "mobilenet_v1" else 0.35, 64)
+
+
+def images() -> Array:
+    return numpy.concatenate(list(digits()))
+
+
+def answers(network: Any) -> Array:
+    import torch
+
+    with torch.inference_mode():
+        return network(torch.from_numpy(images())).numpy()  # type: ignore[no-any-return]
+
+
+def int8_answers(folder: Path, of: Variant, network: Any, scheme: Quantization) -> Array:
+    from dataclasses import replace
+
+    asked = replace(of, precision=Precision.INT8, quantization=scheme)
+    onnx.write(folder / "int8.onnx", asked, network=lambda: prepare(network, scheme, digits), calibration=digits)
+    session = load("runtimes", "onnxruntime").open(str(folder / "int8.onnx"), threads=1, batch=1)
+    outputs = session.infer(images().tobytes(), images().shape)
+    return numpy.frombuffer(outputs, "<f4").reshape(len(images()), -1)
+
+
+def sqnr_db(reference: Array, outputs: Array) -> float:
+    return float(10 * numpy.log10((reference**2).sum() / ((reference - outputs) ** 2).sum()))
+
+
+def pulled_apart(network: Any) -> Any:
+    """The same function up to ReLU6, with channels whose weights differ by `SPREAD` squared."""
+    import torch
+
+    graph, draw = fold(network), torch.Generator().manual_seed(0)
+    equalize(graph)
+    with torch.no_grad():
+        for first, _, second in pairs(graph):
+            scale = SPREAD ** (2 * torch.rand(len(first.weight), generator=draw) - 1)
+            first.weight *= scale.view(-1, *[1] * (first.weight.dim() - 1))
+            first.bias *= scale
+            axis = 0 if getattr(second, "groups", 1) > 1 else 1
+            second.weight /= scale.view([-1 if place == axis else 1 for place in range(second.weight.dim())])
+    return graph
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "resnet18", "googlenet", "se_resnet50"])
+def test_folding_leaves_no_batch_norm_and_the_same_answers(name: str) -> None:
+    import torch
+
+    of = small(name) if name in NETWORKS else variant(name, 1.0, 64)
+    network = normalised(of)
+    folded = fold(network)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()), "the network itself stays"
+    assert sqnr_db(answers(network), answers(folded)) > 80
+
+
+@pytest.mark.parametrize("name", ["resnet18", "se_resnet50"])
+def test_equalizing_across_relu_changes_no_answer(name: str) -> None:
+    network = normalised(variant(name, 1.0, 64))
+    graph = fold(network)
+    assert list(pairs(graph))
+    equalize(graph)
+    assert sqnr_db(answers(network), answers(graph)) > 80
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_equalizing_rescues_per_tensor_weights_from_channels_far_apart(name: str, tmp_path: Path) -> None:
+    of = small(name)
+    network = pulled_apart(normalised(of))
+    reference = answers(network)
+    lost = sqnr_db(reference, int8_answers(tmp_path, of, network, parse("per_tensor")))
+    rescued = sqnr_db(reference, int8_answers(tmp_path, of, network, parse("per_tensor+equalized")))
+    assert lost < 5 < 12 < rescued
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bias_correction_takes_back_what_rounding_adds_on_average(name: str, tmp_path: Path) -> None:
+    of = small(name)
+    network = normalised(of)
+    reference = answers(network)
+    plain = int8_answers(tmp_path, of, network, parse("per_tensor"))
+    corrected = int8_answers(tmp_path, of, network, parse("per_tensor+bias_corrected"))
+    shift = [float(numpy.abs((outputs - reference).mean(0)).mean()) for outputs in (plain, corrected)]
+    assert shift[1] < shift[0]
+
+
+@pytest.mark.parametrize("scheme", ["per_channel", "per_tensor", "per_channel+s8s8", "per_tensor+reduce_range"])
+def test_a_simulated_network_answers_as_its_int8_file_does(scheme: str, tmp_path: Path) -> None:
+    of, quantization = small("mobilenet_v1"), parse(scheme)
+    network = normalised(of)
+    simulated = fold(network)
+    simulate(simulated, quantization)
+    simulated.train()
+    answers(simulated)
+    simulated.eval()
+    real = int8_answers(tmp_path, of, network, quantization)
+    assert sqnr_db(real, answers(simulated)) > sqnr_db(answers(network), real) + 3
+
+
+def test_what_rounds_is_taken_out_again() -> None:
+    network = fold(normalised(small("mobilenet_v2")))
+    before, wanted = answers(network), [node.target for node in network.graph.nodes]
+    simulate(network, parse("per_tensor"))
+    network.train()
+    assert sqnr_db(before, answers(network)) < 60
+    release(network)
+    assert [node.target for node in network.eval().graph.nodes] == wanted
+    assert numpy.array_equal(before, answers(network))
