@@ -190,6 +190,10 @@ class Accuracy:
     Attributes:
         parent_sha256: the float artifact that `agreement` (share of equal top-1 answers) and `sqnr_db` (signal to
             quantization noise of the outputs, dB) compare with; empty for a float artifact.
+        correct_top5: images whose label is among the five largest outputs; None with five classes or fewer.
+        parent_correct: images that the parent gets right; `only_parent` of them this artifact gets wrong, and
+            `only_this` are right here and wrong there; None for a float artifact.
+        damaged: images of the split that cannot be read: left out, and no part of `images`.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -205,6 +209,11 @@ class Accuracy:
     parent_sha256: str = ""
     agreement: float | None = None
     sqnr_db: float | None = None
+    correct_top5: int | None = None
+    parent_correct: int | None = None
+    only_parent: int | None = None
+    only_this: int | None = None
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

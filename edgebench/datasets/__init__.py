@@ -1,14 +1,15 @@
 """Labelled images, one file a data set.
 
 A data set offers
-    CLASSES                    how many
+    CLASSES                    how many; 0 where only the opened one knows
     SOURCE                     where the images come from
-    PREPROCESSING              what was done to them, in words, as shown with a row
+    PLACE                      what to name after the colon of `--dataset name:path`, in words; empty for a bundled one
+    PREPROCESSING              its own recipe
     NOTE                       what a reader of its accuracies must know
     TOOLS                      installed packages whose version shapes the images
-    load(split, resolution)    (images (N, 3, R, R) float32 as the networks take them, labels (N,) int64)
+    open(place)                what lies there, refused unless it is whole
 
-`split` is `train`, `calibration` or `test`; the three share no image.
+A split is `train`, `calibration` or `test`; the three share no image.
 """
 
 from __future__ import annotations
@@ -16,26 +17,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.build import channels
-from edgebench.shelf import load
+from edgebench.images import Images
+from edgebench.shelf import load, module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
-    from numpy import float32, int64
-    from numpy.typing import NDArray
+    from types import ModuleType
 
-    from edgebench.spec import Variant
+    from edgebench.spec import Preprocessing, Variant
+
+
+def family(dataset: str) -> ModuleType:
+    """Return the plug-in of a data set's name: `image_folder` for `image_folder:val`."""
+    return load("datasets", dataset.partition(":")[0])
+
+
+def sources(dataset: str) -> list[str]:
+    """Name the modules of this package that shape a data set's images."""
+    return [module("datasets", dataset.partition(":")[0]), "images", "preprocessing"]
+
+
+def recipe(variant: Variant) -> Preprocessing:
+    """Return how the variant's pictures become images: its own recipe, or its data set's."""
+    own: Preprocessing = family(variant.dataset).PREPROCESSING
+    return variant.preprocessing or own
 
 
 def why_no_accuracy(variant: Variant) -> str:
     """Say why the variant's answers cannot be right or wrong on its data set; empty where they can."""
     if variant.weights == Weighting.RANDOM:
         return "no accuracy: the weights are random"
-    if variant.classes != (known := load("datasets", variant.dataset).CLASSES):
+    known = (variant.dataset_classes or family(variant.dataset).CLASSES) + recipe(variant).label_offset
+    if variant.classes != known:
         return f"no accuracy: the network has {variant.classes} classes, {variant.dataset} has {known}"
     return ""
 
 
-def split(variant: Variant, name: str) -> tuple[NDArray[float32], NDArray[int64]]:
+def split(variant: Variant, name: str) -> Images:
     """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1."""
-    images, labels = load("datasets", variant.dataset).load(name, variant.resolution)
-    return (images if channels(variant) == images.shape[1] else images.mean(1, keepdims=True)), labels
+    import numpy
+
+    pictures = family(variant.dataset).open(None).part(name)
+    return Images(
+        pictures=pictures,
+        kept=numpy.arange(len(pictures.labels)),
+        recipe=recipe(variant),
+        resolution=variant.resolution,
+        channels=channels(variant),
+    )
