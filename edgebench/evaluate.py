@@ -124,10 +124,11 @@ def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection
     images = split(deployed.variant, "test")
     size = max(1, REQUEST_BYTES // (4 * images.channels * images.resolution**2))
     request = {"do": "infer", "runtime": runtime, "path": deployed.path, "threads": threads, "batch": BATCH}
-    answers = Answers(stream=TemporaryFile(buffering=0), classes=deployed.variant.classes)
-    finalize(answers, answers.stream.close)  # once the last who compares with it lets go
+    stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
+    answers = Answers(stream=stream, classes=deployed.variant.classes)
+    finalize(answers, stream.close)
     for part in images.batches(size):
-        answers.stream.write(_ask(request, part, connection))
+        stream.write(_ask(request, part, connection))
     return answers
 
 

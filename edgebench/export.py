@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from edgebench import cache, checkpoint, train
 from edgebench.build import build
-from edgebench.datasets import family, sources, split
+from edgebench.catalogue import family
+from edgebench.datasets import sources, split
 from edgebench.describe import cost
 from edgebench.errors import CaseError, EdgebenchError
 from edgebench.progress import Notice, Show, Step

@@ -39,18 +39,31 @@ class Pictures(Protocol):
         """Decode a picture: RGB of 8 bits, or grey in float."""
 
 
+class Files(Protocol):
+    """Pictures of which each is a file."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of every picture's file."""
+
+    def damaged(self, indices: Sequence[int]) -> list[str]:
+        """Name those of these that cannot be decoded."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A data set that was found whole.
 
     Attributes:
         sha256: of its content, wherever it lies; empty for a bundled one.
-        part: a split's pictures by its name.
+        part: a split's pictures by its name; a CaseError where there is none.
+        files: all pictures, where each is a file that may be damaged.
     """
 
     classes: int
     sha256: str
     part: Callable[[str], Pictures]
+    files: tuple[Files, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

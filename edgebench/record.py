@@ -33,6 +33,25 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """A data set where somebody last named it; kept in the cache, for no result may hold a machine's path.
+
+    Attributes:
+        name: `image_folder:val`; a bundled one, `digits`, has no path and no hash.
+        sha256: of what is in it: names, sizes and labels of files, or an archive.
+        damaged: names of files that cannot be decoded; None until they were looked at.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    name: str
+    sha256: str
+    classes: int
+    path: str
+    damaged: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A deployable file and the facts that were true when it was made.
 

@@ -11,7 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgebench import cache, published, stats
-from edgebench.datasets import family, why_no_accuracy
+from edgebench.catalogue import family
+from edgebench.datasets import why_no_accuracy
 from edgebench.errors import InvalidFile
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import JOURNAL, Journal

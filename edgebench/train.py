@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from io import BytesIO
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from edgebench import cache
 from edgebench.build import SEED, accepts, build
-from edgebench.datasets import family, sources, split
+from edgebench.catalogue import family
+from edgebench.datasets import sources, split
 from edgebench.describe import cost
 from edgebench.errors import CaseError
 from edgebench.progress import Show, Step
@@ -115,7 +117,8 @@ def _stem(variant: Variant) -> str:
         ),
         "torch": version("torch"),
     }
-    return f"{variant.architecture}-{variant.width:g}@{variant.resolution}-{variant.dataset}-{cache.key(parts)}"
+    dataset = re.sub(r"[^\w.-]", "-", variant.dataset)
+    return f"{variant.architecture}-{variant.width:g}@{variant.resolution}-{dataset}-{cache.key(parts)}"
 
 
 def _fit(network: nn.Module, variant: Variant, epochs: int, rate: float, show: Show) -> None:

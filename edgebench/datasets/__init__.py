@@ -14,22 +14,22 @@ A split is `train`, `calibration` or `test`; the three share no image.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edgebench.build import channels
+from edgebench.catalogue import damaged, family, find
+from edgebench.errors import CaseError
 from edgebench.images import Images
-from edgebench.shelf import load, module
+from edgebench.preprocessing import preset
+from edgebench.shelf import module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Iterable
 
+    from edgebench.progress import Show
     from edgebench.spec import Preprocessing, Variant
-
-
-def family(dataset: str) -> ModuleType:
-    """Return the plug-in of a data set's name: `image_folder` for `image_folder:val`."""
-    return load("datasets", dataset.partition(":")[0])
 
 
 def sources(dataset: str) -> list[str]:
@@ -43,6 +43,16 @@ def recipe(variant: Variant) -> Preprocessing:
     return variant.preprocessing or own
 
 
+def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
+    """Return what a variant says of its preprocessing: None for a bundled data set's own, else all of it.
+
+    Raises:
+        UnknownName: there is no such preset.
+    """
+    own: Preprocessing = family(dataset).PREPROCESSING
+    return preset(name) if name else own if family(dataset).PLACE else None
+
+
 def why_no_accuracy(variant: Variant) -> str:
     """Say why the variant's answers cannot be right or wrong on its data set; empty where they can."""
     if variant.weights == Weighting.RANDOM:
@@ -54,14 +64,32 @@ def why_no_accuracy(variant: Variant) -> str:
 
 
 def split(variant: Variant, name: str) -> Images:
-    """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1."""
+    """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1.
+
+    Raises:
+        CaseError: the data set has no such split, was moved or changed, or none of the images can be decoded.
+    """
     import numpy
 
-    pictures = family(variant.dataset).open(None).part(name)
+    pictures = find(variant.dataset, variant.dataset_sha256)[1].part(name)
+    bad = set(damaged(variant.dataset, variant.dataset_sha256, lambda _: None))
+    count = len(pictures.labels)
+    whole = [index for index in range(count) if pictures.name(index) not in bad] if bad else range(count)
+    if not whole:
+        raise CaseError(f"{variant.dataset}: none of {count} images to {name} on can be decoded; restore them")
     return Images(
         pictures=pictures,
-        kept=numpy.arange(len(pictures.labels)),
+        kept=numpy.array(whole, numpy.int64),
         recipe=recipe(variant),
         resolution=variant.resolution,
         channels=channels(variant),
+        damaged=count - len(whole),
     )
+
+
+def inspect(variants: Iterable[Variant], show: Show) -> None:
+    """Say which images of the data sets that these will read are left out."""
+    read = [one for one in variants if one.quantization or not why_no_accuracy(one)]
+    for dataset, sha256 in dict.fromkeys((one.dataset, one.dataset_sha256) for one in read):
+        with suppress(CaseError):  # each case that reads it fails with that
+            damaged(dataset, sha256, show)
