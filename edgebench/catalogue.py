@@ -52,7 +52,7 @@ def adopt(dataset: str) -> DataSet:
     if not plugin.PLACE:
         _require(not place, f"{name} is bundled; wanted --dataset {name}, found {dataset}")
         return DataSet(name=name, sha256="", classes=plugin.CLASSES, path="")
-    _require(bool(place), f"wanted --dataset {name}:path, a {plugin.PLACE}; found no path")
+    _require(bool(place), f"wanted --dataset {name}:path, {plugin.PLACE}; found no path")
     path = Path(os.path.abspath(place))  # noqa: PTH100  # as above
     if not path.exists():
         return _by_name(dataset)
@@ -72,7 +72,7 @@ def _require(holds: bool, otherwise: str) -> None:
 def _by_name(dataset: str) -> DataSet:
     """Find what was named before by the name that it got then."""
     known = [card for card in cache.cards(DataSet) if card.name == dataset]
-    _require(bool(known), f"nothing is at {dataset.partition(':')[2]}; wanted a {family(dataset).PLACE}")
+    _require(bool(known), f"nothing is at {dataset.partition(':')[2]}; wanted {family(dataset).PLACE}")
     try:
         _open(known[-1])
     except CaseError as error:

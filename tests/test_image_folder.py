@@ -118,8 +118,8 @@ def test_a_part_of_the_classes_is_counted_by_the_order_written_down(val: Path) -
         ("image {}.png -1", "image 0.png has label -1, wanted 0 to 1; correct it"),
         ("image{}.png", "labels.txt:1: wanted an image's name and its class, found 'image0.png'"),
         ("other {}.png 1", "image 0.png has no label"),
-        ("image {}.png 0", "wanted 2 to 100000 classes, found 0"),
-        ("image {}.png 100000000", "wanted 2 to 100000 classes, found 100000001"),
+        ("image {}.png cat", "wanted 2 to 100000 classes, found cat"),
+        ("image {}.png 100000000", "image 0.png has label 100000000, wanted 0 to 99999; correct it"),
     ],
 )
 def test_labels_that_cannot_be_are_refused(place: Path, line: str, message: str) -> None:

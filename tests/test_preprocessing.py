@@ -21,7 +21,8 @@ def picture(width: int, height: int) -> Pixels:
     """Smooth in both directions, another slope a channel, no symmetry."""
     x, y = numpy.meshgrid(numpy.arange(width) / width, numpy.arange(height) / height)
     channels = [40 + 150 * x + 30 * y, 200 - 90 * x * y, 20 + 100 * numpy.sin(3 * x + y) ** 2]
-    return numpy.stack(channels, -1).round().astype(numpy.uint8)
+    pixels: Pixels = numpy.stack(channels, -1).round().astype(numpy.uint8)
+    return pixels
 
 
 def triangle(values: Pixels, side: int) -> Pixels:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CLASSES = 0
 SOURCE = "given"
-PLACE = "folder of class folders, or of images with a labels.txt"
+PLACE = "a folder of class folders, or of images with a labels.txt"
 PREPROCESSING = PRESETS["torchvision"]
 AUGMENTATION = ("flip", "shift")
 TOOLS = ("pillow", "numpy")
@@ -104,7 +104,7 @@ def open(place: Path | None) -> Opened:
     """
     assert place is not None
     if not place.is_dir():
-        raise RequestError(f"{place} is no folder; wanted a {PLACE}")
+        raise RequestError(f"{place} is no folder; wanted {PLACE}")
     if all((place / part).is_dir() for part in ("train", "val")):
         return _both(place, _listed(place, "train/"), _listed(place, "val/"))
     given = _listed(place, "")
@@ -156,7 +156,7 @@ def _listed(root: Path, below: str) -> Files:
     found = _images(root, below)
     names = tuple(sorted(found))
     if len(names) < 2:
-        raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name a {PLACE}")
+        raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name {PLACE}")
     classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names])
     labels = numpy.array([by_name[name.removeprefix(below)] for name in names], numpy.int64)
     return Files(root=root, names=names, sizes=tuple(found[name] for name in names), labels=labels, classes=classes)
@@ -181,9 +181,9 @@ def _labels(root: Path, below: str, names: Sequence[str]) -> tuple[tuple[str, ..
     file = next((folder / name for name in LABELS if (folder / name).is_file()), None)
     given = _from_file(file, names) if file else _from_folders(folder, names)
     if file and all(re.fullmatch(r"-?\d+", label) for label in given.values()):
-        classes = written or tuple(map(str, range(max(map(int, given.values())) + 1)))
-        numbers = _numbered(file, given, len(classes))
-        return _several(folder, classes), numbers
+        count = len(written) or max(2, 1 + max(map(int, given.values())))
+        numbers = _numbered(file, given, min(count, MAX_CLASSES))
+        return written or tuple(map(str, range(count))), numbers
     classes = _several(folder, written or tuple(sorted(set(given.values()), key=_in_order)))
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
@@ -205,14 +205,14 @@ def _in_order(name: str) -> tuple[int, str]:
 def _several(folder: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     if not 2 <= len(classes) <= MAX_CLASSES:
         found = classes[0] if len(classes) == 1 else len(classes)
-        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; name a {PLACE}")
+        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; name {PLACE}")
     return classes
 
 
 def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
     for name, label in given.items():
         if not 0 <= int(label) < count:
-            raise RequestError(f"{file}: {name} has label {label}, wanted 0 to {max(count - 1, 1)}; correct it")
+            raise RequestError(f"{file}: {name} has label {label}, wanted 0 to {count - 1}; correct it")
     return {name: int(label) for name, label in given.items()}
 
 
