@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.errors import RequestError
-from edgebench.record import Artifact, Weights
+from edgebench.record import Artifact, DataSet, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,9 @@ _PACKAGE = Path(__file__).parent
 
 
 Card = Artifact | Weights
-_FOLDERS: dict[type, str] = {Artifact: "artifacts", Weights: "weights"}
+_FOLDERS: dict[type, str] = {Artifact: "artifacts", DataSet: "datasets", Weights: "weights"}
 C = TypeVar("C", Artifact, Weights)
+K = TypeVar("K", Artifact, DataSet, Weights)
 
 
 def home() -> Path:
@@ -92,7 +93,7 @@ def path_of(card: Card) -> Path:
     return home() / _FOLDERS[type(card)] / card.file
 
 
-def find(stem: str, card_type: type[C]) -> C | None:
+def find(stem: str, card_type: type[K]) -> K | None:
     """Return the card kept under `stem`, or None; a card that cannot be read counts as none."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -100,6 +101,20 @@ def find(stem: str, card_type: type[C]) -> C | None:
         return TypeAdapter(card_type).validate_json((home() / _FOLDERS[card_type] / f"{stem}{CARD}").read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def cards(card_type: type[K]) -> list[K]:
+    """Return every card of a kind that can be read, the one written last at the end."""
+    files = sorted((home() / _FOLDERS[card_type]).glob(f"*{CARD}"), key=lambda file: file.stat().st_mtime_ns)
+    found = (find(file.name.removesuffix(CARD), card_type) for file in files)
+    return [card for card in found if card]
+
+
+def put(stem: str, card: Artifact | DataSet | Weights) -> None:
+    """Keep a card under `stem`."""
+    from pydantic import TypeAdapter
+
+    write(folder(_FOLDERS[type(card)]) / f"{stem}{CARD}", TypeAdapter(type(card)).dump_json(card, indent=2))
 
 
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
@@ -132,10 +147,9 @@ def keep(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) 
     One process makes at a time; the file appears whole or not at all.
     """
     from filelock import FileLock
-    from pydantic import TypeAdapter
 
     place = folder(_FOLDERS[card_type])
-    path, card_path = place / f"{stem}{suffix}", place / f"{stem}{CARD}"
+    path = place / f"{stem}{suffix}"
     scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
     with FileLock(place / f"{stem}.lock"):
         try:
@@ -145,5 +159,5 @@ def keep(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) 
             raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
         finally:
             scratch.unlink(missing_ok=True)
-        write(card_path, TypeAdapter(card_type).dump_json(card, indent=2))
+        put(stem, card)
     return card

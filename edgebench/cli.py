@@ -50,7 +50,10 @@ def run(
     weights: Annotated[
         str, typer.Option(help="trained (on first use), random, none, or a .pth or .safetensors file.")
     ] = "",
-    dataset: Annotated[str, typer.Option(help="Images to train, calibrate and evaluate on.")] = "",
+    dataset: Annotated[
+        str, typer.Option(help="Images to train, calibrate and evaluate on: digits, image_folder:path, cifar10:path.")
+    ] = "",
+    preprocessing: Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; else the data set's own.")] = "",
     classes: Annotated[str, typer.Option(help="Outputs of the network; else the data set's, or the file's.")] = "",
     preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",

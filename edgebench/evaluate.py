@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from math import log10
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, TYPE_CHECKING
+from weakref import finalize
 
 from edgebench import cache
 from edgebench.datasets import split
 from edgebench.record import Accuracy
 
 if TYPE_CHECKING:
-    from numpy import float32
+    from collections.abc import Iterator
+
+    from numpy import float32, int64
     from numpy.typing import NDArray
 
     from edgebench.connections import Connection
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from edgebench.spec import Case, Variant
 
 BATCH = 32
+REQUEST_BYTES = 128 * 2**20  # of images, at most, that one process is sent: a small board has room for them
+TALLY_ROWS = 1024
 TIMEOUT_S = 3600.0
 
 
@@ -35,6 +41,52 @@ class Deployed:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What two artifacts answered, counted; without a parent the first one is compared with itself.
+
+    Attributes:
+        correct_top5: images whose label is among the five largest outputs.
+        only_parent: images that the parent alone gets right, `only_this` those that it alone gets wrong.
+        agreed: images that both give the same class.
+        signal: sum of the parent's squared outputs; `noise` that of the squared differences.
+    """
+
+    correct: int = 0
+    correct_top5: int = 0
+    parent_correct: int = 0
+    only_parent: int = 0
+    only_this: int = 0
+    agreed: int = 0
+    signal: float = 0.0
+    noise: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """The signal to quantization noise ratio of the outputs; None where they are equal."""
+        return 10 * log10(self.signal / self.noise) if self.noise and self.signal else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+class Answers:
+    """The outputs of an artifact, (N, classes) float32, in a file: there may be more than fit in memory."""
+
+    stream: IO[bytes]
+    classes: int
+
+    def rows(self, count: int) -> Iterator[NDArray[float32]]:
+        """Yield them in order, `count` at a time."""
+        import numpy
+
+        size, done = count * self.classes * 4, 0
+        while block := os.pread(self.stream.fileno(), size, done):
+            yield numpy.frombuffer(block, "<f4").reshape(-1, self.classes)
+            done += size
+
+
 def evaluate(
     case: Case, deployed: Deployed, parent: Deployed | None, connection: Connection, session: Session
 ) -> Accuracy:
@@ -43,52 +95,76 @@ def evaluate(
     Raises:
         AgentError: the runtime could not answer.
     """
-    _, labels = split(case.variant, "test")
+    images = split(case.variant, "test")
     reference = infer(parent, case.runtime.name, case.threads, connection) if parent else None  # first: it is kept
     outputs = infer(deployed, case.runtime.name, case.threads, connection)
+    seen = _tally(images.labels, outputs, reference or outputs)
     return Accuracy(
         case=case,
         session=session.id,
         epoch=session.environment.epoch,
         artifact_sha256=deployed.sha256,
         dataset=case.variant.dataset,
-        images=len(labels),
-        correct=int((outputs.argmax(1) == labels).sum()),
+        images=len(images),
+        damaged=images.damaged,
+        correct=seen.correct,
+        correct_top5=seen.correct_top5 if outputs.classes > 5 else None,
         parent_sha256=parent.sha256 if parent else "",
-        agreement=agreement(reference, outputs) if reference is not None else None,
-        sqnr_db=sqnr_db(reference, outputs) if reference is not None else None,
+        parent_correct=seen.parent_correct if parent else None,
+        only_parent=seen.only_parent if parent else None,
+        only_this=seen.only_this if parent else None,
+        agreement=seen.agreed / len(images) if parent else None,
+        sqnr_db=seen.sqnr_db if parent else None,
     )
 
 
 @lru_cache(maxsize=1)  # a float file is often followed by its int8 ones, which compare with it
-def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection) -> NDArray[float32]:
-    """Return the artifact's outputs, (N, classes) float32, for its test split."""
-    import numpy
+def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection) -> Answers:
+    """Return the artifact's outputs for its test split, asked for in bounded parts."""
+    images = split(deployed.variant, "test")
+    size = max(1, REQUEST_BYTES // (4 * images.channels * images.resolution**2))
+    request = {"do": "infer", "runtime": runtime, "path": deployed.path, "threads": threads, "batch": BATCH}
+    stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
+    answers = Answers(stream=stream, classes=deployed.variant.classes)
+    finalize(answers, stream.close)
+    for part in images.batches(size):
+        stream.write(_ask(request, part, connection))
+    return answers
 
-    images, _ = split(deployed.variant, "test")
+
+def _ask(request: dict[str, object], images: NDArray[float32], connection: Connection) -> bytes:
+    """Send some images and return their outputs; the target keeps nothing of them."""
     with TemporaryDirectory() as scratch:
         inputs = Path(scratch) / "images.f32"
-        inputs.write_bytes(images.astype("<f4").tobytes())
-        request = {
-            "do": "infer",
-            "runtime": runtime,
-            "path": deployed.path,
-            "threads": threads,
-            "batch": BATCH,
-            "inputs": connection.push(inputs, cache.sha256(inputs)),
-            "shape": images.shape,
-        }
-        answer = connection.run(request, timeout_s=TIMEOUT_S)
-    return numpy.frombuffer(b64decode(answer["outputs"]), "<f4").reshape(len(images), -1)
+        images.astype("<f4", copy=False).tofile(inputs)
+        pushed = connection.push(inputs, cache.sha256(inputs))
+        asked = request | {"inputs": pushed, "shape": images.shape, "discard": True}
+        return b64decode(connection.run(asked, timeout_s=TIMEOUT_S)["outputs"])
 
 
-def agreement(reference: NDArray[float32], outputs: NDArray[float32]) -> float:
-    """Return the share of images that both give the same top-1 class."""
-    return float((reference.argmax(1) == outputs.argmax(1)).mean())
+def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Tally:
+    counted, done = Tally(), 0
+    for ours, theirs in zip(outputs.rows(TALLY_ROWS), reference.rows(TALLY_ROWS), strict=True):
+        counted += count(labels[done : done + len(ours)], ours, theirs)
+        done += len(ours)
+    return counted
 
 
-def sqnr_db(reference: NDArray[float32], outputs: NDArray[float32]) -> float | None:
-    """Return the signal to quantization noise ratio of the outputs, dB; None where they are equal."""
-    signal = float((reference.astype("f8") ** 2).sum())
-    noise = float(((reference.astype("f8") - outputs) ** 2).sum())
-    return 10 * log10(signal / noise) if noise and signal else None
+def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[float32]) -> Tally:
+    """Count some images' answers; the first of equal outputs wins."""
+    import numpy
+
+    ours, theirs = outputs.argmax(1), reference.argmax(1)
+    right, parent_right = ours == labels, theirs == labels
+    top5 = numpy.argsort(-outputs, axis=1, kind="stable")[:, :5]
+    exact = reference.astype("f8")
+    return Tally(
+        correct=int(right.sum()),
+        correct_top5=int((top5 == labels[:, None]).sum()),
+        parent_correct=int(parent_right.sum()),
+        only_parent=int((parent_right & ~right).sum()),
+        only_this=int((right & ~parent_right).sum()),
+        agreed=int((ours == theirs).sum()),
+        signal=float((exact**2).sum()),
+        noise=float(((exact - outputs) ** 2).sum()),
+    )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from edgebench import cache, checkpoint, train
 from edgebench.build import build
-from edgebench.datasets import split
+from edgebench.catalogue import family
+from edgebench.datasets import sources, split
 from edgebench.describe import cost
 from edgebench.errors import CaseError, EdgebenchError
 from edgebench.prepare import prepare
@@ -130,10 +131,9 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
     import numpy
 
     assert variant.quantization is not None
-    images, _ = split(variant, "calibration")
+    images = split(variant, "calibration")
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
-    for place in drawn[: variant.quantization.images]:
-        yield images[place : place + 1]
+    yield from images.batches(1, drawn[: variant.quantization.images])
 
 
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
@@ -144,8 +144,8 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
         parts["weights"] = weights.sha256
     tools: tuple[str, ...] = load("formats", form).TOOLS
     if variant.quantization:
-        modules += ["prepare", f"datasets/{variant.dataset}"]
-        tools += load("datasets", variant.dataset).TOOLS
+        modules += ["prepare", *sources(variant.dataset)]
+        tools += family(variant.dataset).TOOLS
     versions = {f"version.{tool}": version(tool) for tool in tools}
     return parts | versions | {"source": cache.source(*modules)}
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from edgebench import datasets, plan, report, store
 from edgebench import forecast as forecasting
-from edgebench import plan, report, store
 from edgebench.connections import Connection
 from edgebench.datasets import why_no_accuracy
 from edgebench.deploy import connect, deploy
@@ -84,6 +84,7 @@ def _answer(session: Session, target: Target, journal: Journal, show: Show) -> N
         journal.append(session)
         started = monotonic()
         cases = [one.case for one in known if one.state == plan.State.OPEN]
+        datasets.inspect((case.variant for case in cases), show)
         jobs = [_prepare(case, session, records, journal, connection, show) for case in cases]
         for record in measure([job for job in jobs if job], connection, session, show):
             journal.append(record)

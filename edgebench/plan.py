@@ -8,12 +8,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, build, checkpoint
-from edgebench.datasets import why_no_accuracy
+from edgebench import __version__, build, catalogue, checkpoint
+from edgebench.datasets import chosen_recipe, why_no_accuracy
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.export import find
 from edgebench.measurement import is_settled
+from edgebench.preprocessing import preset
 from edgebench.quantization import Quantization, parse
 from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
 from edgebench.shelf import load, require
@@ -24,7 +25,7 @@ from edgebench.verdict import saturates
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from edgebench.record import Environment, Record
+    from edgebench.record import DataSet, Environment, Record
     from edgebench.spec import Sweep
 
 
@@ -58,8 +59,11 @@ def check(sweep: Sweep) -> None:
     if not (wanted := list(sweep.wanted())):
         raise RequestError("the sweep asks for nothing: every list needs at least one entry")
     for cell in wanted:
-        for shelf, name in (("architectures", cell.model), ("runtimes", cell.runtime), ("datasets", cell.dataset)):
+        for shelf, name in (("architectures", cell.model), ("runtimes", cell.runtime)):
             require(shelf, name)
+        catalogue.family(cell.dataset)
+        if cell.preprocessing:
+            preset(cell.preprocessing)
         if cell.weights not in list(Weighting) and not checkpoint.is_file(cell.weights):
             raise UnknownName("weights", cell.weights, (*Weighting, "or a file.pth or .safetensors"))
         if cell.quantization:
@@ -72,12 +76,14 @@ def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...
     """Complete each cell with what only the target knows: the runtime's version, and how its int8 must be made.
 
     Raises:
-        RequestError: a runtime is not installed there.
+        RequestError: a runtime is not installed there, or there is no such data set.
     """
-    return tuple(_case(cell, environment) for cell in wanted)
+    cells = tuple(wanted)
+    named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
+    return tuple(_case(cell, named[cell.dataset], environment) for cell in cells)
 
 
-def _case(cell: Wanted, environment: Environment) -> Case:
+def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
     runtime = environment.runtimes.get(cell.runtime)
     if runtime is None:
         raise UnknownName(f"runtime of target {cell.target}", cell.runtime, tuple(environment.runtimes))
@@ -86,12 +92,17 @@ def _case(cell: Wanted, environment: Environment) -> Case:
             f"runtime {cell.runtime} is not installed on target {cell.target}; install it there with pip"
         )
     return Case(
-        variant=_variant(cell, environment), runtime=runtime, target=cell.target, threads=cell.threads, batch=cell.batch
+        variant=_variant(cell, dataset, environment),
+        runtime=runtime,
+        target=cell.target,
+        threads=cell.threads,
+        batch=cell.batch,
     )
 
 
-def _variant(cell: Wanted, environment: Environment) -> Variant:
-    weights, sha256, classes = _weights(cell)
+def _variant(cell: Wanted, dataset: DataSet, environment: Environment) -> Variant:
+    recipe = chosen_recipe(cell.dataset, cell.preprocessing)
+    weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))
     return Variant(
         architecture=cell.model,
         width=cell.width,
@@ -100,7 +111,10 @@ def _variant(cell: Wanted, environment: Environment) -> Variant:
         classes=classes,
         weights=weights,
         weights_sha256=sha256,
-        dataset=cell.dataset,
+        dataset=dataset.name,
+        dataset_sha256=dataset.sha256,
+        dataset_classes=dataset.classes if dataset.sha256 else 0,
+        preprocessing=recipe,
         quantization=_quantization(cell, environment) if cell.precision == Precision.INT8 else None,
     )
 
@@ -111,12 +125,13 @@ def _quantization(cell: Wanted, environment: Environment) -> Quantization:
     return replace(asked, reduce_range=asked.reduce_range or (asked.saturating and saturates(environment.facts)))
 
 
-def _weights(cell: Wanted) -> tuple[str, str, int]:
+def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
     """Return what the variant calls its weights, the hash of their file if any, and how many classes they answer."""
-    own: int = load("datasets", cell.dataset).CLASSES
     if not checkpoint.is_file(cell.weights):
         if cell.weights == Weighting.TRAINED and cell.classes not in (0, own):
-            raise RequestError(f"wanted {cell.classes} classes, found {own} in {cell.dataset} to train on")
+            raise RequestError(
+                f"wanted {cell.classes} classes, found {own} in {catalogue.title(cell.dataset)} to train on"
+            )
         return cell.weights, "", cell.classes or own
     build.check(cell.model, cell.width, cell.resolution)
     weights, sha256 = checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution)

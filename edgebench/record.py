@@ -34,6 +34,25 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """A data set where somebody last named it; kept in the cache, for no result may hold a machine's path.
+
+    Attributes:
+        name: `image_folder:val`; a bundled one, `digits`, has no path and no hash.
+        sha256: of what is in it: names, sizes and labels of files, or an archive.
+        damaged: names of files that cannot be decoded; None until they were looked at.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    name: str
+    sha256: str
+    classes: int
+    path: str
+    damaged: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A deployable file and the facts that were true when it was made.
 
@@ -191,6 +210,10 @@ class Accuracy:
     Attributes:
         parent_sha256: the float artifact that `agreement` (share of equal top-1 answers) and `sqnr_db` (signal to
             quantization noise of the outputs, dB) compare with; empty for a float artifact.
+        correct_top5: images whose label is among the five largest outputs; None with five classes or fewer.
+        parent_correct: images that the parent gets right; `only_parent` of them this artifact gets wrong, and
+            `only_this` are right here and wrong there; None for a float artifact.
+        damaged: images of the split that cannot be read: left out, and no part of `images`.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -206,6 +229,11 @@ class Accuracy:
     parent_sha256: str = ""
     agreement: float | None = None
     sqnr_db: float | None = None
+    correct_top5: int | None = None
+    parent_correct: int | None = None
+    only_parent: int | None = None
+    only_this: int | None = None
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgebench import cache, published, stats
+from edgebench.catalogue import family
 from edgebench.datasets import why_no_accuracy
 from edgebench.errors import InvalidFile
 from edgebench.evidence import Evidence, gather
@@ -178,7 +179,7 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
     for name in sorted({one.case.variant.dataset for one in evidence}):
-        yield f"Data set {name}: {load_plugin('datasets', name).NOTE}"
+        yield f"Data set {name}: {family(name).NOTE}"
     if aside := sum(one.set_aside for one in evidence):
         yield f"{aside} older runs were made in another environment or of another artifact and are left out."
     if torn:

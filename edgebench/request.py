@@ -70,6 +70,7 @@ FIELDS_OF_BLOCKS: dict[str, tuple[str, Reader]] = {
     "batch": ("batches", _many(_whole("batch"))),
     "weights": ("weights", str),
     "dataset": ("dataset", str),
+    "preprocessing": ("preprocessing", str),
     "classes": ("classes", _whole("classes")),
 }
 

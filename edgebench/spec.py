@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from edgebench.errors import RequestError
 from edgebench.quantization import ORDINARY, Quantization
@@ -49,6 +49,39 @@ class Workload(StrEnum):
     MEMORY = "memory"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """How a picture becomes what a network takes: part of a variant's identity.
+
+    Attributes:
+        first: `resize` the shorter side and then cut RxR out of the centre, or `crop` the central share of each side
+            and then resize that to RxR.
+        crop: that share; where the resizing comes first, R over the shorter side.
+        shorter_side: pixels to resize the shorter side to, at least R; 0 where `crop` says it.
+        interpolation: `bilinear` over all the pixels that become one (Pillow's, with antialiasing), or `plain bilinear`
+            between four neighbours (TensorFlow 1's).
+        white: what a white pixel is before `mean` is subtracted and `std` divided by: 1 or 255.
+        channels: `RGB` or `BGR`; `mean` and `std` are in that order.
+        label_offset: added to every label: 1 where a network's first output is the background.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    name: str
+    first: Literal["resize", "crop"]
+    crop: float = 1.0
+    shorter_side: int = 0
+    interpolation: Literal["bilinear", "plain bilinear"] = "bilinear"
+    white: float = 1.0
+    channels: Literal["RGB", "BGR"] = "RGB"
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    label_offset: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def check_size(architecture: str, width: float, resolution: int, classes: int) -> None:
     """Refuse sizes that no network can have.
 
@@ -72,6 +105,9 @@ class Variant:
         resolution: the side rho of the square input, pixels.
         classes: outputs of the network.
         weights: a `Weighting`, or the name of the file that they came from; then `weights_sha256` is that file's.
+        dataset: its name, `image_folder:val` for one that somebody gave; then `dataset_sha256` is its content's and
+            `dataset_classes` how many classes it has.
+        preprocessing: None for the data set's own.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -85,6 +121,9 @@ class Variant:
     dataset: str
     weights_sha256: str = ""
     quantization: Quantization | None = None
+    dataset_sha256: str = ""
+    dataset_classes: int = 0
+    preprocessing: Preprocessing | None = None
 
     def __post_init__(self) -> None:
         check_size(self.architecture, self.width, self.resolution, self.classes)
@@ -199,6 +238,7 @@ class Model:
     batches: tuple[int, ...] | None = None
     weights: str | None = None
     dataset: str | None = None
+    preprocessing: str | None = None
     classes: int | None = None
 
 
@@ -209,6 +249,8 @@ class Wanted:
     Attributes:
         quantization: the words of an int8 cell's scheme; empty for others.
         weights: a `Weighting` or the path of a file.
+        dataset: a data set's name, with its path where it needs one: `image_folder:photos/val`.
+        preprocessing: a preset's name; empty for the data set's own.
         classes: 0 for those of the data set, or of the file.
     """
 
@@ -224,6 +266,7 @@ class Wanted:
     target: str
     threads: int
     batch: int
+    preprocessing: str = ""
 
     def __post_init__(self) -> None:
         check_size(self.model, self.width, self.resolution, self.classes or 1)
@@ -246,6 +289,7 @@ class Sweep:
     batches: tuple[int, ...] = (1,)
     weights: str = Weighting.TRAINED
     dataset: str = "digits"
+    preprocessing: str = ""
     classes: int = 0
     preset: str = "standard"
     time_limit: str = ""
@@ -274,6 +318,7 @@ class Sweep:
                 runtime=runtime,
                 weights=model.weights or self.weights,
                 dataset=model.dataset or self.dataset,
+                preprocessing=model.preprocessing or self.preprocessing,
                 classes=model.classes or self.classes,
                 target=target,
                 threads=threads,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgebench import cache
+from edgebench.catalogue import title
 from edgebench.errors import Busy, InvalidFile, RequestError, UnknownName
 from edgebench.spec import Sweep, Target
 
@@ -150,6 +151,9 @@ def _toml(sweep: Sweep) -> str:
         {name: plain(value) for name in model.__slots__ if (value := getattr(model, name)) is not None}
         for model in sweep.models
     ]
+    for block in (fields, *models):
+        if "dataset" in block:  # no result holds a machine's path; the name finds what was named before
+            block["dataset"] = title(block["dataset"])
     return dumps({key: value for key, value in fields.items() if value != ""} | {"models": models})
 
 

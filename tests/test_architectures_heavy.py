@@ -4,8 +4,10 @@ from types import ModuleType
 
 import pytest
 
+from edgebench.datasets import split
 from edgebench.describe import describe
 from edgebench.shelf import load, names
+from tests.conftest import variant
 
 pytestmark = pytest.mark.slow
 
@@ -222,10 +224,7 @@ def test_a_real_image_goes_through_at_another_resolution(name: str) -> None:
 def assert_a_real_image_goes_through(name: str, resolution: int) -> None:
     import torch
 
-    images, _ = load("datasets", "digits").load("test", resolution)
-    image = torch.from_numpy(images[:1])
-    if family(name).CHANNELS == 1:
-        image = image.mean(1, keepdim=True)
+    image = torch.from_numpy(split(variant(name, 1.0, resolution), "test").read([0]))
     with torch.inference_mode():
         logits = family(name).build(name, 1.0, classes=10, resolution=resolution).eval()(image)
     assert logits.shape == (1, 10)

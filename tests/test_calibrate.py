@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgebench import build
+from edgebench.datasets import split
 from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import calibrate, range_methods
-from edgebench.shelf import load
 from edgebench.spec import Variant
 from tests.conftest import variant
 
@@ -28,8 +28,7 @@ Batch = NDArray[numpy.float32]
 
 @cache
 def _digits() -> Batch:
-    images: Batch = load("datasets", "digits").load("calibration", 64)[0][:IMAGES]
-    return images
+    return split(variant("mobilenet_v2", 0.35, 64), "calibration").read(range(IMAGES))
 
 
 def digits() -> Iterator[Batch]:
@@ -42,12 +41,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     folder, of = tmp_path_factory.mktemp("network"), variant("mobilenet_v2", 0.35, 64)
-    onnx.write(folder / "float.onnx", of, network=lambda: normalised(of), calibration=digits)
+    onnx.write(folder / "float.onnx", of, network=lambda: _normalised(of), calibration=digits)
     quant_pre_process(str(folder / "float.onnx"), str(folder / "prepared.onnx"), skip_symbolic_shape=True)
     return folder / "prepared.onnx"
 
 
-def normalised(of: Variant) -> "nn.Module":
+def _normalised(of: Variant) -> "nn.Module":
     """Random weights whose batch norms have seen the images: activations as large as a trained network's."""
     import torch
 

@@ -1,21 +1,30 @@
+from dataclasses import replace
+
 import numpy
 import pytest
 
 from edgebench import shelf
-from edgebench.datasets import digits
+from edgebench.datasets import digits, split
+from tests.conftest import variant
+
+BUNDLED = [name for name in shelf.names("datasets") if not shelf.load("datasets", name).PLACE]
+SPLITS = ("train", "calibration", "test")
 
 
 def test_the_splits_of_digits_share_no_image_and_leave_none_out() -> None:
-    seen = [image.tobytes() for split in digits.PARTS for image in digits.load(split, 8)[0]]
+    seen = [
+        image.tobytes() for name in digits.PARTS for image in next(split(variant(resolution=8), name).batches(2000))
+    ]
     assert len(seen) == len(set(seen)) == 1797
 
 
 def test_digits_are_what_the_networks_take() -> None:
-    images, labels = digits.load("calibration", 40)
-    assert images.shape == (100, 3, 40, 40)
-    assert (str(images.dtype), str(labels.dtype)) == ("float32", "int64")
-    assert images.min() >= -1 and images.max() <= 1
-    assert numpy.array_equal(images[:, 0], images[:, 2])
+    images = split(variant(resolution=40), "calibration")
+    pixels = images.read(range(len(images)))
+    assert pixels.shape == (100, 3, 40, 40)
+    assert (str(pixels.dtype), str(images.labels.dtype)) == ("float32", "int64")
+    assert pixels.min() >= -1 and pixels.max() <= 1
+    assert numpy.array_equal(pixels[:, 0], pixels[:, 2])
 
 
 def test_at_their_own_resolution_digits_are_scikit_learns_pixels() -> None:
@@ -26,20 +35,33 @@ def test_at_their_own_resolution_digits_are_scikit_learns_pixels() -> None:
         (image / 8 - 1).astype(numpy.float32).tobytes(): label
         for image, label in zip(bunch.images, bunch.target, strict=True)
     }
-    images, labels = digits.load("test", 8)
-    assert [originals[image[0].tobytes()] for image in images] == list(labels)
+    images = split(variant(resolution=8), "test")
+    assert [originals[image[0].tobytes()] for image in images.read(range(600))] == list(images.labels)
 
 
 def test_digits_are_split_the_same_way_each_time() -> None:
-    first = digits.load("test", 8)[1]
-    digits._split.cache_clear()
-    assert numpy.array_equal(digits.load("test", 8)[1], first)
+    first = split(variant(), "test").labels
+    digits._part.cache_clear()
+    assert numpy.array_equal(split(variant(), "test").labels, first)
 
 
-@pytest.mark.parametrize("name", shelf.names("datasets"))
-def test_every_data_set_has_labels_within_its_classes(name: str) -> None:
-    dataset = shelf.load("datasets", name)
-    for split in ("train", "calibration", "test"):
-        images, labels = dataset.load(split, 9)
-        assert len(images) == len(labels) > 0
-        assert 0 <= labels.min() <= labels.max() < dataset.CLASSES
+def test_a_grey_network_is_given_one_channel() -> None:
+    grey, colour = split(variant("lenet5", 1.0, 32), "test").read([3, 1]), split(variant(), "test").read([3, 1])
+    assert grey.shape == (2, 1, 32, 32)
+    assert numpy.allclose(grey[:, 0], colour[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+def test_batches_are_all_images_in_order_whatever_their_size(size: int) -> None:
+    images = split(variant(resolution=9), "calibration")
+    assert numpy.array_equal(numpy.concatenate(list(images.batches(size))), images.read(range(100)))
+    order = numpy.array([5, 3, 99])
+    assert numpy.array_equal(numpy.concatenate(list(images.batches(size, order))), images.read(order))
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_data_set_has_labels_within_its_classes(name: str) -> None:
+    for part in SPLITS:
+        images = split(replace(variant(resolution=9), dataset=name), part)
+        assert len(next(images.batches(2000))) == len(images.labels) == len(images) > 0
+        assert 0 <= images.labels.min() <= images.labels.max() < shelf.load("datasets", name).CLASSES

@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 from edgebench import build, cache, export
+from edgebench.datasets import split
 from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import inspect
@@ -37,8 +38,7 @@ def test_a_float_file_computes_what_torch_computes(name: str) -> None:
     import torch
 
     of = variant(name, 0.25, 64)
-    images, _ = load("datasets", "digits").load("test", 64)
-    images = images[:8]
+    images = split(of, "test").read(range(8))
     with torch.inference_mode():
         wanted = build.build(of)(torch.from_numpy(images)).numpy()
     assert numpy.allclose(outputs(export.export(of, "onnx", print), images), wanted, atol=1e-4)
@@ -130,5 +130,5 @@ def test_the_null_format_holds_no_network() -> None:
 
 def test_the_null_network_runs_on_a_real_runtime_too() -> None:
     null = replace(variant("null", 1.0, 32, weights=Weighting.NONE), dataset="null")
-    images, _ = load("datasets", "null").load("test", 32)
+    images = split(null, "test").read(range(10))
     assert outputs(export.export(null, "onnx", print), images).argmax(1).tolist() == [0] * 10

@@ -1,41 +1,95 @@
 """Labelled images, one file a data set.
 
 A data set offers
-    CLASSES                    how many
+    CLASSES                    how many; 0 where only the opened one knows
     SOURCE                     where the images come from
-    PREPROCESSING              what was done to them, in words, as shown with a row
+    PLACE                      what to name after the colon of `--dataset name:path`, in words; empty for a bundled one
+    PREPROCESSING              its own recipe
     NOTE                       what a reader of its accuracies must know
     TOOLS                      installed packages whose version shapes the images
-    load(split, resolution)    (images (N, 3, R, R) float32 as the networks take them, labels (N,) int64)
+    open(place)                what lies there, refused unless it is whole
 
-`split` is `train`, `calibration` or `test`; the three share no image.
+A split is `train`, `calibration` or `test`; the three share no image.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edgebench.build import channels
-from edgebench.shelf import load
+from edgebench.catalogue import damaged, family, find
+from edgebench.errors import CaseError
+from edgebench.images import Images
+from edgebench.preprocessing import preset
+from edgebench.shelf import module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
-    from numpy import float32, int64
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from edgebench.spec import Variant
+    from edgebench.progress import Show
+    from edgebench.spec import Preprocessing, Variant
+
+
+def sources(dataset: str) -> list[str]:
+    """Name the modules of this package that shape a data set's images."""
+    return [module("datasets", dataset.partition(":")[0]), "images", "preprocessing"]
+
+
+def recipe(variant: Variant) -> Preprocessing:
+    """Return how the variant's pictures become images: its own recipe, or its data set's."""
+    own: Preprocessing = family(variant.dataset).PREPROCESSING
+    return variant.preprocessing or own
+
+
+def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
+    """Return what a variant says of its preprocessing: None for a bundled data set's own, else all of it.
+
+    Raises:
+        UnknownName: there is no such preset.
+    """
+    own: Preprocessing = family(dataset).PREPROCESSING
+    return preset(name) if name else own if family(dataset).PLACE else None
 
 
 def why_no_accuracy(variant: Variant) -> str:
     """Say why the variant's answers cannot be right or wrong on its data set; empty where they can."""
     if variant.weights == Weighting.RANDOM:
         return "no accuracy: the weights are random"
-    if variant.classes != (known := load("datasets", variant.dataset).CLASSES):
+    known = (variant.dataset_classes or family(variant.dataset).CLASSES) + recipe(variant).label_offset
+    if variant.classes != known:
         return f"no accuracy: the network has {variant.classes} classes, {variant.dataset} has {known}"
     return ""
 
 
-def split(variant: Variant, name: str) -> tuple[NDArray[float32], NDArray[int64]]:
-    """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1."""
-    images, labels = load("datasets", variant.dataset).load(name, variant.resolution)
-    return (images if channels(variant) == images.shape[1] else images.mean(1, keepdims=True)), labels
+def split(variant: Variant, name: str) -> Images:
+    """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1.
+
+    Raises:
+        CaseError: the data set has no such split, was moved or changed, or none of the images can be decoded.
+    """
+    import numpy
+
+    pictures = find(variant.dataset, variant.dataset_sha256)[1].part(name)
+    bad = set(damaged(variant.dataset, variant.dataset_sha256, lambda _: None))
+    count = len(pictures.labels)
+    whole = [index for index in range(count) if pictures.name(index) not in bad] if bad else range(count)
+    if not whole:
+        raise CaseError(f"{variant.dataset}: none of {count} images to {name} on can be decoded; restore them")
+    return Images(
+        pictures=pictures,
+        kept=numpy.array(whole, numpy.int64),
+        recipe=recipe(variant),
+        resolution=variant.resolution,
+        channels=channels(variant),
+        damaged=count - len(whole),
+    )
+
+
+def inspect(variants: Iterable[Variant], show: Show) -> None:
+    """Say which images of the data sets that these will read are left out."""
+    read = [one for one in variants if one.quantization or not why_no_accuracy(one)]
+    for dataset, sha256 in dict.fromkeys((one.dataset, one.dataset_sha256) for one in read):
+        with suppress(CaseError):  # each case that reads it fails with that
+            damaged(dataset, sha256, show)

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgebench.images import Opened
+from edgebench.spec import Preprocessing
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy import int64
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
 CLASSES = 10
 SOURCE = "made here"
-PREPROCESSING = "none"
+PLACE = ""
+PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.0, 0.0, 0.0))
 NOTE = "ten grey images of one class."
 TOOLS: tuple[str, ...] = ()
 IMAGES = 10
 
 
-def load(split: str, resolution: int) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
-    """Return ten zero images and ten zero labels, whatever the split."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blanks:
+    """Ten times nothing."""
+
+    labels: NDArray[int64]
+    white: float = 1.0
+
+    def name(self, index: int) -> str:
+        """Number it."""
+        return str(index)
+
+    def picture(self, index: int) -> Image:
+        """Return one black pixel."""
+        from PIL import Image
+
+        return Image.new("F", (1, 1))
+
+
+def open(place: Path | None) -> Opened:
+    """Open the same ten images for every split."""
     import numpy
 
-    return numpy.zeros((IMAGES, 3, resolution, resolution), numpy.float32), numpy.zeros(IMAGES, numpy.int64)
+    return Opened(classes=CLASSES, sha256="", part=lambda _: Blanks(labels=numpy.zeros(IMAGES, numpy.int64)))

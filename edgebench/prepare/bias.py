@@ -1,6 +1,6 @@
 """A folded network -> the same weights, with biases that take back the mean error of rounding them.
 
-Nagel et al., ICCV 2019, section 4.2, with each input channel's mean seen on images instead of inferred.
+Nagel et al., ICCV 2019, section 4.2, with the mean seen on images, borders included, instead of inferred.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ def correct(graph: GraphModule, quantization: Quantization, images: Iterator[NDA
     import torch
 
     with torch.no_grad():
-        for module, mean in _input_means(graph, images).items():
-            error = weight_rounding(quantization)(module.weight) - module.weight
-            of_inputs = error.view(len(error), module.weight.shape[1], -1).sum(2)  # (outputs, inputs of a group)
-            shift = of_inputs @ mean if getattr(module, "groups", 1) == 1 else of_inputs[:, 0] * mean
-            module.bias = torch.nn.Parameter((0 if module.bias is None else module.bias) - shift)
+        for module, error in _mean_errors(graph, quantization, images).items():
+            module.bias = torch.nn.Parameter(-error if module.bias is None else module.bias - error)
 
 
-def _input_means(graph: GraphModule, images: Iterator[NDArray[float32]]) -> dict[Any, Tensor]:
-    """Return what every convolution and linear layer reads on average, a value an input channel."""
+def _mean_errors(
+    graph: GraphModule, quantization: Quantization, images: Iterator[NDArray[float32]]
+) -> dict[Any, Tensor]:
+    """Return how far off every layer's outputs are on average for its rounded weights alone, a value a channel."""
     import torch
     from torch import nn
 
     sums: dict[nn.Module, Tensor] = {}
     counts: dict[nn.Module, int] = {}
+    layers = [one for one in graph.modules() if isinstance(one, (nn.Conv2d, nn.Linear))]
+    wrong = {layer: weight_rounding(quantization)(layer.weight) - layer.weight for layer in layers}
 
-    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        by_channel = inputs[0].transpose(0, 1).flatten(1)
-        sums[module] = by_channel.sum(1, dtype=torch.float64) + sums.get(module, 0)
-        counts[module] = counts.get(module, 0) + by_channel.shape[1]
+    def look(layer: Any, inputs: tuple[Tensor, ...]) -> None:
+        errors = _applied(layer, inputs[0], wrong[layer]).transpose(0, 1).flatten(1)
+        sums[layer] = errors.sum(1, dtype=torch.float64) + sums.get(layer, 0)
+        counts[layer] = counts.get(layer, 0) + errors.shape[1]
 
-    looked_at = [one for one in graph.modules() if isinstance(one, nn.Linear) or _is_plain(one)]
-    hooks = [one.register_forward_pre_hook(look) for one in looked_at]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
     for batch in images:
         graph(torch.from_numpy(batch))
     for hook in hooks:
         hook.remove()
-    return {module: (sums[module] / counts[module]).float() for module in sums}
+    return {layer: (sums[layer] / counts[layer]).float() for layer in sums}
 
 
-def _is_plain(module: Any) -> bool:
-    """Tell a convolution over all channels or over each alone from one over groups of several."""
-    from torch import nn
+def _applied(layer: Any, inputs: Tensor, weights: Tensor) -> Tensor:
+    """Return what the layer makes of its inputs with other weights and no bias."""
+    from torch.nn import functional
 
-    return isinstance(module, nn.Conv2d) and (
-        module.groups == 1 or module.groups == module.in_channels == module.out_channels
-    )
+    if not hasattr(layer, "stride"):
+        return functional.linear(inputs, weights)
+    return functional.conv2d(inputs, weights, None, layer.stride, layer.padding, layer.dilation, layer.groups)

@@ -28,7 +28,7 @@ def simulate(graph: GraphModule, quantization: Quantization) -> None:
         graph.add_submodule(name, activation_rounding(quantization))
         with graph.graph.inserting_after(node):
             rounded = graph.graph.call_module(name, (node,))
-        node.replace_all_uses_with(rounded, delete_user_cb=lambda user, own=rounded: user is not own)  # type: ignore[misc]
+        node.replace_all_uses_with(rounded, delete_user_cb=lambda user, own=rounded: user is not own)
     graph.recompile()
 
 
@@ -46,7 +46,7 @@ def release(graph: GraphModule) -> None:
 
 
 def _is_rounded(graph: GraphModule, node: Node) -> bool:
-    """Tell whether the int8 graph rounds a node's output: all but what a ReLU alone reads, or that only moves values."""
+    """Tell whether the int8 graph rounds a node's output: not what a ReLU alone reads, nor what only moves values."""
     from torch import nn
 
     if node.op == "output" or node.op == "get_attr":
@@ -64,16 +64,12 @@ def weight_rounding(quantization: Quantization) -> Any:
     from torch.ao.quantization.observer import MinMaxObserver, PerChannelMinMaxObserver
 
     per_channel, signed = quantization.granularity == "per_channel", quantization.weights == "int8"
-    schemes = (
-        torch.per_tensor_affine,
-        torch.per_tensor_symmetric,
-        torch.per_channel_affine,
-        torch.per_channel_symmetric,
-    )
+    of_one = torch.per_tensor_symmetric if signed else torch.per_tensor_affine
+    of_each = torch.per_channel_symmetric if signed else torch.per_channel_affine
     most = REDUCED if quantization.reduce_range else 127
-    return FakeQuantize(
+    return FakeQuantize(  # type: ignore[no-untyped-call]
         observer=PerChannelMinMaxObserver if per_channel else MinMaxObserver,
-        qscheme=schemes[2 * per_channel + signed],
+        qscheme=of_each if per_channel else of_one,
         dtype=torch.qint8 if signed else torch.quint8,
         quant_min=-most if signed else 0,
         quant_max=most if signed else 255,
@@ -87,7 +83,7 @@ def activation_rounding(quantization: Quantization) -> Any:
     from torch.ao.quantization.observer import MovingAverageMinMaxObserver
 
     signed = quantization.activations == "int8"
-    return FakeQuantize(
+    return FakeQuantize(  # type: ignore[no-untyped-call]
         observer=MovingAverageMinMaxObserver,
         qscheme=torch.per_tensor_symmetric if quantization.symmetric else torch.per_tensor_affine,
         dtype=torch.qint8 if signed else torch.quint8,

@@ -1,0 +1,140 @@
+"""A data set that somebody names -> a card in the cache that says where it lies, and the data set itself.
+
+Its content is its identity: whoever has the same files anywhere has the same data set.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgebench import cache
+from edgebench.errors import CaseError, RequestError
+from edgebench.progress import Notice, Show, Step
+from edgebench.record import DataSet
+from edgebench.shelf import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from edgebench.images import Opened
+
+LOOK = 1000  # pictures between two words of progress
+NAMED = 3  # damaged pictures that a notice names
+
+
+def family(dataset: str) -> ModuleType:
+    """Return the plug-in of a data set's name: `image_folder` for `image_folder:val`.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    return load("datasets", dataset.partition(":")[0])
+
+
+def title(dataset: str) -> str:
+    """Return what a data set is called wherever it lies: `image_folder:val` for `image_folder:photos/val`."""
+    name, _, place = dataset.partition(":")
+    return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # links keep their names
+
+
+def adopt(dataset: str) -> DataSet:
+    """Find a data set by its path, or by the name that its path had; remember where it lies.
+
+    Raises:
+        RequestError: there is none, or it is not whole, or no longer what it was when its path was named.
+    """
+    name, _, place = dataset.partition(":")
+    plugin = family(dataset)
+    if not plugin.PLACE:
+        _require(not place, f"{name} is bundled; wanted --dataset {name}, found {dataset}")
+        return DataSet(name=name, sha256="", classes=plugin.CLASSES, path="")
+    _require(bool(place), f"wanted --dataset {name}:path, {plugin.PLACE}; found no path")
+    path = Path(os.path.abspath(place))  # noqa: PTH100  # as above
+    if not path.exists():
+        return _by_name(dataset)
+    opened = plugin.open(path)
+    card = DataSet(name=title(dataset), sha256=opened.sha256, classes=opened.classes, path=str(path))
+    known = cache.find(_stem(card.sha256), DataSet)
+    card = replace(card, damaged=known.damaged if known else None)
+    cache.put(_stem(card.sha256), card)
+    return card
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise RequestError(otherwise)
+
+
+def _by_name(dataset: str) -> DataSet:
+    """Find what was named before by the name that it got then."""
+    known = [card for card in cache.cards(DataSet) if card.name == dataset]
+    _require(bool(known), f"nothing is at {dataset.partition(':')[2]}; wanted {family(dataset).PLACE}")
+    try:
+        _open(known[-1])
+    except CaseError as error:
+        raise RequestError(str(error)) from error
+    return known[-1]
+
+
+def _stem(sha256: str) -> str:
+    return sha256[:16]
+
+
+def find(dataset: str, sha256: str) -> tuple[DataSet, Opened]:
+    """Return a data set's card and the data set, both as they were when its path was named.
+
+    Raises:
+        CaseError: it was moved or changed since.
+    """
+    if not sha256:
+        return DataSet(name=dataset, sha256="", classes=family(dataset).CLASSES, path=""), family(dataset).open(None)
+    card = cache.find(_stem(sha256), DataSet)
+    if card is None:
+        raise CaseError(f"nobody named the path of {dataset} on this machine; name it: --dataset {dataset}")
+    return card, _open(card)
+
+
+def _open(card: DataSet) -> Opened:
+    advice = "restore it, or name its path again"
+    if not Path(card.path).exists():
+        raise CaseError(f"{card.name} is no longer where it was; {advice}")
+    try:
+        opened: Opened = family(card.name).open(Path(card.path))
+    except RequestError as error:
+        said = str(error).replace(card.path, card.name)  # a record may hold this
+        raise CaseError(f"{card.name} changed since its path was named: {said}; {advice}") from error
+    if opened.sha256 != card.sha256:
+        raise CaseError(f"{card.name} changed since its path was named: other files or labels; {advice}")
+    return opened
+
+
+def damaged(dataset: str, sha256: str, show: Show) -> tuple[str, ...]:
+    """Name the pictures that cannot be decoded; all are looked at once, and the card remembers.
+
+    Raises:
+        CaseError: the data set was moved or changed, or none of it can be decoded.
+    """
+    card, opened = find(dataset, sha256)
+    total = sum(len(files.names) for files in opened.files)
+    if total and card.damaged is None:
+        card = replace(card, damaged=tuple(_look(card.name, opened, total, show)))
+        cache.put(_stem(sha256), card)
+    if card.damaged:
+        first = ", ".join(card.damaged[:NAMED])
+        text = f"{card.name}: {len(card.damaged)} of {total} images cannot be read and are left out: {first}"
+        show(Notice(text=text + (" ..." if len(card.damaged) > NAMED else "")))
+    return card.damaged or ()
+
+
+def _look(name: str, opened: Opened, total: int, show: Show) -> Iterator[str]:
+    done = 0
+    for files in opened.files:
+        for start in range(0, len(files.names), LOOK):
+            show(Step(activity="check", subject=f"{total} images of {name}", done=done, total=total))
+            part = range(start, min(start + LOOK, len(files.names)))
+            yield from files.damaged(part)
+            done += len(part)

@@ -1,0 +1,204 @@
+"""CIFAR-10 as its owners give it away: the binary or the Python version, as an archive or unpacked.
+
+The Python version is pickled; nothing in it is executed: only arrays of numbers, texts and lists are let through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import pickle
+import tarfile
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.errors import RequestError
+from edgebench.images import Opened
+from edgebench.spec import Preprocessing
+
+if TYPE_CHECKING:
+    from numpy import int64, uint8
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+CLASSES = 10
+SOURCE = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009"
+PLACE = "cifar-10-binary.tar.gz, cifar-10-python.tar.gz, or the folder inside"
+PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+AUGMENTATION = ("flip", "shift")
+TOOLS = ("pillow", "numpy")
+NOTE = (
+    "10,000 test images of 32x32 pixels: a higher resolution adds cost, not information. Calibrated with 500 of the"
+    " 50,000 others, trained on the rest."
+)
+
+SIDE, PIXELS = 32, 3 * 32 * 32
+CALIBRATION, SEED = 500, 0
+TEST = "test_batch"
+BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), TEST)
+FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
+ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz")
+Batch = tuple["NDArray[uint8]", "NDArray[int64]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnails:
+    """Colour pictures of 32x32 pixels, 3 KiB each: (N, 3, 32, 32)."""
+
+    pixels: NDArray[uint8]
+    labels: NDArray[int64]
+    white: float = 255.0
+
+    def name(self, index: int) -> str:
+        """Number it."""
+        return str(index)
+
+    def picture(self, index: int) -> Image:
+        """Return it as RGB."""
+        import numpy
+        from PIL.Image import fromarray
+
+        return fromarray(numpy.ascontiguousarray(self.pixels[index].transpose(1, 2, 0)))
+
+
+def open(place: Path | None) -> Opened:
+    """Find the six files, in an archive or a folder, and require every one to be whole.
+
+    Raises:
+        RequestError: it is no CIFAR-10, or not all of it.
+    """
+    assert place is not None
+    place = _inside(place)
+    sha256 = _sha256(place)
+    _part(place, sha256, "test")
+    return Opened(classes=CLASSES, sha256=sha256, part=lambda name: _part(place, sha256, name))
+
+
+@cache
+def _part(place: Path, sha256: str, name: str) -> Thumbnails:
+    """Read a split; the hash is what was read when it was asked for before."""
+    import numpy
+
+    parts = [batch for file, batch in _batches(place).items() if (file == TEST) == (name == "test")]
+    pixels, labels = (numpy.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    if name == "test":
+        return Thumbnails(pixels=pixels, labels=labels)
+    drawn = numpy.random.default_rng(SEED).permutation(len(labels))
+    first = min(CALIBRATION, max(1, len(labels) // 10))
+    chosen = drawn[:first] if name == "calibration" else drawn[first:]
+    return Thumbnails(pixels=pixels[chosen], labels=labels[chosen])
+
+
+def _inside(place: Path) -> Path:
+    """Find the archive or the folder of six files: it, or what it holds under its original name."""
+    if not place.is_dir():
+        return place
+    found = (place / name for name in (*FOLDERS, *ARCHIVES) if (place / name).exists())
+    return next(found, place)
+
+
+def _sha256(place: Path) -> str:
+    """Hash an archive, or the six files of a folder."""
+    digest = hashlib.sha256()
+    for file in [place] if place.is_file() else _files(place):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    suffix = ".bin" if (folder / f"{TEST}.bin").exists() else ""
+    files = [folder / f"{name}{suffix}" for name in BATCHES]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise RequestError(f"{folder} has no {missing[0]}: no CIFAR-10, or not all of it; wanted {PLACE}")
+    return files
+
+
+def _batches(place: Path) -> dict[str, Batch]:
+    """Read all six files."""
+    contents = _unpacked(place) if place.is_file() else {file.name: file.read_bytes() for file in _files(place)}
+    read = {Path(name).stem: _batch(f"{place}: {name}", content) for name, content in contents.items()}
+    if missing := [name for name in BATCHES if name not in read]:
+        raise RequestError(f"{place} has no {missing[0]}: no CIFAR-10, or not all of it; download it again")
+    return {name: read[name] for name in BATCHES}
+
+
+def _unpacked(archive: Path) -> dict[str, bytes]:
+    """Read the six files out of an archive; nothing is written."""
+    try:
+        with tarfile.open(archive) as tar:
+            members = [(Path(member.name), tar.extractfile(member)) for member in tar]
+            return {path.name: stream.read() for path, stream in members if stream and path.stem in BATCHES}
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        said = "cut off" if isinstance(error, EOFError) else type(error).__name__
+        raise RequestError(f"{archive}: no whole archive ({said}); wanted {PLACE}") from error
+
+
+def _batch(file: str, content: bytes) -> Batch:
+    """Read pixels, (N, 3, 32, 32), and labels, (N,)."""
+    import numpy
+
+    pixels, labels = _binary(file, content) if file.endswith(".bin") else _pickled(file, content)
+    if not len(labels) or labels.min() < 0 or labels.max() >= CLASSES:
+        raise RequestError(f"{file}: wanted labels of 0 to {CLASSES - 1}, found others; download it again")
+    return pixels.reshape(-1, 3, SIDE, SIDE), labels.astype(numpy.int64)
+
+
+def _binary(file: str, content: bytes) -> Batch:
+    """Read records of a label and 3072 pixels: all red ones, all green ones, all blue ones."""
+    import numpy
+
+    if not content or len(content) % (1 + PIXELS):
+        raise RequestError(f"{file}: wanted records of {1 + PIXELS} bytes, found {len(content)}; download it again")
+    records = numpy.frombuffer(content, numpy.uint8).reshape(-1, 1 + PIXELS)
+    return records[:, 1:], records[:, 0].astype(numpy.int64)
+
+
+def _pickled(file: str, content: bytes) -> Batch:
+    """Read `data` and `labels` of a pickled dictionary.
+
+    Raises:
+        RequestError: it holds more than numbers and texts, or is no such dictionary.
+    """
+    import numpy
+
+    try:
+        found = Unpickler(io.BytesIO(content), encoding="bytes").load()
+        fields = {key if isinstance(key, str) else key.decode(): value for key, value in found.items()}
+        pixels, labels = numpy.asarray(fields["data"], numpy.uint8), numpy.array(fields["labels"], numpy.int64)
+        if pixels.shape != (len(labels), PIXELS):
+            raise ValueError(f"{len(labels)} labels and data of {pixels.shape}")
+    except pickle.UnpicklingError as error:
+        raise RequestError(f"{file}: {error}, and nothing in it is executed; download it again") from error
+    except Exception as error:  # whatever a file that is cut off or made up leads to
+        raise RequestError(f"{file}: no whole batch of CIFAR-10 ({type(error).__name__}); download it again") from error
+    return pixels, labels
+
+
+class Unpickler(pickle.Unpickler):
+    """Lets through what arrays of numbers are pickled as, and refuses every other name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what a pickle calls by name."""
+        import numpy
+
+        core = importlib.import_module("numpy.core.multiarray" if numpy.__version__ < "2" else "numpy._core.multiarray")
+        allowed = {
+            ("numpy", "ndarray"): numpy.ndarray,
+            ("numpy", "dtype"): numpy.dtype,
+            ("numpy.core.multiarray", "_reconstruct"): core._reconstruct,
+            ("numpy._core.multiarray", "_reconstruct"): core._reconstruct,
+            ("_codecs", "encode"): _latin1,
+        }
+        if (module, name) not in allowed:
+            raise pickle.UnpicklingError(f"it wants {module}.{name}")
+        return allowed[module, name]
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Turn text into the bytes that Python 3 wrote as such in the old protocol."""
+    return text.encode("latin1")

@@ -1,0 +1,110 @@
+"""A picture and a recipe -> the values that a network takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgebench.errors import UnknownName
+from edgebench.spec import Preprocessing
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+# MobileNet's and Inception's evaluation in TF-Slim (inception_preprocessing.py, preprocess_for_eval); the first of a
+# TF-Slim network's 1001 outputs is the background.
+_TF = Preprocessing(
+    name="tf",
+    first="crop",
+    crop=0.875,
+    interpolation="plain bilinear",
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    label_offset=1,
+)
+# torchvision, references/classification/presets.py, ClassificationPresetEval: 256 over 224, whatever the resolution.
+_TORCHVISION = Preprocessing(
+    name="torchvision", first="resize", crop=0.875, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+)
+# VGG's and ResNet's in Caffe: the means of ImageNet's channels, blue first.
+_CAFFE = Preprocessing(
+    name="caffe", first="resize", shorter_side=256, white=255.0, channels="BGR", mean=(103.939, 116.779, 123.68)
+)
+PRESETS = {one.name: one for one in (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE)}
+
+
+def preset(name: str) -> Preprocessing:
+    """Return a recipe by name.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if name not in PRESETS:
+        raise UnknownName("preprocessing", name, tuple(PRESETS))
+    return PRESETS[name]
+
+
+def prepare(picture: Image, recipe: Preprocessing, resolution: int, white: float) -> NDArray[float32]:
+    """Return a picture as the recipe wants it, (3, R, R); its brightest pixel is `white`.
+
+    The picture is RGB of 8 bits, or grey in float, which becomes three equal channels.
+    """
+    import numpy
+
+    pixels = (
+        _resized(picture, resolution, recipe) if recipe.first == "resize" else _cropped(picture, resolution, recipe)
+    )
+    colours = pixels[..., :: -1 if recipe.channels == "BGR" else 1] if pixels.ndim == 3 else pixels[..., None]
+    scaled = colours.astype(numpy.float32) / numpy.float32(white / recipe.white)
+    values = (scaled - numpy.array(recipe.mean, "f4")) / numpy.array(recipe.std, "f4")
+    return numpy.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
+    """Resize the shorter side, then cut the centre out; sizes and offsets are rounded as torchvision does."""
+    import numpy
+
+    shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
+    width, height = (int(shorter * side / min(picture.size)) for side in picture.size)
+    left, top = round((width - resolution) / 2), round((height - resolution) / 2)
+    pixels = _interpolated(picture, width, height, recipe)
+    return numpy.asarray(pixels)[top : top + resolution, left : left + resolution]
+
+
+def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
+    """Cut the central share of each side out, rounded as tf.image.central_crop does, then resize it to a square."""
+    width, height = picture.size
+    left, top = (int((side - side * recipe.crop) / 2) for side in picture.size)
+    kept = picture.crop((left, top, width - left, height - top)) if left or top else picture
+    return _interpolated(kept, resolution, resolution, recipe)
+
+
+def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing) -> NDArray[float32]:
+    import numpy
+    from PIL.Image import Resampling
+
+    if recipe.interpolation == "plain bilinear":
+        return _plain_bilinear(numpy.asarray(picture, numpy.float32), width, height)
+    return numpy.asarray(picture.resize((width, height), Resampling.BILINEAR))
+
+
+def _plain_bilinear(pixels: NDArray[float32], width: int, height: int) -> NDArray[float32]:
+    """Resize as TensorFlow 1 does: four neighbours of x·W/w, whatever lies between them, from the upper left corner."""
+    for axis, side in enumerate((height, width)):
+        pixels = _along(pixels, axis, side)
+    return pixels
+
+
+def _along(pixels: NDArray[float32], axis: int, side: int) -> NDArray[float32]:
+    import numpy
+
+    places = numpy.arange(side) * (pixels.shape[axis] / side)
+    low = places.astype(int)
+    high = numpy.minimum(low + 1, pixels.shape[axis] - 1)
+    shares = (places - low).astype(numpy.float32)
+    shares = shares.reshape([-1 if one == axis else 1 for one in range(pixels.ndim)])
+    first, second = pixels.take(low, axis), pixels.take(high, axis)
+    between: NDArray[float32] = first + (second - first) * shares
+    return between
