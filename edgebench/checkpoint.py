@@ -59,7 +59,16 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
         state = _read(Path(path))
         classes = _require_fit(path, _shapes(state), name, width, resolution)
         torch.save(state, place)
-        return Weights(file="", sha256="", dataset="", recipe=Path(path).name, classes=classes, top1=0.0, images=0)
+        return Weights(
+            file="",
+            sha256="",
+            dataset="",
+            recipe=Path(path).name,
+            classes=classes,
+            top1=0.0,
+            images=0,
+            network=f"{name}-{width:g}@{resolution}",
+        )
 
     known = cache.find(stem, Weights)
     return (known if known and cache.is_intact(known) else cache.keep(stem, ".pt", Weights, make)), sha256

@@ -76,6 +76,42 @@ def run(
 
 
 @app.command()
+def train(
+    context: typer.Context,
+    sweep: Annotated[str, typer.Argument(help="A sweep, whose networks are trained: default, grid, my.toml.")] = "",
+    model: Annotated[str, typer.Option(help="Networks; instead of a sweep's.")] = "",
+    width: Annotated[str, typer.Option(help="Width multipliers.")] = "",
+    resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
+    dataset: Annotated[str, typer.Option(help="digits, image_folder:path, cifar10:path.")] = "",
+    preprocessing: Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; else the data set's own.")] = "",
+    epochs: Annotated[str, typer.Option(help="At the resolution itself; else at 32 px, then fine-tuned.")] = "",
+    optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "",
+    rate: Annotated[str, typer.Option(help="The highest learning rate; it falls along a cosine.")] = "",
+    batch: Annotated[str, typer.Option(help="Images a step.")] = "",
+    augmentation: Annotated[str, typer.Option(help="flip, shift, none; else the data set's own.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print what was trained as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a sweep's networks, unattended; what is trained already is kept, and a killed one goes on."""
+    from edgebench import pipeline, request, screen
+
+    options = request.training(context.params)
+    asked = request.sweep(sweep, context.params | {"batch": ""})  # that of the training, not of an inference
+    with screen.progress(quiet=quiet) as show:
+        trained = pipeline.train(asked, options, show)
+    screen.show_weights(trained.weights, json=json)
+    raise typer.Exit(SOME_FAILED if trained.failures else 0)
+
+
+@app.command()
+def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
+    """List the weights in the cache, and how good they were on their data sets."""
+    from edgebench import cache, record, screen
+
+    screen.show_weights(cache.cards(record.Weights), json=json)
+
+
+@app.command()
 def report(
     results: Annotated[Path, typer.Argument(help="A results folder, such as results/default.")],
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,

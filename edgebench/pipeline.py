@@ -9,6 +9,7 @@ from time import monotonic
 
 from edgebench import datasets, plan, report, store
 from edgebench import forecast as forecasting
+from edgebench import train as training
 from edgebench.connections import Connection
 from edgebench.datasets import why_no_accuracy
 from edgebench.deploy import connect, deploy
@@ -18,7 +19,7 @@ from edgebench.export import export
 from edgebench.journal import Journal
 from edgebench.measure import Job, measure
 from edgebench.progress import Notice, Show, Step
-from edgebench.record import Artifact, Deployment, Failure, Record, Session, Stop
+from edgebench.record import Artifact, Deployment, Failure, Record, Session, Stop, Weights
 from edgebench.reports import Table
 from edgebench.shelf import load
 from edgebench.spec import Case, Sweep, Target, Variant
@@ -55,6 +56,31 @@ def run(sweep: Sweep, show: Show) -> Outcome:
         finally:
             table = report.write(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
         return Outcome(table=table, interrupted=interrupted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Weights that were asked for, and why others are not there."""
+
+    weights: tuple[Weights, ...]
+    failures: tuple[str, ...]
+
+
+def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
+    """Train whatever of the sweep is not trained yet, each network once.
+
+    Raises:
+        RequestError: the sweep cannot be; nothing was trained.
+    """
+    variants, weights, failures = plan.to_train(sweep), list[Weights](), list[str]()
+    datasets.inspect(variants, show)
+    for variant in variants:
+        try:
+            weights.append(training.is_done(variant, options) or training.train(variant, show, options))
+        except CaseError as error:
+            failures.append(f"{variant.architecture}-{variant.width:g}@{variant.resolution}: {error}")
+            show(Notice(text=failures[-1]))
+    return Trained(weights=tuple(weights), failures=tuple(failures))
 
 
 def forecast(sweep: Sweep) -> tuple[forecasting.Forecast, ...]:

@@ -125,6 +125,36 @@ def _quantization(cell: Wanted, environment: Environment) -> Quantization:
     return replace(asked, reduce_range=asked.reduce_range or (asked.saturating and saturates(environment.facts)))
 
 
+def to_train(sweep: Sweep) -> tuple[Variant, ...]:
+    """Return the float variants of a sweep, whose weights serve every precision, runtime and target.
+
+    Raises:
+        RequestError: a name or size that cannot be.
+    """
+    check(sweep)
+    cells = list(sweep.wanted())
+    named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
+    for cell in cells:
+        build.check(cell.model, cell.width, cell.resolution)
+    return tuple(dict.fromkeys(_trained(cell, named[cell.dataset]) for cell in cells))
+
+
+def _trained(cell: Wanted, dataset: DataSet) -> Variant:
+    recipe = chosen_recipe(cell.dataset, cell.preprocessing)
+    return Variant(
+        architecture=cell.model,
+        width=cell.width,
+        resolution=cell.resolution,
+        precision=Precision.FP32,
+        classes=dataset.classes + (recipe.label_offset if recipe else 0),
+        weights=Weighting.TRAINED,
+        dataset=dataset.name,
+        dataset_sha256=dataset.sha256,
+        dataset_classes=dataset.classes if dataset.sha256 else 0,
+        preprocessing=recipe,
+    )
+
+
 def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
     """Return what the variant calls its weights, the hash of their file if any, and how many classes they answer."""
     if not checkpoint.is_file(cell.weights):
@@ -132,7 +162,7 @@ def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
             raise RequestError(
                 f"wanted {cell.classes} classes, found {own} in {catalogue.title(cell.dataset)} to train on"
             )
-        return cell.weights, "", cell.classes or own
+        return Weighting(cell.weights), "", cell.classes or own
     build.check(cell.model, cell.width, cell.resolution)
     weights, sha256 = checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution)
     return weights.recipe, sha256, weights.classes

@@ -20,6 +20,7 @@ class Weights:
 
     Attributes:
         images: that `top1`, a share, was counted on; 0 for a given file.
+        network: `mobilenet_v1-0.25@96`.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -31,6 +32,8 @@ class Weights:
     classes: int
     top1: float
     images: int
+    network: str = ""
+    preprocessing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from edgebench import store
+from edgebench.course import AUGMENTATIONS, OPTIMIZERS
 from edgebench.errors import RequestError, UnknownName
 from edgebench.quantization import parse
 from edgebench.spec import Model, Precision, Sweep
+from edgebench.train import BATCH, Options
 from edgebench.units import parse_duration
 
 DEFAULT = "default"
@@ -90,8 +93,41 @@ def sweep(given: str, flags: Mapping[str, str]) -> Sweep:
     return replace(start, **in_blocks, **on_top, models=models)
 
 
+def training(flags: Mapping[str, str]) -> Options:
+    """Read how a person wants networks trained.
+
+    Raises:
+        RequestError: a name or number that cannot be.
+    """
+    optimizer, rate = flags["optimizer"] or "adamw", flags["rate"] or "0"
+    if optimizer not in OPTIMIZERS:
+        raise UnknownName("optimizer", optimizer, tuple(OPTIMIZERS))
+    if not re.fullmatch(r"\d*\.?\d+(e-?\d+)?", rate) or not 0 <= float(rate) <= 1:
+        raise RequestError(f"wanted a --rate of at most 1, found {rate!r}")
+    batch = _whole("batch")(flags["batch"] or str(BATCH))
+    if batch < 2:
+        raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
+    return Options(
+        epochs=_whole("epochs")(flags["epochs"] or "0"),
+        optimizer=optimizer,
+        rate=float(rate),
+        batch=batch,
+        augmentation=_augmentation(flags["augmentation"]),
+        asked=True,
+    )
+
+
+def _augmentation(text: str) -> tuple[str, ...] | None:
+    """Read a comma list, `none`, or nothing said."""
+    kinds: tuple[str, ...] = _many(str)(text)
+    for kind in kinds:
+        if kind not in (*AUGMENTATIONS, "none"):
+            raise UnknownName("augmentation", kind, (*AUGMENTATIONS, "none"))
+    return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None
+
+
 def _read(fields: Mapping[str, tuple[str, Reader]], flags: Mapping[str, str]) -> dict[str, Any]:
-    return {field: read(flags[flag]) for flag, (field, read) in fields.items() if flags[flag]}
+    return {field: read(flags[flag]) for flag, (field, read) in fields.items() if flags.get(flag)}
 
 
 def _of_models(names: tuple[str, ...]) -> Sweep:

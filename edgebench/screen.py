@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
+from json import dumps
 from typing import TYPE_CHECKING
 
+from edgebench import tabulate
 from edgebench.errors import UnknownName
 from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
@@ -15,13 +16,14 @@ from edgebench.sheet import as_csv, as_json, markdown
 from edgebench.units import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
     from rich.table import Table as Grid
 
     from edgebench.forecast import Forecast
     from edgebench.progress import Show
+    from edgebench.record import Weights
     from edgebench.reports import Table
     from edgebench.sheet import Sheet
 
@@ -29,6 +31,8 @@ LOG_WIDTH = 1000
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
 _DISPENSABLE = (
+    "file",
+    "how",
     "load ms",
     "params M",
     "p90 ms",
@@ -111,7 +115,7 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
 
 def show_json(table: Table) -> None:
     """Print the table as one JSON object: `title`, `rows` with the columns of comparison.csv, `notes`."""
-    print(json.dumps(asdict(table), ensure_ascii=False))
+    print(dumps(asdict(table), ensure_ascii=False))
 
 
 def _console() -> Console:
@@ -128,6 +132,14 @@ def show_table(table: Table) -> None:
         _print(sheet, console)
     for note in table.notes:
         console.print(note, markup=False, style="dim")
+
+
+def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
+    """Print cards of weights as a table, or as a JSON list with all that they say."""
+    if json:
+        print(dumps([asdict(card) for card in cards], ensure_ascii=False))
+    else:
+        _print(tabulate.weights(cards), _console())
 
 
 def show_sheets(sheets: Iterable[Sheet], form: str) -> None:

@@ -7,6 +7,7 @@ from math import prod
 from edgebench import published
 from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer, describe
 from edgebench.errors import RequestError
+from edgebench.record import Weights
 from edgebench.sheet import Sheet
 from edgebench.shelf import load, names
 from edgebench.spec import Precision, check_size
@@ -48,6 +49,29 @@ def every_network() -> tuple[Sheet, ...]:
         for width in family.WIDTHS
     ]
     return (overview(described),)
+
+
+def weights(cards: Sequence[Weights]) -> Sheet:
+    """Lay out weights in the cache, and how good they were."""
+    return Sheet(
+        title="weights in the cache",
+        headings=("network", "data set", "preprocessing", "top-1 %", "images", "classes", "how", "file"),
+        rows=tuple(
+            (
+                card.network or card.file,
+                card.dataset or "-",
+                card.preprocessing or "-",
+                number(card.top1 * 100 if card.images else None, 1),
+                str(card.images or "-"),
+                str(card.classes),
+                card.recipe,
+                card.file,
+            )
+            for card in cards
+        ),
+        texts=frozenset({"network", "data set", "preprocessing", "how", "file"}),
+        notes=("Beside each file of trained weights lies its .svg: loss and accuracy over the epochs.",),
+    )
 
 
 def layers(described: Description) -> Sheet:

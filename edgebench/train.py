@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench import cache
+from edgebench import cache, curves
 from edgebench.build import SEED, accepts, build
 from edgebench.catalogue import family
+from edgebench.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, score
+from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
 from edgebench.describe import cost
 from edgebench.errors import CaseError
-from edgebench.progress import Show, Step
+from edgebench.progress import Notice, Show, Step
 from edgebench.record import Weights
 from edgebench.shelf import module
 from edgebench.spec import Variant, Weighting
@@ -23,15 +25,35 @@ from edgebench.spec import Variant, Weighting
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
-
 # Most of the learning happens once per width on small images; each resolution is then fine-tuned from it, which
 # costs a third of training it from the start.
-BASE_RESOLUTION, BASE_EPOCHS, BASE_RATE = 32, 12, 1e-2
-EPOCHS, RATE = 3, 4e-3
+BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
+RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # of the base, and of what is fine-tuned from it
 BATCH = 32
 MOST_MACS = 2e13  # of training: about an hour on two cores; what needs more is a case for other weights
-WEIGHT_DECAY = 1e-4
+MOST_MACS_ASKED = 5e14  # a day
+GPU_FACTOR = 300  # how much more a GPU does in that time
+SHOW_S = 5.0  # between two words of progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person asks of the training; what is left out follows from the network and the data set.
+
+    Attributes:
+        epochs: at the resolution itself, from the start; 0 for the two steps of base and fine-tuning.
+        asked: whether somebody waits for just this training: then it may take long.
+    """
+
+    epochs: int = 0
+    optimizer: str = "adamw"
+    rate: float = 0.0
+    batch: int = BATCH
+    augmentation: tuple[str, ...] | None = None
+    asked: bool = False
+
+
+UNASKED = Options()
 
 
 def find(variant: Variant) -> Weights | None:
@@ -42,28 +64,45 @@ def find(variant: Variant) -> Weights | None:
     return weights if weights and cache.is_intact(weights) else None
 
 
-def train(variant: Variant, show: Show) -> Weights:
+def train(variant: Variant, show: Show, options: Options = UNASKED) -> Weights:
     """Train the variant's network on its data set, fine-tuning from the base resolution of the same width.
 
     Raises:
-        CaseError: it is too large to train here.
+        CaseError: it is too large to train here, or there are no images to train on.
     """
-    if (macs := _macs(variant)) > MOST_MACS:
+    _require_small(variant, options)
+    if options.epochs or not _has_base(variant):
+        return _train(variant, None, _recipe(variant, options, is_tuned=False), show)
+    base = replace(variant, resolution=BASE_RESOLUTION)
+    start = find(base) or train(base, show, options)
+    return _train(variant, start, _recipe(variant, options, is_tuned=True), show)
+
+
+def is_done(variant: Variant, options: Options) -> Weights | None:
+    """Return the variant's weights if they are what the options ask for: any do where they ask for nothing."""
+    known = find(variant)
+    if known is None or options == replace(UNASKED, asked=options.asked):
+        return known
+    is_tuned = not options.epochs and _has_base(variant)
+    start = find(replace(variant, resolution=BASE_RESOLUTION)) if is_tuned else None
+    said = _said(variant, start, _recipe(variant, options, is_tuned=is_tuned))
+    return known if known.recipe == said else None
+
+
+def _require_small(variant: Variant, options: Options) -> None:
+    images = len(split(variant, "train"))
+    if images < options.batch:
+        raise CaseError(
+            f"{variant.dataset} has {images} images to train on, fewer than a batch of {options.batch}; add images"
+        )
+    epochs = options.epochs or (EPOCHS if _has_base(variant) else BASE_EPOCHS)
+    macs = 3.0 * cost(variant).macs * images * epochs  # forward, and twice that backward
+    most = (MOST_MACS_ASKED if options.asked else MOST_MACS) * (GPU_FACTOR if device() == "cuda" else 1)
+    if macs > most:
         raise CaseError(
             f"training {variant.architecture} at {variant.resolution} px takes {macs:.0e} multiply-adds, at most"
-            f" {MOST_MACS:.0e} are done unasked; use --weights random, or a file"
+            f" {most:.0e} are done {'here' if options.asked else 'unasked'}; use --weights random, or a file"
         )
-    base = replace(variant, resolution=BASE_RESOLUTION)
-    if not _has_base(variant):
-        return _train(variant, "", epochs=BASE_EPOCHS, rate=BASE_RATE, show=show)
-    start = find(base) or train(base, show)
-    return _train(variant, str(cache.path_of(start)), epochs=EPOCHS, rate=RATE, show=show)
-
-
-def _macs(variant: Variant) -> float:
-    """Estimate the multiply-adds of training: forward, and twice that backward, for every image and epoch."""
-    epochs = EPOCHS if _has_base(variant) else BASE_EPOCHS
-    return 3.0 * cost(variant).macs * len(split(variant, "train")) * epochs
 
 
 def _has_base(variant: Variant) -> bool:
@@ -73,38 +112,99 @@ def _has_base(variant: Variant) -> bool:
     return cost(replace(variant, resolution=BASE_RESOLUTION)).params == cost(variant).params
 
 
-def _train(variant: Variant, start: str, *, epochs: int, rate: float, show: Show) -> Weights:
-    import torch
+def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
+    own: tuple[str, ...] = family(variant.dataset).AUGMENTATION
+    return Recipe(
+        epochs=options.epochs or (EPOCHS if is_tuned else BASE_EPOCHS),
+        rate=options.rate or RATES[options.optimizer][is_tuned],
+        optimizer=options.optimizer,
+        batch=options.batch,
+        augmentation=own if options.augmentation is None else options.augmentation,
+    )
+
+
+def _said(variant: Variant, start: Weights | None, recipe: Recipe) -> str:
+    """Say how weights were made, from the start on."""
+    before = f"{start.recipe.partition(';')[0]}, then " if start else ""
+    varied = f", images {' and '.join(recipe.augmentation)}" if recipe.augmentation else ""
+    shared = f"; {OPTIMIZERS[recipe.optimizer]}, one cycle, batch {recipe.batch}, weight decay {WEIGHT_DECAY:g}{varied}"
+    where = "one thread" if device() == "cpu" else "a GPU"
+    return (
+        f"{before}{recipe.epochs} epochs at {variant.resolution} px, rate {recipe.rate:g}{shared}, seed {SEED}, {where}"
+    )
+
+
+def _train(variant: Variant, start: Weights | None, recipe: Recipe, show: Show) -> Weights:
+    """Train, and keep the weights, with a drawing of how it went beside them."""
+    said = _said(variant, start, recipe)
+    stem = _stem(variant)
 
     def make(path: Path) -> Weights:
+        import torch
+
         # One thread: the same weights on any number of cores, and no threads that wait for each other on a busy one.
         torch.set_num_threads(1)
-        network = build(variant, start)
-        _fit(network, variant, epochs, rate, show)
-        correct, images = _score(network, variant)
+        network = build(variant, str(cache.path_of(start)) if start else "")
+        course = Course(
+            network=network, recipe=recipe, images=split(variant, "train"), held_out=split(variant, "calibration")
+        )
+        _run(course, variant, said, cache.folder("training") / f"{stem}.pt", show)
+        test = split(variant, "test")
+        correct = score(network, test, recipe.batch)
         buffer = BytesIO()  # torch's own writer has no clear error for a full disk
-        torch.save(network.state_dict(), buffer)
+        torch.save(network.cpu().state_dict(), buffer)
         path.write_bytes(buffer.getvalue())
+        cache.write(cache.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
         return Weights(
             file="",
             sha256="",
             dataset=variant.dataset,
-            recipe=_recipe(variant),
+            preprocessing=str(preprocessing(variant)),
+            network=_name(variant),
+            recipe=said,
             classes=variant.classes,
-            top1=correct / images,
-            images=images,
+            top1=correct / len(test),
+            images=len(test),
         )
 
-    return cache.keep(_stem(variant), ".pt", Weights, make)
+    weights = cache.keep(stem, ".pt", Weights, make)
+    (cache.folder("training") / f"{stem}.pt").unlink(missing_ok=True)
+    return weights
 
 
-def _recipe(variant: Variant) -> str:
-    has_base = _has_base(variant)
-    first = BASE_RESOLUTION if has_base else variant.resolution
-    base = f"{BASE_EPOCHS} epochs at {first} px, rate {BASE_RATE:g}"
-    tuned = f", then {EPOCHS} epochs at {variant.resolution} px, rate {RATE:g}" if has_base else ""
-    shared = f"; AdamW, one cycle, batch {BATCH}, weight decay {WEIGHT_DECAY:g}, seed {SEED}, one thread"
-    return base + tuned + shared
+def _run(course: Course, variant: Variant, note: str, kept: Path, show: Show) -> None:
+    """Go through the epochs that are left; each one is kept as it ends."""
+    course.go_on(kept, note)
+    total, before = course.recipe.epochs, len(course.epochs)
+    if before:
+        show(Notice(text=f"{_name(variant)} goes on after epoch {before} of {total}"))
+    started = shown = monotonic()
+    for epoch in range(before, total):
+        show(_step(variant, epoch, total, 0.0, (epoch - before), monotonic() - started))
+        for done in course.epoch():
+            if monotonic() - shown > SHOW_S:
+                shown = monotonic()
+                part = done / course.steps
+                show(_step(variant, epoch, total, part, epoch - before + part, shown - started))
+        course.keep(kept, note)
+
+
+def _step(variant: Variant, epoch: int, total: int, part: float, done: float, spent_s: float) -> Step:
+    left_s = spent_s / done * (total - epoch - part) if done else None
+    return Step(activity="train", subject=_name(variant), done=epoch, total=total, left_s=left_s)
+
+
+def _name(variant: Variant) -> str:
+    return f"{variant.architecture}-{variant.width:g}@{variant.resolution}"
+
+
+def _drawing(course: Course, variant: Variant) -> str:
+    lines = {
+        "loss": [epoch.loss for epoch in course.epochs],
+        "top-1 in training": [epoch.top1 for epoch in course.epochs],
+        "top-1 held out": [epoch.held_out for epoch in course.epochs],
+    }
+    return curves.draw(f"{_name(variant)} on {variant.dataset}", lines)
 
 
 def _stem(variant: Variant) -> str:
@@ -113,52 +213,9 @@ def _stem(variant: Variant) -> str:
         **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
         "source": cache.source(
-            module("architectures", variant.architecture), *sources(variant.dataset), "build", "train"
+            module("architectures", variant.architecture), *sources(variant.dataset), "build", "course", "train"
         ),
         "torch": version("torch"),
     }
     dataset = re.sub(r"[^\w.-]", "-", variant.dataset)
-    return f"{variant.architecture}-{variant.width:g}@{variant.resolution}-{dataset}-{cache.key(parts)}"
-
-
-def _fit(network: nn.Module, variant: Variant, epochs: int, rate: float, show: Show) -> None:
-    import torch
-
-    images = split(variant, "train")
-    labels = torch.from_numpy(images.labels)
-    order = torch.Generator().manual_seed(SEED)
-    # Depthwise layers train a third faster with channels last.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
-    if len(images) < BATCH:
-        raise CaseError(f"{variant.dataset} has {len(images)} images to train on, fewer than a batch of {BATCH}")
-    steps = len(images) // BATCH  # the last, smaller batch is left out: batch norm wants full ones
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
-    network.train()
-    started = monotonic()
-    for epoch in range(epochs):
-        show(_epoch(variant, epoch, epochs, monotonic() - started))
-        drawn = torch.randperm(len(images), generator=order)[: steps * BATCH]
-        for pixels, answers in zip(images.batches(BATCH, drawn.numpy()), labels[drawn].view(steps, BATCH), strict=True):
-            inputs = torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last)
-            loss = torch.nn.functional.cross_entropy(network(inputs), answers)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-    network.eval()
-
-
-def _epoch(variant: Variant, done: int, total: int, spent_s: float) -> Step:
-    left_s = spent_s / done * (total - done) if done else None
-    subject = f"{variant.architecture}-{variant.width:g}@{variant.resolution}"
-    return Step(activity="train", subject=subject, done=done, total=total, left_s=left_s)
-
-
-def _score(network: nn.Module, variant: Variant) -> tuple[int, int]:
-    import torch
-
-    images = split(variant, "test")
-    with torch.inference_mode():
-        answers = torch.cat([network(torch.from_numpy(batch)).argmax(1) for batch in images.batches(BATCH)])
-    return int((answers.numpy() == images.labels).sum()), len(images)
+    return f"{_name(variant)}-{dataset}-{cache.key(parts)}"

@@ -4,7 +4,7 @@ import pytest
 
 from edgebench import plan
 from edgebench.errors import RequestError, UnknownName
-from edgebench.spec import Model, Precision, Runtime, Sweep
+from edgebench.spec import Model, Precision, Runtime, Sweep, Weighting
 from tests.conftest import environment
 
 SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
@@ -50,3 +50,33 @@ def test_a_runtime_that_the_target_lacks_is_refused() -> None:
         plan.cases(SWEEP.wanted(), missing)
     with pytest.raises(UnknownName, match="no runtime of target cpu 'onnxruntime'"):
         plan.cases(SWEEP.wanted(), replace(environment(), runtimes={}))
+
+
+def test_a_word_from_a_file_is_the_same_weights_as_the_default() -> None:
+    written = replace(SWEEP, weights="random")
+    default = replace(SWEEP, weights=Weighting.RANDOM)
+    assert [repr(case) for case in plan.cases(written.wanted(), environment())] == [
+        repr(case) for case in plan.cases(default.wanted(), environment())
+    ]
+
+
+def test_each_network_of_a_sweep_is_trained_once_whatever_measures_it() -> None:
+    sweep = replace(
+        SWEEP, models=(Model(name="mobilenet_v1", widths=(0.25, 0.5)),), threads=(1, 2), resolutions=(32, 64)
+    )
+    variants = plan.to_train(sweep)
+    assert [(one.width, one.resolution, one.precision) for one in variants] == [
+        (0.25, 32, Precision.FP32), (0.25, 64, Precision.FP32), (0.5, 32, Precision.FP32), (0.5, 64, Precision.FP32),
+    ]  # fmt: skip
+
+
+def test_what_is_trained_is_what_a_run_looks_for() -> None:
+    for preprocessing in ("", "tf"):
+        sweep = replace(SWEEP, precisions=(Precision.FP32,), preprocessing=preprocessing)
+        (case,) = plan.cases(sweep.wanted(), environment())
+        assert [repr(one) for one in plan.to_train(sweep)] == [repr(case.variant)]
+
+
+def test_an_unknown_preprocessing_is_refused() -> None:
+    with pytest.raises(UnknownName, match="no preprocessing 'tensorflow'"):
+        plan.check(replace(SWEEP, preprocessing="tensorflow"))

@@ -5,6 +5,7 @@ import pytest
 from edgebench import request
 from edgebench.errors import RequestError
 from edgebench.spec import Model, Precision, Sweep, Weighting
+from edgebench.train import Options
 
 FLAGS = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
 
@@ -31,13 +32,15 @@ def test_models_make_a_sweep_of_their_own_named_after_them() -> None:
 def test_every_flag_replaces_what_it_names() -> None:
     sweep = asked(
         target="cpu,null", precision="int8", runtime="null", threads="1,2", batch="4", weights="random",
-        dataset="null", preset="quick", time_limit="90s", name="mine", width="1", resolution="32,64",
+        dataset="null", preprocessing="tf", preset="quick", time_limit="90s", name="mine", width="1",
+        resolution="32,64",
     )  # fmt: skip
     cells = list(sweep.wanted())
     assert {cell.target for cell in cells} == {"cpu", "null"}
     assert {cell.threads for cell in cells} == {1, 2}
     assert {(cell.precision, cell.runtime, cell.batch) for cell in cells} == {(Precision.INT8, "null", 4)}
     assert {(cell.weights, cell.dataset, cell.width) for cell in cells} == {(Weighting.RANDOM, "null", 1.0)}
+    assert {cell.preprocessing for cell in cells} == {"tf"}
     assert {cell.resolution for cell in cells} == {32, 64}
     assert (sweep.preset, sweep.time_limit, sweep.name) == ("quick", "90s", "mine")
 
@@ -68,3 +71,32 @@ def test_a_flag_that_cannot_be_is_refused(flags: dict[str, str], message: str) -
 def test_a_sweep_and_models_exclude_each_other() -> None:
     with pytest.raises(RequestError, match="wanted a sweep or --model, found both"):
         asked("grid", model="mobilenet_v1")
+
+
+TRAINING = ("epochs", "optimizer", "rate", "batch", "augmentation")
+
+
+def test_training_is_asked_for_in_the_words_of_the_field() -> None:
+    nothing = request.training(dict.fromkeys(TRAINING, ""))
+    assert nothing == Options(asked=True)
+    said = {"epochs": "40", "optimizer": "sgd", "rate": "5e-2", "batch": "128", "augmentation": "shift,flip"}
+    assert request.training(said) == Options(
+        epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), asked=True
+    )
+    assert request.training(dict.fromkeys(TRAINING, "") | {"augmentation": "none"}).augmentation == ()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("epochs", "few", "wanted a whole number for --epochs, found 'few'"),
+        ("optimizer", "adam", "no optimizer 'adam' .*did you mean 'adamw'"),
+        ("rate", "nan", "wanted a --rate of at most 1, found 'nan'"),
+        ("rate", "3", "wanted a --rate of at most 1, found '3'"),
+        ("batch", "1", "wanted a --batch of 2 and more to train with, found 1"),
+        ("augmentation", "flop", "no augmentation 'flop' .*did you mean 'flip'"),
+    ],
+)
+def test_training_that_cannot_be_is_refused(flag: str, value: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        request.training(dict.fromkeys(TRAINING, "") | {flag: value})

@@ -10,7 +10,7 @@ from edgebench.errors import UnknownName
 PROMISED = {
     "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
     "connections": ("open",),
-    "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "NOTE", "TOOLS", "open"),
+    "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open"),
     "formats": ("SUFFIX", "TOOLS", "refuses", "write"),
     "reports": ("FILE", "render"),
     "runtimes": ("FORMAT", "OPTIONS", "WARMS_UP", "version", "prepare", "open"),

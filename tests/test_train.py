@@ -1,9 +1,12 @@
+from xml.etree import ElementTree
+
 import pytest
 
 from edgebench import cache, train
 from edgebench.errors import CaseError
-from edgebench.progress import Step
+from edgebench.progress import Notice, Show, Step
 from edgebench.spec import Weighting
+from edgebench.train import Options
 from tests.conftest import variant
 
 pytestmark = pytest.mark.slow
@@ -25,7 +28,7 @@ def test_training_is_seeded_cached_and_says_what_it_did() -> None:
     assert first.recipe.startswith("2 epochs at 32 px, rate 0.01, then 1 epochs at 40 px")
     assert (first.dataset, first.images) == ("digits", 600)
     assert first.top1 > 0.2  # ten classes: chance is 0.1, and three epochs already know more
-    assert [(step.subject, step.done, step.total) for step in told] == [
+    assert list(dict.fromkeys((step.subject, step.done, step.total) for step in told)) == [
         ("mobilenet_v1-0.25@32", 0, 2),
         ("mobilenet_v1-0.25@32", 1, 2),
         ("mobilenet_v1-0.25@40", 0, 1),
@@ -48,3 +51,92 @@ def test_damaged_weights_are_not_used() -> None:
     with cache.path_of(weights).open("ab") as stream:
         stream.write(b"x")
     assert train.find(SMALL) is None
+
+
+LENET = variant("lenet5", 1.0, 32, weights=Weighting.TRAINED)
+VARIED = Options(epochs=3, optimizer="sgd", batch=64, augmentation=("flip", "shift"))
+
+
+def killed_in(epoch: int) -> Show:
+    """Interrupt the training when it comes to an epoch."""
+
+    def show(event: Step | Notice) -> None:
+        if isinstance(event, Step) and event.done == epoch:
+            raise KeyboardInterrupt
+
+    return show
+
+
+@pytest.mark.parametrize("options", [Options(epochs=3), VARIED])
+def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
+    options: Options, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Step | Notice] = []
+    with pytest.raises(KeyboardInterrupt):
+        train.train(LENET, killed_in(2), options)
+    assert train.find(LENET) is None
+    resumed = train.train(LENET, told.append, options)
+    assert told[0] == Notice(text="lenet5-1@32 goes on after epoch 2 of 3")
+    assert list(cache.folder("training").iterdir()) == []
+    monkeypatch.setenv(cache.HOME_VARIABLE, str(tmp_path_factory.mktemp("another-cache")))
+    assert train.train(LENET, lambda _: None, options) == resumed
+
+
+def test_what_was_kept_of_another_recipe_is_not_gone_on_with() -> None:
+    told: list[Step | Notice] = []
+    with pytest.raises(KeyboardInterrupt):
+        train.train(LENET, killed_in(1), Options(epochs=3))
+    train.train(LENET, told.append, Options(epochs=2))
+    assert not any(isinstance(event, Notice) for event in told)
+
+
+def test_a_damaged_checkpoint_means_training_from_the_start() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train.train(LENET, killed_in(1), Options(epochs=2))
+    (kept,) = cache.folder("training").iterdir()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert train.train(LENET, lambda _: None, Options(epochs=2)).top1 > 0.2
+
+
+def test_what_was_asked_for_is_trained_once_and_something_else_anew() -> None:
+    weights = train.train(LENET, lambda _: None, VARIED)
+    assert "SGD, one cycle, batch 64, weight decay 0.0001, images flip and shift" in weights.recipe
+    assert train.is_done(LENET, VARIED) == train.is_done(LENET, Options(asked=True)) == weights
+    assert train.is_done(LENET, Options(epochs=2)) is None
+
+
+def test_the_curves_are_drawn_beside_the_weights() -> None:
+    weights = train.train(LENET, lambda _: None, Options(epochs=3))
+    drawing = ElementTree.parse(cache.path_of(weights).with_suffix(".svg")).getroot()
+    lines = drawing.findall("{http://www.w3.org/2000/svg}polyline")
+    assert [len(line.attrib["points"].split()) for line in lines] == [3, 3, 3]
+    assert "lenet5-1@32 on digits" in "".join(drawing.itertext())
+
+
+def test_time_left_is_told_once_an_epoch_is_done() -> None:
+    told: list[Step | Notice] = []
+    train.train(LENET, told.append, Options(epochs=2))
+    left = [event.left_s for event in told if isinstance(event, Step) and event.done == 1]
+    assert left and all(value is not None and value > 0 for value in left)
+
+
+def test_images_are_varied_within_their_frame() -> None:
+    import torch
+
+    from edgebench.course import augmented
+
+    images = torch.arange(2 * 3 * 16 * 16, dtype=torch.float32).reshape(2, 3, 16, 16)
+    random = torch.Generator().manual_seed(1)
+    assert torch.equal(augmented(images, (), random), images)
+    flipped = augmented(images.repeat(50, 1, 1, 1), ("flip",), random)
+    share = sum(torch.equal(one, images[place % 2].flip(2)) for place, one in enumerate(flipped)) / 100
+    assert 0.3 < share < 0.7
+    shifted = augmented(images, ("shift",), random)
+    assert shifted.shape == images.shape
+    assert set(shifted.flatten().tolist()) <= set(images.flatten().tolist())
+
+
+def test_the_drawing_is_well_formed_whatever_it_is_called() -> None:
+    from edgebench.curves import draw
+
+    ElementTree.fromstring(draw("a < b & c", {"loss": [0.0], "top-1 <5>": [0.5, 0.25]}))

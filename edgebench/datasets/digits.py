@@ -23,6 +23,7 @@ CLASSES = 10
 SOURCE = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998, as bundled with scikit-learn"
 PLACE = ""
 PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+AUGMENTATION: tuple[str, ...] = ()  # a mirrored digit is another one
 TOOLS = ("scikit-learn", "pillow", "numpy")
 NOTE = (
     "600 test images of handwritten digits. They have 8x8 pixels: a higher resolution adds cost, not information,"

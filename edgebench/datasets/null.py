@@ -20,6 +20,7 @@ SOURCE = "made here"
 PLACE = ""
 PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.0, 0.0, 0.0))
 NOTE = "ten grey images of one class."
+AUGMENTATION: tuple[str, ...] = ()
 TOOLS: tuple[str, ...] = ()
 IMAGES = 10
 

@@ -1,0 +1,162 @@
+"""A network and labelled images -> epochs of learning, kept after each one so that a kill undoes little."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from edgebench import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from edgebench.images import Images
+
+SEED = 0
+WEIGHT_DECAY, MOMENTUM = 1e-4, 0.9
+OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
+AUGMENTATIONS = ("flip", "shift")
+SHIFT = 8  # a shift is at most this part of the side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to train: one cycle of the rate, up and down along cosines.
+
+    Attributes:
+        augmentation: `flip` half of the images, `shift` each by up to an eighth of its side.
+    """
+
+    epochs: int
+    rate: float
+    optimizer: str = "adamw"
+    batch: int = 32
+    augmentation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """What an epoch came to: its mean loss, and the shares of right answers in training and on held-out images."""
+
+    loss: float
+    top1: float
+    held_out: float
+
+
+@dataclass(kw_only=True)
+class Course:
+    """A network on its way through a recipe, and all that is needed to go on from there."""
+
+    network: nn.Module
+    recipe: Recipe
+    images: Images
+    held_out: Images
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        import torch
+
+        self.device = device()
+        # Depthwise layers train a third faster with channels last.
+        self.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.random = torch.Generator().manual_seed(SEED)
+        self.steps = (
+            len(self.images) // self.recipe.batch
+        )  # the smaller last one is left out: batch norm wants full ones
+        self.optimizer = self._optimizer()
+        total = self.recipe.epochs * self.steps
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, self.recipe.rate, total_steps=total)
+
+    def _optimizer(self) -> Any:
+        import torch
+
+        momentum = {"momentum": MOMENTUM, "nesterov": True} if self.recipe.optimizer == "sgd" else {}
+        kind = getattr(torch.optim, OPTIMIZERS[self.recipe.optimizer])
+        parameters = self.network.parameters()
+        return kind(parameters, lr=self.recipe.rate, weight_decay=WEIGHT_DECAY, fused=True, **momentum)
+
+    def epoch(self) -> Iterator[int]:
+        """Learn from every image once; yield after each batch how many there were."""
+        import torch
+
+        batch, loss_sum, right = self.recipe.batch, 0.0, 0
+        drawn = torch.randperm(len(self.images), generator=self.random)[: self.steps * batch]
+        labels = torch.from_numpy(self.images.labels)[drawn].view(self.steps, batch).to(self.device)
+        self.network.train()
+        for done, pixels in enumerate(self.images.batches(batch, drawn.numpy())):
+            inputs = augmented(torch.from_numpy(pixels), self.recipe.augmentation, self.random)
+            outputs = self.network(inputs.to(self.device).contiguous(memory_format=torch.channels_last))
+            loss = torch.nn.functional.cross_entropy(outputs, labels[done])
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.schedule.step()
+            loss_sum, right = loss_sum + loss.item(), right + int((outputs.argmax(1) == labels[done]).sum())
+            yield done + 1
+        held_out = score(self.network, self.held_out, batch) / len(self.held_out)
+        seen = Epoch(loss=loss_sum / self.steps, top1=right / (self.steps * batch), held_out=held_out)
+        self.epochs.append(seen)
+
+    def keep(self, path: Path, note: str) -> None:
+        """Write down how far it has come, under a note of what it is."""
+        import torch
+
+        state = {name: getattr(self, name).state_dict() for name in ("network", "optimizer", "schedule")}
+        random = {"order": self.random.get_state(), "torch": torch.get_rng_state()}
+        buffer = BytesIO()
+        torch.save({"note": note, **state, **random, "epochs": [asdict(one) for one in self.epochs]}, buffer)
+        cache.write(path, buffer.getvalue())
+
+    def go_on(self, path: Path, note: str) -> None:
+        """Take up what was kept under the same note, if it can be read."""
+        import torch
+
+        try:
+            kept = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:  # none, or one that a full disk cut off: then from the start
+            return
+        if kept["note"] != note:
+            return
+        for name in ("network", "optimizer", "schedule"):
+            getattr(self, name).load_state_dict(kept[name])
+        self.random.set_state(kept["order"])
+        torch.set_rng_state(kept["torch"])
+        self.epochs = [Epoch(**one) for one in kept["epochs"]]
+
+
+def device() -> str:
+    """Name where networks learn here: a GPU if there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def augmented(images: Tensor, kinds: tuple[str, ...], random: Any) -> Tensor:
+    """Return the images as the recipe varies them; edges are mirrored."""
+    import torch
+
+    count, _, _, side = images.shape
+    if "flip" in kinds:
+        flipped = torch.rand(count, generator=random) < 0.5
+        images = torch.where(flipped[:, None, None, None], images.flip(3), images)
+    if "shift" in kinds and (most := side // SHIFT):
+        padded = torch.nn.functional.pad(images, (most,) * 4, mode="reflect")
+        corners = torch.randint(0, 2 * most + 1, (count, 2), generator=random).tolist()
+        cut = [image[:, y : y + side, x : x + side] for image, (y, x) in zip(padded, corners, strict=True)]
+        images = torch.stack(cut)
+    return images
+
+
+def score(network: nn.Module, images: Images, batch: int) -> int:
+    """Count the images that the network gets right."""
+    import torch
+
+    network.eval()
+    where = next(network.parameters()).device
+    with torch.inference_mode():
+        answers = [network(torch.from_numpy(part).to(where)).argmax(1).cpu() for part in images.batches(batch)]
+    return int((torch.cat(answers).numpy() == images.labels).sum())
