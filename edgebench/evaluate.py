@@ -8,14 +8,14 @@ from functools import lru_cache
 from math import log10
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench import cache
 from edgebench.datasets import split
 from edgebench.record import Accuracy
 
 if TYPE_CHECKING:
-    from numpy import float32
+    from numpy import float32, int64
     from numpy.typing import NDArray
 
     from edgebench.connections import Connection
@@ -57,7 +57,18 @@ def evaluate(
         parent_sha256=parent.sha256 if parent else "",
         agreement=agreement(reference, outputs) if reference is not None else None,
         sqnr_db=sqnr_db(reference, outputs) if reference is not None else None,
+        correct_top5=int((labels[:, None] == outputs.argsort(1)[:, -5:]).any(1).sum()),
+        **_paired(labels, reference, outputs),
     )
+
+
+def _paired(labels: NDArray[int64], reference: NDArray[float32] | None, outputs: NDArray[float32]) -> dict[str, Any]:
+    """Count the images that the float parent answers right, and those that one of the two does alone."""
+    if reference is None:
+        return {}
+    parent, this = reference.argmax(1) == labels, outputs.argmax(1) == labels
+    only_parent, only_this = int((parent & ~this).sum()), int((this & ~parent).sum())
+    return {"parent_correct": int(parent.sum()), "only_parent": only_parent, "only_this": only_this}
 
 
 @lru_cache(maxsize=1)  # a float file is often followed by its int8 ones, which compare with it

@@ -6,7 +6,7 @@ A journal holds what was seen; what it means (medians, intervals, verdicts) is c
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from edgebench.spec import Case, Purpose, Quantization, Runtime, Workload
+from edgebench.spec import Case, Purpose, Quantization, Runtime, Variant, Workload
 
 VERSION: Literal[1] = 1  # of the journal's lines; a reader refuses newer ones
 
@@ -33,6 +33,24 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerNoise:
+    """What one operator of an int8 graph does to the signal, against the float graph on a few calibration images.
+
+    Attributes:
+        name: of the network's layer, as `edgebench describe` has it.
+        sqnr_db: signal to quantization noise at its output, dB; None where nothing differs.
+        lost_db: how much less that is than at its inputs; negative where noise averages out.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    name: str
+    operator: str
+    sqnr_db: float | None
+    lost_db: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A deployable file and the facts that were true when it was made.
 
@@ -40,6 +58,9 @@ class Artifact:
         file: its name in the cache.
         float_nodes: operators with weights that an int8 graph still computes in float, by name.
         made_by: everything that shaped the file: source hashes, weights, tool versions.
+        of: the variant itself; None on cards made before it was kept.
+        integer_share: of an int8 file's multiply-adds, those that its runtime computes in integers.
+        layers: of an int8 file, what each does to the signal, in the graph's order.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -56,6 +77,14 @@ class Artifact:
     quantization: Quantization | None
     float_nodes: tuple[str, ...]
     made_by: dict[str, str]
+    of: Variant | None = None
+    integer_share: float | None = None
+    layers: tuple[LayerNoise, ...] = ()
+
+    @property
+    def noisiest(self) -> LayerNoise | None:
+        """The layer in which most of the signal drowns."""
+        return max(self.layers, key=lambda layer: layer.lost_db, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +219,9 @@ class Accuracy:
     Attributes:
         parent_sha256: the float artifact that `agreement` (share of equal top-1 answers) and `sqnr_db` (signal to
             quantization noise of the outputs, dB) compare with; empty for a float artifact.
+        correct_top5: images whose label is among the five largest outputs.
+        parent_correct: images that the float artifact answers right; `only_parent` of them are wrong here, and
+            `only_this` are right here alone.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -205,6 +237,10 @@ class Accuracy:
     parent_sha256: str = ""
     agreement: float | None = None
     sqnr_db: float | None = None
+    correct_top5: int | None = None
+    parent_correct: int | None = None
+    only_parent: int | None = None
+    only_this: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
