@@ -102,6 +102,13 @@ def find(stem: str, card_type: type[C]) -> C | None:
         return None
 
 
+def cards(card_type: type[C]) -> tuple[C, ...]:
+    """Return every card of a kind that can be read, by name."""
+    place = home() / _FOLDERS[card_type]
+    found = (find(path.name.removesuffix(CARD), card_type) for path in sorted(place.glob(f"*{CARD}")))
+    return tuple(card for card in found if card)
+
+
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
     """Replace a file whole: a reader sees the old content or the new.
 
