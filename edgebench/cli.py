@@ -140,6 +140,25 @@ def describe(
     screen.show_sheets(sheets, format)
 
 
+@app.command()
+def evaluate(
+    artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
+    target: Annotated[str, typer.Option(help="The machine whose runtime answers.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="Threads an inference may use.")] = 1,
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Show how far to trust an artifact: its accuracy, what int8 changed, which layer costs most, what stayed float."""
+    from edgebench import audit, pipeline, screen
+
+    form = "json" if json else format
+    screen.require_form(form)
+    with screen.progress(quiet=quiet) as show:
+        card, accuracy = pipeline.evaluate(artifact, target, threads, show)
+    screen.show_sheets(audit.sheets(card, accuracy), form)
+
+
 def main() -> None:
     """Run the command line; what edgebench raises on purpose is one line on standard error."""
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench import cache, checkpoint, train
@@ -11,7 +13,7 @@ from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import sources, split
 from edgebench.describe import cost
-from edgebench.errors import CaseError, EdgebenchError
+from edgebench.errors import CaseError, EdgebenchError, RequestError, UnknownName
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import Artifact
@@ -20,12 +22,12 @@ from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy import float32
     from numpy.typing import NDArray
     from torch import nn
 
+    from edgebench.formats import Written
     from edgebench.record import Weights
     from edgebench.spec import Variant
 
@@ -36,6 +38,39 @@ def find(variant: Variant, form: str) -> Artifact | None:
     if weights is None and variant.weights not in (Weighting.RANDOM, Weighting.NONE):
         return None
     return cache.find(_stem(variant, _made_by(variant, form, weights)), Artifact)
+
+
+def named(asked: str) -> Artifact:
+    """Return the one cached artifact that is meant by a variant's name or a file's, whole or cut off in its hash.
+
+    Raises:
+        RequestError: there is none, and how to make it; or several, and their names.
+    """
+    known = [card for card in cache.cards(Artifact) if card.of]
+    meant = [card for card in known if _is_meant(card, asked.replace("/", "-").removesuffix(Path(card.file).suffix))]
+    today = [card for card in meant if card.of and find(card.of, card.format) == card]  # an older edgebench left others
+    found = today or meant
+    if not found:
+        raise _missing(asked, tuple(dict.fromkeys(card.variant for card in known)))
+    if len(found) > 1:
+        listed = ", ".join(f"{Path(card.file).stem} ({card.quantization or 'float'}, {card.weights})" for card in found)
+        raise RequestError(f"wanted one artifact, found {len(found)} of {asked}: {listed}; name one of these")
+    return found[0]
+
+
+def _is_meant(card: Artifact, asked: str) -> bool:
+    name, stem = card.variant.replace("/", "-"), Path(card.file).stem
+    return name == asked or name.startswith(f"{asked}-") or (len(asked) > len(name) and stem.startswith(asked))
+
+
+def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
+    """Say how to make what was asked for, where it reads as a variant."""
+    variant = re.fullmatch(r"(\w+)-([\d.]+)@(\d+)(?:[/-](fp32|int8).*)?", asked)
+    if not variant:
+        return UnknownName("artifact", asked, known)
+    flags = zip(("model", "width", "resolution", "precision"), variant.groups(), strict=True)
+    command = " ".join(("edgebench run", *(f"--{name} {value}" for name, value in flags if value)))
+    return RequestError(f"no artifact {asked} in the cache; make it with `{command}`")
 
 
 def export(variant: Variant, form: str, show: Show) -> Artifact:
@@ -83,7 +118,7 @@ def _weights(variant: Variant, show: Show) -> Weights | None:
 
 
 def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> Artifact:
-    paper = cost(variant)
+    paper, written = cost(variant), _write(path, variant, form, weights)
     return Artifact(
         variant=str(variant),
         format=form,
@@ -95,15 +130,18 @@ def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> A
         weights_sha256=weights.sha256 if weights else "",
         quantization=variant.quantization,
         made_by=_made_by(variant, form, weights),
-        float_nodes=_write(path, variant, form, weights),
+        of=variant,
+        float_nodes=written.float_nodes,
+        integer_share=written.integer_share,
+        layers=written.layers,
         size_bytes=path.stat().st_size,
     )
 
 
-def _write(path: Path, variant: Variant, form: str, weights: Weights | None) -> tuple[str, ...]:
+def _write(path: Path, variant: Variant, form: str, weights: Weights | None) -> Written:
     """Let the format write the file; whatever its tools raise fails this case, not the sweep."""
     try:
-        operators: tuple[str, ...] = load("formats", form).write(
+        written: Written = load("formats", form).write(
             path,
             variant,
             network=lambda: _network(variant, weights),
@@ -113,7 +151,7 @@ def _write(path: Path, variant: Variant, form: str, weights: Weights | None) -> 
         raise
     except Exception as error:
         raise CaseError(f"{form}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
-    return operators
+    return written
 
 
 def _network(variant: Variant, weights: Weights | None) -> nn.Module:

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from time import monotonic
 
 from edgebench import datasets, plan, report, store
+from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.connections import Connection
 from edgebench.datasets import why_no_accuracy
 from edgebench.deploy import connect, deploy
-from edgebench.errors import CaseError
-from edgebench.evaluate import Deployed, evaluate
-from edgebench.export import export
+from edgebench.errors import CaseError, RequestError
+from edgebench.evaluate import Deployed
+from edgebench.export import export, named
 from edgebench.journal import Journal
 from edgebench.measure import Job, measure
 from edgebench.progress import Notice, Show, Step
-from edgebench.record import Artifact, Deployment, Failure, Record, Session, Stop, Weights
+from edgebench.record import Accuracy, Artifact, Deployment, Environment, Failure, Record, Session, Stop, Weights
 from edgebench.reports import Table
 from edgebench.shelf import load
 from edgebench.spec import Case, Sweep, Target, Variant
@@ -81,6 +82,31 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
             failures.append(f"{variant.architecture}-{variant.width:g}@{variant.resolution}: {error}")
             show(Notice(text=failures[-1]))
     return Trained(weights=tuple(weights), failures=tuple(failures))
+
+
+def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact, Accuracy]:
+    """Run the test split through a cached artifact, and through its float parent where it has one.
+
+    Raises:
+        RequestError: no artifact has that name, or no runtime of the target opens it.
+        CaseError: it could not be run.
+    """
+    artifact, machine = named(name), store.target(target)
+    with store.lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
+        environment = survey(connection, machine, agent)
+        case = _case(artifact, environment, threads)
+        session = plan.session(Sweep(models=(), targets=(target,)), environment, (case,))
+        deployed = Deployed(variant=case.variant, path=deploy(connection, artifact), sha256=artifact.sha256)
+        return artifact, _accuracy(case, deployed, connection, session, show)
+
+
+def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
+    """Find the target's runtime that opens the artifact."""
+    assert artifact.of is not None
+    for name, runtime in environment.runtimes.items():
+        if runtime.version and artifact.format == load("runtimes", name).FORMAT:
+            return Case(variant=artifact.of, runtime=runtime, target=environment.target, threads=threads, batch=1)
+    raise RequestError(f"no runtime on target {environment.target} opens {artifact.format}; install one there with pip")
 
 
 def forecast(sweep: Sweep) -> tuple[forecasting.Forecast, ...]:
@@ -145,13 +171,17 @@ def _deployed(case: Case, variant: Variant, connection: Connection, show: Show) 
 
 
 def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Record:
-    show(Step(activity="evaluate", subject=str(case.variant)))
     try:
-        parent = plan.parent(case.variant)
-        reference = _deployed(case, parent, connection, show)[1] if parent else None
-        return evaluate(case, deployed, reference, connection, session)
+        return _accuracy(case, deployed, connection, session, show)
     except CaseError as error:
         return _failure(case, session, "evaluate", error)
+
+
+def _accuracy(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Accuracy:
+    show(Step(activity="evaluate", subject=str(case.variant)))
+    parent = plan.parent(case.variant)
+    reference = _deployed(case, parent, connection, show)[1] if parent else None
+    return evaluating.evaluate(case, deployed, reference, connection, session)
 
 
 def _failure(case: Case, session: Session, stage: str, error: CaseError) -> Failure:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from edgebench.quantization import Quantization
-from edgebench.spec import Case, Purpose, Runtime, Workload
+from edgebench.spec import Case, Purpose, Runtime, Variant, Workload
 
 VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
 
@@ -56,6 +56,24 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerNoise:
+    """What one operator of an int8 graph does to the signal, against the float graph on a few calibration images.
+
+    Attributes:
+        name: of the network's layer, as `edgebench describe` has it.
+        sqnr_db: signal to quantization noise at its output, dB; None where nothing differs.
+        lost_db: how much less that is than at its inputs; negative where noise averages out.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    name: str
+    operator: str
+    sqnr_db: float | None
+    lost_db: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A deployable file and the facts that were true when it was made.
 
@@ -63,6 +81,9 @@ class Artifact:
         file: its name in the cache.
         float_nodes: operators with weights that an int8 graph still computes in float, by name.
         made_by: everything that shaped the file: source hashes, weights, tool versions.
+        of: the variant itself; None on cards made before it was kept.
+        integer_share: of an int8 file's multiply-adds, those that its runtime computes in integers.
+        layers: of an int8 file, what each does to the signal, in the graph's order.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -79,6 +100,14 @@ class Artifact:
     quantization: Quantization | None
     float_nodes: tuple[str, ...]
     made_by: dict[str, str]
+    of: Variant | None = None
+    integer_share: float | None = None
+    layers: tuple[LayerNoise, ...] = ()
+
+    @property
+    def noisiest(self) -> LayerNoise | None:
+        """The layer in which most of the signal drowns."""
+        return max(self.layers, key=lambda layer: layer.lost_db, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

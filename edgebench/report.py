@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgebench import cache, published, stats
+from edgebench.appraisal import appraise
 from edgebench.catalogue import family
 from edgebench.datasets import why_no_accuracy
 from edgebench.errors import InvalidFile
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     import pandas
 
-    from edgebench.record import Accuracy, Record, Session
+    from edgebench.appraisal import Appraisal, Share
+    from edgebench.record import Accuracy, Artifact, Record, Session
 
 WRITTEN = ("comparison", "csv")
 
@@ -106,6 +108,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         model_mib=_over(measurement.model_bytes, MIB),
         peak_mib=_over(measurement.peak_bytes, MIB),
         **_accuracy(accuracy),
+        **_int8(artifact),
         dataset=dataset,
         published_top1=published.top1(
             variant.architecture, variant.width, variant.resolution, variant.precision, dataset
@@ -122,16 +125,52 @@ def _over(value: float | None, unit: float) -> float | None:
     return None if value is None else value / unit
 
 
+def _per_cent(share: float | None) -> float | None:
+    return None if share is None else share * 100
+
+
 def _accuracy(accuracy: Accuracy | None) -> dict[str, Any]:
     """Lay out what was answered right, per cent; nothing where nothing was evaluated."""
-    names = ("top1", "top1_low", "top1_high", "images", "agreement", "sqnr_db")
     if accuracy is None:
-        return dict.fromkeys(names)
-    low, high = stats.wilson(accuracy.correct, accuracy.images)
-    top1 = accuracy.correct / accuracy.images
-    agreement = None if accuracy.agreement is None else accuracy.agreement * 100
-    values = (top1 * 100, low * 100, high * 100, accuracy.images, agreement, accuracy.sqnr_db)
-    return dict(zip(names, values, strict=True))
+        return dict.fromkeys((*_share("top1", None), *_share("top5", None), *_parent(None), "images", "sqnr_db"))
+    found = appraise(accuracy)
+    return {
+        **_share("top1", found.top1),
+        **_share("top5", found.top5),
+        **_parent(found),
+        "images": accuracy.images,
+        "sqnr_db": accuracy.sqnr_db,
+    }
+
+
+def _share(name: str, share: Share | None) -> dict[str, float | None]:
+    low, high = share.interval if share else (None, None)
+    value = share.value if share else None
+    return {name: _per_cent(value), f"{name}_low": _per_cent(low), f"{name}_high": _per_cent(high)}
+
+
+def _parent(found: Appraisal | None) -> dict[str, Any]:
+    """Lay out how the answers compare with the float parent's."""
+    change = found.change if found else None
+    agreement = found.agreement if found else None
+    return {
+        "parent_top1": _per_cent(change.parent.value if change else None),
+        "only_parent": change and change.only_parent,
+        "only_this": change and change.only_this,
+        "mcnemar_p": change and change.p,
+        "images_needed": change and change.images_needed,
+        "agreement": _per_cent(agreement.value if agreement else None),
+    }
+
+
+def _int8(artifact: Artifact | None) -> dict[str, Any]:
+    """Lay out what onnxruntime computes in integers, and which layer costs most of the signal."""
+    worst = artifact.noisiest if artifact else None
+    return {
+        "integer_share": _per_cent(artifact.integer_share if artifact else None),
+        "worst_layer": worst and worst.name,
+        "worst_layer_sqnr_db": worst and worst.sqnr_db,
+    }
 
 
 def ranked(rows: Iterable[Row]) -> Iterator[Row]:
@@ -171,7 +210,8 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
     yield (
         "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
         " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
-        " the intervals overlap."
+        " the intervals overlap. Δ top-1: points against the float parent; with = McNemar's exact test does not tell"
+        " the two apart."
     )
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgebench.sheet import Sheet
 
 LOG_WIDTH = 1000
+_WRITERS = {"md": markdown, "csv": as_csv, "json": as_json}
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
 _DISPENSABLE = (
@@ -40,6 +41,8 @@ _DISPENSABLE = (
     "MACs M",
     "n",
     "agree %",
+    "SQNR dB",
+    "Δ top-1",
     "peak MiB",
     "± %",
     "#",
@@ -148,14 +151,22 @@ def show_sheets(sheets: Iterable[Sheet], form: str) -> None:
     Raises:
         UnknownName: there is no such form.
     """
-    writers = {"md": markdown, "csv": as_csv, "json": as_json}
-    if form not in ("table", *writers):
-        raise UnknownName("format", form, ("table", *writers))
+    require_form(form)
     for sheet in sheets:
         if form == "table":
             _print(sheet, _console())
         else:
-            print(writers[form](sheet))
+            print(_WRITERS[form](sheet))
+
+
+def require_form(form: str) -> None:
+    """Refuse a form that `show_sheets` does not know, before anything is run for it.
+
+    Raises:
+        UnknownName: there is no such form.
+    """
+    if form not in ("table", *_WRITERS):
+        raise UnknownName("format", form, ("table", *_WRITERS))
 
 
 def _print(sheet: Sheet, console: Console) -> None:

@@ -34,6 +34,8 @@ class Weighting(StrEnum):
     RANDOM = "random"  # seeded; times and sizes are true, an accuracy would be none
     NONE = "none"  # a network without parameters
 
+    __repr__ = str.__repr__  # a variant that was read back has plain strings: both must give the same cache keys
+
 
 class Purpose(StrEnum):
     """What a process was started for: allocator settings of memory runs slow others, so they never mix."""

@@ -6,14 +6,18 @@ from enum import IntEnum
 from statistics import median
 
 from edgebench import stats
+from edgebench.appraisal import appraise
 from edgebench.evidence import Evidence, half_width, process_medians
-from edgebench.record import Run
+from edgebench.quantization import Quantization
+from edgebench.record import Accuracy, Artifact, Run
 
 # This project's own proposals, each a share unless its name says otherwise.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.5  # CPU time over wall time and thread
 OTHERS_CORES = 0.25  # CPU time that other processes took, in cores
 STEAL = 0.05  # of all cores' time
 DRIFT = 0.01  # of the median, from the first process to the last
+AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
+SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
 CHANGING_GOVERNORS = ("powersave", "ondemand", "conservative", "schedutil")
 
 
@@ -105,7 +109,9 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
 
 def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
     if evidence.artifact and (nodes := evidence.artifact.float_nodes):
-        text = f"{len(nodes)} operators of the int8 graph run in float: {', '.join(nodes[:3])}"
+        share = evidence.artifact.integer_share
+        macs = "" if share is None else f", {1 - share:.0%} of the multiply-adds"
+        text = f"{len(nodes)} operators of the int8 graph run in float{macs}: {', '.join(nodes[:3])}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 
@@ -114,6 +120,35 @@ def _saturation(evidence: Evidence) -> Iterator[Reason]:
     if quantization and quantization.saturating and saturates(evidence.session.environment.facts):
         text = "U8S8 without reduce_range saturates on an x86 CPU without VNNI: its answers are wrong"
         yield Reason(verdict=Verdict.INVALID, text=text)
+
+
+def _collapse(evidence: Evidence) -> Iterator[Reason]:
+    if evidence.artifact and evidence.accuracy and (text := collapse(evidence.artifact, evidence.accuracy)):
+        yield Reason(verdict=Verdict.INVALID, text=text)
+
+
+def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
+    """Say how an int8 file's answers stopped being its float parent's, where, and what would help; empty if not.
+
+    It needs no labels: a file that collapsed is fast and small, and of no use.
+    """
+    agreement, sqnr_db = appraise(accuracy).agreement, accuracy.sqnr_db
+    if artifact.quantization is None or agreement is None:
+        return ""
+    is_noise = sqnr_db is not None and sqnr_db < SQNR_INVALID_DB
+    if agreement.interval[1] >= AGREEMENT_INVALID and not is_noise:
+        return ""
+    noise = "" if sqnr_db is None else f", its outputs have an SQNR of {sqnr_db:.1f} dB"
+    where = f", most is lost in {layer.name}, a {layer.operator}" if (layer := artifact.noisiest) else ""
+    advice = f": try {_remedy(artifact.quantization)}"
+    return f"int8 collapsed: {agreement.value:.0%} of its answers are its float parent's{noise}{where}{advice}"
+
+
+def _remedy(quantization: Quantization) -> str:
+    """Name the scheme that gives a layer's channels, then its rare large values, less of the 8 bits to share."""
+    if quantization.granularity == "per_tensor":
+        return "per_channel or per_tensor+equalized"
+    return "per_channel+percentile or qat" if quantization.range_method == "min-max" else "qat"
 
 
 def saturates(facts: dict[str, str]) -> bool:
@@ -133,4 +168,5 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _swap,
     _float_fallback,
     _saturation,
+    _collapse,
 )

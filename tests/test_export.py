@@ -102,6 +102,15 @@ def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyP
     assert len({cache.key(parts) for parts in (base, *others)}) == len(others) + 1
 
 
+def test_a_variant_that_was_read_back_has_the_key_of_the_one_that_was_written() -> None:
+    """Its weights are a plain string then."""
+    card = export.export(variant(), "onnx", print)
+    read = cache.find(cache.path_of(card).stem, Artifact)
+    assert read is not None and read.of is not None
+    assert type(read.of.weights) is str
+    assert export.find(read.of, "onnx") == card
+
+
 def test_a_network_with_parameters_cannot_go_without_weights() -> None:
     with pytest.raises(CaseError, match="has .* parameters; use --weights trained or random"):
         export.export(variant(weights=Weighting.NONE), "onnx", print)

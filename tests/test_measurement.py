@@ -5,7 +5,7 @@ import pytest
 from edgebench.evidence import Evidence, gather
 from edgebench.measurement import is_settled, measure
 from edgebench.quantization import Quantization
-from edgebench.record import Accuracy, Failure, MemoryMarks, Run
+from edgebench.record import Accuracy, Failure, LayerNoise, MemoryMarks, Run
 from edgebench.spec import PRESETS, Purpose
 from edgebench.verdict import Verdict, saturates
 from tests.conftest import artifact, case, deployment, run, session
@@ -162,3 +162,61 @@ def test_runs_of_an_older_artifact_never_stand_under_a_newer_one() -> None:
     (only,) = gather([session(), deployment(), *steady(), session(id="s2"), newer])
     assert (only.runs, only.set_aside, only.artifact) == ((), 6, newer.artifact)
     assert measure(only).reasons[0].text == "not measured: it was interrupted before"
+
+
+def answered(agreement: float, sqnr_db: float | None, images: int = 600) -> Accuracy:
+    """The answers of an int8 file, of which a share is the float parent's."""
+    return Accuracy(
+        case=case(), session="s1", epoch="e1", artifact_sha256="f1", dataset="digits", images=images, correct=1,
+        parent_sha256="p1", agreement=agreement, sqnr_db=sqnr_db,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("agreement", "sqnr_db", "images", "verdict"),
+    [
+        (0.10, -3.0, 600, Verdict.INVALID),
+        (0.40, 5.0, 600, Verdict.INVALID),
+        (0.95, -1.0, 600, Verdict.INVALID),  # the interval of the answers says nothing of a noise above the signal
+        (0.40, 5.0, 10, Verdict.VALID),  # of ten images 4 that agree are no evidence
+        (0.60, 5.0, 600, Verdict.VALID),
+        (1.00, None, 600, Verdict.VALID),
+    ],
+)
+def test_answers_that_are_mostly_not_the_float_parents_are_invalid(
+    agreement: float, sqnr_db: float | None, images: int, verdict: Verdict
+) -> None:
+    card = artifact(quantization=Quantization())
+    assert measure(evidence(*steady(), artifact=card, accuracy=answered(agreement, sqnr_db, images))).verdict == verdict
+
+
+def test_a_float_file_cannot_collapse() -> None:
+    assert measure(evidence(*steady(), accuracy=answered(0.1, -3.0))).verdict == Verdict.VALID
+
+
+@pytest.mark.parametrize(
+    ("how", "advice"),
+    [
+        (Quantization(granularity="per_tensor"), "per_channel or per_tensor+equalized"),
+        (Quantization(), "per_channel+percentile or qat"),
+        (Quantization(range_method="percentile"), "qat"),
+    ],
+)
+def test_a_collapse_names_the_worst_layer_and_the_next_scheme(how: Quantization, advice: str) -> None:
+    layers = (
+        LayerNoise(name="stem", operator="Conv", sqnr_db=38.0, lost_db=12.0),
+        LayerNoise(name="blocks.3", operator="Conv", sqnr_db=2.0, lost_db=30.0),
+        LayerNoise(name="classifier", operator="Gemm", sqnr_db=1.0, lost_db=1.0),
+    )
+    text = reasons(*steady(), artifact=artifact(quantization=how, layers=layers), accuracy=answered(0.1, 1.04))
+    assert text == (
+        "int8 collapsed: 10% of its answers are its float parent's, its outputs have an SQNR of 1.0 dB,"
+        f" most is lost in blocks.3, a Conv: try {advice}"
+    )
+
+
+def test_float_operators_come_with_their_share_of_the_multiply_adds() -> None:
+    card = artifact(float_nodes=("Conv stem",), integer_share=0.91)
+    assert reasons(*steady(), artifact=card) == (
+        "1 operators of the int8 graph run in float, 9% of the multiply-adds: Conv stem"
+    )

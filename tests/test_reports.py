@@ -100,3 +100,28 @@ def test_the_golden_journal_is_of_today(table: Table) -> None:
         "accuracy",
         "stop",
     }
+
+
+@pytest.mark.parametrize(
+    ("top1", "p", "cell"), [(94.3, 1.0, "-0.2 ="), (86.7, 1e-9, "-7.8"), (95.3, 0.125, "+0.8 ="), (None, None, "-")]
+)
+def test_a_change_that_the_images_do_not_show_is_marked_as_a_tie(
+    table: Table, top1: float | None, p: float | None, cell: str
+) -> None:
+    from dataclasses import replace
+
+    row = replace(table.rows[0], top1=top1, top1_low=0.0, top1_high=0.0, parent_top1=94.5, mcnemar_p=p)
+    assert comparison.CELLS["Δ top-1"](row) == cell
+
+
+def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) -> None:
+    from edgebench.measurement import measure
+    from tests.test_appraisal import INT8
+    from tests.test_audit import CARD
+    from tests.test_measurement import evidence, steady
+
+    known = evidence(*steady(), artifact=CARD, accuracy=INT8)
+    row = report.row(known, measure(known))
+    assert (row.top5, row.parent_top1, row.only_parent, row.only_this) == (100.0, 94.5, 4, 3)
+    assert (row.mcnemar_p, row.images_needed, row.integer_share) == (1.0, 32963, 97.0)
+    assert (row.worst_layer, row.worst_layer_sqnr_db) == ("blocks.3", 20.0)

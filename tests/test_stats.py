@@ -70,3 +70,45 @@ def test_early_stopping_needs_as_many_samples_as_mlperf_says(percentile: float, 
 
 def test_early_stopping_survives_a_million_samples() -> None:
     assert stats.early_stopping_percentile(range(1_000_000), 0.9) == pytest.approx(900_000, rel=0.001)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_mcnemar_equals_scipys_exact_binomial_test(only_first: int, only_second: int) -> None:
+    pairs = only_first + only_second
+    wanted = oracle.binomtest(only_first, pairs).pvalue if pairs else 1.0
+    assert stats.mcnemar(only_first, only_second) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_mcnemar_survives_ten_thousand_differing_pairs() -> None:
+    assert stats.mcnemar(5000, 5000) == 1.0
+    assert stats.mcnemar(9000, 1000) == pytest.approx(0.0, abs=1e-300)
+
+
+def test_five_differing_pairs_never_suffice_and_six_of_a_kind_do() -> None:
+    assert stats.mcnemar(5, 0) == 2 * 0.5**5 > 0.05
+    assert stats.mcnemar(6, 0) == 2 * 0.5**6 < 0.05
+
+
+def test_connors_number_of_pairs() -> None:
+    """20 % of pairs differ, 10 points apart: 155 by Connor's formula, worked by hand."""
+    assert stats.pairs_to_separate(15, 5, 100) == 155
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_a_smaller_gap_needs_more_pairs_and_none_needs_more_than_there_are(only_first: int, only_second: int) -> None:
+    wanted = stats.pairs_to_separate(only_first, only_second, 1000)
+    if only_first == only_second:
+        assert wanted is None
+    else:
+        closer = stats.pairs_to_separate(max(only_first, only_second) + 1, min(only_first, only_second) + 1, 1000)
+        assert wanted is not None and closer is not None and closer >= wanted
+
+
+def test_that_many_pairs_find_the_difference_in_four_of_five_studies() -> None:
+    import numpy
+
+    pairs = stats.pairs_to_separate(30, 10, 1000)
+    assert pairs is not None
+    draws = numpy.random.default_rng(0).multinomial(pairs, [0.03, 0.01, 0.96], size=2000)
+    found = [stats.mcnemar(int(first), int(second)) < 0.05 for first, second, _ in draws]
+    assert sum(found) / len(found) == pytest.approx(0.8, abs=0.05)

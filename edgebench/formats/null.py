@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from edgebench.formats import Written
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -32,7 +34,7 @@ def write(
     *,
     network: Callable[[], nn.Module],
     calibration: Callable[[], NDArray[float32]],
-) -> tuple[str, ...]:
+) -> Written:
     """Write an artifact without delay."""
     path.write_text(json.dumps({"delay_s": 0.0, "classes": variant.classes}))
-    return ()
+    return Written()

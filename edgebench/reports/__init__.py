@@ -14,8 +14,8 @@ from dataclasses import dataclass
 class Row:
     """One case under one preset; the fields are the columns of `comparison.csv`, in order.
 
-    The unit is the last word of a name: ms, mib (2**20 bytes), db; `top1*`, `agreement` and `published_top1` are per
-    cent. None where there is no such figure; `reasons` says why.
+    The unit is the last word of a name: ms, mib (2**20 bytes), db; `top1*`, `top5*`, `parent_top1`, `agreement`,
+    `integer_share` and `published_top1` are per cent. None where there is no such figure; `reasons` says why.
     """
 
     target: str
@@ -47,10 +47,21 @@ class Row:
     top1: float | None
     top1_low: float | None
     top1_high: float | None
+    top5: float | None
+    top5_low: float | None
+    top5_high: float | None
     images: int | None
     dataset: str
+    parent_top1: float | None
+    only_parent: int | None
+    only_this: int | None
+    mcnemar_p: float | None
+    images_needed: int | None
     agreement: float | None
     sqnr_db: float | None
+    integer_share: float | None
+    worst_layer: str | None
+    worst_layer_sqnr_db: float | None
     published_top1: float | None
     verdict: str
     reasons: str

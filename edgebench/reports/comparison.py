@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
+from edgebench.appraisal import SIGNIFICANT
 from edgebench.reports import Row, Table
 from edgebench.sheet import Sheet, escape, markdown
 from edgebench.stats import LEAST_FOR_INTERVAL
@@ -29,6 +30,12 @@ def _top1(row: Row) -> str:
     return "-" if row.top1 is None else f"{row.top1:.1f} [{row.top1_low:.1f}, {row.top1_high:.1f}]"
 
 
+def _change(row: Row) -> str:
+    if row.top1 is None or row.parent_top1 is None or row.mcnemar_p is None:
+        return "-"
+    return f"{row.top1 - row.parent_top1:+.1f}{'' if row.mcnemar_p < SIGNIFICANT else ' ='}"
+
+
 def _rank(row: Row) -> str:
     return "-" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
 
@@ -46,7 +53,9 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "± %": _half_width,
     "p90 ms": lambda row: milliseconds(row.p90_ms),
     "top-1 %": _top1,
+    "Δ top-1": _change,
     "agree %": lambda row: number(row.agreement, 1),
+    "SQNR dB": lambda row: number(row.sqnr_db, 1),
     "load ms": lambda row: milliseconds(row.load_ms),
     "peak MiB": lambda row: number(row.peak_mib, 1),
     "file MiB": lambda row: number(row.file_mib, 2),

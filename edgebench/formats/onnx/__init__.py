@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.build import channels
-from edgebench.formats.onnx.inspect import float_nodes
+from edgebench.formats import Written
+from edgebench.formats.onnx.inspect import float_nodes, integer_share
+from edgebench.formats.onnx.noise import layer_noise
 from edgebench.formats.onnx.quantize import quantize
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ SUFFIX = ".onnx"
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 OPSET = 17
+NOISE_BATCHES = 8  # calibration images, one each: enough to find the layer that hurts
 INPUT, OUTPUT = "images", "logits"
 
 
@@ -43,16 +47,24 @@ def write(
     *,
     network: Callable[[], nn.Module],
     calibration: Callable[[], Iterator[NDArray[float32]]],
-) -> tuple[str, ...]:
-    """Write the variant's file; for int8, return the operators left in float."""
+) -> Written:
+    """Write the variant's file; of an int8 one, find what stayed float and what each layer lost."""
     if variant.quantization is None:
         _export(network(), variant, path)
-        return ()
+        return Written()
     with TemporaryDirectory() as scratch:
         parent = Path(scratch) / "float.onnx"
         _export(network(), variant, parent)
         quantize(parent, path, variant.quantization, calibration)
-    return float_nodes(path)
+        return _inspect(parent, path, calibration())
+
+
+def _inspect(parent: Path, path: Path, images: Iterator[NDArray[float32]]) -> Written:
+    return Written(
+        float_nodes=float_nodes(path),
+        integer_share=integer_share(parent, path),
+        layers=layer_noise(parent, path, islice(images, NOISE_BATCHES)),
+    )
 
 
 def _export(network: nn.Module, variant: Variant, path: Path) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-_AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
-_MOVES_DATA = {
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
+MOVES_DATA = {
     "Concat",
     "Flatten",
     "Gather",
     "MaxPool",
     "NhwcMaxPool",
     "Pad",
+    "ReorderInput",
+    "ReorderOutput",
     "Reshape",
     "Slice",
     "Squeeze",
@@ -20,6 +28,7 @@ _MOVES_DATA = {
     "Unsqueeze",
 }
 _INTEGER = {"ConvInteger", "MatMulInteger", "QGemm"}
+_SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # what onnxruntime's optimiser appends to names
 
 
 def optimised_operators(path: Path) -> tuple[tuple[str, str], ...]:
@@ -39,7 +48,52 @@ def optimised_operators(path: Path) -> tuple[tuple[str, str], ...]:
 def float_nodes(path: Path) -> tuple[str, ...]:
     """Name the operators of an int8 file that compute in float: neither integer, nor at the edge, nor moving data."""
     return tuple(
-        f"{operator} {name}"
+        f"{operator} {layer_name(name)}"
         for operator, name in optimised_operators(path)
-        if not operator.startswith("QLinear") and operator not in _INTEGER | _AT_THE_EDGE | _MOVES_DATA
+        if not _is_integer(operator) and operator not in AT_THE_EDGE | MOVES_DATA
     )
+
+
+def integer_share(float_path: Path, int8_path: Path) -> float:
+    """Return the share of the float file's multiply-adds that the int8 file, once optimised, computes in integers."""
+    integer = {_SUFFIX.sub("", name) for operator, name in optimised_operators(int8_path) if _is_integer(operator)}
+    macs = dict(multiply_adds(float_path))
+    return sum(count for name, count in macs.items() if name in integer) / (sum(macs.values()) or 1)
+
+
+def _is_integer(operator: str) -> bool:
+    return operator.startswith("QLinear") or operator in _INTEGER
+
+
+def multiply_adds(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the name of every convolution and matrix product of a file, and its multiply-adds for one image."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    shapes = {one.name: tuple(one.dims) for one in graph.initializer}
+    # The batch axis has no size in the file: 0 by protobuf's default, counted as one image.
+    for one in (*graph.value_info, *graph.output):
+        shapes[one.name] = tuple(size.dim_value or 1 for size in one.type.tensor_type.shape.dim)
+    for node in graph.node:
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            yield node.name, _multiply_adds(node, shapes)
+
+
+def _multiply_adds(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
+    """Multiply the output's elements by the products that each is the sum of."""
+    weight, output = shapes[node.input[1]], shapes[node.output[0]]
+    return prod(output) * (prod(weight[1:]) if node.op_type == "Conv" else prod(weight[-2:]) // output[-1])
+
+
+def layer_name(node: str) -> str:
+    """Return the network's own name of a node: `/features/features.0/features.0.1/Conv` is features.0.1.
+
+    The exporter writes every scope in full: one that continues the one before takes its place.
+    """
+    *scopes, operator = _SUFFIX.sub("", node).strip("/").split("/")
+    path = list[str]()
+    for scope in scopes:
+        if path and scope.startswith(f"{path[-1]}."):
+            path.pop()
+        path.append(scope)
+    return ".".join(path) or operator

@@ -1,0 +1,154 @@
+"""A float file, its int8 file and images -> how much of the signal each layer of the int8 graph loses.
+
+Only sums of squares are kept: memory does not grow with the images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log10
+from typing import TYPE_CHECKING, Any
+
+from edgebench.formats.onnx.inspect import AT_THE_EDGE, MOVES_DATA, layer_name
+from edgebench.record import LayerNoise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy import float32
+    from numpy.typing import NDArray
+
+# The most that 8 bits hold, of a full-scale sine (Bennett 1948); an exact tensor, such as an image, counts as this.
+MOST_DB = 6.02 * 8 + 1.76
+# What onnxruntime's quantizer appends to the name of a tensor that is an output of the whole graph.
+_BEFORE_QUANTIZE = "_QuantizeLinear_Input"
+
+Pair = tuple[str, str]  # a tensor's names in the float and in the int8 graph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """An operator of an int8 graph, and the tensors at its output and inputs."""
+
+    name: str
+    operator: str
+    output: Pair
+    inputs: tuple[Pair, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Power:
+    """Sums of squares: of what the float graph computes in some tensors, and of how far int8 is from it."""
+
+    signal: float = 0.0
+    noise: float = 0.0
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """Signal to quantization noise, dB; None where there is no noise or no signal."""
+        return 10 * log10(self.signal / self.noise) if self.signal and self.noise else None
+
+
+def layer_noise(float_path: Path, int8_path: Path, images: Iterable[NDArray[float32]]) -> tuple[LayerNoise, ...]:
+    """Compare every layer of the int8 graph with the float graph's, on batches of images (n, C, R, R).
+
+    `float_path` is the very file that was quantized: equalization rescales what lies between its layers.
+    """
+    import onnx
+
+    reference, quantized = onnx.load(float_path), onnx.load(int8_path)
+    layers = tuple(_layers(quantized.graph, _tensors(reference.graph)))
+    powers = {pair: Power() for layer in layers for pair in (layer.output, *layer.inputs)}
+    infer_float = _opened(reference, (name for name, _ in powers))
+    infer_int8 = _opened(quantized, (name for _, name in powers))
+    for batch in images:
+        wanted, found = infer_float(batch), infer_int8(batch)
+        for (float_name, int8_name), power in powers.items():
+            power.signal += _power(wanted[float_name])
+            power.noise += _power(wanted[float_name] - found[int8_name])
+    return tuple(_noise(layer, powers) for layer in layers)
+
+
+def _power(tensor: NDArray[float32]) -> float:
+    import numpy
+
+    return float(numpy.vdot(tensor, tensor))
+
+
+def _noise(layer: Layer, powers: dict[Pair, Power]) -> LayerNoise:
+    before = _together(layer.operator, [powers[pair] for pair in layer.inputs]).sqnr_db
+    after = powers[layer.output].sqnr_db
+    lost_db = _at_most(before) - _at_most(after)
+    return LayerNoise(name=layer.name, operator=layer.operator, sqnr_db=after, lost_db=lost_db)
+
+
+def _together(operator: str, inputs: Sequence[Power]) -> Power:
+    """Say what an operator gets: of a sum the powers add, of a product the noise relative to each factor."""
+    if operator == "Mul":
+        return Power(signal=1.0, noise=sum(one.noise / one.signal for one in inputs if one.signal))
+    return Power(signal=sum(one.signal for one in inputs), noise=sum(one.noise for one in inputs))
+
+
+def _at_most(sqnr_db: float | None) -> float:
+    return MOST_DB if sqnr_db is None else min(sqnr_db, MOST_DB)
+
+
+def _tensors(graph: Any) -> set[str]:
+    """Name what a float graph takes and computes."""
+    return {one.name for one in graph.input} | {name for node in graph.node for name in node.output}
+
+
+def _layers(graph: Any, known: set[str]) -> Iterator[Layer]:
+    """Find the operators that compute, with those of their tensors that the float graph has too."""
+    tensors = _Tensors(graph)
+    for node in graph.node:
+        output = tensors.pair(tensors.read(node.output[0]))
+        if node.op_type not in AT_THE_EDGE | MOVES_DATA and output[0] in known:
+            inputs = tuple(pair for pair in map(tensors.pair, node.input) if pair[0] in known)
+            yield Layer(name=layer_name(node.name), operator=node.op_type, output=output, inputs=inputs)
+
+
+class _Tensors:
+    """The tensors of an int8 graph: each goes through a QuantizeLinear and a DequantizeLinear to its readers.
+
+    A convolution keeps its node's name, but its output has the name of the activation that it swallowed.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        self._makers = {name: node for node in graph.node for name in node.output}
+        self._quantizers = {node.input[0]: node for node in graph.node if node.op_type == "QuantizeLinear"}
+        self._readers = {node.input[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
+
+    def read(self, tensor: str) -> str:
+        """Return the name under which the next layer reads a tensor: its own, unless it is quantized in between."""
+        quantizer = self._quantizers.get(tensor)
+        reader: Any = self._readers.get(quantizer.output[0]) if quantizer else None
+        return reader.output[0] if reader else tensor
+
+    def pair(self, tensor: str) -> Pair:
+        """Return the float graph's name of a tensor as it is read, and its own; a constant has no former."""
+        reader = self._makers.get(tensor)
+        if reader is None or reader.op_type != "DequantizeLinear":
+            return tensor, tensor
+        quantizer = self._makers.get(reader.input[0])
+        return (quantizer.input[0].removesuffix(_BEFORE_QUANTIZE) if quantizer else ""), tensor
+
+
+def _opened(model: Any, names: Iterable[str]) -> Callable[[NDArray[float32]], dict[str, NDArray[float32]]]:
+    """Open a graph as a function from a batch to these of its tensors by name, its own input among them."""
+    import onnx
+    import onnxruntime
+
+    outputs = {one.name for one in model.graph.output}
+    source = model.graph.input[0].name
+    wanted = [name for name in dict.fromkeys(names) if name != source]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in outputs)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def infer(batch: NDArray[float32]) -> dict[str, NDArray[float32]]:
+        return {source: batch} | dict(zip(wanted, session.run(wanted, {source: batch}), strict=True))
+
+    return infer
