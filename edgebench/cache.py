@@ -161,3 +161,9 @@ def keep(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) 
             scratch.unlink(missing_ok=True)
         put(stem, card)
     return card
+
+
+def once(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) -> C:
+    """Return what is kept under `stem` if it is intact; else keep what `make` writes."""
+    known = find(stem, card_type)
+    return known if known and is_intact(known) else keep(stem, suffix, card_type, make)

@@ -70,8 +70,7 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
             network=f"{name}-{width:g}@{resolution}",
         )
 
-    known = cache.find(stem, Weights)
-    return (known if known and cache.is_intact(known) else cache.keep(stem, ".pt", Weights, make)), sha256
+    return cache.once(stem, ".pt", Weights, make), sha256
 
 
 def _sha256(path: str) -> str:

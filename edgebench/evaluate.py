@@ -114,8 +114,13 @@ def evaluate(
         only_parent=seen.only_parent if parent else None,
         only_this=seen.only_this if parent else None,
         agreement=seen.agreed / len(images) if parent else None,
-        sqnr_db=seen.sqnr_db if parent else None,
+        sqnr_db=seen.sqnr_db if parent and not _is_fine_tuned(case) else None,
     )
+
+
+def _is_fine_tuned(case: Case) -> bool:
+    """Tell whether the weights are no longer the parent's: then other outputs are no noise."""
+    return case.variant.quantization is not None and case.variant.quantization.aware
 
 
 @lru_cache(maxsize=1)  # a float file is often followed by its int8 ones, which compare with it

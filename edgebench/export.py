@@ -89,7 +89,7 @@ def export(variant: Variant, form: str, show: Show) -> Artifact:
         show(Notice(text=f"the cached file of {variant} was damaged: made again"))
     show(Step(activity="export", subject=str(variant)))
     suffix = load("formats", form).SUFFIX
-    return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights))
+    return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights, show))
 
 
 def _require(variant: Variant, form: str) -> None:
@@ -117,8 +117,8 @@ def _weights(variant: Variant, show: Show) -> Weights | None:
     return known or train.train(variant, show)
 
 
-def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> Artifact:
-    paper, written = cost(variant), _write(path, variant, form, weights)
+def _make(path: Path, variant: Variant, form: str, weights: Weights | None, show: Show) -> Artifact:
+    paper, written = cost(variant), _write(path, variant, form, weights, show)
     return Artifact(
         variant=str(variant),
         format=form,
@@ -138,13 +138,13 @@ def _make(path: Path, variant: Variant, form: str, weights: Weights | None) -> A
     )
 
 
-def _write(path: Path, variant: Variant, form: str, weights: Weights | None) -> Written:
+def _write(path: Path, variant: Variant, form: str, weights: Weights | None, show: Show) -> Written:
     """Let the format write the file; whatever its tools raise fails this case, not the sweep."""
     try:
         written: Written = load("formats", form).write(
             path,
             variant,
-            network=lambda: _network(variant, weights),
+            network=lambda: _network(variant, weights, show),
             calibration=lambda: _calibration(variant),
         )
     except (EdgebenchError, OSError):
@@ -154,11 +154,9 @@ def _write(path: Path, variant: Variant, form: str, weights: Weights | None) -> 
     return written
 
 
-def _network(variant: Variant, weights: Weights | None) -> nn.Module:
+def _network(variant: Variant, weights: Weights | None, show: Show) -> nn.Module:
     network = build(variant, str(cache.path_of(weights)) if weights else "")
-    if variant.quantization is None:
-        return network
-    return prepare(network, variant.quantization, lambda: _calibration(variant))
+    return prepare(network, variant, weights, lambda: _calibration(variant), show)
 
 
 def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:

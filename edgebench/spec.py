@@ -100,7 +100,7 @@ def check_size(architecture: str, width: float, resolution: int, classes: int) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A network to deploy: `mobilenet_v2-0.5@160/int8`.
+    """A network to deploy: `mobilenet_v2-0.5@160/int8`, or `.../int8-per_tensor` for another scheme.
 
     Attributes:
         width: the multiplier alpha on every layer's channels.
@@ -131,7 +131,8 @@ class Variant:
         check_size(self.architecture, self.width, self.resolution, self.classes)
 
     def __str__(self) -> str:
-        return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}"
+        scheme = f"-{self.quantization}" if self.quantization and str(self.quantization) != ORDINARY else ""
+        return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def train(variant: Variant, show: Show, options: Options = UNASKED) -> Weights:
     Raises:
         CaseError: it is too large to train here, or there are no images to train on.
     """
-    _require_small(variant, options)
+    require_small(variant, options)
     if options.epochs or not _has_base(variant):
         return _train(variant, None, _recipe(variant, options, is_tuned=False), show)
     base = replace(variant, resolution=BASE_RESOLUTION)
@@ -89,7 +89,12 @@ def is_done(variant: Variant, options: Options) -> Weights | None:
     return known if known.recipe == said else None
 
 
-def _require_small(variant: Variant, options: Options) -> None:
+def require_small(variant: Variant, options: Options) -> None:
+    """Refuse a training that nobody would wait for, or that has too few images.
+
+    Raises:
+        CaseError: with what it would take, and what to do instead.
+    """
     images = len(split(variant, "train"))
     if images < options.batch:
         raise CaseError(
@@ -148,7 +153,7 @@ def _train(variant: Variant, start: Weights | None, recipe: Recipe, show: Show) 
         course = Course(
             network=network, recipe=recipe, images=split(variant, "train"), held_out=split(variant, "calibration")
         )
-        _run(course, variant, said, cache.folder("training") / f"{stem}.pt", show)
+        follow(course, variant, said, cache.folder("training") / f"{stem}.pt", show)
         test = split(variant, "test")
         correct = score(network, test, recipe.batch)
         buffer = BytesIO()  # torch's own writer has no clear error for a full disk
@@ -172,7 +177,7 @@ def _train(variant: Variant, start: Weights | None, recipe: Recipe, show: Show) 
     return weights
 
 
-def _run(course: Course, variant: Variant, note: str, kept: Path, show: Show) -> None:
+def follow(course: Course, variant: Variant, note: str, kept: Path, show: Show) -> None:
     """Go through the epochs that are left; each one is kept as it ends."""
     course.go_on(kept, note)
     total, before = course.recipe.epochs, len(course.epochs)

@@ -11,12 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from edgebench import build, cache, train
+from edgebench.course import score
 from edgebench.datasets import split
+from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.prepare import prepare
 from edgebench.prepare.equalize import equalize, pairs
 from edgebench.prepare.fake import release, simulate
 from edgebench.prepare.fold import fold
+from edgebench.progress import Notice, Step
 from edgebench.quantization import Quantization, parse
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
@@ -69,7 +72,9 @@ def answers(network: Any, resolution: int = 32) -> Array:
 
 def int8_answers(folder: Path, of: Variant, network: Any, scheme: Quantization) -> Array:
     asked = replace(of, precision=Precision.INT8, quantization=scheme)
-    onnx.write(folder / "int8.onnx", asked, network=lambda: prepare(network, scheme, digits), calibration=digits)
+    onnx.write(
+        folder / "int8.onnx", asked, network=lambda: prepare(network, asked, None, digits, print), calibration=digits
+    )
     session = load("runtimes", "onnxruntime").open(str(folder / "int8.onnx"), threads=1, batch=1)
     outputs = session.infer(images().tobytes(), images().shape)
     return numpy.frombuffer(outputs, "<f4").reshape(len(images()), -1)
@@ -158,3 +163,41 @@ def test_what_rounds_is_taken_out_again() -> None:
     release(network)
     assert [node.target for node in network.eval().graph.nodes] == wanted
     assert numpy.array_equal(before, answers(network))
+
+
+def test_fine_tuning_under_rounding_learns_weights_that_round_well() -> None:
+    of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("per_tensor+qat"))
+    start = train.find(small("mobilenet_v1")) or train.train(small("mobilenet_v1"), lambda _: None)
+    held_out, told = split(of, "calibration"), list[Step | Notice]()
+
+    def right(network: Any) -> int:
+        """Of the calibration images, answered with the rounding of an int8 file."""
+        graph = fold(network)
+        simulate(graph, parse("per_tensor"))
+        answers(graph.train())
+        return score(graph, held_out, 32)
+
+    network = trained(small("mobilenet_v1"))
+    tuned = prepare(network, of, start, digits, told.append)
+    assert right(tuned) >= right(network) - 1
+    assert {event.activity for event in told if isinstance(event, Step)} == {"train"}
+    before = dict(fold(network).named_parameters())
+    changed = [float(abs(value - before[name]).max()) for name, value in tuned.named_parameters()]
+    assert min(changed) > 0, "every weight learnt"
+
+
+def test_fine_tuned_weights_are_made_once() -> None:
+    of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"))
+    start = train.find(small("mobilenet_v1")) or train.train(small("mobilenet_v1"), lambda _: None)
+    told = list[Step | Notice]()
+    first = answers(prepare(trained(small("mobilenet_v1")), of, start, digits, told.append))
+    steps = len(told)
+    again = answers(prepare(trained(small("mobilenet_v1")), of, start, digits, told.append))
+    assert numpy.allclose(first, again, atol=1e-4)
+    assert len(told) == steps > 0
+
+
+def test_random_weights_cannot_be_fine_tuned() -> None:
+    of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"), weights=Weighting.RANDOM)
+    with pytest.raises(CaseError, match="qat fine-tunes weights, found random ones; use --weights trained, or a file"):
+        prepare(build.build(of), of, None, digits, print)

@@ -11,22 +11,38 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from edgebench.quantization import Quantization
+    from edgebench.progress import Show
+    from edgebench.record import Weights
+    from edgebench.spec import Variant
 
 
 def prepare(
-    network: nn.Module, quantization: Quantization, images: Callable[[], Iterator[NDArray[float32]]]
+    network: nn.Module,
+    variant: Variant,
+    start: Weights | None,
+    images: Callable[[], Iterator[NDArray[float32]]],
+    show: Show,
 ) -> nn.Module:
-    """Equalize the network and correct its biases where asked; `images` are those that calibrate."""
+    """Equalize the network, fine-tune it under its rounding, correct its biases: whatever is asked, in that order.
+
+    `start` are its weights, None for random ones; `images` are those that calibrate.
+
+    Raises:
+        CaseError: there is nothing to fine-tune, or nothing to do it on.
+    """
+    from edgebench.prepare.aware import finetune
     from edgebench.prepare.bias import correct
     from edgebench.prepare.equalize import equalize
     from edgebench.prepare.fold import fold
 
-    if not quantization.equalized and not quantization.bias_corrected:
+    asked = variant.quantization
+    if asked is None or not (asked.equalized or asked.aware or asked.bias_corrected):
         return network
     folded = fold(network)
-    if quantization.equalized:
+    if asked.equalized:
         equalize(folded)
-    if quantization.bias_corrected:
-        correct(folded, quantization, images())
+    if asked.aware:
+        finetune(folded, variant, start, show)
+    if asked.bias_corrected:
+        correct(folded, asked, images())
     return folded

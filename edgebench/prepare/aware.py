@@ -1,0 +1,81 @@
+"""A folded network and its data set -> weights fine-tuned while they are rounded (quantization-aware training)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from edgebench import cache
+from edgebench.course import Course, Recipe
+from edgebench.datasets import recipe as preprocessing
+from edgebench.datasets import sources, split
+from edgebench.errors import CaseError
+from edgebench.prepare.fake import release, simulate
+from edgebench.record import Weights
+from edgebench.train import Options, follow, require_small
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch.fx import GraphModule
+
+    from edgebench.progress import Show
+    from edgebench.spec import Variant
+
+RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of what the float weights were trained with
+
+
+def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: Show) -> None:
+    """Give the network the weights that were fine-tuned from its own under its quantization: cached, or made now.
+
+    The ranges that the int8 file gets are found afterwards, on the calibration images, as for any other.
+
+    Raises:
+        CaseError: its weights were not learnt, or its data set has no images to train on, or it is too large.
+    """
+    import torch
+
+    if start is None:
+        raise CaseError(f"qat fine-tunes weights, found {variant.weights} ones; use --weights trained, or a file")
+    require_small(variant, Options(epochs=RECIPE.epochs))
+    weights = cache.once(_stem(variant, start), ".pt", Weights, lambda path: _tune(path, graph, variant, show))
+    graph.load_state_dict(torch.load(cache.path_of(weights), weights_only=True))
+
+
+def _tune(path: Path, graph: GraphModule, variant: Variant, show: Show) -> Weights:
+    import torch
+
+    torch.set_num_threads(1)  # as in training: the same weights on any number of cores
+    assert variant.quantization is not None
+    simulate(graph, variant.quantization)
+    held_out = split(variant, "calibration")
+    course = Course(network=graph, recipe=RECIPE, images=split(variant, "train"), held_out=held_out)
+    kept = cache.folder("training") / f"{path.stem}.pt"
+    follow(course, variant, str(RECIPE), kept, show)
+    kept.unlink(missing_ok=True)
+    release(graph.cpu())
+    buffer = BytesIO()  # torch's own writer has no clear error for a full disk
+    torch.save(graph.state_dict(), buffer)
+    path.write_bytes(buffer.getvalue())
+    return Weights(
+        file="",
+        sha256="",
+        dataset=variant.dataset,
+        preprocessing=str(preprocessing(variant)),
+        network=str(variant),
+        recipe=f"{RECIPE.epochs} epochs under fake quantization {variant.quantization}, rate {RECIPE.rate:g}",
+        classes=variant.classes,
+        top1=course.epochs[-1].held_out,
+        images=len(held_out),
+    )
+
+
+def _stem(variant: Variant, start: Weights) -> str:
+    parts = {name: repr(value) for name, value in asdict(variant).items()} | {
+        "start": start.sha256,
+        "torch": version("torch"),
+        "source": cache.source("prepare", "course", "train", *sources(variant.dataset)),
+    }
+    return f"{str(variant).replace('/', '-')}-qat-{cache.key(parts)}"
