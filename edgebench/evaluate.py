@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from edgebench.spec import Case, Variant
 
 BATCH = 32
-REQUEST_BYTES = 128 * 2**20  # of images, at most, that one process is sent: a small board has room for them
+REQUEST_BYTES = 128 * 2**20  # of images and answers, at most, of one process: a small board has room for them
+COPIES = 8  # of the answers on their way: as numbers, as base64, as JSON
 TALLY_ROWS = 1024
 TIMEOUT_S = 3600.0
 
@@ -129,15 +130,15 @@ def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection
     answers = Answers(stream=stream, classes=deployed.variant.classes)
     finalize(answers, stream.close)
     with TemporaryDirectory() as scratch:
-        for part in ahead(_sent(images, Path(scratch), connection)):
+        for part in ahead(_sent(images, deployed.variant.classes, Path(scratch), connection)):
             answer = connection.run(request | part, timeout_s=TIMEOUT_S)
             stream.write(b64decode(answer["outputs"]))
     return answers
 
 
-def _sent(images: Images, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
+def _sent(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
     """Send the images in parts; yield what a request says of each, which leaves nothing of it behind."""
-    size = max(1, REQUEST_BYTES // (4 * images.channels * images.resolution**2))
+    size = max(1, REQUEST_BYTES // (4 * (images.channels * images.resolution**2 + COPIES * classes)))
     for start in range(0, len(images), size):
         part = images.read(range(start, min(start + size, len(images))))
         inputs = scratch / f"images-{start}.f32"
