@@ -14,6 +14,7 @@ from weakref import finalize
 
 from edgebench import cache
 from edgebench.datasets import split
+from edgebench.images import ahead
 from edgebench.record import Accuracy
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgebench.connections import Connection
+    from edgebench.images import Images
     from edgebench.record import Session
     from edgebench.spec import Case, Variant
 
 BATCH = 32
-REQUEST_BYTES = 128 * 2**20  # of images, at most, that one process is sent: a small board has room for them
+REQUEST_BYTES = 128 * 2**20  # of images and answers, at most, of one process: a small board has room for them
+COPIES = 8  # of the answers on their way: as numbers, as base64, as JSON
 TALLY_ROWS = 1024
 TIMEOUT_S = 3600.0
 
@@ -127,24 +130,28 @@ def _is_fine_tuned(case: Case) -> bool:
 def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection) -> Answers:
     """Return the artifact's outputs for its test split, asked for in bounded parts."""
     images = split(deployed.variant, "test")
-    size = max(1, REQUEST_BYTES // (4 * images.channels * images.resolution**2))
     request = {"do": "infer", "runtime": runtime, "path": deployed.path, "threads": threads, "batch": BATCH}
     stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
     answers = Answers(stream=stream, classes=deployed.variant.classes)
     finalize(answers, stream.close)
-    for part in images.batches(size):
-        stream.write(_ask(request, part, connection))
+    with TemporaryDirectory() as scratch:
+        for part in ahead(_sent(images, deployed.variant.classes, Path(scratch), connection)):
+            answer = connection.run(request | part, timeout_s=TIMEOUT_S)
+            stream.write(b64decode(answer["outputs"]))
     return answers
 
 
-def _ask(request: dict[str, object], images: NDArray[float32], connection: Connection) -> bytes:
-    """Send some images and return their outputs; the target keeps nothing of them."""
-    with TemporaryDirectory() as scratch:
-        inputs = Path(scratch) / "images.f32"
-        images.astype("<f4", copy=False).tofile(inputs)
+def _sent(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
+    """Send the images in parts; yield what a request says of each, which leaves nothing of it behind."""
+    size = max(1, REQUEST_BYTES // (4 * (images.channels * images.resolution**2 + COPIES * classes)))
+    for start in range(0, len(images), size):
+        part = images.read(range(start, min(start + size, len(images))))
+        inputs = scratch / f"images-{start}.f32"
+        part.astype("<f4", copy=False).tofile(inputs)
         pushed = connection.push(inputs, cache.sha256(inputs))
-        asked = request | {"inputs": pushed, "shape": images.shape, "discard": True}
-        return b64decode(connection.run(asked, timeout_s=TIMEOUT_S)["outputs"])
+        if pushed != str(inputs):
+            inputs.unlink()
+        yield {"inputs": pushed, "shape": part.shape, "discard": True}
 
 
 def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Tally:

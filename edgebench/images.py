@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from edgebench.preprocessing import prepare
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edgebench.spec import Preprocessing
 
+T = TypeVar("T")
 THREADS = 4  # that decode at once; Pillow computes without Python's lock
 
 
@@ -112,12 +113,13 @@ class Images:
         import numpy
 
         order = numpy.arange(len(self)) if indices is None else indices
-        with ThreadPoolExecutor(1) as pool:
-            ahead = None
-            for start in range(0, len(order), size):
-                coming = pool.submit(self.read, order[start : start + size])
-                if ahead:
-                    yield ahead.result()
-                ahead = coming
-            if ahead:
-                yield ahead.result()
+        return ahead(self.read(order[start : start + size]) for start in range(0, len(order), size))
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield items, of which the next one is made meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.errors import UnknownName
 from edgebench.spec import Preprocessing
@@ -53,13 +53,24 @@ def prepare(picture: Image, recipe: Preprocessing, resolution: int, white: float
     """
     import numpy
 
-    pixels = (
-        _resized(picture, resolution, recipe) if recipe.first == "resize" else _cropped(picture, resolution, recipe)
-    )
-    colours = pixels[..., :: -1 if recipe.channels == "BGR" else 1] if pixels.ndim == 3 else pixels[..., None]
-    scaled = colours.astype(numpy.float32) / numpy.float32(white / recipe.white)
-    values = (scaled - numpy.array(recipe.mean, "f4")) / numpy.array(recipe.std, "f4")
-    return numpy.ascontiguousarray(values.transpose(2, 0, 1))
+    cut = _resized if recipe.first == "resize" else _cropped
+    layers = numpy.atleast_3d(cut(picture, resolution, recipe)).transpose(2, 0, 1)
+    in_order = layers[:: -1 if recipe.channels == "BGR" else 1]
+    values = numpy.empty((3, resolution, resolution), numpy.float32)
+    for place, channel in enumerate(values):
+        channel[...] = _scaled(in_order[place % len(layers)], recipe, place, white)
+    return values
+
+
+def _scaled(pixels: NDArray[Any], recipe: Preprocessing, place: int, white: float) -> NDArray[float32]:
+    """Subtract a channel's mean and divide by its deviation; pixels of 8 bits are looked up: it is far faster."""
+    import numpy
+
+    if pixels.dtype == numpy.uint8:
+        return _scaled(numpy.arange(256, dtype=numpy.float32), recipe, place, white).take(pixels)
+    mean, deviation = numpy.float32(recipe.mean[place]), numpy.float32(recipe.std[place])
+    scaled: NDArray[float32] = (pixels / numpy.float32(white / recipe.white) - mean) / deviation
+    return scaled
 
 
 def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:

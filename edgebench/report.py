@@ -218,12 +218,22 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
-    for name in sorted({one.case.variant.dataset for one in evidence}):
-        yield f"Data set {name}: {family(name).NOTE}"
+    yield from _datasets(evidence)
     if aside := sum(one.set_aside for one in evidence):
         yield f"{aside} older runs were made in another environment or of another artifact and are left out."
     if torn:
         yield f"{torn} line of the journal was torn off by an interruption and is left out."
+
+
+def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Say what a reader of the accuracies must know of each data set, and which recipe its images went through."""
+    for name in sorted({one.case.variant.dataset for one in evidence}):
+        mine = [one for one in evidence if one.case.variant.dataset == name]
+        recipes = sorted({str(recipe) for one in mine if (recipe := one.case.variant.preprocessing)})
+        said = f", preprocessing {' and '.join(recipes)}" if recipes else ""
+        damaged = max((one.accuracy.damaged for one in mine if one.accuracy), default=0)
+        left_out = f" Left out as damaged: {damaged}." if damaged else ""
+        yield f"Data set {name}{said}: {family(name).NOTE}{left_out}"
 
 
 def machine(facts: dict[str, str]) -> str:

@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 
 import numpy
@@ -57,6 +58,17 @@ def test_batches_are_all_images_in_order_whatever_their_size(size: int) -> None:
     assert numpy.array_equal(numpy.concatenate(list(images.batches(size))), images.read(range(100)))
     order = numpy.array([5, 3, 99])
     assert numpy.array_equal(numpy.concatenate(list(images.batches(size, order))), images.read(order))
+
+
+def test_memory_does_not_grow_with_the_number_of_images() -> None:
+    images, peaks = split(variant(resolution=64), "train"), []
+    for count in (100, 1000):
+        tracemalloc.start()
+        for batch in images.batches(25, numpy.arange(count)):
+            assert len(batch) == 25
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0] < 4 * 25 * 3 * 64 * 64 * 4
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -77,12 +77,24 @@ def test_the_readme_documents_commands() -> None:
     assert len(commands()) >= 5
 
 
+def draw_photos(folder: Path) -> None:
+    """The images of a reader who has some to train on and some to test on."""
+    from PIL import Image
+
+    for part in ("train", "val"):
+        for name, colour in (("cat", "black"), ("dog", "white")):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(20):
+                Image.new("RGB", (40 + number, 40), colour).save(folder / part / name / f"{number}.png")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("line", commands())
 def test_a_documented_command_works(line: str, place: Path) -> None:
     """As written; a `run` with --dry-run on top, so that only its request is met."""
     arguments = shlex.split(line.split("  #")[0])[1:]
     (place / "my.toml").write_text(re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0])
+    draw_photos(place / "photos")
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())

@@ -93,7 +93,7 @@ class Watched(Here):
 def test_a_target_is_sent_bounded_parts_and_keeps_none_of_them(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "REQUEST_BYTES", 4 * 3 * 32 * 32 * 250)
+    monkeypatch.setattr(evaluate, "REQUEST_BYTES", 4 * (3 * 32 * 32 + evaluate.COPIES * 10) * 250)
     watched = Watched()
     answers = evaluate.infer(deployed, "null", 1, watched)
     assert watched.shapes == [(250, 3, 32, 32), (250, 3, 32, 32), (100, 3, 32, 32)]

@@ -182,7 +182,7 @@ def test_fine_tuning_under_rounding_learns_weights_that_round_well() -> None:
     assert right(tuned) >= right(network) - 1
     assert {event.activity for event in told if isinstance(event, Step)} == {"train"}
     before = dict(fold(network).named_parameters())
-    changed = [float(abs(value - before[name]).max()) for name, value in tuned.named_parameters()]
+    changed = [float(abs(value - before[name]).detach().max()) for name, value in tuned.named_parameters()]
     assert min(changed) > 0, "every weight learnt"
 
 
