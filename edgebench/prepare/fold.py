@@ -26,7 +26,7 @@ def fold(network: nn.Module) -> GraphModule:
             graph.graph.erase_node(norm)
     graph.delete_all_unused_submodules()
     graph.recompile()
-    return graph
+    return graph.requires_grad_()  # torch leaves the biases that it makes of a norm's shift unlearnable
 
 
 def layer(graph: GraphModule, node: Node) -> Any:
