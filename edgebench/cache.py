@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from edgebench.describe import Description
 from edgebench.errors import RequestError
 from edgebench.record import Artifact, DataSet, Weights
 
@@ -25,9 +26,14 @@ _PACKAGE = Path(__file__).parent
 
 
 Card = Artifact | Weights
-_FOLDERS: dict[type, str] = {Artifact: "artifacts", DataSet: "datasets", Weights: "weights"}
+_FOLDERS: dict[type, str] = {
+    Artifact: "artifacts",
+    DataSet: "datasets",
+    Description: "descriptions",
+    Weights: "weights",
+}
 C = TypeVar("C", Artifact, Weights)
-K = TypeVar("K", Artifact, DataSet, Weights)
+K = TypeVar("K", Artifact, DataSet, Description, Weights)
 
 
 def home() -> Path:
@@ -110,7 +116,7 @@ def cards(card_type: type[K]) -> list[K]:
     return [card for card in found if card]
 
 
-def put(stem: str, card: Artifact | DataSet | Weights) -> None:
+def put(stem: str, card: Artifact | DataSet | Description | Weights) -> None:
     """Keep a card under `stem`."""
     from pydantic import TypeAdapter
 

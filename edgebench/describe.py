@@ -6,13 +6,11 @@ No weights are allocated and nothing is computed: shapes come from the modules t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from edgebench.build import check
 from edgebench.shelf import load
-from edgebench.spec import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +92,6 @@ class Description:
         return max(layer.live for layer in self.layers)
 
 
-@cache
 def describe(name: str, width: float, resolution: int, classes: int) -> Description:
     """Describe a network of the shelf at one width and resolution.
 
@@ -111,11 +108,6 @@ def describe(name: str, width: float, resolution: int, classes: int) -> Descript
         classes=classes,
         layers=tuple(_layers(graph, shapes)),
     )
-
-
-def cost(variant: Variant) -> Description:
-    """Describe a variant: what it costs does not depend on its precision or weights."""
-    return describe(variant.architecture, variant.width, variant.resolution, variant.classes)
 
 
 def _on_paper(name: str, width: float, resolution: int, classes: int) -> tuple[nn.Module, Any]:

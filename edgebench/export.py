@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench import cache, checkpoint, train
+from edgebench.blueprint import cost
 from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import sources, split
-from edgebench.describe import cost
 from edgebench.errors import CaseError, EdgebenchError, RequestError, UnknownName
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step

@@ -5,7 +5,8 @@ from itertools import pairwise
 from math import prod
 
 from edgebench import published
-from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer, describe
+from edgebench.blueprint import blueprint
+from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
 from edgebench.errors import RequestError
 from edgebench.record import Weights
 from edgebench.sheet import Sheet
@@ -30,23 +31,18 @@ def network(name: str, width: float, resolution: int, classes: int) -> tuple[She
     """
     if not name:
         raise RequestError("wanted a network to describe, or --all; found neither")
-    family = load("architectures", name)
     check_size(name, width, resolution or 1, classes or 1)
-    native: int = family.RESOLUTIONS[name][0]
-    described = describe(name, width, resolution or native, classes or family.CLASSES)
-    sheets = [layers(described), separable(described)]
-    if (described.width, described.resolution) != (1.0, native):
-        sheets.append(multipliers(described, describe(name, 1.0, native, described.classes)))
+    described = blueprint(name, width, resolution, classes)
+    sheets, full = [layers(described), separable(described)], blueprint(name, 1.0, 0, classes)
+    if (described.width, described.resolution) != (full.width, full.resolution):
+        sheets.append(multipliers(described, full))
     return tuple(sheet for sheet in sheets if sheet)
 
 
 def every_network() -> tuple[Sheet, ...]:
     """Describe every network at its published widths, native resolution and classes: one line each."""
     described = [
-        describe(name, width, family.RESOLUTIONS[name][0], family.CLASSES)
-        for name in names("architectures")
-        for family in (load("architectures", name),)
-        for width in family.WIDTHS
+        blueprint(name, width) for name in names("architectures") for width in load("architectures", name).WIDTHS
     ]
     return (overview(described),)
 

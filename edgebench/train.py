@@ -10,12 +10,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import cache, curves
+from edgebench.blueprint import cost
 from edgebench.build import SEED, accepts, build
 from edgebench.catalogue import family
 from edgebench.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, score
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
-from edgebench.describe import cost
 from edgebench.errors import CaseError
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import Weights

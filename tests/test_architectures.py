@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from edgebench import build
+from edgebench.blueprint import cost
 from edgebench.datasets import split
-from edgebench.describe import cost
 from edgebench.errors import CaseError, RequestError
 from edgebench.shelf import load
 from tests.conftest import variant

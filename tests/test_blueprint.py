@@ -1,0 +1,43 @@
+"""Descriptions that are kept: the same as drawn anew, without torch, and never another network's."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgebench import blueprint, cache
+from edgebench.describe import describe
+
+pytestmark = pytest.mark.slow
+
+
+def test_what_is_kept_is_what_was_drawn() -> None:
+    drawn = describe("mobilenet_v2", 0.5, 96, 10)
+    for _ in range(2):
+        blueprint.blueprint.cache_clear()
+        assert blueprint.blueprint("mobilenet_v2", 0.5, 96, 10) == drawn
+
+
+def test_a_network_described_before_is_shown_without_torch() -> None:
+    blueprint.blueprint("lenet5", 1.0)
+    code = "import sys; from edgebench.tabulate import network; network('lenet5', 1.0, 0, 0);"
+        "assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypatch: pytest.MonkeyPatch) -> None:
+    blueprint.blueprint("lenet5", 1.0)
+    kept = set(cache.folder("descriptions").glob("lenet5-*"))
+    monkeypatch.setattr(cache, "source", lambda *modules: "another")
+    blueprint.blueprint.cache_clear()
+    blueprint.blueprint("lenet5", 1.0)
+    blueprint.blueprint.cache_clear()
+    assert len(set(cache.folder("descriptions").glob("lenet5-*")) - kept) == 1
+
+
+def test_it_needs_no_place_to_keep_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "file").touch()
+    monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "file"))
+    blueprint.blueprint.cache_clear()
+    assert blueprint.blueprint("lenet5", 1.0).params == 61_706
