@@ -58,6 +58,7 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
 
         state = _read(Path(path))
         classes = _require_fit(path, _shapes(state), name, width, resolution)
+        _require_finite(path, state)
         torch.save(state, place)
         return Weights(
             file="",
@@ -149,6 +150,12 @@ def _require_fit(path: str, found: Shapes, name: str, width: float, resolution: 
     fitting = next(_fitting(found), None)
     hint = f"; it fits --model {fitting}" if fitting else "; it fits no network here"
     raise RequestError(f"{path} does not fit {name} {width:g}: {', '.join(_differences(found, wanted))}{hint}")
+
+
+def _require_finite(path: str, state: State) -> None:
+    for key, value in state.items():
+        if not value.isfinite().all():
+            raise RequestError(f"{path}: {key} holds values that are no finite numbers; train or save it again")
 
 
 def _differences(found: Shapes, wanted: Shapes) -> Iterator[str]:

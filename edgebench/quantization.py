@@ -97,6 +97,8 @@ def _meaning(word: str) -> dict[str, Any]:
         if word not in WORDS:
             raise UnknownName("word of a quantization", word, (*WORDS, *(f"{one}=N" for one in COUNTS)))
         return WORDS[word]
-    if name not in COUNTS or not count.isdecimal():
-        raise RequestError(f"wanted {' or '.join(f'{one}=N' for one in COUNTS)} in a quantization, found {word!r}")
+    if name not in COUNTS or not count.isdecimal() or (name == "images" and not int(count)):
+        raise RequestError(
+            f"wanted {' or '.join(f'{one}=N' for one in COUNTS)} in a quantization, at least one image, found {word!r}"
+        )
     return {name: int(count)}

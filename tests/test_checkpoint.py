@@ -112,3 +112,14 @@ def test_what_holds_no_tensors_is_refused(place: Path) -> None:
 def test_a_missing_file_is_refused() -> None:
     with pytest.raises(RequestError, match=r"cannot read the weights none\.pth: No such file"):
         adopt(Path("none.pth"))
+
+
+def test_values_that_are_no_numbers_are_refused_by_their_key(place: Path) -> None:
+    import torch
+
+    path = saved(place)
+    state = torch.load(path)
+    state["conv1.weight"][0] = float("nan")
+    torch.save(state, path)
+    with pytest.raises(RequestError, match=r"net\.pth: conv1\.weight holds values that are no finite numbers"):
+        adopt(path)

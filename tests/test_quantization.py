@@ -53,7 +53,9 @@ def test_words_that_contradict_each_other_are_refused(words: str) -> None:
         parse(words)
 
 
-@pytest.mark.parametrize("words", ["per_chanel", "", "per_tensor+", "images", "qat=1", "images=-1", "images=x"])
+@pytest.mark.parametrize(
+    "words", ["per_chanel", "", "per_tensor+", "images", "qat=1", "images=-1", "images=x", "images=0"]
+)
 def test_a_word_that_is_none_is_refused(words: str) -> None:
     with pytest.raises((UnknownName, RequestError), match="quantization"):
         parse(words)
