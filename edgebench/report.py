@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench import cache, published, stats
 from edgebench.appraisal import appraise
 from edgebench.catalogue import family
-from edgebench.datasets import why_no_accuracy
+from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.errors import InvalidFile
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import JOURNAL, Journal
@@ -110,6 +110,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         **_accuracy(accuracy),
         **_int8(artifact),
         dataset=dataset,
+        preprocessing=str(recipe(variant)),
         published_top1=published.top1(
             variant.architecture, variant.width, variant.resolution, variant.precision, dataset
         ),

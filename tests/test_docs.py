@@ -50,6 +50,7 @@ COLUMNS = [
     "top5_high",
     "images",
     "dataset",
+    "preprocessing",
     "parent_top1",
     "only_parent",
     "only_this",

@@ -52,6 +52,7 @@ class Row:
     top5_high: float | None
     images: int | None
     dataset: str
+    preprocessing: str
     parent_top1: float | None
     only_parent: int | None
     only_this: int | None
