@@ -91,8 +91,9 @@ def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
         raise RequestError(
             f"runtime {cell.runtime} is not installed on target {cell.target}; install it there with pip"
         )
+    quantization = _quantization(cell, environment) if cell.precision == Precision.INT8 else None
     return Case(
-        variant=_variant(cell, dataset, environment),
+        variant=_variant(cell, dataset, quantization),
         runtime=runtime,
         target=cell.target,
         threads=cell.threads,
@@ -100,7 +101,7 @@ def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
     )
 
 
-def _variant(cell: Wanted, dataset: DataSet, environment: Environment) -> Variant:
+def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) -> Variant:
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))
     return Variant(
@@ -115,7 +116,7 @@ def _variant(cell: Wanted, dataset: DataSet, environment: Environment) -> Varian
         dataset_sha256=dataset.sha256,
         dataset_classes=dataset.classes if dataset.sha256 else 0,
         preprocessing=recipe,
-        quantization=_quantization(cell, environment) if cell.precision == Precision.INT8 else None,
+        quantization=quantization,
     )
 
 
@@ -136,23 +137,10 @@ def to_train(sweep: Sweep) -> tuple[Variant, ...]:
     named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
     for cell in cells:
         build.check(cell.model, cell.width, cell.resolution)
-    return tuple(dict.fromkeys(_trained(cell, named[cell.dataset]) for cell in cells))
-
-
-def _trained(cell: Wanted, dataset: DataSet) -> Variant:
-    recipe = chosen_recipe(cell.dataset, cell.preprocessing)
-    return Variant(
-        architecture=cell.model,
-        width=cell.width,
-        resolution=cell.resolution,
-        precision=Precision.FP32,
-        classes=dataset.classes + (recipe.label_offset if recipe else 0),
-        weights=Weighting.TRAINED,
-        dataset=dataset.name,
-        dataset_sha256=dataset.sha256,
-        dataset_classes=dataset.classes if dataset.sha256 else 0,
-        preprocessing=recipe,
-    )
+    floats = [
+        replace(cell, precision=Precision.FP32, quantization="", weights=Weighting.TRAINED, classes=0) for cell in cells
+    ]
+    return tuple(dict.fromkeys(_variant(cell, named[cell.dataset], None) for cell in floats))
 
 
 def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from edgebench import cache, curves
 from edgebench.blueprint import cost
 from edgebench.build import SEED, accepts, build
 from edgebench.catalogue import family
-from edgebench.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, score
+from edgebench.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
 from edgebench.errors import CaseError
@@ -156,9 +155,7 @@ def _train(variant: Variant, start: Weights | None, recipe: Recipe, show: Show) 
         follow(course, variant, said, cache.folder("training") / f"{stem}.pt", show)
         test = split(variant, "test")
         correct = score(network, test, recipe.batch)
-        buffer = BytesIO()  # torch's own writer has no clear error for a full disk
-        torch.save(network.cpu().state_dict(), buffer)
-        path.write_bytes(buffer.getvalue())
+        path.write_bytes(packed(network))
         cache.write(cache.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
         return Weights(
             file="",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from edgebench import cache
-from edgebench.course import Course, Recipe
+from edgebench.course import Course, Recipe, packed
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
 from edgebench.errors import CaseError
@@ -55,10 +54,8 @@ def _tune(path: Path, graph: GraphModule, variant: Variant, show: Show) -> Weigh
     kept = cache.folder("training") / f"{path.stem}.pt"
     follow(course, variant, str(RECIPE), kept, show)
     kept.unlink(missing_ok=True)
-    release(graph.cpu())
-    buffer = BytesIO()  # torch's own writer has no clear error for a full disk
-    torch.save(graph.state_dict(), buffer)
-    path.write_bytes(buffer.getvalue())
+    release(graph)
+    path.write_bytes(packed(graph))
     return Weights(
         file="",
         sha256="",
