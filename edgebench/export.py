@@ -16,6 +16,7 @@ from edgebench.datasets import sources, split
 from edgebench.errors import CaseError, EdgebenchError, RequestError, UnknownName
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
+from edgebench.quantization import Quantization
 from edgebench.record import Artifact
 from edgebench.shelf import load, module
 from edgebench.spec import Weighting
@@ -167,9 +168,14 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
     import numpy
 
     assert variant.quantization is not None
-    images = split(variant, "calibration")
+    images, asked = split(variant, "calibration"), variant.quantization.images
+    if asked > len(images) and asked != Quantization().images:  # the ordinary number is as many as there are
+        raise CaseError(
+            f"{variant.dataset} has {len(images)} images to calibrate with, {asked} were asked for;"
+            f" use images={len(images)}"
+        )
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
-    yield from images.batches(1, drawn[: variant.quantization.images])
+    yield from images.batches(1, drawn[:asked])
 
 
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
@@ -180,7 +186,7 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
         parts["weights"] = weights.sha256
     tools: tuple[str, ...] = load("formats", form).TOOLS
     if variant.quantization:
-        modules += ["prepare", *sources(variant.dataset)]
+        modules += ["prepare", *sources(variant.dataset)] + ["course", "train"] * variant.quantization.aware
         tools += family(variant.dataset).TOOLS
     versions = {f"version.{tool}": version(tool) for tool in tools}
     return parts | versions | {"source": cache.source(*modules)}

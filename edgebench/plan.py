@@ -80,7 +80,8 @@ def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...
     """
     cells = tuple(wanted)
     named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
-    return tuple(_case(cell, named[cell.dataset], environment) for cell in cells)
+    # Schemes in other words may mean the same: once.
+    return tuple(dict.fromkeys(_case(cell, named[cell.dataset], environment) for cell in cells))
 
 
 def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:

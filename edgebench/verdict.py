@@ -145,10 +145,15 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
 
 
 def _remedy(quantization: Quantization) -> str:
-    """Name the scheme that gives a layer's channels, then its rare large values, less of the 8 bits to share."""
-    if quantization.granularity == "per_tensor":
-        return "per_channel or per_tensor+equalized"
-    return "per_channel+percentile or qat" if quantization.range_method == "min-max" else "qat"
+    """Name the schemes not yet in use that give a layer's channels, or its rare large values, less of the 8 bits."""
+    is_coarse = quantization.granularity == "per_tensor"
+    remedies = {
+        "per_channel": is_coarse,
+        "per_tensor+equalized": is_coarse and not quantization.equalized,
+        "per_channel+percentile": not is_coarse and quantization.range_method == "min-max",
+        "qat": not is_coarse and not quantization.aware,
+    }
+    return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"
 
 
 def saturates(facts: dict[str, str]) -> bool:

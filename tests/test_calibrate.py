@@ -14,6 +14,7 @@ from edgebench.datasets import split
 from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import calibrate, range_methods
+from edgebench.quantization import parse
 from edgebench.spec import Variant
 from tests.conftest import variant
 
@@ -82,7 +83,7 @@ def theirs(path: Path, method: str, bins: int) -> dict[str, tuple[float, float]]
 
 
 def test_min_max_ranges_are_onnxruntimes_own(network: Path) -> None:
-    ours, wanted = calibrate.ranges(network, digits, "min-max", IMAGES), theirs(network, "min-max", 0)
+    ours, wanted = calibrate.ranges(network, digits, parse("min-max")), theirs(network, "min-max", 0)
     folded = calibrate._folded(network)
     assert wanted.keys() <= ours.keys()
     for tensor in wanted.keys() - folded.keys():
@@ -92,8 +93,8 @@ def test_min_max_ranges_are_onnxruntimes_own(network: Path) -> None:
 
 
 def test_percentile_ranges_are_onnxruntimes_own_to_a_bin(network: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ours, wanted = calibrate.ranges(network, digits, "percentile", IMAGES), theirs(network, "percentile", 2048)
-    extremes = calibrate.ranges(network, digits, "min-max", IMAGES)
+    ours, wanted = calibrate.ranges(network, digits, parse("percentile")), theirs(network, "percentile", 2048)
+    extremes = calibrate.ranges(network, digits, parse("min-max"))
     for tensor in wanted.keys() - calibrate._folded(network).keys():
         bin_width = max(map(abs, extremes[tensor])) / 2048
         assert ours[tensor] == pytest.approx(wanted[tensor], abs=1.1 * bin_width), tensor
@@ -122,20 +123,35 @@ def test_the_least_squared_error_cuts_off_what_is_rare() -> None:
     assert -5 <= low < -3.5 and 3.5 < high <= 5
 
 
-@pytest.mark.parametrize("method", ["min-max", "percentile", "entropy", "mse"])
+@pytest.mark.parametrize("method", ["min-max", "percentile", "entropy", "mse", "mse+symmetric"])
 def test_a_range_lies_within_what_was_seen(network: Path, method: str) -> None:
-    seen = calibrate.ranges(network, digits, "min-max", IMAGES)
-    for tensor, (low, high) in calibrate.ranges(network, digits, method, IMAGES).items():
+    seen = calibrate.ranges(network, digits, parse("min-max"))
+    for tensor, (low, high) in calibrate.ranges(network, digits, parse(method)).items():
         assert seen[tensor][0] <= low <= high <= seen[tensor][1], tensor
 
 
 def test_an_image_that_is_not_finite_is_named_by_what_it_does(network: Path) -> None:
     with pytest.raises(CaseError, match=r"activation images is not finite \(nan to nan\): look at the weights"):
         calibrate.ranges(
-            network, lambda: iter([numpy.full((1, 3, 64, 64), numpy.nan, numpy.float32)]), "min-max", IMAGES
+            network, lambda: iter([numpy.full((1, 3, 64, 64), numpy.nan, numpy.float32)]), parse("min-max")
         )
 
 
 def test_no_images_are_refused(network: Path) -> None:
     with pytest.raises(CaseError, match="no calibration images"):
-        calibrate.ranges(network, lambda: iter(()), "entropy", IMAGES)
+        calibrate.ranges(network, lambda: iter(()), parse("entropy"))
+
+
+def test_an_infinite_value_is_refused_wherever_it_is() -> None:
+    for value in (numpy.inf, -numpy.inf, numpy.nan):
+        with pytest.raises(CaseError, match="activation x is not finite"):
+            range_methods.Outermost("x", 10).add(numpy.array([0.0, value, 1.0], numpy.float32))
+
+
+def test_symmetric_steps_are_chosen_for_a_range_about_zero() -> None:
+    """Of magnitudes, [0, h] has 255 steps and [-h, h] half as many: then a smaller h is worth what it cuts off."""
+    magnitudes = numpy.abs(numpy.random.default_rng(0).laplace(0, 1, 200_000))
+    counted, edges = numpy.histogram(magnitudes, range_methods.BINS, range=(-magnitudes.max(), magnitudes.max()))
+    _, one_sided = range_methods.mean_squared_error(counted, edges)
+    _, mirrored = range_methods.mean_squared_error(counted + counted[::-1], edges)
+    assert mirrored < 0.95 * one_sided

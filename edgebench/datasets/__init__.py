@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def sources(dataset: str) -> list[str]:
     """Name the modules of this package that shape a data set's images."""
-    return [module("datasets", dataset.partition(":")[0]), "images", "preprocessing"]
+    return [module("datasets", dataset.partition(":")[0]), "datasets/__init__", "images", "preprocessing"]
 
 
 def recipe(variant: Variant) -> Preprocessing:

@@ -33,7 +33,7 @@ def prepare(
     from edgebench.prepare.aware import finetune
     from edgebench.prepare.bias import correct
     from edgebench.prepare.equalize import equalize
-    from edgebench.prepare.fold import fold
+    from edgebench.prepare.fold import fold, unfold
 
     asked = variant.quantization
     if asked is None or not (asked.equalized or asked.aware or asked.bias_corrected):
@@ -45,4 +45,4 @@ def prepare(
         finetune(folded, variant, start, show)
     if asked.bias_corrected:
         correct(folded, asked, images())
-    return folded
+    return unfold(network, folded)

@@ -7,12 +7,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from edgebench import cache
-from edgebench.course import Course, Recipe, packed
+from edgebench.catalogue import family
+from edgebench.course import Course, Recipe, packed, score
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
 from edgebench.errors import CaseError
 from edgebench.prepare.fake import release, simulate
 from edgebench.record import Weights
+from edgebench.shelf import module
 from edgebench.train import Options, follow, require_small
 
 if TYPE_CHECKING:
@@ -39,21 +41,22 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
     if start is None:
         raise CaseError(f"qat fine-tunes weights, found {variant.weights} ones; use --weights trained, or a file")
     require_small(variant, Options(epochs=RECIPE.epochs))
-    weights = cache.once(_stem(variant, start), ".pt", Weights, lambda path: _tune(path, graph, variant, show))
+    stem = _stem(variant, start)
+    kept = cache.folder("training") / f"{stem}.pt"
+    weights = cache.once(stem, ".pt", Weights, lambda path: _tune(path, graph, variant, kept, show))
+    kept.unlink(missing_ok=True)
     graph.load_state_dict(torch.load(cache.path_of(weights), weights_only=True))
 
 
-def _tune(path: Path, graph: GraphModule, variant: Variant, show: Show) -> Weights:
+def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Show) -> Weights:
     import torch
 
     torch.set_num_threads(1)  # as in training: the same weights on any number of cores
     assert variant.quantization is not None
     simulate(graph, variant.quantization)
-    held_out = split(variant, "calibration")
-    course = Course(network=graph, recipe=RECIPE, images=split(variant, "train"), held_out=held_out)
-    kept = cache.folder("training") / f"{path.stem}.pt"
-    follow(course, variant, str(RECIPE), kept, show)
-    kept.unlink(missing_ok=True)
+    images, held_out, test = (split(variant, name) for name in ("train", "calibration", "test"))
+    follow(Course(network=graph, recipe=RECIPE, images=images, held_out=held_out), variant, str(RECIPE), kept, show)
+    correct = score(graph, test, RECIPE.batch)
     release(graph)
     path.write_bytes(packed(graph))
     return Weights(
@@ -64,8 +67,8 @@ def _tune(path: Path, graph: GraphModule, variant: Variant, show: Show) -> Weigh
         network=str(variant),
         recipe=f"{RECIPE.epochs} epochs under fake quantization {variant.quantization}, rate {RECIPE.rate:g}",
         classes=variant.classes,
-        top1=course.epochs[-1].held_out,
-        images=len(held_out),
+        top1=correct / len(test),
+        images=len(test),
     )
 
 
@@ -73,6 +76,14 @@ def _stem(variant: Variant, start: Weights) -> str:
     parts = {name: repr(value) for name, value in asdict(variant).items()} | {
         "start": start.sha256,
         "torch": version("torch"),
-        "source": cache.source("prepare", "course", "train", *sources(variant.dataset)),
+        **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
+        "source": cache.source(
+            module("architectures", variant.architecture),
+            "build",
+            "prepare",
+            "course",
+            "train",
+            *sources(variant.dataset),
+        ),
     }
     return f"{str(variant).replace('/', '-')}-qat-{cache.key(parts)}"

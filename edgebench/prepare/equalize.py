@@ -66,6 +66,8 @@ def _even_out(first: Any, second: Any) -> None:
     made, read = _largest(first.weight, 0), _largest(second.weight, _input_axis(second))
     scale = (made / read).sqrt()
     scale[(made == 0) | (read == 0)] = 1.0  # a channel that is nothing stays nothing
+    if first.bias is not None and (most := first.bias.abs().max()) > 0:
+        scale = scale.maximum(first.bias.abs() / most)  # else a nearly dead one's bias would span all activations
     first.weight /= scale.view(-1, *[1] * (first.weight.dim() - 1))
     if first.bias is not None:
         first.bias /= scale

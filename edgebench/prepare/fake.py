@@ -58,32 +58,39 @@ def _is_rounded(graph: GraphModule, node: Node) -> bool:
 
 
 def weight_rounding(quantization: Quantization) -> Any:
-    """Return a module that rounds weights: one range an output channel, or one; about zero unless they are uint8."""
+    """Return a module that rounds weights as they are: one range an output channel, or one; uint8 not about zero."""
     import torch
     from torch.ao.quantization import FakeQuantize
-    from torch.ao.quantization.observer import MinMaxObserver, PerChannelMinMaxObserver
+    from torch.ao.quantization.observer import MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
 
     per_channel, signed = quantization.granularity == "per_channel", quantization.weights == "int8"
     of_one = torch.per_tensor_symmetric if signed else torch.per_tensor_affine
     of_each = torch.per_channel_symmetric if signed else torch.per_channel_affine
-    most = REDUCED if quantization.reduce_range else 127
+    most = (REDUCED if quantization.reduce_range else 127) if signed else (127 if quantization.reduce_range else 255)
     return FakeQuantize(  # type: ignore[no-untyped-call]
-        observer=PerChannelMinMaxObserver if per_channel else MinMaxObserver,
+        observer=MovingAveragePerChannelMinMaxObserver if per_channel else MovingAverageMinMaxObserver,
+        averaging_constant=1.0,  # no average: weights that shrink have finer steps at once
         qscheme=of_each if per_channel else of_one,
         dtype=torch.qint8 if signed else torch.quint8,
         quant_min=-most if signed else 0,
-        quant_max=most if signed else 255,
+        quant_max=most,
     )
 
 
 def activation_rounding(quantization: Quantization) -> Any:
-    """Return a module that rounds activations between the smallest and the largest value of late."""
+    """Return a module that rounds activations between the smallest and the largest value of late in training."""
     import torch
     from torch.ao.quantization import FakeQuantize
     from torch.ao.quantization.observer import MovingAverageMinMaxObserver
 
+    class Rounding(FakeQuantize):
+        def train(self, mode: bool = True) -> Any:
+            """Look at values in training alone."""
+            self.enable_observer(mode)
+            return super().train(mode)
+
     signed = quantization.activations == "int8"
-    return FakeQuantize(  # type: ignore[no-untyped-call]
+    return Rounding(  # type: ignore[no-untyped-call]
         observer=MovingAverageMinMaxObserver,
         qscheme=torch.per_tensor_symmetric if quantization.symmetric else torch.per_tensor_affine,
         dtype=torch.qint8 if signed else torch.quint8,

@@ -38,3 +38,19 @@ def replace(graph: GraphModule, node: Node, module: nn.Module) -> None:
     """Let the node call another module."""
     owner, _, name = str(node.target).rpartition(".")
     setattr(graph.get_submodule(owner), name, module)
+
+
+def unfold(network: nn.Module, graph: GraphModule) -> nn.Module:
+    """Return the network with the graph's layers in place of its own: its layers keep the names they have."""
+    from copy import deepcopy
+
+    from torch import nn
+
+    whole, layers = deepcopy(network), dict(graph.named_modules())
+    for name, module in list(whole.named_modules()):
+        owner, _, last = name.rpartition(".")
+        if isinstance(module, nn.BatchNorm2d) and name not in layers:
+            setattr(whole.get_submodule(owner), last, nn.Identity())
+        elif name in layers and not list(module.children()):
+            setattr(whole.get_submodule(owner), last, layers[name])
+    return whole.eval()

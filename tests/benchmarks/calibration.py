@@ -83,9 +83,10 @@ def _calibrate(whose: str, method: str, count: str, path: str) -> None:
     """Calibrate in this process; print its seconds and its peak."""
     if whose == "ours":
         from edgebench.formats.onnx.calibrate import ranges
+        from edgebench.quantization import parse
 
         started = perf_counter()
-        ranges(Path(path), lambda: _images(int(count)), method, int(count))
+        ranges(Path(path), lambda: _images(int(count)), parse(f"{method}+images={count}"))
     else:
         started = perf_counter()
         _theirs(method, int(count), path)

@@ -22,24 +22,25 @@ if TYPE_CHECKING:
     from onnx import GraphProto
 
     from edgebench.formats.onnx.range_methods import Histogram, Range
+    from edgebench.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]
 
 
-def ranges(path: Path, images: Images, method: str, most_images: int) -> dict[str, Range]:
+def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, Range]:
     """Return the range of every activation that a quantizer may ask for, by tensor.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
     """
-    read_by_relu = _folded(path)
-    if method == "percentile":
-        found = _percentiles(path, images, read_by_relu, most_images)
+    read_by_relu, choose = _folded(path), CHOOSERS.get(quantization.range_method)
+    if quantization.range_method == "percentile":
+        found = _percentiles(path, images, read_by_relu, quantization.images)
     else:
         found = _extremes(path, images, read_by_relu)
-    if method in CHOOSERS:
-        histograms = _histograms(path, images, found)
-        found = {tensor: _within(CHOOSERS[method](*histograms[tensor]), found[tensor]) for tensor in found}
+    if choose:
+        histograms = _histograms(path, images, found, mirrored=quantization.symmetric)
+        found = {tensor: _within(choose(*histograms[tensor]), found[tensor]) for tensor in found}
     return found | {tensor: found[output] for tensor, output in read_by_relu.items()}
 
 
@@ -101,8 +102,8 @@ def _percentiles(path: Path, images: Images, unseen: Container[str], most_images
     return {tensor: kept.range() for tensor, kept in found.items()}
 
 
-def _histograms(path: Path, images: Images, seen: dict[str, Range]) -> dict[str, Histogram]:
-    """Count each tensor's values in bins between plus and minus its largest magnitude."""
+def _histograms(path: Path, images: Images, seen: dict[str, Range], *, mirrored: bool) -> dict[str, Histogram]:
+    """Count each tensor's values in bins between plus and minus its largest magnitude; mirrored, -x with every x."""
     import numpy
 
     sides = {tensor: max(abs(low), abs(high)) or 1.0 for tensor, (low, high) in seen.items()}
@@ -110,6 +111,8 @@ def _histograms(path: Path, images: Images, seen: dict[str, Range]) -> dict[str,
     for outputs in _outputs(path, images, lambda graph: _give_out(graph, seen)):
         for tensor, values in zip(seen, outputs, strict=True):
             counts[tensor] += count(values, sides[tensor])
+    if mirrored:
+        counts = {tensor: own + own[::-1] for tensor, own in counts.items()}
     return {tensor: (counts[tensor], numpy.linspace(-side, side, BINS + 1)) for tensor, side in sides.items()}
 
 

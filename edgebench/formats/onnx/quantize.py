@@ -27,7 +27,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
     prepared, seen = parent.with_name("prepared.onnx"), parent.with_name("ranges.json")
     quant_pre_process(str(parent), str(prepared), skip_symbolic_shape=True)
     method = CalibrationMethod.MinMax  # says how the file of ranges is laid out; they may come of any
-    found = ranges(prepared, images, quantization.range_method, quantization.images)
+    found = ranges(prepared, images, quantization)
     save_tensors_data(TensorsData(method, {tensor: tuple(map(float32, ends)) for tensor, ends in found.items()}), seen)
     types = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
     quantize_static(

@@ -50,10 +50,11 @@ class Outermost:
 
         self._count += values.size
         low = values[numpy.flatnonzero(~(values >= self._low_bound))]  # what is no number is not within them either
-        if len(low):
-            finite(self._tensor, low.min(), low.max())
-        self._low = numpy.concatenate([self._low, low])
-        self._high = numpy.concatenate([self._high, values[numpy.flatnonzero(values > self._high_bound)]])
+        high = values[numpy.flatnonzero(values > self._high_bound)]
+        for beyond in (low, high):
+            if len(beyond):
+                finite(self._tensor, beyond.min(), beyond.max())
+        self._low, self._high = numpy.concatenate([self._low, low]), numpy.concatenate([self._high, high])
         if len(self._low) > 2 * self._most + SLACK:
             self._low = numpy.partition(self._low, self._most)[: self._most]
             self._low_bound = self._low.max()
