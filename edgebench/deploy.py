@@ -15,7 +15,18 @@ from edgebench.shelf import load
 from edgebench.spec import Target
 
 # The floors from `agent` down; a test runs them alone to prove that they need nothing above.
-TRAVELS = ("agent", "architectures", "build", "errors", "quantization", "runtimes", "shelf", "spec")
+TRAVELS = (
+    "agent",
+    "ahead",
+    "architectures",
+    "build",
+    "errors",
+    "normalization",
+    "quantization",
+    "runtimes",
+    "shelf",
+    "spec",
+)
 _PACKAGE = Path(__file__).parent
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes
 _MAIN = "from edgebench.agent.__main__ import main\nmain()\n"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from base64 import b64decode
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
+from itertools import islice
 from math import log10
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from weakref import finalize
 
-from edgebench import cache
+from edgebench.ahead import ahead
 from edgebench.datasets import split
-from edgebench.images import ahead
 from edgebench.record import Accuracy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy import float32, int64
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from edgebench.spec import Case, Variant
 
 BATCH = 32
-REQUEST_BYTES = 128 * 2**20  # of images and answers, at most, of one process: a small board has room for them
+PART_BYTES = 256 * 2**20  # of images in a file, at most, and of answers in memory: a small board has room for them
 COPIES = 8  # of the answers on their way: as numbers, as base64, as JSON
 TALLY_ROWS = 1024
 TIMEOUT_S = 3600.0
@@ -131,27 +132,57 @@ def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection
     """Return the artifact's outputs for its test split, asked for in bounded parts."""
     images = split(deployed.variant, "test")
     request = {"do": "infer", "runtime": runtime, "path": deployed.path, "threads": threads, "batch": BATCH}
+    request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
     answers = Answers(stream=stream, classes=deployed.variant.classes)
     finalize(answers, stream.close)
     with TemporaryDirectory() as scratch:
-        for part in ahead(_sent(images, deployed.variant.classes, Path(scratch), connection)):
+        for part in ahead(_parts(images, deployed.variant.classes, Path(scratch), connection)):
             answer = connection.run(request | part, timeout_s=TIMEOUT_S)
             stream.write(b64decode(answer["outputs"]))
     return answers
 
 
-def _sent(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
-    """Send the images in parts; yield what a request says of each, which leaves nothing of it behind."""
-    size = max(1, REQUEST_BYTES // (4 * (images.channels * images.resolution**2 + COPIES * classes)))
+def _parts(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
+    """Yield what a request says of each part of the images, once the target has it."""
+    answers = PART_BYTES // (COPIES * 4 * classes)
+    if connection.shares_files and images.file:
+        return _in_place(images, images.file, max(1, answers))
+    batches = min(PART_BYTES // images.pixel_bytes, answers) // BATCH
+    return _sent(images, max(1, batches), scratch, connection)
+
+
+def _in_place(images: Images, file: Path, size: int) -> Iterator[dict[str, object]]:
+    """Point out parts of the file that the pixels are kept in."""
     for start in range(0, len(images), size):
-        part = images.read(range(start, min(start + size, len(images))))
-        inputs = scratch / f"images-{start}.f32"
-        part.astype("<f4", copy=False).tofile(inputs)
-        pushed = connection.push(inputs, cache.sha256(inputs))
+        shape = _shape(images, min(size, len(images) - start))
+        yield {"inputs": str(file), "offset": start * images.pixel_bytes, "shape": shape}
+
+
+def _sent(images: Images, size: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
+    """Send parts of so many batches, of which their requests leave nothing behind."""
+    batches = images.parts(BATCH)
+    for start in range(0, len(images), BATCH * size):
+        inputs = scratch / f"images-{start}"
+        pushed = connection.push(inputs, _write(inputs, islice(batches, size)))
         if pushed != str(inputs):
             inputs.unlink()
-        yield {"inputs": pushed, "shape": part.shape, "discard": True}
+        shape = _shape(images, min(BATCH * size, len(images) - start))
+        yield {"inputs": pushed, "discard": True, "shape": shape}
+
+
+def _shape(images: Images, count: int) -> tuple[int, ...]:
+    return count, 3, images.resolution, images.resolution
+
+
+def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
+    """Write pixels to a file, a batch at a time; return its hash."""
+    digest = hashlib.sha256()
+    with file.open("wb", buffering=0) as stream:
+        for pixels in batches:
+            digest.update(pixels.data)
+            stream.write(pixels.data)
+    return digest.hexdigest()
 
 
 def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Tally:

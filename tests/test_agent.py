@@ -75,6 +75,23 @@ def test_the_bundle_infers_on_bare_python(null_artifact: str, place: Path) -> No
     assert ask(request)["value"]["count"] == 5
 
 
+def test_pixels_are_normalised_on_the_target_from_the_offset_on(place: Path) -> None:
+    import numpy
+
+    from edgebench.agent import infer
+    from edgebench.normalization import Normalization
+
+    pixels = numpy.random.default_rng(0).integers(0, 256, (7, 3, 4, 4), numpy.uint8)
+    pixels.tofile(place / "pixels")
+    how = {"divisor": 255.0, "mean": [0.4, 0.5, 0.6], "deviation": [0.2, 0.3, 0.4], "grey": True}
+    request = {"shape": [5, 3, 4, 4], "batch": 2, "depth": "uint8", "normalization": how}
+    with (place / "pixels").open("rb") as stream:
+        stream.seek(2 * 48)
+        seen = [numpy.frombuffer(data, "f4").reshape(shape).copy() for data, shape in infer._pixels(stream, request)]
+    assert [part.shape for part in seen] == [(2, 1, 4, 4), (2, 1, 4, 4), (1, 1, 4, 4)]
+    assert numpy.concatenate(seen).tobytes() == Normalization(**how).apply(pixels[2:]).tobytes()  # type: ignore[arg-type]
+
+
 def test_the_bundle_tells_facts_on_bare_python() -> None:
     value = ask({"do": "facts", "runtimes": ["null", "onnxruntime"]})["value"]
     assert value["runtimes"]["null"]["version"] == "1"

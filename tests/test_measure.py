@@ -19,6 +19,8 @@ from tests.conftest import case, run, session, variant
 class Scripted:
     """Answers measure requests with medians from a list per artifact; no process is started."""
 
+    shares_files = True
+
     def __init__(self, **medians_s: Sequence[float | Exception]) -> None:
         self._medians: dict[str, Iterator[float | Exception]] = {path: cycle(m) for path, m in medians_s.items()}
         self.requests: list[Mapping[str, Any]] = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgebench.errors import UnknownName
-from edgebench.preprocessing import PRESETS, prepare, preset
+from edgebench.preprocessing import PRESETS, cut, normalization, preset
 
 Pixels = NDArray[Any]
 ONE_LEVEL = 1.01  # of 255: Pillow rounds to whole levels after each of two passes
@@ -44,7 +44,13 @@ def antialiased(pixels: Pixels, width: int, height: int) -> Pixels:
 
 
 def prepared(pixels: Pixels, name: str, resolution: int) -> Pixels:
-    return prepare(Image.fromarray(pixels), PRESETS[name], resolution, 255.0)
+    return normalised(Image.fromarray(pixels), name, resolution, 255.0)
+
+
+def normalised(image: Image.Image, name: str, resolution: int, white: float) -> Pixels:
+    recipe = PRESETS[name]
+    values: Pixels = normalization(recipe, white, grey=False).apply(cut(image, recipe, resolution)[None])[0]
+    return values
 
 
 @pytest.mark.parametrize(("size", "resized", "left", "top"), [((60, 45), (48, 36), 8, 2), ((40, 80), (36, 72), 2, 20)])
@@ -112,10 +118,20 @@ def test_a_picture_of_one_colour_stays_so_at_any_size(
 
 def test_a_grey_picture_in_float_becomes_three_channels() -> None:
     grey = Image.fromarray(numpy.full((8, 8), 16, numpy.float32))
-    values = prepare(grey, PRESETS["torchvision"], 4, 16.0)
+    values = normalised(grey, "torchvision", 4, 16.0)
     assert numpy.allclose(values[:, 0, 0], (1 - numpy.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225])
 
 
 def test_an_unknown_preset_says_which_there_are() -> None:
     with pytest.raises(UnknownName, match="no preprocessing 'tv' .has torchvision, tf, tf_1000, caffe"):
         preset("tv")
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_level_becomes_what_plain_single_precision_arithmetic_makes_of_it(name: str) -> None:
+    recipe, levels = PRESETS[name], numpy.arange(256, dtype=numpy.uint8)
+    values = normalization(recipe, 255.0, grey=False).apply(levels.reshape(1, 1, 16, 16).repeat(3, 1))
+    for channel in range(3):
+        mean, deviation = numpy.float32(recipe.mean[channel]), numpy.float32(recipe.std[channel])
+        wanted = (levels.astype(numpy.float32) / numpy.float32(255.0 / recipe.white) - mean) / deviation
+        assert values[0, channel].tobytes() == wanted.tobytes()

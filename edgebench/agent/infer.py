@@ -1,30 +1,51 @@
 """An infer request -> the artifact's outputs, for accuracy, agreement and spot checks."""
 
 from base64 import b64encode
+from collections.abc import Iterator
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgebench.agent import open_session
+from edgebench.ahead import ahead
+from edgebench.normalization import Normalization
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Run every input through the artifact, `batch` at a time.
 
-    `inputs` is a file of raw little-endian float32 of `shape` (N, ...), deleted afterwards if it is to be discarded;
-    the outputs come back the same way, in base64.
+    `inputs` is a file, deleted afterwards if it is to be discarded; from `offset` on it holds `shape` (N, ...) values:
+    raw little-endian float32, or pixels of the type `depth` that are normalised here, as `normalization` says. The
+    outputs come back as raw float32 in base64.
     """
-    session, (count, *rest) = open_session(request), request["shape"]
+    session, reader = open_session(request), _pixels if "depth" in request else _values
     with Path(request["inputs"]).open("rb") as stream:
-        item_bytes = 4
-        for side in rest:
-            item_bytes *= side
-        outputs = [
-            session.infer(stream.read(size * item_bytes), (size, *rest)) for size in _sizes(count, request["batch"])
-        ]
+        stream.seek(request.get("offset", 0))
+        outputs = [session.infer(data, shape) for data, shape in ahead(reader(stream, request))]
     if request.get("discard"):
         Path(request["inputs"]).unlink()
-    return {"outputs": b64encode(b"".join(outputs)).decode(), "count": count}
+    return {"outputs": b64encode(b"".join(outputs)).decode(), "count": request["shape"][0]}
 
 
-def _sizes(count: int, batch: int) -> list[int]:
-    return [min(batch, count - done) for done in range(0, count, batch)]
+def _values(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+    rest = request["shape"][1:]
+    for size in _sizes(request):
+        yield stream.read(4 * size * prod(rest)), (size, *rest)
+
+
+def _pixels(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[memoryview, tuple[int, ...]]]:
+    """Normalise a batch at a time, in two buffers in turn: one is filled while the other is used."""
+    import numpy
+
+    normalization, rest = Normalization(**request["normalization"]), request["shape"][1:]
+    buffers = [numpy.empty((request["batch"], *rest), numpy.float32) for _ in range(2)]
+    pixels = numpy.empty(buffers[0].shape, request["depth"])
+    for number, size in enumerate(_sizes(request)):
+        stream.readinto(pixels[:size])  # type: ignore[attr-defined]
+        images = normalization.apply(pixels[:size], buffers[number % 2][:size])
+        yield images.data, images.shape
+
+
+def _sizes(request: dict[str, Any]) -> Iterator[int]:
+    count, batch = request["shape"][0], request["batch"]
+    return (min(batch, count - done) for done in range(0, count, batch))

@@ -17,6 +17,10 @@ from typing import Any, Protocol
 class Connection(Protocol):
     """A way to one target."""
 
+    @property
+    def shares_files(self) -> bool:
+        """Whether the target reads this machine's files where they lie."""
+
     def push(self, path: Path, sha256: str) -> str:
         """Put a file on the target, unless it is there; return its path there."""
 

@@ -21,6 +21,8 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 class Local:
     """Processes on this machine; files are used where they lie."""
 
+    shares_files = True
+
     def __init__(self, python: str, bundle: Path) -> None:
         self._python, self._bundle = python, bundle
 

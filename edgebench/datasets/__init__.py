@@ -16,12 +16,15 @@ A split is `train`, `calibration` or `test`; the three share no image.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgebench import cache
 from edgebench.build import channels
 from edgebench.catalogue import damaged, family, find
 from edgebench.errors import CaseError
 from edgebench.images import Images
+from edgebench.pixels import Pixels
 from edgebench.preprocessing import preset
 from edgebench.shelf import module
 from edgebench.spec import Weighting
@@ -35,7 +38,13 @@ if TYPE_CHECKING:
 
 def sources(dataset: str) -> list[str]:
     """Name the modules of this package that shape a data set's images."""
-    return [module("datasets", dataset.partition(":")[0]), "datasets/__init__", "images", "preprocessing"]
+    return [
+        module("datasets", dataset.partition(":")[0]),
+        "datasets/__init__",
+        "images",
+        "normalization",
+        "preprocessing",
+    ]
 
 
 def recipe(variant: Variant) -> Preprocessing:
@@ -78,7 +87,7 @@ def split(variant: Variant, name: str) -> Images:
     whole = [index for index in range(count) if pictures.name(index) not in bad] if bad else range(count)
     if not whole:
         raise CaseError(f"{variant.dataset}: none of {count} images to {name} on can be decoded; restore them")
-    return Images(
+    images = Images(
         pictures=pictures,
         kept=numpy.array(whole, numpy.int64),
         recipe=recipe(variant),
@@ -86,6 +95,25 @@ def split(variant: Variant, name: str) -> Images:
         channels=channels(variant),
         damaged=count - len(whole),
     )
+    return replace(images, memory=_memory(variant, name, images)) if variant.dataset_sha256 else images
+
+
+def _memory(variant: Variant, name: str, images: Images) -> Pixels:
+    """Find where the split's pixels are kept, by everything that shapes them."""
+    import numpy
+    import PIL
+
+    taken = images.recipe
+    parts = {
+        "dataset": variant.dataset_sha256,
+        "split": name,
+        "edition": images.pictures.edition,
+        "images": images.kept.tobytes().hex(),
+        "cut": f"{taken.first} {taken.crop} {taken.shorter_side} {taken.interpolation} {taken.channels}",
+        "resolution": str(images.resolution),
+        "made by": f"{cache.source(*sources(variant.dataset))} pillow {PIL.__version__} numpy {numpy.__version__}",
+    }
+    return Pixels(stem=cache.key(parts), count=len(images), resolution=images.resolution, depth=images.depth)
 
 
 def inspect(variants: Iterable[Variant], show: Show) -> None:

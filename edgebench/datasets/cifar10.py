@@ -52,6 +52,8 @@ class Thumbnails:
     pixels: NDArray[uint8]
     labels: NDArray[int64]
     white: float = 255.0
+    depth: str = "uint8"
+    edition: str = ""  # the data set's hash is that of its content
 
     def name(self, index: int) -> str:
         """Number it."""

@@ -41,6 +41,8 @@ class Digits:
     pixels: NDArray[float32]
     labels: NDArray[int64]
     white: float = 16.0
+    depth: str = "float32"
+    edition: str = ""
 
     def name(self, index: int) -> str:
         """Number it."""

@@ -51,9 +51,16 @@ class Files:
     root: Path
     names: tuple[str, ...]
     sizes: tuple[int, ...]
+    times: tuple[int, ...]
     labels: NDArray[int64]
     classes: tuple[str, ...]
     white: float = 255.0
+    depth: str = "uint8"
+
+    @property
+    def edition(self) -> str:
+        """Hash when each was written last."""
+        return hashlib.sha256(repr(self.times).encode()).hexdigest()
 
     def name(self, index: int) -> str:
         """Name it by its file."""
@@ -87,8 +94,9 @@ class Files:
 
     def only(self, indices: Sequence[int]) -> Files:
         """Return some of them."""
-        names, sizes = (tuple(all[index] for index in indices) for all in (self.names, self.sizes))
-        return replace(self, names=names, sizes=sizes, labels=self.labels[list(indices)])  # type: ignore[arg-type]
+        of_each = {"names": self.names, "sizes": self.sizes, "times": self.times}
+        chosen = {field: tuple(all[index] for index in indices) for field, all in of_each.items()}
+        return replace(self, **chosen, labels=self.labels[list(indices)])  # type: ignore[arg-type]
 
 
 def _rgb(image: Image) -> Image:
@@ -159,18 +167,20 @@ def _listed(root: Path, below: str) -> Files:
         raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name {PLACE}")
     classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names])
     labels = numpy.array([by_name[name.removeprefix(below)] for name in names], numpy.int64)
-    return Files(root=root, names=names, sizes=tuple(found[name] for name in names), labels=labels, classes=classes)
+    sizes, times = zip(*(found[name] for name in names), strict=True)
+    return Files(root=root, names=names, sizes=sizes, times=times, labels=labels, classes=classes)
 
 
-def _images(root: Path, below: str) -> dict[str, int]:
-    """Map every image's name to its size."""
-    found = dict[str, int]()
+def _images(root: Path, below: str) -> dict[str, tuple[int, int]]:
+    """Map every image's name to its size and to when it was written last."""
+    found = dict[str, tuple[int, int]]()
     for folder, folders, files in os.walk(root / below, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 path = os.path.join(folder, name)  # noqa: PTH118  # a million of them: a Path each takes seconds
-                found[os.path.relpath(path, root)] = os.stat(path).st_size  # noqa: PTH116
+                stat = os.stat(path)  # noqa: PTH116
+                found[os.path.relpath(path, root)] = stat.st_size, stat.st_mtime_ns
     return found
 
 

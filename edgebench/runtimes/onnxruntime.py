@@ -33,7 +33,7 @@ class Session:
         """Run the graph on the bound image; the outputs lie in host memory on return."""
         self._session.run_with_iobinding(self._binding)
 
-    def infer(self, data: bytes, shape: tuple[int, ...]) -> bytes:
+    def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
         """Run the graph on `shape` float32 inputs; return the first output, float32."""
         import numpy
 
