@@ -100,7 +100,7 @@ def evaluate(
         AgentError: the runtime could not answer.
     """
     images = split(case.variant, "test")
-    reference = infer(parent, case.runtime.name, case.threads, connection) if parent else None  # first: it is kept
+    reference = infer(parent, case.runtime.name, case.threads, connection) if parent else None  # first, and so kept from one int8 file to the next
     outputs = infer(deployed, case.runtime.name, case.threads, connection)
     seen = _tally(images.labels, outputs, reference or outputs)
     return Accuracy(
@@ -127,7 +127,7 @@ def _is_fine_tuned(case: Case) -> bool:
     return case.variant.quantization is not None and case.variant.quantization.aware
 
 
-@lru_cache(maxsize=1)  # a float file is often followed by its int8 ones, which compare with it
+@lru_cache(maxsize=2)  # a float file, which its int8 ones compare with, and one of them
 def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection) -> Answers:
     """Return the artifact's outputs for its test split, asked for in bounded parts."""
     images = split(deployed.variant, "test")
