@@ -145,6 +145,26 @@ def test_the_curves_are_drawn_beside_the_weights() -> None:
     assert "lenet5-1@32 on digits" in "".join(drawing.itertext())
 
 
+def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    hopeless = Options(optimizer="sgd", rate=1e30, epochs=2)
+    with pytest.raises(CaseError, match=r"training diverged in epoch 1: the loss is (nan|inf); use a smaller --rate"):
+        train.train(LENET, lambda _: None, hopeless)
+    assert train.find(LENET, hopeless) is None
+    assert not list(cache.folder("weights").glob("*.pt"))
+
+
+def test_the_momentum_of_sgd_is_the_one_that_is_named() -> None:
+    from edgebench import course
+    from edgebench.build import build
+    from edgebench.datasets import split
+
+    images = split(LENET, "calibration")
+    recipe = course.Recipe(epochs=1, rate=0.01, optimizer="sgd")
+    trained = course.Course(network=build(LENET), recipe=recipe, images=images, held_out=images)
+    seen = [trained.optimizer.param_groups[0]["momentum"] for _ in trained.epoch()]
+    assert seen and set(seen) == {course.MOMENTUM}
+
+
 def test_time_left_is_told_once_an_epoch_is_done() -> None:
     told: list[Step | Notice] = []
     train.train(LENET, told.append, Options(epochs=2))
