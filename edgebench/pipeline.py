@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from edgebench import datasets, plan, report, store
+from edgebench import cache, datasets, plan, report, store
 from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
@@ -77,11 +77,18 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
     datasets.inspect(variants, show)
     for variant in variants:
         try:
-            weights.append(training.is_done(variant, options) or training.train(variant, show, options))
+            weights.append(training.find(variant, options) or training.train(variant, show, options))
+            _say_how_to_use(variant, weights[-1], options, show)
         except CaseError as error:
             failures.append(f"{variant.architecture}-{variant.width:g}@{variant.resolution}: {error}")
             show(Notice(text=failures[-1]))
     return Trained(weights=tuple(weights), failures=tuple(failures))
+
+
+def _say_how_to_use(variant: Variant, card: Weights, options: training.Options, show: Show) -> None:
+    """Say that `run` takes weights of a recipe of one's own by name only: a trial must not change what it measures."""
+    if not training.is_ordinary(variant, options):
+        show(Notice(text=f"run uses the ordinary recipe's weights; these with --weights {cache.path_of(card)}"))
 
 
 def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact, Accuracy]:

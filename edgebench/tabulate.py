@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
-from edgebench import published
+from edgebench import cache, published
 from edgebench.blueprint import blueprint
 from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
 from edgebench.errors import RequestError
@@ -66,7 +66,11 @@ def weights(cards: Sequence[Weights]) -> Sheet:
             for card in cards
         ),
         texts=frozenset({"network", "data set", "preprocessing", "how", "file"}),
-        notes=("Beside each file of trained weights lies its .svg: loss and accuracy over the epochs.",),
+        notes=(
+            "Beside each file of trained weights lies its .svg: loss and accuracy over the epochs.",
+            "A run uses those of the ordinary recipe, trained without options; others with --weights path/to/file.pt.",
+            f"The files lie in {cache.folder('weights')}.",
+        ),
     )
 
 

@@ -55,11 +55,14 @@ class Options:
 UNASKED = Options()
 
 
-def find(variant: Variant) -> Weights | None:
-    """Return the variant's trained weights if they are cached and intact."""
+def find(variant: Variant, options: Options = UNASKED) -> Weights | None:
+    """Return the variant's weights as the options train them, if they are cached and intact.
+
+    Without options those of the ordinary recipe: a trial with another one changes no run.
+    """
     if variant.weights != Weighting.TRAINED:
         return None
-    weights = cache.find(_stem(variant), Weights)
+    weights = cache.find(_stem(variant, options), Weights)
     return weights if weights and cache.is_intact(weights) else None
 
 
@@ -71,21 +74,15 @@ def train(variant: Variant, show: Show, options: Options = UNASKED) -> Weights:
     """
     require_small(variant, options)
     if options.epochs or not _has_base(variant):
-        return _train(variant, None, _recipe(variant, options, is_tuned=False), show)
+        return _train(variant, None, options, show)
     base = replace(variant, resolution=BASE_RESOLUTION)
-    start = find(base) or train(base, show, options)
-    return _train(variant, start, _recipe(variant, options, is_tuned=True), show)
+    start = find(base, options) or train(base, show, options)
+    return _train(variant, start, options, show)
 
 
-def is_done(variant: Variant, options: Options) -> Weights | None:
-    """Return the variant's weights if they are what the options ask for: any do where they ask for nothing."""
-    known = find(variant)
-    if known is None or options == replace(UNASKED, asked=options.asked):
-        return known
-    is_tuned = not options.epochs and _has_base(variant)
-    start = find(replace(variant, resolution=BASE_RESOLUTION)) if is_tuned else None
-    said = _said(variant, start, _recipe(variant, options, is_tuned=is_tuned))
-    return known if known.recipe == said else None
+def is_ordinary(variant: Variant, options: Options) -> bool:
+    """Tell whether the options make the weights that a run uses."""
+    return _choices(variant, options) == _choices(variant, UNASKED)
 
 
 def require_small(variant: Variant, options: Options) -> None:
@@ -138,10 +135,11 @@ def _said(variant: Variant, start: Weights | None, recipe: Recipe) -> str:
     )
 
 
-def _train(variant: Variant, start: Weights | None, recipe: Recipe, show: Show) -> Weights:
+def _train(variant: Variant, start: Weights | None, options: Options, show: Show) -> Weights:
     """Train, and keep the weights, with a drawing of how it went beside them."""
+    recipe = _recipe(variant, options, is_tuned=start is not None)
     said = _said(variant, start, recipe)
-    stem = _stem(variant)
+    stem = _stem(variant, options)
 
     def make(path: Path) -> Weights:
         import torch
@@ -209,9 +207,17 @@ def _drawing(course: Course, variant: Variant) -> str:
     return curves.draw(f"{_name(variant)} on {variant.dataset}", lines)
 
 
-def _stem(variant: Variant) -> str:
+def _choices(variant: Variant, options: Options) -> dict[str, str]:
+    """Name what the options choose of a recipe; what is said and goes without saying is the same."""
+    own: tuple[str, ...] = family(variant.dataset).AUGMENTATION
+    said = replace(options, augmentation=own if options.augmentation is None else options.augmentation)
+    return {f"recipe.{name}": repr(value) for name, value in asdict(said).items() if name != "asked"}
+
+
+def _stem(variant: Variant, options: Options) -> str:
     """Name the file by its variant and everything that shapes it; precision is no part of weights."""
     parts = {
+        **_choices(variant, options),
         **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
         "source": cache.source(

@@ -1,11 +1,13 @@
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
-from edgebench import cache, train
+from edgebench import cache, pipeline, train
 from edgebench.errors import CaseError
 from edgebench.progress import Notice, Show, Step
-from edgebench.spec import Weighting
+from edgebench.record import Weights
+from edgebench.spec import Model, Sweep, Weighting
 from edgebench.train import Options
 from tests.conftest import variant
 
@@ -74,7 +76,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
     told: list[Step | Notice] = []
     with pytest.raises(KeyboardInterrupt):
         train.train(LENET, killed_in(2), options)
-    assert train.find(LENET) is None
+    assert train.find(LENET, options) is None
     resumed = train.train(LENET, told.append, options)
     assert told[0] == Notice(text="lenet5-1@32 goes on after epoch 2 of 3")
     assert list(cache.folder("training").iterdir()) == []
@@ -101,8 +103,38 @@ def test_a_damaged_checkpoint_means_training_from_the_start() -> None:
 def test_what_was_asked_for_is_trained_once_and_something_else_anew() -> None:
     weights = train.train(LENET, lambda _: None, VARIED)
     assert "SGD, one cycle, batch 64, weight decay 0.0001, images flip and shift" in weights.recipe
-    assert train.is_done(LENET, VARIED) == train.is_done(LENET, Options(asked=True)) == weights
-    assert train.is_done(LENET, Options(epochs=2)) is None
+    assert train.find(LENET, VARIED) == train.find(LENET, replace(VARIED, asked=True)) == weights
+    assert train.find(LENET, Options(epochs=2)) is None
+
+
+def test_a_trial_leaves_the_ordinary_weights_as_they_are_and_is_not_fine_tuned_from() -> None:
+    base = replace(SMALL, resolution=32)
+    trial = train.train(base, lambda _: None, Options(epochs=1, optimizer="sgd"))
+    assert train.find(base) is None
+    ordinary = train.train(SMALL, lambda _: None)
+    assert ordinary.recipe.startswith("2 epochs at 32 px, rate 0.01, then 1 epochs at 40 px")
+    assert train.find(base, Options(epochs=1, optimizer="sgd")) == trial != train.find(base)
+    sgd = train.train(SMALL, lambda _: None, Options(optimizer="sgd"))
+    assert sgd.recipe.startswith("2 epochs at 32 px, rate 0.05, then 1 epochs at 40 px, rate 0.01; SGD")
+    assert train.find(SMALL) == ordinary
+    assert len(cache.cards(Weights)) == 5
+
+
+def test_only_what_differs_from_the_ordinary_recipe_is_another_one() -> None:
+    assert train.is_ordinary(LENET, Options(asked=True, augmentation=()))  # digits are never mirrored
+    assert not train.is_ordinary(LENET, Options(augmentation=("flip",)))
+
+
+def test_a_trial_says_how_it_is_used() -> None:
+    told: list[Step | Notice] = []
+    sweep = Sweep(models=(Model(name="lenet5"),), resolutions=(32,))
+    (weights,) = pipeline.train(sweep, Options(epochs=1, asked=True), told.append).weights
+    assert told[-1] == Notice(
+        text=f"run uses the ordinary recipe's weights; these with --weights {cache.path_of(weights)}"
+    )
+    told.clear()
+    pipeline.train(sweep, Options(asked=True), told.append)
+    assert not any(isinstance(event, Notice) for event in told)
 
 
 def test_the_curves_are_drawn_beside_the_weights() -> None:
@@ -111,6 +143,26 @@ def test_the_curves_are_drawn_beside_the_weights() -> None:
     lines = drawing.findall("{http://www.w3.org/2000/svg}polyline")
     assert [len(line.attrib["points"].split()) for line in lines] == [3, 3, 3]
     assert "lenet5-1@32 on digits" in "".join(drawing.itertext())
+
+
+def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    hopeless = Options(optimizer="sgd", rate=1e30, epochs=2)
+    with pytest.raises(CaseError, match=r"training diverged in epoch 1: the loss is (nan|inf); use a smaller --rate"):
+        train.train(LENET, lambda _: None, hopeless)
+    assert train.find(LENET, hopeless) is None
+    assert not list(cache.folder("weights").glob("*.pt"))
+
+
+def test_the_momentum_of_sgd_is_the_one_that_is_named() -> None:
+    from edgebench import course
+    from edgebench.build import build
+    from edgebench.datasets import split
+
+    images = split(LENET, "calibration")
+    recipe = course.Recipe(epochs=1, rate=0.01, optimizer="sgd")
+    trained = course.Course(network=build(LENET), recipe=recipe, images=images, held_out=images)
+    seen = [trained.optimizer.param_groups[0]["momentum"] for _ in trained.epoch()]
+    assert seen and set(seen) == {course.MOMENTUM}
 
 
 def test_time_left_is_told_once_an_epoch_is_done() -> None:
