@@ -100,7 +100,8 @@ def evaluate(
         AgentError: the runtime could not answer.
     """
     images = split(case.variant, "test")
-    reference = infer(parent, case.runtime.name, case.threads, connection) if parent else None  # first, and so kept from one int8 file to the next
+    # The parent first: so its answers are kept from one int8 file to the next.
+    reference = infer(parent, case.runtime.name, case.threads, connection) if parent else None
     outputs = infer(deployed, case.runtime.name, case.threads, connection)
     seen = _tally(images.labels, outputs, reference or outputs)
     return Accuracy(
