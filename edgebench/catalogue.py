@@ -54,6 +54,7 @@ def adopt(dataset: str) -> DataSet:
         return DataSet(name=name, sha256="", classes=plugin.CLASSES, path="")
     _require(bool(place), f"wanted --dataset {name}:path, {plugin.PLACE}; found no path")
     path = Path(os.path.abspath(place))  # noqa: PTH100  # as above
+    _require(_is_text(path), f"wanted --dataset {name}:path in UTF-8, found {str(path)!r}; rename it")
     if not path.exists():
         return _by_name(dataset)
     opened = plugin.open(path)
@@ -62,6 +63,15 @@ def adopt(dataset: str) -> DataSet:
     card = replace(card, damaged=known.damaged if known else None)
     cache.put(_stem(card.sha256), card)
     return card
+
+
+def _is_text(path: Path) -> bool:
+    """Tell whether a card can hold the path: a name on disk may be any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -16,13 +18,13 @@ from edgebench.datasets import sources, split
 from edgebench.errors import CaseError, EdgebenchError, RequestError, UnknownName
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
-from edgebench.quantization import Quantization
+from edgebench.quantization import Quantization, parse
 from edgebench.record import Artifact
 from edgebench.shelf import load, module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy import float32
     from numpy.typing import NDArray
@@ -48,7 +50,9 @@ def named(asked: str) -> Artifact:
         RequestError: there is none, and how to make it; or several, and their names.
     """
     known = [card for card in cache.cards(Artifact) if card.of]
-    meant = [card for card in known if _is_meant(card, asked.replace("/", "-").removesuffix(Path(card.file).suffix))]
+    said = asked.replace("/", "-")
+    longer = [card for card in known if _is_meant(card, said.removesuffix(Path(card.file).suffix))]
+    meant = [card for card in longer if card.variant.replace("/", "-") == said] or longer  # whole names come first
     today = [card for card in meant if card.of and find(card.of, card.format) == card]  # an older edgebench left others
     found = today or meant
     if not found:
@@ -66,12 +70,43 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
     """Say how to make what was asked for, where it reads as a variant."""
-    variant = re.fullmatch(r"(\w+)-([\d.]+)@(\d+)(?:[/-](fp32|int8).*)?", asked)
+    variant = re.fullmatch(r"(\w+)-([\d.]+)@(\d+)(?:[/-](fp32|int8)(?:-(.+))?)?", asked)
     if not variant:
         return UnknownName("artifact", asked, known)
-    flags = zip(("model", "width", "resolution", "precision"), variant.groups(), strict=True)
-    command = " ".join(("edgebench run", *(f"--{name} {value}" for name, value in flags if value)))
-    return RequestError(f"no artifact {asked} in the cache; make it with `{command}`")
+    *sizes, words = variant.groups()
+    with suppress(RequestError):  # the rest of a file's name is no scheme
+        flags = zip(
+            ("model", "width", "resolution", "precision", "quantization"), [*sizes, _scheme(words)], strict=True
+        )
+        return RequestError(f"no artifact {asked} in the cache; make it with `{_command(dict(flags))}`")
+    return UnknownName("artifact", asked, known)
+
+
+def _scheme(words: str | None) -> str:
+    """Return a scheme's words without the hash that a file's name has after them."""
+    said = re.sub(r"(^|-)[0-9a-f]{16}(\.\w+)?$", "", words or "")
+    return str(parse(said)) if said else ""
+
+
+def _command(flags: Mapping[str, str | None]) -> str:
+    return " ".join(("edgebench run", *(f"--{name} {shlex.quote(value)}" for name, value in flags.items() if value)))
+
+
+def require_todays(artifact: Artifact) -> None:
+    """Refuse an artifact whose float parent would be made of other weights: the two would be compared in vain.
+
+    Raises:
+        RequestError: with the command that makes it again.
+    """
+    assert artifact.of is not None
+    weights = known_weights(artifact.of)
+    if artifact.weights_sha256 == (weights.sha256 if weights else ""):
+        return
+    of, found = artifact.of, "the cache has others today" if weights else "the cache has none of them today"
+    flags = {"model": of.architecture, "width": f"{of.width:g}", "resolution": str(of.resolution)}
+    flags |= {"precision": of.precision, "quantization": str(of.quantization or ""), "weights": of.weights}
+    flags |= {"dataset": of.dataset, "preprocessing": of.preprocessing.name if of.preprocessing else ""}
+    raise RequestError(f"wanted {of} and its float parent of the same weights, {found}; run `{_command(flags)}`")
 
 
 def export(variant: Variant, form: str, show: Show) -> Artifact:
@@ -100,8 +135,6 @@ def _require(variant: Variant, form: str) -> None:
     params = cost(variant).params
     if variant.weights == Weighting.NONE and params:
         raise CaseError(f"{variant.architecture} has {params} parameters; use --weights trained or random")
-    if variant.weights == Weighting.TRAINED and not params:
-        raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
 
 
 def known_weights(variant: Variant) -> Weights | None:

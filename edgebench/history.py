@@ -12,7 +12,10 @@ def upgraded(line: bytes) -> bytes:
     """Return the line in the words of version 2; one that is of no older version is returned as it is."""
     if not line.startswith(b'{"version":1,'):
         return line
-    return json.dumps(_renamed(json.loads(line)) | {"version": 2}).encode()
+    try:
+        return json.dumps(_renamed(json.loads(line)) | {"version": 2}).encode()
+    except ValueError:  # a damaged line: whoever reads it says where
+        return line
 
 
 def _renamed(value: Any) -> Any:

@@ -16,7 +16,7 @@ from edgebench.datasets import why_no_accuracy
 from edgebench.deploy import connect, deploy
 from edgebench.errors import CaseError, RequestError
 from edgebench.evaluate import Deployed
-from edgebench.export import export, named
+from edgebench.export import export, named, require_todays
 from edgebench.journal import Journal
 from edgebench.measure import Job, measure
 from edgebench.progress import Notice, Show, Step
@@ -95,10 +95,13 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
     """Run the test split through a cached artifact, and through its float parent where it has one.
 
     Raises:
-        RequestError: no artifact has that name, or no runtime of the target opens it.
+        RequestError: no artifact has that name, it is of weights that are no longer there, or no runtime of the
+            target opens it.
         CaseError: it could not be run.
     """
     artifact, machine = named(name), store.target(target)
+    if artifact.quantization:
+        require_todays(artifact)
     with store.lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
         environment = survey(connection, machine, agent)
         case = _case(artifact, environment, threads)

@@ -105,6 +105,8 @@ def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
 def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) -> Variant:
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))
+    if quantization and quantization.aware and weights in (Weighting.RANDOM, Weighting.NONE):
+        raise RequestError(f"qat fine-tunes weights, found {weights} ones; use --weights trained, or a file")
     return Variant(
         architecture=cell.model,
         width=cell.width,

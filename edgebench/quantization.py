@@ -1,5 +1,6 @@
 """How int8 is made, as a value, and the words people name it by: `per_tensor+equalized`."""
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -73,6 +74,7 @@ WORDS: dict[str, dict[str, Any]] = {
     "qat": {"aware": True},
 }
 COUNTS = ("images", "seed")
+DIGITS = "[0-9]{1,9}"  # of a number: Python reads no more than some thousands
 ORDINARY = "per_channel"
 
 
@@ -97,8 +99,9 @@ def _meaning(word: str) -> dict[str, Any]:
         if word not in WORDS:
             raise UnknownName("word of a quantization", word, (*WORDS, *(f"{one}=N" for one in COUNTS)))
         return WORDS[word]
-    if name not in COUNTS or not count.isdecimal() or (name == "images" and not int(count)):
+    if name not in COUNTS or not re.fullmatch(DIGITS, count) or (name == "images" and not int(count)):
+        wanted = " or ".join(f"{one}=N" for one in COUNTS)
         raise RequestError(
-            f"wanted {' or '.join(f'{one}=N' for one in COUNTS)} in a quantization, at least one image, found {word!r}"
+            f"wanted {wanted} of at most nine digits in a quantization, at least one image, found {word[:40]!r}"
         )
     return {name: int(count)}

@@ -42,7 +42,7 @@ class DataSet:
 
     Attributes:
         name: `image_folder:val`; a bundled one, `digits`, has no path and no hash.
-        sha256: of what is in it: names, sizes and labels of files, or an archive.
+        sha256: of what is in it: names, contents and labels of files, or an archive.
         damaged: names of files that cannot be decoded; None until they were looked at.
     """
 

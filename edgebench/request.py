@@ -10,7 +10,7 @@ from typing import Any
 from edgebench import store
 from edgebench.course import AUGMENTATIONS, OPTIMIZERS
 from edgebench.errors import RequestError, UnknownName
-from edgebench.quantization import parse
+from edgebench.quantization import DIGITS, parse
 from edgebench.spec import Model, Precision, Sweep
 from edgebench.train import BATCH, Options
 from edgebench.units import parse_duration
@@ -26,8 +26,8 @@ def _many(read: Reader) -> Reader:
 
 def _whole(noun: str) -> Reader:
     def read(text: str) -> int:
-        if not text.isdecimal():
-            raise RequestError(f"wanted a whole number for --{noun}, found {text!r}")
+        if not re.fullmatch(DIGITS, text):
+            raise RequestError(f"wanted a whole number for --{noun}, found {text[:40]!r}")
         return int(text)
 
     return read
@@ -90,7 +90,16 @@ def sweep(given: str, flags: Mapping[str, str]) -> Sweep:
     in_blocks, on_top = _read(FIELDS_OF_BLOCKS, flags), _read(FIELDS, flags)
     blocks: dict[str, Any] = dict.fromkeys(in_blocks) | _read({"width": ("widths", _many(_width))}, flags)
     models = tuple(replace(block, **blocks) for block in start.models)
-    return replace(start, **in_blocks, **on_top, models=models)
+    asked = replace(start, **in_blocks, **on_top, models=models)
+    if words := flags.get("quantization"):
+        _require_int8(words, asked)
+    return asked
+
+
+def _require_int8(words: str, asked: Sweep) -> None:
+    precisions = {cell.precision for cell in asked.wanted()}
+    if precisions and Precision.INT8 not in precisions:
+        raise RequestError(f"wanted --quantization {words}, which is of int8, and no int8; add it to --precision")
 
 
 def training(flags: Mapping[str, str]) -> Options:
@@ -99,22 +108,33 @@ def training(flags: Mapping[str, str]) -> Options:
     Raises:
         RequestError: a name or number that cannot be.
     """
-    optimizer, rate = flags["optimizer"] or "adamw", flags["rate"] or "0"
+    optimizer = flags["optimizer"] or "adamw"
     if optimizer not in OPTIMIZERS:
         raise UnknownName("optimizer", optimizer, tuple(OPTIMIZERS))
-    if not re.fullmatch(r"\d*\.?\d+(e-?\d+)?", rate) or not 0 <= float(rate) <= 1:
-        raise RequestError(f"wanted a --rate of at most 1, found {rate!r}")
     batch = _whole("batch")(flags["batch"] or str(BATCH))
     if batch < 2:
         raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
     return Options(
-        epochs=_whole("epochs")(flags["epochs"] or "0"),
+        epochs=_epochs(flags["epochs"]) if flags["epochs"] else 0,
         optimizer=optimizer,
-        rate=float(rate),
+        rate=_rate(flags["rate"]) if flags["rate"] else 0.0,
         batch=batch,
         augmentation=_augmentation(flags["augmentation"]),
         asked=True,
     )
+
+
+def _epochs(text: str) -> int:
+    epochs: int = _whole("epochs")(text)
+    if not epochs:
+        raise RequestError("wanted --epochs of at least 1, found 0; without it the number follows from the network")
+    return epochs
+
+
+def _rate(text: str) -> float:
+    if not re.fullmatch(r"\d*\.?\d+(e-?\d+)?", text) or not 0 < float(text) <= 1:
+        raise RequestError(f"wanted a --rate of more than 0 and at most 1, found {text!r}")
+    return float(text)
 
 
 def _augmentation(text: str) -> tuple[str, ...] | None:
@@ -123,6 +143,8 @@ def _augmentation(text: str) -> tuple[str, ...] | None:
     for kind in kinds:
         if kind not in (*AUGMENTATIONS, "none"):
             raise UnknownName("augmentation", kind, (*AUGMENTATIONS, "none"))
+    if "none" in kinds and set(kinds) != {"none"}:
+        raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
     return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None
 
 

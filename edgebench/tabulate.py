@@ -69,7 +69,7 @@ def weights(cards: Sequence[Weights]) -> Sheet:
         notes=(
             "Beside each file of trained weights lies its .svg: loss and accuracy over the epochs.",
             "A run uses those of the ordinary recipe, trained without options; others with --weights path/to/file.pt.",
-            f"The files lie in {cache.folder('weights')}.",
+            f"The files lie in {cache.home() / 'weights'}.",
         ),
     )
 

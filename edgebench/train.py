@@ -86,11 +86,13 @@ def is_ordinary(variant: Variant, options: Options) -> bool:
 
 
 def require_small(variant: Variant, options: Options) -> None:
-    """Refuse a training that nobody would wait for, or that has too few images.
+    """Refuse a training that nobody would wait for, or that has too few images, or nothing to learn.
 
     Raises:
         CaseError: with what it would take, and what to do instead.
     """
+    if not cost(variant).params:
+        raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
     images = len(split(variant, "train"))
     if images < options.batch:
         raise CaseError(

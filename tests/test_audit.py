@@ -119,10 +119,29 @@ def test_a_files_name_may_be_cut_off_in_its_hash() -> None:
 
 @pytest.mark.slow
 def test_several_artifacts_of_a_name_are_listed_and_none_is_picked() -> None:
-    cards = [export.export(int8(0.5, seed=seed), "onnx", print) for seed in (0, 1)]
+    cards = [export.export(replace(int8(0.5), classes=classes), "onnx", print) for classes in (10, 11)]
     with pytest.raises(RequestError, match=r"wanted one artifact, found 2 of mobilenet_v1-0\.5@32/int8") as raised:
         export.named("mobilenet_v1-0.5@32/int8")
     assert all(cache.path_of(card).stem in str(raised.value) for card in cards)
+
+
+@pytest.mark.slow
+def test_a_whole_name_is_no_beginning_of_a_longer_one() -> None:
+    ordinary, other = (export.export(int8(0.6, equalized=flag), "onnx", print) for flag in (False, True))
+    assert export.named("mobilenet_v1-0.6@32/int8") == ordinary
+    assert export.named("mobilenet_v1-0.6@32/int8-per_channel+equalized") == other
+
+
+@pytest.mark.slow
+def test_an_artifact_of_weights_that_are_gone_is_not_compared() -> None:
+    of = replace(int8(0.45), weights=Weighting.TRAINED)
+    cache.put("stale", artifact(variant=str(of), of=of, quantization=of.quantization, weights_sha256="other"))
+    done = cli("mobilenet_v1-0.45@32/int8")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.endswith(
+        "of the same weights, the cache has none of them today; run `edgebench run --model mobilenet_v1 --width 0.45"
+        " --resolution 32 --precision int8 --quantization per_channel --weights trained --dataset digits`\n"
+    )
 
 
 @pytest.mark.slow
@@ -142,6 +161,10 @@ def test_an_artifact_of_an_older_edgebench_gives_way_to_todays(monkeypatch: pyte
             "mobilenet_v1-0.3@64/int8",
             "no artifact mobilenet_v1-0.3@64/int8 in the cache; make it with"
             " `edgebench run --model mobilenet_v1 --width 0.3 --resolution 64 --precision int8`",
+        ),
+        (
+            "mobilenet_v1-0.3@64/int8-equalized+per_tensor-0123456789abcdef.onnx",
+            "--resolution 64 --precision int8 --quantization per_tensor+equalized`",
         ),
         ("mobilenet_v1-0.3@64", "--model mobilenet_v1 --width 0.3 --resolution 64`"),
         ("nonsense", "no artifact 'nonsense' (has "),

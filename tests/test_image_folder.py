@@ -1,5 +1,6 @@
 """Folders of images: found, labelled, split, and refused with one line where they are no data set."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import catalogue
+from edgebench import cache, catalogue
 from edgebench.datasets import image_folder, inspect, split
 from edgebench.errors import CaseError, RequestError
 from edgebench.progress import Notice, Step
@@ -189,6 +190,62 @@ def test_images_are_looked_at_once(val: Path, place: Path, monkeypatch: pytest.M
     catalogue.adopt(f"image_folder:{val}")
     inspect([of], again.append)
     assert [type(event) for event in (*first, *again)] == [Step, Notice, Notice]
+
+
+def test_a_restored_image_of_the_same_size_is_looked_at_again(val: Path) -> None:
+    file = val / SYNSETS[0] / f"{SYNSETS[0]}_3.JPEG"
+    whole = file.read_bytes()
+    file.write_bytes(b"x" * len(whole))
+    before, told = opened(val, weights="given.pth", classes=3), Told()
+    inspect([before], lambda _: None)
+    file.write_bytes(whole)
+    after = opened(val, weights="given.pth", classes=3)
+    inspect([after], told.append)
+    assert after.dataset_sha256 != before.dataset_sha256
+    assert not any(isinstance(event, Notice) for event in told)
+
+
+def test_a_file_is_hashed_once_and_again_when_it_was_written(val: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, hashed, hash_file = opened(val), list[str | Path](), cache.sha256
+
+    def watched(path: str | Path) -> str:
+        hashed.append(path)
+        return hash_file(path)
+
+    monkeypatch.setattr(cache, "sha256", watched)
+    assert opened(val) == first
+    assert hashed == []
+    touched = val / SYNSETS[1] / f"{SYNSETS[1]}_4.JPEG"
+    touched.write_bytes(touched.read_bytes())
+    os.utime(touched, ns=(1, 1))
+    assert opened(val) == first
+    assert hashed == [touched]
+
+
+def test_a_link_to_nothing_and_a_name_that_is_no_text_are_no_traceback(val: Path) -> None:
+    (val / SYNSETS[0] / "gone.png").symlink_to(val / "nowhere.png")
+    (val / SYNSETS[1] / f"{SYNSETS[1]}_4.JPEG").rename(val / SYNSETS[1] / os.fsdecode(b"caf\xe9.jpg"))
+    (val / SYNSETS[2] / os.fsdecode(b"cut\xe9.jpg")).write_bytes(b"x")
+    of, told = opened(val, weights="given.pth", classes=3), Told()
+    inspect([of], told.append)
+    (notice,) = [event.text for event in told if isinstance(event, Notice)]
+    assert notice.endswith(f": {SYNSETS[0]}/gone.png, {SYNSETS[2]}/cut\\xe9.jpg")
+    found = {*names(of, "test"), *names(of, "calibration")}
+    assert f"{SYNSETS[1]}/caf\\xe9.jpg" in found and len(found) == 30
+
+
+@pytest.mark.parametrize("file", ["labels.txt", "classes.txt"])
+def test_a_list_that_is_no_utf_8_is_refused(place: Path, file: str) -> None:
+    folder = flat(place, lambda number: f"image {number}.png {number % 3}")
+    (folder / file).write_bytes(b"caf\xe9 1\n")
+    with pytest.raises(RequestError, match=f"{file}: wanted text in UTF-8, found another byte at 3; save it so"):
+        opened(folder)
+
+
+def test_a_path_that_is_no_text_is_refused(val: Path) -> None:
+    moved = val.rename(val.with_name(os.fsdecode(b"caf\xe9")))
+    with pytest.raises(RequestError, match="wanted --dataset image_folder:path in UTF-8, found .*caf.*; rename it"):
+        opened(moved)
 
 
 def test_images_of_which_none_can_be_read_are_a_failed_case(val: Path) -> None:

@@ -43,6 +43,16 @@ def test_damage_in_the_middle_is_no_torn_end(place: Path) -> None:
         list(journal)
 
 
+def test_damage_in_the_middle_of_a_journal_of_version_1_is_one_line_too(place: Path) -> None:
+    journal = Journal(place)
+    for record in (session(), run(), run()):
+        journal.append(record)
+    lines = journal.path.read_bytes().replace(b'{"version":2,', b'{"version":1,').splitlines(keepends=True)
+    journal.path.write_bytes(lines[0] + lines[1][:50] + b"\n" + lines[2])
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:2: line: Invalid JSON"):
+        list(journal)
+
+
 @pytest.mark.parametrize("line", ["[]", "3", "null", '"x"'])
 def test_a_line_that_is_no_object_is_refused(place: Path, line: str) -> None:
     (place / JOURNAL).write_text(line + "\n")

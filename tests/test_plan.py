@@ -77,6 +77,13 @@ def test_what_is_trained_is_what_a_run_looks_for() -> None:
         assert [repr(one) for one in plan.to_train(sweep)] == [repr(case.variant)]
 
 
+@pytest.mark.parametrize("weights", ["random", "none"])
+def test_weights_that_were_never_learnt_are_not_fine_tuned(weights: str) -> None:
+    sweep = replace(SWEEP, weights=weights, quantizations=("per_channel", "qat"))
+    with pytest.raises(RequestError, match=f"qat fine-tunes weights, found {weights} ones; use --weights trained"):
+        plan.cases(sweep.wanted(), environment())
+
+
 def test_an_unknown_preprocessing_is_refused() -> None:
     with pytest.raises(UnknownName, match="no preprocessing 'tensorflow'"):
         plan.check(replace(SWEEP, preprocessing="tensorflow"))

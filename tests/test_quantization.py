@@ -54,7 +54,8 @@ def test_words_that_contradict_each_other_are_refused(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["per_chanel", "", "per_tensor+", "images", "qat=1", "images=-1", "images=x", "images=0"]
+    "words",
+    ["per_chanel", "", "per_tensor+", "images", "qat=1", "images=-1", "images=x", "images=0", "seed=" + "9" * 5000],
 )
 def test_a_word_that_is_none_is_refused(words: str) -> None:
     with pytest.raises((UnknownName, RequestError), match="quantization"):

@@ -60,6 +60,7 @@ def test_a_flag_wins_over_what_a_block_of_a_file_says(place: Path) -> None:
         ({"threads": "-1"}, "wanted a whole number for --threads, found '-1'"),
         ({"precision": "int4"}, "no precision 'int4' .*did you mean 'int8'"),
         ({"classes": "many"}, "wanted a whole number for --classes, found 'many'"),
+        ({"precision": "fp32", "quantization": "qat"}, "wanted --quantization qat, which is of int8, and no int8; add"),
         ({"time_limit": "soon"}, "wanted a time such as 90s"),
     ],
 )
@@ -91,8 +92,12 @@ def test_training_is_asked_for_in_the_words_of_the_field() -> None:
     [
         ("epochs", "few", "wanted a whole number for --epochs, found 'few'"),
         ("optimizer", "adam", "no optimizer 'adam' .*did you mean 'adamw'"),
-        ("rate", "nan", "wanted a --rate of at most 1, found 'nan'"),
-        ("rate", "3", "wanted a --rate of at most 1, found '3'"),
+        ("epochs", "0", "wanted --epochs of at least 1, found 0; without it"),
+        ("epochs", "9" * 5000, "wanted a whole number for --epochs, found '999"),
+        ("rate", "nan", "wanted a --rate of more than 0 and at most 1, found 'nan'"),
+        ("rate", "3", "wanted a --rate of more than 0 and at most 1, found '3'"),
+        ("rate", "0", "wanted a --rate of more than 0 and at most 1, found '0'"),
+        ("augmentation", "none,flip", "wanted --augmentation none or kinds of it, found both: none,flip"),
         ("batch", "1", "wanted a --batch of 2 and more to train with, found 1"),
         ("augmentation", "flop", "no augmentation 'flop' .*did you mean 'flip'"),
     ],

@@ -145,6 +145,12 @@ def test_the_curves_are_drawn_beside_the_weights() -> None:
     assert "lenet5-1@32 on digits" in "".join(drawing.itertext())
 
 
+def test_a_network_without_parameters_has_nothing_to_train() -> None:
+    sweep = Sweep(models=(Model(name="null"),), resolutions=(32,))
+    trained = pipeline.train(sweep, Options(asked=True), lambda _: None)
+    assert trained.failures == ("null-1@32: null has no parameters to train; use --weights none",)
+
+
 def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     hopeless = Options(optimizer="sgd", rate=1e30, epochs=2)
     with pytest.raises(CaseError, match=r"training diverged in epoch 1: the loss is (nan|inf); use a smaller --rate"):

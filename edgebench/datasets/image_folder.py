@@ -12,19 +12,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgebench import cache
 from edgebench.errors import CaseError, RequestError
 from edgebench.images import THREADS, Opened
 from edgebench.preprocessing import PRESETS
 from edgebench.spec import MAX_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy import int64
@@ -43,6 +45,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
 LABELS, ORDER = ("labels.txt", "val.txt"), "classes.txt"
 CALIBRATION, SEED = 500, 0  # images set aside, or a tenth of fewer than ten times as many
 
+Stamp = tuple[int, int]  # a file's size, and when it was written, ns
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
@@ -50,8 +54,7 @@ class Files:
 
     root: Path
     names: tuple[str, ...]
-    sizes: tuple[int, ...]
-    times: tuple[int, ...]
+    digests: tuple[str, ...]
     labels: NDArray[int64]
     classes: tuple[str, ...]
     white: float = 255.0
@@ -59,12 +62,12 @@ class Files:
 
     @property
     def edition(self) -> str:
-        """Hash when each was written last."""
-        return hashlib.sha256(repr(self.times).encode()).hexdigest()
+        """Hash the contents of all."""
+        return hashlib.sha256(repr(self.digests).encode()).hexdigest()
 
     def name(self, index: int) -> str:
-        """Name it by its file."""
-        return self.names[index]
+        """Name it by its file, in characters that can be shown and kept."""
+        return os.fsencode(self.names[index]).decode(errors="backslashreplace")
 
     def picture(self, index: int) -> Image:
         """Decode it to RGB."""
@@ -74,7 +77,7 @@ class Files:
             with Image.open(self.root / self.names[index]) as image:
                 return _rgb(image)
         except Exception as error:  # every decoder has errors of its own
-            raise CaseError(f"{self.names[index]} can no longer be read: {type(error).__name__}; restore it") from error
+            raise CaseError(f"{self.name(index)} can no longer be read: {type(error).__name__}; restore it") from error
 
     def damaged(self, indices: Sequence[int]) -> list[str]:
         """Name those that cannot be decoded."""
@@ -89,14 +92,13 @@ class Files:
                 image.draft("RGB", (1, 1))  # an eighth of a JPEG's pixels, from all of its bytes
                 image.load()
         except Exception:  # as above
-            return self.names[index]
+            return self.name(index)
         return ""
 
     def only(self, indices: Sequence[int]) -> Files:
         """Return some of them."""
-        of_each = {"names": self.names, "sizes": self.sizes, "times": self.times}
-        chosen = {field: tuple(all[index] for index in indices) for field, all in of_each.items()}
-        return replace(self, **chosen, labels=self.labels[list(indices)])  # type: ignore[arg-type]
+        names, digests = (tuple(all[index] for index in indices) for all in (self.names, self.digests))
+        return replace(self, names=names, digests=digests, labels=self.labels[list(indices)])
 
 
 def _rgb(image: Image) -> Image:
@@ -139,12 +141,44 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
 
 
 def _fingerprint(everything: Sequence[Files]) -> str:
-    """Hash names, sizes and labels: another folder with the same ones is the same data set."""
-    digest = hashlib.sha256("\n".join(everything[0].classes).encode())
+    """Hash names, contents and labels: another folder with the same ones is the same data set."""
+    digest = hashlib.sha256(os.fsencode("\n".join(everything[0].classes)))
     for files in everything:
-        for name, size, label in zip(files.names, files.sizes, files.labels, strict=True):
-            digest.update(f"\n{name}\t{size}\t{label}".encode())
+        for name, content, label in zip(files.names, files.digests, files.labels, strict=True):
+            digest.update(os.fsencode(f"\n{name}\t{content}\t{label}"))
     return digest.hexdigest()
+
+
+def _contents(root: Path, below: str, found: Mapping[str, Stamp]) -> dict[str, str]:
+    """Hash every file; one of the size and time that it had when it was hashed before is not read again."""
+    folder = os.path.abspath(root / below)  # noqa: PTH100  # links keep their names, as in the catalogue
+    kept = cache.folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
+    known = {name: seen for name, seen in _remembered(kept).items() if found.get(name) == tuple(seen[:2])}
+    changed = [name for name in found if name not in known]
+    with ThreadPoolExecutor(THREADS) as pool:
+        digests = dict(zip(changed, pool.map(lambda name: _sha256(root / name), changed), strict=True))
+    known |= {name: (*found[name], digest) for name, digest in digests.items() if digest}
+    if any(digests.values()):
+        cache.write(kept, json.dumps(known).encode())
+    return {name: seen[2] for name, seen in known.items()} | {name: "" for name in changed if not digests[name]}
+
+
+def _remembered(kept: Path) -> dict[str, tuple[int, int, str]]:
+    """Read what was hashed before; nothing where that cannot be read."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(dict[str, tuple[int, int, str]]).validate_python(json.loads(kept.read_bytes()))
+    except (OSError, ValueError, ValidationError):
+        return {}
+
+
+def _sha256(file: Path) -> str:
+    """Hash a file; empty where it cannot be read: a link to nothing is a damaged image."""
+    try:
+        return cache.sha256(file)
+    except OSError:
+        return ""
 
 
 def _set_aside(files: Files) -> tuple[Files, Files]:
@@ -167,21 +201,30 @@ def _listed(root: Path, below: str) -> Files:
         raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name {PLACE}")
     classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names])
     labels = numpy.array([by_name[name.removeprefix(below)] for name in names], numpy.int64)
-    sizes, times = zip(*(found[name] for name in names), strict=True)
-    return Files(root=root, names=names, sizes=sizes, times=times, labels=labels, classes=classes)
+    contents = _contents(root, below, found)
+    return Files(
+        root=root, names=names, digests=tuple(map(contents.__getitem__, names)), labels=labels, classes=classes
+    )
 
 
-def _images(root: Path, below: str) -> dict[str, tuple[int, int]]:
-    """Map every image's name to its size and to when it was written last."""
-    found = dict[str, tuple[int, int]]()
+def _images(root: Path, below: str) -> dict[str, Stamp]:
+    """Map every image's name to its size and time."""
+    found = dict[str, Stamp]()
     for folder, folders, files in os.walk(root / below, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 path = os.path.join(folder, name)  # noqa: PTH118  # a million of them: a Path each takes seconds
-                stat = os.stat(path)  # noqa: PTH116
-                found[os.path.relpath(path, root)] = stat.st_size, stat.st_mtime_ns
+                found[os.path.relpath(path, root)] = _stamp(path)
     return found
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        seen = os.stat(path)  # noqa: PTH116  # as above
+    except OSError:  # a link to nothing
+        return 0, 0
+    return seen.st_size, seen.st_mtime_ns
 
 
 def _labels(root: Path, below: str, names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -203,8 +246,17 @@ def _labels(root: Path, below: str, names: Sequence[str]) -> tuple[tuple[str, ..
 
 def _written(folder: Path) -> tuple[str, ...]:
     """Read the classes' order where somebody wrote it down."""
-    lines = (folder / ORDER).read_text().splitlines() if (folder / ORDER).is_file() else []
+    lines = _lines(folder / ORDER) if (folder / ORDER).is_file() else []
     return tuple(line.split()[0] for line in lines if line.strip())
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{file}: wanted text in UTF-8, found another byte at {error.start}; save it so") from error
+    except OSError as error:
+        raise RequestError(f"cannot read {file}: {error.strerror}; correct it") from error
 
 
 def _in_order(name: str) -> tuple[int, str]:
@@ -240,7 +292,7 @@ def _from_folders(folder: Path, names: Sequence[str]) -> dict[str, str]:
 def _from_file(file: Path, names: Sequence[str]) -> dict[str, str]:
     """Read `name label` lines; they name the images that there are, no more and no fewer."""
     given = dict[str, str]()
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(_lines(file), 1):
         words = line.rsplit(None, 1)
         if len(words) == 1:
             raise RequestError(f"{file}:{number}: wanted an image's name and its class, found {line.strip()!r}")
