@@ -7,6 +7,7 @@ import os
 from base64 import b64decode
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from itertools import islice
 from math import log10
 from pathlib import Path
@@ -14,8 +15,10 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 from weakref import finalize
 
+from edgebench import cache
 from edgebench.ahead import ahead
-from edgebench.datasets import split
+from edgebench.catalogue import family
+from edgebench.datasets import sources, split
 from edgebench.record import Accuracy
 
 if TYPE_CHECKING:
@@ -112,6 +115,7 @@ def evaluate(
         dataset=case.variant.dataset,
         images=len(images),
         damaged=images.damaged,
+        made_by=made_by(case.variant),
         correct=seen.correct,
         correct_top5=seen.correct_top5 if outputs.classes > 5 else None,
         parent_sha256=parent.sha256 if parent else "",
@@ -121,6 +125,12 @@ def evaluate(
         agreement=seen.agreed / len(images) if parent else None,
         sqnr_db=seen.sqnr_db if parent and not _is_fine_tuned(case) else None,
     )
+
+
+def made_by(variant: Variant) -> str:
+    """Hash what shapes an accuracy beside the artifact, its target and the images: how they are read here."""
+    tools = {f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS}
+    return cache.key(tools | {"source": cache.source("evaluate", *sources(variant.dataset))})
 
 
 def _is_fine_tuned(case: Case) -> bool:

@@ -245,6 +245,7 @@ class Accuracy:
         correct_top5: images whose label is among the five largest outputs; None with five classes or fewer.
         parent_correct: images that the parent gets right; `only_parent` of them this artifact gets wrong, and
             `only_this` are right here and wrong there; None for a float artifact.
+        made_by: a hash of what reads, cuts and normalises images here; an answer of other sources is asked for again.
         damaged: images of the split that cannot be read: left out, and no part of `images`.
     """
 
@@ -266,6 +267,7 @@ class Accuracy:
     only_parent: int | None = None
     only_this: int | None = None
     damaged: int = 0
+    made_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,10 @@ import pytest
 
 from edgebench import plan
 from edgebench.errors import RequestError, UnknownName
+from edgebench.evaluate import made_by
+from edgebench.record import Accuracy
 from edgebench.spec import Model, Precision, Runtime, Sweep, Weighting
-from tests.conftest import environment
+from tests.conftest import artifact, case, environment, session, variant
 
 SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
 
@@ -87,3 +89,13 @@ def test_weights_that_were_never_learnt_are_not_fine_tuned(weights: str) -> None
 def test_an_unknown_preprocessing_is_refused() -> None:
     with pytest.raises(UnknownName, match="no preprocessing 'tensorflow'"):
         plan.check(replace(SWEEP, preprocessing="tensorflow"))
+
+
+def test_an_accuracy_of_images_read_otherwise_is_asked_for_again() -> None:
+    of = replace(case(), variant=variant(weights=Weighting.TRAINED))
+    answer = Accuracy(
+        case=of, session="s1", epoch="e1", artifact_sha256="f1", dataset="digits", images=600, correct=567
+    )
+    todays = replace(answer, made_by=made_by(of.variant))
+    assert plan.look_up(of, artifact(), session(of), [answer]).accuracy is None
+    assert plan.look_up(of, artifact(), session(of), [todays, answer]).accuracy == todays
