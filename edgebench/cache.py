@@ -147,6 +147,12 @@ def is_intact(card: Card) -> bool:
         return False
 
 
+def find_intact(stem: str, card_type: type[C]) -> C | None:
+    """Return the card kept under `stem` if its file is still the one that was described."""
+    card = find(stem, card_type)
+    return card if card and is_intact(card) else None
+
+
 def keep(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) -> C:
     """Let `make` write a file and describe it; keep both under `stem`.
 
@@ -171,5 +177,4 @@ def keep(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) 
 
 def once(stem: str, suffix: str, card_type: type[C], make: Callable[[Path], C]) -> C:
     """Return what is kept under `stem` if it is intact; else keep what `make` writes."""
-    known = find(stem, card_type)
-    return known if known and is_intact(known) else keep(stem, suffix, card_type, make)
+    return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)

@@ -122,17 +122,12 @@ def _open(card: DataSet) -> Opened:
     return opened
 
 
-def damaged(dataset: str, sha256: str, show: Show) -> tuple[str, ...]:
-    """Name the pictures that cannot be decoded; all are looked at once, and the card remembers.
-
-    Raises:
-        CaseError: the data set was moved or changed, or none of it can be decoded.
-    """
-    card, opened = find(dataset, sha256)
+def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
+    """Name the pictures that cannot be decoded; all are looked at once, and the card remembers."""
     total = sum(len(files.names) for files in opened.files)
     if total and card.damaged is None:
         card = replace(card, damaged=tuple(_look(card.name, opened, total, show)))
-        cache.put(_stem(sha256), card)
+        cache.put(_stem(card.sha256), card)
     if card.damaged:
         first = ", ".join(card.damaged[:NAMED])
         text = f"{card.name}: {len(card.damaged)} of {total} images cannot be read and are left out: {first}"

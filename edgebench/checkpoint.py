@@ -39,8 +39,7 @@ def is_file(weights: str) -> bool:
 
 def find(variant: Variant) -> Weights | None:
     """Return the weights that the variant's file was adopted as, if they are intact."""
-    weights = cache.find(_stem(variant.architecture, variant.weights, variant.weights_sha256), Weights)
-    return weights if weights and cache.is_intact(weights) else None
+    return cache.find_intact(_stem(variant.architecture, variant.weights, variant.weights_sha256), Weights)
 
 
 def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights, str]:

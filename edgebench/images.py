@@ -39,10 +39,6 @@ class Pictures(Protocol):
     def depth(self) -> str:
         """What a pixel is in memory: `uint8`, or `float32`."""
 
-    @property
-    def edition(self) -> str:
-        """What differs once a picture was replaced by another of its name and size."""
-
     def name(self, index: int) -> str:
         """Name a picture as its owner knows it."""
 

@@ -62,8 +62,7 @@ def find(variant: Variant, options: Options = UNASKED) -> Weights | None:
     """
     if variant.weights != Weighting.TRAINED:
         return None
-    weights = cache.find(_stem(variant, options), Weights)
-    return weights if weights and cache.is_intact(weights) else None
+    return cache.find_intact(_stem(variant, options), Weights)
 
 
 def train(variant: Variant, show: Show, options: Options = UNASKED) -> Weights:

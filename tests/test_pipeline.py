@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -102,14 +104,20 @@ def wait_for(condition: object, process: subprocess.Popen[str] | subprocess.Pope
     raise AssertionError("the journal did not grow")
 
 
+@contextmanager
+def measuring(name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A run on target `cpu` that is under way."""
+    command = [*EDGEBENCH, "run", "--target", "cpu", "--name", name, *NULL]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        wait_for(lambda: len(runs(name)) >= 1, process)
+        yield process
+        process.kill()
+
+
 @pytest.mark.slow
 def test_two_runs_on_one_target_at_once_are_refused() -> None:
-    with subprocess.Popen(
-        [*EDGEBENCH, "run", "--target", "cpu", "--name", "first", *NULL], stderr=subprocess.DEVNULL
-    ) as process:
-        wait_for(lambda: len(runs("first")) >= 1, process)
+    with measuring("first") as process:
         second = cli("run", "--target", "cpu", "--name", "second", *NULL)
-        process.kill()
     assert second.returncode == 2
     assert f"edgebench: target cpu is in use by process {process.pid}" in second.stderr
 
@@ -205,12 +213,8 @@ def test_a_target_that_cannot_be_asked_refuses_the_whole_sweep_before_anything_r
 def test_two_names_of_this_machine_are_one_machine(place: Path) -> None:
     (place / "targets").mkdir()
     (place / "targets" / "other.toml").write_text('board = "b"\nconnection = "local"\nruntimes = ["null"]\n')
-    with subprocess.Popen(
-        [*EDGEBENCH, "run", "--target", "cpu", "--name", "first", *NULL], stderr=subprocess.DEVNULL
-    ) as process:
-        wait_for(lambda: len(runs("first")) >= 1, process)
+    with measuring("first"):
         second = cli("run", "--target", "other", "--name", "second", *NULL)
-        process.kill()
     assert second.returncode == 2
     assert second.stderr.startswith("edgebench: target other is in use by process")
 

@@ -20,7 +20,7 @@ COUNT = 60
 
 
 @pytest.fixture
-def test_split(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Images]:
+def photos(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Images]:
     """54 noisy images of two classes, in an empty cache."""
     monkeypatch.setenv("EDGEBENCH_CACHE", str(place / "cache"))
     draw = numpy.random.default_rng(0)
@@ -46,9 +46,9 @@ def seen(images: Images) -> bytes:
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 @pytest.mark.parametrize("architecture", ["mobilenet_v2", "lenet5"])
 def test_kept_images_are_the_decoded_ones_to_the_last_bit(
-    test_split: Callable[..., Images], preset: str, architecture: str
+    photos: Callable[..., Images], preset: str, architecture: str
 ) -> None:
-    images = test_split(architecture, preset)
+    images = photos(architecture, preset)
     decoded = replace(images, memory=None)
     first = seen(images)
     assert images.file is not None
@@ -56,15 +56,15 @@ def test_kept_images_are_the_decoded_ones_to_the_last_bit(
     assert images.read([5, 0, 53]).tobytes() == decoded.read([5, 0, 53]).tobytes()
 
 
-def test_a_second_pass_opens_no_picture(test_split: Callable[..., Images], place: Path) -> None:
-    images = test_split()
+def test_a_second_pass_opens_no_picture(photos: Callable[..., Images], place: Path) -> None:
+    images = photos()
     first = seen(images)
     (place / "photos").rename(place / "elsewhere")
     assert seen(images) == first
 
 
-def test_nothing_is_kept_of_a_pass_that_was_given_up(test_split: Callable[..., Images], place: Path) -> None:
-    images = test_split()
+def test_nothing_is_kept_of_a_pass_that_was_given_up(photos: Callable[..., Images], place: Path) -> None:
+    images = photos()
     passing = images.parts(7)
     next(passing)
     passing.close()  # type: ignore[attr-defined]
@@ -73,8 +73,8 @@ def test_nothing_is_kept_of_a_pass_that_was_given_up(test_split: Callable[..., I
     assert [file.suffix for file in (place / "cache" / "pixels").iterdir()] in ([], [".lock"])
 
 
-def test_two_passes_at_once_are_both_right(test_split: Callable[..., Images]) -> None:
-    images = test_split()
+def test_two_passes_at_once_are_both_right(photos: Callable[..., Images]) -> None:
+    images = photos()
     both = list(zip(images.parts(7), images.parts(7), strict=True))
     assert images.file is not None
     assert all(numpy.array_equal(one, other) for one, other in both)
@@ -82,16 +82,16 @@ def test_two_passes_at_once_are_both_right(test_split: Callable[..., Images]) ->
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST_BYTES", 1000), ("FREE_SHARE", 0.0)])
 def test_a_file_too_large_is_not_kept(
-    test_split: Callable[..., Images], monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+    photos: Callable[..., Images], monkeypatch: pytest.MonkeyPatch, limit: str, value: float
 ) -> None:
     monkeypatch.setattr(pixels, limit, value)
-    images = test_split()
+    images = photos()
     assert seen(images) == seen(replace(images, memory=None))
     assert images.file is None
 
 
-def test_a_file_that_was_cut_off_does_not_count(test_split: Callable[..., Images]) -> None:
-    images = test_split()
+def test_a_file_that_was_cut_off_does_not_count(photos: Callable[..., Images]) -> None:
+    images = photos()
     whole = seen(images)
     assert images.file is not None
     images.file.write_bytes(images.file.read_bytes()[:-1])
@@ -99,15 +99,15 @@ def test_a_file_that_was_cut_off_does_not_count(test_split: Callable[..., Images
     assert seen(images) == whole
 
 
-def test_a_picture_replaced_under_its_name_is_decoded_anew(test_split: Callable[..., Images], place: Path) -> None:
-    before = seen(test_split())
+def test_a_picture_replaced_under_its_name_is_decoded_anew(photos: Callable[..., Images], place: Path) -> None:
+    before = seen(photos())
     names = sorted((place / "photos" / "class0").iterdir())
     one, other = names[3], names[4]
     swapped = one.read_bytes()
     size = max(one.stat().st_size, other.stat().st_size)
     for file, content in ((one, other.read_bytes()), (other, swapped)):
         file.write_bytes(content.ljust(size, b"\0"))
-    assert seen(test_split()) != before
+    assert seen(photos()) != before
 
 
 def test_the_bundled_digits_are_not_kept() -> None:
@@ -115,10 +115,10 @@ def test_the_bundled_digits_are_not_kept() -> None:
 
 
 def test_an_evaluation_says_the_same_whether_the_pixels_are_kept_or_not(
-    test_split: Callable[..., Images], place: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Callable[..., Images], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluate, "PART_BYTES", 3 * 16 * 16 * 32)
-    test_split()
+    photos()
     card = catalogue.adopt(f"image_folder:{place / 'photos'}")
     of = replace(variant(resolution=16), preprocessing=PRESETS["torchvision"], classes=2)
     of = replace(of, dataset=card.name, dataset_sha256=card.sha256, dataset_classes=card.classes)

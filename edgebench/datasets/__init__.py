@@ -81,8 +81,8 @@ def split(variant: Variant, name: str) -> Images:
     """
     import numpy
 
-    pictures = find(variant.dataset, variant.dataset_sha256)[1].part(name)
-    bad = set(damaged(variant.dataset, variant.dataset_sha256, lambda _: None))
+    card, opened = find(variant.dataset, variant.dataset_sha256)
+    pictures, bad = opened.part(name), set(damaged(card, opened, lambda _: None))
     count = len(pictures.labels)
     whole = [index for index in range(count) if pictures.name(index) not in bad] if bad else range(count)
     if not whole:
@@ -107,7 +107,6 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
     parts = {
         "dataset": variant.dataset_sha256,
         "split": name,
-        "edition": images.pictures.edition,
         "images": images.kept.tobytes().hex(),
         "cut": f"{taken.first} {taken.crop} {taken.shorter_side} {taken.interpolation} {taken.channels}",
         "resolution": str(images.resolution),
@@ -121,4 +120,4 @@ def inspect(variants: Iterable[Variant], show: Show) -> None:
     read = [one for one in variants if one.quantization or not why_no_accuracy(one)]
     for dataset, sha256 in dict.fromkeys((one.dataset, one.dataset_sha256) for one in read):
         with suppress(CaseError):  # each case that reads it fails with that
-            damaged(dataset, sha256, show)
+            damaged(*find(dataset, sha256), show)

@@ -53,7 +53,6 @@ class Thumbnails:
     labels: NDArray[int64]
     white: float = 255.0
     depth: str = "uint8"
-    edition: str = ""  # the data set's hash is that of its content
 
     def name(self, index: int) -> str:
         """Number it."""

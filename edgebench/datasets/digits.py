@@ -42,7 +42,6 @@ class Digits:
     labels: NDArray[int64]
     white: float = 16.0
     depth: str = "float32"
-    edition: str = ""
 
     def name(self, index: int) -> str:
         """Number it."""

@@ -60,11 +60,6 @@ class Files:
     white: float = 255.0
     depth: str = "uint8"
 
-    @property
-    def edition(self) -> str:
-        """Hash the contents of all."""
-        return hashlib.sha256(repr(self.digests).encode()).hexdigest()
-
     def name(self, index: int) -> str:
         """Name it by its file, in characters that can be shown and kept."""
         return os.fsencode(self.names[index]).decode(errors="backslashreplace")

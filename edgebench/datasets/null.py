@@ -32,7 +32,6 @@ class Blanks:
     labels: NDArray[int64]
     white: float = 1.0
     depth: str = "float32"
-    edition: str = ""
 
     def name(self, index: int) -> str:
         """Number it."""
