@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgebench.connections import Connection
     from edgebench.images import Images
     from edgebench.record import Session
-    from edgebench.spec import Case, Variant
+    from edgebench.spec import Case, Runtime, Variant
 
 BATCH = 32
 PART_BYTES = 256 * 2**20  # of images in a file, at most, and of answers in memory: a small board has room for them
@@ -104,8 +104,8 @@ def evaluate(
     """
     images = split(case.variant, "test")
     # The parent first: so its answers are kept from one int8 file to the next.
-    reference = infer(parent, case.runtime.name, case.threads, connection) if parent else None
-    outputs = infer(deployed, case.runtime.name, case.threads, connection)
+    reference = infer(parent, case.runtime, case.threads, connection) if parent else None
+    outputs = infer(deployed, case.runtime, case.threads, connection)
     seen = _tally(images.labels, outputs, reference or outputs)
     return Accuracy(
         case=case,
@@ -139,10 +139,16 @@ def _is_fine_tuned(case: Case) -> bool:
 
 
 @lru_cache(maxsize=2)  # a float file, which its int8 ones compare with, and one of them
-def infer(deployed: Deployed, runtime: str, threads: int, connection: Connection) -> Answers:
+def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
     """Return the artifact's outputs for its test split, asked for in bounded parts."""
     images = split(deployed.variant, "test")
-    request = {"do": "infer", "runtime": runtime, "path": deployed.path, "threads": threads, "batch": BATCH}
+    request: dict[str, object] = {
+        "do": "infer",
+        "runtime": runtime.name,
+        "options": runtime.options,
+        "path": deployed.path,
+    }
+    request |= {"threads": threads, "batch": BATCH}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
     answers = Answers(stream=stream, classes=deployed.variant.classes)

@@ -124,6 +124,7 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
         return shared | {"reference": subject.workload, "iterations": REFERENCE_ITERATIONS, "warmup_s": 0.1}
     return shared | {
         "runtime": subject.case.runtime.name,
+        "options": subject.case.runtime.options,
         "path": subject.path,
         "threads": subject.case.threads,
         "batch": subject.case.batch,

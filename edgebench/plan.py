@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, build, catalogue, checkpoint
+from edgebench import __version__, build, catalogue, checkpoint, engine
 from edgebench.datasets import chosen_recipe, why_no_accuracy
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evaluate import made_by
@@ -19,7 +19,7 @@ from edgebench.preprocessing import preset
 from edgebench.quantization import Quantization, parse
 from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
 from edgebench.shelf import load, require
-from edgebench.spec import PRESETS, Case, Precision, Purpose, Variant, Wanted, Weighting
+from edgebench.spec import PRESETS, Case, Precision, Purpose, Runtime, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
 from edgebench.verdict import saturates
 
@@ -60,8 +60,10 @@ def check(sweep: Sweep) -> None:
     if not (wanted := list(sweep.wanted())):
         raise RequestError("the sweep asks for nothing: every list needs at least one entry")
     for cell in wanted:
-        for shelf, name in (("architectures", cell.model), ("runtimes", cell.runtime)):
+        asked = engine.parse(cell.runtime)
+        for shelf, name in (("architectures", cell.model), ("runtimes", asked.name)):
             require(shelf, name)
+        asked.options(load("runtimes", asked.name).OPTIONS)
         catalogue.family(cell.dataset)
         if cell.preprocessing:
             preset(cell.preprocessing)
@@ -86,14 +88,8 @@ def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...
 
 
 def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
-    runtime = environment.runtimes.get(cell.runtime)
-    if runtime is None:
-        raise UnknownName(f"runtime of target {cell.target}", cell.runtime, tuple(environment.runtimes))
-    if not runtime.version:
-        raise RequestError(
-            f"runtime {cell.runtime} is not installed on target {cell.target}; install it there with pip"
-        )
-    quantization = _quantization(cell, environment) if cell.precision == Precision.INT8 else None
+    runtime = _runtime(engine.parse(cell.runtime), environment)
+    quantization = _quantization(cell, runtime, environment) if cell.precision == Precision.INT8 else None
     return Case(
         variant=_variant(cell, dataset, quantization),
         runtime=runtime,
@@ -101,6 +97,18 @@ def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
         threads=cell.threads,
         batch=cell.batch,
     )
+
+
+def _runtime(asked: engine.Engine, environment: Environment) -> Runtime:
+    """Find what is installed there under the name, told what was asked for."""
+    runtime = environment.runtimes.get(asked.name)
+    if runtime is None:
+        raise UnknownName(f"runtime of target {environment.target}", asked.name, tuple(environment.runtimes))
+    if not runtime.version:
+        raise RequestError(
+            f"runtime {asked.name} is not installed on target {environment.target}; install it there with pip"
+        )
+    return replace(runtime, options=asked.options(load("runtimes", asked.name).OPTIONS, runtime.options))
 
 
 def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) -> Variant:
@@ -124,9 +132,9 @@ def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) 
     )
 
 
-def _quantization(cell: Wanted, environment: Environment) -> Quantization:
-    """Return the scheme asked for, with 7-bit weights where the target's 8-bit products would saturate."""
-    asked = parse(cell.quantization)
+def _quantization(cell: Wanted, runtime: Runtime, environment: Environment) -> Quantization:
+    """Complete the scheme asked for by the format's own; use 7-bit weights where the target's products saturate."""
+    asked = parse(cell.quantization, load("formats", load("runtimes", runtime.name).FORMAT).SCHEME)
     return replace(asked, reduce_range=asked.reduce_range or (asked.saturating and saturates(environment.facts)))
 
 

@@ -78,8 +78,8 @@ DIGITS = "[0-9]{1,9}"  # of a number: Python reads no more than some thousands
 ORDINARY = "per_channel"
 
 
-def parse(text: str) -> Quantization:
-    """Read a scheme from its words: each changes one thing of per-channel U8S8 with min-max ranges of 100 images.
+def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # frozen
+    """Read a scheme from its words: each changes one thing of `start`.
 
     Raises:
         RequestError: a word that is none, or that contradicts another.
@@ -90,7 +90,7 @@ def parse(text: str) -> Quantization:
             if changes.get(name, value) != value:
                 raise RequestError(f"quantization {text!r} contradicts itself: {word} against {name} {changes[name]}")
             changes[name] = value
-    return replace(Quantization(), **changes)
+    return replace(start, **changes)
 
 
 def _meaning(word: str) -> dict[str, Any]:

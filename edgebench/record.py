@@ -131,7 +131,7 @@ class Environment:
         epoch: a hash of what may change a number: CPU, kernel, governor, Python, the agent; runs of different epochs
             are never pooled. A runtime's version is part of the case instead.
         agent_sha256: of the bundle that measured.
-        runtimes: version and options of every runtime, empty where it is not installed.
+        runtimes: version of every runtime, empty where it is not installed; and the options it has there by itself.
     """
 
     __pydantic_config__: ClassVar = _STRICT

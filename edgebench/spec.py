@@ -151,7 +151,12 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A machine, as facts only: one TOML under `targets/`, its stem is the name."""
+    """A machine, as facts only: one TOML under `targets/`, its stem is the name.
+
+    Attributes:
+        runtimes: names of those that may be used there.
+        device: what they compute on, where they have a choice: `cpu` or `cuda`.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
 
@@ -159,6 +164,7 @@ class Target:
     board: str
     connection: str
     runtimes: tuple[str, ...]
+    device: str = "cpu"
     address: str = ""
     python: str = ""
 
@@ -255,6 +261,7 @@ class Wanted:
         dataset: a data set's name, with its path where it needs one: `image_folder:photos/val`.
         preprocessing: a preset's name; empty for the data set's own.
         classes: 0 for those of the data set, or of the file.
+        runtime: its name, and the options it is told: `torch+compile`.
     """
 
     model: str

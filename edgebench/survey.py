@@ -4,7 +4,9 @@ import hashlib
 import json
 
 from edgebench.connections import Connection
+from edgebench.engine import Engine
 from edgebench.record import Environment
+from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
 
 TIMEOUT_S = 60.0
@@ -26,8 +28,10 @@ def survey(connection: Connection, target: Target, agent_sha256: str) -> Environ
         agent_sha256=agent_sha256,
         facts=facts,
         packages=seen["packages"],
-        runtimes={
-            name: Runtime(name=name, version=one["version"], options=tuple(one["options"]))
-            for name, one in seen["runtimes"].items()
-        },
+        runtimes={name: _runtime(name, one["version"], target) for name, one in seen["runtimes"].items()},
     )
+
+
+def _runtime(name: str, version: str, target: Target) -> Runtime:
+    options = Engine(name=name).options(load("runtimes", name).OPTIONS, (target.device,))
+    return Runtime(name=name, version=version, options=options)

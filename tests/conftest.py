@@ -7,6 +7,8 @@ import pytest
 from edgebench.record import Artifact, Deployment, Environment, Run, Session
 from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Weighting
 
+CPU = ("CPUExecutionProvider",)  # onnxruntime's options
+
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,7 +49,7 @@ def variant(
 
 def case(of: Variant | None = None, *, threads: int = 1) -> Case:
     """A case on the cpu target."""
-    runtime = Runtime(name="onnxruntime", version="1.31.1", options=("CPUExecutionProvider",))
+    runtime = Runtime(name="onnxruntime", version="1.31.1", options=CPU)
     return Case(variant=of or variant(), runtime=runtime, target="cpu", threads=threads, batch=1)
 
 

@@ -33,7 +33,7 @@ def null_artifact(place: Path) -> str:
 
 def measuring(path: str, **changes: Any) -> dict[str, Any]:
     return {
-        "do": "measure", "purpose": "latency", "runtime": "null", "path": path, "threads": 1, "batch": 1,
+        "do": "measure", "purpose": "latency", "runtime": "null", "path": path, "threads": 1, "batch": 1, "options": [],
         "warmup_s": 0.5, "warmup_iterations": 10, "iterations": None, "least_iterations": 5, "most_iterations": 200,
     } | changes  # fmt: skip
 

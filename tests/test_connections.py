@@ -35,7 +35,7 @@ def test_it_puts_a_file_where_the_agent_reads_it(connection: Connection, place: 
     path.write_text(json.dumps({"delay_s": 0.0, "classes": 2}))
     request = {
         "do": "measure", "purpose": "latency", "runtime": "null", "path": connection.push(path, "x"), "threads": 1,
-        "batch": 1, "warmup_s": 0.0, "warmup_iterations": 1, "iterations": 5,
+        "batch": 1, "options": [], "warmup_s": 0.0, "warmup_iterations": 1, "iterations": 5,
     }  # fmt: skip
     assert len(connection.run(request, timeout_s=30)["samples_s"]) == 5
 

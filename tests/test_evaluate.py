@@ -95,7 +95,7 @@ def test_a_target_is_sent_bounded_parts_and_keeps_none_of_them(
 ) -> None:
     monkeypatch.setattr(evaluate, "PART_BYTES", 4 * 3 * 32 * 32 * 256)
     watched = Watched()
-    answers = evaluate.infer(deployed, "null", 1, watched)
+    answers = evaluate.infer(deployed, Runtime(name="null", version="1"), 1, watched)
     assert watched.shapes == [(256, 3, 32, 32), (256, 3, 32, 32), (88, 3, 32, 32)]
     assert watched.left == [False] * 3
     assert sum(len(rows) for rows in answers.rows(7)) == 600

@@ -16,7 +16,7 @@ from edgebench.quantization import Quantization
 from edgebench.record import Artifact
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
-from tests.conftest import variant
+from tests.conftest import CPU, variant
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def int8(of: Variant, **how: object) -> Variant:
 
 
 def outputs(artifact: Artifact, images: numpy.ndarray) -> numpy.ndarray:  # type: ignore[type-arg]
-    session = load("runtimes", "onnxruntime").open(str(cache.path_of(artifact)), threads=1, batch=1)
+    session = load("runtimes", "onnxruntime").open(str(cache.path_of(artifact)), threads=1, batch=1, options=CPU)
     return numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4").reshape(len(images), -1)
 
 

@@ -23,7 +23,7 @@ from edgebench.record import Accuracy
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
 from edgebench.verdict import Verdict
-from tests.conftest import artifact, case, session, variant
+from tests.conftest import CPU, artifact, case, session, variant
 from tests.test_measurement import evidence, steady
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def test_the_last_layers_noise_is_that_of_the_outputs() -> None:
     images = numpy.concatenate(list(islice(export._calibration(int8(of)), onnx.NOISE_BATCHES)))
     wanted, found = (
         load("runtimes", "onnxruntime")
-        .open(str(cache.path_of(one)), threads=1, batch=1)
+        .open(str(cache.path_of(one)), threads=1, batch=1, options=CPU)
         .infer(images.tobytes(), images.shape)
         for one in (parent, card)
     )

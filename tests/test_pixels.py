@@ -14,6 +14,7 @@ from edgebench.datasets import split
 from edgebench.evaluate import Deployed
 from edgebench.images import Images
 from edgebench.preprocessing import PRESETS
+from edgebench.spec import Runtime
 from tests.conftest import variant
 
 COUNT = 60
@@ -124,9 +125,10 @@ def test_an_evaluation_says_the_same_whether_the_pixels_are_kept_or_not(
     of = replace(of, dataset=card.name, dataset_sha256=card.sha256, dataset_classes=card.classes)
     (place / "net.json").write_text('{"delay_s": 0.0, "classes": 2}')
     deployed, answers = Deployed(variant=of, path=str(place / "net.json"), sha256="f1"), []
+    runtime, here = Runtime(name="null", version="1"), Here()
     for _ in range(2):
         evaluate.infer.cache_clear()
-        answers.append(b"".join(rows.tobytes() for rows in evaluate.infer(deployed, "null", 1, Here()).rows(9)))
+        answers.append(b"".join(rows.tobytes() for rows in evaluate.infer(deployed, runtime, 1, here).rows(9)))
         assert split(of, "test").file is not None
     assert len(answers[0]) == 54 * 2 * 4
     assert answers[0] == answers[1]

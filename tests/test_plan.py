@@ -18,6 +18,10 @@ SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
         ({"preset": "fast"}, "no preset 'fast'"),
         ({"models": (Model(name="mobilenet_v3"),)}, "no model 'mobilenet_v3' .* did you mean 'mobilenet_v"),
         ({"runtimes": ("onyx",)}, "no runtime 'onyx'"),
+        (
+            {"runtimes": ("onnxruntime+compile",)},
+            "no option of runtime onnxruntime 'compile'",
+        ),
         ({"dataset": "digit"}, "no data set 'digit' .* did you mean 'digits'"),
         ({"weights": "trainde"}, "no weights 'trainde' .*did you mean 'trained'"),
         ({"threads": (0,)}, "wanted threads and batch of 1 and more, found 0 and 1"),

@@ -23,7 +23,7 @@ from edgebench.progress import Notice, Step
 from edgebench.quantization import Quantization, parse
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
-from tests.conftest import variant
+from tests.conftest import CPU, variant
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def int8_answers(folder: Path, of: Variant, network: Any, scheme: Quantization) 
     onnx.write(
         folder / "int8.onnx", asked, network=lambda: prepare(network, asked, None, digits, print), calibration=digits
     )
-    session = load("runtimes", "onnxruntime").open(str(folder / "int8.onnx"), threads=1, batch=1)
+    session = load("runtimes", "onnxruntime").open(str(folder / "int8.onnx"), threads=1, batch=1, options=CPU)
     outputs = session.infer(images().tobytes(), images().shape)
     return numpy.frombuffer(outputs, "<f4").reshape(len(images()), -1)
 

@@ -4,14 +4,14 @@ from types import ModuleType
 
 import pytest
 
-from edgebench import shelf, store
+from edgebench import engine, shelf, store
 from edgebench.errors import UnknownName
 
 PROMISED = {
     "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
     "connections": ("open",),
     "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open"),
-    "formats": ("SUFFIX", "TOOLS", "refuses", "write"),
+    "formats": ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write"),
     "reports": ("FILE", "render"),
     "runtimes": ("FORMAT", "OPTIONS", "WARMS_UP", "version", "prepare", "open"),
 }
@@ -56,7 +56,7 @@ def test_every_target_is_read_and_names_what_exists(name: str) -> None:
 def test_every_shipped_sweep_names_what_exists(name: str) -> None:
     cells = list(store.sweep(name).wanted())
     assert {cell.model for cell in cells} <= set(shelf.names("architectures"))
-    assert {cell.runtime for cell in cells} <= set(shelf.names("runtimes"))
+    assert {engine.parse(cell.runtime).name for cell in cells} <= set(shelf.names("runtimes"))
     assert {cell.target for cell in cells} <= set(store.targets())
 
 

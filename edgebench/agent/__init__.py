@@ -33,4 +33,5 @@ def _handler(name: str) -> Any:
 def open_session(request: dict[str, Any]) -> Any:
     """Open the runtime's session on the request's artifact."""
     runtime = load("runtimes", request["runtime"])
-    return runtime.open(request["path"], threads=request["threads"], batch=request["batch"])
+    told = {key: request[key] for key in ("threads", "batch", "options")}
+    return runtime.open(request["path"], **told)

@@ -1,4 +1,4 @@
-"""A facts request -> the machine, and the version and options of every runtime asked for."""
+"""A facts request -> the machine, and the version of every runtime asked for."""
 
 from importlib.metadata import PackageNotFoundError, distributions
 from typing import Any
@@ -20,6 +20,6 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def _runtime(name: str) -> dict[str, Any]:
     runtime = load("runtimes", name)
     try:
-        return {"version": runtime.version(), "options": list(runtime.OPTIONS)}
+        return {"version": runtime.version()}
     except PackageNotFoundError as missing:
-        return {"version": "", "options": [], "missing": str(missing.name)}
+        return {"version": "", "missing": str(missing.name)}

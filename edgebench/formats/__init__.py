@@ -3,6 +3,7 @@
 A format offers
     SUFFIX                     of its files
     refuses(variant)           why it cannot hold the variant, empty where it can: asked before anything is trained
+    SCHEME                     the Quantization that int8 is there, but for what a person's words change of it
     TOOLS                      installed packages whose version shapes the file
     write(path, variant, *, network, calibration) -> Written
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from edgebench.formats import Written
+from edgebench.quantization import Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from edgebench.spec import Variant
 
 SUFFIX = ".json"
+SCHEME = Quantization()
 TOOLS: tuple[str, ...] = ()
 
 

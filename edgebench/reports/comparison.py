@@ -71,7 +71,7 @@ def group_title(row: Row) -> str:
     """Name what the rows of a group share."""
     threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
     weights = f"trained on {row.dataset}" if row.weights == "trained" else f"{row.dataset}, weights {row.weights}"
-    runtime = f"{row.runtime} {row.runtime_version}"
+    runtime = " ".join(filter(None, (row.runtime, row.runtime_version, row.runtime_options)))
     return f"{row.target} · {runtime} · {threads} · batch {row.batch} · {weights} · {row.preset}"
 
 

@@ -2,11 +2,12 @@
 
 A runtime offers
     FORMAT                     the artifact it reads, a name on the shelf of formats
-    OPTIONS                    what it was told beyond its defaults, as shown in a row
+    OPTIONS                    groups of words that it can be told, of which one holds: the first unless another is
+                               asked for, or is the target's device; an empty word is one that goes without saying
     WARMS_UP                   whether its first inferences are slower than later ones
     version()                  the installed engine's version
     prepare()                  import the engine
-    open(path, *, threads, batch) -> Session
+    open(path, *, threads, batch, options) -> Session
 
 and a Session
     run()                      one inference on bound inputs; returns when its outputs can be read on the host

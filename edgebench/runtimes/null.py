@@ -2,11 +2,12 @@
 
 import json
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
 FORMAT = "null"
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[tuple[str, ...], ...] = ()
 WARMS_UP = False
 
 
@@ -38,6 +39,6 @@ def prepare() -> None:
     """Nothing to import."""
 
 
-def open(path: str, *, threads: int, batch: int) -> Session:
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
     """Open a null artifact: `{"delay_s": 0.0, "classes": 10}`."""
     return Session(**json.loads(Path(path).read_text()))

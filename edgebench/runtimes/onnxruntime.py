@@ -1,10 +1,11 @@
 """onnxruntime on its CPU provider, inputs and outputs bound once."""
 
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 FORMAT = "onnx"
-OPTIONS = ("CPUExecutionProvider",)
+OPTIONS = (("CPUExecutionProvider",),)
 WARMS_UP = True
 
 SEED = 0  # of the image it is timed on
@@ -53,12 +54,12 @@ def prepare() -> None:
     import onnxruntime  # noqa: F401
 
 
-def open(path: str, *, threads: int, batch: int) -> Session:
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
     """Load the graph with every optimisation on and exactly `threads` threads."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only: warnings are no part of an answer
-    return Session(onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]), batch)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3  # errors only: warnings are no part of an answer
+    return Session(onnxruntime.InferenceSession(path, settings, providers=list(options)), batch)

@@ -18,6 +18,7 @@ from edgebench.formats import Written
 from edgebench.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.formats.onnx.noise import layer_noise
 from edgebench.formats.onnx.quantize import quantize
+from edgebench.quantization import Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from edgebench.spec import Variant
 
 SUFFIX = ".onnx"
+SCHEME = Quantization()
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 OPSET = 17

@@ -1,0 +1,49 @@
+"""Words such as `torch+compile+channels_last` -> the runtime asked for, and what it is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgebench.errors import RequestError, UnknownName
+
+JOIN = "+"
+
+Groups = Sequence[Sequence[str]]  # of words, of which one holds; see `runtimes.OPTIONS`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A runtime as a person asks for it."""
+
+    name: str
+    words: tuple[str, ...] = ()
+
+    def options(self, groups: Groups, usual: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the word that holds in each group: the one asked for, else the usual one, else the first.
+
+        Raises:
+            RequestError: a word that is in no group, or two of one.
+        """
+        known = tuple(word for group in groups for word in group if word)
+        for word in self.words:
+            if word not in known:
+                raise UnknownName(f"option of runtime {self.name}", word, known)
+        chosen = [self._chosen(group, usual) for group in groups]
+        return tuple(word for word in chosen if word)
+
+    def _chosen(self, group: Sequence[str], usual: Sequence[str]) -> str:
+        asked = [word for word in dict.fromkeys(self.words) if word in group]
+        if len(asked) > 1:
+            raise RequestError(f"runtime {self.name} is either {' or '.join(asked)}, found both; leave one out")
+        return next(iter((*asked, *(word for word in usual if word in group), *group)))
+
+
+def parse(text: str) -> Engine:
+    """Read a runtime's name and the options joined to it.
+
+    Raises:
+        RequestError: there is no name, or an option without a word.
+    """
+    name, *words = (part.strip() for part in text.split(JOIN))
+    if not name or not all(words):
+        raise RequestError(f"wanted a runtime such as torch or torch+compile, found {text[:60]!r}")
+    return Engine(name=name, words=tuple(words))

@@ -1,0 +1,39 @@
+"""Which words a runtime takes, and which of them hold."""
+
+import pytest
+
+from edgebench import engine
+from edgebench.errors import RequestError
+
+GROUPS = (("eager", "compile"), ("", "channels_last"), ("cpu", "cuda"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "usual", "options"),
+    [
+        ("torch", (), ("eager", "cpu")),
+        ("torch", ("cuda",), ("eager", "cuda")),
+        ("torch+cpu", ("cuda",), ("eager", "cpu")),
+        ("torch + channels_last + compile", (), ("compile", "channels_last", "cpu")),
+        ("torch+compile+compile", ("tpu",), ("compile", "cpu")),
+    ],
+)
+def test_in_each_group_holds_what_was_asked_for_else_the_usual_else_the_first(
+    asked: str, usual: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    assert engine.parse(asked).options(GROUPS, usual) == options
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("torch+fast", r"no option of runtime torch 'fast' \(has eager, compile, channels_last, cpu, cuda\)"),
+        ("torch+eager+compile", "runtime torch is either eager or compile, found both; leave one out"),
+        ("torch+", r"wanted a runtime such as torch or torch\+compile, found 'torch\+'"),
+        ("+compile", r"wanted a runtime such as torch"),
+        ("", r"wanted a runtime such as torch"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(asked: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        engine.parse(asked).options(GROUPS)
