@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.describe import Description
 from edgebench.errors import RequestError
-from edgebench.record import Artifact, DataSet, Weights
+from edgebench.record import Artifact, DataSet, Packages, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,15 +25,16 @@ CARD = ".card.json"
 _PACKAGE = Path(__file__).parent
 
 
-Card = Artifact | Weights
+Card = Artifact | Packages | Weights
 _FOLDERS: dict[type, str] = {
     Artifact: "artifacts",
     DataSet: "datasets",
     Description: "descriptions",
+    Packages: "packages",
     Weights: "weights",
 }
-C = TypeVar("C", Artifact, Weights)
-K = TypeVar("K", Artifact, DataSet, Description, Weights)
+C = TypeVar("C", Artifact, Packages, Weights)
+K = TypeVar("K", Artifact, DataSet, Description, Packages, Weights)
 
 
 def home() -> Path:
@@ -116,7 +117,7 @@ def cards(card_type: type[K]) -> list[K]:
     return [card for card in found if card]
 
 
-def put(stem: str, card: Artifact | DataSet | Description | Weights) -> None:
+def put(stem: str, card: Artifact | DataSet | Description | Packages | Weights) -> None:
     """Keep a card under `stem`."""
     from pydantic import TypeAdapter
 

@@ -1,18 +1,22 @@
-"""Agent bundle and artifacts -> a target, by content hash."""
+"""Agent bundle, artifacts and runtimes' packages -> a target, by content hash."""
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from edgebench import cache
+from edgebench import cache, engine
 from edgebench.connections import Connection
+from edgebench.engine import Engine
 from edgebench.errors import CaseError
-from edgebench.record import Artifact
+from edgebench.record import Artifact, Environment
 from edgebench.shelf import load
-from edgebench.spec import Target
+from edgebench.spec import Runtime, Target, Variant
+from edgebench.wheels import Platform, gather, platform
 
 # The floors from `agent` down; a test runs them alone to prove that they need nothing above.
 TRAVELS = (
@@ -28,8 +32,19 @@ TRAVELS = (
     "spec",
 )
 _PACKAGE = Path(__file__).parent
+UNPACK_S = 300.0  # a slow card takes 100 MB
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes
 _MAIN = "from edgebench.agent.__main__ import main\nmain()\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """An artifact on a target: whose it is, where it lies there, its hash, and where its runtime's own packages lie."""
+
+    variant: Variant
+    path: str
+    sha256: str
+    packages: str = ""
 
 
 def bundle() -> tuple[Path, str]:
@@ -62,6 +77,29 @@ def deploy(connection: Connection, artifact: Artifact) -> str:
     if not cache.is_intact(artifact):
         raise CaseError(f"{artifact.file} in the cache changed after it was made; run again to make it anew")
     return connection.push(cache.path_of(artifact), artifact.sha256)
+
+
+def furnish(connection: Connection, runtime: Runtime, environment: Environment) -> str:
+    """Bring the packages of a pinned runtime to the target; return their folder there, empty for its own runtimes.
+
+    Raises:
+        RequestError: the version does not exist, or has no wheel for the target.
+        AgentError: they could not be unpacked.
+    """
+    if not runtime.packages:
+        return ""
+    bare = replace(runtime, options=())
+    pinned = next(name for name, one in environment.runtimes.items() if replace(one, options=()) == bare)
+    return unpack(connection, engine.parse(pinned), platform(environment.facts))
+
+
+@lru_cache
+def unpack(connection: Connection, asked: Engine, machine: Platform) -> str:
+    """Push a pinned runtime's packages, and let the agent unpack them; return their folder there."""
+    packages = gather(asked.name, asked.version, machine)
+    pushed = connection.push(cache.path_of(packages), packages.sha256)
+    folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
+    return folder
 
 
 def _zip() -> bytes:

@@ -1,21 +1,28 @@
-"""Words such as `torch+compile+channels_last` -> the runtime asked for, and what it is told."""
+"""Words such as `onnxruntime==1.23.2` or `torch+compile` -> the runtime asked for, and what it is told."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench.errors import RequestError, UnknownName
 
-JOIN = "+"
+JOIN, PIN = "+", "=="
 
 Groups = Sequence[Sequence[str]]  # of words, of which one holds; see `runtimes.OPTIONS`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A runtime as a person asks for it."""
+    """A runtime as a person asks for it; without a version, as it is installed on the target."""
 
     name: str
+    version: str = ""
     words: tuple[str, ...] = ()
+
+    @property
+    def pinned(self) -> str:
+        """What an installation of it is called: its name, and the version asked for."""
+        return f"{self.name}{PIN}{self.version}" if self.version else self.name
 
     def options(self, groups: Groups, usual: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the word that holds in each group: the one asked for, else the usual one, else the first.
@@ -38,12 +45,13 @@ class Engine:
 
 
 def parse(text: str) -> Engine:
-    """Read a runtime's name and the options joined to it.
+    """Read a runtime's name, the version it is pinned to, and the options joined to it.
 
     Raises:
         RequestError: there is no name, or an option without a word.
     """
-    name, *words = (part.strip() for part in text.split(JOIN))
-    if not name or not all(words):
-        raise RequestError(f"wanted a runtime such as torch or torch+compile, found {text[:60]!r}")
-    return Engine(name=name, words=tuple(words))
+    named, *words = (part.strip() for part in text.split(JOIN))
+    name, pin, version = named.partition(PIN)
+    if not re.fullmatch(r"\w+", name) or not all(words) or (pin and not re.fullmatch(r"\d[\w.]*", version)):
+        raise RequestError(f"wanted a runtime such as onnxruntime==1.23.2 or torch+compile, found {text[:60]!r}")
+    return Engine(name=name, version=version, words=tuple(words))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgebench.connections import Connection
+    from edgebench.deploy import Deployed
     from edgebench.images import Images
     from edgebench.record import Session
     from edgebench.spec import Case, Runtime, Variant
@@ -37,15 +38,6 @@ PART_BYTES = 256 * 2**20  # of images in a file, at most, and of answers in memo
 COPIES = 8  # of the answers on their way: as numbers, as base64, as JSON
 TALLY_ROWS = 1024
 TIMEOUT_S = 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployed:
-    """An artifact on a target: whose it is, where it lies there, and its hash."""
-
-    variant: Variant
-    path: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +139,7 @@ def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connec
         "runtime": runtime.name,
         "options": runtime.options,
         "path": deployed.path,
+        "packages": deployed.packages,
     }
     request |= {"threads": threads, "batch": BATCH}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}

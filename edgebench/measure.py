@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from edgebench.connections import Connection
+from edgebench.deploy import Deployed
 from edgebench.errors import AgentError
 from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.measurement import is_settled
@@ -24,8 +25,7 @@ class Job:
     """One case with its artifact on the target, and the runs it has so far."""
 
     case: Case
-    path: str
-    sha256: str
+    deployed: Deployed
     runs: list[Run] = field(default_factory=list)
 
     def count(self, purpose: Purpose) -> int:
@@ -110,7 +110,7 @@ def _run(
         round=number,
         purpose=purpose,
         epoch=session.environment.epoch,
-        artifact_sha256=subject.sha256 if isinstance(subject, Job) else "",
+        artifact_sha256=subject.deployed.sha256 if isinstance(subject, Job) else "",
         started_at=started_at,
         memory=MemoryMarks(**memory) if memory else None,
         samples_s=tuple(seen.pop("samples_s")),
@@ -125,7 +125,8 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
     return shared | {
         "runtime": subject.case.runtime.name,
         "options": subject.case.runtime.options,
-        "path": subject.path,
+        "path": subject.deployed.path,
+        "packages": subject.deployed.packages,
         "threads": subject.case.threads,
         "batch": subject.case.batch,
         "iterations": subject.iterations,

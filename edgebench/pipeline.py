@@ -13,9 +13,8 @@ from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.connections import Connection
 from edgebench.datasets import why_no_accuracy
-from edgebench.deploy import connect, deploy
+from edgebench.deploy import Deployed, connect, deploy, furnish
 from edgebench.errors import CaseError, RequestError
-from edgebench.evaluate import Deployed
 from edgebench.export import export, named, require_todays
 from edgebench.journal import Journal
 from edgebench.measure import Job, measure
@@ -129,9 +128,9 @@ def forecast(sweep: Sweep) -> tuple[forecasting.Forecast, ...]:
 
 def _open(sweep: Sweep, target: Target) -> Session:
     """Ask a target what it is, and complete the sweep's cases with that."""
-    with connect(target) as (connection, agent):
-        environment = survey(connection, target, agent)
     wanted = [cell for cell in sweep.wanted() if cell.target == target.name]
+    with connect(target) as (connection, agent):
+        environment = survey(connection, target, agent, plan.pinned(wanted))
     return plan.session(sweep, environment, plan.cases(wanted, environment))
 
 
@@ -164,7 +163,7 @@ def _prepare(
 ) -> Job | None:
     """Export, deploy and evaluate a case; return what is to be measured, None where it failed."""
     try:
-        artifact, deployed = _deployed(case, case.variant, connection, show)
+        artifact, deployed = _deployed(case, case.variant, connection, session, show)
     except CaseError as error:
         journal.append(_failure(case, session, "export", error))
         return None
@@ -172,12 +171,16 @@ def _prepare(
     seen = plan.look_up(case, artifact, session, records)
     if seen.accuracy is None and not why_no_accuracy(case.variant):
         journal.append(_evaluate(case, deployed, connection, session, show))
-    return Job(case=case, path=deployed.path, sha256=deployed.sha256, runs=list(seen.runs))
+    return Job(case=case, deployed=deployed, runs=list(seen.runs))
 
 
-def _deployed(case: Case, variant: Variant, connection: Connection, show: Show) -> tuple[Artifact, Deployed]:
+def _deployed(
+    case: Case, variant: Variant, connection: Connection, session: Session, show: Show
+) -> tuple[Artifact, Deployed]:
     artifact = export(variant, load("runtimes", case.runtime.name).FORMAT, show)
-    return artifact, Deployed(variant=variant, path=deploy(connection, artifact), sha256=artifact.sha256)
+    packages = furnish(connection, case.runtime, session.environment)
+    path = deploy(connection, artifact)
+    return artifact, Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages)
 
 
 def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Record:
@@ -190,7 +193,7 @@ def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: S
 def _accuracy(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Accuracy:
     show(Step(activity="evaluate", subject=str(case.variant)))
     parent = plan.parent(case.variant)
-    reference = _deployed(case, parent, connection, show)[1] if parent else None
+    reference = _deployed(case, parent, connection, session, show)[1] if parent else None
     return evaluating.evaluate(case, deployed, reference, connection, session)
 
 

@@ -99,9 +99,15 @@ def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
     )
 
 
+def pinned(cells: Iterable[Wanted]) -> tuple[engine.Engine, ...]:
+    """Return the runtimes that are to be brought to the target at a version of their own, each once."""
+    asked = (replace(engine.parse(cell.runtime), words=()) for cell in cells)
+    return tuple(dict.fromkeys(one for one in asked if one.version))
+
+
 def _runtime(asked: engine.Engine, environment: Environment) -> Runtime:
     """Find what is installed there under the name, told what was asked for."""
-    runtime = environment.runtimes.get(asked.name)
+    runtime = environment.runtimes.get(asked.pinned)
     if runtime is None:
         raise UnknownName(f"runtime of target {environment.target}", asked.name, tuple(environment.runtimes))
     if not runtime.version:

@@ -74,6 +74,18 @@ class LayerNoise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Packages:
+    """A zip of the packages that a runtime needs on a target, each as `name==version`."""
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    file: str
+    sha256: str
+    size_bytes: int
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A deployable file and the facts that were true when it was made.
 

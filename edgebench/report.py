@@ -91,6 +91,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         runtime=case.runtime.name,
         runtime_version=case.runtime.version,
         runtime_options=" ".join(case.runtime.options),
+        runtime_packages=" ".join(case.runtime.packages),
         preset=evidence.session.preset,
         threads=case.threads,
         batch=case.batch,

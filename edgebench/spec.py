@@ -137,13 +137,19 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """An inference engine as installed on a target: `onnxruntime 1.31.1`."""
+    """An inference engine as it is on a target: `onnxruntime 1.31.1`.
+
+    Attributes:
+        packages: `name==version` of everything it runs with, where it was brought there for this sweep at the version
+            asked for; empty where it is the target's own.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
 
     name: str
     version: str
     options: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return " ".join((self.name, self.version, *self.options))

@@ -2,22 +2,27 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from edgebench.connections import Connection
+from edgebench.deploy import unpack
 from edgebench.engine import Engine
 from edgebench.record import Environment
 from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
+from edgebench.wheels import platform
 
 TIMEOUT_S = 60.0
 _NOT_IN_EPOCH = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
 
 
-def survey(connection: Connection, target: Target, agent_sha256: str) -> Environment:
-    """Ask the target what it is.
+def survey(connection: Connection, target: Target, agent_sha256: str, pinned: Iterable[Engine] = ()) -> Environment:
+    """Ask the target what it is, and what the runtimes are that are brought there at a version.
 
     Raises:
         AgentError: it does not answer.
+        RequestError: a pinned version does not exist, or has no wheel for the target.
     """
     seen = connection.run({"do": "facts", "runtimes": target.runtimes}, timeout_s=TIMEOUT_S)
     facts = seen["machine"]
@@ -28,8 +33,17 @@ def survey(connection: Connection, target: Target, agent_sha256: str) -> Environ
         agent_sha256=agent_sha256,
         facts=facts,
         packages=seen["packages"],
-        runtimes={name: _runtime(name, one["version"], target) for name, one in seen["runtimes"].items()},
+        runtimes={name: _runtime(name, one["version"], target) for name, one in seen["runtimes"].items()}
+        | {asked.pinned: _pinned(asked, connection, target, facts) for asked in pinned},
     )
+
+
+def _pinned(asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
+    """Ask for a runtime's version in its own packages, beside nothing else."""
+    folder = unpack(connection, replace(asked, words=()), platform(facts))
+    seen = connection.run({"do": "facts", "runtimes": (asked.name,), "packages": folder}, timeout_s=TIMEOUT_S)
+    packages = tuple(sorted(f"{name}=={version}" for name, version in seen["packages"].items()))
+    return replace(_runtime(asked.name, seen["runtimes"][asked.name]["version"], target), packages=packages)
 
 
 def _runtime(name: str, version: str, target: Target) -> Runtime:

@@ -26,6 +26,7 @@ COLUMNS = [
     "runtime",
     "runtime_version",
     "runtime_options",
+    "runtime_packages",
     "preset",
     "threads",
     "batch",

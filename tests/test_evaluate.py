@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from edgebench import evaluate
 from edgebench.connections.null import Here
-from edgebench.evaluate import Deployed, Tally, count
+from edgebench.deploy import Deployed
+from edgebench.evaluate import Tally, count
 from edgebench.spec import Runtime
 from tests.conftest import case, session, variant
 

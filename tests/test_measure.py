@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edgebench.deploy import Deployed
 from edgebench.errors import AgentError
 from edgebench.measure import Job, measure
 from edgebench.progress import Step
@@ -48,7 +49,8 @@ class Scripted:
 
 
 def job(path: str, resolution: int = 32) -> Job:
-    return Job(case=case(variant(resolution=resolution)), path=path, sha256=path)
+    of = case(variant(resolution=resolution))
+    return Job(case=of, deployed=Deployed(variant=of.variant, path=path, sha256=path))
 
 
 def timed(records: list[Run | Failure]) -> Counter[str]:

@@ -13,8 +13,8 @@ import pytest
 
 from edgebench import cache, export, store
 from edgebench.datasets import split
-from edgebench.deploy import connect
-from edgebench.evaluate import Deployed, evaluate
+from edgebench.deploy import Deployed, connect
+from edgebench.evaluate import evaluate
 from edgebench.formats import Written, onnx
 from edgebench.formats.onnx import inspect, noise
 from edgebench.measurement import measure

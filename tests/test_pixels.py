@@ -11,7 +11,7 @@ from PIL import Image
 from edgebench import catalogue, evaluate, pixels
 from edgebench.connections.null import Here
 from edgebench.datasets import split
-from edgebench.evaluate import Deployed
+from edgebench.deploy import Deployed
 from edgebench.images import Images
 from edgebench.preprocessing import PRESETS
 from edgebench.spec import Runtime

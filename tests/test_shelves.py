@@ -13,7 +13,7 @@ PROMISED = {
     "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open"),
     "formats": ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write"),
     "reports": ("FILE", "render"),
-    "runtimes": ("FORMAT", "OPTIONS", "WARMS_UP", "version", "prepare", "open"),
+    "runtimes": ("FORMAT", "PACKAGE", "OPTIONS", "WARMS_UP", "version", "prepare", "open"),
 }
 PLUGINS = [(name, plugin) for name in PROMISED for plugin in shelf.names(name) if name != "architectures"]
 

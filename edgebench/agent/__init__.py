@@ -3,6 +3,9 @@
     measure   load an artifact, warm up, time it (or mark its memory); or time a reference workload
     infer     the artifact's outputs for given inputs
     facts     what machine this is, which runtimes it has
+    unpack    the folder of a runtime's packages
+
+A request may name such a folder as `packages`: they come before whatever is installed.
 
 By hand on a board: `python3 edgebench-agent.pyz < request.json`.
 """
@@ -11,7 +14,7 @@ from typing import Any
 
 from edgebench.shelf import load
 
-REQUESTS = ("facts", "infer", "measure")
+REQUESTS = ("facts", "infer", "measure", "unpack")
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

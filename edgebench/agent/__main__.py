@@ -13,7 +13,10 @@ def main() -> None:
     """Answer the request on standard input; whatever else is printed meanwhile goes to standard error."""
     protocol = os.dup(1)
     os.dup2(2, 1)
-    reply = answer(json.load(sys.stdin))
+    request = json.load(sys.stdin)
+    if packages := request.get("packages"):
+        sys.path.insert(0, packages)
+    reply = answer(request)
     with os.fdopen(protocol, "w") as stream:
         stream.write(f"\n{MARK}{json.dumps(reply)}\n")
 

@@ -48,7 +48,8 @@ class Local:
         return read_answer(done.stdout, done.stderr, done.returncode)
 
     def _command(self, request: Mapping[str, Any]) -> list[str]:
-        bare = ["-S"] if request.get("reference") else []  # the reference sees no installed package
+        # The reference sees no package, a runtime that was brought here only its own.
+        bare = ["-S"] if request.get("reference") or request.get("packages") else []
         return [self._python, "-I", *bare, str(self._bundle)]
 
     def close(self) -> None:

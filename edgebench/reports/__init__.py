@@ -28,6 +28,7 @@ class Row:
     runtime: str
     runtime_version: str
     runtime_options: str
+    runtime_packages: str
     preset: str
     threads: int
     batch: int
@@ -77,6 +78,7 @@ class Row:
             self.runtime,
             self.runtime_version,
             self.runtime_options,
+            self.runtime_packages,
             str(self.threads),
             str(self.batch),
             self.preset,

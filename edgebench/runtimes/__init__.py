@@ -2,6 +2,7 @@
 
 A runtime offers
     FORMAT                     the artifact it reads, a name on the shelf of formats
+    PACKAGE                    the package it comes in
     OPTIONS                    groups of words that it can be told, of which one holds: the first unless another is
                                asked for, or is the target's device; an empty word is one that goes without saying
     WARMS_UP                   whether its first inferences are slower than later ones

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-FORMAT = "null"
+FORMAT, PACKAGE = "null", ""
 OPTIONS: tuple[tuple[str, ...], ...] = ()
 WARMS_UP = False
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-FORMAT = "onnx"
+FORMAT, PACKAGE = "onnx", "onnxruntime"
 OPTIONS = (("CPUExecutionProvider",),)
 WARMS_UP = True
 
@@ -45,7 +45,7 @@ class Session:
 
 def version() -> str:
     """Return the installed package's version without importing it."""
-    return metadata.version("onnxruntime")
+    return metadata.version(PACKAGE)
 
 
 def prepare() -> None:

@@ -24,8 +24,8 @@ from edgebench import catalogue, evaluate
 from edgebench.cache import path_of
 from edgebench.connections.local import Local
 from edgebench.datasets import split
-from edgebench.deploy import bundle
-from edgebench.evaluate import BATCH, Deployed
+from edgebench.deploy import Deployed, bundle
+from edgebench.evaluate import BATCH
 from edgebench.export import export
 from edgebench.preprocessing import PRESETS
 from edgebench.spec import Precision, Variant, Weighting

@@ -1,0 +1,23 @@
+"""An unpack request -> the folder that a pushed zip's packages lie in, made once."""
+
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Any
+from zipfile import ZipFile
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Unpack the zip at `path` beside it; a folder that is there was unpacked whole."""
+    archive = Path(request["path"])
+    folder = archive.with_suffix("")
+    if not folder.is_dir():
+        scratch = Path(mkdtemp(dir=archive.parent))
+        try:
+            with ZipFile(archive) as packed:
+                packed.extractall(scratch)
+            scratch.chmod(0o755)
+            scratch.rename(folder)
+        finally:
+            rmtree(scratch, ignore_errors=True)
+    return {"folder": str(folder)}

@@ -1,0 +1,115 @@
+"""A runtime at a version -> one zip of the packages it needs on a target, resolved once by pip.
+
+pip runs here and never on the target; its own settings hold: `PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels` works offline.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import distributions
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from edgebench import cache
+from edgebench.errors import RequestError
+from edgebench.record import Packages
+from edgebench.shelf import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OLDEST_GLIBC = 5  # of the glibc 2.x that wheels are tagged with: manylinux1
+ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+# Works with extension modules that were built for numpy 1 as well as for 2; Python 3.13 has it no more.
+NUMPY, LAST_WITH_NUMPY_1 = "numpy<2", (3, 12)
+LISTED = 12  # versions named in a refusal: the last ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What a wheel must fit: Python `3.11`, machine `aarch64`, glibc `2.36`."""
+
+    python: str
+    machine: str
+    glibc: str
+
+    def __str__(self) -> str:
+        return f"Python {self.python} on {self.machine} with glibc {self.glibc}"
+
+    @property
+    def tags(self) -> list[str]:
+        """Every tag of wheels that run there, the newest first: pip does not widen one."""
+        newest = int(self.glibc.split(".")[1])
+        generations = range(newest, OLDEST_GLIBC - 1, -1)
+        tags = [tag for minor in generations for tag in (f"manylinux_2_{minor}", ALIASES.get(minor)) if tag]
+        return [f"{tag}_{self.machine}" for tag in tags]
+
+
+def platform(facts: Mapping[str, str]) -> Platform:
+    """Read what wheels must fit from what a target's agent says.
+
+    Raises:
+        RequestError: its Python or C library is one that binary wheels are not found for.
+    """
+    implementation, _, python = facts["python"].partition(" ")
+    libc, _, glibc = facts.get("libc", "").partition(" ")
+    if implementation != "CPython" or libc != "glibc":
+        found = f"{facts['python']} with {facts.get('libc') or 'another C library'}"
+        raise RequestError(f"wanted CPython with glibc, to find a runtime's wheels for, found {found}")
+    return Platform(python=".".join(python.split(".")[:2]), machine=facts["machine"], glibc=glibc)
+
+
+def gather(runtime: str, version: str, target: Platform) -> Packages:
+    """Return the runtime's packages for a target, from the cache or by pip: what was resolved once stays.
+
+    Raises:
+        RequestError: there is no such version, or it has no wheel for the target.
+    """
+    wanted = (f"{load('runtimes', runtime).PACKAGE}=={version}", _numpy(target))
+    key = cache.key({"wanted": " ".join(wanted), "for": str(target)})
+    return cache.once(f"{runtime}-{version}-{key}", ".zip", Packages, partial(_make, wanted, target))
+
+
+def _numpy(target: Platform) -> str:
+    major, minor = map(int, target.python.split("."))
+    return NUMPY if (major, minor) <= LAST_WITH_NUMPY_1 else "numpy"
+
+
+def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
+    with TemporaryDirectory() as scratch:
+        _install(wanted, target, scratch)
+        listed = sorted(f"{one.metadata['Name']}=={one.version}" for one in distributions(path=[scratch]))
+        with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+            for file in sorted(Path(scratch).rglob("*")):
+                archive.write(file, file.relative_to(scratch))
+    return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=tuple(listed))
+
+
+def _install(wanted: tuple[str, ...], target: Platform, folder: str) -> None:
+    """Unpack exactly these: what else their metadata names is for tools that come with them, not for inference."""
+    platforms = [word for tag in target.tags for word in ("--platform", tag)]
+    options = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", target.python]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    done = subprocess.run(
+        [*command, *options, *platforms, "--target", folder, *wanted], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RequestError(_refusal(done.stderr, wanted, target))
+
+
+def _refusal(said: str, wanted: tuple[str, ...], target: Platform) -> str:
+    """Turn what pip said into one line."""
+    missing = re.search(r"requirement (\S+?)\s*\(from versions: (.*?)\)", said)
+    if not missing:
+        last = (said.strip().splitlines() or ["nothing"])[-1]
+        return f"wanted {' and '.join(wanted)} for {target}; pip said: {last[:200]}"
+    name, versions = missing.group(1), [one for one in missing.group(2).split(", ") if one != "none"]
+    if not versions:
+        return f"no wheel of {name} for {target}"
+    return f"no wheel of {name} for {target}; there are {', '.join(versions[-LISTED:])}"
