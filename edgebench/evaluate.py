@@ -147,9 +147,12 @@ def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connec
     answers = Answers(stream=stream, classes=deployed.variant.classes)
     finalize(answers, stream.close)
     with TemporaryDirectory() as scratch:
+        outputs = Path(scratch) / "outputs"
+        if connection.shares_files:
+            request["outputs"] = str(outputs)
         for part in ahead(_parts(images, deployed.variant.classes, Path(scratch), connection)):
             answer = connection.run(request | part, timeout_s=TIMEOUT_S)
-            stream.write(b64decode(answer["outputs"]))
+            stream.write(outputs.read_bytes() if connection.shares_files else b64decode(answer["outputs"]))
     return answers
 
 

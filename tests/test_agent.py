@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -73,6 +74,9 @@ def test_the_bundle_infers_on_bare_python(null_artifact: str, place: Path) -> No
     inputs.write_bytes(bytes(4 * 5 * 2))
     request = measuring(null_artifact, inputs=str(inputs), shape=[5, 2], batch=2) | {"do": "infer"}
     assert ask(request)["value"]["count"] == 5
+    into_file = ask(request | {"outputs": str(place / "outputs.f32")})["value"]
+    assert into_file == {"count": 5}
+    assert (place / "outputs.f32").read_bytes() == b64decode(ask(request)["value"]["outputs"])
 
 
 def test_pixels_are_normalised_on_the_target_from_the_offset_on(place: Path) -> None:

@@ -155,3 +155,22 @@ def test_symmetric_steps_are_chosen_for_a_range_about_zero() -> None:
     _, one_sided = range_methods.mean_squared_error(counted, edges)
     _, mirrored = range_methods.mean_squared_error(counted + counted[::-1], edges)
     assert mirrored < 0.95 * one_sided
+
+
+def test_a_histogram_that_grew_is_the_one_of_all_values() -> None:
+    draw = numpy.random.default_rng(0)
+    parts = [
+        numpy.zeros(10, numpy.float32),
+        *(draw.normal(0, 10.0**power, 40_000).astype("f4") for power in (-3, 0, 1)),
+    ]
+    seen = list[tuple[NDArray[numpy.int64], NDArray[numpy.float64]]]()
+    tally = range_methods.Tally("x", lambda *histogram: seen.append(histogram) or (-1e9, 1e9), mirrored=False)  # type: ignore[func-returns-value]
+    for part in parts:
+        tally.add(part)
+    values = numpy.concatenate(parts)
+    assert tally.range() == (values.min(), values.max())
+    ((counts, edges),) = seen
+    wanted, _ = numpy.histogram(values, edges)
+    assert counts.sum() == len(values)
+    off = numpy.abs(counts.cumsum() - wanted.cumsum())
+    assert (off <= wanted + numpy.append(wanted[1:], 0)).all(), "each value within a bin of its own"

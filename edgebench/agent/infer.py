@@ -16,15 +16,23 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     `inputs` is a file, deleted afterwards if it is to be discarded; from `offset` on it holds `shape` (N, ...) values:
     raw little-endian float32, or pixels of the type `depth` that are normalised here, as `normalization` says. The
-    outputs come back as raw float32 in base64.
+    outputs go as raw float32 to the file `outputs`, or come back in base64 where none is named.
     """
+    if "outputs" in request:
+        with Path(request["outputs"]).open("wb") as stream:
+            stream.writelines(_outputs(request))
+        return {"count": request["shape"][0]}
+    return {"outputs": b64encode(b"".join(_outputs(request))).decode(), "count": request["shape"][0]}
+
+
+def _outputs(request: dict[str, Any]) -> Iterator[bytes]:
     session, reader = open_session(request), _pixels if "depth" in request else _values
     with Path(request["inputs"]).open("rb") as stream:
         stream.seek(request.get("offset", 0))
-        outputs = [session.infer(data, shape) for data, shape in ahead(reader(stream, request))]
+        for data, shape in ahead(reader(stream, request)):
+            yield session.infer(data, shape)
     if request.get("discard"):
         Path(request["inputs"]).unlink()
-    return {"outputs": b64encode(b"".join(outputs)).decode(), "count": request["shape"][0]}
 
 
 def _values(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[bytes, tuple[int, ...]]]:

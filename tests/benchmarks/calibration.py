@@ -3,7 +3,8 @@
     python -m tests.benchmarks.calibration [IMAGES]
 
 Each method runs in a process of its own, the two sides of a pair one after the other, on MobileNetV2 1.0/224 and one
-thread. Memory is the process's peak beyond the peak that a single image needs.
+thread. Each time that it asks for an image, a plain inference of the network is timed, beside which an image's time is
+put: the processor's clock moves. Memory is the process's peak beyond the peak that a single image needs.
 """
 
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
@@ -30,18 +32,22 @@ def main() -> None:
         path = _network(Path(folder))
         for method in OURS:
             few, many = _measured("ours", method, 1, path), _measured("ours", method, count, path)
-            print(f"{method:<10} {_an_image(few, many, count):6.1f} ms an image, {_growth(few, many):5.0f} MiB more")
+            print(f"{method:<10} {_an_image(few, many, count)}, {_growth(few, many):5.0f} MiB more", flush=True)
             if method in THEIRS:
                 first, theirs = _measured("theirs", method, 1, path), _measured("theirs", method, THEIR_IMAGES, path)
                 times = theirs["seconds"] / _measured("ours", method, THEIR_IMAGES, path)["seconds"]
                 print(
-                    f"  theirs, {THEIR_IMAGES} images: {_an_image(first, theirs, THEIR_IMAGES):6.1f} ms an image,"
+                    f"  theirs, {THEIR_IMAGES} images: {_an_image(first, theirs, THEIR_IMAGES)},"
                     f" {_growth(first, theirs):5.0f} MiB more; all of it {times:.1f} times as long"
                 )
 
 
-def _an_image(few: dict[str, float], many: dict[str, float], count: int) -> float:
-    return (many["seconds"] - few["seconds"]) / (count - 1) * 1e3
+def _an_image(few: dict[str, float], many: dict[str, float], count: int) -> str:
+    seconds = (many["seconds"] - few["seconds"]) / (count - 1)
+    return (
+        f"{seconds * 1e3:6.1f} ms an image, {seconds / many['plain']:.2f} of a plain inference,"
+        f" {(few['seconds'] - seconds) * 1e3:5.0f} ms once"
+    )
 
 
 def _growth(few: dict[str, float], many: dict[str, float]) -> float:
@@ -74,36 +80,51 @@ def _measured(whose: str, method: str, count: int, path: str) -> dict[str, float
     return dict(json.loads(answer))
 
 
-def _images(count: int) -> Iterator[NDArray[numpy.float32]]:
-    draw = numpy.random.default_rng(0)
-    return (draw.uniform(-1, 1, (1, 3, 224, 224)).astype(numpy.float32) for _ in range(count))
+class Images:
+    """Noise, and before each image of it a plain inference; `away` are the seconds that all of this takes."""
+
+    def __init__(self, path: str, count: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._count, self.away, self.plain = count, 0.0, list[float]()
+
+    def __call__(self) -> Iterator[NDArray[numpy.float32]]:
+        draw = numpy.random.default_rng(0)
+        for _ in range(self._count):
+            asked = perf_counter()
+            image = draw.uniform(-1, 1, (1, 3, 224, 224)).astype(numpy.float32)
+            started = perf_counter()
+            self._session.run(None, {"images": image})
+            self.plain.append(perf_counter() - started)
+            self.away += perf_counter() - asked
+            yield image
 
 
 def _calibrate(whose: str, method: str, count: str, path: str) -> None:
-    """Calibrate in this process; print its seconds and its peak."""
+    """Calibrate in this process; print its seconds, a plain inference's and the peak."""
+    images, started = Images(path, int(count)), perf_counter()
     if whose == "ours":
         from edgebench.formats.onnx.calibrate import ranges
         from edgebench.quantization import parse
 
-        started = perf_counter()
-        ranges(Path(path), lambda: _images(int(count)), parse(f"{method}+images={count}"))
+        ranges(Path(path), images, parse(f"{method}+images={count}"))
     else:
-        started = perf_counter()
-        _theirs(method, int(count), path)
-    seconds = perf_counter() - started
+        _theirs(method, images(), path)
+    seconds = perf_counter() - started - images.away
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    print(json.dumps({"seconds": seconds, "peak_kib": int(status["VmHWM"].split()[0])}))
+    peak = int(status["VmHWM"].split()[0])
+    print(json.dumps({"seconds": seconds, "plain": fmean(images.plain), "peak_kib": peak}))
 
 
-def _theirs(method: str, count: int, path: str) -> None:
+def _theirs(method: str, images: Iterator[NDArray[numpy.float32]], path: str) -> None:
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, create_calibrator
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.left = _images(count)
-
         def get_next(self) -> dict[str, NDArray[numpy.float32]] | None:
-            batch = next(self.left, None)
+            batch = next(images, None)
             return None if batch is None else {"images": batch}
 
     kind = {"min-max": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}[method]

@@ -1,4 +1,4 @@
-"""A float file and images -> the range of every activation, by one or two looks at each image.
+"""A float file and images -> the range of every activation, by one look at each image.
 
 onnxruntime's own calibrators keep every activation of every image and run without optimisation; these run an
 optimised graph on one batch at a time and keep two numbers, the outermost values or a histogram a tensor. The ranges
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.errors import CaseError
-from edgebench.formats.onnx.range_methods import BINS, CHOOSERS, OUTSIDE, Outermost, count, finite
+from edgebench.formats.onnx.range_methods import CHOOSERS, OUTSIDE, Outermost, Tally, finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import GraphProto
 
-    from edgebench.formats.onnx.range_methods import Histogram, Range
+    from edgebench.formats.onnx.range_methods import Range
     from edgebench.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]
@@ -33,19 +33,12 @@ def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, 
     Raises:
         CaseError: there are no images, or an activation is not finite.
     """
-    read_by_relu, choose = _folded(path), CHOOSERS.get(quantization.range_method)
-    if quantization.range_method == "percentile":
-        found = _percentiles(path, images, read_by_relu, quantization.images)
-    else:
+    read_by_relu = _folded(path)
+    if quantization.range_method == "min-max":
         found = _extremes(path, images, read_by_relu)
-    if choose:
-        histograms = _histograms(path, images, found, mirrored=quantization.symmetric)
-        found = {tensor: _within(choose(*histograms[tensor]), found[tensor]) for tensor in found}
+    else:
+        found = _chosen(path, images, read_by_relu, quantization)
     return found | {tensor: found[output] for tensor, output in read_by_relu.items()}
-
-
-def _within(found: Range, seen: Range) -> Range:
-    return max(found[0], seen[0]), min(found[1], seen[1])
 
 
 def _folded(path: Path) -> dict[str, str]:
@@ -66,29 +59,49 @@ def _folded(path: Path) -> dict[str, str]:
 
 
 def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, Range]:
-    """Let the graph itself find each tensor's smallest and largest value."""
+    """Let the graph itself find each tensor's smallest and largest value, zero for a smallest that cannot be less."""
     import numpy
 
-    tensors = list[str]()
+    tensors, signed = list[str](), list[str]()
 
     def probe(graph: GraphProto) -> None:
-        from onnx import TensorProto, helper
-
         tensors.extend(_tensors(graph, unseen))
+        rectified = _rectified(graph)
+        signed.extend(tensor for tensor in tensors if tensor not in rectified)
         for tensor in tensors:
-            for end in ("Min", "Max"):
-                name = f"{tensor} {end}"
-                graph.node.append(helper.make_node(f"Reduce{end}", [tensor], [name], keepdims=0))
-                graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, []))
+            # onnxruntime pools in the layout that it computes in; to reduce, it reorders the whole tensor first.
+            _probe(graph, "ReduceMax" if tensor in signed else "GlobalMaxPool", tensor)
+        for tensor in signed:
+            _probe(graph, "ReduceMin", tensor)
 
-    seen = numpy.array(list(_outputs(path, images, probe))).reshape(-1, len(tensors), 2)
-    lows, highs = seen[:, :, 0].min(0), seen[:, :, 1].max(0)
-    return {tensor: finite(tensor, low, high) for tensor, low, high in zip(tensors, lows, highs, strict=True)}
+    seen = numpy.array([[values.max() for values in outputs] for outputs in _outputs(path, images, probe)])
+    highs, lows = seen[:, : len(tensors)].max(0), seen[:, len(tensors) :].min(0)
+    low = dict.fromkeys(tensors, 0.0) | dict(zip(signed, lows, strict=True))
+    return {tensor: finite(tensor, low[tensor], high) for tensor, high in zip(tensors, highs, strict=True)}
 
 
-def _percentiles(path: Path, images: Images, unseen: Container[str], most_images: int) -> dict[str, Range]:
-    """Leave out each tensor's 0.001 % of largest magnitude: only the outermost values are kept to find them."""
-    found, tensors = dict[str, Outermost](), list[str]()
+def _probe(graph: GraphProto, operator: str, tensor: str) -> None:
+    from onnx import helper
+
+    name = f"{tensor} {operator}"
+    graph.node.append(helper.make_node(operator, [tensor], [name]))
+    graph.output.append(helper.make_empty_tensor_value_info(name))
+
+
+def _rectified(graph: GraphProto) -> set[str]:
+    """Name the feature maps, (N, C, H, W), that are never less than zero."""
+    from onnx.numpy_helper import to_array
+
+    maps = {value.name for value in graph.value_info if len(value.type.tensor_type.shape.dim) == 4}
+    zeros = {one.name for one in graph.initializer if list(one.dims) == [] and to_array(one) == 0}
+    relus = {node.output[0] for node in graph.node if node.op_type == "Relu"}
+    clips = {node.output[0] for node in graph.node if node.op_type == "Clip" and node.input[1] in zeros}
+    return (relus | clips) & maps
+
+
+def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Quantization) -> dict[str, Range]:
+    """Fetch every tensor of every image for its collector, which chooses the range in the end."""
+    found, tensors = dict[str, Outermost | Tally](), list[str]()
 
     def probe(graph: GraphProto) -> None:
         tensors.extend(_tensors(graph, unseen))
@@ -96,24 +109,17 @@ def _percentiles(path: Path, images: Images, unseen: Container[str], most_images
 
     for outputs in _outputs(path, images, probe):
         for tensor, values in zip(tensors, outputs, strict=True):
-            an_image = values.size // len(outputs[0])
-            kept = found.setdefault(tensor, Outermost(tensor, int(an_image * most_images * OUTSIDE) + 1))
-            kept.add(values.ravel())
-    return {tensor: kept.range() for tensor, kept in found.items()}
+            if tensor not in found:
+                found[tensor] = _collector(tensor, values.size // len(outputs[0]), quantization)
+            found[tensor].add(values.ravel())
+    return {tensor: collector.range() for tensor, collector in found.items()}
 
 
-def _histograms(path: Path, images: Images, seen: dict[str, Range], *, mirrored: bool) -> dict[str, Histogram]:
-    """Count each tensor's values in bins between plus and minus its largest magnitude; mirrored, -x with every x."""
-    import numpy
-
-    sides = {tensor: max(abs(low), abs(high)) or 1.0 for tensor, (low, high) in seen.items()}
-    counts = {tensor: numpy.zeros(BINS, numpy.int64) for tensor in seen}
-    for outputs in _outputs(path, images, lambda graph: _give_out(graph, seen)):
-        for tensor, values in zip(seen, outputs, strict=True):
-            counts[tensor] += count(values, sides[tensor])
-    if mirrored:
-        counts = {tensor: own + own[::-1] for tensor, own in counts.items()}
-    return {tensor: (counts[tensor], numpy.linspace(-side, side, BINS + 1)) for tensor, side in sides.items()}
+def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outermost | Tally:
+    """Return what looks at the values of a tensor, of which an image has so many."""
+    if quantization.range_method == "percentile":
+        return Outermost(tensor, int(an_image * quantization.images * OUTSIDE) + 1)
+    return Tally(tensor, CHOOSERS[quantization.range_method], mirrored=quantization.symmetric)
 
 
 def _tensors(graph: GraphProto, unseen: Container[str]) -> Iterator[str]:
