@@ -37,6 +37,9 @@ def run(
     context: typer.Context,
     sweep: Annotated[str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, grid, heavy.")] = "",
     target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
+    address: Annotated[
+        str, typer.Option(help="Where the target is: user@host, or a name of ssh's configuration.")
+    ] = "",
     model: Annotated[str, typer.Option(help="Networks; instead of a sweep's.")] = "",
     width: Annotated[str, typer.Option(help="Width multipliers.")] = "",
     resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
@@ -67,10 +70,10 @@ def run(
 
     asked = request.sweep(sweep, context.params)
     if dry_run:
-        screen.show_forecast(pipeline.forecast(asked))
+        screen.show_forecast(pipeline.forecast(asked, address))
         return
     with screen.progress(quiet=quiet) as show:
-        outcome = pipeline.run(asked, show)
+        outcome = pipeline.run(asked, show, address)
     (screen.show_json if json else screen.show_table)(outcome.table)
     raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
 

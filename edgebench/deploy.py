@@ -16,7 +16,7 @@ from edgebench.errors import CaseError
 from edgebench.record import Artifact, Environment
 from edgebench.shelf import load
 from edgebench.spec import Runtime, Target, Variant
-from edgebench.wheels import Platform, gather, platform
+from edgebench.wheels import Platform, gather, platform, public
 
 # The floors from `agent` down; a test runs them alone to prove that they need nothing above.
 TRAVELS = (
@@ -80,7 +80,7 @@ def deploy(connection: Connection, artifact: Artifact) -> str:
 
 
 def furnish(connection: Connection, runtime: Runtime, environment: Environment) -> str:
-    """Bring the packages of a pinned runtime to the target; return their folder there, empty for its own runtimes.
+    """Bring a runtime's packages to the target; return their folder there, empty for a runtime it has itself.
 
     Raises:
         RequestError: the version does not exist, or has no wheel for the target.
@@ -89,8 +89,10 @@ def furnish(connection: Connection, runtime: Runtime, environment: Environment) 
     if not runtime.packages:
         return ""
     bare = replace(runtime, options=())
-    pinned = next(name for name, one in environment.runtimes.items() if replace(one, options=()) == bare)
-    return unpack(connection, engine.parse(pinned), platform(environment.facts))
+    named = next(name for name, one in environment.runtimes.items() if replace(one, options=()) == bare)
+    asked = engine.parse(named)
+    asked = replace(asked, version=asked.version or public(runtime.version))
+    return unpack(connection, asked, platform(environment.facts))
 
 
 @lru_cache

@@ -4,7 +4,8 @@
     |-- RequestError      the request cannot be met: refused before anything runs, exit code 2
     |   |-- UnknownName       no such plug-in, target or sweep; suggests the nearest
     |   |-- InvalidFile       a TOML or journal that cannot be read: file, line, key
-    |   `-- Busy              somebody else is measuring there
+    |   |-- Busy              somebody else is measuring there
+    |   `-- Unreachable       the target is not there, or no longer; what was measured is kept
     `-- CaseError         one case failed: recorded as a Failure, the sweep goes on
         `-- AgentError        the process on the target died, hung or answered nonsense
 
@@ -39,9 +40,22 @@ class Busy(RequestError):
     """Another process holds the target or the results folder."""
 
 
+class Unreachable(RequestError):
+    """The target does not answer; what was measured until then is kept."""
+
+
 class CaseError(EdgebenchError):
     """One case cannot be built, exported, measured or evaluated; the others can."""
 
 
 class AgentError(CaseError):
-    """The agent's process died, ran out of time, or its answer could not be read."""
+    """The agent's process died, ran out of time, or its answer could not be read.
+
+    Attributes:
+        returncode: how it ended without an answer; None where it gave one, or still ran.
+        said: the last it printed elsewhere.
+    """
+
+    def __init__(self, message: str, *, returncode: int | None = None, said: str = "") -> None:
+        super().__init__(message)
+        self.returncode, self.said = returncode, said

@@ -34,14 +34,17 @@ class Outcome:
     interrupted: bool
 
 
-def run(sweep: Sweep, show: Show) -> Outcome:
+def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
     """Answer whatever of the sweep has no answer yet, keep it, and return the table of all that its folder holds.
+
+    An address is that of its only target.
 
     Raises:
         RequestError: the sweep cannot be; nothing was run.
     """
     plan.check(sweep)
-    sessions = [(target, _open(sweep, target)) for target in map(store.target, sweep.targets)]
+    targets = store.targets_of(sweep.targets, address)
+    sessions = [(target, _open(sweep, target)) for target in targets]
     folder = store.results_folder(sweep.name)
     with store.lock(str(folder.resolve())):
         journal = Journal(folder)
@@ -118,10 +121,10 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
     raise RequestError(f"no runtime on target {environment.target} opens {artifact.format}; install one there with pip")
 
 
-def forecast(sweep: Sweep) -> tuple[forecasting.Forecast, ...]:
+def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
     """Say what `run` would do, without training, exporting or measuring anything."""
     plan.check(sweep)
-    sessions = [_open(sweep, target) for target in map(store.target, sweep.targets)]
+    sessions = [_open(sweep, target) for target in store.targets_of(sweep.targets, address)]
     records = tuple(Journal(store.RESULTS / sweep.name))
     return tuple(forecasting.forecast(session, plan.known(session, records)) for session in sessions)
 
@@ -130,7 +133,7 @@ def _open(sweep: Sweep, target: Target) -> Session:
     """Ask a target what it is, and complete the sweep's cases with that."""
     wanted = [cell for cell in sweep.wanted() if cell.target == target.name]
     with connect(target) as (connection, agent):
-        environment = survey(connection, target, agent, plan.pinned(wanted))
+        environment = survey(connection, target, agent, plan.engines(wanted))
     return plan.session(sweep, environment, plan.cases(wanted, environment))
 
 

@@ -99,10 +99,9 @@ def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
     )
 
 
-def pinned(cells: Iterable[Wanted]) -> tuple[engine.Engine, ...]:
-    """Return the runtimes that are to be brought to the target at a version of their own, each once."""
-    asked = (replace(engine.parse(cell.runtime), words=()) for cell in cells)
-    return tuple(dict.fromkeys(one for one in asked if one.version))
+def engines(cells: Iterable[Wanted]) -> tuple[engine.Engine, ...]:
+    """Return the runtimes that are asked for, each once, without what they are told."""
+    return tuple(dict.fromkeys(replace(engine.parse(cell.runtime), words=()) for cell in cells))
 
 
 def _runtime(asked: engine.Engine, environment: Environment) -> Runtime:

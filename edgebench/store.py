@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edgebench import cache
 from edgebench.catalogue import title
 from edgebench.errors import Busy, InvalidFile, RequestError, UnknownName
+from edgebench.shelf import load
 from edgebench.spec import Sweep, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic import ValidationError
 
@@ -54,7 +56,7 @@ def targets() -> tuple[str, ...]:
 
 
 def target(name: str) -> Target:
-    """Read a target; its file's stem is its name.
+    """Read a target; its file's stem is its name, and `$EDGEBENCH_<NAME>_ADDRESS` comes before the file's address.
 
     Raises:
         UnknownName, InvalidFile
@@ -62,7 +64,30 @@ def target(name: str) -> Target:
     files = _files("targets")
     if name not in files:
         raise UnknownName("target", name, tuple(files))
-    return _read_toml(files[name], Target, name)
+    read = _read_toml(files[name], Target, name)
+    return replace(read, address=os.environ.get(address_variable(name)) or read.address)
+
+
+def address_variable(name: str) -> str:
+    """Name the environment variable that holds a target's address."""
+    return f"EDGEBENCH_{name.upper()}_ADDRESS"
+
+
+def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
+    """Read the targets of a sweep; an address is that of the only one.
+
+    Raises:
+        UnknownName, InvalidFile
+        RequestError: an address and several targets, or one that has none.
+    """
+    found = tuple(map(target, names))
+    if not address:
+        return found
+    if len(found) != 1:
+        raise RequestError(f"wanted one target with --address, found {len(found)}: {', '.join(names)}")
+    if load("connections", found[0].connection).ADDRESS == "":
+        raise RequestError(f"target {names[0]} is reached without an address; leave --address out")
+    return (replace(found[0], address=address),)
 
 
 def sweep(name: str) -> Sweep:

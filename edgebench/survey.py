@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+from typing import Any
 
 from edgebench.connections import Connection
 from edgebench.deploy import unpack
@@ -11,14 +14,14 @@ from edgebench.engine import Engine
 from edgebench.record import Environment
 from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
-from edgebench.wheels import platform
+from edgebench.wheels import platform, public
 
 TIMEOUT_S = 60.0
 _NOT_IN_EPOCH = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
 
 
-def survey(connection: Connection, target: Target, agent_sha256: str, pinned: Iterable[Engine] = ()) -> Environment:
-    """Ask the target what it is, and what the runtimes are that are brought there at a version.
+def survey(connection: Connection, target: Target, agent_sha256: str, asked: Iterable[Engine] = ()) -> Environment:
+    """Ask the target what it is, and bring there what is asked for and not installed.
 
     Raises:
         AgentError: it does not answer.
@@ -34,13 +37,23 @@ def survey(connection: Connection, target: Target, agent_sha256: str, pinned: It
         facts=facts,
         packages=seen["packages"],
         runtimes={name: _runtime(name, one["version"], target) for name, one in seen["runtimes"].items()}
-        | {asked.pinned: _pinned(asked, connection, target, facts) for asked in pinned},
+        | {name: _brought(one, connection, target, facts) for name, one in _missing(asked, seen, connection)},
     )
 
 
-def _pinned(asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
+def _missing(asked: Iterable[Engine], seen: Mapping[str, Any], connection: Connection) -> Iterator[tuple[str, Engine]]:
+    """Yield what is to be brought: every pinned version, and what a board has none of as it is installed here."""
+    for one in asked:
+        if one.version:
+            yield one.pinned, one
+        elif not connection.shares_files and not seen["runtimes"].get(one.name, {"version": "?"})["version"]:
+            with suppress(PackageNotFoundError):  # then it is missing there, which is said when a case asks for it
+                yield one.name, replace(one, version=public(load("runtimes", one.name).version()))
+
+
+def _brought(asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
     """Ask for a runtime's version in its own packages, beside nothing else."""
-    folder = unpack(connection, replace(asked, words=()), platform(facts))
+    folder = unpack(connection, asked, platform(facts))
     seen = connection.run({"do": "facts", "runtimes": (asked.name,), "packages": folder}, timeout_s=TIMEOUT_S)
     packages = tuple(sorted(f"{name}=={version}" for name, version in seen["packages"].items()))
     return replace(_runtime(asked.name, seen["runtimes"][asked.name]["version"], target), packages=packages)

@@ -51,6 +51,11 @@ class Platform:
         return [f"{tag}_{self.machine}" for tag in tags]
 
 
+def public(version: str) -> str:
+    """Return a version without what was built here: `2.13.0` of `2.13.0+cpu`."""
+    return version.partition("+")[0]
+
+
 def platform(facts: Mapping[str, str]) -> Platform:
     """Read what wheels must fit from what a target's agent says.
 

@@ -1,6 +1,7 @@
 """Ways to reach a target, one file each.
 
-A connection offers `open(target, bundle, sha256) -> Connection`, and a Connection
+A connection offers `ADDRESS`, what an address looks like or nothing where it needs none, and
+`open(target, bundle) -> Connection`, which gives
 
     push(path, sha256) -> str              put a file on the target, return its path there
     run(request, *, timeout_s, ...) -> value    start a fresh agent process, return its answer

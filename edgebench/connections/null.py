@@ -9,6 +9,8 @@ from edgebench.connections import Connection
 from edgebench.errors import AgentError
 from edgebench.spec import Target
 
+ADDRESS = ""
+
 
 class Here:
     """The target is the caller."""

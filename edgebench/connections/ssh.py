@@ -1,0 +1,245 @@
+"""A board, by the user's own OpenSSH: one master connection, over which every request is a fresh agent process.
+
+The user's configuration, agent, keys and jump hosts hold. Host keys are checked strictly, and nothing is asked: what
+needs a password or an answer is refused. Nothing is written on the board but files below `~/.cache/edgebench`.
+"""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from getpass import getuser
+from pathlib import Path
+from platform import node
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any
+from uuid import uuid4
+
+from edgebench.agent import hold, receive
+from edgebench.agent.__main__ import MARK
+from edgebench.connections import Connection
+from edgebench.errors import AgentError, Busy, RequestError, Unreachable
+from edgebench.exchange import agent_environment, agent_options, exchange, last_line, read_answer
+from edgebench.spec import Target
+
+ADDRESS = "user@host"
+OPTIONS = {
+    "BatchMode": "yes",
+    "StrictHostKeyChecking": "yes",
+    "ConnectTimeout": "10",
+    "ServerAliveInterval": "5",  # a link that froze is given up after 15 s
+    "ServerAliveCountMax": "2",
+    "ControlMaster": "no",
+    "ForwardAgent": "no",
+    "RequestTTY": "no",
+    "LogLevel": "ERROR",
+}
+LOST = 255  # what ssh exits with when the link, not the command, failed
+BACK_S, PAUSE_S = 180.0, 3.0  # that a board may take to come back, and between two looks
+PUSH_S, SHORT_S = 600.0, 30.0
+CHUNK = 2**20
+MOST_NOISE = 2**24  # bytes that a login may print before the agent speaks
+NO_COMMAND = 127
+ADVICE = {
+    "host key verification failed": "if it was set up anew, forget its old key with `ssh-keygen -R`; else find out why",
+    "no .* host key is known": "connect once with `ssh` and compare the fingerprint",
+    "permission denied": "put your key on it with `ssh-copy-id`",
+    "could not resolve": "check the name",
+    "connection refused": "is sshd running there?",
+    "timed out": "is it switched on, and in this network?",
+}
+
+
+class Ssh:
+    """A board that is connected and locked."""
+
+    shares_files = False
+
+    def __init__(self, target: Target, bundle: Path) -> None:
+        self._target, self._python = target, target.python or "python3"
+        self._scratch = TemporaryDirectory(prefix="edgebench-")
+        self._pushed, self._token = dict[str, str](), uuid4().hex
+        self._holder: subprocess.Popen[bytes] | None = None
+        try:
+            self._connect()
+            self._bundle = self.push(bundle, _sha256(bundle))
+        except BaseException:
+            self.close()
+            raise
+
+    def _ssh(self, *words: str) -> list[str]:
+        options = [word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}")]
+        control = ["-o", f"ControlPath={self._scratch.name}/%C"]
+        return ["ssh", *options, *control, *words]
+
+    def _connect(self) -> None:
+        """Open the master connection and take the board's lock.
+
+        Raises:
+            Unreachable: with ssh's own reason.
+            Busy: somebody else measures there.
+        """
+        said = Path(self._scratch.name) / "said"
+        with said.open("wb") as stream:  # the master keeps it open: a pipe would never end
+            command = self._ssh("-fNM", *_where(self._target.address))
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False)
+        if done.returncode:
+            raise Unreachable(_refusal(self._target, said.read_bytes()))
+        self._lock()
+
+    def _lock(self) -> None:
+        """Start the process whose life is the lock."""
+        command, content = self._script(hold, {"owner": f"{getuser()}@{node()}", "token": self._token})
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert holder.stdin
+        assert holder.stdout
+        holder.stdin.write(b"".join(content))
+        holder.stdin.flush()
+        self._holder, line, noise = holder, b"", 0
+        while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
+            line = holder.stdout.readline(CHUNK)
+            noise += len(line)
+            if not line:
+                raise self._explained(_ended(holder))
+        held = read_answer(line, b"", 0)
+        if held["owner"]:
+            minutes = f"{held['age_s'] / 60:.0f} min"
+            raise Busy(f"target {self._target.name} is in use by {held['owner']} for {minutes}: wait until that ends")
+
+    def push(self, path: Path, sha256: str) -> str:
+        """Put a file below the board's `~/.cache/edgebench`, unless it is there whole; return its path there."""
+        if sha256 not in self._pushed:
+            header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False}
+            there = self._receive(header, path)["path"]
+            self._pushed[sha256] = there or self._receive(header | {"sent": True}, path)["path"]
+        return self._pushed[sha256]
+
+    def _receive(self, header: Mapping[str, Any], path: Path) -> Any:
+        return self._again(lambda: exchange(*self._script(receive, header, path), timeout_s=PUSH_S))
+
+    def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
+        """Start an agent there, wait for it, return what it answered; once more, if the board was lost meanwhile."""
+        environment = [f"{name}={value}" for name, value in agent_environment(request).items()]
+        words = ["env", *environment, self._python, *agent_options(request), self._bundle]
+        content = [json.dumps(request).encode()]
+        if request.get("discard"):
+            self._pushed = {sha256: path for sha256, path in self._pushed.items() if path != request["inputs"]}
+        return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s))
+
+    def _again(self, ask: Any) -> Any:
+        """Ask; where the link broke, wait for the board and ask once more."""
+        try:
+            return ask()
+        except AgentError as error:
+            if error.returncode != LOST:
+                raise self._explained(error) from error
+            self._reconnect(error)
+        return ask()
+
+    def _reconnect(self, lost: AgentError) -> None:
+        """Connect again as soon as the board is back.
+
+        Raises:
+            Unreachable: it does not come back in time.
+        """
+        self._disconnect()
+        started = monotonic()
+        while True:
+            try:
+                self._connect()
+                return
+            except (Unreachable, AgentError) as error:
+                if monotonic() - started > BACK_S:
+                    reason = f"was lost ({lost.said or 'the link broke'}) and is not back after {BACK_S:.0f} s"
+                    raise Unreachable(f"target {self._target.name} {reason}; the same command goes on") from error
+                sleep(PAUSE_S)
+
+    def _explained(self, error: AgentError) -> Exception:
+        if error.returncode == NO_COMMAND:
+            return RequestError(
+                f"no {self._python} on target {self._target.name}; install Python 3.11 or newer there, or name it as"
+                " `python` in the target's file"
+            )
+        return error
+
+    def _script(self, module: Any, header: Mapping[str, Any], path: Path | None = None) -> tuple[list[str], Any]:
+        """Send a script's source ahead of what it reads: before the bundle is there, nothing else is."""
+        source = Path(module.__file__).read_bytes()
+        loader = f"import sys; exec(compile(sys.stdin.buffer.read({len(source)}), {module.__name__!r}, 'exec'))"
+        content = _content(source + json.dumps(header).encode() + b"\n", path if header.get("sent") else None)
+        return self._remote([self._python, "-I", "-c", loader]), content
+
+    def _remote(self, words: list[str]) -> list[str]:
+        return self._ssh(*_where(self._target.address), shlex.join(words))
+
+    def _disconnect(self) -> None:
+        if self._holder:
+            self._holder.kill()
+            with self._holder:
+                self._holder = None
+        subprocess.run(
+            self._ssh("-O", "exit", *_where(self._target.address)), capture_output=True, timeout=SHORT_S, check=False
+        )
+
+    def close(self) -> None:
+        """Let go of the lock and the master connection."""
+        with suppress(subprocess.TimeoutExpired):
+            self._disconnect()
+        self._scratch.cleanup()
+
+
+def _where(address: str) -> tuple[str, ...]:
+    """Return ssh's words for `user@host:port`; nothing in an address is an option."""
+    host, colon, port = address.rpartition(":")
+    return ("-p", port, "--", host) if colon and port.isdigit() and "]" not in port else ("--", address)
+
+
+def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
+    yield head
+    if path:
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _ended(process: subprocess.Popen[bytes]) -> AgentError:
+    """Say how a process ended that gave no answer."""
+    _, said = process.communicate(timeout=SHORT_S)
+    try:
+        read_answer(b"", said, process.returncode)
+    except AgentError as error:
+        return error
+    raise AssertionError("nothing is no answer")
+
+
+def _refusal(target: Target, said: bytes) -> str:
+    """Say why ssh gave up, in its own words, and what to do about it."""
+    import re
+
+    reason = last_line(said) or "ssh gave no reason"
+    everything = said.decode(errors="replace").lower()
+    advice = next((text for pattern, text in ADVICE.items() if re.search(pattern, everything)), "")
+    return f"cannot reach target {target.name} at {target.address}: {reason}{'; ' + advice if advice else ''}"
+
+
+def open(target: Target, bundle: Path) -> Connection:
+    """Connect to the target's address, in ssh's own form: a name of its configuration, or `user@host[:port]`.
+
+    Raises:
+        RequestError: the target has no address.
+        Unreachable, Busy
+    """
+    if not target.address:
+        raise RequestError(
+            f"target {target.name} has no address; use --address {ADDRESS},"
+            f" or set EDGEBENCH_{target.name.upper()}_ADDRESS"
+        )
+    return Ssh(target, bundle)
