@@ -1,11 +1,15 @@
 """Every test works in an empty folder of its own, with caches, locks and settings of its own."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from edgebench.record import Artifact, Deployment, Environment, Run, Session
 from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Weighting
+
+# Two workers on two cores: a thread a core in each of them would only wait for the others. Read when torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
