@@ -14,7 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests that train or export: weights are made once a run of the suite."""
+    """One cache for all that a process trains or exports: what the tests of a file share is made once."""
     return tmp_path_factory.mktemp("cache")
 
 
