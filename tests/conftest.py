@@ -1,5 +1,6 @@
 """Every test works in an empty folder of its own, with caches, locks and settings of its own."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,13 @@ from edgebench.record import Artifact, Deployment, Environment, Run, Session
 from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Weighting
 
 CPU = ("CPUExecutionProvider",)  # onnxruntime's options
+# Two workers on two cores: a thread a core in each of them would only wait for the others. Read when torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests that train or export: weights are made once a run of the suite."""
+    """One cache for all that a process trains or exports: what the tests of a file share is made once."""
     return tmp_path_factory.mktemp("cache")
 
 

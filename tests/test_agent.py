@@ -42,7 +42,8 @@ def measuring(path: str, **changes: Any) -> dict[str, Any]:
 def test_the_bundle_measures_on_bare_python(null_artifact: str) -> None:
     value = ask(measuring(null_artifact))["value"]
     assert len(value["samples_s"]) == 200
-    assert all(0 <= sample < 0.01 for sample in value["samples_s"])
+    assert min(value["samples_s"]) >= 0
+    assert sum(value["samples_s"]) <= value["wall_s"]
     assert value["start_s"] > 0
 
 

@@ -158,7 +158,7 @@ def test_the_last_layers_noise_is_that_of_the_outputs() -> None:
     assert card.layers[-1].sqnr_db == pytest.approx(10 * numpy.log10(ratio), abs=0.01)
 
 
-@pytest.mark.parametrize(("name", "size"), [("mobilenet_v2", 64), ("se_resnet50", 64), ("googlenet", 224)])
+@pytest.mark.parametrize(("name", "size"), [("mobilenet_v2", 64), ("se_resnet50", 32), ("googlenet", 64)])
 def test_every_convolution_and_linear_layer_is_compared_under_the_name_that_describe_has(name: str, size: int) -> None:
     from edgebench.describe import describe
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import report
+from edgebench import cache, report
 from edgebench.journal import JOURNAL, Journal
 from edgebench.record import Run
 
@@ -66,7 +66,7 @@ def test_more_cases_under_the_same_name_add_to_the_journal() -> None:
 
 @pytest.mark.slow
 def test_killed_in_the_middle_the_same_command_goes_on_and_loses_no_run() -> None:
-    arguments = ("run", "--target", "cpu", "--name", "killed", *NULL)
+    arguments = ("run", "--target", "cpu", "--preset", "quick", "--name", "killed", *NULL)
     with subprocess.Popen([*EDGEBENCH, *arguments], stderr=subprocess.DEVNULL, start_new_session=True) as process:
         wait_for(lambda: len(runs("killed")) >= 4, process)
         os.killpg(process.pid, signal.SIGKILL)
@@ -75,23 +75,33 @@ def test_killed_in_the_middle_the_same_command_goes_on_and_loses_no_run() -> Non
     assert done.returncode == 0, done.stderr
     after = runs("killed")
     assert after[: len(survived)] == survived
-    assert edgebench.load("results/killed").processes.min() >= 6
+    assert edgebench.load("results/killed").processes.tolist() == [3, 3]
 
 
 @pytest.mark.slow
 def test_interrupted_it_shows_what_there_is_and_exits_130() -> None:
     arguments = ("run", "--target", "cpu", "--name", "stopped", *NULL)
-    with subprocess.Popen(
-        [*EDGEBENCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with heeding_interrupts():
+        process = subprocess.Popen([*EDGEBENCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
         wait_for(lambda: len(runs("stopped")) >= 4, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "interrupted: the table holds what was measured" in err
     assert "null 1 @1" in out
     assert "Traceback" not in err
     assert Path("results/stopped/comparison.md").exists()
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Start processes that heed SIGINT even where this one ignores it, as one started in the background does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(condition: object, process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
@@ -158,12 +168,13 @@ def test_a_real_network_is_measured_in_float_and_int8() -> None:
 
 
 @pytest.mark.slow
-def test_a_damaged_artifact_is_made_again_with_a_word_about_it(shared_cache: Path, place: Path) -> None:
+def test_a_damaged_artifact_is_made_again_with_a_word_about_it(place: Path) -> None:
     own = {"EDGEBENCH_CACHE": str(place / "cache")}
-    cli("run", "--target", "cpu", *SMALL, "--precision", "fp32", **own)
-    (file,) = (place / "cache" / "artifacts").glob("*.onnx")
-    file.write_bytes(b"damaged")
-    done = cli("run", "--target", "cpu", *SMALL, "--precision", "fp32", "--name", "again", **own)
+    arguments = ("run", "--target", "cpu", "--preset", "quick", "--precision", "fp32", *NULL)
+    cli(*arguments, **own)
+    (card,) = (place / "cache" / "artifacts").glob(f"*{cache.CARD}")
+    card.with_name(card.name.replace(cache.CARD, ".json")).write_bytes(b"damaged")
+    done = cli(*arguments, "--name", "again", **own)
     assert done.returncode == 0
     assert "was damaged: made again" in done.stderr
     assert edgebench.load("results/again").p50_ms.notna().all()
