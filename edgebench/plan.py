@@ -169,8 +169,10 @@ def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
 
 
 def parent(variant: Variant) -> Variant | None:
-    """Return the float variant that an int8 one was quantized from."""
-    return replace(variant, precision=Precision.FP32, quantization=None) if variant.quantization else None
+    """Return the fp32 variant that one of fewer bits was made from."""
+    if variant.precision == Precision.FP32:
+        return None
+    return replace(variant, precision=Precision.FP32, quantization=None)
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:

@@ -24,6 +24,8 @@ class Precision(StrEnum):
     """The number format that weights and activations are computed in."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
     INT8 = "int8"
 
 
