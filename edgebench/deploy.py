@@ -26,6 +26,7 @@ TRAVELS = (
     "runtimes",
     "shelf",
     "spec",
+    "throttle",
 )
 _PACKAGE = Path(__file__).parent
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes

@@ -176,7 +176,10 @@ def _prepare(
 
 
 def _deployed(case: Case, variant: Variant, connection: Connection, show: Show) -> tuple[Artifact, Deployed]:
-    artifact = export(variant, load("runtimes", case.runtime.name).FORMAT, show)
+    runtime = load("runtimes", case.runtime.name)
+    if reason := runtime.refuses(variant, case.runtime.options):
+        raise CaseError(reason)
+    artifact = export(variant, runtime.FORMAT, show)
     return artifact, Deployed(variant=variant, path=deploy(connection, artifact), sha256=artifact.sha256)
 
 

@@ -157,7 +157,7 @@ class Target:
 
     Attributes:
         runtimes: names of those that may be used there.
-        device: what they compute on, where they have a choice: `cpu` or `cuda`.
+        device: what they compute on, where they have a choice.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -166,7 +166,7 @@ class Target:
     board: str
     connection: str
     runtimes: tuple[str, ...]
-    device: str = "cpu"
+    device: Literal["cpu", "cuda"] = "cpu"
     address: str = ""
     python: str = ""
 

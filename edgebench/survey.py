@@ -5,6 +5,7 @@ import json
 
 from edgebench.connections import Connection
 from edgebench.engine import Engine
+from edgebench.errors import RequestError
 from edgebench.record import Environment
 from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
@@ -18,8 +19,12 @@ def survey(connection: Connection, target: Target, agent_sha256: str) -> Environ
 
     Raises:
         AgentError: it does not answer.
+        RequestError: it has no such device as it is to compute on.
     """
-    seen = connection.run({"do": "facts", "runtimes": target.runtimes}, timeout_s=TIMEOUT_S)
+    asked = {"do": "facts", "runtimes": target.runtimes, "device": target.device}
+    seen = connection.run(asked, timeout_s=TIMEOUT_S)
+    if why := seen["missing_device"]:
+        raise RequestError(f"no {target.device.upper()} device on this target ({why}); see targets/gpu.toml")
     facts = seen["machine"]
     lasting = {key: value for key, value in facts.items() if key not in _NOT_IN_EPOCH} | {"agent": agent_sha256}
     return Environment(
@@ -33,5 +38,6 @@ def survey(connection: Connection, target: Target, agent_sha256: str) -> Environ
 
 
 def _runtime(name: str, version: str, target: Target) -> Runtime:
-    options = Engine(name=name).options(load("runtimes", name).OPTIONS, (target.device,))
-    return Runtime(name=name, version=version, options=options)
+    runtime = load("runtimes", name)
+    usual = [word for word, device in runtime.DEVICES.items() if device == target.device]
+    return Runtime(name=name, version=version, options=Engine(name=name).options(runtime.OPTIONS, usual))
