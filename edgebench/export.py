@@ -70,7 +70,8 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
     """Say how to make what was asked for, where it reads as a variant."""
-    variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({'|'.join(Precision)})(?:-(.+))?)?", asked)
+    precision = "|".join(Precision)
+    variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
     if not variant:
         return UnknownName("artifact", asked, known)
     *sizes, words = variant.groups()

@@ -100,7 +100,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         CaseError: it could not be run.
     """
     artifact, machine = named(name), store.target(target)
-    if artifact.quantization:
+    if artifact.of and plan.parent(artifact.of):
         require_todays(artifact)
     with store.lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
         environment = survey(connection, machine, agent)

@@ -152,7 +152,7 @@ def _quantization(cell: Wanted, runtime: Runtime, environment: Environment) -> Q
 
 
 def _scheme(runtime: Runtime) -> Quantization:
-    """Return how int8 is made for a runtime that was told its options: as its format has it, unless one wants another."""
+    """Return how int8 is made for a runtime: as its format has it, changed by the words of its options."""
     module = load("runtimes", runtime.name)
     scheme: Quantization = load("formats", module.FORMAT).SCHEME
     for word in runtime.options:

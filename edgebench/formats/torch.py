@@ -26,11 +26,11 @@ _TYPES = {Precision.FP32: "float32", Precision.FP16: "float16", Precision.BF16: 
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse int8: CUDA has no integer convolution in torch, and its CPU quantized backends are deprecated."""
+    """Refuse int8, of which torch has no convolution to build on."""
     if variant.precision in _TYPES:
         return ""
     return (
-        f"torch has no {variant.precision} convolution but in its deprecated CPU backends for quantized tensors;"
+        "torch has no int8 convolution on CUDA, and on a CPU only that of torch.ao.quantization, which is deprecated;"
         " use --runtime onnxruntime"
     )
 

@@ -123,9 +123,9 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Sess
     Raises:
         RuntimeError: onnxruntime took another provider than it was told.
     """
-    # Read by CUDA's and TensorRT's libraries when they start: TF32 is what was asked for, never a default.
-    os.environ["NVIDIA_TF32_OVERRIDE"] = "1" if "tf32" in options else "0"
     provider = options[0]
+    if provider != CPU and "tf32" not in options:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # read by CUDA's libraries when they start: their default rounds fp32
     session = _loaded(path, provider, _settings(threads))
     require(provider, session.get_providers())
     return Session(session, batch) if provider == CPU else DeviceSession(session, batch, path, provider)

@@ -43,14 +43,14 @@ class Session:
         """Compute `shape` float32 inputs, a whole batch at a time: what is compiled knows one size only.
 
         Raises:
-            OverflowError: an output is no number, as 16 bits may not hold it.
+            OverflowError: 16 bits do not hold an output.
         """
         import torch
 
         images = torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(shape)
-        outputs = torch.cat([self._answer(part) for part in images.split(len(self._images))])
-        if not outputs.isfinite().all():
-            raise OverflowError(f"outputs in {self._images.dtype} are not finite; use bf16 or fp32")
+        outputs = torch.cat([self._answer(part) for part in torch.split(images, len(self._images))])
+        if self._images.dtype != torch.float32 and not outputs.isfinite().all():
+            raise OverflowError(f"outputs in {self._images.dtype} are not finite; use --precision fp32")
         return outputs.numpy().tobytes()
 
     def _answer(self, part: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class CudaSession(Session):
         """Return the seconds between four events: images sent, network computed, outputs fetched."""
         import torch
 
-        marks = [torch.cuda.Event(enable_timing=True) for _ in range(4)]
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(4)]  # type: ignore[no-untyped-call]
         with torch.inference_mode():
             marks[0].record()
             self._on_device.copy_(self._images, non_blocking=True)
@@ -122,7 +122,7 @@ def version() -> str:
 
 def prepare() -> None:
     """Import the engine and what reads its files."""
-    import safetensors.torch
+    import safetensors  # noqa: F401
     import torch  # noqa: F401
 
 
@@ -207,7 +207,7 @@ def _captured(network: Network, images: Tensor) -> Network:
     """Capture the network's kernels on these very images in a CUDA graph, which replays them at once."""
     import torch
 
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(CAPTURE_WARM_UP):
