@@ -187,7 +187,7 @@ def _compiled(network: nn.Module, images: Tensor) -> Network:
     """Compile the network for this batch, in this process: its workers would still be there while it is timed.
 
     Raises:
-        RuntimeError: there is no working compiler; the message is its own last word.
+        RuntimeError: it cannot be compiled here, for want of a C++ compiler, say.
     """
     import torch
     from torch._inductor import config
@@ -198,8 +198,8 @@ def _compiled(network: nn.Module, images: Tensor) -> Network:
         with torch.inference_mode():
             compiled(images)
     except torch._dynamo.exc.TorchDynamoException as error:
-        said = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise RuntimeError(f"torch.compile: {' '.join(said)[:300]}") from error
+        said = " ".join(str(error).partition("\n\nSet TORCHDYNAMO")[0].split())
+        raise RuntimeError(f"torch.compile: {said[:300]}") from error
     return compiled
 
 
