@@ -149,6 +149,21 @@ def test_operators_that_ran_on_the_cpu_are_found_in_a_profile() -> None:
     assert "Conv" in found["fallback"]
 
 
+@pytest.mark.slow
+def test_a_device_session_answers_as_a_plain_one_and_tells_where_it_ran() -> None:
+    """On the CPU provider, which stands for a device here."""
+    from edgebench import cache
+
+    path = str(cache.path_of(export(variant(), "onnx", print)))
+    plain = onnxruntime.open(path, threads=1, batch=1, options=CPU)
+    apart = onnxruntime.DeviceSession(plain._session, 1, path, CPU[0])
+    apart.run()
+    images = numpy.zeros((1, 3, 32, 32), numpy.float32)
+    assert apart.infer(images.tobytes(), images.shape) == plain.infer(images.tobytes(), images.shape)
+    assert "Conv" in apart.facts()["fallback"]
+    assert plain.facts() == {}
+
+
 def test_arithmetic_on_shapes_is_no_fallback() -> None:
     events = [
         {"cat": "Node", "args": {"provider": provider, "op_name": operator}}

@@ -173,7 +173,7 @@ def test_the_bundle_builds_the_network_and_compiles_it_while_it_loads(place: Pat
 
 @slow
 def test_without_a_compiler_compile_is_a_failure_that_names_it(place: Path) -> None:
-    reply = ask(place, written(variant("mlp", 1.0, 28), place), ("compile", "cpu"), PATH=str(place))
+    reply = ask(place, written(variant("lenet5", 1.0, 32), place), ("compile", "cpu"), PATH=str(place))
     assert reply["error"].startswith("RuntimeError: torch.compile: InvalidCxxCompiler: No working C++ compiler found")
 
 

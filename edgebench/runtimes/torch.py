@@ -66,16 +66,15 @@ class Session:
 class CudaSession(Session):
     """A network on a GPU; images and outputs travel in every run, by pinned memory."""
 
-    def __init__(self, network: Network, images: Tensor, option: str) -> None:
+    def __init__(self, network: Network, images: Tensor, classes: int, *, captured: bool) -> None:
         import torch
 
         super().__init__(network, images.pin_memory())
         self._on_device = torch.empty_like(images, device="cuda")
-        with torch.inference_mode():
-            outputs = network(self._on_device)
-            if option == "cuda_graphs":
+        self._outputs = torch.empty(len(images), classes, dtype=images.dtype, pin_memory=True)
+        if captured:
+            with torch.inference_mode():
                 self._network = _captured(network, self._on_device)
-        self._outputs = torch.empty_like(outputs, device="cpu", pin_memory=True)
 
     def run(self) -> None:
         """Send the batch, compute it, fetch its outputs: the last copy waits for all of it."""
@@ -86,7 +85,7 @@ class CudaSession(Session):
             self._outputs.copy_(self._network(self._on_device))
 
     def facts(self) -> dict[str, str]:
-        """Tell the median times of kernels and of transfers by the device's clock, and what the allocator held most."""
+        """Tell the median times of kernels, with the gaps between them, and of transfers; and the allocator's peak."""
         import torch
 
         laps = [self._lap() for _ in range(EVENT_ITERATIONS)]
@@ -141,12 +140,14 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Sess
 
     _set_up(threads, tf32="tf32" in options)
     device = "cuda" if "cuda" in options else "cpu"
-    network, shape = _built(path, device)
     layout = torch.channels_last if "channels_last" in options else torch.contiguous_format
-    network = network.to(memory_format=layout)  # type: ignore[call-overload]
+    network, shape, classes = _built(path)
+    network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
     images = _noise((batch, *shape), next(network.parameters()).dtype).contiguous(memory_format=layout)
     ready = _compiled(network, images.to(device)) if "compile" in options else network
-    return CudaSession(ready, images, options[0]) if device == "cuda" else Session(ready, images)
+    if device == "cpu":
+        return Session(ready, images)
+    return CudaSession(ready, images, classes, captured="cuda_graphs" in options)
 
 
 def _set_up(threads: int, *, tf32: bool) -> None:
@@ -160,20 +161,20 @@ def _set_up(threads: int, *, tf32: bool) -> None:
     torch.backends.cudnn.allow_tf32 = tf32
 
 
-def _built(path: str, device: str) -> tuple[nn.Module, tuple[int, ...]]:
-    """Return the network with its weights on the device, and the shape of one image."""
+def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
+    """Return the network with the file's weights, the shape of one image and the number of classes."""
     from safetensors import safe_open
 
     from edgebench.build import outline
     from edgebench.shelf import load
 
-    with safe_open(path, framework="pt", device=device) as file:
-        asked: dict[str, str] = file.metadata()
+    with safe_open(path, framework="pt") as file:
+        said: dict[str, str] = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
-    name, resolution = asked["architecture"], int(asked["resolution"])
-    network = outline(name, float(asked["width"]), classes=int(asked["classes"]), resolution=resolution)
+    name, resolution, classes = said["architecture"], int(said["resolution"]), int(said["classes"])
+    network = outline(name, float(said["width"]), classes=classes, resolution=resolution)
     network.load_state_dict(state, assign=True)
-    return network, (load("architectures", name).CHANNELS, resolution, resolution)
+    return network, (load("architectures", name).CHANNELS, resolution, resolution), classes
 
 
 def _noise(shape: tuple[int, ...], precision: Any) -> Tensor:
