@@ -10,6 +10,7 @@ from edgebench.appraisal import appraise
 from edgebench.evidence import Evidence, half_width, process_medians
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, Run
+from edgebench.spec import Precision
 
 # This project's own proposals, each a share unless its name says otherwise.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.5  # CPU time over wall time and thread
@@ -182,7 +183,8 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
     It needs no labels: a file that collapsed is fast and small, and of no use.
     """
     agreement, sqnr_db = appraise(accuracy).agreement, accuracy.sqnr_db
-    if agreement is None:
+    precision = Precision.INT8 if artifact.quantization else accuracy.case.variant.precision
+    if precision == Precision.FP32 or agreement is None:
         return ""
     is_noise = sqnr_db is not None and sqnr_db < SQNR_INVALID_DB
     if agreement.interval[1] >= AGREEMENT_INVALID and not is_noise:
@@ -190,7 +192,6 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
     noise = "" if sqnr_db is None else f", its outputs have an SQNR of {sqnr_db:.1f} dB"
     where = f", most is lost in {layer.name}, a {layer.operator}" if (layer := artifact.noisiest) else ""
     advice = f": try {_remedy(artifact.quantization) if artifact.quantization else 'fp32'}"
-    precision = "int8" if artifact.quantization or not artifact.of else artifact.of.precision
     return f"{precision} collapsed: {agreement.value:.0%} of its answers are its float parent's{noise}{where}{advice}"
 
 
