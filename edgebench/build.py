@@ -44,6 +44,15 @@ def channels(variant: Variant) -> int:
     return count
 
 
+def outline(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build a network on the meta device: every shape, no memory for weights, evaluation mode."""
+    import torch
+
+    with torch.device("meta"):
+        network: nn.Module = load("architectures", name).build(name, width, classes=classes, resolution=resolution)
+    return network.eval()
+
+
 def build(variant: Variant, weights_path: str = "") -> nn.Module:
     """Build the variant's network; without a weights file it is seeded random.
 

@@ -43,7 +43,7 @@ def run(
     model: Annotated[str, typer.Option(help="Networks; instead of a sweep's.")] = "",
     width: Annotated[str, typer.Option(help="Width multipliers.")] = "",
     resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
-    precision: Annotated[str, typer.Option(help="fp32, int8.")] = "",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")] = "",
     quantization: Annotated[
         str, typer.Option(help="How int8 is made: per_channel, per_tensor+equalized, per_channel+percentile, qat, ...")
     ] = "",

@@ -30,6 +30,7 @@ TRAVELS = (
     "runtimes",
     "shelf",
     "spec",
+    "throttle",
 )
 _PACKAGE = Path(__file__).parent
 UNPACK_S = 300.0  # a slow card takes 100 MB

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgebench.build import check
+from edgebench.build import check, outline
 from edgebench.shelf import load
 
 if TYPE_CHECKING:
@@ -113,10 +113,9 @@ def describe(name: str, width: float, resolution: int, classes: int) -> Descript
 def _on_paper(name: str, width: float, resolution: int, classes: int) -> tuple[nn.Module, Any]:
     import torch
 
-    family = load("architectures", name)
-    with torch.device("meta"):
-        network = family.build(name, width, classes=classes, resolution=resolution).eval()
-        return network, torch.empty(1, family.CHANNELS, resolution, resolution)
+    channels = load("architectures", name).CHANNELS
+    network = outline(name, width, classes=classes, resolution=resolution)
+    return network, torch.empty(1, channels, resolution, resolution, device="meta")
 
 
 def output_side(side: int, layer: Any, axis: int) -> int:

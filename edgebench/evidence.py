@@ -1,8 +1,8 @@
 """A journal's records -> what is known about each case: its runs, artifact, accuracy, failures."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 
 from edgebench import stats
@@ -20,6 +20,7 @@ class Evidence:
         session: the last one that set out to answer it.
         runs: of that session's epoch and of the artifact deployed last; `set_aside` counts the others.
         failures: of that session; `has_stopped` tells whether it came to its own end.
+        halved: the latency runs of the same case at half the batch, in the same environment.
     """
 
     case: Case
@@ -30,6 +31,7 @@ class Evidence:
     failures: tuple[Failure, ...] = ()
     set_aside: int = 0
     has_stopped: bool = True
+    halved: tuple[Run, ...] = ()
 
     @property
     def timed(self) -> tuple[Run, ...]:
@@ -70,10 +72,20 @@ def gather(records: Iterable[Record]) -> tuple[Evidence, ...]:
                 stopped.add(record.session)
             case Run(case=Case() as case) | Failure(case=Case() as case) | Deployment(case=case) | Accuracy(case=case):
                 by_case[case].append(record)
-    return tuple(
-        _evidence(case, session, by_case[case], has_stopped=session.id in stopped)
-        for (case, _), session in asked.items()
-    )
+    found = {
+        key: _evidence(key[0], session, by_case[key[0]], has_stopped=session.id in stopped)
+        for key, session in asked.items()
+    }
+    return tuple(replace(one, halved=_halved(one, found)) for one in found.values())
+
+
+def _halved(whole: Evidence, found: Mapping[Asked, Evidence]) -> tuple[Run, ...]:
+    """Find the runs at half of a case's batch: of a large network they took about half the time."""
+    batch, odd = divmod(whole.case.batch, 2)
+    half = None if odd else found.get((replace(whole.case, batch=batch), whole.session.preset))
+    if half is None or half.session.environment.epoch != whole.session.environment.epoch:
+        return ()
+    return half.timed
 
 
 def _evidence(case: Case, session: Session, mine: Sequence[Record], *, has_stopped: bool) -> Evidence:

@@ -21,7 +21,7 @@ from edgebench.progress import Notice, Show, Step
 from edgebench.quantization import Quantization, parse
 from edgebench.record import Artifact
 from edgebench.shelf import load, module
-from edgebench.spec import Weighting
+from edgebench.spec import Precision, Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,7 +70,8 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
     """Say how to make what was asked for, where it reads as a variant."""
-    variant = re.fullmatch(r"(\w+)-([\d.]+)@(\d+)(?:[/-](fp32|int8)(?:-(.+))?)?", asked)
+    precision = "|".join(Precision)
+    variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
     if not variant:
         return UnknownName("artifact", asked, known)
     *sizes, words = variant.groups()

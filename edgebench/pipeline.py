@@ -102,7 +102,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         CaseError: it could not be run.
     """
     artifact, machine = named(name), store.target(target)
-    if artifact.quantization:
+    if artifact.of and plan.parent(artifact.of):
         require_todays(artifact)
     with store.lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
         environment = survey(connection, machine, agent)
@@ -180,7 +180,10 @@ def _prepare(
 def _deployed(
     case: Case, variant: Variant, connection: Connection, session: Session, show: Show
 ) -> tuple[Artifact, Deployed]:
-    artifact = export(variant, load("runtimes", case.runtime.name).FORMAT, show)
+    runtime = load("runtimes", case.runtime.name)
+    if reason := runtime.refuses(variant, case.runtime.options):
+        raise CaseError(reason)
+    artifact = export(variant, runtime.FORMAT, show)
     packages = furnish(connection, case.runtime, session.environment)
     path = deploy(connection, artifact)
     return artifact, Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages)

@@ -113,7 +113,20 @@ def _runtime(asked: engine.Engine, environment: Environment) -> Runtime:
         raise RequestError(
             f"runtime {asked.name} is not installed on target {environment.target}; install it there with pip"
         )
-    return replace(runtime, options=asked.options(load("runtimes", asked.name).OPTIONS, runtime.options))
+    told = replace(runtime, options=asked.options(load("runtimes", asked.name).OPTIONS, runtime.options))
+    _require_device(told, environment)
+    return told
+
+
+def _require_device(runtime: Runtime, environment: Environment) -> None:
+    """Refuse a word that means a device which the target's agent does not look after."""
+    here, devices = environment.facts.get("device", "cpu"), load("runtimes", runtime.name).DEVICES
+    for word in runtime.options:
+        if (device := devices.get(word, "cpu")) not in ("cpu", here):
+            raise RequestError(
+                f"{runtime.name}+{word} computes on {device}, target {environment.target} on {here};"
+                f' use a target with device = "{device}", such as gpu'
+            )
 
 
 def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) -> Variant:
@@ -138,9 +151,18 @@ def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) 
 
 
 def _quantization(cell: Wanted, runtime: Runtime, environment: Environment) -> Quantization:
-    """Complete the scheme asked for by the format's own; use 7-bit weights where the target's products saturate."""
-    asked = parse(cell.quantization, load("formats", load("runtimes", runtime.name).FORMAT).SCHEME)
+    """Complete the scheme asked for by the runtime's own; use 7-bit weights where the target's products saturate."""
+    asked = parse(cell.quantization, _scheme(runtime))
     return replace(asked, reduce_range=asked.reduce_range or (asked.saturating and saturates(environment.facts)))
+
+
+def _scheme(runtime: Runtime) -> Quantization:
+    """Return how int8 is made for a runtime: as its format has it, changed by the words of its options."""
+    module = load("runtimes", runtime.name)
+    scheme: Quantization = load("formats", module.FORMAT).SCHEME
+    for word in runtime.options:
+        scheme = parse(module.SCHEMES[word], scheme) if word in module.SCHEMES else scheme
+    return scheme
 
 
 def to_train(sweep: Sweep) -> tuple[Variant, ...]:
@@ -174,8 +196,10 @@ def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
 
 
 def parent(variant: Variant) -> Variant | None:
-    """Return the float variant that an int8 one was quantized from."""
-    return replace(variant, precision=Precision.FP32, quantization=None) if variant.quantization else None
+    """Return the fp32 variant that one of fewer bits was made from."""
+    if variant.precision == Precision.FP32:
+        return None
+    return replace(variant, precision=Precision.FP32, quantization=None)
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:

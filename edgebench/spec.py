@@ -24,6 +24,8 @@ class Precision(StrEnum):
     """The number format that weights and activations are computed in."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
     INT8 = "int8"
 
 
@@ -161,7 +163,7 @@ class Target:
 
     Attributes:
         runtimes: names of those that may be used there.
-        device: what they compute on, where they have a choice: `cpu` or `cuda`.
+        device: what they compute on, where they have a choice.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -170,7 +172,7 @@ class Target:
     board: str
     connection: str
     runtimes: tuple[str, ...]
-    device: str = "cpu"
+    device: Literal["cpu", "cuda"] = "cpu"
     address: str = ""
     python: str = ""
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgebench.connections import Connection
 from edgebench.deploy import unpack
 from edgebench.engine import Engine
+from edgebench.errors import RequestError
 from edgebench.record import Environment
 from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
@@ -25,9 +26,13 @@ def survey(connection: Connection, target: Target, agent_sha256: str, asked: Ite
 
     Raises:
         AgentError: it does not answer.
-        RequestError: a pinned version does not exist, or has no wheel for the target.
+        RequestError: a pinned version does not exist or has no wheel for the target, or that has not the device it is
+            to compute on.
     """
-    seen = connection.run({"do": "facts", "runtimes": target.runtimes}, timeout_s=TIMEOUT_S)
+    request = {"do": "facts", "runtimes": target.runtimes, "device": target.device}
+    seen = connection.run(request, timeout_s=TIMEOUT_S)
+    if why := seen["missing_device"]:
+        raise RequestError(f"no {target.device.upper()} device on this target ({why}); see targets/gpu.toml")
     facts = seen["machine"]
     lasting = {key: value for key, value in facts.items() if key not in _NOT_IN_EPOCH} | {"agent": agent_sha256}
     return Environment(
@@ -60,5 +65,6 @@ def _brought(asked: Engine, connection: Connection, target: Target, facts: Mappi
 
 
 def _runtime(name: str, version: str, target: Target) -> Runtime:
-    options = Engine(name=name).options(load("runtimes", name).OPTIONS, (target.device,))
-    return Runtime(name=name, version=version, options=options)
+    runtime = load("runtimes", name)
+    usual = [word for word, device in runtime.DEVICES.items() if device == target.device]
+    return Runtime(name=name, version=version, options=Engine(name=name).options(runtime.OPTIONS, usual))

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from statistics import median
 
-from edgebench import stats
+from edgebench import stats, throttle
 from edgebench.appraisal import appraise
 from edgebench.evidence import Evidence, half_width, process_medians
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, Run
+from edgebench.spec import Precision
 
 # This project's own proposals, each a share unless its name says otherwise.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.5  # CPU time over wall time and thread
@@ -18,7 +19,12 @@ STEAL = 0.05  # of all cores' time
 DRIFT = 0.01  # of the median, from the first process to the last
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
+DOUBLED = 1.05  # time at twice the batch over time at the batch: less is no change
+# Multiply-adds of the smaller batch from which on that is suspicious: 2 ms at the 10^15 operations a second of the
+# fastest GPU there is, longer than launching some hundred kernels takes.
+DOUBLED_MACS = 1e12
 CHANGING_GOVERNORS = ("powersave", "ondemand", "conservative", "schedutil")
+_THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # of a run's conditions
 
 
 class Verdict(IntEnum):
@@ -66,6 +72,8 @@ def _wide(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _waited(evidence: Evidence) -> Iterator[Reason]:
+    if _is_on_gpu(evidence):
+        return  # the host waits for the device
     shares = [run.cpu_s / run.wall_s / _threads(run) for run in evidence.timed if run.wall_s]
     share = median(shares) if shares else 1.0
     if share < WAITED_SUSPECT:
@@ -75,6 +83,10 @@ def _waited(evidence: Evidence) -> Iterator[Reason]:
 
 def _threads(run: Run) -> int:
     return getattr(run.case, "threads", 1)
+
+
+def _is_on_gpu(evidence: Evidence) -> bool:
+    return evidence.session.environment.facts.get("device") == "cuda"
 
 
 def _load(evidence: Evidence) -> Iterator[Reason]:
@@ -107,8 +119,46 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(verdict=Verdict.SUSPECT, text="memory was swapped out meanwhile")
 
 
+def _throttled(evidence: Evidence) -> Iterator[Reason]:
+    """Speak of a GPU that lowered its clock: at either end of a process, or in between by its count of hot time."""
+    seen = [run.conditions for run in evidence.runs]
+    said = {word for one in seen for key in _THROTTLE for word in throttle.harmful(one.get(key, "")).items()}
+    hot = any(int(one.get("gpu_too_hot_ns_after", 0)) > int(one.get("gpu_too_hot_ns_before", 0)) for one in seen)
+    for word, harm in sorted(said | ({("thermal slowdown meanwhile", throttle.Harm.SPOILT)} if hot else set())):
+        verdict = Verdict.INVALID if harm == throttle.Harm.SPOILT else Verdict.SUSPECT
+        yield Reason(verdict=verdict, text=f"the GPU lowered its clock: {word}")
+
+
+def _unwatched(evidence: Evidence) -> Iterator[Reason]:
+    is_watched = any(set(run.conditions) & set(_THROTTLE) for run in evidence.timed)
+    if _is_on_gpu(evidence) and evidence.timed and not is_watched:
+        text = "nobody watched the GPU's clock: install nvidia-ml-py on the target"
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
+def _other_device(evidence: Evidence) -> Iterator[Reason]:
+    if operators := next((run.conditions["fallback"] for run in evidence.runs if "fallback" in run.conditions), ""):
+        told = " ".join(evidence.case.runtime.options)
+        yield Reason(verdict=Verdict.INVALID, text=f"told {told}, it ran on the CPU: {operators}")
+
+
+def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
+    """Doubt a time that does not hold the work: shorter than its own kernels took, or the same at twice the batch."""
+    kernels = [float(run.conditions["kernel_s"]) for run in evidence.timed if "kernel_s" in run.conditions]
+    if kernels and (share := median(process_medians(evidence.timed)) / median(kernels)) < 1 / DOUBLED:
+        text = f"it took {share:.0%} of the time of its own kernels: is something not synchronised?"
+        yield Reason(verdict=Verdict.INVALID, text=text)
+    macs = evidence.artifact.macs * evidence.case.batch / 2 if evidence.artifact else 0
+    if macs >= DOUBLED_MACS and evidence.halved and evidence.timed:
+        ratio = median(process_medians(evidence.timed)) / median(process_medians(evidence.halved))
+        if ratio < DOUBLED:
+            text = "doubling the batch left the time unchanged: is something not synchronised?"
+            yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
 def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
-    if evidence.artifact and (nodes := evidence.artifact.float_nodes):
+    """Name what onnxruntime's CPU provider leaves in float, on targets that compute with it."""
+    if not _is_on_gpu(evidence) and evidence.artifact and (nodes := evidence.artifact.float_nodes):
         share = evidence.artifact.integer_share
         macs = "" if share is None else f", {1 - share:.0%} of the multiply-adds"
         text = f"{len(nodes)} operators of the int8 graph run in float{macs}: {', '.join(nodes[:3])}"
@@ -128,20 +178,21 @@ def _collapse(evidence: Evidence) -> Iterator[Reason]:
 
 
 def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
-    """Say how an int8 file's answers stopped being its float parent's, where, and what would help; empty if not.
+    """Say how a file of fewer bits stopped answering as its fp32 parent, where, and what would help; empty if not.
 
     It needs no labels: a file that collapsed is fast and small, and of no use.
     """
     agreement, sqnr_db = appraise(accuracy).agreement, accuracy.sqnr_db
-    if artifact.quantization is None or agreement is None:
+    precision = Precision.INT8 if artifact.quantization else accuracy.case.variant.precision
+    if precision == Precision.FP32 or agreement is None:
         return ""
     is_noise = sqnr_db is not None and sqnr_db < SQNR_INVALID_DB
     if agreement.interval[1] >= AGREEMENT_INVALID and not is_noise:
         return ""
     noise = "" if sqnr_db is None else f", its outputs have an SQNR of {sqnr_db:.1f} dB"
     where = f", most is lost in {layer.name}, a {layer.operator}" if (layer := artifact.noisiest) else ""
-    advice = f": try {_remedy(artifact.quantization)}"
-    return f"int8 collapsed: {agreement.value:.0%} of its answers are its float parent's{noise}{where}{advice}"
+    advice = f": try {_remedy(artifact.quantization) if artifact.quantization else 'fp32'}"
+    return f"{precision} collapsed: {agreement.value:.0%} of its answers are its float parent's{noise}{where}{advice}"
 
 
 def _remedy(quantization: Quantization) -> str:
@@ -171,6 +222,10 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _drift,
     _clock,
     _swap,
+    _throttled,
+    _unwatched,
+    _other_device,
+    _unsynchronised,
     _float_fallback,
     _saturation,
     _collapse,

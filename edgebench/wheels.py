@@ -76,7 +76,10 @@ def gather(runtime: str, version: str, target: Platform) -> Packages:
     Raises:
         RequestError: there is no such version, or it has no wheel for the target.
     """
-    wanted = (f"{load('runtimes', runtime).PACKAGE}=={version}", _numpy(target))
+    needs = load("runtimes", runtime).NEEDS
+    if not needs:
+        raise RequestError(f"runtime {runtime} comes with edgebench; leave =={version} out")
+    wanted = (f"{needs[0]}=={version}", *needs[1:], _numpy(target))
     key = cache.key({"wanted": " ".join(wanted), "for": str(target)})
     return cache.once(f"{runtime}-{version}-{key}", ".zip", Packages, partial(_make, wanted, target))
 

@@ -6,7 +6,7 @@ from edgebench.evidence import Evidence, gather
 from edgebench.measurement import is_settled, measure
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Failure, LayerNoise, MemoryMarks, Run
-from edgebench.spec import PRESETS, Purpose
+from edgebench.spec import PRESETS, Precision, Purpose
 from edgebench.verdict import Verdict, saturates
 from tests.conftest import artifact, case, deployment, run, session
 
@@ -188,6 +188,14 @@ def test_answers_that_are_mostly_not_the_float_parents_are_invalid(
 ) -> None:
     card = artifact(quantization=Quantization())
     assert measure(evidence(*steady(), artifact=card, accuracy=answered(agreement, sqnr_db, images))).verdict == verdict
+
+
+def test_sixteen_bits_can_collapse_too() -> None:
+    half = replace(case(), variant=replace(case().variant, precision=Precision.FP16))
+    seen = measure(evidence(*steady(), accuracy=replace(answered(0.1, -3.0), case=half)))
+    assert seen.verdict == Verdict.INVALID
+    assert seen.reasons[0].text.startswith("fp16 collapsed: 10% of its answers are its float parent's")
+    assert seen.reasons[0].text.endswith(": try fp32")
 
 
 def test_a_float_file_cannot_collapse() -> None:

@@ -13,7 +13,18 @@ PROMISED = {
     "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open"),
     "formats": ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write"),
     "reports": ("FILE", "render"),
-    "runtimes": ("FORMAT", "PACKAGE", "OPTIONS", "WARMS_UP", "version", "prepare", "open"),
+    "runtimes": (
+        "FORMAT",
+        "NEEDS",
+        "OPTIONS",
+        "DEVICES",
+        "SCHEMES",
+        "WARMS_UP",
+        "version",
+        "prepare",
+        "refuses",
+        "open",
+    ),
 }
 PLUGINS = [(name, plugin) for name in PROMISED for plugin in shelf.names(name) if name != "architectures"]
 
@@ -42,7 +53,15 @@ def test_every_shelf_has_a_null_plugin(name: str) -> None:
 def test_an_unknown_name_says_what_there_is_and_what_was_meant() -> None:
     with pytest.raises(UnknownName) as caught:
         shelf.load("runtimes", "onnxruntim")
-    assert str(caught.value) == "no runtime 'onnxruntim' (has null, onnxruntime); did you mean 'onnxruntime'?"
+    assert str(caught.value) == "no runtime 'onnxruntim' (has null, onnxruntime, torch); did you mean 'onnxruntime'?"
+
+
+@pytest.mark.parametrize("name", shelf.names("runtimes"))
+def test_every_word_of_a_runtime_that_means_something_is_one_that_it_can_be_told(name: str) -> None:
+    runtime = shelf.load("runtimes", name)
+    words = {word for group in runtime.OPTIONS for word in group}
+    assert {*runtime.DEVICES, *runtime.SCHEMES} <= words
+    assert set(runtime.DEVICES.values()) <= {"cpu", "cuda"}
 
 
 @pytest.mark.parametrize("name", store.targets())

@@ -15,6 +15,7 @@ from typing import Any
 from edgebench.shelf import load
 
 REQUESTS = ("facts", "infer", "measure", "unpack")
+CUDA = "cuda"  # the device of a target with a GPU
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -38,3 +39,11 @@ def open_session(request: dict[str, Any]) -> Any:
     runtime = load("runtimes", request["runtime"])
     told = {key: request[key] for key in ("threads", "batch", "options")}
     return runtime.open(request["path"], **told)
+
+
+def device(request: dict[str, Any]) -> str:
+    """Return what the request's runtime was told to compute on; the CPU if nothing else was said."""
+    if "runtime" not in request:
+        return "cpu"
+    devices: dict[str, str] = load("runtimes", request["runtime"]).DEVICES
+    return next((devices[word] for word in request["options"] if word in devices), "cpu")

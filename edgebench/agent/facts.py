@@ -3,15 +3,20 @@
 from importlib.metadata import PackageNotFoundError, distributions
 from typing import Any
 
-from edgebench.agent import machine
+from edgebench.agent import CUDA, gpu, machine
 from edgebench.shelf import load, names
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Describe this target; a runtime that is not installed here has no version."""
+    """Describe this target; a runtime that is not installed here has no version.
+
+    Of a target that computes on `cuda` its GPU is part; `missing_device` says why there is none.
+    """
     wanted = request["runtimes"] or names("runtimes")
+    on_gpu = request.get("device") == CUDA
     return {
-        "machine": machine.identity(),
+        "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
+        "missing_device": gpu.why_missing() if on_gpu else "",
         "packages": {item.metadata["Name"]: item.version for item in distributions() if item.metadata["Name"]},
         "runtimes": {name: _runtime(name) for name in wanted},
     }

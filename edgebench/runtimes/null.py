@@ -1,13 +1,23 @@
 """An engine that computes nothing: at zero delay it is the harness's measurement of itself."""
 
+from __future__ import annotations
+
 import json
 from array import array
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
-FORMAT, PACKAGE = "null", ""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgebench.spec import Variant
+
+FORMAT = "null"
+NEEDS: tuple[str, ...] = ()
 OPTIONS: tuple[tuple[str, ...], ...] = ()
+DEVICES: dict[str, str] = {}
+SCHEMES: dict[str, str] = {}
 WARMS_UP = False
 
 
@@ -29,6 +39,10 @@ class Session:
         """Answer class 0 for every one of the N inputs: N x classes float32."""
         return array("f", self._answer * shape[0]).tobytes()
 
+    def facts(self) -> dict[str, str]:
+        """Add nothing."""
+        return {}
+
 
 def version() -> str:
     """Return the version of the artifact it reads."""
@@ -37,6 +51,11 @@ def version() -> str:
 
 def prepare() -> None:
     """Nothing to import."""
+
+
+def refuses(variant: Variant, options: Sequence[str]) -> str:
+    """Refuse nothing: there is nothing to compute."""
+    return ""
 
 
 def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:

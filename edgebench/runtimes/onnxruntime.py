@@ -1,34 +1,53 @@
-"""onnxruntime on its CPU provider, inputs and outputs bound once."""
+"""onnxruntime on its CPU, CUDA or TensorRT provider, inputs and outputs bound once."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
 from importlib import metadata
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-FORMAT, PACKAGE = "onnx", "onnxruntime"
-OPTIONS = (("CPUExecutionProvider",),)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from edgebench.spec import Variant
+
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+FORMAT = "onnx"
+NEEDS = ("onnxruntime",)
+OPTIONS = ((CPU, CUDA, TENSORRT), ("", "tf32"))
+DEVICES = {CPU: "cpu", CUDA: "cuda", TENSORRT: "cuda"}
+SCHEMES = {TENSORRT: "s8s8+symmetric"}  # its explicit QDQ knows no zero point
 WARMS_UP = True
 
 SEED = 0  # of the image it is timed on
+PACKAGES = ("onnxruntime-gpu", "onnxruntime")
+# What onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results it needs there.
+_BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
 
 
 class Session:
-    """One loaded graph with one image input and one output."""
+    """One loaded graph with one image input and one output, in host memory."""
 
     def __init__(self, session: Any, batch: int) -> None:
         self._session = session
         self._input, self._output = session.get_inputs()[0], session.get_outputs()[0].name
-        self._binding = self._bind((batch, *self._input.shape[1:]))
+        self._image = self._noise((batch, *self._input.shape[1:]))
+        self._binding = session.io_binding()
+        self._binding.bind_ortvalue_input(self._input.name, self._image)
+        self._binding.bind_output(self._output, "cpu")
 
-    def _bind(self, shape: tuple[int, ...]) -> Any:
+    def _noise(self, shape: tuple[int, ...]) -> Any:
+        """Draw an image in the range of normalised ones: no denormals, no zeros that a kernel could skip."""
         import numpy
         import onnxruntime
 
-        # Noise in the range of a normalised image: no denormals, no zeros that a kernel could skip.
         image = numpy.random.default_rng(SEED).uniform(-1, 1, shape).astype(numpy.float32)
-        binding = self._session.io_binding()
-        binding.bind_ortvalue_input(self._input.name, onnxruntime.OrtValue.ortvalue_from_numpy(image))
-        binding.bind_output(self._output, "cpu")
-        return binding
+        return onnxruntime.OrtValue.ortvalue_from_numpy(image)
 
     def run(self) -> None:
         """Run the graph on the bound image; the outputs lie in host memory on return."""
@@ -42,10 +61,39 @@ class Session:
         (outputs,) = self._session.run([self._output], {self._input.name: images})
         return outputs.astype("<f4").tobytes()  # type: ignore[no-any-return]
 
+    def facts(self) -> dict[str, str]:
+        """Add nothing: there is no other provider that it could have run on."""
+        return {}
+
+
+class DeviceSession(Session):
+    """A graph on a GPU; the image travels there in every run, as a caller's would."""
+
+    def __init__(self, session: Any, batch: int, path: str, provider: str) -> None:
+        super().__init__(session, batch)
+        self._path, self._provider = path, provider
+
+    def run(self) -> None:
+        """Send the image, run the graph; the outputs lie in host memory on return."""
+        self._binding.bind_ortvalue_input(self._input.name, self._image)  # it is copied here
+        self._session.run_with_iobinding(self._binding)
+
+    def facts(self) -> dict[str, str]:
+        """Tell which operators ran on the CPU though they were to run on the GPU."""
+        import numpy
+
+        events = _profile(self._path, self._provider, {self._input.name: numpy.array(self._image.numpy())})
+        return fallback(events)
+
 
 def version() -> str:
-    """Return the installed package's version without importing it."""
-    return metadata.version(PACKAGE)
+    """Return the version of whichever package is installed without importing it.
+
+    Raises:
+        PackageNotFoundError: none is.
+    """
+    found = (item.version for name in PACKAGES for item in metadata.distributions(name=name))
+    return next(found, "") or metadata.version(NEEDS[0])
 
 
 def prepare() -> None:
@@ -54,12 +102,90 @@ def prepare() -> None:
     import onnxruntime  # noqa: F401
 
 
+def refuses(variant: Variant, options: Sequence[str]) -> str:
+    """Refuse int8 where a provider has no integer convolution or not this scheme's, and TF32 where it means nothing."""
+    quantization = variant.quantization
+    if CUDA in options and quantization:
+        return f"onnxruntime's CUDA provider has no integer convolution; use --runtime onnxruntime+{TENSORRT} for int8"
+    if TENSORRT in options and quantization and not _is_signed_and_symmetric(quantization):
+        return f"TensorRT computes signed symmetric int8 only, found {quantization}; use --quantization s8s8+symmetric"
+    if "tf32" in options and (CPU in options or quantization):
+        return "tf32 rounds the products of fp32 on a GPU; leave it out"
+    return ""
+
+
+def _is_signed_and_symmetric(quantization: Any) -> bool:
+    return (quantization.activations, quantization.weights, quantization.symmetric) == ("int8", "int8", True)
+
+
 def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
-    """Load the graph with every optimisation on and exactly `threads` threads."""
+    """Load the graph with every optimisation on and exactly `threads` threads.
+
+    Raises:
+        RuntimeError: onnxruntime took another provider than it was told.
+    """
+    provider = options[0]
+    if provider != CPU and "tf32" not in options:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # read by CUDA's libraries when they start: their default rounds fp32
+    session = _loaded(path, provider, _settings(threads))
+    require(provider, session.get_providers())
+    return Session(session, batch) if provider == CPU else DeviceSession(session, batch, path, provider)
+
+
+def _settings(threads: int) -> Any:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 3  # errors only: warnings are no part of an answer
-    return Session(onnxruntime.InferenceSession(path, settings, providers=list(options)), batch)
+    return settings
+
+
+def _loaded(path: str, provider: str, settings: Any) -> Any:
+    """Load the graph; what TensorRT does not take goes to CUDA, and the rest to the CPU."""
+    import onnxruntime
+
+    chain: list[Any] = [provider]
+    if provider == TENSORRT:
+        # Quantized files only: TensorRT wants calibration of its own for a float one.
+        is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
+        chain = [(TENSORRT, {"trt_int8_enable": str(int(is_int8))}), CUDA]
+    return onnxruntime.InferenceSession(path, settings, providers=chain)
+
+
+def require(provider: str, found: Sequence[str]) -> None:
+    """Refuse a session that silently took another provider.
+
+    Raises:
+        RuntimeError: with those it has.
+    """
+    if found[0] != provider:
+        raise RuntimeError(
+            f"wanted onnxruntime's {provider}, found {', '.join(found)}; install onnxruntime-gpu in place of"
+            f" onnxruntime{', and TensorRT' if provider == TENSORRT else ''}"
+        )
+
+
+def _profile(path: str, provider: str, feed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run the graph once in a session of its own that says where each operator ran."""
+    with TemporaryDirectory() as scratch:
+        settings = _settings(1)
+        settings.enable_profiling = True
+        settings.profile_file_prefix = str(Path(scratch) / "profile")
+        session = _loaded(path, provider, settings)
+        session.run(None, feed)
+        events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text())
+    return events
+
+
+def fallback(events: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Count the operators that a profile has on each provider, and name those that compute on the CPU."""
+    ran = [
+        (event["args"]["provider"], event["args"]["op_name"])
+        for event in events
+        if event.get("cat") == "Node" and event.get("args", {}).get("provider")
+    ]
+    counts = {f"operators_on_{provider}": str(count) for provider, count in Counter(one for one, _ in ran).items()}
+    fallen = sorted({operator for provider, operator in ran if provider == CPU} - _BOOKKEEPING)
+    return counts | ({"fallback": ", ".join(fallen)} if fallen else {})

@@ -19,6 +19,7 @@ from edgebench.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.formats.onnx.noise import layer_noise
 from edgebench.formats.onnx.quantize import quantize
 from edgebench.quantization import Quantization
+from edgebench.spec import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +40,10 @@ INPUT, OUTPUT = "images", "logits"
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse nothing: every network and precision there is has an ONNX form."""
-    return ""
+    """Refuse floats of 16 bits: what onnxruntime's CPU provider would compute of such a file is fp32."""
+    if variant.precision in (Precision.FP32, Precision.INT8):
+        return ""
+    return f"onnx files are written in fp32 and int8, not {variant.precision}; use --runtime torch"
 
 
 def write(

@@ -1,0 +1,66 @@
+"""The torch runtime's file: a network's weights, and beside them what `build` needs to make the network again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.formats import Written
+from edgebench.quantization import Quantization
+from edgebench.spec import Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy import float32
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from edgebench.spec import Variant
+
+SUFFIX = ".safetensors"
+SCHEME = Quantization()
+TOOLS = ("torch", "safetensors")
+
+_TYPES = {Precision.FP32: "float32", Precision.FP16: "float16", Precision.BF16: "bfloat16"}  # of torch
+
+
+def refuses(variant: Variant) -> str:
+    """Refuse int8, of which torch has no convolution to build on."""
+    if variant.precision in _TYPES:
+        return ""
+    return (
+        "torch has no int8 convolution on CUDA, and on a CPU only that of torch.ao.quantization, which is deprecated;"
+        " use --runtime onnxruntime"
+    )
+
+
+def write(
+    path: Path,
+    variant: Variant,
+    *,
+    network: Callable[[], nn.Module],
+    calibration: Callable[[], NDArray[float32]],
+) -> Written:
+    """Write the state dict, its floats in the variant's precision."""
+    import torch
+    from safetensors.torch import save_file
+
+    precision: torch.dtype = getattr(torch, _TYPES[variant.precision])
+    state = {
+        name: (tensor.to(precision) if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in network().state_dict().items()
+    }
+    save_file(state, path, metadata=_outline(variant))
+    return Written()
+
+
+def _outline(variant: Variant) -> dict[str, str]:
+    """Name the arguments of `build.outline`; safetensors keeps texts only."""
+    return {
+        "architecture": variant.architecture,
+        "width": repr(variant.width),
+        "resolution": str(variant.resolution),
+        "classes": str(variant.classes),
+        "precision": variant.precision.value,
+    }

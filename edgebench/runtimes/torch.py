@@ -1,0 +1,237 @@
+"""torch on CPU or CUDA: the network built again from its weights' file, run as it is, compiled or from a CUDA graph."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor, nn
+
+    from edgebench.spec import Variant
+
+    Network = Callable[[Tensor], Tensor]
+
+FORMAT = "torch"
+NEEDS = (
+    "torch",
+    "filelock",
+    "fsspec",
+    "jinja2",
+    "markupsafe",
+    "mpmath",
+    "networkx",
+    "safetensors",
+    "sympy",
+    "typing-extensions",
+)
+OPTIONS = (("eager", "compile", "cuda_graphs"), ("", "channels_last"), ("cpu", "cuda"), ("", "tf32"))
+DEVICES = {"cpu": "cpu", "cuda": "cuda"}
+SCHEMES: dict[str, str] = {}
+WARMS_UP = True
+
+SEED = 0  # of the images it is timed on
+EVENT_ITERATIONS = 20  # timed by the device's own clock, after the samples
+CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as torch's documentation has it
+
+
+class Session:
+    """A network and one batch of images, both in host memory."""
+
+    def __init__(self, network: Network, images: Tensor) -> None:
+        self._network, self._images = network, images
+
+    def run(self) -> None:
+        """Compute the batch; its outputs lie in host memory on return."""
+        import torch
+
+        with torch.inference_mode():
+            self._outputs = self._network(self._images)
+
+    def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
+        """Compute `shape` float32 inputs, a whole batch at a time: what is compiled knows one size only.
+
+        Raises:
+            OverflowError: 16 bits do not hold an output.
+        """
+        import torch
+
+        images = torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(shape)
+        outputs = torch.cat([self._answer(part) for part in torch.split(images, len(self._images))])
+        if self._images.dtype != torch.float32 and not outputs.isfinite().all():
+            raise OverflowError(f"outputs in {self._images.dtype} are not finite; use --precision fp32")
+        return outputs.numpy().tobytes()
+
+    def _answer(self, part: Tensor) -> Tensor:
+        self._images[: len(part)] = part
+        self.run()
+        return self._outputs[: len(part)].clone().float()
+
+    def facts(self) -> dict[str, str]:
+        """Add nothing: what the host sees is all there is."""
+        return {}
+
+
+class CudaSession(Session):
+    """A network on a GPU; images and outputs travel in every run, by pinned memory."""
+
+    def __init__(self, network: Network, images: Tensor, classes: int, *, captured: bool) -> None:
+        import torch
+
+        super().__init__(network, images.pin_memory())
+        self._on_device = torch.empty_like(images, device="cuda")
+        self._outputs = torch.empty(len(images), classes, dtype=images.dtype, pin_memory=True)
+        if captured:
+            with torch.inference_mode():
+                self._network = _captured(network, self._on_device)
+
+    def run(self) -> None:
+        """Send the batch, compute it, fetch its outputs: the last copy waits for all of it."""
+        import torch
+
+        with torch.inference_mode():
+            self._on_device.copy_(self._images, non_blocking=True)
+            self._outputs.copy_(self._network(self._on_device))
+
+    def facts(self) -> dict[str, str]:
+        """Tell the median times of kernels, with the gaps between them, and of transfers; and the allocator's peak."""
+        import torch
+
+        laps = [self._lap() for _ in range(EVENT_ITERATIONS)]
+        return {
+            "kernel_s": f"{median(there for _, there, _ in laps):.9f}",
+            "transfer_s": f"{median(before + after for before, _, after in laps):.9f}",
+            "gpu_allocated_peak_bytes": str(torch.cuda.max_memory_allocated()),
+            "gpu_reserved_peak_bytes": str(torch.cuda.max_memory_reserved()),
+        }
+
+    def _lap(self) -> tuple[float, float, float]:
+        """Return the seconds between four events: images sent, network computed, outputs fetched."""
+        import torch
+
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(4)]  # type: ignore[no-untyped-call]
+        with torch.inference_mode():
+            marks[0].record()
+            self._on_device.copy_(self._images, non_blocking=True)
+            marks[1].record()
+            outputs = self._network(self._on_device)
+            marks[2].record()
+            self._outputs.copy_(outputs, non_blocking=True)
+            marks[3].record()
+        torch.cuda.synchronize()
+        sent, computed, fetched = (marks[at].elapsed_time(marks[at + 1]) / 1e3 for at in range(3))
+        return sent, computed, fetched
+
+
+def version() -> str:
+    """Return the installed package's version, which names its build (`+cpu`, `+cu130`), without importing it."""
+    return metadata.version("torch")
+
+
+def prepare() -> None:
+    """Import the engine and what reads its files."""
+    import safetensors  # noqa: F401
+    import torch  # noqa: F401
+
+
+def refuses(variant: Variant, options: Sequence[str]) -> str:
+    """Refuse what only a GPU has on a CPU, and TF32 where nothing is computed in fp32."""
+    if "cuda" not in options and (only := {"cuda_graphs", "tf32"} & set(options)):
+        return f"torch has {' and '.join(sorted(only))} on CUDA only; use --target gpu"
+    if "tf32" in options and variant.precision != "fp32":
+        return f"tf32 rounds the products of fp32, this is {variant.precision}; leave it out"
+    return ""
+
+
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
+    """Build the network of the file's metadata with the file's weights; compile it now, if it is to be."""
+    import torch
+
+    _set_up(threads, tf32="tf32" in options)
+    device = "cuda" if "cuda" in options else "cpu"
+    layout = torch.channels_last if "channels_last" in options else torch.contiguous_format
+    network, shape, classes = _built(path)
+    network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    images = _noise((batch, *shape), next(network.parameters()).dtype).contiguous(memory_format=layout)
+    ready = _compiled(network, images.to(device)) if "compile" in options else network
+    if device == "cpu":
+        return Session(ready, images)
+    return CudaSession(ready, images, classes, captured="cuda_graphs" in options)
+
+
+def _set_up(threads: int, *, tf32: bool) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    if torch.get_num_interop_threads() != 1:  # it can be set once
+        torch.set_num_interop_threads(1)
+    # Said either way: cuDNN rounds the products of fp32 convolutions to TF32 unless told not to.
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
+    """Return the network with the file's weights, the shape of one image and the number of classes."""
+    from safetensors import safe_open
+
+    from edgebench.build import outline
+    from edgebench.shelf import load
+
+    with safe_open(path, framework="pt") as file:
+        said: dict[str, str] = file.metadata()
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
+    name, resolution, classes = said["architecture"], int(said["resolution"]), int(said["classes"])
+    network = outline(name, float(said["width"]), classes=classes, resolution=resolution)
+    network.load_state_dict(state, assign=True)
+    return network, (load("architectures", name).CHANNELS, resolution, resolution), classes
+
+
+def _noise(shape: tuple[int, ...], precision: Any) -> Tensor:
+    """Draw images in the range of normalised ones: no denormals, no zeros that a kernel could skip."""
+    import torch
+
+    return torch.empty(shape).uniform_(-1, 1, generator=torch.Generator().manual_seed(SEED)).to(precision)
+
+
+def _compiled(network: nn.Module, images: Tensor) -> Network:
+    """Compile the network for this batch, in this process: its workers would still be there while it is timed.
+
+    Raises:
+        RuntimeError: it cannot be compiled here, for want of a C++ compiler, say.
+    """
+    import torch
+    from torch._inductor import config
+
+    config.compile_threads = 1
+    compiled: Network = torch.compile(network, dynamic=False)
+    try:
+        with torch.inference_mode():
+            compiled(images)
+    except torch._dynamo.exc.TorchDynamoException as error:
+        said = " ".join(str(error).partition("\n\nSet TORCHDYNAMO")[0].split())
+        raise RuntimeError(f"torch.compile: {said[:300]}") from error
+    return compiled
+
+
+def _captured(network: Network, images: Tensor) -> Network:
+    """Capture the network's kernels on these very images in a CUDA graph, which replays them at once."""
+    import torch
+
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(CAPTURE_WARM_UP):
+            network(images)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        outputs = network(images)
+
+    def replay(_: Tensor) -> Tensor:
+        graph.replay()
+        return outputs
+
+    return replay
