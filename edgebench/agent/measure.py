@@ -9,6 +9,8 @@ from edgebench.shelf import load
 
 MEMORY_ITERATIONS = 10
 
+Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]
+
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure the artifact or the reference workload that the request names, for the purpose it names."""
@@ -16,19 +18,21 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     seen = _memory(request) if request["purpose"] == "memory" else _latency(request)
     after = machine.conditions()
     return seen | {
-        "conditions": {f"{key}_before": value for key, value in before.items()}
+        "conditions": seen["conditions"]
+        | {f"{key}_before": value for key, value in before.items()}
         | {f"{key}_after": value for key, value in after.items()}
     }
 
 
-def _opener(request: dict[str, Any]) -> Callable[[], Callable[[], object]]:
+def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
+    """Prepare what is to be timed; return what opens it, as the call to time and the facts that a session has."""
     if workload := request.get("reference"):
-        return lambda: reference.open(workload)
+        return lambda: (reference.open(workload), dict)
     load("runtimes", request["runtime"]).prepare()  # importing the engine is the process's start, not its load
 
-    def opener() -> Callable[[], object]:
-        run: Callable[[], object] = open_session(request).run
-        return run
+    def opener() -> Opened:
+        session = open_session(request)
+        return session.run, getattr(session, "facts", dict)
 
     return opener
 
@@ -48,7 +52,7 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 def _latency(request: dict[str, Any]) -> dict[str, Any]:
     opener = _opener(request)
-    run, load_s = _timed(opener)
+    (run, facts), load_s = _timed(opener)
     _, first_s = _timed(run)
     start_s = machine.since_process_start_s()
     # Who else was busy is asked over warm-up and samples together: the kernel counts in ticks of 10 ms.
@@ -75,6 +79,7 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
         "others_cpu": max(0.0, busy - (process_time() - myself)) / (perf_counter() - started),
         "steal": stolen / total if total else 0.0,
         "memory": None,
+        "conditions": facts(),
     }
 
 
@@ -82,7 +87,7 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
     opener = _opener(request)
     baseline = machine.resident_bytes()
     machine.reset_peak()
-    run, load_s = _timed(opener)
+    (run, facts), load_s = _timed(opener)
     load_peak, loaded = machine.peak_bytes(), machine.resident_bytes()
     machine.reset_peak()
     _, first_s = _timed(run)
@@ -103,4 +108,5 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
             "loaded_bytes": loaded,
             "run_peak_bytes": machine.peak_bytes(),
         },
+        "conditions": facts(),
     }

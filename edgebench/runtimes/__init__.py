@@ -13,4 +13,5 @@ A runtime offers
 and a Session
     run()                      one inference on bound inputs; returns when its outputs can be read on the host
     infer(data, shape)         raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major
+    facts()                    may be left out: what this process's session is that others need not be, by name
 """
