@@ -42,7 +42,9 @@ def test_every_shelf_has_a_null_plugin(name: str) -> None:
 def test_an_unknown_name_says_what_there_is_and_what_was_meant() -> None:
     with pytest.raises(UnknownName) as caught:
         shelf.load("runtimes", "onnxruntim")
-    assert str(caught.value) == "no runtime 'onnxruntim' (has null, onnxruntime); did you mean 'onnxruntime'?"
+    assert str(caught.value) == (
+        "no runtime 'onnxruntim' (has litert, null, onnxruntime, tflite_runtime); did you mean 'onnxruntime'?"
+    )
 
 
 @pytest.mark.parametrize("name", store.targets())
