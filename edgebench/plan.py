@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -63,6 +64,7 @@ def check(sweep: Sweep) -> None:
         asked = engine.parse(cell.runtime)
         for shelf, name in (("architectures", cell.model), ("runtimes", asked.name)):
             require(shelf, name)
+        _require_tools(asked.name)
         asked.options(load("runtimes", asked.name).OPTIONS)
         catalogue.family(cell.dataset)
         if cell.preprocessing:
@@ -73,6 +75,19 @@ def check(sweep: Sweep) -> None:
             parse(cell.quantization)
         if cell.threads < 1 or cell.batch < 1:
             raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
+
+
+def _require_tools(runtime: str) -> None:
+    """Refuse a runtime whose files cannot be written here: a format's tools are optional, in an extra of its name."""
+    form = load("runtimes", runtime).FORMAT
+    for tool in load("formats", form).TOOLS:
+        try:
+            version(tool)
+        except PackageNotFoundError as missing:
+            raise RequestError(
+                f"runtime {runtime} reads {form} files, and {tool}, which helps to write them, is not installed here;"
+                f" run pip install 'edgebench[{form}]'"
+            ) from missing
 
 
 def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...]:
@@ -111,7 +126,8 @@ def _runtime(asked: engine.Engine, environment: Environment) -> Runtime:
         raise UnknownName(f"runtime of target {environment.target}", asked.name, tuple(environment.runtimes))
     if not runtime.version:
         raise RequestError(
-            f"runtime {asked.name} is not installed on target {environment.target}; install it there with pip"
+            f"runtime {asked.name} is not installed on target {environment.target}; install"
+            f" {load('runtimes', asked.name).NEEDS[0]} there with pip{_alternatives(asked.name, environment)}"
         )
     told = replace(runtime, options=asked.options(load("runtimes", asked.name).OPTIONS, runtime.options))
     _require_device(told, environment)
@@ -127,6 +143,14 @@ def _require_device(runtime: Runtime, environment: Environment) -> None:
                 f"{runtime.name}+{word} computes on {device}, target {environment.target} on {here};"
                 f' use a target with device = "{device}", such as gpu'
             )
+
+
+def _alternatives(runtime: str, environment: Environment) -> str:
+    """Name the runtimes that the target may have and that read the same files."""
+    mine = load("runtimes", runtime)
+    others = {one.name: load("runtimes", one.name) for one in environment.runtimes.values() if one.name != runtime}
+    same = {name: other.NEEDS[0] for name, other in others.items() if other.FORMAT == mine.FORMAT}
+    return "".join(f", or use --runtime {name}, which is {package}" for name, package in same.items())
 
 
 def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) -> Variant:

@@ -221,7 +221,8 @@ class Run:
         wall_s: wall time of the timed loop; `cpu_s` the process's CPU time in it.
         others_cpu: CPU time of everybody else during warm-up and loop over their wall time, in cores.
         steal: share of all cores' time that the hypervisor took away in them.
-        conditions: clocks, governor, temperature, load, swap before and after, as read.
+        conditions: clocks, governor, temperature, load, swap before and after, as read; and the facts of its own
+            that a runtime's session knows: the `delegate` that took over.
     """
 
     __pydantic_config__: ClassVar = _STRICT

@@ -166,7 +166,7 @@ def _parent(found: Appraisal | None) -> dict[str, Any]:
 
 
 def _int8(artifact: Artifact | None) -> dict[str, Any]:
-    """Lay out what onnxruntime computes in integers, and which layer costs most of the signal."""
+    """Lay out what the runtime computes in integers, and which layer costs most of the signal."""
     worst = artifact.noisiest if artifact else None
     return {
         "integer_share": _per_cent(artifact.integer_share if artifact else None),

@@ -28,6 +28,8 @@ def _plugins(shelf: str) -> dict[str, str]:
     """
     found = dict[str, str]()
     for module in iter_modules(import_module(f"edgebench.{shelf}").__path__):
+        if module.name.startswith("_"):  # what plug-ins share
+            continue
         full = f"edgebench.{shelf}.{module.name}"
         found |= dict.fromkeys(_literal_names(full) or (module.name,), full)
     return found

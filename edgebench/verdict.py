@@ -14,6 +14,7 @@ from edgebench.spec import Precision
 
 # This project's own proposals, each a share unless its name says otherwise.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.5  # CPU time over wall time and thread
+EXTRA_CORES = 0.3  # that a process kept busy beyond its threads
 OTHERS_CORES = 0.25  # CPU time that other processes took, in cores
 STEAL = 0.05  # of all cores' time
 DRIFT = 0.01  # of the median, from the first process to the last
@@ -79,6 +80,20 @@ def _waited(evidence: Evidence) -> Iterator[Reason]:
     if share < WAITED_SUSPECT:
         verdict = Verdict.INVALID if share < WAITED_INVALID else Verdict.SUSPECT
         yield Reason(verdict=verdict, text=f"waited for a core: CPU time is {share:.0%} of wall time a thread")
+
+
+def _crowded(evidence: Evidence) -> Iterator[Reason]:
+    cores = [run.cpu_s / run.wall_s - _threads(run) for run in evidence.timed if run.wall_s]
+    if cores and (extra := median(cores)) > EXTRA_CORES:
+        threads = _threads(evidence.timed[0])
+        text = f"used {threads + extra:.1f} cores where {threads} thread{'s' * (threads > 1)} was asked for"
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
+def _delegate(evidence: Evidence) -> Iterator[Reason]:
+    if any(run.conditions.get("delegate") == "none" for run in evidence.timed):
+        text = "no XNNPACK delegate took over: TFLite's own kernels ran, which are slower"
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 
 def _threads(run: Run) -> int:
@@ -191,17 +206,17 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
         return ""
     noise = "" if sqnr_db is None else f", its outputs have an SQNR of {sqnr_db:.1f} dB"
     where = f", most is lost in {layer.name}, a {layer.operator}" if (layer := artifact.noisiest) else ""
-    advice = f": try {_remedy(artifact.quantization) if artifact.quantization else 'fp32'}"
+    advice = f": try {_remedy(artifact.quantization, artifact.format) if artifact.quantization else 'fp32'}"
     return f"{precision} collapsed: {agreement.value:.0%} of its answers are its float parent's{noise}{where}{advice}"
 
 
-def _remedy(quantization: Quantization) -> str:
+def _remedy(quantization: Quantization, form: str) -> str:
     """Name the schemes not yet in use that give a layer's channels, or its rare large values, less of the 8 bits."""
     is_coarse = quantization.granularity == "per_tensor"
     remedies = {
         "per_channel": is_coarse,
         "per_tensor+equalized": is_coarse and not quantization.equalized,
-        "per_channel+percentile": not is_coarse and quantization.range_method == "min-max",
+        "per_channel+percentile": not is_coarse and quantization.range_method == "min-max" and form == "onnx",
         "qat": not is_coarse and not quantization.aware,
     }
     return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"
@@ -218,6 +233,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _few,
     _wide,
     _waited,
+    _crowded,
     _load,
     _drift,
     _clock,
@@ -227,6 +243,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _other_device,
     _unsynchronised,
     _float_fallback,
+    _delegate,
     _saturation,
     _collapse,
 )

@@ -67,6 +67,20 @@ def test_two_threads_that_use_one_core_are_suspect() -> None:
     assert "waited for a core: CPU time is 60% of wall time a thread" in reasons(*runs)
 
 
+def test_a_process_that_used_more_cores_than_its_threads_is_suspect() -> None:
+    measured = measure(evidence(*steady(cpu_s=0.02 * 1.9)))
+    assert measured.verdict == Verdict.SUSPECT
+    assert measured.reasons[0].text == "used 1.9 cores where 1 thread was asked for"
+    assert reasons(*steady(cpu_s=0.02 * 1.2)) == ""
+
+
+def test_a_missing_delegate_is_suspect_and_says_why_it_is_slow() -> None:
+    assert reasons(*steady(conditions={"delegate": "XNNPACK"})) == ""
+    assert reasons(*steady(conditions={"delegate": "none"})) == (
+        "no XNNPACK delegate took over: TFLite's own kernels ran, which are slower"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

@@ -17,7 +17,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     after = _conditions(request)
     facts = seen.pop("facts")()  # asked last: what it takes to know them is in no figure
     return seen | {
-        "conditions": {f"{key}_before": value for key, value in before.items()}
+        "conditions": seen["conditions"]
+        | {f"{key}_before": value for key, value in before.items()}
         | {f"{key}_after": value for key, value in after.items()}
         | facts
     }
@@ -31,6 +32,7 @@ Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]  # what is ru
 
 
 def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
+    """Prepare what is to be timed; return what opens it, as the call to time and the facts that a session has."""
     if workload := request.get("reference"):
         return lambda: (reference.open(workload), dict)
     load("runtimes", request["runtime"]).prepare()  # importing the engine is the process's start, not its load

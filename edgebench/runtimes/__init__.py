@@ -19,5 +19,5 @@ and a Session
     infer(data, shape)         raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major
     facts()                    what it knows of its runs beside their times, asked after the last; part of the run's
                                conditions: `kernel_s`, seconds by the device's own clock; `fallback`, operators that
-                               ran on another device than it was told
+                               ran on another device than it was told; `delegate`, what took them over
 """

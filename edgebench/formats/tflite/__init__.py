@@ -1,0 +1,76 @@
+"""TFLite files: float by litert-torch, int8 by ai-edge-quantizer, for LiteRT and tflite-runtime.
+
+Images enter in NHWC, any number of them. An int8 file takes and gives integers, as boards are fed, with their scales
+written beside them; nothing in it is float but what `float_nodes` names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from edgebench.build import channels
+from edgebench.formats import Written
+from edgebench.formats.tflite.convert import convert
+from edgebench.formats.tflite.inspect import float_nodes, integer_share
+from edgebench.formats.tflite.quantize import quantize
+from edgebench.formats.tflite.tidy import tidy
+from edgebench.quantization import Quantization
+from edgebench.spec import Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy import float32
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from edgebench.spec import Variant
+
+SUFFIX = ".tflite"
+SCHEME = Quantization(activations="int8")
+TOOLS = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "numpy")
+
+FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed")  # of a quantization, whatever it says
+
+
+def refuses(variant: Variant) -> str:
+    """Refuse what TFLite's specification of int8 has no place for, and floats of other sizes."""
+    asked = variant.quantization
+    if variant.precision not in (Precision.FP32, Precision.INT8):
+        return f"tflite files are written in fp32 and int8, not {variant.precision}"
+    if asked is None:
+        return ""
+    found = replace(SCHEME, **{name: getattr(asked, name) for name in FREE})
+    if found == asked:
+        return ""
+    other = next(name for name, value in asdict(asked).items() if value != getattr(found, name))
+    return (
+        f"TFLite's int8 is s8s8 between min-max ranges, found {other}={getattr(asked, other)},"
+        f" wanted per_channel or per_tensor, with equalized, bias_corrected, qat, images=N and seed=N at most"
+    )
+
+
+def write(
+    path: Path,
+    variant: Variant,
+    *,
+    network: Callable[[], nn.Module],
+    calibration: Callable[[], Iterator[NDArray[float32]]],
+) -> Written:
+    """Write the variant's file; of an int8 one, find what stayed float. What each layer loses is not looked at."""
+    if variant.quantization is None:
+        _convert(network(), variant, path)
+        return Written()
+    with TemporaryDirectory() as scratch:
+        parent = Path(scratch) / "float.tflite"
+        _convert(network(), variant, parent)
+        quantize(parent, path, variant.quantization, calibration)
+    return Written(float_nodes=float_nodes(path), integer_share=integer_share(path))
+
+
+def _convert(network: nn.Module, variant: Variant, path: Path) -> None:
+    convert(network, channels(variant), variant.resolution, path)
+    tidy(path)

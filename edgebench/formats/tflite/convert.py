@@ -1,0 +1,25 @@
+"""A torch network -> a float TFLite file, by litert-torch: images enter in NHWC, as TFLite's kernels want them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.formats.tflite.norm import write_norms_as_convolutions
+from edgebench.formats.tflite.silence import silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+
+def convert(network: nn.Module, channels: int, resolution: int, path: Path) -> None:
+    """Write the network, from (N, C, R, R) images to (N, classes) logits, to a file that takes (1, R, R, C)."""
+    with silent():
+        import litert_torch
+        import torch
+
+        write_norms_as_convolutions(network)
+        outer = litert_torch.to_channel_last_io(network, args=[0]).eval()
+        image = torch.zeros(1, resolution, resolution, channels)
+        litert_torch.convert(outer, (image,)).export(str(path))

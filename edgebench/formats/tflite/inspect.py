@@ -1,0 +1,52 @@
+"""An int8 file -> what of it computes in float."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from edgebench.formats.tflite.flatbuffer import File, Operator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHANGES_TYPE = {"QUANTIZE", "DEQUANTIZE"}
+MULTIPLIES = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+
+
+def float_nodes(path: Path) -> tuple[str, ...]:
+    """Name the operators that compute in float: operator and layer."""
+    file = File(path)
+    return tuple(
+        f"{one.name} {layer_name(one.output.name.decode())}"
+        for one in file.operators()
+        if one.name not in CHANGES_TYPE and not _is_integer(file, one)
+    )
+
+
+def integer_share(path: Path) -> float:
+    """Return the share of the multiply-adds that are computed in integers."""
+    file = File(path)
+    macs = [(multiply_adds(one), _is_integer(file, one)) for one in file.operators() if one.name in MULTIPLIES]
+    return sum(count for count, is_integer in macs if is_integer) / (sum(count for count, _ in macs) or 1)
+
+
+def _is_integer(file: File, operator: Operator) -> bool:
+    return "FLOAT32" not in {file.type(tensor) for tensor in (*operator.inputs, operator.output)}
+
+
+def multiply_adds(operator: Operator) -> int:
+    """Multiply an output's elements by the products that each is the sum of, for one image."""
+    weights = operator.inputs[1].shape  # (out, rows, columns, in); depthwise (1, rows, columns, out); dense (out, in)
+    each = weights[1:3] if operator.name == "DEPTHWISE_CONV_2D" else weights[1:]
+    return prod(map(int, operator.output.shape)) * prod(map(int, each))
+
+
+def layer_name(tensor: str) -> str:
+    """Return the network's own name of what made a tensor: its path without classes and wrappers.
+
+    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. Of several that were
+    fused, the first one counts.
+    """
+    scopes = [scope.rpartition(".")[2].partition("_")[2] for scope in tensor.split(";")[0].split("/")]
+    return ".".join(scopes[2:]) or tensor

@@ -1,0 +1,45 @@
+"""Local response norms -> convolutions and roots: their own operator is refused by tflite-runtime and has no int8."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+NAME = "BandedNorm"  # part of the name of every tensor that such a norm makes
+
+
+def write_norms_as_convolutions(network: nn.Module) -> None:
+    """Replace a network's local response norms by ones that compute the same of what every TFLite runtime has."""
+    from torch import nn
+
+    for parent in network.modules():
+        for name, module in parent.named_children():
+            if isinstance(module, nn.LocalResponseNorm):
+                setattr(parent, name, banded(module))
+
+
+def banded(norm: nn.LocalResponseNorm) -> nn.Module:
+    """Return the norm with the sum over a channel's neighbours as a 1x1 convolution, with ones near the diagonal."""
+    import torch
+    from torch import nn
+
+    class BandedNorm(nn.Module):
+        def forward(self, features: Tensor) -> Tensor:
+            return features * _power(norm.k + _sum(features * features))
+
+    def _sum(squares: Tensor) -> Tensor:
+        place = torch.arange(squares.shape[1])
+        offset = place - place[:, None]  # from the channel that is made to the one that is read
+        band = (offset >= -(norm.size // 2)) & (offset <= (norm.size - 1) // 2)
+        return nn.functional.conv2d(squares, band.float()[:, :, None, None] * (norm.alpha / norm.size))
+
+    def _power(sums: Tensor) -> Tensor:
+        if norm.beta != 0.75:  # that of every paper so far
+            return sums.pow(-norm.beta)
+        root = sums.rsqrt()
+        return root * root.sqrt()
+
+    assert BandedNorm.__name__ == NAME
+    return BandedNorm()

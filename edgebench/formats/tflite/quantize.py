@@ -1,0 +1,119 @@
+"""A float file, a scheme and images -> an int8 file, by ai-edge-quantizer: integers from its input to its output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgebench.errors import CaseError
+from edgebench.formats.tflite.flatbuffer import File, Operator
+from edgebench.formats.tflite.norm import NAME as NORM
+from edgebench.formats.tflite.silence import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy import float32
+    from numpy.typing import NDArray
+
+    from edgebench.quantization import Quantization
+
+    Images = Callable[[], Iterator[NDArray[float32]]]
+    Ranges = dict[str, Any]  # a tensor's {"min": ..., "max": ...} by its name, as the quantizer keeps them
+
+STEPS, MOST_WEIGHT = 255, 127  # of an activation's range; of a weight, in steps
+# TFLite counts ReLU6's 6 in 31 bits of the output's steps, of which a range has 255: a narrower one does not load. No
+# trained network comes near; in an untrained one the signal fades from layer to layer.
+LEAST_RANGE = 2.0**-17
+MOST_BIAS_STEPS = 2.0**30  # a bias counts in steps of its input's times its weight's, and has 31 bits
+
+
+def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
+    """Quantize `parent`, a float file, between the smallest and largest values seen on `images`, (N, C, R, R) float32.
+
+    Raises:
+        CaseError: there are no images, or an activation is not finite.
+    """
+    with silent():
+        from ai_edge_quantizer import quantizer
+
+        recipe = _recipe(quantization)
+        found = _ranges(parent, images, recipe)
+        done = quantizer.Quantizer(str(parent), recipe.get_quantization_recipe()).quantize(
+            found | _room_for_biases(File(parent), found, quantization.granularity),
+            enable_progress_bar=False,
+            enable_progress_report=False,
+        )
+    path.write_bytes(done.quantized_model)
+
+
+def _recipe(quantization: Quantization) -> Any:
+    """Say what is quantized: everything in 8 bits but local response norms, whose squares span too many decades."""
+    from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
+
+    recipe, everything = recipe_manager.RecipeManager(), qtyping.TFLOperationName.ALL_SUPPORTED
+    recipe.add_static_config(
+        regex=".*",
+        operation_name=everything,
+        activation_num_bits=8,
+        weight_num_bits=8,
+        weight_granularity=qtyping.QuantGranularity(
+            {"per_channel": "CHANNELWISE", "per_tensor": "TENSORWISE"}[quantization.granularity]
+        ),
+    )
+    recipe.add_quantization_config(
+        regex=NORM, operation_name=everything, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
+    )
+    return recipe
+
+
+def _ranges(parent: Path, images: Images, recipe: Any) -> Ranges:
+    """Look at one image at a time, in TFLite's own kernels; keep the outermost values of every activation."""
+    import numpy
+    from ai_edge_quantizer import calibrator
+    from ai_edge_quantizer.utils import qsv_utils
+
+    mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED  # ranges like the other's, in a tenth of the time
+    seeing = calibrator.Calibrator(str(parent), 1, mode, qsv_utils.min_max_update)
+    ((signature, names),) = seeing.get_signature_list().items()
+    for batch in images():
+        image = numpy.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        seeing.calibrate({signature: [{names["inputs"][0]: image}]}, recipe)
+    found: Ranges = seeing.get_model_qsvs()
+    if not found:
+        raise CaseError("no calibration images: an int8 range cannot be found")
+    return {tensor: _wide_enough(tensor, **ends) for tensor, ends in found.items()}
+
+
+def _wide_enough(tensor: str, min: Any, max: Any) -> dict[str, Any]:
+    import numpy
+
+    if not (numpy.isfinite(min).all() and numpy.isfinite(max).all()):
+        raise CaseError(f"activation {tensor[-80:]} is not finite on the calibration images: it has no int8 range")
+    return {"min": min, "max": numpy.maximum(max, min + LEAST_RANGE)}
+
+
+def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
+    """Widen the weight ranges of channels so dead that their bias, in steps of them, would not fit into 32 bits."""
+    wider: Ranges = {}
+    for one in file.operators():
+        if one.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") and len(one.inputs) == 3:
+            own, needed = _weight_ranges(file, one, ranges, granularity)
+            if (needed > own).any():
+                most = own.clip(needed)
+                wider[one.inputs[1].name.decode()] = {"min": -most, "max": most}
+    return wider
+
+
+def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
+    """Return the largest weight of each range, and the least that it may be for the bias."""
+    import numpy
+
+    source, weights, bias = operator.inputs
+    values = numpy.abs(file.values(weights, "<f4"))
+    channels = [3 if operator.name == "DEPTHWISE_CONV_2D" else 0]
+    shape = [size if axis in channels else 1 for axis, size in enumerate(values.shape)]
+    others = tuple(axis for axis in range(values.ndim) if granularity == "per_tensor" or axis not in channels)
+    step = numpy.ptp(numpy.hstack([0.0, *map(numpy.ravel, ranges[source.name.decode()].values())])) / STEPS
+    needed = numpy.abs(file.values(bias, "<f4")) / step / MOST_BIAS_STEPS * MOST_WEIGHT
+    return values.max(others, keepdims=True), needed.astype("f4").reshape(shape).max(others, keepdims=True)

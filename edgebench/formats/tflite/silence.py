@@ -1,0 +1,28 @@
+"""What the converter and the quantizer say of their own workings, kept to themselves."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep off the screen what they print, from Python and from C++, while it lasts; what goes wrong is raised."""
+    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"  # it would go to standard output
+    screen = os.dup(2)
+    with TemporaryFile() as said, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's, of what the converter calls
+        warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve_all_tensors`", UserWarning)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)

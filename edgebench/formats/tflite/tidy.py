@@ -1,0 +1,49 @@
+"""A converted float file -> the same function in NHWC throughout, for any number of images.
+
+What the converter leaves where a network flattens its features: a transposition to the order in which torch flattens
+them, and the batch size of one written into the reshape.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.formats.tflite.flatbuffer import File, Operator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def tidy(path: Path) -> None:
+    """Rewrite the file in place."""
+    file = File(path)
+    operators = tuple(file.operators())
+    for reshape in [one for one in operators if one.name == "RESHAPE"]:
+        _free_batch(file, reshape)
+        _flatten_as_it_lies(file, reshape, operators)
+    file.write(path)
+
+
+def _free_batch(file: File, reshape: Operator) -> None:
+    """Let a reshape take any number of images."""
+    import numpy
+
+    shape = numpy.array([-1, *reshape.output.shape[1:]], numpy.int32)
+    file.set_values(reshape.inputs[1], shape)
+    if reshape.raw.builtinOptions:
+        reshape.raw.builtinOptions.newShape = shape
+
+
+def _flatten_as_it_lies(file: File, reshape: Operator, operators: tuple[Operator, ...]) -> None:
+    """Leave out the transposition to NCHW before a reshape, and reorder the weights that read it instead."""
+    before = next((one for one in operators if one.raw.outputs[0] == reshape.raw.inputs[0]), None)
+    readers = [one for one in operators if reshape.raw.outputs[0] in one.raw.inputs]
+    if before is None or before.name != "TRANSPOSE" or {one.name for one in readers} != {"FULLY_CONNECTED"}:
+        return
+    _, channels, height, width = before.output.shape
+    for reader in readers:
+        weights = file.values(reader.inputs[1], "<f4")
+        ordered = weights.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
+        file.set_values(reader.inputs[1], ordered)
+    reshape.raw.inputs[0] = before.raw.inputs[0]
+    file.graph.operators = [one for one in file.graph.operators if one is not before.raw]

@@ -1,0 +1,42 @@
+"""LiteRT, TensorFlow Lite's successor, with the XNNPACK delegate that it tries by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from edgebench.runtimes._tflite import Session
+
+if TYPE_CHECKING:
+    from edgebench.spec import Variant
+
+FORMAT = "tflite"
+NEEDS = ("ai-edge-litert",)
+OPTIONS: tuple[tuple[str, ...], ...] = ()
+DEVICES: dict[str, str] = {}
+SCHEMES: dict[str, str] = {}
+WARMS_UP = True
+
+
+def version() -> str:
+    """Return the installed package's version without importing it."""
+    return metadata.version(NEEDS[0])
+
+
+def prepare() -> None:
+    """Import the engine and what it needs."""
+    import ai_edge_litert.interpreter  # noqa: F401
+    import numpy  # noqa: F401
+
+
+def refuses(variant: Variant, options: Sequence[str]) -> str:
+    """Refuse nothing: what the format writes, it computes."""
+    return ""
+
+
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
+    """Load a file with exactly `threads` threads."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Session(Interpreter(path, num_threads=threads), batch)
