@@ -133,7 +133,7 @@ def test_a_provider_that_is_not_there_is_a_failure_and_no_fallback() -> None:
     path = str(cache.path_of(export(variant(), "onnx", print)))
     with (
         pytest.warns(UserWarning, match="is not in available provider names"),
-        pytest.raises(RuntimeError, match=f"wanted onnxruntime's {CUDA}, found {CPU[0]}; install onnxruntime-gpu"),
+        pytest.raises(RuntimeError, match=f"wanted onnxruntime's {CUDA}, found {CPU[0]}: install onnxruntime-gpu"),
     ):
         onnxruntime.open(path, threads=1, batch=1, options=(CUDA,))
 

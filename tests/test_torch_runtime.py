@@ -92,7 +92,7 @@ def test_sixteen_bits_halve_the_file_and_cost_little(
 @slow
 def test_an_answer_that_sixteen_bits_do_not_hold_is_a_failure(images: Any, place: Path) -> None:
     path = written(replace(variant("mobilenet_v1", 0.25, 32), precision=Precision.FP16), place)
-    with pytest.raises(OverflowError, match=r"outputs in torch.float16 are not finite; use --precision fp32"):
+    with pytest.raises(OverflowError, match=r"outputs in torch.float16 are not finite: use --precision fp32"):
         outputs(path, images * numpy.float32(1e9))
 
 
@@ -138,9 +138,9 @@ def test_int8_is_refused_with_what_computes_it() -> None:
         ("fp32", ("eager", "channels_last", "cpu"), ""),
         ("fp32", ("cuda_graphs", "cuda", "tf32"), ""),
         ("fp16", ("compile", "cuda"), ""),
-        ("fp32", ("cuda_graphs", "cpu"), "torch has cuda_graphs on CUDA only; use --target gpu"),
-        ("fp32", ("eager", "cpu", "tf32"), "torch has tf32 on CUDA only; use --target gpu"),
-        ("bf16", ("eager", "cuda", "tf32"), "tf32 rounds the products of fp32, this is bf16; leave it out"),
+        ("fp32", ("cuda_graphs", "cpu"), "torch has cuda_graphs on CUDA only: use --target gpu"),
+        ("fp32", ("eager", "cpu", "tf32"), "torch has tf32 on CUDA only: use --target gpu"),
+        ("bf16", ("eager", "cuda", "tf32"), "tf32 rounds the products of fp32, this is bf16: leave it out"),
     ],
 )
 def test_words_that_mean_nothing_together_are_refused(precision: str, options: tuple[str, ...], reason: str) -> None:

@@ -30,7 +30,7 @@ def refuses(variant: Variant) -> str:
     if variant.precision in _TYPES:
         return ""
     return (
-        "torch has no int8 convolution on CUDA, and on a CPU only that of torch.ao.quantization, which is deprecated;"
+        "torch has no int8 convolution on CUDA, and on a CPU only that of torch.ao.quantization, which is deprecated:"
         " use --runtime onnxruntime"
     )
 

@@ -106,11 +106,11 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
     """Refuse int8 where a provider has no integer convolution or not this scheme's, and TF32 where it means nothing."""
     quantization = variant.quantization
     if CUDA in options and quantization:
-        return f"onnxruntime's CUDA provider has no integer convolution; use --runtime onnxruntime+{TENSORRT} for int8"
+        return f"onnxruntime's CUDA provider has no integer convolution: use --runtime onnxruntime+{TENSORRT} for int8"
     if TENSORRT in options and quantization and not _is_signed_and_symmetric(quantization):
-        return f"TensorRT computes signed symmetric int8 only, found {quantization}; use --quantization s8s8+symmetric"
+        return f"TensorRT computes signed symmetric int8 only, found {quantization}: use --quantization s8s8+symmetric"
     if "tf32" in options and (CPU in options or quantization):
-        return "tf32 rounds the products of fp32 on a GPU; leave it out"
+        return "tf32 rounds the products of fp32 on a GPU: leave it out"
     return ""
 
 
@@ -162,7 +162,7 @@ def require(provider: str, found: Sequence[str]) -> None:
     """
     if found[0] != provider:
         raise RuntimeError(
-            f"wanted onnxruntime's {provider}, found {', '.join(found)}; install onnxruntime-gpu in place of"
+            f"wanted onnxruntime's {provider}, found {', '.join(found)}: install onnxruntime-gpu in place of"
             f" onnxruntime{', and TensorRT' if provider == TENSORRT else ''}"
         )
 

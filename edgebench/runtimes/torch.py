@@ -62,7 +62,7 @@ class Session:
         images = torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(shape)
         outputs = torch.cat([self._answer(part) for part in torch.split(images, len(self._images))])
         if self._images.dtype != torch.float32 and not outputs.isfinite().all():
-            raise OverflowError(f"outputs in {self._images.dtype} are not finite; use --precision fp32")
+            raise OverflowError(f"outputs in {self._images.dtype} are not finite: use --precision fp32")
         return outputs.numpy().tobytes()
 
     def _answer(self, part: Tensor) -> Tensor:
@@ -140,9 +140,9 @@ def prepare() -> None:
 def refuses(variant: Variant, options: Sequence[str]) -> str:
     """Refuse what only a GPU has on a CPU, and TF32 where nothing is computed in fp32."""
     if "cuda" not in options and (only := {"cuda_graphs", "tf32"} & set(options)):
-        return f"torch has {' and '.join(sorted(only))} on CUDA only; use --target gpu"
+        return f"torch has {' and '.join(sorted(only))} on CUDA only: use --target gpu"
     if "tf32" in options and variant.precision != "fp32":
-        return f"tf32 rounds the products of fp32, this is {variant.precision}; leave it out"
+        return f"tf32 rounds the products of fp32, this is {variant.precision}: leave it out"
     return ""
 
 

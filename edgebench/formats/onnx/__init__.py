@@ -43,7 +43,7 @@ def refuses(variant: Variant) -> str:
     """Refuse floats of 16 bits: what onnxruntime's CPU provider would compute of such a file is fp32."""
     if variant.precision in (Precision.FP32, Precision.INT8):
         return ""
-    return f"onnx files are written in fp32 and int8, not {variant.precision}; use --runtime torch"
+    return f"onnx files are written in fp32 and int8, not {variant.precision}: use --runtime torch"
 
 
 def write(
