@@ -17,8 +17,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     after = _conditions(request)
     facts = seen.pop("facts")()  # asked last: what it takes to know them is in no figure
     return seen | {
-        "conditions": seen["conditions"]
-        | {f"{key}_before": value for key, value in before.items()}
+        "conditions": {f"{key}_before": value for key, value in before.items()}
         | {f"{key}_after": value for key, value in after.items()}
         | facts
     }
