@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from edgebench.connections import Connection
@@ -15,8 +15,13 @@ from edgebench.measurement import is_settled
 from edgebench.progress import Show, Step
 from edgebench.record import Failure, MemoryMarks, Reference, Run, Session
 from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
+from edgebench.throttle import NOTHING, UNDER_VOLTAGE
+from edgebench.verdict import lowered
 
 REFERENCE_ITERATIONS = 20
+HOT_RUNS = 3  # whose figures are dropped before one is kept as it is
+COOL_S, PAUSE_S = 300.0, 5.0  # that cooling may take, and between two looks
+COOL_BELOW_C = 60.0  # twenty degrees below where a Raspberry Pi 4 lowers its clock
 TIMEOUT_S = 600.0  # of one process: a case that takes longer has hung
 
 
@@ -57,7 +62,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()
-            record = _run(subject, purpose, connection, session, number)
+            record = _run_cool(subject, purpose, connection, session, number, show)
             spent[key] = monotonic() - before
             if isinstance(record, Failure) and isinstance(record.case, Case):
                 failed.add(record.case)
@@ -89,6 +94,36 @@ def _case(subject: Job | Reference) -> Case | Reference:
 
 def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float | None) -> Step:
     return Step(activity="measure", subject=f"{len(jobs)} cases, round {number}", done=done, total=total, left_s=left_s)
+
+
+def _run_cool(
+    subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int, show: Show
+) -> Run | Failure:
+    """Run a process; where the board was too hot for its clock, drop what it saw, let it cool and run it again."""
+    for _ in range(HOT_RUNS):
+        record = _run(subject, purpose, connection, session, number)
+        if isinstance(record, Failure) or not _was_hot(record):
+            return record
+        _cool(connection, show)
+    return _run(subject, purpose, connection, session, number)  # whatever it saw: its verdict says so
+
+
+def _was_hot(run: Run) -> bool:
+    """Tell whether waiting would help: not against a weak power supply."""
+    why = lowered(run)
+    return bool(why) and UNDER_VOLTAGE not in why
+
+
+def _cool(connection: Connection, show: Show) -> None:
+    """Wait until the board's firmware gives it its clock back and it is cool, but not for ever."""
+    started = monotonic()
+    while (left_s := COOL_S - (monotonic() - started)) > 0:
+        seen = connection.run({"do": "facts", "runtimes": ("null",)}, timeout_s=TIMEOUT_S)["conditions"]
+        celsius, why = float(seen.get("temperature_c", 0.0)), seen.get("clock_lowered", NOTHING)
+        if why == NOTHING and celsius < COOL_BELOW_C:
+            return
+        show(Step(activity="cool", subject=f"the board: {celsius:.0f} °C, {why}", left_s=left_s))
+        sleep(PAUSE_S)
 
 
 def _run(

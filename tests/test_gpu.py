@@ -188,7 +188,7 @@ def test_arithmetic_on_shapes_is_no_fallback() -> None:
     ],
 )
 def test_throttle_bits_are_words(bits: int, words: str) -> None:
-    assert throttle.words(bits) == words
+    assert throttle.words(bits, throttle.GPU) == words
 
 
 class NotSupported(Exception):

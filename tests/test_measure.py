@@ -22,7 +22,10 @@ class Scripted:
 
     shares_files = True
 
-    def __init__(self, **medians_s: Sequence[float | Exception]) -> None:
+    def __init__(
+        self, *, conditions: Sequence[dict[str, str]] = ({},), **medians_s: Sequence[float | Exception]
+    ) -> None:
+        self._conditions = cycle(conditions)
         self._medians: dict[str, Iterator[float | Exception]] = {path: cycle(m) for path, m in medians_s.items()}
         self.requests: list[Mapping[str, Any]] = []
 
@@ -31,6 +34,8 @@ class Scripted:
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         self.requests.append(request)
+        if request["do"] == "facts":
+            return {"conditions": {"temperature_c": "55.0", "clock_lowered": "nothing"}}
         memory = {"baseline_bytes": 1, "load_peak_bytes": 1, "loaded_bytes": 1, "run_peak_bytes": 1}
         is_memory = request["purpose"] == Purpose.MEMORY
         middle = 1e-3 if "reference" in request or is_memory else next(self._medians[request["path"]])
@@ -41,7 +46,7 @@ class Scripted:
             "start_s": 0.1, "load_s": 0.0, "first_s": 0.0, "wall_s": 1.0, "cpu_s": 1.0, "others_cpu": 0.0, "steal": 0.0,
             "samples_s": [] if is_memory else [middle] * count,
             "memory": memory if is_memory else None,
-            "conditions": {},
+            "conditions": dict(next(self._conditions)) if "reference" not in request else {},
         }  # fmt: skip
 
     def close(self) -> None:
@@ -143,3 +148,31 @@ def test_progress_tells_the_round_and_the_time_left() -> None:
     list(measure([one], Scripted(one=[1e-3]), session(one.case, limit_s=100.0), told.append))  # type: ignore[arg-type]
     assert told[0].subject == "1 cases, round 1"
     assert all(step.left_s is not None and step.left_s <= 100 for step in told)
+
+
+HOT = {"clock_lowered_before": "nothing", "clock_lowered_after": "throttled"}
+WEAK = {"clock_lowered_before": "under-voltage", "clock_lowered_after": "under-voltage"}
+
+
+def latency_runs(board: Scripted) -> list[Run]:
+    records = measure([job("a")], board, session(preset="quick"), lambda _: None)
+    return [one for one in records if isinstance(one, Run) and not isinstance(one.case, Reference)]
+
+
+def test_what_a_hot_board_showed_is_dropped_and_measured_again_once_it_is_cool() -> None:
+    board = Scripted(a=[1e-3], conditions=[HOT, {}])
+    runs = latency_runs(board)
+    assert len(runs) == 4
+    assert all(not run.conditions for run in runs)
+    assert sum(request["do"] == "facts" for request in board.requests) == 4
+
+
+def test_a_board_that_stays_hot_is_measured_as_it_is_in_the_end() -> None:
+    runs = latency_runs(Scripted(a=[1e-3], conditions=[HOT]))
+    assert [run.conditions for run in runs] == [HOT] * 4
+
+
+def test_waiting_does_not_help_a_weak_power_supply() -> None:
+    board = Scripted(a=[1e-3], conditions=[WEAK])
+    assert [run.conditions for run in latency_runs(board)] == [WEAK] * 4
+    assert not any(request["do"] == "facts" for request in board.requests)

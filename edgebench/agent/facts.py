@@ -16,6 +16,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     on_gpu = request.get("device") == CUDA
     return {
         "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
+        "conditions": machine.conditions(),
         "missing_device": gpu.why_missing() if on_gpu else "",
         "packages": {item.metadata["Name"]: item.version for item in distributions() if item.metadata["Name"]},
         "runtimes": {name: _runtime(name) for name in wanted},

@@ -82,7 +82,7 @@ def _conditions(nvml: Any, handle: Any) -> dict[str, Reader]:
         "gpu_power_w": lambda: f"{nvml.nvmlDeviceGetPowerUsage(handle) / 1e3:.1f}",
         "gpu_temperature_c": lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
         "gpu_used_bytes": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used,
-        "gpu_throttle": lambda: throttle.words(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle)),
+        "gpu_throttle": lambda: throttle.words(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle), throttle.GPU),
         "gpu_too_hot_ns": lambda: (
             nvml.nvmlDeviceGetViolationStatus(handle, nvml.NVML_PERF_POLICY_THERMAL).violationTime
         ),

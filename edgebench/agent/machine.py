@@ -8,6 +8,8 @@ import platform
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 
+from edgebench.agent import firmware
+
 _CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq/"
 _ISA = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "fphp", "i8mm", "sve")
 
@@ -34,6 +36,7 @@ def identity() -> dict[str, str]:
     flags = set(_field(cpu, "flags", "Features").split())
     found = {
         "board": read("/proc/device-tree/model"),
+        "serial": read("/proc/device-tree/serial-number"),
         "machine": platform.machine(),
         "cpu": _field(cpu, "model name", "Model"),
         "cores": str(os.cpu_count() or ""),
@@ -52,7 +55,7 @@ def identity() -> dict[str, str]:
 
 
 def conditions() -> dict[str, str]:
-    """Return what changes from minute to minute: clock, temperature, load, free memory, swap in use."""
+    """Return what changes from minute to minute: clock and what lowers it, temperature, load, free memory, swap."""
     memory = read("/proc/meminfo")
     swap = [int((_field(memory, name) or "0").split()[0]) for name in ("SwapTotal", "SwapFree")]
     found = {
@@ -62,7 +65,7 @@ def conditions() -> dict[str, str]:
         "load_1min": read("/proc/loadavg").partition(" ")[0],
         "available_bytes": str(int(_field(memory, "MemAvailable").split()[0]) * 1024),
         "swap_used_bytes": str((swap[0] - swap[1]) * 1024),
-    }
+    } | firmware.conditions()
     return {key: value for key, value in found.items() if value}
 
 

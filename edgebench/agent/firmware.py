@@ -1,0 +1,42 @@
+"""A Raspberry Pi's firmware -> its true clock, and in words why it is lowered; nothing on other machines.
+
+Linux's own frequency files hold what was asked of the firmware, not what it gave.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+from edgebench import throttle
+
+GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+VCGENCMD = "vcgencmd"
+TIMEOUT_S = 2.0
+
+
+def conditions() -> dict[str, str]:
+    """Return why the clock is lowered now, and was since the board started, and the clock; what can be known of it."""
+    found, bits = dict[str, str](), _bits()
+    if bits >= 0:
+        now, since_boot = bits & (1 << throttle.SINCE_BOOT) - 1, bits >> throttle.SINCE_BOOT
+        found["clock_lowered"] = throttle.words(now, throttle.FIRMWARE)
+        found["clock_lowered_since_boot"] = throttle.words(since_boot, throttle.FIRMWARE)
+    clock = re.search(r"=(\d+)", _vcgencmd("measure_clock", "arm"))
+    return found | ({"firmware_clock_mhz": f"{int(clock.group(1)) / 1e6:.0f}"} if clock else {})
+
+
+def _bits() -> int:
+    """Return the firmware's bits, -1 where there is no such firmware."""
+    try:
+        said = GET_THROTTLED.read_text()
+    except OSError:
+        said = _vcgencmd("get_throttled").partition("=")[2]
+    return int(said, 16) if re.fullmatch(r"\s*(0x)?[0-9a-fA-F]+\s*", said) else -1
+
+
+def _vcgencmd(*words: str) -> str:
+    try:
+        done = subprocess.run([VCGENCMD, *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout

@@ -1,0 +1,69 @@
+"""What a Raspberry Pi's firmware says of its clock, and what a run under it is worth."""
+
+from pathlib import Path
+
+import pytest
+
+from edgebench import verdict
+from edgebench.agent import firmware
+from tests.conftest import run
+
+
+@pytest.fixture
+def says(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `vcgencmd` that is the real protocol: `name=value` on a line."""
+    tool = place / "vcgencmd"
+    tool.write_text('#!/bin/sh\ncase $1 in get_throttled) cat said ;; *) echo "frequency(48)=1500345728" ;; esac\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(place), prepend=":")
+    return place / "said"
+
+
+# 0x50005 is the documentation's own example: under-voltage and throttled, now and earlier.
+@pytest.mark.parametrize(
+    ("bits", "now", "since_boot"),
+    [
+        ("0x0", "nothing", "nothing"),
+        ("0x50005", "under-voltage, throttled", "under-voltage, throttled"),
+        ("0x20000", "nothing", "clock capped"),
+        ("0x80008", "soft temperature limit", "soft temperature limit"),
+    ],
+)
+def test_bits_are_told_in_words(says: Path, bits: str, now: str, since_boot: str) -> None:
+    says.write_text(f"throttled={bits}\n")
+    found = firmware.conditions()
+    assert (found["clock_lowered"], found["clock_lowered_since_boot"]) == (now, since_boot)
+    assert found["firmware_clock_mhz"] == "1500"
+
+
+@pytest.mark.parametrize("nonsense", ["", "throttled=", 'error=1 error_msg="Command not registered"', "throttled=zz"])
+def test_a_firmware_that_says_nothing_is_left_out(says: Path, nonsense: str) -> None:
+    says.write_text(nonsense)
+    assert "clock_lowered" not in firmware.conditions()
+
+
+def test_another_machine_has_no_such_firmware() -> None:
+    assert firmware.conditions() == {}
+
+
+NAMES = (
+    "clock_lowered_before",
+    "clock_lowered_after",
+    "clock_lowered_since_boot_before",
+    "clock_lowered_since_boot_after",
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (("nothing", "nothing", "throttled", "throttled"), ()),
+        (("nothing", "nothing", "nothing", "throttled"), ("throttled",)),
+        (("under-voltage", "nothing", "under-voltage", "under-voltage"), ("under-voltage",)),
+        (("nothing", "throttled, clock capped", "nothing", "throttled"), ("clock capped", "throttled")),
+    ],
+)
+def test_a_run_is_spoilt_by_what_is_now_or_came_meanwhile_not_by_what_was(
+    seen: tuple[str, ...], why: tuple[str, ...]
+) -> None:
+    assert verdict.lowered(run(conditions=dict(zip(NAMES, seen, strict=True)))) == why
