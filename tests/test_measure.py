@@ -22,10 +22,8 @@ class Scripted:
 
     shares_files = True
 
-    def __init__(
-        self, *, conditions: Sequence[dict[str, str]] = ({},), **medians_s: Sequence[float | Exception]
-    ) -> None:
-        self._conditions = cycle(conditions)
+    def __init__(self, **medians_s: Sequence[float | Exception]) -> None:
+        self.conditions: Iterator[dict[str, str]] = cycle([{}])
         self._medians: dict[str, Iterator[float | Exception]] = {path: cycle(m) for path, m in medians_s.items()}
         self.requests: list[Mapping[str, Any]] = []
 
@@ -46,7 +44,7 @@ class Scripted:
             "start_s": 0.1, "load_s": 0.0, "first_s": 0.0, "wall_s": 1.0, "cpu_s": 1.0, "others_cpu": 0.0, "steal": 0.0,
             "samples_s": [] if is_memory else [middle] * count,
             "memory": memory if is_memory else None,
-            "conditions": dict(next(self._conditions)) if "reference" not in request else {},
+            "conditions": dict(next(self.conditions)) if "reference" not in request else {},
         }  # fmt: skip
 
     def close(self) -> None:
@@ -154,13 +152,19 @@ HOT = {"clock_lowered_before": "nothing", "clock_lowered_after": "throttled"}
 WEAK = {"clock_lowered_before": "under-voltage", "clock_lowered_after": "under-voltage"}
 
 
+def scripted(*conditions: dict[str, str]) -> Scripted:
+    board = Scripted(a=[1e-3])
+    board.conditions = cycle(conditions)
+    return board
+
+
 def latency_runs(board: Scripted) -> list[Run]:
     records = measure([job("a")], board, session(preset="quick"), lambda _: None)
     return [one for one in records if isinstance(one, Run) and not isinstance(one.case, Reference)]
 
 
 def test_what_a_hot_board_showed_is_dropped_and_measured_again_once_it_is_cool() -> None:
-    board = Scripted(a=[1e-3], conditions=[HOT, {}])
+    board = scripted(HOT, {})
     runs = latency_runs(board)
     assert len(runs) == 4
     assert all(not run.conditions for run in runs)
@@ -168,11 +172,11 @@ def test_what_a_hot_board_showed_is_dropped_and_measured_again_once_it_is_cool()
 
 
 def test_a_board_that_stays_hot_is_measured_as_it_is_in_the_end() -> None:
-    runs = latency_runs(Scripted(a=[1e-3], conditions=[HOT]))
+    runs = latency_runs(scripted(HOT))
     assert [run.conditions for run in runs] == [HOT] * 4
 
 
 def test_waiting_does_not_help_a_weak_power_supply() -> None:
-    board = Scripted(a=[1e-3], conditions=[WEAK])
+    board = scripted(WEAK)
     assert [run.conditions for run in latency_runs(board)] == [WEAK] * 4
     assert not any(request["do"] == "facts" for request in board.requests)
