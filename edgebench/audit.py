@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from edgebench.appraisal import Appraisal, Change, Share, appraise
+from edgebench.catalogue import family
 from edgebench.datasets import why_no_accuracy
 from edgebench.record import Accuracy, Artifact, LayerNoise
 from edgebench.sheet import Sheet
-from edgebench.shelf import load
 from edgebench.units import number
 from edgebench.verdict import collapse
 
@@ -30,7 +30,7 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str
         headings=("", "right", "images", "%", "low %", "high %"),
         rows=() if why else tuple(_share(name, share) for name, share in shares.items() if share),
         texts=TEXTS,
-        notes=(why or "low and high: Wilson's 95 % interval.", load("datasets", accuracy.dataset).NOTE),
+        notes=(why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE),
     )
 
 

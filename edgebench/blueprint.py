@@ -8,9 +8,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from edgebench import cache
+from edgebench.build import channels as channels_of_shelf
 from edgebench.describe import Description, describe
-from edgebench.errors import RequestError
+from edgebench.errors import CaseError, RequestError
+from edgebench.record import OwnModel
 from edgebench.shelf import load, module
+from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
     from edgebench.spec import Variant
@@ -38,6 +41,26 @@ def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) ->
     return drawn
 
 
-def cost(variant: Variant) -> Description:
-    """Describe a variant: what it costs does not depend on its precision or weights."""
+def given(variant: Variant) -> OwnModel:
+    """Return the card of a model that somebody gave.
+
+    Raises:
+        CaseError: it is no longer in the cache.
+    """
+    wanted = (variant.architecture, variant.weights_sha256, variant.resolution)
+    for card in reversed(cache.cards(OwnModel)):
+        if (card.name, card.content_sha256, card.resolution) == wanted:
+            return card
+    raise CaseError(f"{variant.architecture} is no longer in the cache; run again with its file")
+
+
+def channels(variant: Variant) -> int:
+    """Return how many channels the network's input has: 3, or 1 for grey."""
+    return given(variant).channels if variant.weights == Weighting.OWN else channels_of_shelf(variant)
+
+
+def cost(variant: Variant) -> Description | OwnModel:
+    """Say what a variant costs on paper, which does not depend on its precision or weights."""
+    if variant.weights == Weighting.OWN:
+        return given(variant)
     return blueprint(variant.architecture, variant.width, variant.resolution, variant.classes)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.describe import Description
 from edgebench.errors import RequestError
-from edgebench.record import Artifact, DataSet, Packages, Weights
+from edgebench.record import Artifact, DataSet, OwnModel, Packages, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,16 +25,17 @@ CARD = ".card.json"
 _PACKAGE = Path(__file__).parent
 
 
-Card = Artifact | Packages | Weights
+Card = Artifact | OwnModel | Packages | Weights
 _FOLDERS: dict[type, str] = {
     Artifact: "artifacts",
     DataSet: "datasets",
     Description: "descriptions",
+    OwnModel: "models",
     Packages: "packages",
     Weights: "weights",
 }
-C = TypeVar("C", Artifact, Packages, Weights)
-K = TypeVar("K", Artifact, DataSet, Description, Packages, Weights)
+C = TypeVar("C", Artifact, OwnModel, Packages, Weights)
+K = TypeVar("K", Artifact, DataSet, Description, OwnModel, Packages, Weights)
 
 
 def home() -> Path:
@@ -117,7 +118,7 @@ def cards(card_type: type[K]) -> list[K]:
     return [card for card in found if card]
 
 
-def put(stem: str, card: Artifact | DataSet | Description | Packages | Weights) -> None:
+def put(stem: str, card: Artifact | DataSet | Description | OwnModel | Packages | Weights) -> None:
     """Keep a card under `stem`."""
     from pydantic import TypeAdapter
 

@@ -40,7 +40,9 @@ def run(
     address: Annotated[
         str, typer.Option(help="Where the target is: user@host, or a name of ssh's configuration.")
     ] = "",
-    model: Annotated[str, typer.Option(help="Networks; instead of a sweep's.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Networks, or files: net.onnx, net.tflite, nets.py:function; instead of a sweep's.")
+    ] = "",
     width: Annotated[str, typer.Option(help="Width multipliers.")] = "",
     resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
     precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")] = "",
@@ -58,6 +60,8 @@ def run(
     ] = "",
     preprocessing: Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; else the data set's own.")] = "",
     classes: Annotated[str, typer.Option(help="Outputs of the network; else the data set's, or the file's.")] = "",
+    input: Annotated[str, typer.Option(help="A given model's input where it is open: 1x3x224x224.")] = "",
+    calibration: Annotated[str, typer.Option(help="A folder of images that a given model's int8 is made on.")] = "",
     preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
     name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",

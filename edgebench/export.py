@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench import cache, checkpoint, train
-from edgebench.blueprint import cost
+from edgebench import cache, checkpoint, own, train
+from edgebench.blueprint import cost, given
 from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import sources, split
 from edgebench.errors import CaseError, EdgebenchError, RequestError, UnknownName
+from edgebench.formats import Written
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
 from edgebench.quantization import Quantization, parse
@@ -30,15 +32,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from edgebench.formats import Written
     from edgebench.record import Weights
     from edgebench.spec import Variant
+
+_WITHOUT_FILE = (Weighting.RANDOM, Weighting.NONE, Weighting.OWN)
 
 
 def find(variant: Variant, form: str) -> Artifact | None:
     """Return the artifact that was made from exactly what would make it now; its own file is not read."""
     weights = known_weights(variant)
-    if weights is None and variant.weights not in (Weighting.RANDOM, Weighting.NONE):
+    if weights is None and variant.weights not in _WITHOUT_FILE:
         return None
     return cache.find(_stem(variant, _made_by(variant, form, weights)), Artifact)
 
@@ -140,11 +143,13 @@ def _require(variant: Variant, form: str) -> None:
 
 def known_weights(variant: Variant) -> Weights | None:
     """Return the variant's weights if they are in the cache: trained before, or adopted from a file."""
+    if variant.weights in _WITHOUT_FILE:
+        return None
     return checkpoint.find(variant) if variant.weights_sha256 else train.find(variant)
 
 
 def _weights(variant: Variant, show: Show) -> Weights | None:
-    if variant.weights in (Weighting.RANDOM, Weighting.NONE):
+    if variant.weights in _WITHOUT_FILE:
         return None
     known = known_weights(variant)
     if known is None and variant.weights_sha256:
@@ -176,6 +181,8 @@ def _make(path: Path, variant: Variant, form: str, weights: Weights | None, show
 def _write(path: Path, variant: Variant, form: str, weights: Weights | None, show: Show) -> Written:
     """Let the format write the file; whatever its tools raise fails this case, not the sweep."""
     try:
+        if variant.weights == Weighting.OWN and given(variant).format == form:
+            return _write_given(path, variant, form)
         written: Written = load("formats", form).write(
             path,
             variant,
@@ -189,7 +196,26 @@ def _write(path: Path, variant: Variant, form: str, weights: Weights | None, sho
     return written
 
 
+def _write_given(path: Path, variant: Variant, form: str) -> Written:
+    """Write what somebody gave as it is, or its int8 form."""
+    card = given(variant)
+    if not cache.is_intact(card):
+        raise CaseError(f"the copy of {card.name} in the cache was damaged; run again with its file")
+    if variant.quantization is None:
+        shutil.copyfile(cache.path_of(card), path)
+        return Written()
+
+    def images() -> Iterator[NDArray[float32]]:
+        taken = _calibration(variant)
+        return taken if card.layout == "NCHW" else (one.transpose(0, 2, 3, 1) for one in taken)
+
+    written: Written = load("formats", form).quantize_given(cache.path_of(card), path, variant.quantization, images)
+    return written
+
+
 def _network(variant: Variant, weights: Weights | None, show: Show) -> nn.Module:
+    if variant.weights == Weighting.OWN:
+        return own.network(given(variant))
     network = build(variant, str(cache.path_of(weights)) if weights else "")
     return prepare(network, variant, weights, lambda: _calibration(variant), show)
 
@@ -214,11 +240,13 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
 
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
     """Name everything that shapes the file: change any of it and the file is another."""
-    modules = [module("architectures", variant.architecture), f"formats/{form}", "build", "export"]
+    network = "own" if variant.weights == Weighting.OWN else module("architectures", variant.architecture)
+    modules = [network, f"formats/{form}", "build", "export"]
     parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": form}
     if weights:
         parts["weights"] = weights.sha256
-    tools: tuple[str, ...] = load("formats", form).TOOLS
+    is_copy = own.is_file(variant.architecture) and not variant.quantization
+    tools: tuple[str, ...] = () if is_copy else load("formats", form).TOOLS
     if variant.quantization:
         modules += ["prepare", *sources(variant.dataset)] + ["course", "train"] * variant.quantization.aware
         tools += family(variant.dataset).TOOLS
@@ -227,4 +255,5 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
 
 
 def _stem(variant: Variant, made_by: dict[str, str]) -> str:
-    return f"{str(variant).replace('/', '-')}-{cache.key(made_by)}"
+    name = str(variant).replace("/", "-").replace(":", "-")  # a colon means a machine to those who copy files to one
+    return f"{name}-{cache.key(made_by)}"

@@ -12,7 +12,7 @@ from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.connections import Connection
-from edgebench.datasets import why_no_accuracy
+from edgebench.datasets import has_answers
 from edgebench.deploy import Deployed, connect, deploy, furnish
 from edgebench.errors import CaseError, RequestError
 from edgebench.export import export, named, require_todays
@@ -172,7 +172,7 @@ def _prepare(
         return None
     journal.append(Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact))
     seen = plan.look_up(case, artifact, session, records)
-    if seen.accuracy is None and not why_no_accuracy(case.variant):
+    if seen.accuracy is None and has_answers(case.variant):
         journal.append(_evaluate(case, deployed, connection, session, show))
     return Job(case=case, deployed=deployed, runs=list(seen.runs))
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench import __version__, build, catalogue, checkpoint, engine
-from edgebench.datasets import chosen_recipe, why_no_accuracy
+from edgebench.datasets import chosen_recipe, has_answers
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evaluate import made_by
 from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.export import find
 from edgebench.measurement import is_settled
+from edgebench.own import cells as own_cells
+from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
 from edgebench.quantization import Quantization, parse
 from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
@@ -27,8 +29,11 @@ from edgebench.verdict import saturates
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from edgebench.record import DataSet, Environment, Record
+    from edgebench.record import DataSet, Environment, OwnModel, Record
     from edgebench.spec import Sweep
+
+
+_WEIGHTINGS = tuple(one for one in Weighting if one != Weighting.OWN)  # that a person can ask for
 
 
 class State(StrEnum):
@@ -58,19 +63,22 @@ def check(sweep: Sweep) -> None:
     """
     if sweep.preset not in PRESETS:
         raise UnknownName("preset", sweep.preset, tuple(PRESETS))
+    own_cells.check(sweep)
     if not (wanted := list(sweep.wanted())):
         raise RequestError("the sweep asks for nothing: every list needs at least one entry")
     for cell in wanted:
         asked = engine.parse(cell.runtime)
-        for shelf, name in (("architectures", cell.model), ("runtimes", asked.name)):
-            require(shelf, name)
-        _require_tools(asked.name)
+        if not is_own(cell.model):
+            require("architectures", cell.model)
+        require("runtimes", asked.name)
+        if not is_file(cell.model):
+            _require_tools(asked.name)
         asked.options(load("runtimes", asked.name).OPTIONS)
         catalogue.family(cell.dataset)
         if cell.preprocessing:
             preset(cell.preprocessing)
-        if cell.weights not in list(Weighting) and not checkpoint.is_file(cell.weights):
-            raise UnknownName("weights", cell.weights, (*Weighting, "or a file.pth or .safetensors"))
+        if cell.weights not in _WEIGHTINGS and not checkpoint.is_file(cell.weights):
+            raise UnknownName("weights", cell.weights, (*_WEIGHTINGS, "or a file.pth or .safetensors"))
         if cell.quantization:
             parse(cell.quantization)
         if cell.threads < 1 or cell.batch < 1:
@@ -94,19 +102,23 @@ def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...
     """Complete each cell with what only the target knows: the runtime's version, and how its int8 must be made.
 
     Raises:
-        RequestError: a runtime is not installed there, or there is no such data set.
+        RequestError: a runtime is not installed there, there is no such data set, or a given model does not fit.
     """
-    cells = tuple(wanted)
+    asked = tuple(wanted)
+    given = own_cells.adopt(asked)
+    cells = tuple(own_cells.completed(asked, given))
     named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
     # Schemes in other words may mean the same: once.
-    return tuple(dict.fromkeys(_case(cell, named[cell.dataset], environment) for cell in cells))
+    return tuple(
+        dict.fromkeys(_case(cell, own_cells.card(cell, given), named[cell.dataset], environment) for cell in cells)
+    )
 
 
-def _case(cell: Wanted, dataset: DataSet, environment: Environment) -> Case:
+def _case(cell: Wanted, model: OwnModel | None, dataset: DataSet, environment: Environment) -> Case:
     runtime = _runtime(engine.parse(cell.runtime), environment)
-    quantization = _quantization(cell, runtime, environment) if cell.precision == Precision.INT8 else None
+    quantization = _quantization(cell, runtime, environment) if cell.quantization else None
     return Case(
-        variant=_variant(cell, dataset, quantization),
+        variant=_variant(cell, dataset, quantization, model),
         runtime=runtime,
         target=cell.target,
         threads=cell.threads,
@@ -153,13 +165,18 @@ def _alternatives(runtime: str, environment: Environment) -> str:
     return "".join(f", or use --runtime {name}, which is {package}" for name, package in same.items())
 
 
-def _variant(cell: Wanted, dataset: DataSet, quantization: Quantization | None) -> Variant:
+def _variant(
+    cell: Wanted, dataset: DataSet, quantization: Quantization | None, model: OwnModel | None = None
+) -> Variant:
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
-    weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))
+    if model:
+        weights, sha256, classes = str(Weighting.OWN), model.content_sha256, model.classes
+    else:
+        weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))
     if quantization and quantization.aware and weights in (Weighting.RANDOM, Weighting.NONE):
         raise RequestError(f"qat fine-tunes weights, found {weights} ones; use --weights trained, or a file")
     return Variant(
-        architecture=cell.model,
+        architecture=model.name if model else cell.model,
         width=cell.width,
         resolution=cell.resolution,
         precision=cell.precision,
@@ -197,6 +214,8 @@ def to_train(sweep: Sweep) -> tuple[Variant, ...]:
     """
     check(sweep)
     cells = list(sweep.wanted())
+    if given := next((cell.model for cell in cells if is_own(cell.model)), ""):
+        raise RequestError(f"wanted networks of the shelf to train, found {given}, which has its weights; leave it out")
     named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
     for cell in cells:
         build.check(cell.model, cell.width, cell.resolution)
@@ -221,7 +240,8 @@ def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
 
 def parent(variant: Variant) -> Variant | None:
     """Return the fp32 variant that one of fewer bits was made from."""
-    if variant.precision == Precision.FP32:
+    is_given_so = variant.weights == Weighting.OWN and variant.quantization is None  # its float form is not here
+    if variant.precision == Precision.FP32 or is_given_so:
         return None
     return replace(variant, precision=Precision.FP32, quantization=None)
 
@@ -250,7 +270,8 @@ def known(session: Session, records: Sequence[Record]) -> tuple[Known, ...]:
 
 def _known(case: Case, session: Session, records: Sequence[Record]) -> Known:
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
-    if artifact is None:  # what has been built once needs no look: torch is slow to import
+    of_shelf = case.variant.weights != Weighting.OWN
+    if artifact is None and of_shelf:  # what has been built once needs no look: torch is slow to import
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
     return look_up(case, artifact, session, records)
 
@@ -268,7 +289,7 @@ def look_up(case: Case, artifact: Artifact | None, session: Session, records: Se
     todays = made_by(case.variant)  # a corrected way to read images answers anew
     answers = (record for record in reversed(mine) if isinstance(record, Accuracy))
     accuracy = next((record for record in answers if record.made_by == todays), None)
-    is_evaluated = accuracy is not None or bool(why_no_accuracy(case.variant))
+    is_evaluated = accuracy is not None or not has_answers(case.variant)
     state = _state(case, runs, session, records) if is_evaluated else State.OPEN
     return Known(case=case, artifact=artifact, runs=runs, accuracy=accuracy, state=state)
 

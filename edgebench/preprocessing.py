@@ -33,7 +33,9 @@ _TORCHVISION = Preprocessing(
 _CAFFE = Preprocessing(
     name="caffe", first="resize", shorter_side=256, white=255.0, channels="BGR", mean=(103.939, 116.779, 123.68)
 )
-PRESETS = {one.name: one for one in (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE)}
+# For networks that normalise pixels themselves.
+_RAW = replace(_TORCHVISION, name="raw", white=255.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+PRESETS = {one.name: one for one in (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW)}
 
 
 def preset(name: str) -> Preprocessing:

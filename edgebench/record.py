@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from edgebench.quantization import Quantization
-from edgebench.spec import Case, Purpose, Runtime, Variant, Workload
+from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Workload
 
 VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
 
@@ -53,6 +53,42 @@ class DataSet:
     classes: int
     path: str
     damaged: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnModel:
+    """A model that somebody gave, as its file describes itself; kept in the cache with a copy of it.
+
+    Attributes:
+        file, sha256: of the copy, in which every axis but the batch has its size, and which holds all of its weights.
+        name: `net.onnx`, or `nets.py:build` for what a function returned.
+        format: what its copy is: `onnx` or `tflite`.
+        content_sha256: of what was given, files of external data included: the model's identity.
+        source: path of the Python file that its function is in; empty for other models.
+        layout: order of the input's axes, `NCHW` or `NHWC`; `resolution` is the side of its square.
+        dtype: of the input: `float32`, `uint8` or `int8`.
+        batch: 1 where the file takes one image at a time, 0 where it takes any number.
+        precision: what the file computes in as it is: `fp32` or `int8`.
+        macs: multiply-adds of convolutions and matrix products, for one image.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    file: str
+    sha256: str
+    name: str
+    format: str
+    content_sha256: str
+    source: str
+    layout: str
+    channels: int
+    resolution: int
+    dtype: str
+    batch: int
+    classes: int
+    precision: Precision
+    params: int
+    macs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

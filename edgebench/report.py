@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, fields, replace
-from itertools import groupby
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -19,8 +18,9 @@ from edgebench.evidence import Evidence, gather
 from edgebench.journal import JOURNAL, Journal
 from edgebench.measurement import Measurement, measure
 from edgebench.record import Reference, Run
-from edgebench.reports import Row, Table
+from edgebench.reports import Row, Table, together
 from edgebench.shelf import load as load_plugin
+from edgebench.spec import Weighting
 from edgebench.units import MIB
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read(folder: Path) -> Table:
 def row(evidence: Evidence, measurement: Measurement) -> Row:
     """Lay out one case."""
     case, artifact, accuracy = evidence.case, evidence.artifact, evidence.accuracy
-    variant, dataset = case.variant, case.variant.dataset
+    variant, dataset, why = case.variant, case.variant.dataset, why_no_accuracy(case.variant)
     reasons = [reason.text for reason in measurement.reasons]
     return Row(
         target=case.target,
@@ -108,7 +108,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         samples=measurement.samples,
         model_mib=_over(measurement.model_bytes, MIB),
         peak_mib=_over(measurement.peak_bytes, MIB),
-        **_accuracy(accuracy),
+        **_accuracy(accuracy, why),
         **_int8(artifact),
         dataset=dataset,
         preprocessing=str(recipe(variant)),
@@ -116,7 +116,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
             variant.architecture, variant.width, variant.resolution, variant.precision, dataset
         ),
         verdict=measurement.verdict.name,
-        reasons="; ".join(filter(None, [*reasons, why_no_accuracy(variant)])),
+        reasons="; ".join(filter(None, [*reasons, why])),
         rank=None,
         tied=False,
         epoch=evidence.session.environment.epoch,
@@ -131,11 +131,14 @@ def _per_cent(share: float | None) -> float | None:
     return None if share is None else share * 100
 
 
-def _accuracy(accuracy: Accuracy | None) -> dict[str, Any]:
-    """Lay out what was answered right, per cent; nothing where nothing was evaluated."""
+def _accuracy(accuracy: Accuracy | None, why: str) -> dict[str, Any]:
+    """Lay out what was answered right, per cent, and how like the parent; no shares of right ones where `why` says."""
     if accuracy is None:
         return dict.fromkeys((*_share("top1", None), *_share("top5", None), *_parent(None), "images", "sqnr_db"))
     found = appraise(accuracy)
+    if why:
+        unlike = {"agreement": _parent(found)["agreement"], "images": accuracy.images, "sqnr_db": accuracy.sqnr_db}
+        return _accuracy(None, "") | unlike
     return {
         **_share("top1", found.top1),
         **_share("top5", found.top5),
@@ -180,9 +183,8 @@ def ranked(rows: Iterable[Row]) -> Iterator[Row]:
 
     A row without an interval, or whose number is worth nothing, has no rank.
     """
-    ordered = sorted(rows, key=lambda row: (*row.group, inf if row.p50_ms is None else row.p50_ms))
-    for _, group in groupby(ordered, lambda row: row.group):
-        yield from _numbered(list(group))
+    for group in together(sorted(rows, key=lambda row: row.group)):
+        yield from _numbered(sorted(group, key=lambda row: inf if row.p50_ms is None else row.p50_ms))
 
 
 def _has_rank(row: Row) -> bool:
@@ -229,7 +231,8 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
 
 def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
     """Say what a reader of the accuracies must know of each data set, and which recipe its images went through."""
-    for name in sorted({one.case.variant.dataset for one in evidence}):
+    asked = [one for one in evidence if one.case.variant.dataset_sha256 or one.case.variant.weights != Weighting.OWN]
+    for name in sorted({one.case.variant.dataset for one in asked}):
         mine = [one for one in evidence if one.case.variant.dataset == name]
         recipes = sorted({str(recipe) for one in mine if (recipe := one.case.variant.preprocessing)})
         said = f", preprocessing {' and '.join(recipes)}" if recipes else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgebench import store
+from edgebench import own, store
 from edgebench.course import AUGMENTATIONS, OPTIMIZERS
 from edgebench.errors import RequestError, UnknownName
 from edgebench.quantization import DIGITS, parse
@@ -75,6 +75,8 @@ FIELDS_OF_BLOCKS: dict[str, tuple[str, Reader]] = {
     "dataset": ("dataset", str),
     "preprocessing": ("preprocessing", str),
     "classes": ("classes", _whole("classes")),
+    "input": ("input", str),
+    "calibration": ("calibration", str),
 }
 
 
@@ -88,12 +90,25 @@ def sweep(given: str, flags: Mapping[str, str]) -> Sweep:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {flags['model']})")
     start = _of_models(_many(str)(flags["model"])) if flags["model"] else store.sweep(given or DEFAULT)
     in_blocks, on_top = _read(FIELDS_OF_BLOCKS, flags), _read(FIELDS, flags)
-    blocks: dict[str, Any] = dict.fromkeys(in_blocks) | _read({"width": ("widths", _many(_width))}, flags)
-    models = tuple(replace(block, **blocks) for block in start.models)
+    _require_its_kind(start, flags)
+    blocks: dict[str, Any] = dict.fromkeys(in_blocks)
+    of_shelf = blocks | _read({"width": ("widths", _many(_width))}, flags)
+    models = tuple(replace(block, **(blocks if own.is_own(block.name) else of_shelf)) for block in start.models)
     asked = replace(start, **in_blocks, **on_top, models=models)
     if words := flags.get("quantization"):
         _require_int8(words, asked)
     return asked
+
+
+def _require_its_kind(start: Sweep, flags: Mapping[str, str]) -> None:
+    """Refuse what concerns only networks of the shelf where there are none, and what concerns only given models."""
+    given = [own.is_own(block.name) for block in start.models]
+    for flag in ("width", "resolution"):
+        if flags.get(flag) and given and all(given):
+            raise RequestError(f"wanted --{flag} with a network of the shelf, found only models that have theirs")
+    for flag in ("input", "calibration"):
+        if flags.get(flag) and not any(given):
+            raise RequestError(f"--{flag} is of models that are given as a file, such as --model net.onnx; found none")
 
 
 def _require_int8(words: str, asked: Sweep) -> None:
@@ -153,4 +168,5 @@ def _read(fields: Mapping[str, tuple[str, Reader]], flags: Mapping[str, str]) ->
 
 
 def _of_models(names: tuple[str, ...]) -> Sweep:
-    return Sweep(name="-".join(names), models=tuple(Model(name=name) for name in names))
+    named = re.sub(r"[^\w.-]", "_", "-".join(map(own.title, names)), flags=re.ASCII).lstrip("._-")
+    return Sweep(name=named, models=tuple(Model(name=name) for name in names))

@@ -35,6 +35,7 @@ class Weighting(StrEnum):
     TRAINED = "trained"  # on the data set, on first use, cached
     RANDOM = "random"  # seeded; times and sizes are true, an accuracy would be none
     NONE = "none"  # a network without parameters
+    OWN = "own"  # inside a model that somebody gave
 
     __repr__ = str.__repr__  # a variant that was read back has plain strings: both must give the same cache keys
 
@@ -108,6 +109,8 @@ class Variant:
         width: the multiplier alpha on every layer's channels.
         resolution: the side rho of the square input, pixels.
         classes: outputs of the network.
+        architecture: a network of the shelf, or the name of a model that somebody gave, `net.onnx`; then `weights` are
+            its `own`, `weights_sha256` is its content's and the width 1.
         weights: a `Weighting`, or the name of the file that they came from; then `weights_sha256` is that file's.
         dataset: its name, `image_folder:val` for one that somebody gave; then `dataset_sha256` is its content's and
             `dataset_classes` how many classes it has.
@@ -241,7 +244,7 @@ PRESETS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One `[[models]]` block of a sweep: an architecture, its widths, and what it overrides."""
+    """One `[[models]]` block of a sweep: an architecture or a model's file, its widths, and what it overrides."""
 
     __pydantic_config__: ClassVar = _STRICT
 
@@ -257,6 +260,8 @@ class Model:
     dataset: str | None = None
     preprocessing: str | None = None
     classes: int | None = None
+    input: str | None = None
+    calibration: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +275,8 @@ class Wanted:
         preprocessing: a preset's name; empty for the data set's own.
         classes: 0 for those of the data set, or of the file.
         runtime: its name, and the options it is told: `torch+compile`.
+        input: the shape of a given model's input, `1x3x224x224` or `name:1x3x224x224`; empty where its file says it.
+        calibration: a folder of images that a given model is calibrated on; empty for those of the data set.
     """
 
     model: str
@@ -285,6 +292,8 @@ class Wanted:
     threads: int
     batch: int
     preprocessing: str = ""
+    input: str = ""
+    calibration: str = ""
 
     def __post_init__(self) -> None:
         check_size(self.model, self.width, self.resolution, self.classes or 1)
@@ -309,6 +318,8 @@ class Sweep:
     dataset: str = "digits"
     preprocessing: str = ""
     classes: int = 0
+    input: str = ""
+    calibration: str = ""
     preset: str = "standard"
     time_limit: str = ""
 
@@ -338,6 +349,8 @@ class Sweep:
                 dataset=model.dataset or self.dataset,
                 preprocessing=model.preprocessing or self.preprocessing,
                 classes=model.classes or self.classes,
+                input=model.input or self.input,
+                calibration=model.calibration or self.calibration,
                 target=target,
                 threads=threads,
                 batch=batch,

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgebench import cache
+from edgebench import cache, own
 from edgebench.catalogue import title
 from edgebench.errors import Busy, InvalidFile, RequestError, UnknownName
 from edgebench.shelf import load
@@ -177,9 +177,16 @@ def _toml(sweep: Sweep) -> str:
         for model in sweep.models
     ]
     for block in (fields, *models):
-        if "dataset" in block:  # no result holds a machine's path; the name finds what was named before
-            block["dataset"] = title(block["dataset"])
+        # No result holds a machine's path; the name finds what was named before.
+        block |= {key: title(value) for key, value in block.items() if key == "dataset"}
+        block |= {key: own.title(value) for key, value in block.items() if key == "name"}
+        block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
     return dumps({key: value for key, value in fields.items() if value != ""} | {"models": models})
+
+
+def _named(folder: str) -> str:
+    """Return what a folder of images is called wherever it lies."""
+    return title(f"unlabelled:{folder}").partition(":")[2]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 
 from edgebench import __version__
 from edgebench.journal import JOURNAL
+from tests.test_own import NETS, write
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -98,6 +99,8 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     arguments = shlex.split(line.split("  #")[0])[1:]
     (place / "my.toml").write_text(re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0])
     draw_photos(place / "photos")
+    write(place / "net.onnx", ("batch", 3, 64, 64))
+    (place / "nets.py").write_text(NETS)
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())

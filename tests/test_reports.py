@@ -10,6 +10,8 @@ import pytest
 import edgebench
 from edgebench import report, shelf
 from edgebench.reports import Row, Table, comparison
+from edgebench.spec import Weighting
+from tests.conftest import case, variant
 from tests.test_docs import COLUMNS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -114,13 +116,30 @@ def test_a_change_that_the_images_do_not_show_is_marked_as_a_tie(
     assert comparison.CELLS["Δ top-1"](row) == cell
 
 
+def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table: Table) -> None:
+    from dataclasses import replace
+
+    shelf_s = replace(table.rows[0], p50_ms=2.0)
+    own = {"architecture": "net.onnx", "weights": "own", "dataset": "image_folder:val", "images": 22}
+    given = replace(shelf_s, p50_ms=1.0, **own)  # type: ignore[arg-type]
+    assert [row.network for row in report.ranked([shelf_s, given])] == ["net.onnx @32", shelf_s.network]
+    (sheet,) = comparison.sheets(replace(table, rows=(given, shelf_s)))
+    assert sheet.title == comparison.group_title(shelf_s)
+    assert "net.onnx @32: a given model; its answers are of image_folder:val" in sheet.notes
+    others = replace(shelf_s, weights="trained")
+    assert len(list(comparison.sheets(replace(table, rows=(given, shelf_s, others))))) == 3
+
+
 def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) -> None:
+    from dataclasses import replace
+
     from edgebench.measurement import measure
     from tests.test_appraisal import INT8
     from tests.test_audit import CARD
     from tests.test_measurement import evidence, steady
 
-    known = evidence(*steady(), artifact=CARD, accuracy=INT8)
+    trained = case(variant(weights=Weighting.TRAINED))
+    known = replace(evidence(*steady(), artifact=CARD, accuracy=INT8), case=trained)
     row = report.row(known, measure(known))
     assert (row.top5, row.parent_top1, row.only_parent, row.only_this) == (100.0, 94.5, 4, 3)
     assert (row.mcnemar_p, row.images_needed, row.integer_share) == (1.0, 32963, 97.0)

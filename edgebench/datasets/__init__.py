@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench import cache
-from edgebench.build import channels
+from edgebench.blueprint import channels
 from edgebench.catalogue import damaged, family, find
 from edgebench.errors import CaseError
 from edgebench.images import Images
@@ -67,10 +67,21 @@ def why_no_accuracy(variant: Variant) -> str:
     """Say why the variant's answers cannot be right or wrong on its data set; empty where they can."""
     if variant.weights == Weighting.RANDOM:
         return "no accuracy: the weights are random"
-    known = (variant.dataset_classes or family(variant.dataset).CLASSES) + recipe(variant).label_offset
+    if variant.weights == Weighting.OWN and not variant.dataset_sha256:
+        return "no accuracy: what its classes are is not known; name labelled images, --dataset image_folder:path"
+    labelled = variant.dataset_classes or family(variant.dataset).CLASSES
+    if not labelled:
+        return f"no accuracy: {variant.dataset} has no labels"
+    known = labelled + recipe(variant).label_offset
     if variant.classes != known:
         return f"no accuracy: the network has {variant.classes} classes, {variant.dataset} has {known}"
     return ""
+
+
+def has_answers(variant: Variant) -> bool:
+    """Tell whether running images says something: what is right, or how far int8 is from what it was made of."""
+    is_own_int8 = variant.weights == Weighting.OWN and variant.quantization is not None
+    return is_own_int8 or not why_no_accuracy(variant)
 
 
 def split(variant: Variant, name: str) -> Images:
@@ -117,7 +128,7 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
 
 def inspect(variants: Iterable[Variant], show: Show) -> None:
     """Say which images of the data sets that these will read are left out."""
-    read = [one for one in variants if one.quantization or not why_no_accuracy(one)]
+    read = [one for one in variants if one.quantization or has_answers(one)]
     for dataset, sha256 in dict.fromkeys((one.dataset, one.dataset_sha256) for one in read):
         with suppress(CaseError):  # each case that reads it fails with that
             damaged(*find(dataset, sha256), show)

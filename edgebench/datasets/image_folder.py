@@ -132,10 +132,10 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
         return parts[name]
 
     everything = [files, *([also] if also else [])]
-    return Opened(classes=len(files.classes), sha256=_fingerprint(everything), part=part, files=tuple(everything))
+    return Opened(classes=len(files.classes), sha256=fingerprint(everything), part=part, files=tuple(everything))
 
 
-def _fingerprint(everything: Sequence[Files]) -> str:
+def fingerprint(everything: Sequence[Files]) -> str:
     """Hash names, contents and labels: another folder with the same ones is the same data set."""
     digest = hashlib.sha256(os.fsencode("\n".join(everything[0].classes)))
     for files in everything:
@@ -144,7 +144,7 @@ def _fingerprint(everything: Sequence[Files]) -> str:
     return digest.hexdigest()
 
 
-def _contents(root: Path, below: str, found: Mapping[str, Stamp]) -> dict[str, str]:
+def contents(root: Path, below: str, found: Mapping[str, Stamp]) -> dict[str, str]:
     """Hash every file; one of the size and time that it had when it was hashed before is not read again."""
     folder = os.path.abspath(root / below)  # noqa: PTH100  # links keep their names, as in the catalogue
     kept = cache.folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
@@ -190,19 +190,17 @@ def _listed(root: Path, below: str) -> Files:
     """List one folder's images, in the order of their names."""
     import numpy
 
-    found = _images(root, below)
+    found = images(root, below)
     names = tuple(sorted(found))
     if len(names) < 2:
         raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name {PLACE}")
     classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names])
     labels = numpy.array([by_name[name.removeprefix(below)] for name in names], numpy.int64)
-    contents = _contents(root, below, found)
-    return Files(
-        root=root, names=names, digests=tuple(map(contents.__getitem__, names)), labels=labels, classes=classes
-    )
+    hashed = contents(root, below, found)
+    return Files(root=root, names=names, digests=tuple(map(hashed.__getitem__, names)), labels=labels, classes=classes)
 
 
-def _images(root: Path, below: str) -> dict[str, Stamp]:
+def images(root: Path, below: str) -> dict[str, Stamp]:
     """Map every image's name to its size and time."""
     found = dict[str, Stamp]()
     for folder, folders, files in os.walk(root / below, followlinks=True):

@@ -8,7 +8,8 @@ A format offers
     write(path, variant, *, network, calibration) -> Written
 
 `network()` gives the torch module and `calibration()` the images (N, 3, R, R) float32; a format that needs neither
-calls neither, so that nothing is trained for it.
+calls neither, so that nothing is trained for it. A file that somebody gave in this format is taken as it is; where its
+int8 can be made here, `quantize_given(given, path, quantization, calibration) -> Written` makes it.
 """
 
 from dataclasses import dataclass

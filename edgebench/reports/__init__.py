@@ -7,7 +7,10 @@ A report offers
 and does no I/O of its own.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from edgebench.spec import Weighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,10 @@ class Row:
 
     @property
     def group(self) -> tuple[str, ...]:
-        """What rows must share to be compared by rank: the machine as it was then, and all but the variant."""
+        """What rows must share to be compared by rank: the machine as it was then, and all but the variant.
+
+        Models that somebody gave have weights and data sets of their own.
+        """
         run = (
             self.runtime,
             self.runtime_version,
@@ -83,7 +89,31 @@ class Row:
             str(self.batch),
             self.preset,
         )
-        return (self.target, self.epoch, *run, self.weights, self.dataset)
+        return (self.target, self.epoch, *run, self.weights, "" if self.is_own else self.dataset)
+
+    @property
+    def is_own(self) -> bool:
+        """Tell a model that somebody gave from a network of the shelf."""
+        return self.weights == Weighting.OWN
+
+    @property
+    def network(self) -> str:
+        """What is measured, but for its precision; the width of a given model is nobody's choice."""
+        width = "" if self.is_own else f" {self.width:g}"
+        return f"{self.architecture}{width} @{self.resolution}"
+
+
+def together(rows: Iterable[Row]) -> list[list[Row]]:
+    """Part rows, in their order, into those that compare: given models beside the shelf's, if these are one group."""
+    ordered = list(rows)
+    places = {row.group: row.group for row in ordered}
+    for own in {row.group for row in ordered if row.is_own}:
+        beside = [group for group in places if group != own and group[:-2] == own[:-2]]
+        places[own] = beside[0] if len(beside) == 1 else own
+    groups = dict[tuple[str, ...], list[Row]]()
+    for row in ordered:
+        groups.setdefault(places[row.group], []).append(row)
+    return list(groups.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

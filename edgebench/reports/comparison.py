@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from itertools import groupby
 
 from edgebench.appraisal import SIGNIFICANT
-from edgebench.reports import Row, Table
+from edgebench.reports import Row, Table, together
 from edgebench.sheet import Sheet, escape, markdown
 from edgebench.stats import LEAST_FOR_INTERVAL
 from edgebench.units import millions, milliseconds, number
@@ -46,7 +45,7 @@ def _precision(row: Row) -> str:
 
 CELLS: dict[str, Callable[[Row], str]] = {
     "#": _rank,
-    "network": lambda row: f"{row.architecture} {row.width:g} @{row.resolution}",
+    "network": lambda row: row.network,
     "precision": _precision,
     "p50 ms": lambda row: milliseconds(row.p50_ms),
     "[95 %] or (range)": _interval,
@@ -70,23 +69,28 @@ TEXTS = frozenset({"network", "precision", "verdict"})
 def group_title(row: Row) -> str:
     """Name what the rows of a group share."""
     threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
-    weights = f"trained on {row.dataset}" if row.weights == "trained" else f"{row.dataset}, weights {row.weights}"
     runtime = " ".join(filter(None, (row.runtime, row.runtime_version, row.runtime_options)))
-    return f"{row.target} · {runtime} · {threads} · batch {row.batch} · {weights} · {row.preset}"
+    return f"{row.target} · {runtime} · {threads} · batch {row.batch} · {_weights(row)} · {row.preset}"
+
+
+def _weights(row: Row) -> str:
+    if row.is_own:
+        return "given models"
+    return f"trained on {row.dataset}" if row.weights == "trained" else f"{row.dataset}, weights {row.weights}"
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
     """Lay out the rows, which are in order: a sheet for those that compare, its epoch where a target has several."""
     epochs = {(row.target, row.epoch) for row in table.rows}
-    for _, group in groupby(table.rows, lambda row: row.group):
-        rows = list(group)
+    for rows in together(table.rows):
         is_alone = sum(target == rows[0].target for target, _ in epochs) == 1
+        title = group_title(min(rows, key=lambda row: row.is_own))
         yield Sheet(
-            title=group_title(rows[0]) + ("" if is_alone else f" · epoch {rows[0].epoch}"),
+            title=title if is_alone else f"{title} · epoch {rows[0].epoch}",
             headings=tuple(CELLS),
             rows=tuple(tuple(cell(row) for cell in CELLS.values()) for row in rows),
             texts=TEXTS,
-            notes=tuple(why(rows)),
+            notes=(*why(rows), *_given(rows)),
         )
 
 
@@ -95,9 +99,15 @@ def why(rows: list[Row]) -> Iterator[str]:
     named = defaultdict[str, list[str]](list)
     for row in rows:
         for reason in filter(None, row.reasons.split("; ")):
-            named[reason].append(f"{row.architecture} {row.width:g} @{row.resolution} {_precision(row)}")
+            named[reason].append(f"{row.network} {_precision(row)}")
     for reason, names in named.items():
         yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
+
+
+def _given(rows: list[Row]) -> Iterator[str]:
+    """Say of given models what their answers are of, where the title speaks of the shelf's."""
+    for network, dataset in dict.fromkeys((row.network, row.dataset) for row in rows if row.is_own and row.images):
+        yield f"{network}: a given model; its answers are of {dataset}"
 
 
 def render(table: Table) -> str:

@@ -36,17 +36,21 @@ class Session:
     def __init__(self, session: Any, batch: int) -> None:
         self._session = session
         self._input, self._output = session.get_inputs()[0], session.get_outputs()[0].name
+        self._takes_pixels = self._input.type == "tensor(uint8)"
         self._image = self._noise((batch, *self._input.shape[1:]))
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(self._input.name, self._image)
         self._binding.bind_output(self._output, "cpu")
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw an image in the range of normalised ones: no denormals, no zeros that a kernel could skip."""
+        """Draw an image in the range of normalised ones, or of pixels: no denormals, few zeros for a kernel to skip."""
         import numpy
         import onnxruntime
 
-        image = numpy.random.default_rng(SEED).uniform(-1, 1, shape).astype(numpy.float32)
+        noise = numpy.random.default_rng(SEED)
+        image: Any = noise.uniform(-1, 1, shape).astype(numpy.float32)
+        if self._takes_pixels:
+            image = noise.integers(0, 256, shape, numpy.uint8)
         return onnxruntime.OrtValue.ortvalue_from_numpy(image)
 
     def run(self) -> None:
@@ -57,9 +61,19 @@ class Session:
         """Run the graph on `shape` float32 inputs; return the first output, float32."""
         import numpy
 
-        images = numpy.frombuffer(data, dtype="<f4").reshape(shape)
-        (outputs,) = self._session.run([self._output], {self._input.name: images})
-        return outputs.astype("<f4").tobytes()  # type: ignore[no-any-return]
+        images = self._as_taken(numpy.frombuffer(data, dtype="<f4").reshape(shape))
+        size = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(images)
+        parts = (images[start : start + size] for start in range(0, len(images), size))
+        outputs = [self._session.run([self._output], {self._input.name: part})[0] for part in parts]
+        return numpy.concatenate(outputs).astype("<f4").tobytes()  # type: ignore[no-any-return]
+
+    def _as_taken(self, images: Any) -> Any:
+        """Put channels last, and whole levels into bytes, where the graph takes images so."""
+        import numpy
+
+        if images.shape[1:] != tuple(self._input.shape[1:]):
+            images = numpy.ascontiguousarray(images.transpose(0, 2, 3, 1))
+        return images.round().clip(0, 255).astype(numpy.uint8) if self._takes_pixels else images
 
     def facts(self) -> dict[str, str]:
         """Add nothing: there is no other provider that it could have run on."""

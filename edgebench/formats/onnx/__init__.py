@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.build import channels
+from edgebench.errors import CaseError
 from edgebench.formats import Written
 from edgebench.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.formats.onnx.noise import layer_noise
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from edgebench.formats.onnx.calibrate import Images
     from edgebench.spec import Variant
 
 SUFFIX = ".onnx"
@@ -35,6 +37,7 @@ SCHEME = Quantization()
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 OPSET = 17
+LEAST_OPSET_OF_INT8 = 13  # the first in which a weight has a scale a channel
 NOISE_BATCHES = 8  # calibration images, one each: enough to find the layer that hurts
 INPUT, OUTPUT = "images", "logits"
 
@@ -54,14 +57,38 @@ def write(
     calibration: Callable[[], Iterator[NDArray[float32]]],
 ) -> Written:
     """Write the variant's file; of an int8 one, find what stayed float and what each layer lost."""
+    shape = (channels(variant), variant.resolution, variant.resolution)
     if variant.quantization is None:
-        _export(network(), variant, path)
+        trace(network(), shape, path)
         return Written()
     with TemporaryDirectory() as scratch:
-        parent = Path(scratch) / "float.onnx"
-        _export(network(), variant, parent)
-        quantize(parent, path, variant.quantization, calibration)
-        return _inspect(parent, path, calibration())
+        trace(network(), shape, parent := Path(scratch) / "float.onnx")
+        return _int8(parent, path, variant.quantization, calibration)
+
+
+def quantize_given(given: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
+    """Write the int8 form of a float file that somebody gave; its operators are named if they are not.
+
+    Raises:
+        CaseError: its operator set has no int8, there are no images, or what they make of the network is not finite.
+    """
+    import onnx
+
+    proto = onnx.load(given)
+    opset = next(one.version for one in proto.opset_import if one.domain in ("", "ai.onnx"))
+    if opset < LEAST_OPSET_OF_INT8:
+        raise CaseError(f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset}; export it with a newer one")
+    for node in proto.graph.node:
+        node.name = node.name or node.output[0]
+    with TemporaryDirectory() as scratch:
+        onnx.save(proto, parent := Path(scratch) / "float.onnx")
+        del proto
+        return _int8(parent, path, quantization, calibration)
+
+
+def _int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
+    quantize(parent, path, quantization, calibration)
+    return _inspect(parent, path, calibration())
 
 
 def _inspect(parent: Path, path: Path, images: Iterator[NDArray[float32]]) -> Written:
@@ -72,15 +99,15 @@ def _inspect(parent: Path, path: Path, images: Iterator[NDArray[float32]]) -> Wr
     )
 
 
-def _export(network: nn.Module, variant: Variant, path: Path) -> None:
-    """Trace the network into a file.
+def trace(network: nn.Module, shape: tuple[int, int, int], path: Path) -> None:
+    """Trace a network of images, (C, R, R) each, into a file.
 
     By the older of torch's exporters: it is ten times faster, and keeps the global average pool as the one operator
     that has an integer form, where the newer one writes a mean that stays float.
     """
     import torch
 
-    images = torch.zeros(1, channels(variant), variant.resolution, variant.resolution)
+    images = torch.zeros(1, *shape)
     _write_norms_as_operators(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -28,6 +28,16 @@ MOVES_DATA = {
     "Unsqueeze",
 }
 _INTEGER = {"ConvInteger", "MatMulInteger", "QGemm"}
+_WEIGHT = {  # which input of an operator that multiplies is its weights
+    "Conv": 1,
+    "ConvInteger": 1,
+    "Gemm": 1,
+    "MatMul": 1,
+    "MatMulInteger": 1,
+    "QGemm": 3,
+    "QLinearConv": 3,
+    "QLinearMatMul": 3,
+}
 _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # what onnxruntime's optimiser appends to names
 
 
@@ -75,14 +85,14 @@ def multiply_adds(path: Path) -> Iterator[tuple[str, int]]:
     for one in (*graph.value_info, *graph.output):
         shapes[one.name] = tuple(size.dim_value or 1 for size in one.type.tensor_type.shape.dim)
     for node in graph.node:
-        if node.op_type in ("Conv", "Gemm", "MatMul"):
+        if node.op_type in _WEIGHT:
             yield node.name, _multiply_adds(node, shapes)
 
 
 def _multiply_adds(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
     """Multiply the output's elements by the products that each is the sum of."""
-    weight, output = shapes[node.input[1]], shapes[node.output[0]]
-    return prod(output) * (prod(weight[1:]) if node.op_type == "Conv" else prod(weight[-2:]) // output[-1])
+    weight, output = shapes[node.input[_WEIGHT[node.op_type]]], shapes[node.output[0]]
+    return prod(output) * (prod(weight[1:]) if "Conv" in node.op_type else prod(weight[-2:]) // output[-1])
 
 
 def layer_name(node: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench.build import channels
+from edgebench.blueprint import channels
 from edgebench.formats import Written
 from edgebench.formats.tflite.convert import convert
 from edgebench.formats.tflite.inspect import float_nodes, integer_share

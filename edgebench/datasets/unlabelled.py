@@ -1,0 +1,49 @@
+"""A folder of images without labels: they calibrate an int8 file, and show how far it is from its float parent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.datasets.image_folder import AUGMENTATION, PREPROCESSING, TOOLS, Files, contents, fingerprint, images
+from edgebench.errors import CaseError, RequestError
+from edgebench.images import Opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE", "TOOLS", "open"]
+
+CLASSES = 0
+SOURCE = "given"
+PLACE = "a folder of images"
+NOTE = "images without labels: int8 was calibrated on them, and compared with its float parent on the same ones."
+
+
+def open(place: Path | None) -> Opened:
+    """Find every image; nothing is decoded.
+
+    Raises:
+        RequestError: this is no folder, or there are no images in it.
+    """
+    import numpy
+
+    assert place is not None
+    if not place.is_dir():
+        raise RequestError(f"{place} is no folder; wanted {PLACE}")
+    if not (found := images(place, "")):
+        raise RequestError(f"wanted images in {place}, found none; name {PLACE}")
+    names, hashed = tuple(sorted(found)), contents(place, "", found)
+    files = Files(
+        root=place,
+        names=names,
+        digests=tuple(hashed[name] for name in names),
+        labels=numpy.zeros(len(names), numpy.int64),
+        classes=(),
+    )
+
+    def part(name: str) -> Files:
+        if name == "train":
+            raise CaseError(f"{place.name} has no labels to train on; name an image_folder")
+        return files
+
+    return Opened(classes=0, sha256=fingerprint([files]), part=part, files=(files,))

@@ -1,0 +1,125 @@
+"""A model that somebody gives, `net.onnx`, `net.tflite` or `nets.py:build` -> a card in the cache, once it fits.
+
+What fits has one input, images (N, C, S, S) or (N, S, S, C) of 1 or 3 channels, and one output, class scores (N, K).
+Nothing in a file is executed but its own graph; of `nets.py` the function that is named.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from edgebench import cache
+from edgebench.errors import CaseError, RequestError
+from edgebench.own import module, onnx, shape, tflite
+from edgebench.record import OwnModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MOST_BYTES = 2 * 2**30  # what a protobuf or a flatbuffer can hold
+_READERS = {".onnx": onnx, ".tflite": tflite}
+_PYTHON = ".py"
+
+
+def is_own(name: str) -> bool:
+    """Tell a model's file from a network of the shelf by its name alone."""
+    return Path(_split(name)[0]).suffix in (*_READERS, _PYTHON)
+
+
+def is_file(name: str) -> bool:
+    """Tell a model that is a file already, which needs no tools to write one."""
+    return Path(name).suffix in _READERS
+
+
+def title(name: str) -> str:
+    """Return what a model is called wherever it lies: `net.onnx` for `nets/net.onnx`."""
+    return Path(name).name if is_own(name) else name
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Part a Python file and the function in it; a colon elsewhere is part of a path."""
+    file, colon, function = name.rpartition(":")
+    return (file, function) if colon and file.endswith(_PYTHON) else (name, "")
+
+
+def adopt(name: str, asked: str) -> OwnModel:
+    """Keep a model in the cache by its content; `asked` is what was said of its input.
+
+    Raises:
+        RequestError: there is none, or it is not whole, or not one that can be measured; with what to do.
+    """
+    file, function = _split(name)
+    path = Path(file)
+    if not path.exists():
+        return _by_name(name, asked)
+    _require_file(path)
+    if path.suffix != _PYTHON:
+        return _kept(path, title(name), asked)
+    if not function:
+        raise RequestError(f"wanted {file}:function, one that returns an nn.Module; found {name}")
+    with TemporaryDirectory() as scratch:
+        module.trace(path, function, asked, traced := Path(scratch) / "traced.onnx")
+        return _kept(traced, title(name), "", source=os.path.abspath(path))  # noqa: PTH100  # links keep their names
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise RequestError(f"{path} is no file; wanted one such as net.onnx, net.tflite or nets.py:function")
+    if not (size := path.stat().st_size):
+        raise RequestError(f"{path} is empty; write it again")
+    if size > MOST_BYTES:
+        raise RequestError(f"{path} has {size} bytes, wanted at most {MOST_BYTES} (2 GiB)")
+    if not str(path).isprintable():
+        raise RequestError(f"wanted a model's name in characters that can be shown, found {str(path)!r}; rename it")
+
+
+def _kept(path: Path, name: str, asked: str, *, source: str = "") -> OwnModel:
+    """Read what was given, unless this very content was read before."""
+    reader = _READERS[path.suffix]
+    try:
+        content = reader.content(path, MOST_BYTES)
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
+    key = cache.key({"name": name, "asked": asked, "from": source, "source": cache.source("own", "formats/onnx")})
+    stem = f"{title(name).replace(':', '-')}-{content[:16]}-{key}"
+    card = cache.once(
+        stem,
+        path.suffix,
+        OwnModel,
+        lambda place: reader.read(path, place, name=name, asked=asked, content=content, source=source),
+    )
+    cache.put(stem, card)  # the one given last is the one that its name finds
+    return card
+
+
+def _by_name(name: str, asked: str) -> OwnModel:
+    """Find what was given before by the name that results have for it."""
+    known = [card for card in cache.cards(OwnModel) if card.name == name]
+    if not known:
+        raise RequestError(f"nothing is at {_split(name)[0]}; wanted a model's file, or the name of one given before")
+    fitting = [card for card in known if not asked or shape.parse(asked)[1][1:] == _dimensions(card)]
+    if not fitting:
+        found = shape.said((0, *_dimensions(known[-1])))
+        raise RequestError(f"wanted --input {asked} of {name}, which was last given with {found}; name its path")
+    return fitting[-1]
+
+
+def _dimensions(card: OwnModel) -> shape.Dimensions:
+    sides = (card.resolution, card.resolution)
+    return (card.channels, *sides) if card.layout == "NCHW" else (*sides, card.channels)
+
+
+def network(card: OwnModel) -> nn.Module:
+    """Return the network of a Python file's function, for formats that need one.
+
+    Raises:
+        CaseError: the file is no longer there, or its function no longer returns a network.
+    """
+    try:
+        return module.network(Path(card.source), _split(card.name)[1])
+    except (OSError, RequestError) as error:
+        said = str(error).replace(card.source, card.name)  # a record may hold this
+        raise CaseError(f"{card.name} changed since it was named: {said}; run again with its file") from error

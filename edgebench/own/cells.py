@@ -1,0 +1,144 @@
+"""The cells of a sweep that ask for models somebody gave -> the same, completed by what each model is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgebench import own
+from edgebench.catalogue import family
+from edgebench.engine import parse as parse_engine
+from edgebench.errors import RequestError
+from edgebench.quantization import parse
+from edgebench.record import OwnModel
+from edgebench.shelf import load
+from edgebench.spec import Precision, Weighting
+
+if TYPE_CHECKING:
+    from edgebench.spec import Sweep, Wanted
+
+NO_DATA_SET = "null"
+REBUILT = ("null", "torch")  # files without a graph: a target builds their networks again, from its own shelf
+RAW = "raw"  # what a network that takes 8-bit pixels is given
+
+Given = Mapping[tuple[str, str], OwnModel]  # by what a cell calls a model and its input
+
+
+def check(sweep: Sweep) -> None:
+    """Refuse sizes for a model that has its own.
+
+    Raises:
+        RequestError: the first block that has them.
+    """
+    for block in sweep.models:
+        if own.is_own(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
+            raise RequestError(f"{block.name} has its own width and resolution; leave them out")
+
+
+def adopt(cells: Iterable[Wanted]) -> Given:
+    """Keep every given model that the cells name in the cache.
+
+    Raises:
+        RequestError: one of them cannot be measured.
+    """
+    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if own.is_own(cell.model))
+    given = {(name, asked): own.adopt(name, asked) for name, asked in keys}
+    contents = dict[str, str]()
+    for model in given.values():
+        if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
+            raise RequestError(f"wanted models of different names, found two called {model.name}; rename one")
+    return given
+
+
+def card(cell: Wanted, given: Given) -> OwnModel | None:
+    """Return a cell's model; None for a network of the shelf."""
+    return given.get((cell.model, cell.input))
+
+
+def completed(cells: Iterable[Wanted], given: Given) -> Iterator[Wanted]:
+    """Give each cell its model's sizes; leave out what a model cannot be, as long as something is left of it.
+
+    Raises:
+        RequestError: nothing is left of one, or int8 has no images to calibrate with.
+    """
+    left_out, answered = dict[str, str](), set[str]()
+    for cell in cells:
+        model = card(cell, given)
+        if model and (why := _why_not(cell, model)):
+            left_out.setdefault(cell.model, why)
+            continue
+        answered.add(cell.model)
+        yield _completed(cell, model) if model else cell
+    for name, why in left_out.items():
+        if name not in answered:
+            raise RequestError(why)
+
+
+def _why_not(cell: Wanted, model: OwnModel) -> str:
+    """Say why a cell cannot be answered with its model, where another one may; empty where it can."""
+    form = load("runtimes", parse_engine(cell.runtime).name).FORMAT
+    if model.source and form in REBUILT:
+        return f"{model.name} is built by its own function, found {cell.runtime}, which builds networks of the shelf"
+    if form != model.format and not model.source:
+        return f"{model.name} is for runtimes that open {model.format}, found {cell.runtime}, which opens {form}"
+    if model.batch and cell.batch > model.batch:
+        return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
+    if cell.precision == model.precision:
+        return ""
+    if model.format != own.onnx.FORMAT or model.precision != Precision.FP32 or cell.precision != Precision.INT8:
+        return f"{model.name} is {model.precision} as it is, found --precision {cell.precision}"
+    if model.dtype != "float32":
+        return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
+    return ""
+
+
+def _completed(cell: Wanted, model: OwnModel) -> Wanted:
+    if cell.precision != model.precision:
+        _require_quantizable(cell, model)
+    return replace(
+        cell,
+        width=1.0,
+        resolution=model.resolution,
+        classes=model.classes,
+        weights=Weighting.OWN,
+        dataset=_dataset(cell, model),
+        preprocessing=_preprocessing(cell, model),
+        quantization=cell.quantization if cell.precision != model.precision else "",
+    )
+
+
+def _dataset(cell: Wanted, model: OwnModel) -> str:
+    """Name the images that concern the model: a bundled data set is not its own, whatever its classes are."""
+    is_named = bool(family(cell.dataset).PLACE)
+    if not cell.calibration:
+        return cell.dataset if is_named else NO_DATA_SET
+    if is_named:
+        raise RequestError(
+            f"{model.name}: wanted --dataset {cell.dataset}, which has images to calibrate with, or --calibration"
+            f" {cell.calibration}; found both, leave one out"
+        )
+    return f"unlabelled:{cell.calibration}"
+
+
+def _preprocessing(cell: Wanted, model: OwnModel) -> str:
+    """Give pixels as they are to a network that takes them so: a TFLite file says itself what its integers mean."""
+    if model.dtype == "float32" or model.format != own.onnx.FORMAT:
+        return cell.preprocessing
+    if cell.preprocessing not in ("", RAW):
+        raise RequestError(f"{model.name} takes pixels of {model.dtype}: wanted --preprocessing {RAW}, or none")
+    return RAW
+
+
+def _require_quantizable(cell: Wanted, model: OwnModel) -> None:
+    asked = parse(cell.quantization)
+    if asked.equalized or asked.bias_corrected or asked.aware:
+        raise RequestError(
+            f"{model.name}: equalized, bias_corrected and qat are for networks of the shelf, found {cell.quantization};"
+            " leave them out"
+        )
+    if _dataset(cell, model) == NO_DATA_SET:
+        raise RequestError(
+            f"int8 of {model.name} wants images to calibrate with: add --calibration folder or --dataset"
+            " image_folder:path; or use --precision fp32"
+        )

@@ -1,0 +1,88 @@
+"""A function in a Python file that returns an nn.Module -> the network, and its graph as an ONNX file.
+
+This is the one place where something that somebody gave is imported and run: they named it.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager, redirect_stdout
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import TYPE_CHECKING, Any
+
+from edgebench.build import SEED
+from edgebench.errors import EdgebenchError, RequestError
+from edgebench.formats.onnx import trace as trace_network
+from edgebench.own import shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+
+def trace(path: Path, function: str, asked: str, place: Path) -> None:
+    """Write the graph of the network that the function returns.
+
+    Raises:
+        RequestError: there is no such network, or it cannot be traced on images of the shape asked for.
+    """
+    name = f"{path.name}:{function}"
+    if not asked:
+        raise RequestError(f"{name} does not say what it takes; say it: --input {shape.EXAMPLE}")
+    wanted = shape.fit(name, "images", (0, 0, 0, 0), asked)
+    image = shape.image(name, wanted)
+    if image.layout != "NCHW":
+        raise RequestError(f"{name}: wanted --input of torch's order of axes, {shape.EXAMPLE}, found {asked}")
+    with _said(name, "cannot be exported"):
+        trace_network(network(path, function), (image.channels, image.resolution, image.resolution), place)
+
+
+def network(path: Path, function: str) -> nn.Module:
+    """Import the file, call the function and return its network in evaluation mode, on the same seed each time.
+
+    Raises:
+        RequestError: the file raises, has no such function, or that returns something else.
+    """
+    import torch
+
+    name = f"{path.name}:{function}"
+    torch.manual_seed(SEED)
+    with _said(name, "cannot be imported"):
+        imported = _imported(path)
+    if not callable(build := getattr(imported, function, None)):
+        named = [one for one, value in vars(imported).items() if callable(value) and not one.startswith("_")]
+        raise RequestError(f"no function {function} in {path.name} (has {', '.join(named) or 'none'})")
+    with _said(name, "cannot be called without arguments"):
+        built: Any = build()
+    if not isinstance(built, torch.nn.Module):
+        raise RequestError(f"{name}: wanted an nn.Module, found {type(built).__name__}; return the network")
+    return built.eval()
+
+
+def _imported(path: Path) -> Any:
+    """Import a file as a script's neighbours see it: what lies beside it can be imported too."""
+    found = spec_from_file_location(f"own_{path.stem}", path)
+    assert found
+    assert found.loader
+    imported = module_from_spec(found)
+    folder = str(path.parent.resolve())
+    sys.path.insert(0, folder)
+    try:
+        found.loader.exec_module(imported)
+    finally:
+        sys.path.remove(folder)
+    return imported
+
+
+@contextmanager
+def _said(name: str, what: str) -> Iterator[None]:
+    """Say in one line what their code raised; what it prints is no part of an answer."""
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except EdgebenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise RequestError(f"{name} {what}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error

@@ -1,0 +1,384 @@
+"""Models that somebody gives: what is read of them, what they cost, and every way in which they do not fit."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from edgebench import cache, own, plan, request
+from edgebench.errors import RequestError
+from edgebench.spec import Case
+from tests.conftest import environment, variant
+
+pytestmark = pytest.mark.slow
+
+NETS = """
+import sys
+import torch
+from torch import nn
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, groups=4), nn.ReLU())
+        self.head = nn.Linear(16, 7)
+
+    def forward(self, images):
+        features = self.features(images).mean((2, 3))
+        return self.head(features.view(features.size(0), -1))
+
+def small():
+    print("built")
+    return Small()
+
+def number():
+    return 7
+
+def broken():
+    raise ValueError("no such thing")
+
+def leaves():
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+def nets(place: Path) -> Path:
+    (place / "nets.py").write_text(NETS)
+    return place / "nets.py"
+
+
+def write(
+    path: Path,
+    shape: tuple[int | str, ...] = ("n", 3, 8, 8),
+    *,
+    change: Callable[[Any], None] = lambda proto: None,
+    dtype: str = "FLOAT",
+    operator: str = "Relu",
+    domain: str = "",
+) -> Path:
+    """A file of one operator between an image and its flattened dense layer; NHWC where the shape is."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = TensorProto.DataType.Value(dtype)
+    count = int(numpy.prod([size for size in shape[1:] if isinstance(size, int)]))
+    weights = numpy.random.default_rng(0).normal(size=(count, 5)).astype(numpy.float32)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node(operator, ["cast"], ["active"], domain=domain),
+        helper.make_node("Flatten", ["active"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "weights", "bias"], ["scores"]),
+    ]
+    if dtype == "FLOAT":
+        nodes[:2] = [helper.make_node(operator, ["image"], ["active"], domain=domain)]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", kind, shape)],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 5])],
+        [
+            numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(numpy.zeros(5, numpy.float32), "bias"),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    change(proto)
+    onnx.save(proto, path)
+    return path
+
+
+def second_input(proto: Any) -> None:
+    from onnx import TensorProto, helper
+
+    proto.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, ["n", 2]))
+
+
+def second_output(proto: Any) -> None:
+    from onnx import TensorProto, helper
+
+    proto.graph.output.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, ["n", 192]))
+
+
+def half(proto: Any) -> None:
+    from onnx import TensorProto
+
+    proto.graph.initializer[0].data_type = TensorProto.FLOAT16
+    proto.graph.initializer[0].raw_data = proto.graph.initializer[0].raw_data[::2]
+
+
+def outside(location: str) -> Callable[[Any], None]:
+    def change(proto: Any) -> None:
+        from onnx import TensorProto
+
+        tensor = proto.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=location)
+
+    return change
+
+
+@pytest.mark.parametrize(("name", "resolution"), [("mobilenet_v1", 64), ("lenet5", 32), ("resnet18", 64)])
+def test_a_file_costs_what_the_shelf_says_its_network_costs(place: Path, name: str, resolution: int) -> None:
+    from edgebench.blueprint import blueprint
+    from edgebench.build import build, channels
+    from edgebench.formats.onnx import trace
+
+    of = variant(name, 0.25 if name == "mobilenet_v1" else 1.0, resolution)
+    network = build(of)
+    norms = [module for module in network.modules() if type(module).__name__ == "BatchNorm2d"]
+    for norm in norms:
+        norm.bias.data.normal_()  # type: ignore[operator]  # equal ones the exporter writes once
+    trace(network, (channels(of), resolution, resolution), place / "net.onnx")
+    card, paper = own.adopt("net.onnx", ""), blueprint(name, of.width, resolution, 10)
+    # The exporter folds a batch norm's scale into the convolution before it: one value a channel is gone.
+    folded = sum(len(norm.bias) for norm in norms)  # type: ignore[arg-type,misc]
+    assert (card.macs, card.params) == (paper.macs, paper.params - folded)
+    assert (card.channels, card.resolution, card.classes, card.batch) == (channels(of), resolution, 10, 0)
+
+
+def test_the_copy_of_a_settled_file_is_the_file(place: Path) -> None:
+    card = own.adopt(str(write(place / "net.onnx")), "")
+    assert card.sha256 == card.content_sha256 == cache.sha256("net.onnx")
+    assert cache.path_of(card).read_bytes() == Path("net.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "batch", "channels"),
+    [((1, 3, 8, 8), "NCHW", 1, 3), (("n", 8, 8, 3), "NHWC", 0, 3), (("n", 1, 8, 8), "NCHW", 0, 1)],
+)
+def test_axes_are_told_apart(place: Path, shape: tuple[int | str, ...], layout: str, batch: int, channels: int) -> None:
+    card = own.adopt(str(write(place / "net.onnx", shape)), "")
+    assert (card.layout, card.batch, card.channels, card.resolution) == (layout, batch, channels, 8)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's older exporter, which others still use
+def test_open_axes_are_settled_by_what_is_asked(place: Path, nets: Path) -> None:
+    import torch
+    from torch import nn
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 6)).eval()
+    axes = {"in": {0: "n", 2: "h", 3: "w"}}
+    torch.onnx.export(
+        network, (torch.zeros(1, 3, 16, 16),), "open.onnx", dynamo=False, dynamic_axes=axes, input_names=["in"]
+    )
+    card = own.adopt("open.onnx", "in:1x3x20x20")
+    assert (card.resolution, card.macs) == (20, 18 * 18 * 4 * 27 + 24)
+    assert card.sha256 != card.content_sha256 == cache.sha256("open.onnx")
+    other = own.adopt("open.onnx", "1x3x24x24")
+    assert (other.resolution, other.content_sha256) == (24, card.content_sha256)
+    with pytest.raises(RequestError, match=r"input in is \?x3x\?x\?; say its size: --input in:1x3x224x224"):
+        own.adopt("open.onnx", "")
+
+
+def test_external_data_beside_the_file_is_part_of_what_it_is(place: Path) -> None:
+    import onnx
+
+    proto = onnx.load(write(place / "net.onnx"))
+    onnx.save(proto, "big.onnx", save_as_external_data=True, location="big.data", size_threshold=0)
+    card = own.adopt("big.onnx", "")
+    assert cache.path_of(card).stat().st_size > 4 * 192 * 5
+    data = bytearray(Path("big.data").read_bytes())
+    data[0] ^= 1
+    Path("big.data").write_bytes(data)
+    assert own.adopt("big.onnx", "").content_sha256 != card.content_sha256
+
+
+def test_a_function_s_network_is_the_same_each_time(nets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, again = (own.adopt("nets.py:small", "1x3x16x16") for _ in range(2))
+    assert first == again
+    assert (first.macs, first.params, first.classes) == (
+        7 * 7 * 8 * 27 + 5 * 5 * 16 * 18 + 16 * 7,
+        8 * 27 + 8 + 16 * 18 + 16 + 16 * 7 + 7,
+        7,
+    )
+    assert capsys.readouterr().out == ""
+    assert type(own.network(first)).__name__ == "Small"
+    nets.write_text(NETS.replace("def small", "def tiny"))
+    with pytest.raises(Exception, match=r"nets.py:small changed since it was named: no function small in nets.py"):
+        own.network(first)
+
+
+def test_the_name_finds_what_was_given_before(place: Path) -> None:
+    (place / "far").mkdir()
+    card = own.adopt(str(write(place / "far" / "mine.onnx")), "")
+    assert own.adopt("mine.onnx", "") == own.adopt("mine.onnx", "1x3x8x8") == card
+    with pytest.raises(RequestError, match=r"which was last given with \?x3x8x8; name its path"):
+        own.adopt("mine.onnx", "1x3x9x9")
+
+
+def bad(place: Path) -> dict[str, tuple[str, str]]:
+    """Everything that is no model, what is said of its input, and how it is refused."""
+    from PIL import Image
+
+    write(place / "good.onnx")
+    (place / "cut.onnx").write_bytes((place / "good.onnx").read_bytes()[:-400])
+    Image.new("RGB", (8, 8)).save(place / "picture.png")
+    (place / "picture.png").rename(place / "picture.onnx")
+    (place / "net.tflite").write_bytes((place / "good.onnx").read_bytes())
+    (place / "empty.onnx").touch()
+    (place / "folder.onnx").mkdir()
+    (place.parent / "weights.bin").write_bytes(bytes(4 * 192 * 5))
+    (place / "link.bin").symlink_to(place.parent / "weights.bin")
+    write(place / "none.onnx", (3, 8, 8))
+    write(place / "two.onnx", change=second_input)
+    write(place / "outputs.onnx", change=second_output)
+    write(place / "text.onnx", dtype="STRING")
+    write(place / "half.onnx", change=half)
+    write(place / "unknown.onnx", operator="Frobnicate")
+    write(place / "custom.onnx", operator="Frobnicate", domain="my.company")
+    write(place / "absolute.onnx", change=outside(str(place.parent / "weights.bin")))
+    write(place / "up.onnx", change=outside("../weights.bin"))
+    write(place / "link.onnx", change=outside("link.bin"))
+    write(place / "gone.onnx", change=outside("nowhere.bin"))
+    write(place / "oblong.onnx", ("n", 3, 8, 9))
+    write(place / "four.onnx", ("n", 4, 8, 8))
+    write(place / "batch.onnx", (4, 3, 8, 8))
+    (place / "raises.py").write_text("raise RuntimeError('at once')\n")
+    return {
+        "cut.onnx": ("", "cut.onnx is no whole ONNX file: "),
+        "picture.onnx": ("", "picture.onnx is no whole ONNX file: "),
+        "net.tflite": ("", "net.tflite is no TFLite file: it does not begin as one"),
+        "empty.onnx": ("", "empty.onnx is empty"),
+        "folder.onnx": ("", "folder.onnx is no file"),
+        "nowhere.onnx": ("", "nothing is at nowhere.onnx; wanted a model's file"),
+        "none.onnx": ("", "none.onnx: wanted images with a batch axis"),
+        "two.onnx": ("", "two.onnx: wanted one input, of images; found 2: image, more"),
+        "outputs.onnx": ("", "outputs.onnx: wanted one output, of class scores; found 2: scores, flat"),
+        "text.onnx": ("", "wanted images as float32 or uint8, found input image of string"),
+        "half.onnx": ("", "wanted weights in float32 or 8 bits, found weights in float16"),
+        "unknown.onnx": ("", "Frobnicate"),
+        "custom.onnx": ("", "custom.onnx: operator Frobnicate of my.company is a custom one"),
+        "absolute.onnx": ("", "absolute.onnx: weights weights lie outside of its folder"),
+        "up.onnx": ("", "lie outside of its folder, in ../weights.bin; move them"),
+        "link.onnx": ("", "lie outside of its folder, in link.bin; move them"),
+        "gone.onnx": ("", "are in nowhere.bin, which is not there"),
+        "oblong.onnx": ("", "wanted square images of 1 or 3 channels"),
+        "four.onnx": ("", "wanted square images of 1 or 3 channels"),
+        "batch.onnx": ("", "wanted a batch axis that is open or 1, found 4"),
+        "good.onnx": ("1x3x9x9", "wanted --input 1x3x9x9, found input image of ?x3x8x8; correct one of them"),
+        "./good.onnx": ("other:1x3x8x8", "wanted --input other:1x3x8x8, found input image of ?x3x8x8"),
+        "../work/good.onnx": ("2x3x8x8", "wanted an --input of one image, found 2x3x8x8; --batch says how many"),
+        ".//good.onnx": ("3 by 8", "wanted --input such as 1x3x224x224 or name:1x3x224x224, found '3 by 8'"),
+        "nets.py": ("", "wanted nets.py:function, one that returns an nn.Module; found nets.py"),
+        "nets.py:small": ("", "nets.py:small does not say what it takes; say it: --input 1x3x224x224"),
+        "nets.py:big": ("1x3x8x8", "no function big in nets.py (has Small, small, number, broken, leaves)"),
+        "nets.py:number": ("1x3x8x8", "nets.py:number: wanted an nn.Module, found int; return the network"),
+        "nets.py:broken": ("1x3x8x8", "ValueError: no such thing"),
+        "nets.py:leaves": ("1x3x8x8", "SystemExit: 3"),
+        "raises.py:net": ("1x3x8x8", "raises.py:net cannot be imported: RuntimeError: at once"),
+        "./nets.py:small": ("1x3x2x2", "nets.py:small cannot be exported: RuntimeError: "),
+    }
+
+
+def test_what_does_not_fit_is_refused_in_one_line(place: Path, nets: Path) -> None:
+    for name, (asked, message) in bad(place).items():
+        with pytest.raises(RequestError) as caught:
+            own.adopt(name, asked)
+        assert message in str(caught.value), name
+
+
+def test_a_file_that_is_too_large_is_not_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "MOST_BYTES", 100)
+    with pytest.raises(RequestError, match=r"bytes, wanted at most 100 \(2 GiB\)"):
+        own.adopt(str(write(place / "net.onnx")), "")
+
+
+def cells(place: Path, **flags: str) -> list[Case]:
+    names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
+    asked = request.sweep("", dict.fromkeys(names, "") | flags)
+    plan.check(asked)
+    return list(plan.cases(asked.wanted(), environment()))
+
+
+def test_a_model_s_sizes_are_its_own_and_its_content_is_its_identity(place: Path) -> None:
+    write(place / "net.onnx")
+    first, shelf = cells(place, model="net.onnx,mobilenet_v1", width="0.25", resolution="32,64", precision="fp32")[::2]
+    assert (shelf.variant.architecture, shelf.variant.width) == ("mobilenet_v1", 0.25)
+    assert str(first.variant) == "net.onnx-1@8/fp32"
+    assert (first.variant.weights, first.variant.classes, first.variant.dataset) == ("own", 5, "null")
+    write(place / "net.onnx", operator="Sigmoid")
+    (second,) = cells(place, model="net.onnx", precision="fp32")
+    assert second.variant.weights_sha256 != first.variant.weights_sha256
+
+
+def photos(place: Path, count: int = 8) -> str:
+    from PIL import Image
+
+    (place / "photos").mkdir()
+    random = numpy.random.default_rng(0)
+    for number in range(count):
+        Image.fromarray(random.integers(0, 256, (20, 30, 3), numpy.uint8)).save(place / "photos" / f"{number}.png")
+    return "photos"
+
+
+def test_int8_is_calibrated_on_the_folder_that_is_named(place: Path) -> None:
+    write(place / "net.onnx")
+    (case,) = cells(place, model="net.onnx", precision="int8", calibration=photos(place))
+    assert (case.variant.dataset, str(case.variant.quantization)) == ("unlabelled:photos", "per_channel")
+
+
+def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
+    write(place / "net.onnx")
+    write(place / "one.onnx", (1, 3, 8, 8))
+    write(place / "pixels.onnx", dtype="UINT8")
+    (place / "nothing").mkdir()
+    (place / "other").mkdir()
+    write(place / "other" / "net.onnx", operator="Sigmoid")
+    folder, net = photos(place), {"model": "net.onnx"}
+    return [
+        (net | {"width": "0.5"}, "wanted --width with a network of the shelf"),
+        (net | {"resolution": "64"}, "wanted --resolution with a network of the shelf"),
+        ({"model": "mobilenet_v1", "input": "1x3x8x8"}, "--input is of models that are given as a file"),
+        ({"model": "mobilenet_v1", "calibration": folder}, "--calibration is of models that are given as a file"),
+        ({"model": "mobilenet_v1", "weights": "own"}, "no weights 'own' (has trained, random, none"),
+        (net, "int8 of net.onnx wants images to calibrate with: add --calibration folder"),
+        (net | {"calibration": "nothing"}, "wanted images in"),
+        (net | {"calibration": "nowhere"}, "nothing is at nowhere; wanted a folder of images"),
+        (net | {"calibration": folder, "quantization": "qat"}, "are for networks of the shelf, found qat"),
+        (net | {"calibration": folder, "dataset": f"image_folder:{folder}"}, "found both, leave one out"),
+        (net | {"precision": "fp32", "runtime": "null"}, "net.onnx is for runtimes that open onnx, found null"),
+        (net | {"precision": "fp16"}, "net.onnx is fp32 as it is, found --precision fp16"),
+        (
+            {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "null"},
+            "nets.py:small is built by its own function, found null, which builds networks of the shelf",
+        ),
+        ({"model": "one.onnx", "precision": "fp32", "batch": "2"}, "one.onnx takes one image at a time, found --batch"),
+        ({"model": "pixels.onnx", "precision": "int8"}, "takes uint8 images and is not quantized here"),
+        (
+            {"model": "pixels.onnx", "precision": "fp32", "preprocessing": "tf"},
+            "pixels.onnx takes pixels of uint8: wanted --preprocessing raw",
+        ),
+        ({"model": "net.onnx,other/net.onnx", "precision": "fp32"}, "found two called net.onnx; rename one"),
+    ]
+
+
+def test_what_cannot_be_asked_of_a_model_is_refused_in_one_line(place: Path, nets: Path) -> None:
+    for flags, message in refusals(place):
+        with pytest.raises(RequestError) as caught:
+            cells(place, **flags)
+        assert message in str(caught.value), flags
+
+
+def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) -> None:
+    from edgebench.formats.onnx import quantize_given
+    from edgebench.quantization import Quantization
+
+    images = numpy.random.default_rng(0).normal(size=(4, 1, 3, 8, 8)).astype(numpy.float32)
+    quantize_given(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
+    (case,) = cells(place, model="small.onnx")
+    assert (case.variant.precision, case.variant.quantization, plan.parent(case.variant)) == ("int8", None, None)
+    card, parent = own.adopt("small.onnx", ""), own.adopt("net.onnx", "")
+    assert (card.params, card.macs) == (parent.params, parent.macs) == (965, 960)
+
+
+def test_a_model_is_not_trained(place: Path) -> None:
+    write(place / "net.onnx")
+    names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
+    with pytest.raises(RequestError, match="wanted networks of the shelf to train, found net.onnx"):
+        plan.to_train(request.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))
