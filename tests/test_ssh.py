@@ -21,7 +21,10 @@ from tests.board import SSHD, Board, board, make_key, running
 
 FACTS = {"do": "facts", "runtimes": ["null"]}
 MISSING = [name for name in (SSHD, "ssh", "ssh-keygen") if not shutil.which(name)]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)} (openssh-server)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)} (openssh-server)"),
+]
 
 
 @pytest.fixture
