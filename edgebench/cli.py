@@ -162,6 +162,19 @@ def evaluate(
     screen.show_sheets(audit.sheets(card, accuracy), form)
 
 
+@app.command()
+def published(
+    kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; else all.")] = "",
+    model: Annotated[str, typer.Option(help="One network.")] = "",
+    target: Annotated[str, typer.Option(help="One board: rpi4, rpi5, ...; only latencies have one.")] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+) -> None:
+    """List published accuracies, latencies on Raspberry Pis and costs of quantization, each with its source."""
+    from edgebench import citation, screen
+
+    screen.show_sheets(citation.sheets(kind, model, target), format)
+
+
 def main() -> None:
     """Run the command line; what edgebench raises on purpose is one line on standard error."""
     try:

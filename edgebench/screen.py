@@ -32,6 +32,8 @@ _WRITERS = {"md": markdown, "csv": as_csv, "json": as_json}
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
 _DISPENSABLE = (
+    "note",
+    "board",
     "file",
     "how",
     "load ms",
