@@ -9,14 +9,15 @@ import typer
 from edgebench import __version__
 from edgebench.errors import EdgebenchError
 
-SOME_FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+SOME_FAILED, NOTHING, REFUSED, INTERRUPTED = 1, 1, 2, 130
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Measure vision networks on the machines they are meant for: latency, memory, accuracy, int8 against float.",
-    epilog="Exit codes: 0 answered, 1 some case failed (see its row), 2 the request cannot be met, 130 interrupted.",
+    epilog="Exit codes: 0 answered, 1 some case failed (see its row), nothing keeps the limits or lint found something,"
+    " 2 the request cannot be met, 130 interrupted.",
 )
 
 
@@ -160,6 +161,39 @@ def evaluate(
     with screen.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
     screen.show_sheets(audit.sheets(card, accuracy), form)
+
+
+@app.command()
+def choose(
+    context: typer.Context,
+    results: Annotated[Path | None, typer.Argument(help="A results folder, such as results/default.")] = None,
+    published: Annotated[str, typer.Option(help="Instead of a folder: the published rows of a board, rpi4.")] = "",
+    target: Annotated[str, typer.Option(help="Rows of this machine only.")] = "",
+    precision: Annotated[str, typer.Option(help="Rows of this precision only: fp32, int8.")] = "",
+    dataset: Annotated[str, typer.Option(help="Rows of this data set only.")] = "",
+    accuracy: Annotated[str, typer.Option(help="measured, or published: ImageNet's of the same network.")] = "measured",
+    objective: Annotated[
+        str, typer.Option(help="latency, p90, peak, file, macs (the least) or top1, top5, agreement (the most).")
+    ] = "top1",
+    max_latency: Annotated[str, typer.Option(help="Bound of p50: 20ms.")] = "",
+    max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
+    max_peak: Annotated[str, typer.Option(help="Bound of peak memory: 64MiB.")] = "",
+    max_file: Annotated[str, typer.Option(help="Bound of the file: 5MiB.")] = "",
+    max_macs: Annotated[str, typer.Option(help="Bound of multiply-adds: 300M.")] = "",
+    min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
+    min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
+    min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
+    from edgebench import choice, screen
+
+    answer = choice.answer(results, published, choice.asked(context.params))
+    if json:
+        screen.show_json(answer)
+    else:
+        screen.show_sheets([choice.sheet(answer)], "table")
+    raise typer.Exit(0 if answer.choice.chosen else NOTHING)
 
 
 @app.command()

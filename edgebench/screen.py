@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
+    from edgebench.choice import Answer
     from edgebench.forecast import Forecast
     from edgebench.progress import Show
     from edgebench.record import Weights
@@ -118,9 +119,9 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(table: Table) -> None:
-    """Print the table as one JSON object: `title`, `rows` with the columns of comparison.csv, `notes`."""
-    print(dumps(asdict(table), ensure_ascii=False))
+def show_json(answer: Table | Answer) -> None:
+    """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
+    print(dumps(asdict(answer), ensure_ascii=False))
 
 
 def _console() -> Console:
@@ -172,7 +173,7 @@ def require_form(form: str) -> None:
 
 
 def _print(sheet: Sheet, console: Console) -> None:
-    console.print(f"\n[bold]{sheet.title}[/bold]", soft_wrap=True)
+    console.print(f"\n{sheet.title}", markup=False, style="bold", soft_wrap=True)
     console.print(_fitting(sheet, console))
     for note in sheet.notes:
         console.print(f"  {note}", markup=False, style="dim")
