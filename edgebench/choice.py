@@ -11,6 +11,7 @@ from edgebench.catalogue import family
 from edgebench.choose import Candidate, Choice, Figure, Limit, Price, Quantity, choose
 from edgebench.citation import runtime, targets, title
 from edgebench.errors import RequestError, UnknownName
+from edgebench.reports import WORTHLESS
 from edgebench.sheet import Sheet
 from edgebench.units import MIB, milliseconds, number, parse_count, parse_latency, parse_share, parse_size
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
-WORTHLESS = ("INVALID", "FAILED")
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
 TEXTS = frozenset({"", "configuration", "accuracy"})
 # A flag, the quantity that it bounds, and how its text becomes the unit of `Quantity`.
@@ -147,8 +147,8 @@ def _require_one_dataset(rows: Sequence[Row], asked: Asked) -> None:
 
 def _parts(row: Row) -> tuple[str, ...]:
     return (
-        f"{row.architecture} {row.width:g} @{row.resolution}",
-        f"{row.precision} {row.quantization}".rstrip(),
+        row.network,
+        row.scheme,
         row.target,
         f"{row.runtime} {row.runtime_version} {row.runtime_options}".rstrip(),
         row.runtime_packages,

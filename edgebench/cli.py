@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edgebench import __version__
-from edgebench.errors import EdgebenchError
+from edgebench.errors import EdgebenchError, RequestError
 
 SOME_FAILED, NOTHING, REFUSED, INTERRUPTED = 1, 1, 2, 130
 
@@ -194,6 +194,22 @@ def choose(
     else:
         screen.show_sheets([choice.sheet(answer)], "table")
     raise typer.Exit(0 if answer.choice.chosen else NOTHING)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="A results folder, A.")],
+    after: Annotated[Path | None, typer.Argument(help="Another, B.")] = None,
+    published: Annotated[bool, typer.Option("--published", help="Instead of B: the nearest published rows.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Compare two results folders case by case, or one with the published rows; say what differs around them."""
+    from edgebench import contrast, screen
+
+    if (after is None) != published:
+        raise RequestError("wanted a second results folder, or --published; found neither or both")
+    found = contrast.contrast(before, after) if after else contrast.beside_published(before)
+    screen.show_json(found) if json else screen.show_sheets(contrast.sheets(found), "table")
 
 
 @app.command()

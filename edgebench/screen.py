@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
 
     from edgebench.choice import Answer
+    from edgebench.contrast import Citations, Contrast
     from edgebench.forecast import Forecast
     from edgebench.progress import Show
     from edgebench.record import Weights
@@ -119,7 +120,7 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(answer: Table | Answer) -> None:
+def show_json(answer: Table | Answer | Contrast | Citations) -> None:
     """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
     print(dumps(asdict(answer), ensure_ascii=False))
 

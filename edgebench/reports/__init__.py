@@ -7,7 +7,17 @@ A report offers
 and does no I/O of its own.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgebench.stats import LEAST_FOR_INTERVAL, Ratio, ratio_of_medians
+
+if TYPE_CHECKING:
+    from edgebench.stats import Spread
+
+WORTHLESS = ("INVALID", "FAILED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,30 @@ class Row:
             self.preset,
         )
         return (self.target, self.epoch, *run, self.weights, self.dataset)
+
+    @property
+    def network(self) -> str:
+        """The network at its width and resolution, as every table names it."""
+        return f"{self.architecture} {self.width:g} @{self.resolution}"
+
+    @property
+    def scheme(self) -> str:
+        """The precision and, of an int8 file, how it was made."""
+        return f"{self.precision} {self.quantization}".rstrip()
+
+    @property
+    def spread(self) -> Spread | None:
+        """p50 between the ends of its 95 % interval, ms; None without an interval, or where it is worth nothing."""
+        if self.processes < LEAST_FOR_INTERVAL or self.verdict in WORTHLESS:
+            return None
+        if not self.p50_ms or not self.p50_low_ms or not self.p50_high_ms:
+            return None
+        return self.p50_low_ms, self.p50_ms, self.p50_high_ms
+
+
+def ratio(over: Row, under: Row) -> Ratio | None:
+    """Return how many times as long one row takes as another; None where either has no interval to go by."""
+    return ratio_of_medians(over.spread, under.spread) if over.spread and under.spread else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
