@@ -255,9 +255,8 @@ def _cited(row: Latency, *, own: bool) -> dict[Quantity, Figure]:
 
 def _cited_parts(row: Latency) -> tuple[str, ...]:
     clock = f"{row.clock_mhz} MHz" if row.clock_mhz else "clock not stated"
-    bits = row.note if row.note[:2].isdigit() else ""  # of the operating system
     where = row.source.partition(",")[0]
-    return title(row), row.precision, runtime(row), _threads(row.threads), clock, bits.partition(";")[0], where
+    return title(row), row.precision, runtime(row), _threads(row.threads), clock, row.board, where
 
 
 def _answer(

@@ -9,7 +9,7 @@ import typer
 from edgebench import __version__
 from edgebench.errors import EdgebenchError, RequestError
 
-SOME_FAILED, NOTHING, REFUSED, INTERRUPTED = 1, 1, 2, 130
+SOME_FAILED, NOTHING, FOUND, REFUSED, INTERRUPTED = 1, 1, 1, 2, 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -210,6 +210,22 @@ def compare(
         raise RequestError("wanted a second results folder, or --published; found neither or both")
     found = contrast.contrast(before, after) if after else contrast.beside_published(before)
     screen.show_json(found) if json else screen.show_sheets(contrast.sheets(found), "table")
+
+
+@app.command()
+def lint(
+    table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
+    columns: Annotated[
+        str, typer.Option(help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours.")
+    ] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+) -> None:
+    """Look for what cannot be: a larger network that is faster, int8 slower than float, accuracies out of line."""
+    from edgebench import review, screen
+
+    found = review.review(table, columns)
+    screen.show_sheets([review.sheet(found)], format)
+    raise typer.Exit(FOUND if found.findings else 0)
 
 
 @app.command()
