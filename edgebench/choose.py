@@ -183,14 +183,18 @@ def _order(candidate: Candidate, objective: Quantity) -> tuple[tuple[float, ...]
 def _prices(
     chosen: Candidate, complete: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity
 ) -> Iterator[Price]:
-    """Find, limit by limit, the nearest candidate that is better than the chosen one and misses that limit alone."""
+    """Find, limit by limit, the nearest candidate that is better than the chosen one and misses that limit alone.
+
+    One that is better beyond both intervals goes before a tie, however near.
+    """
     found = []
     for limit in limits:
         others = [other for other in limits if other != limit]
         reach = [one for one in complete if limit.excess(one) > 0 and _keeps(one, others)]
         better = [one for one in reach if _gain(chosen, one, objective) > 0]
+        beyond = [one for one in better if not _figure(one, objective).overlaps(_figure(chosen, objective))]
         if better:
-            found.append(_price(chosen, min(better, key=limit.excess), limit, objective))
+            found.append(_price(chosen, min(beyond or better, key=limit.excess), limit, objective))
     yield from sorted(found, key=lambda price: price.more / price.limit.bound)
 
 
