@@ -25,7 +25,8 @@ class Row:
     """One case under one preset; the fields are the columns of `comparison.csv`, in order.
 
     The unit is the last word of a name: ms, mib (2**20 bytes), db; `top1*`, `top5*`, `parent_top1`, `agreement`,
-    `integer_share` and `published_top1` are per cent. None where there is no such figure; `reasons` says why.
+    `integer_share` and `published_top1` are per cent; `speedup` is how many times as long an int8 row's float twin
+    takes. None where there is no such figure; `reasons` says why.
     """
 
     target: str
@@ -51,6 +52,9 @@ class Row:
     p50_low_ms: float | None
     p50_high_ms: float | None
     p90_ms: float | None
+    speedup: float | None
+    speedup_low: float | None
+    speedup_high: float | None
     processes: int
     samples: int
     model_mib: float | None
