@@ -350,7 +350,7 @@ def _plain(value: float, quantity: Quantity) -> str:
 def _notes(answer: Answer, roles: int) -> Iterator[str]:
     choice, objective = answer.choice, answer.asked.objective
     if choice.chosen:
-        yield f"{choice.feasible} keep every limit. Best by {objective}; of equals the lowest latency."
+        yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}, of equals the fastest."
         yield from _ties(choice, objective)
         yield from (_kept(choice.chosen, limit) for limit in answer.asked.limits)
         yield from (_priced(price, objective) for price in choice.prices)
@@ -368,7 +368,7 @@ def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:
     if choice.ties:
         fastest = min(choice.ties, key=_latency)
         faster = f"; the fastest of them is {fastest.name}" if _latency(fastest) < _latency(choice.chosen) else ""
-        yield f"{len(choice.ties)} tie with it: their intervals of {objective} overlap{faster}."
+        yield f"Ties by {objective}, the intervals overlap: {len(choice.ties)}{faster}."
 
 
 def _latency(candidate: Candidate | None) -> float:
