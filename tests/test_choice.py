@@ -85,6 +85,7 @@ def test_published_accuracy_never_mixes_with_measured(row: Row, monkeypatch: pyt
     rows = [replace(row, resolution=224, precision="fp32"), replace(row, width=0.3, top1=99.9)]
     answer = of(rows, monkeypatch, accuracy="published")
     assert answer.choice.chosen and answer.choice.chosen.figures[Quantity.TOP1].value == 49.8
+    assert answer.choice.chosen.figures[Quantity.MACS].value == pytest.approx((row.macs or 0) / 1e6)
     assert set(answer.accuracies.values()) == {"published, ImageNet"}
     assert [one.name for one, _ in answer.choice.withheld] == ["mobilenet_v1 0.3 @64, int8 per_channel"]
 
