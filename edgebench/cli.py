@@ -7,16 +7,17 @@ from typing import Annotated
 import typer
 
 from edgebench import __version__
-from edgebench.errors import EdgebenchError
+from edgebench.errors import EdgebenchError, RequestError
 
-SOME_FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+SOME_FAILED, NOTHING, FOUND, REFUSED, INTERRUPTED = 1, 1, 1, 2, 130
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Measure vision networks on the machines they are meant for: latency, memory, accuracy, int8 against float.",
-    epilog="Exit codes: 0 answered, 1 some case failed (see its row), 2 the request cannot be met, 130 interrupted.",
+    epilog="Exit codes: 0 answered, 1 some case failed (see its row), nothing keeps the limits or lint found something,"
+    " 2 the request cannot be met, 130 interrupted.",
 )
 
 
@@ -164,6 +165,84 @@ def evaluate(
     with screen.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
     screen.show_sheets(audit.sheets(card, accuracy), form)
+
+
+@app.command()
+def choose(
+    context: typer.Context,
+    results: Annotated[Path | None, typer.Argument(help="A results folder, such as results/default.")] = None,
+    published: Annotated[str, typer.Option(help="Instead of a folder: the published rows of a board, rpi4.")] = "",
+    target: Annotated[str, typer.Option(help="Rows of this machine only.")] = "",
+    precision: Annotated[str, typer.Option(help="Rows of this precision only: fp32, int8.")] = "",
+    dataset: Annotated[str, typer.Option(help="Rows of this data set only.")] = "",
+    accuracy: Annotated[str, typer.Option(help="measured, or published: ImageNet's of the same network.")] = "measured",
+    objective: Annotated[
+        str, typer.Option(help="latency, p90, peak, file, macs (the least) or top1, top5, agreement (the most).")
+    ] = "top1",
+    max_latency: Annotated[str, typer.Option(help="Bound of p50: 20ms.")] = "",
+    max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
+    max_peak: Annotated[str, typer.Option(help="Bound of peak memory: 64MiB.")] = "",
+    max_file: Annotated[str, typer.Option(help="Bound of the file: 5MiB.")] = "",
+    max_macs: Annotated[str, typer.Option(help="Bound of multiply-adds: 300M.")] = "",
+    min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
+    min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
+    min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
+    from edgebench import choice, screen
+
+    answer = choice.answer(results, published, choice.asked(context.params))
+    if json:
+        screen.show_json(answer)
+    else:
+        screen.show_sheets([choice.sheet(answer)], "table")
+    raise typer.Exit(0 if answer.choice.chosen else NOTHING)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="A results folder, A.")],
+    after: Annotated[Path | None, typer.Argument(help="Another, B.")] = None,
+    published: Annotated[bool, typer.Option("--published", help="Instead of B: the nearest published rows.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Compare two results folders case by case, or one with the published rows; say what differs around them."""
+    from edgebench import contrast, screen
+
+    if (after is None) != published:
+        raise RequestError("wanted a second results folder, or --published; found neither or both")
+    found = contrast.contrast(before, after) if after else contrast.beside_published(before)
+    screen.show_json(found) if json else screen.show_sheets(contrast.sheets(found), "table")
+
+
+@app.command()
+def lint(
+    table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
+    columns: Annotated[
+        str, typer.Option(help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours.")
+    ] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+) -> None:
+    """Look for what cannot be: a larger network that is faster, int8 slower than float, accuracies out of line."""
+    from edgebench import review, screen
+
+    found = review.review(table, columns)
+    screen.show_sheets([review.sheet(found)], format)
+    raise typer.Exit(FOUND if found.findings else 0)
+
+
+@app.command()
+def published(
+    kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; else all.")] = "",
+    model: Annotated[str, typer.Option(help="One network.")] = "",
+    target: Annotated[str, typer.Option(help="One board: rpi4, rpi5, ...; only latencies have one.")] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+) -> None:
+    """List published accuracies, latencies on Raspberry Pis and costs of quantization, each with its source."""
+    from edgebench import citation, screen
+
+    screen.show_sheets(citation.sheets(kind, model, target), format)
 
 
 def main() -> None:

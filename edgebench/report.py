@@ -18,9 +18,9 @@ from edgebench.evidence import Evidence, gather
 from edgebench.journal import JOURNAL, Journal
 from edgebench.measurement import Measurement, measure
 from edgebench.record import Reference, Run
-from edgebench.reports import Row, Table, together
+from edgebench.reports import WORTHLESS, Row, Table, ratio, together
 from edgebench.shelf import load as load_plugin
-from edgebench.spec import Weighting
+from edgebench.spec import Precision, Weighting
 from edgebench.units import MIB
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read(folder: Path) -> Table:
     rows = [row(one, measure(one)) for one in evidence]
     return Table(
         title=folder.resolve().name,
-        rows=tuple(ranked(rows)),
+        rows=tuple(sped(ranked(rows))),
         notes=tuple(_notes(records, evidence, journal.torn)),
     )
 
@@ -104,6 +104,9 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         p50_low_ms=_over(measurement.low_s, 1e-3),
         p50_high_ms=_over(measurement.high_s, 1e-3),
         p90_ms=_over(measurement.p90_s, 1e-3),
+        speedup=None,
+        speedup_low=None,
+        speedup_high=None,
         processes=measurement.processes,
         samples=measurement.samples,
         model_mib=_over(measurement.model_bytes, MIB),
@@ -187,8 +190,23 @@ def ranked(rows: Iterable[Row]) -> Iterator[Row]:
         yield from _numbered(sorted(group, key=lambda row: inf if row.p50_ms is None else row.p50_ms))
 
 
+def sped(rows: Iterable[Row]) -> Iterator[Row]:
+    """Say of every int8 row how much faster it is than its float twin: the same network in the same group."""
+    rows = tuple(rows)
+    floats = {_twin(row): row for row in rows if row.precision == Precision.FP32}
+    for row in rows:
+        twin = floats.get(_twin(row)) if row.precision == Precision.INT8 else None
+        found = ratio(twin, row) if twin else None
+        own = (found.value, found.low, found.high) if found else (None, None, None)
+        yield replace(row, speedup=own[0], speedup_low=own[1], speedup_high=own[2])
+
+
+def _twin(row: Row) -> tuple[object, ...]:
+    return (*row.group, row.network, row.preprocessing)
+
+
 def _has_rank(row: Row) -> bool:
-    return row.processes >= stats.LEAST_FOR_INTERVAL and row.verdict not in ("INVALID", "FAILED")
+    return row.processes >= stats.LEAST_FOR_INTERVAL and row.verdict not in WORTHLESS
 
 
 def _numbered(rows: list[Row]) -> Iterator[Row]:
@@ -214,8 +232,9 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
     yield (
         "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
         " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
-        " the intervals overlap. Δ top-1: points against the float parent; with = McNemar's exact test does not tell"
-        " the two apart."
+        " the intervals overlap. int8 x: how many times as long the float twin takes, by the medians, with a 95 %"
+        " interval from those of both. Δ top-1: points against the float parent; with = McNemar's exact test does not"
+        " tell the two apart."
     )
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():

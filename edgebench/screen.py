@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
+    from edgebench.choice import Answer
+    from edgebench.contrast import Citations, Contrast
     from edgebench.forecast import Forecast
     from edgebench.progress import Show
     from edgebench.record import Weights
@@ -32,6 +34,8 @@ _WRITERS = {"md": markdown, "csv": as_csv, "json": as_json}
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
 _DISPENSABLE = (
+    "note",
+    "board",
     "file",
     "how",
     "load ms",
@@ -43,6 +47,7 @@ _DISPENSABLE = (
     "agree %",
     "SQNR dB",
     "Δ top-1",
+    "int8 x",
     "peak MiB",
     "± %",
     "#",
@@ -116,9 +121,9 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(table: Table) -> None:
-    """Print the table as one JSON object: `title`, `rows` with the columns of comparison.csv, `notes`."""
-    print(dumps(asdict(table), ensure_ascii=False))
+def show_json(answer: Table | Answer | Contrast | Citations) -> None:
+    """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
+    print(dumps(asdict(answer), ensure_ascii=False))
 
 
 def _console() -> Console:
@@ -131,7 +136,7 @@ def _console() -> Console:
 def show_table(table: Table) -> None:
     """Print the table as people read it, as wide as the terminal allows."""
     console = _console()
-    for sheet in comparison.sheets(table):
+    for sheet in (*comparison.sheets(table), *comparison.across(table)):
         _print(sheet, console)
     for note in table.notes:
         console.print(note, markup=False, style="dim")
@@ -170,7 +175,7 @@ def require_form(form: str) -> None:
 
 
 def _print(sheet: Sheet, console: Console) -> None:
-    console.print(f"\n[bold]{sheet.title}[/bold]", soft_wrap=True)
+    console.print(f"\n{sheet.title}", markup=False, style="bold", soft_wrap=True)
     console.print(_fitting(sheet, console))
     for note in sheet.notes:
         console.print(f"  {note}", markup=False, style="dim")

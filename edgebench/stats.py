@@ -4,6 +4,7 @@ Only the standard library: these run on the target too.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from math import ceil, comb, exp, log, sqrt
@@ -46,6 +47,36 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 def relative_half_width(low: float, middle: float, high: float) -> float:
     """Return half the interval's width as a share of its middle; 0 where the middle is 0."""
     return (high - low) / 2 / middle if middle else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A ratio of two medians with its 95 % interval; None where either median has none."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+Spread = tuple[float, float, float]  # low, median, high
+
+
+def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
+    """Return the ratio of two independent positive medians, with the interval that follows from those of each.
+
+    On the logarithms, where it is a difference, each end is the root of the squared distances from the medians to
+    those ends of their intervals that move it that way (the MOVER method: Zou and Donner, Statistics in Medicine 27,
+    2008; for ratios Donner and Zou, Statistical Methods in Medical Research 21, 2012). It needs no shape of either
+    distribution and always holds the ratio of the medians that the tables show.
+    """
+    low, middle, high = (log(value) for value in over)
+    other_low, other_middle, other_high = (log(value) for value in under)
+    difference = middle - other_middle
+    return Ratio(
+        value=exp(difference),
+        low=exp(difference - sqrt((middle - low) ** 2 + (other_high - other_middle) ** 2)),
+        high=exp(difference + sqrt((high - middle) ** 2 + (other_middle - other_low) ** 2)),
+    )
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -1,11 +1,14 @@
-"""Figures and times -> text, and times as people write them -> seconds: the only formatters."""
+"""Figures and times -> text, and quantities as people write them -> numbers: the only formatters."""
 
 import re
 
 from edgebench.errors import RequestError
 
 MIB = 1024 * 1024
-_SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+_BYTES = {"b": 1, "kb": 1e3, "kib": 1024, "mb": 1e6, "mib": MIB, "gb": 1e9, "gib": 1024 * MIB}
+_COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def number(value: float | None, digits: int) -> str:
@@ -39,7 +42,51 @@ def parse_duration(text: str) -> float:
     Raises:
         RequestError: the text is not a positive time.
     """
-    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", text.lower())
-    if not found or found[2] not in _SECONDS or float(found[1]) <= 0:
-        raise RequestError(f"wanted a time such as 90s, 3m or 1h, found {text!r}")
-    return float(found[1]) * _SECONDS[found[2]]
+    return _positive(text, _SECONDS, "a time such as 90s, 3m or 1h")
+
+
+def parse_latency(text: str) -> float:
+    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit may mean either and is refused.
+
+    Raises:
+        RequestError: the text is not a positive time with its unit.
+    """
+    units = {unit: seconds * 1e3 for unit, seconds in _SECONDS.items() if unit}
+    return _positive(text, units, "a time with its unit such as 50ms")
+
+
+def parse_size(text: str) -> float:
+    """Read `64MiB`, `5 MB` or `800kB` as bytes; a number without a unit is refused.
+
+    Raises:
+        RequestError: the text is not a positive size with its unit.
+    """
+    return _positive(text, _BYTES, "a size with its unit such as 64MiB")
+
+
+def parse_count(text: str) -> float:
+    """Read `300M`, `1.2G` or `569000000` as a count.
+
+    Raises:
+        RequestError: the text is not a positive count.
+    """
+    return _positive(text, _COUNTS, "a count such as 300M")
+
+
+def parse_share(text: str) -> float:
+    """Read `65`, `65.5` or `65%` as per cent.
+
+    Raises:
+        RequestError: the text is no share above 0 and up to 100 %.
+    """
+    share = _positive(text, {"": 1.0, "%": 1.0}, wanted := "a share such as 65 or 65%, more than 0 and at most 100")
+    if share > 100:
+        raise RequestError(f"wanted {wanted}, found {text!r}")
+    return share
+
+
+def _positive(text: str, units: dict[str, float], wanted: str) -> float:
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµ%]*)\s*", text.lower())
+    if not found or found[2] not in units or float(found[1]) <= 0:
+        raise RequestError(f"wanted {wanted}, found {text[:40]!r}")
+    return float(found[1]) * units[found[2]]

@@ -41,6 +41,9 @@ COLUMNS = [
     "p50_low_ms",
     "p50_high_ms",
     "p90_ms",
+    "speedup",
+    "speedup_low",
+    "speedup_high",
     "processes",
     "samples",
     "model_mib",
@@ -113,6 +116,24 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def outputs() -> list[tuple[str, str]]:
+    """The README's `edgebench ...`: followed by a block of what it prints."""
+    return re.findall(r"`edgebench ([^`]*)`:\n\n```text\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_readme_shows_what_commands_print() -> None:
+    assert [command.split()[0] for command, _ in outputs()] == ["choose", "compare", "lint"]
+
+
+@pytest.mark.parametrize(("command", "shown"), outputs(), ids=lambda text: text.split()[0])
+def test_what_the_readme_shows_is_what_is_printed(command: str, shown: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgebench", *command.split()], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    printed = done.stdout.splitlines()
+    assert [line for line in shown.splitlines() if not any(one.startswith(line) for one in printed)] == []
 
 
 def test_the_documented_python_works(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,3 +144,35 @@ def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) 
     assert (row.top5, row.parent_top1, row.only_parent, row.only_this) == (100.0, 94.5, 4, 3)
     assert (row.mcnemar_p, row.images_needed, row.integer_share) == (1.0, 32963, 97.0)
     assert (row.worst_layer, row.worst_layer_sqnr_db) == ("blocks.3", 20.0)
+
+
+def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Table) -> None:
+    from dataclasses import replace
+
+    fp32 = replace(
+        table.rows[1], precision="fp32", processes=9, verdict="VALID", p50_ms=4.0, p50_low_ms=3.6, p50_high_ms=4.4
+    )
+    int8 = replace(fp32, precision="int8", p50_ms=2.0, p50_low_ms=2.0, p50_high_ms=2.0)
+    alone, worthless = replace(int8, threads=2), replace(int8, quantization="per_tensor", verdict="INVALID")
+    rows = list(report.sped([fp32, int8, alone, worthless]))
+    assert [row.speedup for row in rows] == [None, pytest.approx(2.0), None, None]
+    assert [rows[1].speedup_low, rows[1].speedup_high] == pytest.approx([1.8, 2.2])
+    assert [comparison.CELLS["int8 x"](row) for row in rows] == ["-", "2.00 [1.80, 2.20]", "-", "-"]
+
+
+def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Table) -> None:
+    from dataclasses import replace
+
+    row = table.rows[1]
+    others = [replace(row, runtime_version="1.23.2", p50_ms=9.0), replace(row, runtime="tflite", p50_ms=8.0)]
+    lonely = replace(row, width=1.0)
+    (sheet,) = comparison.across(replace(table, rows=(row, *others, lonely)))
+    assert sheet.headings[2:] == (
+        "onnxruntime 1.23.2 CPUExecutionProvider",
+        "onnxruntime 1.31.1 CPUExecutionProvider",
+        "tflite 1.31.1 CPUExecutionProvider",
+    )
+    ((name, scheme, *cells),) = sheet.rows
+    assert (name, scheme) == (row.network, row.scheme)
+    assert [cell.split()[0] for cell in cells] == ["9.000", "0.685", "8.000"]
+    assert not list(comparison.across(replace(table, rows=(row, lonely, replace(others[0], threads=2)))))

@@ -1,21 +1,123 @@
-"""Published accuracies as data, each with its source."""
+"""Published figures as data, each with its source: accuracies, latencies on boards, what quantization costs."""
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 IMAGENET = "imagenet"
+IMAGENET_IMAGES = 50_000  # of its validation set, which every accuracy here was counted on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """A network's accuracy on ImageNet, per cent; params and macs where they were counted exactly, at 1000 classes."""
+
+    architecture: str
+    width: float
+    resolution: int
+    precision: str
+    params: int | None = None
+    macs: int | None = None
+    top1: float
+    top5: float | None = None
+    note: str = ""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """A network timed on a board at batch 1; what was not stated is None or empty.
+
+    Attributes:
+        top1: measured with this very file, or published for it, per cent.
+        power_w: the board's mean at the wall, idle included.
+    """
+
+    target: str
+    board: str
+    architecture: str
+    width: float
+    resolution: int
+    precision: str
+    runtime: str
+    runtime_version: str = ""
+    threads: int | None = None
+    clock_mhz: int | None = None
+    mean_ms: float | None = None
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    top1: float | None = None
+    power_w: float | None = None
+    note: str = ""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    """What a quantization scheme left of a network's accuracy on ImageNet, per cent."""
+
+    architecture: str
+    width: float
+    resolution: int
+    method: str
+    weight_bits: str
+    activation_bits: str = ""
+    weight_granularity: str = ""
+    weight_symmetry: str = ""
+    activation_granularity: str = ""
+    top1: float
+    top5: float | None = None
+    fp32_top1: float | None = None
+    note: str = ""
+    source: str
+
+
+Published = TypeVar("Published", Accuracy, Latency, Quantized)
+
+
+def _read(file: str, kind: type[Published]) -> tuple[Published, ...]:
+    from pydantic import TypeAdapter
+
+    with (Path(__file__).parent / file).open(newline="") as stream:
+        stated = [{name: cell for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
+    return TypeAdapter(tuple[kind, ...]).validate_python(stated)  # type: ignore[valid-type]
 
 
 @cache
-def _imagenet() -> dict[tuple[str, float, int, str], float]:
-    with (Path(__file__).parent / "imagenet_top1.csv").open(newline="") as stream:
-        return {
-            (row["architecture"], float(row["width"]), int(row["resolution"]), row["precision"]): float(row["top1"])
-            for row in csv.DictReader(stream)
-        }
+def accuracies() -> tuple[Accuracy, ...]:
+    """Return the accuracies; of a network at one width, resolution and precision the reference comes first."""
+    return _read("accuracy.csv", Accuracy)
+
+
+@cache
+def latencies() -> tuple[Latency, ...]:
+    """Return the latencies on boards, all Raspberry Pis."""
+    return _read("latency.csv", Latency)
+
+
+@cache
+def quantized() -> tuple[Quantized, ...]:
+    """Return the accuracies of quantization schemes, the float baselines of their tables among them."""
+    return _read("quantization.csv", Quantized)
+
+
+@cache
+def _references() -> dict[tuple[str, float, int, str], Accuracy]:
+    return {(one.architecture, one.width, one.resolution, one.precision): one for one in reversed(accuracies())}
+
+
+def reference(architecture: str, width: float, resolution: int, precision: str) -> Accuracy | None:
+    """Return the reference among the published accuracies of a network on ImageNet; None where there is none.
+
+    It is that of TF-Slim's own checkpoints for the MobileNets (int8: after quantization-aware training where they
+    have it, else as submitted to MLPerf), and for the other networks that of the named public checkpoint.
+    """
+    return _references().get((architecture, width, resolution, precision))
 
 
 def top1(architecture: str, width: float, resolution: int, precision: str, dataset: str) -> float | None:
     """Return the published top-1, per cent; None on any data set but ImageNet."""
-    return _imagenet().get((architecture, width, resolution, precision)) if dataset == IMAGENET else None
+    found = reference(architecture, width, resolution, precision) if dataset == IMAGENET else None
+    return found.top1 if found else None

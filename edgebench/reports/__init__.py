@@ -7,10 +7,20 @@ A report offers
 and does no I/O of its own.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgebench.spec import Weighting
+from edgebench.stats import LEAST_FOR_INTERVAL, Ratio, ratio_of_medians
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgebench.stats import Spread
+
+WORTHLESS = ("INVALID", "FAILED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +28,8 @@ class Row:
     """One case under one preset; the fields are the columns of `comparison.csv`, in order.
 
     The unit is the last word of a name: ms, mib (2**20 bytes), db; `top1*`, `top5*`, `parent_top1`, `agreement`,
-    `integer_share` and `published_top1` are per cent. None where there is no such figure; `reasons` says why.
+    `integer_share` and `published_top1` are per cent; `speedup` is how many times as long an int8 row's float twin
+    takes. None where there is no such figure; `reasons` says why.
     """
 
     target: str
@@ -44,6 +55,9 @@ class Row:
     p50_low_ms: float | None
     p50_high_ms: float | None
     p90_ms: float | None
+    speedup: float | None
+    speedup_low: float | None
+    speedup_high: float | None
     processes: int
     samples: int
     model_mib: float | None
@@ -101,6 +115,25 @@ class Row:
         """What is measured, but for its precision; the width of a given model is nobody's choice."""
         width = "" if self.is_own else f" {self.width:g}"
         return f"{self.architecture}{width} @{self.resolution}"
+
+    @property
+    def scheme(self) -> str:
+        """The precision and, of an int8 file, how it was made."""
+        return f"{self.precision} {self.quantization}".rstrip()
+
+    @property
+    def spread(self) -> Spread | None:
+        """p50 between the ends of its 95 % interval, ms; None without an interval, or where it is worth nothing."""
+        if self.processes < LEAST_FOR_INTERVAL or self.verdict in WORTHLESS:
+            return None
+        if not self.p50_ms or not self.p50_low_ms or not self.p50_high_ms:
+            return None
+        return self.p50_low_ms, self.p50_ms, self.p50_high_ms
+
+
+def ratio(over: Row, under: Row) -> Ratio | None:
+    """Return how many times as long one row takes as another; None where either has no interval to go by."""
+    return ratio_of_medians(over.spread, under.spread) if over.spread and under.spread else None
 
 
 def together(rows: Iterable[Row]) -> list[list[Row]]:

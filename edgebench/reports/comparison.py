@@ -39,18 +39,21 @@ def _rank(row: Row) -> str:
     return "-" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
 
 
-def _precision(row: Row) -> str:
-    return f"{row.precision} {row.quantization}".rstrip()
+def _speedup(row: Row) -> str:
+    if row.speedup is None or row.speedup_low is None or row.speedup_high is None:
+        return "-"
+    return f"{row.speedup:.2f} [{row.speedup_low:.2f}, {row.speedup_high:.2f}]"
 
 
 CELLS: dict[str, Callable[[Row], str]] = {
     "#": _rank,
     "network": lambda row: row.network,
-    "precision": _precision,
+    "precision": lambda row: row.scheme,
     "p50 ms": lambda row: milliseconds(row.p50_ms),
     "[95 %] or (range)": _interval,
     "± %": _half_width,
     "p90 ms": lambda row: milliseconds(row.p90_ms),
+    "int8 x": _speedup,
     "top-1 %": _top1,
     "Δ top-1": _change,
     "agree %": lambda row: number(row.agreement, 1),
@@ -66,11 +69,15 @@ CELLS: dict[str, Callable[[Row], str]] = {
 TEXTS = frozenset({"network", "precision", "verdict"})
 
 
+def runtime(row: Row) -> str:
+    """Name a runtime with its version and what it is told."""
+    return " ".join(filter(None, (row.runtime, row.runtime_version, row.runtime_options)))
+
+
 def group_title(row: Row) -> str:
     """Name what the rows of a group share."""
     threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
-    runtime = " ".join(filter(None, (row.runtime, row.runtime_version, row.runtime_options)))
-    return f"{row.target} · {runtime} · {threads} · batch {row.batch} · {_weights(row)} · {row.preset}"
+    return f"{row.target} · {runtime(row)} · {threads} · batch {row.batch} · {_weights(row)} · {row.preset}"
 
 
 def _weights(row: Row) -> str:
@@ -94,12 +101,44 @@ def sheets(table: Table) -> Iterator[Sheet]:
         )
 
 
+def across(table: Table) -> Iterator[Sheet]:
+    """Lay out variant by runtime, where the same variant ran on several under otherwise equal conditions."""
+    conditions = defaultdict[tuple[str, ...], list[Row]](list)
+    for row in table.rows:
+        conditions[row.target, row.epoch, str(row.threads), str(row.batch), row.preset, row.dataset].append(row)
+    for rows in conditions.values():
+        runtimes = tuple(sorted({runtime(row) for row in rows}))
+        ran = defaultdict[tuple[str, str, str], dict[str, Row]](dict)
+        for row in rows:
+            ran[row.network, row.scheme, row.weights][runtime(row)] = row
+        several = {name: found for name, found in ran.items() if len(found) > 1}
+        if several:
+            yield _across(rows[0], runtimes, several)
+
+
+def _across(first: Row, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str], dict[str, Row]]) -> Sheet:
+    threads = f"{first.threads} thread{'s' if first.threads > 1 else ''}"
+    return Sheet(
+        title=f"{first.target} · {threads} · batch {first.batch} · {first.preset} · p50 ms by runtime",
+        headings=("network", "precision", *runtimes),
+        rows=tuple(
+            (name, scheme, *(_timed(found.get(runtime)) for runtime in runtimes))
+            for (name, scheme, _), found in ran.items()
+        ),
+        texts=TEXTS,
+    )
+
+
+def _timed(row: Row | None) -> str:
+    return "-" if row is None or row.p50_ms is None else f"{milliseconds(row.p50_ms)} {_interval(row)}"
+
+
 def why(rows: list[Row]) -> Iterator[str]:
     """Say why rows are not VALID; what several rows share is said once."""
     named = defaultdict[str, list[str]](list)
     for row in rows:
         for reason in filter(None, row.reasons.split("; ")):
-            named[reason].append(f"{row.network} {_precision(row)}")
+            named[reason].append(f"{row.network} {row.scheme}")
     for reason, names in named.items():
         yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
 
@@ -113,4 +152,5 @@ def _given(rows: list[Row]) -> Iterator[str]:
 def render(table: Table) -> str:
     """Write a heading, the groups with their reasons, and the notes."""
     notes = [f"{escape(note)}\n" for note in table.notes]
-    return "\n".join([f"# {table.title}", "", *map(markdown, sheets(table)), *notes])
+    tables = [markdown(sheet) for sheet in (*sheets(table), *across(table))]
+    return "\n".join([f"# {table.title}", "", *tables, *notes])

@@ -1,0 +1,411 @@
+"""A results folder or the published rows, and what a person asks of them -> the configuration to take, as sheets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgebench import published, report, stats
+from edgebench.catalogue import family
+from edgebench.choose import Candidate, Choice, Figure, Limit, Price, Quantity, choose
+from edgebench.citation import runtime, targets, title
+from edgebench.errors import RequestError, UnknownName
+from edgebench.reports import WORTHLESS
+from edgebench.sheet import Sheet
+from edgebench.units import MIB, milliseconds, number, parse_count, parse_latency, parse_share, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from edgebench.published import Latency
+    from edgebench.reports import Row
+
+Q = Quantity
+MEASURED, PUBLISHED = "measured", "published"
+SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
+TEXTS = frozenset({"", "configuration", "accuracy"})
+# A flag, the quantity that it bounds, and how its text becomes the unit of `Quantity`.
+LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
+    "max_latency": (Q.LATENCY, parse_latency),
+    "max_p90": (Q.P90, parse_latency),
+    "max_peak": (Q.PEAK, lambda text: parse_size(text) / MIB),
+    "max_file": (Q.FILE, lambda text: parse_size(text) / MIB),
+    "max_macs": (Q.MACS, lambda text: parse_count(text) / 1e6),
+    "min_top1": (Q.TOP1, parse_share),
+    "min_top5": (Q.TOP5, parse_share),
+    "min_agreement": (Q.AGREEMENT, parse_share),
+}
+UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs"}
+WHY_LACKING = {
+    Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
+    Q.TOP1: "no top-1",
+    Q.TOP5: "no top-5",
+    Q.AGREEMENT: "no float parent to agree with",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a person asks for; an empty text asks for nothing.
+
+    Attributes:
+        accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
+    """
+
+    target: str = ""
+    precision: str = ""
+    dataset: str = ""
+    accuracy: str = MEASURED
+    objective: Quantity = Q.TOP1
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The choice, which accuracy each configuration has, and what was left out before choosing."""
+
+    asked: Asked
+    choice: Choice
+    shared: str
+    accuracies: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def asked(options: Mapping[str, str | None]) -> Asked:
+    """Read a command's options.
+
+    Raises:
+        RequestError, UnknownName: an option that cannot be met.
+    """
+    accuracy, objective = options["accuracy"] or MEASURED, options["objective"] or Q.TOP1
+    _require("accuracy", accuracy, (MEASURED, PUBLISHED))
+    _require("objective", objective, tuple(Quantity))
+    given = [(flag, text) for flag in LIMITS if (text := options[flag])]
+    return Asked(
+        target=options["target"] or "",
+        precision=options["precision"] or "",
+        dataset=options["dataset"] or "",
+        accuracy=accuracy,
+        objective=Quantity(objective),
+        limits=tuple(_limit(flag, text) for flag, text in given),
+    )
+
+
+def _limit(flag: str, text: str) -> Limit:
+    quantity, read = LIMITS[flag]
+    try:
+        return Limit(quantity=quantity, bound=read(text))
+    except RequestError as error:
+        raise RequestError(f"--{flag.replace('_', '-')}: {error}") from error
+
+
+def _require(noun: str, name: str, known: Iterable[str]) -> None:
+    if name and name not in (known := tuple(known)):
+        raise UnknownName(noun, name, known)
+
+
+def answer(folder: Path | None, board: str, asked: Asked) -> Answer:
+    """Choose among a folder's rows, or the published ones of a board.
+
+    Raises:
+        RequestError: neither was named, or both.
+    """
+    if (folder is None) == (not board):
+        raise RequestError("wanted a results folder or --published with a board, found neither or both")
+    return measured(folder, asked) if folder else of_published(replace(asked, target=board))
+
+
+def measured(folder: Path, asked: Asked) -> Answer:
+    """Choose among the rows of a results folder.
+
+    Raises:
+        InvalidFile: the folder has no journal, or one that cannot be read.
+        UnknownName, RequestError: no row is of the target, precision or data set, or accuracies do not compare.
+    """
+    rows = report.read(folder).rows
+    for name in ("target", "precision", "dataset"):
+        wanted = getattr(asked, name)
+        _require(f"{name} in {folder}", wanted, sorted({getattr(row, name) for row in rows}))
+        rows = tuple(row for row in rows if wanted in ("", getattr(row, name)))
+    _require_one_dataset(rows, asked)
+    worth = [row for row in rows if row.verdict not in WORTHLESS]
+    candidates = [Candidate(name="", figures=_figures(row, asked.accuracy)) for row in worth]
+    notes = [*_left_out(rows), *_datasets(worth, asked)]
+    accuracies = [_accuracy(row, asked.accuracy) for row in worth]
+    return _answer(asked, [_parts(row) for row in worth], candidates, accuracies, notes)
+
+
+def _require_one_dataset(rows: Sequence[Row], asked: Asked) -> None:
+    """Refuse to compare accuracies counted on different images."""
+    used = {asked.objective, *(limit.quantity for limit in asked.limits)}
+    found = sorted({row.dataset for row in rows if row.top1 is not None})
+    if asked.accuracy == MEASURED and len(found) > 1 and used & {Q.TOP1, Q.TOP5}:
+        raise RequestError(f"wanted accuracies on one data set, found {' and '.join(found)}: add --dataset {found[0]}")
+
+
+def _parts(row: Row) -> tuple[str, ...]:
+    return (
+        row.network,
+        row.scheme,
+        row.target,
+        f"{row.runtime} {row.runtime_version} {row.runtime_options}".rstrip(),
+        row.runtime_packages,
+        _threads(row.threads),
+        f"batch {row.batch}",
+        f"{row.dataset}, weights {row.weights}",
+        row.preset,
+    )
+
+
+def _threads(count: int | None) -> str:
+    return "threads not stated" if count is None else f"{count} thread{'s' if count > 1 else ''}"
+
+
+def _figures(row: Row, accuracy: str) -> dict[Quantity, Figure]:
+    """Lay out what a row has; with `published` accuracy its own top-1 and top-5 are not looked at."""
+    theirs = accuracy == PUBLISHED
+    found = {
+        Q.LATENCY: _figure(row.p50_ms, row.p50_low_ms, row.p50_high_ms),
+        Q.P90: _figure(row.p90_ms),
+        Q.PEAK: _figure(row.peak_mib),
+        Q.FILE: _figure(row.file_mib),
+        Q.MACS: _figure(row.macs and row.macs / 1e6),
+        Q.TOP1: None if theirs else _figure(row.top1, row.top1_low, row.top1_high),
+        Q.TOP5: None if theirs else _figure(row.top5, row.top5_low, row.top5_high),
+        Q.AGREEMENT: _share(row.agreement, row.images or 0),
+    }
+    if theirs:
+        reference = _reference(row.architecture, row.width, row.resolution, row.precision)
+        found |= {quantity: reference[quantity] for quantity in (Q.TOP1, Q.TOP5)}  # its multiply-adds stay its own
+    return {quantity: figure for quantity, figure in found.items() if figure}
+
+
+def _figure(value: float | None, low: float | None = None, high: float | None = None) -> Figure | None:
+    if value is None:
+        return None
+    return Figure(value=value, low=value if low is None else low, high=value if high is None else high)
+
+
+def _share(per_cent: float | None, images: int) -> Figure | None:
+    """Give a share of so many images Wilson's interval."""
+    if per_cent is None:
+        return None
+    low, high = stats.wilson(round(per_cent / 100 * images), images)
+    return Figure(value=per_cent, low=min(100 * low, per_cent), high=max(100 * high, per_cent))
+
+
+def _reference(architecture: str, width: float, resolution: int, precision: str) -> dict[Quantity, Figure | None]:
+    found = published.reference(architecture, width, resolution, precision)
+    return {
+        Q.TOP1: _share(found.top1 if found else None, published.IMAGENET_IMAGES),
+        Q.TOP5: _share(found.top5 if found else None, published.IMAGENET_IMAGES),
+        Q.MACS: _figure(found.macs / 1e6 if found and found.macs else None),
+    }
+
+
+def _accuracy(row: Row, accuracy: str) -> str:
+    return f"measured on {row.dataset}" if accuracy == MEASURED else "published, ImageNet"
+
+
+def _left_out(rows: Iterable[Row]) -> Iterator[str]:
+    counts = Counter(row.verdict for row in rows if row.verdict in WORTHLESS)
+    if counts:
+        yield f"Left out: {', '.join(f'{count} {verdict}' for verdict, count in sorted(counts.items()))}."
+
+
+def _datasets(rows: Iterable[Row], asked: Asked) -> Iterator[str]:
+    if asked.accuracy == PUBLISHED:
+        yield "Accuracy: published for ImageNet, not that of the measured files; `edgebench published` has the sources."
+        return
+    for name in sorted({row.dataset for row in rows}):
+        yield f"Data set {name}: {family(name).NOTE}"
+
+
+def of_published(asked: Asked) -> Answer:
+    """Choose among the published latencies of a board, before anything was measured.
+
+    Latency is the published median, else the mean. Accuracy is the row's own, else the network's reference, and the
+    reference alone where that was asked for.
+
+    Raises:
+        UnknownName: nothing was published for the board or in the precision.
+    """
+    _require("published target", asked.target, targets())
+    rows = [row for row in published.latencies() if row.target == asked.target]
+    _require(f"precision published for {asked.target}", asked.precision, sorted({row.precision for row in rows}))
+    rows = [row for row in rows if asked.precision in ("", row.precision)]
+    owns = [row.top1 is not None and asked.accuracy == MEASURED for row in rows]
+    candidates = [Candidate(name="", figures=_cited(row, own=own)) for row, own in zip(rows, owns, strict=True)]
+    accuracies = ["the row's own" if own else "published, ImageNet" for own in owns]
+    note = "Latency is the published median, else the mean; top-1 is ImageNet's. Nothing here was measured by you."
+    parts = [_cited_parts(row) for row in rows]
+    return _answer(asked, parts, candidates, accuracies, [note])
+
+
+def _cited(row: Latency, *, own: bool) -> dict[Quantity, Figure]:
+    found = _reference(row.architecture, row.width, row.resolution, row.precision) | {
+        Q.LATENCY: _figure(row.mean_ms if row.p50_ms is None else row.p50_ms),
+        Q.P90: _figure(row.p90_ms),
+    }
+    if own:
+        found[Q.TOP1] = _share(row.top1, published.IMAGENET_IMAGES)
+    return {quantity: figure for quantity, figure in found.items() if figure}
+
+
+def _cited_parts(row: Latency) -> tuple[str, ...]:
+    clock = f"{row.clock_mhz} MHz" if row.clock_mhz else "clock not stated"
+    where = row.source.partition(",")[0]
+    return title(row), row.precision, runtime(row), _threads(row.threads), clock, row.board, where
+
+
+def _answer(
+    asked: Asked,
+    parts: Sequence[tuple[str, ...]],
+    candidates: Sequence[Candidate],
+    accuracies: Sequence[str],
+    notes: Sequence[str],
+) -> Answer:
+    """Name the candidates by what tells them apart, and choose."""
+    shared, names = _named(parts)
+    named = [Candidate(name=name, figures=one.figures) for name, one in zip(names, candidates, strict=True)]
+    return Answer(
+        asked=asked,
+        choice=choose(named, asked.limits, asked.objective),
+        shared=shared,
+        accuracies=dict(zip(names, accuracies, strict=True)),
+        notes=tuple(notes),
+    )
+
+
+def _named(parts: Sequence[tuple[str, ...]]) -> tuple[str, list[str]]:
+    """Split descriptions into what all share and what tells each apart; network and precision are always said.
+
+    Two that nothing tells apart are numbered: a choice goes by name.
+    """
+    varies = [index < 2 or len(set(column)) > 1 for index, column in enumerate(zip(*parts, strict=True))]
+    names = [", ".join(part for part, tells in zip(one, varies, strict=True) if tells and part) for one in parts]
+    kept = [part for part, tells in zip(parts[0], varies, strict=True) if not tells and part] if parts else []
+    seen = Counter[str]()
+    return " · ".join(kept), [_numbered(name, seen) for name in names]
+
+
+def _numbered(name: str, seen: Counter[str]) -> str:
+    seen[name] += 1
+    return name if seen[name] == 1 else f"{name} ({seen[name]})"
+
+
+def sheet(answer: Answer) -> Sheet:
+    """Lay out the chosen configuration with the runner-up, the ties and the front; else the nearest misses."""
+    choice = answer.choice
+    roles = _roles(choice) if choice.chosen else {miss.candidate.name: "miss" for miss in choice.misses}
+    by_name = {one.name: one for one in (*choice.front, *choice.ties, *(miss.candidate for miss in choice.misses))}
+    by_name |= {one.name: one for one in (choice.chosen, choice.runner_up) if one}
+    shown = [by_name[name] for name in roles][:SHOWN]
+    headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; the nearest misses"
+    columns = [quantity for quantity in Quantity if any(quantity in one.figures for one in shown)]
+    return Sheet(
+        title=" · ".join(filter(None, (headline, answer.shared))),
+        headings=("", "configuration", *(_heading(quantity) for quantity in columns), "accuracy"),
+        rows=tuple(
+            (roles[one.name], one.name, *(_cell(one, quantity) for quantity in columns), answer.accuracies[one.name])
+            for one in shown
+        ),
+        texts=TEXTS,
+        notes=(*_notes(answer, len(roles)), *answer.notes),
+    )
+
+
+def _roles(choice: Choice) -> dict[str, str]:
+    """Say of each name what it is in the answer, the most telling last word wins; the order is that of the table."""
+    assert choice.chosen
+    runners = [choice.runner_up] if choice.runner_up else []
+    roles = {choice.chosen.name: "chosen"} | {one.name: "runner-up" for one in runners}
+    tied = {one.name for one in choice.ties}
+    for one in (*choice.ties, *choice.front):
+        roles.setdefault(one.name, "tie" if one.name in tied else "front")
+    return {name: f"{role}, tie" if role == "runner-up" and name in tied else role for name, role in roles.items()}
+
+
+def _heading(quantity: Quantity) -> str:
+    name = {Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MACS: "MACs"}.get(quantity, str(quantity))
+    return f"{name} {'%' if quantity.is_share else UNITS[quantity].split()[0]}"
+
+
+def _cell(candidate: Candidate, quantity: Quantity) -> str:
+    figure = candidate.figures.get(quantity)
+    if figure is None:
+        return "-"
+    said = _plain(figure.value, quantity)
+    has_interval = figure.low < figure.high
+    return f"{said} [{_plain(figure.low, quantity)}, {_plain(figure.high, quantity)}]" if has_interval else said
+
+
+def _plain(value: float, quantity: Quantity) -> str:
+    if UNITS.get(quantity) == "ms":
+        return milliseconds(value)
+    return number(value, 2 if quantity == Q.FILE else 1)
+
+
+def _notes(answer: Answer, roles: int) -> Iterator[str]:
+    choice, objective = answer.choice, answer.asked.objective
+    if choice.chosen:
+        yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}, of equals the fastest."
+        yield from _ties(choice, objective)
+        yield from (_kept(choice.chosen, limit) for limit in answer.asked.limits)
+        yield from (_priced(price, objective) for price in choice.prices)
+        if answer.asked.limits and not choice.prices:
+            yield f"No limit binds: none, dropped alone, lets in a better {objective}."
+    for miss in choice.misses[:3]:
+        missed = " and ".join(f"{limit.quantity} by {_amount(over, limit.quantity)}" for limit, over in miss.excesses)
+        yield f"{miss.candidate.name} misses {missed}."
+    yield from _withheld(choice)
+    if roles > SHOWN:
+        yield f"{roles - SHOWN} more are not shown."
+
+
+def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:
+    if choice.ties:
+        fastest = min(choice.ties, key=_latency)
+        faster = f"; the fastest of them is {fastest.name}" if _latency(fastest) < _latency(choice.chosen) else ""
+        yield f"Ties by {objective}, the intervals overlap: {len(choice.ties)}{faster}."
+
+
+def _latency(candidate: Candidate | None) -> float:
+    figure = candidate.figures.get(Q.LATENCY) if candidate else None
+    return figure.value if figure else float("inf")
+
+
+def _amount(value: float, quantity: Quantity) -> str:
+    return f"{_plain(value, quantity)} {UNITS.get(quantity, 'points')}"
+
+
+def _kept(chosen: Candidate, limit: Limit) -> str:
+    quantity, noise = limit.quantity, limit.is_within_noise(chosen)
+    bound = f"{'at least' if quantity.is_share else 'at most'} {_plain(limit.bound, quantity)}"
+    doubt = ", a limit within its interval: it may miss it" if noise else ""
+    return f"{_heading(quantity)}: {_cell(chosen, quantity)} of {bound}{doubt}."
+
+
+def _priced(price: Price, objective: Quantity) -> str:
+    """Say what a binding limit costs: the nearest better configuration outside it."""
+    quantity = price.limit.quantity
+    way = "less" if quantity.is_share else "more"
+    unit = UNITS.get(quantity, "point")
+    rate = f"{price.gain / price.more:.2g} {UNITS.get(objective, 'points')} a {unit}" if price.more else ""
+    tie = ", within the intervals: a tie" if price.is_tie else ""
+    return (
+        f"{quantity} binds: {_amount(price.more, quantity)} {way} buys {_amount(price.gain, objective)} of {objective}"
+        f" ({rate}{tie}): {price.candidate.name}."
+    )
+
+
+def _withheld(choice: Choice) -> Iterator[str]:
+    """Name what was left out because it lacks a quantity that was asked for."""
+    for quantity in Quantity:
+        names = [one.name for one, lacking in choice.withheld if quantity in lacking]
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            why = WHY_LACKING.get(quantity, f"no {quantity}")
+            yield f"Left out, {why}: {'; '.join(names[:NAMED])}{more}."

@@ -1,0 +1,313 @@
+"""Two results folders, or one and the published rows -> how far apart they are, and what differs, as sheets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING
+
+from edgebench import published, report, stats
+from edgebench.citation import runtime
+from edgebench.compare import Difference, Pair, differences, paired
+from edgebench.journal import Journal
+from edgebench.record import Reference, Run, Session
+from edgebench.reports import WORTHLESS, ratio
+from edgebench.sheet import Sheet
+from edgebench.stats import Ratio
+from edgebench.units import millions, milliseconds, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from edgebench.published import Latency
+    from edgebench.record import Environment, Record
+    from edgebench.reports import Row
+
+TEXTS = frozenset({"case", "", "what", "differs", "published"})
+_ANYWHERE = ("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing")
+_VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
+_CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
+# What makes two rows the same case: all of it; else on another machine; else of another version, where one is meant.
+KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
+APART = (
+    "Ratio: of the medians, with a 95 % interval from those of both (MOVER, Zou and Donner 2008). It covers how"
+    " processes scatter in each, not what changed between: the two were not measured in turns."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads."""
+
+    before: str
+    after: str
+    pairs: tuple[Pair, ...]
+    missing: tuple[str, ...]
+    new: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    references: tuple[tuple[str, Ratio], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A row beside the nearest published one.
+
+    Attributes:
+        figure: what is compared: `p50`, `p90`, or `p50 / mean` where only a mean was published.
+        ratio: ours over theirs; its interval is that of ours alone, and there is none of a p90.
+        differs: what else is not the same, in words.
+    """
+
+    name: str
+    figure: str
+    ours_ms: float
+    theirs_ms: float
+    ratio: Ratio
+    theirs: Latency
+    is_this_board: bool
+    differs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citations:
+    """A folder's rows beside the published ones, and those that nothing was published for."""
+
+    folder: str
+    rows: tuple[Beside, ...]
+    unmatched: tuple[str, ...]
+
+
+def contrast(before: Path, after: Path) -> Contrast:
+    """Compare two results folders, case by case.
+
+    Raises:
+        InvalidFile: a folder has no journal, or one that cannot be read.
+    """
+    tables, journals = [report.read(folder) for folder in (before, after)], [tuple(Journal(f)) for f in (before, after)]
+    pairs, missing, new = paired(tables[0].rows, tables[1].rows, [_key(names) for names in KEYS])
+    first, second = (_environments(records) for records in journals)
+    return Contrast(
+        before=tables[0].title,
+        after=tables[1].title,
+        pairs=tuple(_pair(*one) for one in pairs),
+        missing=tuple(map(_name, missing)),
+        new=tuple(map(_name, new)),
+        differences=tuple(_between(first, second)),
+        references=tuple(_references(*journals)),
+    )
+
+
+def _key(names: Sequence[str]) -> Callable[[Row], Hashable]:
+    return lambda row: tuple(getattr(row, name) for name in names)
+
+
+def _name(row: Row) -> str:
+    threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
+    return f"{row.network} {row.scheme}, {row.runtime}, {threads}, batch {row.batch}"
+
+
+def _pair(before: Row, after: Row) -> Pair:
+    """Compare p50; without an interval on both sides the ratio stands alone, and a worthless number has none."""
+    whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
+    found = ratio(after, before)
+    if not whys and not found and before.p50_ms and after.p50_ms:
+        found = Ratio(value=after.p50_ms / before.p50_ms, low=None, high=None)
+    return Pair(
+        name=_name(after),
+        before_ms=before.p50_ms,
+        after_ms=after.p50_ms,
+        ratio=None if whys else found,
+        why=", ".join(whys) or ("" if found and found.low else "too few processes for an interval"),
+    )
+
+
+def _environments(records: Sequence[Record]) -> dict[str, Environment]:
+    """Return the last environment of each target."""
+    return {one.environment.target: one.environment for one in records if isinstance(one, Session)}
+
+
+def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]) -> Iterator[Difference]:
+    """Compare the environments of each target in both; of one target each, those, whatever they are called."""
+    both = [(name, name) for name in before if name in after]
+    if not both and len(before) == len(after) == 1:
+        both = [(one, other) for one in before for other in after]
+    for one, other in both:
+        prefix = f"{one}: " if len(both) > 1 else ""
+        for found in differences(_words(before[one]), _words(after[other])):
+            yield replace(found, what=f"{prefix}{found.what}")
+
+
+def _words(environment: Environment) -> dict[str, str]:
+    """Lay out an environment as words: its facts, runtimes, packages and agent."""
+    return (
+        {"target": environment.target, "agent": environment.agent_sha256[:12]}
+        | {f"machine {name}": str(fact) for name, fact in environment.facts.items()}
+        | {f"runtime {name}": f"{one.version} {' '.join(one.options)}" for name, one in environment.runtimes.items()}
+        | {f"package {name}": version for name, version in environment.packages.items()}
+    )
+
+
+def _references(before: Sequence[Record], after: Sequence[Record]) -> Iterator[tuple[str, Ratio]]:
+    """Compare the reference workloads, which use no runtime under test: what the machine alone changed."""
+    first, second = _workloads(before), _workloads(after)
+    for name in sorted(first.keys() & second.keys()):
+        yield name, stats.ratio_of_medians(second[name], first[name])
+
+
+def _workloads(records: Sequence[Record]) -> dict[str, stats.Spread]:
+    medians = defaultdict[str, list[float]](list)
+    for record in records:
+        if isinstance(record, Run) and isinstance(record.case, Reference) and record.samples_s:
+            medians[record.case.workload].append(median(record.samples_s))
+    intervals = {name: stats.median_interval(values) for name, values in medians.items()}
+    return {name: (span[0], median(medians[name]), span[1]) for name, span in intervals.items() if span}
+
+
+def beside_published(folder: Path) -> Citations:
+    """Put each row of a results folder beside the nearest published one of the same network and precision.
+
+    Raises:
+        InvalidFile: the folder has no journal, or one that cannot be read.
+    """
+    table = report.read(folder)
+    rows = [row for row in table.rows if row.verdict not in WORTHLESS and row.p50_ms and row.batch == 1]
+    found = [(row, _nearest(row)) for row in rows]
+    return Citations(
+        folder=table.title,
+        rows=tuple(_beside(row, theirs) for row, theirs in found if theirs),
+        unmatched=tuple(f"{row.network} {row.precision}" for row, theirs in found if not theirs),
+    )
+
+
+def _nearest(row: Row) -> Latency | None:
+    """Take the same board before the same runtime before the same threads; of equals the one published last."""
+    variant = (row.architecture, row.width, row.resolution, row.precision)
+    same = [one for one in published.latencies() if _variant(one) == variant]
+    return min(reversed(same), key=lambda one: _distance(row, one), default=None)
+
+
+def _variant(one: Latency) -> tuple[str, float, int, str]:
+    return one.architecture, one.width, one.resolution, one.precision
+
+
+def _distance(row: Row, one: Latency) -> tuple[bool, ...]:
+    return one.target != row.target, one.runtime != row.runtime, one.threads != row.threads, one.mean_ms is None
+
+
+def _beside(row: Row, theirs: Latency) -> Beside:
+    figure, ours, other, bounds = _figures(row, theirs)
+    return Beside(
+        name=f"{row.network} {row.scheme}, {row.runtime}",
+        figure=figure,
+        ours_ms=ours,
+        theirs_ms=other,
+        ratio=Ratio(value=ours / other, low=bounds and bounds[0] / other, high=bounds and bounds[2] / other),
+        theirs=theirs,
+        is_this_board=theirs.target == row.target,
+        differs=", ".join(_differs(row, theirs)),
+    )
+
+
+def _figures(row: Row, theirs: Latency) -> tuple[str, float, float, stats.Spread | None]:
+    """Compare like with like where both have it: p50, then MLPerf's p90, then our p50 with their mean."""
+    assert row.p50_ms
+    if theirs.p50_ms:
+        return "p50", row.p50_ms, theirs.p50_ms, row.spread
+    if theirs.p90_ms and row.p90_ms:
+        return "p90", row.p90_ms, theirs.p90_ms, None
+    mean_ms = theirs.mean_ms or theirs.p90_ms
+    assert mean_ms
+    return "p50 / mean" if theirs.mean_ms else "p50 / p90", row.p50_ms, mean_ms, row.spread
+
+
+def _differs(row: Row, theirs: Latency) -> Iterator[str]:
+    if theirs.target != row.target:
+        yield f"board {row.target} / {theirs.target}"
+    yield f"runtime {row.runtime} {row.runtime_version} / {runtime(theirs)}"
+    if theirs.threads != row.threads:
+        yield f"threads {row.threads} / {theirs.threads or 'not stated'}"
+    known = published.reference(*_variant(theirs))
+    if known and known.macs and row.macs and known.macs != row.macs:
+        yield f"MACs {millions(row.macs, 1)} M / {millions(known.macs, 1)} M"
+    yield f"clock {theirs.clock_mhz} MHz there" if theirs.clock_mhz else "clock there not stated"
+
+
+def far(one: Beside) -> str:
+    """Say how far a row is from the published one: `2.9x slower than tflite 2.7.1 on this board`."""
+    times, word = (one.ratio.value, "slower") if one.ratio.value >= 1 else (1 / one.ratio.value, "faster")
+    board = "this board" if one.is_this_board else one.theirs.target
+    return f"{times:.1f}x {word} than {runtime(one.theirs)} on {board}"
+
+
+def sheets(found: Contrast | Citations) -> tuple[Sheet, ...]:
+    """Lay out what was compared."""
+    return _folders(found) if isinstance(found, Contrast) else (_citations(found),)
+
+
+def _folders(contrast: Contrast) -> tuple[Sheet, ...]:
+    """Lay out the cases, and what differs between the two environments."""
+    references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
+    notes = [
+        APART,
+        *([f"Reference workloads, which use no runtime: {references} times as long in B."] if references else []),
+        *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
+        *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
+    ]
+    cases = Sheet(
+        title=f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both",
+        headings=("case", "A p50 ms", "B p50 ms", "B / A", "[95 %]", ""),
+        rows=tuple(_case(pair) for pair in contrast.pairs),
+        texts=TEXTS,
+        notes=tuple(notes),
+    )
+    environment = Sheet(
+        title="what differs between the environments",
+        headings=("what", "A", "B"),
+        rows=tuple((one.what, one.before or "-", one.after or "-") for one in contrast.differences),
+        texts=frozenset({"what", "A", "B"}),
+        notes=() if contrast.differences else ("Nothing that is recorded.",),
+    )
+    return cases, environment
+
+
+def _case(pair: Pair) -> tuple[str, ...]:
+    bounds = _bounds(pair.ratio)
+    value = number(pair.ratio.value if pair.ratio else None, 3)
+    return pair.name, milliseconds(pair.before_ms), milliseconds(pair.after_ms), value, bounds, pair.why or pair.verdict
+
+
+def _bounds(ratio: Ratio | None) -> str:
+    return "-" if ratio is None or ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
+
+
+def _said(ratio: Ratio) -> str:
+    return f"{ratio.value:.3f} {_bounds(ratio)}"
+
+
+def _citations(found: Citations) -> Sheet:
+    """Lay out the rows that have a published neighbour, how far away it is, and what else differs."""
+    some = ", ".join(found.unmatched)
+    return Sheet(
+        title=f"{found.folder} beside the nearest published rows",
+        headings=("case", "figure", "ours ms", "theirs ms", "ratio", "[95 %]", "published", "differs"),
+        rows=tuple(
+            (
+                one.name,
+                one.figure,
+                milliseconds(one.ours_ms),
+                milliseconds(one.theirs_ms),
+                number(one.ratio.value, 3),
+                _bounds(one.ratio),
+                far(one),
+                one.differs,
+            )
+            for one in found.rows
+        ),
+        texts=TEXTS,
+        notes=(
+            "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
+            *([f"Nothing published for {some}."] if some else []),
+        ),
+    )

@@ -1,0 +1,218 @@
+"""A results folder, or anybody's CSV -> the entries that are checked, and the sheet of what was found."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import compress
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench import published, report
+from edgebench.errors import InvalidFile, RequestError, UnknownName
+from edgebench.lint import Entry, Finding, lint
+from edgebench.reports import WORTHLESS
+from edgebench.sheet import Sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+MOST_ENTRIES = 100_000  # configurations: some 100 MB; of further rows of the same only the number is kept
+MOST_FINDINGS = 1_000
+NETWORK = ("architecture", "width", "resolution", "precision", "quantization")
+SETUP = (
+    "target", "board", "epoch", "runtime", "runtime_version", "runtime_options", "runtime_packages", "threads", "batch",
+    "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
+)  # fmt: skip
+FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
+COLUMNS = (*NETWORK, *SETUP, *FIGURES)
+PRECISIONS = {"float": "fp32", "float32": "fp32", "uint8": "int8", "quant": "int8"}
+TEXTS = frozenset({"rule", "rows", "finding", "setup"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """A table as it is read: entries by what they are, how often each came again, and cells that are no number."""
+
+    entries: dict[Any, Entry] = field(default_factory=dict)
+    repeats: Counter[Any] = field(default_factory=Counter)
+    odd: list[Finding] = field(default_factory=list)
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What was found in a table of so many rows."""
+
+    table: str
+    rows: int
+    findings: tuple[Finding, ...]
+    setups: Mapping[int, str]
+    left_out: int = 0
+
+
+def review(path: Path, columns: str = "") -> Review:
+    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`.
+
+    Raises:
+        InvalidFile: it cannot be read, or has no journal or heading.
+        UnknownName, RequestError: the columns do not fit, or there are more configurations than memory is kept for.
+    """
+    if path.is_dir():
+        rows = report.read(path).rows
+        worth = [asdict(row) for row in rows if row.verdict not in WORTHLESS]
+        reading, left_out = read(enumerate(worth, 1)), len(rows) - len(worth)
+    else:
+        with _rows(path, columns) as found:
+            reading, left_out = read(found), 0
+    entries = tuple(reading.entries.values())
+    findings = (*reading.odd, *_duplicates(reading), *lint(entries))
+    return Review(
+        table=_plain(path.name), rows=reading.rows, findings=findings, setups=_setups(entries), left_out=left_out
+    )
+
+
+@contextmanager
+def _rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
+    """Stream a CSV's rows under our headings, each with its line."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+            reader = csv.DictReader(stream)
+            names = _mapping(columns, tuple(reader.fieldnames or ()), path)
+            yield ((reader.line_num, {ours: row[theirs] or "" for ours, theirs in names.items()}) for row in reader)
+    except (OSError, csv.Error) as error:
+        raise InvalidFile(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _mapping(columns: str, header: tuple[str, ...], path: Path) -> dict[str, str]:
+    """Map our headings to the file's: those that are the same, and what was said.
+
+    Raises:
+        UnknownName, InvalidFile: a heading that is not ours, not the file's, or one that is needed and missing.
+    """
+    said = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
+    for ours, theirs in said.items():
+        if ours not in COLUMNS:
+            raise UnknownName("column of ours", ours, COLUMNS)
+        if theirs not in header:
+            raise UnknownName(f"column in {path}", theirs, header)
+    names = {name: name for name in COLUMNS if name in header} | said
+    lacking = [name for name in ("width", "resolution") if name not in names]
+    if lacking or not names.keys() & set(FIGURES):
+        wanted = ", ".join([*lacking, *([] if names.keys() & set(FIGURES) else ["a figure such as p50_ms or top1"])])
+        raise InvalidFile(f"{path}: no column for {wanted}: map its own with --columns width=alpha,p50_ms=latency")
+    return names
+
+
+def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
+    """Take the first row of every configuration, count the others.
+
+    Raises:
+        RequestError: more configurations than memory is kept for.
+    """
+    reading = Reading()
+    for line, values in rows:
+        reading.rows += 1
+        entry = _entry(line, values, reading.odd)
+        if entry is None:
+            continue
+        if entry.identity in reading.entries:
+            reading.repeats[entry.identity] += 1
+        elif len(reading.entries) == MOST_ENTRIES:
+            raise RequestError(f"wanted at most {MOST_ENTRIES} configurations, found more by line {line}: lint a part")
+        else:
+            reading.entries[entry.identity] = entry
+    return reading
+
+
+def _entry(line: int, values: Mapping[str, Any], odd: list[Finding]) -> Entry | None:
+    """Read one row; None where it says no width or resolution. Cells that are no number are told in `odd`."""
+    figures = {name: _number(line, name, values.get(name), odd) for name in (*FIGURES, "width", "resolution")}
+    width, resolution = figures.pop("width"), figures.pop("resolution")
+    if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:
+        _tell(odd, line, f"wanted a width and a whole resolution, found {width} and {resolution}: the row is left out")
+        return None
+    words = {name: _plain(str(values.get(name) or "")) for name in (*NETWORK, *SETUP)}
+    precision = PRECISIONS.get(words["precision"].lower(), words["precision"])
+    known = published.reference(words["architecture"], width, int(resolution), precision)
+    theirs = known if words["dataset"] in ("", published.IMAGENET) else None
+    middle = next((figures[name] for name in ("p50_ms", "mean_ms", "p90_ms") if figures[name] is not None), None)
+    name = f"{words['architecture']} {width:g} @{resolution:g} {precision} {words['quantization']}"
+    return Entry(
+        line=line,
+        name=" ".join(name.split()),
+        setup=tuple(words[name] for name in SETUP),
+        architecture=words["architecture"],
+        width=width,
+        resolution=int(resolution),
+        precision=precision,
+        quantization=words["quantization"],
+        latency_ms=middle,
+        low_ms=figures["p50_low_ms"],
+        high_ms=figures["p50_high_ms"],
+        mean_ms=figures["mean_ms"],
+        p50_ms=figures["p50_ms"],
+        p90_ms=figures["p90_ms"],
+        macs=figures["macs"] or (known.macs if known else None),
+        top1=figures["top1"],
+        published_top1=theirs.top1 if theirs else None,
+    )
+
+
+def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:
+    """Read a cell; empty is no figure, and anything but a number, `12 ms` too, is told: units may be mixed."""
+    if cell is None or cell == "":
+        return None
+    try:
+        return float(str(cell))
+    except ValueError:
+        _tell(odd, line, f"{name}: wanted a number in the heading's unit, found {_plain(str(cell))[:40]!r}")
+        return None
+
+
+def _tell(odd: list[Finding], line: int, text: str) -> None:
+    if len(odd) < MOST_FINDINGS:
+        odd.append(Finding(rule="no number", lines=(line,), text=text))
+
+
+def _plain(text: str) -> str:
+    """Take control characters out of somebody else's text."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _duplicates(reading: Reading) -> Iterator[Finding]:
+    """A table has one row a configuration."""
+    for identity, count in reading.repeats.items():
+        one = reading.entries[identity]
+        text = f"{one.name}: {count} more row{'s' if count > 1 else ''} of the same; only the first is looked at"
+        yield Finding(rule="duplicate", lines=(one.line,), text=text)
+
+
+def _setups(entries: Sequence[Entry]) -> dict[int, str]:
+    """Say of each line's setup what not all of the table share."""
+    varies = [len(set(column)) > 1 for column in zip(*(one.setup for one in entries), strict=True)]
+    return {one.line: " · ".join(compress(filter(None, one.setup), _told(one.setup, varies))) for one in entries}
+
+
+def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
+    """Say of each word of a setup, the empty ones left out, whether it tells anything."""
+    return (tells for word, tells in zip(setup, varies, strict=True) if word)
+
+
+def sheet(found: Review) -> Sheet:
+    """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
+    shown = found.findings[:MOST_FINDINGS]
+    left_out = f"{found.left_out} rows are INVALID or FAILED and not looked at." if found.left_out else ""
+    rest = len(found.findings) - len(shown)
+    return Sheet(
+        title=f"{found.table}: {found.rows} rows, {len(found.findings)} findings",
+        headings=("rule", "rows", "finding", "setup"),
+        rows=tuple(
+            (one.rule, ", ".join(map(str, one.lines)), one.text, found.setups.get(one.lines[0], "")) for one in shown
+        ),
+        texts=TEXTS,
+        notes=tuple(filter(None, (left_out, f"{rest} more findings are not shown." if rest else ""))),
+    )

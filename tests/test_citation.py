@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from edgebench import citation
+from edgebench.errors import EdgebenchError
+from edgebench.sheet import as_json
+from tests.test_cli import cli
+
+
+@pytest.mark.parametrize("kind", citation.KINDS)
+def test_every_row_of_every_kind_names_its_source(kind: str) -> None:
+    (sheet,) = citation.sheets(kind)
+    assert sheet.rows
+    assert all(row[sheet.headings.index("source")] for row in sheet.rows)
+
+
+def test_filters_meet() -> None:
+    (sheet,) = citation.sheets("latency", "resnet50", "rpi4")
+    assert {row[0] for row in sheet.rows} == {"resnet50 1 @224"}
+    assert "Raspberry Pi 4 Model B 4GB, 64-bit OS" in sheet.rows[0]
+
+
+def test_a_board_has_latencies_only() -> None:
+    assert [sheet.title.partition(":")[0] for sheet in citation.sheets(target="rpi4")] == [citation.TITLES["latency"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("speed", "", ""), "no kind of figure 'speed' (has accuracy, latency, quantization)"),
+        (("", "mobilenet_v9", ""), "no published model 'mobilenet_v9' (has alexnet, "),
+        (("", "", "rpi44"), "did you mean 'rpi4'?"),
+        (("accuracy", "", "rpi4"), "nothing published for accuracy rpi4: drop a filter"),
+    ],
+)
+def test_what_nothing_answers_to_is_refused(asked: tuple[str, str, str], said: str) -> None:
+    with pytest.raises(EdgebenchError) as refused:
+        citation.sheets(*asked)
+    assert said in str(refused.value)
+
+
+def test_the_command_lists_as_json() -> None:
+    done = cli("published", "--kind", "latency", "--model", "mobilenet_v1", "--target", "rpi4", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads(as_json(citation.sheets("latency", "mobilenet_v1", "rpi4")[0]))
