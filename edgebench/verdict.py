@@ -69,7 +69,7 @@ def _emulated(evidence: Evidence) -> Iterator[Reason]:
         return
     yield Reason(verdict=Verdict.EMULATED, text=f"emulated by {evidence.emulator}: no times and no memory of its own")
     if not evidence.session.environment.counts_instructions:
-        yield Reason(verdict=Verdict.EMULATED, text="its instructions are not counted: the emulator has no plugin for it")
+        yield Reason(verdict=Verdict.EMULATED, text="its instructions are not counted: no plugin was loaded")
     elif evidence.case.threads > 1:
         text = f"instructions are counted with 1 thread, not {evidence.case.threads}"
         yield Reason(verdict=Verdict.EMULATED, text=text)

@@ -9,8 +9,8 @@ from edgebench.shelf import load
 
 MEMORY_ITERATIONS = 10
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # a count repeats: it needs no more
-# What a process says whose times mean nothing.
-UNTIMED: dict[str, Any] = {"samples_s": [], "wall_s": 0.0, "cpu_s": 0.0, "others_cpu": 0.0, "steal": 0.0, "memory": None}
+# What a process says that times nothing.
+UNTIMED = {"samples_s": [], "wall_s": 0.0, "cpu_s": 0.0, "others_cpu": 0.0, "steal": 0.0, "memory": None}
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""This host's qemu-user and Debian's own arm64 packages -> a command that starts Python on a Raspberry Pi 4's processor.
+"""This host's qemu-user and arm64's Debian packages -> a command that starts Python on a Raspberry Pi 4's processor.
 
 Nothing is emulated but the processor: the kernel, its files and the memory are this machine's. So outputs and
 instructions are the board's, times and memory are not.
