@@ -36,9 +36,9 @@ def emulation() -> Emulation:
         RequestError: this host lacks a package, or has no way to those of arm64.
     """
     if lacking := missing():
-        names = " ".join(lacking)
+        wanted, names = ", ".join(NEEDED.values()), " ".join(lacking)
         raise RequestError(
-            f"an emulated Pi needs a Debian or Ubuntu host with {' '.join(NEEDED.values())}, found none of {names};"
+            f"an emulated Pi wants {wanted} on a Debian or Ubuntu host, found all but {', '.join(lacking)};"
             f" use apt-get install {names}"
         )
     folder = root.folder()

@@ -15,7 +15,8 @@ class Row:
     """One case under one preset; the fields are the columns of `comparison.csv`, in order.
 
     The unit is the last word of a name: ms, mib (2**20 bytes), m (millions), db; `top1*`, `top5*`, `parent_top1`,
-    `agreement`, `integer_share` and `published_top1` are per cent. None where there is no such figure; `reasons` says why.
+    `agreement`, `integer_share` and `published_top1` are per cent. None where there is no such figure: `reasons` says
+    why.
     """
 
     target: str
