@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from edgebench import stats
-from edgebench.record import Accuracy, Artifact, Deployment, Failure, Record, Run, Session, Stop
+from edgebench.record import Accuracy, Artifact, Deployment, Failure, MemoryMarks, Record, Run, Session, Stop
 from edgebench.spec import PRESETS, Case, Purpose
 
+INSPECTED_ON = "x86_64"  # hosts are
 Asked = tuple[Case, str]  # a case and the preset it is measured with
 
 
@@ -35,8 +36,28 @@ class Evidence:
 
     @property
     def timed(self) -> tuple[Run, ...]:
-        """The latency runs, in order."""
-        return tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
+        """The latency runs, in order; none of an emulator's, for its times are not the board's."""
+        return () if self.emulator else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
+
+    @property
+    def marks(self) -> tuple[MemoryMarks, ...]:
+        """The memory runs' marks, in order; none of an emulator's."""
+        return () if self.emulator else tuple(run.memory for run in self.runs if run.memory)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The least instructions of an inference in each process that counted them, in order."""
+        return tuple(min(run.instructions) for run in self.runs if run.instructions)
+
+    @property
+    def emulator(self) -> str:
+        """What ran it in place of a processor; empty for a real one."""
+        return self.session.environment.emulator
+
+    @property
+    def was_inspected(self) -> bool:
+        """Whether what its int8 graph became was looked at on a processor such as the target's: kernels differ."""
+        return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property
     def allowed_half_width(self) -> float:

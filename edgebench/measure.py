@@ -10,8 +10,7 @@ from typing import Any
 from edgebench.connections import Connection
 from edgebench.deploy import Deployed
 from edgebench.errors import AgentError
-from edgebench.evidence import allowed_half_width, process_medians
-from edgebench.measurement import is_settled
+from edgebench.measurement import needed
 from edgebench.progress import Show, Step
 from edgebench.record import Failure, MemoryMarks, Reference, Run, Session
 from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
@@ -32,10 +31,6 @@ class Job:
     case: Case
     deployed: Deployed
     runs: list[Run] = field(default_factory=list)
-
-    def count(self, purpose: Purpose) -> int:
-        """Return how many runs of a purpose there are."""
-        return sum(run.purpose == purpose for run in self.runs)
 
     @property
     def iterations(self) -> int | None:
@@ -74,16 +69,10 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
 
 
 def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Entry]:
-    """List this round's processes: every case that still needs some, and the reference workloads beside them."""
-    entries, settings = list[Entry](), PRESETS[session.preset]
-    for job in jobs:
-        if job.case in failed:
-            continue
-        if not is_settled(process_medians(job.runs), settings, allowed_half_width(session)):
-            entries.append((job, Purpose.LATENCY))
-        if job.count(Purpose.MEMORY) < settings.memory_runs:
-            entries.append((job, Purpose.MEMORY))
-    if entries:
+    """List this round's processes: every case that still needs some, and beside times the reference workloads."""
+    open_jobs = [job for job in jobs if job.case not in failed]
+    entries: list[Entry] = [(job, purpose) for job in open_jobs for purpose in needed(job.runs, session)]
+    if entries and not session.environment.emulator:
         entries += [(Reference(workload=one, target=session.environment.target), Purpose.LATENCY) for one in Workload]
     return entries
 
@@ -149,6 +138,7 @@ def _run(
         started_at=started_at,
         memory=MemoryMarks(**memory) if memory else None,
         samples_s=tuple(seen.pop("samples_s")),
+        instructions=tuple(seen.pop("instructions", ())),
         **seen,
     )
 
@@ -162,7 +152,7 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
         "options": subject.case.runtime.options,
         "path": subject.deployed.path,
         "packages": subject.deployed.packages,
-        "threads": subject.case.threads,
+        "threads": 1 if purpose == Purpose.INSTRUCTIONS else subject.case.threads,  # more would spin, and be counted
         "batch": subject.case.batch,
         "iterations": subject.iterations,
     }

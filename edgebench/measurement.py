@@ -3,13 +3,14 @@
 Pure: nothing is read, measured or printed here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from edgebench import stats
-from edgebench.evidence import Evidence, half_width, process_medians
-from edgebench.spec import Settings
+from edgebench.evidence import Evidence, allowed_half_width, half_width, process_medians
+from edgebench.record import Run, Session
+from edgebench.spec import PRESETS, Purpose, Settings
 from edgebench.verdict import Reason, Verdict, reasons
 
 
@@ -22,6 +23,7 @@ class Measurement:
         low_s, high_s: its 95 % interval where `has_interval`, else the least and the largest process.
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
         model_bytes: resident memory after loading less before; `peak_bytes` the most resident while loading or running.
+        instructions: of an inference on one thread, the least that was counted.
     """
 
     processes: int
@@ -35,6 +37,7 @@ class Measurement:
     first_s: float | None = None
     model_bytes: float | None = None
     peak_bytes: float | None = None
+    instructions: int | None = None
     reasons: tuple[Reason, ...] = ()
 
     @property
@@ -51,16 +54,38 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
     return len(medians) in settings.looks and width is not None and width <= allowed
 
 
+def needed(runs: Sequence[Run], session: Session) -> Iterator[Purpose]:
+    """Yield what a case with these runs still needs processes for."""
+    settings, environment = PRESETS[session.preset], session.environment
+    if environment.emulator:
+        if environment.counts_instructions and _count(runs, Purpose.INSTRUCTIONS) < settings.instruction_runs:
+            yield Purpose.INSTRUCTIONS
+        return
+    if not is_settled(process_medians(runs), settings, allowed_half_width(session)):
+        yield Purpose.LATENCY
+    if _count(runs, Purpose.MEMORY) < settings.memory_runs:
+        yield Purpose.MEMORY
+
+
+def _count(runs: Sequence[Run], purpose: Purpose) -> int:
+    return sum(run.purpose == purpose for run in runs)
+
+
 def measure(evidence: Evidence) -> Measurement:
     """Compute what the evidence means."""
     timed = evidence.timed
-    marks = [run.memory for run in evidence.runs if run.memory]
+    marks = evidence.marks
     samples = [sample for run in timed for sample in run.samples_s]
     model_bytes = median(mark.loaded_bytes - mark.baseline_bytes for mark in marks) if marks else None
     peak_bytes = median(max(mark.load_peak_bytes, mark.run_peak_bytes) for mark in marks) if marks else None
     if not timed:
         return Measurement(
-            processes=0, samples=0, model_bytes=model_bytes, peak_bytes=peak_bytes, reasons=reasons(evidence)
+            processes=0,
+            samples=0,
+            model_bytes=model_bytes,
+            peak_bytes=peak_bytes,
+            instructions=min(evidence.counts, default=None),
+            reasons=reasons(evidence),
         )
     medians = process_medians(timed)
     interval = stats.median_interval(medians)

@@ -13,16 +13,15 @@ from edgebench import __version__, build, catalogue, checkpoint, engine
 from edgebench.datasets import chosen_recipe, has_answers
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evaluate import made_by
-from edgebench.evidence import allowed_half_width, process_medians
 from edgebench.export import find
-from edgebench.measurement import is_settled
+from edgebench.measurement import needed
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
 from edgebench.quantization import Quantization, parse
 from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
 from edgebench.shelf import load, require
-from edgebench.spec import PRESETS, Case, Precision, Purpose, Runtime, Variant, Wanted, Weighting
+from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
 from edgebench.verdict import saturates
 
@@ -295,9 +294,7 @@ def look_up(case: Case, artifact: Artifact | None, session: Session, records: Se
 
 
 def _state(case: Case, runs: Sequence[Run], session: Session, records: Sequence[Record]) -> State:
-    settings = PRESETS[session.preset]
-    has_memory = sum(run.purpose == Purpose.MEMORY for run in runs) >= settings.memory_runs
-    if has_memory and is_settled(process_medians(runs), settings, allowed_half_width(session)):
+    if not any(needed(runs, session)):
         return State.SETTLED
     spent = _spent(case, session, records)
     return State.OUT_OF_TIME if any(run.session in spent for run in runs) else State.OPEN

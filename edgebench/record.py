@@ -191,6 +191,16 @@ class Environment:
     packages: dict[str, str]
     runtimes: dict[str, Runtime]
 
+    @property
+    def emulator(self) -> str:
+        """What runs there in place of a processor, `qemu-aarch64`; empty on a real one."""
+        return self.facts.get("emulator", "")
+
+    @property
+    def counts_instructions(self) -> bool:
+        """Whether the emulator counts the instructions of a process."""
+        return bool(self.emulator and self.facts.get("counter"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -253,12 +263,13 @@ class Run:
     """What one fresh process saw.
 
     Attributes:
-        samples_s: wall time of every timed iteration, in order; empty for a memory run.
+        samples_s: wall time of every timed iteration, in order; empty for a run of another purpose.
         wall_s: wall time of the timed loop; `cpu_s` the process's CPU time in it.
         others_cpu: CPU time of everybody else during warm-up and loop over their wall time, in cores.
         steal: share of all cores' time that the hypervisor took away in them.
         conditions: clocks, governor, temperature, load, swap before and after, as read; and the facts of its own
             that a runtime's session knows: the `delegate` that took over.
+        instructions: that each of a few iterations took on one thread; empty for a run of another purpose.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -282,6 +293,7 @@ class Run:
     steal: float
     memory: MemoryMarks | None
     conditions: dict[str, str]
+    instructions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,8 +111,9 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         samples=measurement.samples,
         model_mib=_over(measurement.model_bytes, MIB),
         peak_mib=_over(measurement.peak_bytes, MIB),
+        instructions_m=_over(measurement.instructions, 1e6),
         **_accuracy(accuracy, why),
-        **_int8(artifact),
+        **_int8(artifact if evidence.was_inspected else None),
         dataset=dataset,
         preprocessing=str(recipe(variant)),
         published_top1=published.top1(
@@ -182,12 +183,12 @@ def _int8(artifact: Artifact | None) -> dict[str, Any]:
 
 
 def ranked(rows: Iterable[Row]) -> Iterator[Row]:
-    """Order each group by p50 and number it; rows whose intervals overlap the first of their rank share it.
+    """Order each group by p50, else by instructions, and number it; intervals that overlap the first's share a rank.
 
     A row without an interval, or whose number is worth nothing, has no rank.
     """
     for group in together(sorted(rows, key=lambda row: row.group)):
-        yield from _numbered(sorted(group, key=lambda row: inf if row.p50_ms is None else row.p50_ms))
+        yield from _numbered(sorted(group, key=lambda row: (_bound(row.p50_ms), _bound(row.instructions_m))))
 
 
 def sped(rows: Iterable[Row]) -> Iterator[Row]:
@@ -236,6 +237,11 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
         " interval from those of both. Δ top-1: points against the float parent; with = McNemar's exact test does not"
         " tell the two apart."
     )
+    if any(one.counts for one in evidence):
+        yield (
+            "Minstr: millions of instructions of an inference on one thread, the least of several after warm-up, as the"
+            " emulator counts them. They repeat to about 0.01 %: a change shows. How long they take they do not say."
+        )
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
@@ -269,6 +275,7 @@ def machine(facts: dict[str, str]) -> str:
         f"{gibibytes:.0f} GiB",
         facts.get("kernel", ""),
         "virtual" if facts.get("hypervisor") else "",
+        f"emulated by {facts['emulator']}" if facts.get("emulator") else "",
         f"governor {facts.get('governor', 'unknown')}",
         facts.get("isa", ""),
         facts.get("python", ""),

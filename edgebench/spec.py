@@ -41,10 +41,14 @@ class Weighting(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a process was started for: allocator settings of memory runs slow others, so they never mix."""
+    """What a process was started for: allocator settings of memory runs slow others, so they never mix.
+
+    Instructions are counted where the processor is emulated, in place of both.
+    """
 
     LATENCY = "latency"
     MEMORY = "memory"
+    INSTRUCTIONS = "instructions"
 
 
 class Workload(StrEnum):
@@ -215,6 +219,7 @@ class Settings:
     least_iterations: int
     most_iterations: int
     memory_runs: int
+    instruction_runs: int
 
 
 PRESETS = {
@@ -227,6 +232,7 @@ PRESETS = {
         least_iterations=5,
         most_iterations=200,
         memory_runs=2,
+        instruction_runs=2,
     ),
     # A look, not a measurement: three processes give a range and no interval.
     "quick": Settings(
@@ -238,6 +244,7 @@ PRESETS = {
         least_iterations=5,
         most_iterations=200,
         memory_runs=1,
+        instruction_runs=1,
     ),
 }
 

@@ -51,7 +51,7 @@ def _missing(asked: Iterable[Engine], seen: Mapping[str, Any], connection: Conne
     for one in asked:
         if one.version:
             yield one.pinned, one
-        elif not connection.shares_files and not seen["runtimes"].get(one.name, {"version": "?"})["version"]:
+        elif connection.brings_runtimes and not seen["runtimes"].get(one.name, {"version": "?"})["version"]:
             with suppress(PackageNotFoundError):  # then it is missing there, which is said when a case asks for it
                 yield one.name, replace(one, version=public(load("runtimes", one.name).version()))
 

@@ -10,13 +10,14 @@ from edgebench.appraisal import appraise
 from edgebench.evidence import Evidence, half_width, process_medians
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, Run
-from edgebench.spec import Precision
+from edgebench.spec import Precision, Purpose
 
 # This project's own proposals, each a share unless its name says otherwise.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.5  # CPU time over wall time and thread
 EXTRA_CORES = 0.3  # that a process kept busy beyond its threads
 OTHERS_CORES = 0.25  # CPU time that other processes took, in cores
 STEAL = 0.05  # of all cores' time
+COUNTS = 1e-3  # of the least, between two processes that counted instructions
 DRIFT = 0.01  # of the median, from the first process to the last
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
@@ -35,8 +36,9 @@ class Verdict(IntEnum):
     VALID = 0
     IMPRECISE = 1
     SUSPECT = 2
-    INVALID = 3
-    FAILED = 4
+    EMULATED = 3
+    INVALID = 4
+    FAILED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +60,29 @@ def _failed(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _few(evidence: Evidence) -> Iterator[Reason]:
-    count = len(evidence.timed)
+    count = len(evidence.timed or evidence.counts)
+    if evidence.emulator and (count or not evidence.session.environment.counts_instructions):
+        return
     if not count and not evidence.failures:
         why = "no time was left" if evidence.has_stopped else "it was interrupted before"
         yield Reason(verdict=Verdict.FAILED, text=f"not measured: {why}")
     elif count and count < stats.LEAST_FOR_INTERVAL:
         text = f"too few processes: {count}, an interval needs {stats.LEAST_FOR_INTERVAL}: min-max shown"
         yield Reason(verdict=Verdict.IMPRECISE, text=text)
+
+
+def _emulated(evidence: Evidence) -> Iterator[Reason]:
+    if not evidence.emulator:
+        return
+    yield Reason(verdict=Verdict.EMULATED, text=f"emulated by {evidence.emulator}: no times and no memory of its own")
+    if not evidence.session.environment.counts_instructions:
+        yield Reason(verdict=Verdict.EMULATED, text="its instructions are not counted: no plugin was loaded")
+    elif evidence.case.threads > 1:
+        text = f"instructions are counted with 1 thread, not {evidence.case.threads}"
+        yield Reason(verdict=Verdict.EMULATED, text=text)
+    counts = evidence.counts
+    if counts and (spread := max(counts) / min(counts) - 1) > COUNTS:
+        yield Reason(verdict=Verdict.SUSPECT, text=f"instructions of processes differ by {spread:.1%}")
 
 
 def _wide(evidence: Evidence) -> Iterator[Reason]:
@@ -130,6 +148,7 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
     used = [
         int(run.conditions.get("swap_used_bytes_after", 0)) - int(run.conditions.get("swap_used_bytes_before", 0))
         for run in evidence.runs
+        if run.purpose != Purpose.INSTRUCTIONS
     ]
     if any(growth > 0 for growth in used):
         yield Reason(verdict=Verdict.SUSPECT, text="memory was swapped out meanwhile")
@@ -187,8 +206,10 @@ def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
-    """Name what onnxruntime's CPU provider leaves in float, on targets that compute with it."""
-    if not _is_on_gpu(evidence) and evidence.artifact and (nodes := evidence.artifact.float_nodes):
+    """Name what onnxruntime's CPU provider leaves in float, on targets that compute as it does."""
+    if _is_on_gpu(evidence) or not evidence.was_inspected:
+        return
+    if evidence.artifact and (nodes := evidence.artifact.float_nodes):
         share = evidence.artifact.integer_share
         macs = "" if share is None else f", {1 - share:.0%} of the multiply-adds"
         text = f"{len(nodes)} operators of the int8 graph run in float{macs}: {', '.join(nodes[:3])}"
@@ -245,6 +266,7 @@ def saturates(facts: dict[str, str]) -> bool:
 
 CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _failed,
+    _emulated,
     _few,
     _wide,
     _waited,

@@ -39,6 +39,11 @@ Host board
 """
 
 
+def missing() -> list[str]:
+    """Name the programs that this needs and are not here; openssh-server brings them all."""
+    return [name for name in (SSHD, "ssh", "ssh-keygen") if not shutil.which(name)]
+
+
 @dataclass
 class Board:
     """A running sshd; its files, the client's configuration among them, lie in `folder`."""

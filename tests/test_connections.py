@@ -1,29 +1,46 @@
 """One suite over every way to reach a target, and what can go wrong on the way."""
 
+import hashlib
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
 
-from edgebench import shelf
+from edgebench import emulation, shelf
 from edgebench.connections import Connection, local
 from edgebench.deploy import bundle
 from edgebench.errors import AgentError
 from edgebench.spec import Target
+from tests import board
 
 FACTS = {"do": "facts", "runtimes": ["null"]}
+# What a connection needs on this host; where it takes minutes, its tests are slow.
+LACKING = {"qemu": emulation.missing(), "ssh": board.missing()}
+MARKS: dict[str, list[Any]] = {
+    name: [pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking)}")] for name, lacking in LACKING.items()
+}
+MARKS["qemu"].append(pytest.mark.slow)
 
 
-def target(connection: str) -> Target:
-    return Target(name="t", board="b", connection=connection, runtimes=("null",))
-
-
-@pytest.fixture(params=shelf.names("connections"))
-def connection(request: pytest.FixtureRequest) -> Connection:
-    opened: Connection = shelf.load("connections", request.param).open(target(request.param), bundle()[0])
-    return opened
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, [])) for name in shelf.names("connections")])
+def connection(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    plugin, where = shelf.load("connections", request.param), tmp_path / "board"
+    with board.board(where) if plugin.ADDRESS else nullcontext() as there:
+        if there:
+            monkeypatch.setenv("PATH", f"{where}/bin{os.pathsep}{os.environ['PATH']}")
+        address, python = (there.address, there.python) if there else ("", "")
+        target = Target(
+            name="t", board="b", connection=request.param, runtimes=("null",), address=address, python=python
+        )
+        opened: Connection = plugin.open(target, bundle()[0])
+        yield opened
+        opened.close()
 
 
 def test_it_answers_facts(connection: Connection) -> None:
@@ -34,8 +51,9 @@ def test_it_puts_a_file_where_the_agent_reads_it(connection: Connection, place: 
     path = place / "null.json"
     path.write_text(json.dumps({"delay_s": 0.0, "classes": 2}))
     request = {
-        "do": "measure", "purpose": "latency", "runtime": "null", "path": connection.push(path, "x"), "threads": 1,
-        "batch": 1, "options": [], "warmup_s": 0.0, "warmup_iterations": 1, "iterations": 5,
+        "do": "measure", "purpose": "latency", "runtime": "null", "threads": 1, "batch": 1,
+        "path": connection.push(path, hashlib.sha256(path.read_bytes()).hexdigest()),
+        "options": [], "warmup_s": 0.0, "warmup_iterations": 1, "iterations": 5,
     }  # fmt: skip
     assert len(connection.run(request, timeout_s=30)["samples_s"]) == 5
 

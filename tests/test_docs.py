@@ -48,6 +48,7 @@ COLUMNS = [
     "samples",
     "model_mib",
     "peak_mib",
+    "instructions_m",
     "top1",
     "top1_low",
     "top1_high",

@@ -20,7 +20,7 @@ from tests.conftest import case, run, session, variant
 class Scripted:
     """Answers measure requests with medians from a list per artifact; no process is started."""
 
-    shares_files = True
+    shares_files, brings_runtimes = True, False
 
     def __init__(self, **medians_s: Sequence[float | Exception]) -> None:
         self.conditions: Iterator[dict[str, str]] = cycle([{}])

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -17,13 +16,12 @@ from edgebench.connections import Connection, ssh
 from edgebench.deploy import bundle
 from edgebench.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.spec import Target
-from tests.board import SSHD, Board, board, make_key, running
+from tests.board import Board, board, make_key, missing, running
 
 FACTS = {"do": "facts", "runtimes": ["null"]}
-MISSING = [name for name in (SSHD, "ssh", "ssh-keygen") if not shutil.which(name)]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)} (openssh-server)"),
+    pytest.mark.skipif(bool(missing()), reason=f"needs {', '.join(missing())} (openssh-server)"),
 ]
 
 

@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 
-from edgebench.agent import firmware
+from edgebench.agent import counter, firmware
 
 _CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq/"
 _ISA = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "fphp", "i8mm", "sve")
@@ -43,6 +43,8 @@ def identity() -> dict[str, str]:
         "usable_cores": str(len(os.sched_getaffinity(0))),
         "isa": " ".join(flag for flag in _ISA if flag in flags),
         "hypervisor": "yes" if "hypervisor" in flags else "",
+        "emulator": emulator(),
+        "counter": "yes" if counter.is_there() else "",
         "memory_bytes": str(int(_field(read("/proc/meminfo"), "MemTotal").split()[0]) * 1024),
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
@@ -52,6 +54,15 @@ def identity() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
     return {key: value for key, value in found.items() if value}
+
+
+def emulator() -> str:
+    """Name the program that runs this process in place of the processor, `qemu-aarch64`; empty where none does.
+
+    /proc/self/exe is what such a program lets its process see; it has not thought of the thread's own link.
+    """
+    name = os.path.basename(os.readlink("/proc/thread-self/exe"))  # noqa: PTH115, PTH119  # a link that is none to pathlib
+    return name if name.startswith("qemu-") else ""
 
 
 def conditions() -> dict[str, str]:

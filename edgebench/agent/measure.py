@@ -1,19 +1,22 @@
-"""A measure request -> what one fresh process saw: load, first inference, samples or memory marks."""
+"""A measure request -> what one fresh process saw: load, first inference, samples, memory marks or instructions."""
 
 from collections.abc import Callable
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, device, gpu, machine, open_session, reference, timing
+from edgebench.agent import CUDA, counter, device, gpu, machine, open_session, reference, timing
 from edgebench.shelf import load
 
 MEMORY_ITERATIONS = 10
+COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # a count repeats: it needs no more
+# What a process says that times nothing.
+UNTIMED = {"samples_s": [], "wall_s": 0.0, "cpu_s": 0.0, "others_cpu": 0.0, "steal": 0.0, "memory": None}
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure the artifact or the reference workload that the request names, for the purpose it names."""
     before = _conditions(request)
-    seen = _memory(request) if request["purpose"] == "memory" else _latency(request)
+    seen = {"latency": _latency, "memory": _memory, "instructions": _instructions}[request["purpose"]](request)
     after = _conditions(request)
     facts = seen.pop("facts")()  # asked last: what it takes to know them is in no figure
     return seen | {
@@ -100,14 +103,10 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
     for _ in range(MEMORY_ITERATIONS):
         run()
     return {
+        **UNTIMED,
         "start_s": machine.since_process_start_s(),
         "load_s": load_s,
         "first_s": first_s,
-        "samples_s": [],
-        "wall_s": 0.0,
-        "cpu_s": 0.0,
-        "others_cpu": 0.0,
-        "steal": 0.0,
         "memory": {
             "baseline_bytes": baseline,
             "load_peak_bytes": load_peak,
@@ -116,3 +115,29 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
         },
         "facts": facts,
     }
+
+
+def _instructions(request: dict[str, Any]) -> dict[str, Any]:
+    """Count the instructions of each inference, once what is done only at first is done."""
+    count = counter.reader()
+    (run, facts), load_s = _timed(_opener(request))
+    _, first_s = _timed(run)
+    for _ in range(COUNTED_WARM_UP):
+        run()
+    with timing.resting_collector():
+        counted = [_counted(run, count) for _ in range(COUNTED_ITERATIONS)]
+    start_s = machine.since_process_start_s()
+    return {
+        **UNTIMED,
+        "start_s": start_s,
+        "load_s": load_s,
+        "first_s": first_s,
+        "instructions": counted,
+        "facts": facts,
+    }
+
+
+def _counted(run: Callable[[], object], count: Callable[[], int]) -> int:
+    before = count()
+    run()
+    return count() - before

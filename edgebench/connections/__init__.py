@@ -22,6 +22,10 @@ class Connection(Protocol):
     def shares_files(self) -> bool:
         """Whether the target reads this machine's files where they lie."""
 
+    @property
+    def brings_runtimes(self) -> bool:
+        """Whether a runtime that its Python lacks is brought there: on this machine's own, users install theirs."""
+
     def push(self, path: Path, sha256: str) -> str:
         """Put a file on the target, unless it is there; return its path there."""
 

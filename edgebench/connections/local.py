@@ -16,7 +16,7 @@ ADDRESS = ""
 class Local:
     """Processes on this machine; files are used where they lie."""
 
-    shares_files = True
+    shares_files, brings_runtimes = True, False
 
     def __init__(self, python: str, bundle: Path) -> None:
         self._python, self._bundle = python, bundle

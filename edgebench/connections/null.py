@@ -15,7 +15,7 @@ ADDRESS = ""
 class Here:
     """The target is the caller."""
 
-    shares_files = True
+    shares_files, brings_runtimes = True, False
 
     def push(self, path: Path, sha256: str) -> str:
         """Nothing to move."""

@@ -55,7 +55,7 @@ ADVICE = {
 class Ssh:
     """A board that is connected and locked."""
 
-    shares_files = False
+    shares_files, brings_runtimes = False, True
 
     def __init__(self, target: Target, bundle: Path) -> None:
         self._target, self._python = target, target.python or "python3"

@@ -27,9 +27,9 @@ WORTHLESS = ("INVALID", "FAILED")
 class Row:
     """One case under one preset; the fields are the columns of `comparison.csv`, in order.
 
-    The unit is the last word of a name: ms, mib (2**20 bytes), db; `top1*`, `top5*`, `parent_top1`, `agreement`,
-    `integer_share` and `published_top1` are per cent; `speedup` is how many times as long an int8 row's float twin
-    takes. None where there is no such figure; `reasons` says why.
+    The unit is the last word of a name: ms, mib (2**20 bytes), m (millions), db; `top1*`, `top5*`, `parent_top1`,
+    `agreement`, `integer_share` and `published_top1` are per cent; `speedup` is how many times as long an int8 row's
+    float twin takes. None where there is no such figure; `reasons` says why.
     """
 
     target: str
@@ -62,6 +62,7 @@ class Row:
     samples: int
     model_mib: float | None
     peak_mib: float | None
+    instructions_m: float | None
     top1: float | None
     top1_low: float | None
     top1_high: float | None

@@ -58,6 +58,7 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "Δ top-1": _change,
     "agree %": lambda row: number(row.agreement, 1),
     "SQNR dB": lambda row: number(row.sqnr_db, 1),
+    "Minstr": lambda row: number(row.instructions_m, 2),
     "load ms": lambda row: milliseconds(row.load_ms),
     "peak MiB": lambda row: number(row.peak_mib, 1),
     "file MiB": lambda row: number(row.file_mib, 2),
@@ -67,6 +68,7 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "verdict": lambda row: row.verdict,
 }
 TEXTS = frozenset({"network", "precision", "verdict"})
+WHERE_SOME_HAVE = {"Minstr": lambda row: row.instructions_m is not None}  # columns that most tables do without
 
 
 def runtime(row: Row) -> str:
@@ -92,10 +94,11 @@ def sheets(table: Table) -> Iterator[Sheet]:
     for rows in together(table.rows):
         is_alone = sum(target == rows[0].target for target, _ in epochs) == 1
         title = group_title(min(rows, key=lambda row: row.is_own))
+        cells = {name: cell for name, cell in CELLS.items() if any(map(WHERE_SOME_HAVE.get(name, bool), rows))}
         yield Sheet(
             title=title if is_alone else f"{title} · epoch {rows[0].epoch}",
-            headings=tuple(CELLS),
-            rows=tuple(tuple(cell(row) for cell in CELLS.values()) for row in rows),
+            headings=tuple(cells),
+            rows=tuple(tuple(cell(row) for cell in cells.values()) for row in rows),
             texts=TEXTS,
             notes=(*why(rows), *_given(rows)),
         )
