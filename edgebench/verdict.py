@@ -16,7 +16,7 @@ from edgebench.spec import Purpose
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.5  # CPU time over wall time and thread
 OTHERS_CORES = 0.25  # CPU time that other processes took, in cores
 STEAL = 0.05  # of all cores' time
-COUNTS = 1e-3  # of the least, between two processes that counted instructions
+COUNTS = 0.01  # of the least, between two processes that counted instructions: the smallest networks differ by 0.1 %
 DRIFT = 0.01  # of the median, from the first process to the last
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
