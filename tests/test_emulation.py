@@ -156,7 +156,7 @@ def pi() -> Iterator[qemu.Emulated]:
 @pytest.mark.slow
 @needs_qemu
 def test_the_emulated_pi_says_that_it_is_one(pi: qemu.Emulated) -> None:
-    machine = pi.run({"do": "facts", "runtimes": ["null"]}, timeout_s=60)["machine"]
+    machine = pi.run({"do": "facts", "runtimes": ["null"]}, timeout_s=300)["machine"]
     assert machine.items() >= (EMULATED | {"isa": "asimd", "cpu": "Cortex-A72 of a Raspberry Pi 4"}).items()
 
 
@@ -204,7 +204,7 @@ def test_a_count_repeats_and_grows_with_the_multiply_adds() -> None:
         answered("--target", "rpi4_emulated", *arguments, name=name).sort_values("macs") for name in ("a", "b")
     )
     assert first.instructions_m.is_monotonic_increasing
-    assert second.instructions_m.tolist() == pytest.approx(first.instructions_m.tolist(), rel=1e-3)
+    assert second.instructions_m.tolist() == pytest.approx(first.instructions_m.tolist(), rel=5e-3)
     purposes = {record.purpose for record in Journal(Path("results/a")) if isinstance(record, Run)}
     assert purposes == {Purpose.INSTRUCTIONS}
 
