@@ -4,12 +4,13 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgebench.choose import Candidate, Figure, Limit, Quantity, choose, dominates, front
 
 Q = Quantity
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
 VALUES = st.integers(1, 9).map(float)  # few, so that equals and ties are common
 
 
@@ -43,6 +44,7 @@ def candidate(name: str, **values: float | tuple[float, float, float]) -> Candid
     return Candidate(name=name, figures=made)
 
 
+@CALM
 @given(tables(), LIMITS, OBJECTIVES)
 def test_the_chosen_row_keeps_every_limit_and_no_feasible_row_dominates_it(
     table: list[Candidate], limits: list[Limit], objective: Q
@@ -58,6 +60,7 @@ def test_the_chosen_row_keeps_every_limit_and_no_feasible_row_dominates_it(
     assert choice.chosen in choice.front
 
 
+@CALM
 @given(tables(), LIMITS, OBJECTIVES)
 def test_a_row_that_misses_a_limit_changes_nothing_but_prices(
     table: list[Candidate], limits: list[Limit], objective: Q
@@ -73,6 +76,7 @@ def test_a_row_that_misses_a_limit_changes_nothing_but_prices(
         )  # fmt: skip
 
 
+@CALM
 @given(tables(), LIMITS, OBJECTIVES, st.randoms())
 def test_the_order_of_the_rows_does_not_matter(
     table: list[Candidate], limits: list[Limit], objective: Q, random: Random
@@ -85,6 +89,7 @@ def test_the_order_of_the_rows_does_not_matter(
     )  # fmt: skip
 
 
+@CALM
 @given(tables())
 def test_dominance_is_one_way_and_never_of_a_row_over_itself(table: list[Candidate]) -> None:
     for one in table:
@@ -92,6 +97,7 @@ def test_dominance_is_one_way_and_never_of_a_row_over_itself(table: list[Candida
         assert not any(dominates(one, other) and dominates(other, one) for other in table)
 
 
+@CALM
 @given(tables())
 def test_every_row_off_the_front_is_dominated_and_a_front_is_never_empty(table: list[Candidate]) -> None:
     kept = front(table)
@@ -99,6 +105,7 @@ def test_every_row_off_the_front_is_dominated_and_a_front_is_never_empty(table: 
     assert all(any(dominates(other, row) for other in table) for row in table if row not in kept)
 
 
+@CALM
 @given(tables(), LIMITS, OBJECTIVES)
 def test_a_price_names_a_row_that_misses_that_limit_alone_and_is_better(
     table: list[Candidate], limits: list[Limit], objective: Q

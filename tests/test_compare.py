@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgebench import contrast, report, stats
@@ -18,9 +18,11 @@ from edgebench.stats import Ratio
 from tests.test_cli import cli
 
 RESULTS = Path(__file__).parent.parent / "results"
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
 SPREADS = st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=3).map(lambda values: tuple(sorted(values)))
 
 
+@CALM
 @given(SPREADS, SPREADS)
 def test_a_ratio_lies_in_its_interval_and_turns_over_with_its_medians(over: stats.Spread, under: stats.Spread) -> None:
     one, other = stats.ratio_of_medians(over, under), stats.ratio_of_medians(under, over)
@@ -74,6 +76,7 @@ def test_the_strictest_key_that_finds_a_case_pairs_it_and_two_versions_are_never
     assert paired(["net v1"], ["net v2"], [str, lambda text: text.split()[0]])[0] == [("net v1", "net v2")]
 
 
+@CALM
 @given(st.lists(st.integers(0, 5), max_size=6), st.lists(st.integers(0, 5), max_size=6))
 def test_every_case_is_in_a_pair_or_left_over_once(before: list[int], after: list[int]) -> None:
     first, second = [(value, "a") for value in before], [(value, "b") for value in after]
