@@ -263,7 +263,7 @@ def bad(place: Path) -> dict[str, tuple[str, str]]:
         "batch.onnx": ("", "wanted a batch axis that is open or 1, found 4"),
         "good.onnx": ("1x3x9x9", "wanted --input 1x3x9x9, found input image of ?x3x8x8; correct one of them"),
         "./good.onnx": ("other:1x3x8x8", "wanted --input other:1x3x8x8, found input image of ?x3x8x8"),
-        "../work/good.onnx": ("2x3x8x8", "wanted an --input of one image, found 2x3x8x8; --batch says how many"),
+        "./././good.onnx": ("2x3x8x8", "wanted an --input of one image, found 2x3x8x8; --batch says how many"),
         ".//good.onnx": ("3 by 8", "wanted --input such as 1x3x224x224 or name:1x3x224x224, found '3 by 8'"),
         "nets.py": ("", "wanted nets.py:function, one that returns an nn.Module; found nets.py"),
         "nets.py:small": ("", "nets.py:small does not say what it takes; say it: --input 1x3x224x224"),

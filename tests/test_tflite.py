@@ -296,6 +296,7 @@ def test_an_interpreter_that_cannot_be_made_beside_numpy_2_is_said_so(monkeypatc
         opened(Path("net.tflite"), "tflite_runtime")
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", [name for name in names("architectures") if name != "null"])
 def test_every_network_of_the_shelf_computes_what_torch_computes(name: str, place: Path) -> None:
