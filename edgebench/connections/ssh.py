@@ -5,6 +5,7 @@ needs a password or an answer is refused. Nothing is written on the board but fi
 """
 
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
+from edgebench import cache
 from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
 from edgebench.connections import Connection
@@ -64,7 +66,7 @@ class Ssh:
         self._holder: subprocess.Popen[bytes] | None = None
         try:
             self._connect()
-            self._bundle = self.push(bundle, _sha256(bundle))
+            self._bundle = self.push(bundle, cache.sha256(bundle))
         except BaseException:
             self.close()
             raise
@@ -204,12 +206,6 @@ def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
                 yield chunk
 
 
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _ended(process: subprocess.Popen[bytes]) -> AgentError:
     """Say how a process ended that gave no answer."""
     _, said = process.communicate(timeout=SHORT_S)
@@ -222,8 +218,6 @@ def _ended(process: subprocess.Popen[bytes]) -> AgentError:
 
 def _refusal(target: Target, said: bytes) -> str:
     """Say why ssh gave up, in its own words, and what to do about it."""
-    import re
-
     reason = last_line(said) or "ssh gave no reason"
     everything = said.decode(errors="replace").lower()
     advice = next((text for pattern, text in ADVICE.items() if re.search(pattern, everything)), "")
