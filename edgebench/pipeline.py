@@ -145,6 +145,8 @@ def _answer(session: Session, target: Target, journal: Journal, show: Show) -> N
         if not any(one.state == plan.State.OPEN for one in known):
             show(_nothing_to_measure(target, known))
             return
+        if differs := plan.differs(session.environment, records):
+            show(Notice(text=differs))
         journal.append(session)
         started = monotonic()
         cases = [one.case for one in known if one.state == plan.State.OPEN]

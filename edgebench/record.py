@@ -171,6 +171,9 @@ class Deployment:
     artifact: Artifact
 
 
+NOT_IN_EPOCH = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A target as its own agent found it.

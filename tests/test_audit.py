@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,12 @@ CARD = artifact(
         LayerNoise(name="classifier", operator="Gemm", sqnr_db=None, lost_db=-1.0),
     ),
 )
+
+
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of this file's own: what other files train answers to the same names."""
+    return tmp_path_factory.mktemp("audited")
 
 
 def int8(width: float = 0.25, **how: object) -> Variant:

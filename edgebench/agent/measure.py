@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, counter, device, gpu, machine, open_session, reference, timing
+from edgebench.agent import CUDA, counter, device, machine, open_session, reference, timing
 from edgebench.shelf import load
 
 MEMORY_ITERATIONS = 10
@@ -27,7 +27,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conditions(request: dict[str, Any]) -> dict[str, str]:
-    return machine.conditions() | (gpu.conditions() if device(request) == CUDA else {})
+    if device(request) != CUDA:
+        return machine.conditions()
+    from edgebench.agent import gpu  # and ctypes, which no other process need load
+
+    return machine.conditions() | gpu.conditions()
 
 
 Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]  # what is run, and what it knows of itself
