@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, fields, replace
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from edgebench import cache, published, stats
+from edgebench import cache, picture, published, stats
 from edgebench.appraisal import appraise
 from edgebench.catalogue import family
 from edgebench.datasets import recipe, why_no_accuracy
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgebench.record import Accuracy, Artifact, Record, Session
 
 WRITTEN = ("comparison", "csv", "html")
+FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
 
 
 def load(results: str | Path) -> pandas.DataFrame:
@@ -54,6 +55,23 @@ def write(folder: Path) -> Table:
         content = report.render(table, background).encode()
         cache.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
     return table
+
+
+def draw(folder: Path, form: str) -> list[Path]:
+    """Write the page's figures into the folder as files of their own; return these.
+
+    Raises:
+        RequestError: the form cannot be made, or a file cannot be written.
+        InvalidFile: the folder has no journal, or one that cannot be read.
+    """
+    picture.require(form)
+    table, background = study(folder)
+    written = []
+    for name in FIGURES:
+        figure = load_plugin("reports", name)
+        written.append((folder / figure.FILE).with_suffix(f".{form}"))
+        cache.write(written[-1], picture.convert(figure.render(table, background), form), "free space")
+    return written
 
 
 def read(folder: Path) -> Table:
@@ -100,7 +118,9 @@ def _bare(row: Row) -> Row:
 
 
 def _quantiles(run: Run) -> tuple[float, ...]:
-    """Return a process's samples at `QUANTILES`, ms, four digits: the nearest samples, none in between."""
+    """Return a process's samples at `QUANTILES`, ms, four digits: the nearest, none in between; none of no numbers."""
+    if not run.samples_s or not all(map(isfinite, run.samples_s)):
+        return ()
     ordered = sorted(run.samples_s)
     return tuple(float(f"{ordered[round(share * (len(ordered) - 1))] * 1e3:.4g}") for share in QUANTILES)
 

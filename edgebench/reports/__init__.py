@@ -10,7 +10,7 @@ and does no I/O of its own. Most need the table alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from edgebench.spec import Precision, Weighting
@@ -139,7 +139,7 @@ class Row:
         """p50 between the ends of its 95 % interval, ms; None without an interval, or where it is worth nothing."""
         if self.processes < LEAST_FOR_INTERVAL or self.is_worthless:
             return None
-        if not self.p50_ms or not self.p50_low_ms or not self.p50_high_ms:
+        if not self.p50_ms or not self.p50_low_ms or not self.p50_high_ms or not isfinite(self.p50_ms):
             return None
         return self.p50_low_ms, self.p50_ms, self.p50_high_ms
 
@@ -206,7 +206,8 @@ class Background:
     """What lies behind a table, for a report that shows it.
 
     Attributes:
-        processes: row by row, of each latency process in order, its samples at `QUANTILES`, ms; may be empty.
+        processes: row by row, of each latency process in order, its samples at `QUANTILES`, ms; empty where they
+            are no numbers.
         methods: how each preset among the rows measures, in words.
     """
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import isfinite
+from typing import TypeGuard
 
 from edgebench.drawing import Axis, Panel, document
 from edgebench.reports import Row, Table
@@ -42,17 +44,22 @@ def shortened(words: str, most: int) -> str:
 
 def whisker(axis: Axis, row: Row, y: float) -> str:
     """Return the path of p50's interval, or its range below 6 processes, with ends; empty without one."""
-    if not row.p50_low_ms or not row.p50_high_ms:
+    if not has(row.p50_low_ms) or not has(row.p50_high_ms):
         return ""
     low, high = axis.place(row.p50_low_ms), axis.place(row.p50_high_ms)
     return f"M{low:.1f} {y - 3:.1f}v6m0-3H{high:.1f}m0-3v6"
 
 
 def timed(rows: Mapping[int, Row]) -> dict[int, Row]:
-    """Keep the rows whose p50 is one: none that failed, is INVALID or was emulated."""
-    return {number: row for number, row in rows.items() if row.p50_ms and not row.is_worthless}
+    """Keep the rows whose p50 is one: none that failed, is INVALID or was emulated, none that is no number."""
+    return {number: row for number, row in rows.items() if has(row.p50_ms) and not row.is_worthless}
+
+
+def has(value: float | None) -> TypeGuard[float]:
+    """Tell whether there is a figure, and one that can be drawn to scale."""
+    return value is not None and isfinite(value) and value > 0
 
 
 def ends(rows: Mapping[int, Row]) -> list[float]:
     """List p50 and the ends of its intervals, ms: what an axis of it must span."""
-    return [end for row in rows.values() for end in (row.p50_low_ms, row.p50_ms, row.p50_high_ms) if end]
+    return [end for row in rows.values() for end in (row.p50_low_ms, row.p50_ms, row.p50_high_ms) if has(end)]

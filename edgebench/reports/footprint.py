@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from edgebench.drawing import MARGIN, Panel, label, legend, mark
 from edgebench.reports import NOTHING, Background, Row, Table, by_precision
-from edgebench.reports._figures import MOST_LINES, WIDTH, name, shortened, stacked, withheld
+from edgebench.reports._figures import MOST_LINES, WIDTH, has, name, shortened, stacked, withheld
 from edgebench.units import number
 
 FILE = "footprint.svg"
@@ -25,11 +25,11 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 def draw(rows: Mapping[int, Row]) -> Panel:
     """Draw both figures of each row, each kind on a scale from 0 of its own."""
-    having = {place: row for place, row in rows.items() if any(of(row) for _, _, of in KINDS.values())}
+    having = {place: row for place, row in rows.items() if any(has(of(row)) for _, _, of in KINDS.values())}
     if not having:
         return withheld(TITLE, "no row has a memory or a file")
     shown = dict(list(having.items())[:MOST_LINES])
-    most = {kind: max(of(row) or 0.0 for row in shown.values()) for kind, (_, _, of) in KINDS.items()}
+    most = {kind: max(filter(has, map(of, shown.values())), default=0.0) for kind, (_, _, of) in KINDS.items()}
     body = (
         *(label(kind, left, TOP - 10, class_="title") for kind, (left, _, _) in KINDS.items()),
         *(_line(place, row, most, TOP + LINE * index) for index, (place, row) in enumerate(shown.items())),
@@ -44,7 +44,9 @@ def _line(place: int, row: Row, most: Mapping[str, float], y: float) -> str:
     parts = [label(shortened(name(row), LONGEST), MARGIN, y + THICK - 1, class_="name")]
     for kind, (left, digits, of) in KINDS.items():
         value = of(row)
-        wide = WIDE * value / most[kind] if value and most[kind] else 0.0
+        wide = WIDE * value / most[kind] if has(value) else 0.0
         parts.append(mark("rect", class_="bar", x=left, y=y, width=wide, height=THICK, rx=1.5) if wide else "")
-        parts.append(label(number(value, digits), left + wide + 5, y + THICK - 1, class_="tick"))
+        parts.append(
+            label(number(value if has(value) else None, digits), left + wide + 5, y + THICK - 1, class_="tick")
+        )
     return mark("g", *parts, class_=row.precision, data_row=place)

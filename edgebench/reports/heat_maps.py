@@ -6,7 +6,7 @@ from math import log
 
 from edgebench.drawing import MARGIN, Panel, label, mark
 from edgebench.reports import NOTHING, Background, Row, Table
-from edgebench.reports._figures import WIDTH, shortened, stacked, timed, withheld
+from edgebench.reports._figures import WIDTH, has, shortened, stacked, timed, withheld
 from edgebench.units import milliseconds
 
 FILE = "heat_maps.svg"
@@ -27,7 +27,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 def draw(rows: Mapping[int, Row]) -> Panel:
     """Draw maps side by side, all on one scale: the darker, the slower."""
     grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
-    times = [row.p50_ms for row in timed(rows).values() if row.p50_ms]
+    times = [row.p50_ms for row in timed(rows).values() if has(row.p50_ms)]
     if not grids or not times:
         return withheld(TITLE, "no network was measured at several widths or resolutions")
     span = min(times), max(times)
@@ -80,10 +80,10 @@ def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Itera
 def _cell(numbers: list[int], rows: Mapping[int, Row], span: Span, x: float, y: float) -> str:
     """Draw the first of the rows at one place; more than one is said."""
     row, middle = rows[numbers[0]], x + CELL / 2
-    is_timed = bool(row.p50_ms) and not row.is_worthless
-    words = milliseconds(row.p50_ms) if is_timed else row.verdict
+    is_timed = has(row.p50_ms) and not row.is_worthless
+    words = milliseconds(row.p50_ms) if is_timed else row.verdict if row.verdict != "VALID" else "-"
     more = f" +{len(numbers) - 1}" if len(numbers) > 1 else ""
-    share = f"{row.top1:.1f} %" if row.share and row.top1 is not None else ""
+    share = f"{row.top1:.1f} %" if row.share and has(row.top1) else ""
     shade = {"class_": "cell", "fill_opacity": f"{_shade(row.p50_ms, span):.3f}"} if is_timed else {"class_": "hole"}
     parts = (
         mark("rect", x=x, y=y, width=CELL, height=TALL, **shade),

@@ -1,6 +1,8 @@
 """Accuracy against latency, with the intervals of both and the front, as SVG: a panel a group."""
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf, isfinite
 
 from edgebench.choose import Candidate, Figure, Quantity, dominates
 from edgebench.drawing import (
@@ -34,7 +36,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 def draw(rows: Mapping[int, Row]) -> Panel:
     """Draw a point a row, its intervals as whiskers; whoever the front leaves behind is pale."""
-    drawn = {number: row for number, row in timed(rows).items() if row.top1 is not None}
+    drawn = {number: row for number, row in timed(rows).items() if row.top1 is not None and isfinite(row.top1)}
     if not drawn:
         return withheld(TITLE, "no row has both a latency and an accuracy")
     shares = [end for row in drawn.values() for end in (row.top1_low, row.top1, row.top1_high) if end is not None]
@@ -63,17 +65,23 @@ def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
 
 
 def front(rows: Mapping[int, Row]) -> list[int]:
-    """List the rows that none dominates by latency and accuracy, fastest first: ties included."""
-    ordered = sorted(rows, key=lambda number: (rows[number].p50_ms or 0.0, -(rows[number].top1 or 0.0)))
-    candidates = {number: _candidate(rows[number]) for number in ordered}
-    return [
-        number
-        for place, number in enumerate(ordered)
-        if not any(
-            (rows[other].top1 or 0.0) >= (rows[number].top1 or 0.0) and dominates(candidates[other], candidates[number])
-            for other in ordered[:place]  # only what is as fast can dominate
-        )
-    ]
+    """List the rows that none dominates by latency and accuracy, fastest first: ties included.
+
+    Only a row as fast and as accurate can dominate; the most accurate of them is asked first, for it most likely does.
+    """
+    found, asked = list[int](), list[tuple[float, int]]()
+    for number in sorted(rows, key=lambda number: _order(rows[number])):
+        error = -(rows[number].top1 or 0.0)
+        candidate = _candidate(rows[number])
+        better = (_candidate(rows[other]) for _, other in asked[: bisect_right(asked, (error, inf))])
+        if not any(dominates(other, candidate) for other in better):
+            found.append(number)
+        insort(asked, (error, number))
+    return found
+
+
+def _order(row: Row) -> tuple[float, float]:
+    return row.p50_ms or 0.0, -(row.top1 or 0.0)
 
 
 def _candidate(row: Row) -> Candidate:
@@ -93,7 +101,7 @@ def _candidate(row: Row) -> Candidate:
 def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:
     """Draw the highest accuracy up to each latency as steps to the right end."""
     path, best = "", -1.0
-    for row in sorted(rows, key=lambda row: (row.p50_ms or 0.0, -(row.top1 or 0.0))):
+    for row in sorted(rows, key=_order):
         if row.p50_ms and row.top1 is not None and row.top1 > best:
             best = row.top1
             path += f"{'H' if path else 'M'}{x.place(row.p50_ms):.1f}{'V' if path else ' '}{y.place(best):.1f}"

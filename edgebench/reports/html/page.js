@@ -13,14 +13,13 @@ function start() {
   const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const byNumber = new Map(rows.map((row, place) => (row.place = place, [row.dataset.row, row])));
   const groups = read("groups");
-  const marks = Map.groupBy ? Map.groupBy(document.querySelectorAll(".drawing [data-row]"), (mark) => mark.dataset.row)
-    : [...document.querySelectorAll(".drawing [data-row]")].reduce((found, mark) =>
-      found.set(mark.dataset.row, [...(found.get(mark.dataset.row) ?? []), mark]), new Map());
+  const marks = new Map(rows.map((row) => [row.dataset.row, []]));
+  for (const mark of document.querySelectorAll(".drawing [data-row]")) marks.get(mark.dataset.row).push(mark);
   const state = { column: -1, down: false, shown: STEP, found: rows };
   const control = (id) => document.getElementById(id)?.value ?? "";
 
   // A cell's figure is the number that it begins with; rows without one go last, either way.
-  const figure = (row, column) => Number.parseFloat(row.cells[column].textContent.replace("(", ""));
+  const figure = (row, column) => Number.parseFloat(row.cells[column].textContent.replace(/^[[(]/, ""));
   const words = (row) => row.words ??= `${groups[row.dataset.group]} ${row.textContent}`.toLowerCase();
   const together = (row) => ({ precision: `${row.dataset.group} ${row.dataset.precision}`, group: row.dataset.group })[control("together")] ?? "";
   const title = (row) => (control("together") === "precision" ? `${row.dataset.precision} · ` : "") + groups[row.dataset.group];
@@ -79,7 +78,11 @@ function start() {
     state.found = sorted(rows.filter(matches()));
     state.shown = STEP;
     const kept = new Set(state.found);
-    for (const [number, drawn] of marks) for (const mark of drawn) mark.classList.toggle("off", !kept.has(byNumber.get(number)));
+    for (const row of rows) {
+      if (row.isOut === !kept.has(row)) continue;
+      row.isOut = !kept.has(row);
+      for (const mark of marks.get(row.dataset.row)) mark.classList.toggle("off", row.isOut);
+    }
     show();
     scroll.scrollTop = 0;
   }
@@ -173,7 +176,7 @@ function detail(row, columns) {
   const cell = line.appendChild(document.createElement("td"));
   cell.colSpan = columns;
   const box = cell.appendChild(document.createElement("div"));
-  const runs = processes[row.dataset.row] ?? [];
+  const runs = (processes[row.dataset.row] ?? []).map((run, place) => ({ place, run })).filter(({ run }) => run.length);
   box.innerHTML = runs.length ? distribution(runs) : "";
   const words = runs.length
     ? "A line a process, in order, in ms: from its least to its largest sample, from 10 to 90 %, from 25 to 75 %, the median. Dashed: p50. The axis is logarithmic."
@@ -184,17 +187,18 @@ function detail(row, columns) {
 }
 
 // Numbers alone go in here: markup cannot.
-function distribution(runs) {
+function distribution(numbered) {
+  const runs = numbered.map(({ run }) => run);
   const [wide, line, left, top] = [720, 13, 34, 8];
-  const [low, high] = [Math.min(...runs.map((run) => run[0])), Math.max(...runs.map((run) => run[6]))];
+  const [low, high] = [Math.max(1e-6, Math.min(...runs.map((run) => run[0]))), Math.max(...runs.map((run) => run[6]))];
   const [from, to] = [Math.log(low / 1.03), Math.log(high * 1.03)];
-  const x = (value) => (left + (Math.log(value) - from) / (to - from) * (wide - left - 10)).toFixed(1);
+  const x = (value) => (left + (Math.log(Math.max(value, low)) - from) / (to - from) * (wide - left - 10)).toFixed(1);
   const bottom = top + line * runs.length;
   const medians = runs.map((run) => run[3]).sort((a, b) => a - b);
   const p50 = (medians[(medians.length - 1) >> 1] + medians[medians.length >> 1]) / 2;
   const lines = runs.map((run, place) => {
     const y = top + line * (place + .5);
-    return `<text class="tick" x="${left - 8}" y="${y + 4}" text-anchor="end">${place + 1}</text>`
+    return `<text class="tick" x="${left - 8}" y="${y + 4}" text-anchor="end">${numbered[place].place + 1}</text>`
       + `<path class="span" d="M${x(run[0])} ${y}H${x(run[6])}"/>`
       + `<rect class="band" fill-opacity=".35" x="${x(run[1])}" y="${y - 3}" width="${x(run[5]) - x(run[1])}" height="6"/>`
       + `<rect class="band" x="${x(run[2])}" y="${y - 4}" width="${x(run[4]) - x(run[2])}" height="8"/>`
