@@ -65,6 +65,9 @@ def run(
     calibration: Annotated[str, typer.Option(help="A folder of images that a given model's int8 is made on.")] = "",
     preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
+    sustained: Annotated[
+        str, typer.Option(help="At the end, run each case so long without a pause, for what heat does: 10m.")
+    ] = "",
     name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases, what is cached and the time.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,

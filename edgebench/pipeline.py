@@ -4,10 +4,10 @@ spec -> build -> export -> deploy -> measure -> store -> report
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import cache, datasets, plan, report, store
+from edgebench import cache, datasets, plan, report, stand_in, store
 from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
@@ -199,10 +199,21 @@ def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: S
 
 
 def _accuracy(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Accuracy:
+    """Let the target answer, or this machine in a board's place, of whom the board then checks some answers."""
     show(Step(activity="evaluate", subject=str(case.variant)))
+    instead = stand_in.find(case, connection)
+    if not instead:
+        return evaluating.evaluate(case, deployed, _parent(case, connection, session, show), connection, session)
+    mine, here = replace(case, runtime=instead.runtime), replace(session, environment=instead.environment)
+    copy = _deployed(mine, case.variant, instead.connection, here, show)[1]
+    parent = _parent(mine, instead.connection, here, show)
+    accuracy = evaluating.evaluate(case, copy, parent, instead.connection, session, instead.runtime)
+    return replace(accuracy, spot=stand_in.spot_check(case, deployed, copy, connection, instead))
+
+
+def _parent(case: Case, connection: Connection, session: Session, show: Show) -> Deployed | None:
     parent = plan.parent(case.variant)
-    reference = _deployed(case, parent, connection, session, show)[1] if parent else None
-    return evaluating.evaluate(case, deployed, reference, connection, session)
+    return _deployed(case, parent, connection, session, show)[1] if parent else None
 
 
 def _failure(case: Case, session: Session, stage: str, error: CaseError) -> Failure:

@@ -272,6 +272,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
         time_limit_s=parse_duration(sweep.time_limit) if sweep.time_limit else 0.0,
         environment=environment,
         cases=cases,
+        sustained_s=parse_duration(sweep.sustained) if sweep.sustained else 0.0,
     )
 
 

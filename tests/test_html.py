@@ -149,3 +149,12 @@ def test_a_journal_of_an_older_version_is_shown(measured: tuple[Table, Backgroun
 def test_how_it_was_measured_is_said_of_every_preset() -> None:
     assert report.method("standard").startswith("standard: stops after 6, 9, 12, 16, 20, 30 processes")
     assert "too few for an interval" in report.method("quick")
+
+
+def test_what_rows_say_in_other_ways_has_tables_of_its_own(measured: tuple[Table, Background]) -> None:
+    table, _ = measured
+    slow = {"lasted_s": 600.0, "burst_ms": 1.0, "sustained_ms": 1.5}
+    rows = (table.rows[1], replace(table.rows[1], runtime="torch", **slow))  # type: ignore[arg-type]
+    page = Reader(html.render(replace(table, rows=rows)))
+    headings = [cells for found, cells in page.rows if cells[:2] == ["network", "precision"]]
+    assert [cells[-1] for cells in headings] == ["torch 1.31.1 CPUExecutionProvider", "MHz"]

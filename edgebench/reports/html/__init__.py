@@ -27,7 +27,7 @@ from edgebench.reports import (
     pareto,
 )
 from edgebench.reports._figures import numbered
-from edgebench.reports.comparison import TEXTS, columns
+from edgebench.reports.comparison import TEXTS, beside, columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,6 +102,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
         groups=[title for title, _ in groups],
         precisions=list(by_precision(table.rows)),
         figures=[(title, [(one, drawing.inline(one)) for one in _drawn(rows)]) for title, rows in groups],
+        beside=list(beside(table)),
         verdicts=[(name, counts[name], meaning) for name, meaning in MEANINGS.items() if counts[name]],
         notes=table.notes,
         machines=background.machines,
