@@ -158,3 +158,20 @@ def test_what_rows_say_in_other_ways_has_tables_of_its_own(measured: tuple[Table
     page = Reader(html.render(replace(table, rows=rows)))
     headings = [cells for found, cells in page.rows if cells[:2] == ["network", "precision"]]
     assert [cells[-1] for cells in headings] == ["torch 1.31.1 CPUExecutionProvider", "MHz"]
+
+
+def test_reasons_are_said_once_with_their_rows_the_worst_first(measured: tuple[Table, Background]) -> None:
+    table, _ = measured
+    rows = (*table.rows[:6], failed(table.rows[6]), replace(table.rows[7], verdict="VALID", reasons=""))
+    said = re.findall(r'<li class="(\w+)">.*?</span> (.*)', html.render(replace(table, rows=rows)))
+    assert [verdict for verdict, _ in said] == ["FAILED", "IMPRECISE"]
+    assert said[0][1] == "mobilenet_v2 0.35 @64 fp32: export: no such operator"
+    assert said[1][1].endswith(" and 2 more: interval wider than ±2%")
+
+
+def test_of_many_reasons_the_worst_are_said_and_the_rest_counted(measured: tuple[Table, Background]) -> None:
+    table, _ = measured
+    rows = tuple(replace(table.rows[1], resolution=32 + n, reasons=f"reason {n}") for n in range(30))
+    said = re.findall(r"<li class=.*</span> (.*)", html.render(replace(table, rows=rows)))
+    assert len(said) == html.MOST_REASONS + 1
+    assert said[-1] == "10 more rows: their reasons are in the table"

@@ -24,7 +24,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
     measured = timed(rows)
     twins = pairs(measured)
     if not twins:
-        return withheld(TITLE, "no network was measured in both")
+        return withheld(TITLE, "no network has a latency in both")
     shown = twins[:MOST_LINES]
     axis = log_axis(ends({number: measured[number] for twin in shown for number in twin}), LEFT, WIDTH - RIGHT)
     lines = list(_lines(shown, measured, axis))

@@ -28,7 +28,9 @@ def draw(rows: Mapping[int, Row]) -> Panel:
     """Draw maps side by side, all on one scale: the darker, the slower."""
     grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
     times = [row.p50_ms for row in timed(rows).values() if has(row.p50_ms)]
-    if not grids or not times:
+    if not times:
+        return withheld(TITLE, "no row has a latency")
+    if not grids:
         return withheld(TITLE, "no network was measured at several widths or resolutions")
     span = min(times), max(times)
     body, x, y, tallest = [], MARGIN, 0.0, 0.0

@@ -6,7 +6,7 @@ Its frame, style and script lie beside this file; its drawings are those of the 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from edgebench.reports import (
     most_accurate,
     pareto,
 )
-from edgebench.reports._figures import numbered
+from edgebench.reports._figures import name, numbered
 from edgebench.reports.comparison import TEXTS, beside, columns
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ MEANINGS = {
     "FAILED": "no answer",
 }
 BEST_IN = ("p50 ms", "top-1 %")
+MOST_REASONS, MOST_NAMES = 20, 4  # below the table; all are in it
 VERDICT, BESIDE = "verdict", "± %"
 
 
@@ -102,6 +103,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
         groups=[title for title, _ in groups],
         precisions=list(by_precision(table.rows)),
         figures=[(title, [(one, drawing.inline(one)) for one in _drawn(rows)]) for title, rows in groups],
+        reasons=_reasons(table.rows),
         beside=list(beside(table)),
         verdicts=[(name, counts[name], meaning) for name, meaning in MEANINGS.items() if counts[name]],
         notes=table.notes,
@@ -138,6 +140,26 @@ def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> I
         best = dict(zip(BEST_IN, (fastest(part), most_accurate(part)), strict=True))
         lines = tuple(_line(numbers[id(row)], row, shown, best) for row in part)
         yield Part(group=group, title=f"{precision} · {title}", precision=precision, lines=lines)
+
+
+def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """Say once which rows have a verdict for the same reasons, the worst first."""
+    named = defaultdict[tuple[str, str], list[Row]](list)
+    for row in rows:
+        if row.reasons:
+            named[row.verdict, row.reasons].append(row)
+    severity = list(MEANINGS)
+    worst = sorted(named.items(), key=lambda one: (-severity.index(one[0][0]), -len(one[1])))
+    said = [(verdict, _whose(having, len(rows)), reasons) for (verdict, reasons), having in worst[:MOST_REASONS]]
+    left = sum(len(having) for _, having in worst[MOST_REASONS:])
+    return [*said, ("", f"{left} more rows", "their reasons are in the table")] if left else said
+
+
+def _whose(rows: Sequence[Row], among: int) -> str:
+    if len(rows) == among > 1:
+        return "all rows"
+    more = f" and {len(rows) - MOST_NAMES} more" if len(rows) > MOST_NAMES else ""
+    return ", ".join(name(row) for row in rows[:MOST_NAMES]) + more
 
 
 def _columns(rows: Sequence[Row]) -> Columns:
