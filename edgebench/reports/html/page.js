@@ -189,7 +189,8 @@ function detail(row, columns) {
 // Numbers alone go in here: markup cannot.
 function distribution(numbered) {
   const runs = numbered.map(({ run }) => run);
-  const [wide, line, left, top] = [720, 13, 34, 8];
+  const wide = Math.max(340, Math.min(720, table.parentElement.clientWidth - 20)); // as wide as it is shown: words keep their size
+  const [line, left, top] = [13, 34, 8];
   const [low, high] = [Math.max(1e-6, Math.min(...runs.map((run) => run[0]))), Math.max(...runs.map((run) => run[6]))];
   const [from, to] = [Math.log(low / 1.03), Math.log(high * 1.03)];
   const x = (value) => (left + (Math.log(Math.max(value, low)) - from) / (to - from) * (wide - left - 10)).toFixed(1);
