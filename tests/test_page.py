@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -15,11 +15,14 @@ from edgebench.reports import Background, Table, html
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
+
+    Scheme = Literal["light", "dark"]
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium")
-DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 ROWS = "#rows tr.row"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
 
@@ -41,10 +44,11 @@ def measured() -> tuple[Table, Background]:
 class Visit:
     """A page that was opened, and what it asked for or complained of."""
 
-    def __init__(self, browser: Browser, path: Path, viewport: dict[str, int], **context: str) -> None:
+    def __init__(self, browser: Browser, path: Path, viewport: ViewportSize, scheme: Scheme = "light") -> None:
         self.asked: list[str] = []
         self.complaints: list[str] = []
-        self.page: Page = browser.new_context(viewport=viewport, offline=True, **context).new_page()  # type: ignore[arg-type]
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)
+        self.page: Page = context.new_page()
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -52,7 +56,7 @@ class Visit:
 
     def column(self, heading: str) -> list[str]:
         place = self.page.locator("#rows thead th").all_inner_texts().index(heading) + 1
-        return self.page.locator(f"{ROWS} td:nth-child({place})").all_inner_texts()
+        return list(self.page.locator(f"{ROWS} td:nth-child({place})").all_inner_texts())
 
     def sort(self, heading: str) -> None:
         self.page.locator("#rows thead").get_by_role("button", name=heading, exact=True).click()
@@ -140,11 +144,11 @@ def test_a_row_opens_to_the_samples_of_its_processes_and_closes(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_no_page_is_wider_than_its_window_and_words_stand_out_from_it(
-    browser: Browser, measured: tuple[Table, Background], tmp_path: Path, viewport: dict[str, int], scheme: str
+    browser: Browser, measured: tuple[Table, Background], tmp_path: Path, viewport: ViewportSize, scheme: Scheme
 ) -> None:
     path = tmp_path / "report.html"
     path.write_text(html.render(*measured))
-    page = Visit(browser, path, viewport, color_scheme=scheme).page
+    page = Visit(browser, path, viewport, scheme).page
     assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
     colours = page.evaluate("(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))")
     ink, paper = (sum(map(int, colour[4:-1].split(","))) for colour in colours)

@@ -20,12 +20,12 @@ from edgebench.drawing import (
     upwards,
 )
 from edgebench.reports import NOTHING, Background, Row, Table, by_precision
-from edgebench.reports._figures import WIDTH, ends, stacked, timed, whisker, withheld
+from edgebench.reports._figures import WIDTH, ends, name, shortened, stacked, timed, whisker, withheld
 
 FILE = "pareto.svg"
 TITLE = "Accuracy against latency"
 TOP, BOTTOM, LEFT, HEIGHT = 48.0, 352.0, 46.0, 396.0
-MOST_LABELS = 12
+MOST_LABELS, LONGEST = 12, 34  # letters of a name where schemes differ
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -120,9 +120,10 @@ def _point(number: int, row: Row, x: Axis, y: Axis, is_on_front: bool) -> str:
 
 def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iterator[str]:
     """Name the fastest points of the front where a name hides neither another nor a point."""
+    has_several = len({row.quantization for row in rows if row.quantization}) > 1
     taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
     for row in rows[:MOST_LABELS]:
-        words = f"{row.network} {row.precision}"
+        words = shortened(name(row), LONGEST) if has_several else f"{row.network} {row.precision}"
         box = next((one for one in _places(*_spot(row, x, y), text_width(words)) if _is_free(one, taken)), None)
         if box:
             taken.append(box)
