@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import cache, datasets, plan, report, stand_in, store
+from edgebench import cache, cohort, datasets, plan, report, stand_in, store
 from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
@@ -77,6 +77,7 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
     """
     variants, weights, failures = plan.to_train(sweep), list[Weights](), list[str]()
     datasets.inspect(variants, show)
+    cohort.train(variants, show, options)
     for variant in variants:
         try:
             weights.append(training.find(variant, options) or training.train(variant, show, options))
@@ -151,6 +152,7 @@ def _answer(session: Session, target: Target, journal: Journal, show: Show) -> N
         started = monotonic()
         cases = [one.case for one in known if one.state == plan.State.OPEN]
         datasets.inspect((case.variant for case in cases), show)
+        cohort.train((plan.parent(case.variant) or case.variant for case in cases), show)
         jobs = [_prepare(case, session, records, journal, connection, show) for case in cases]
         for record in measure([job for job in jobs if job], connection, session, show):
             journal.append(record)
