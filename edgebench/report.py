@@ -345,7 +345,7 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
     if any(one.counts for one in evidence):
         yield (
             "Minstr: millions of instructions of an inference on one thread, the least of several after warm-up, as the"
-            " emulator counts them. They repeat within some thousand: a change shows. How long they take is not said."
+            " emulator counts them. On one machine they repeat within 0.01 %. How long they take is not said."
         )
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
