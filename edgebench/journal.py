@@ -113,3 +113,15 @@ class Journal:
         with self.path.open("rb") as stream:
             stream.seek(-1, os.SEEK_END)
             return stream.read(1) == b"\n"
+
+
+def existing(folder: Path) -> Journal:
+    """Return the journal of a results folder.
+
+    Raises:
+        InvalidFile: it has none.
+    """
+    journal = Journal(folder)
+    if not journal.path.exists():
+        raise InvalidFile(f"no {JOURNAL} in {folder}: wanted a results folder such as results/default")
+    return journal

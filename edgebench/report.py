@@ -13,9 +13,8 @@ from edgebench import cache, published, stats
 from edgebench.appraisal import appraise
 from edgebench.catalogue import family
 from edgebench.datasets import recipe, why_no_accuracy
-from edgebench.errors import InvalidFile
 from edgebench.evidence import Evidence, gather
-from edgebench.journal import JOURNAL, Journal
+from edgebench.journal import existing
 from edgebench.measurement import Measurement, measure
 from edgebench.record import Reference, Run
 from edgebench.reports import WORTHLESS, Row, Table, ratio, together
@@ -62,9 +61,7 @@ def read(folder: Path) -> Table:
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
     """
-    journal = Journal(folder)
-    if not journal.path.exists():
-        raise InvalidFile(f"no {JOURNAL} in {folder}: wanted a results folder such as results/default")
+    journal = existing(folder)
     records = tuple(journal)
     evidence = gather(records)
     rows = [row(one, measure(one)) for one in evidence]

@@ -308,7 +308,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Variants x runtimes x targets x threads x batches, and how to measure them."""
+    """Variants x runtimes x targets x threads x batches, and how to measure them.
+
+    Attributes:
+        time_limit: of the measuring of every cell; `budget` of everything, which predicts what it has no time for.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
 
@@ -329,6 +333,7 @@ class Sweep:
     calibration: str = ""
     preset: str = "standard"
     time_limit: str = ""
+    budget: str = ""
 
     def wanted(self) -> Iterator[Wanted]:
         """Yield every cell once, in the order the sweep names them."""

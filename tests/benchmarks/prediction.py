@@ -1,0 +1,110 @@
+"""Six cells measured and the others predicted, against what the others really took.
+
+`python -m tests.benchmarks.prediction [results/mine ...]` prints, for the published grids of the Raspberry Pi 4 (one
+runtime, version, precision and family each) and for the grids in results folders: the median and the 90th percentile
+of the relative error on the cells that were not among the six, and how many of these lie in their 90 % interval. The
+intervals' two constants are the likeliest on the ArmNN grids; the TFLite grids had no part in them.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+from edgebench import prediction, published
+from edgebench.journal import existing
+from edgebench.predict import ENOUGH, Work, fit, informative
+from edgebench.published import Latency
+from edgebench.record import Session
+from edgebench.spec import Precision, Variant, Weighting
+
+LEAST_CELLS = 2 * ENOUGH  # of a grid that something is left to predict of
+TUNED_ON = "armnn"
+Grid = Sequence[tuple[Work, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How predictions of some grids' cells compare with what was measured: relative errors, and whether they held."""
+
+    grids: int
+    errors: tuple[float, ...]
+    held: tuple[bool, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.grids:3} grids, {len(self.errors):4} cells held out: error median {median(self.errors):5.1%},"
+            f" 90th percentile {quantiles(self.errors, n=10)[-1]:5.1%}; intervals hold"
+            f" {sum(self.held) / len(self.held):5.1%}"
+        )
+
+
+def work(one: Latency) -> Work:
+    """Count what a published network computes."""
+    return prediction.work(
+        Variant(
+            architecture=one.architecture,
+            width=one.width,
+            resolution=one.resolution,
+            precision=Precision.FP32,
+            classes=1000,
+            weights=Weighting.RANDOM,
+            dataset="digits",
+        )
+    )
+
+
+def published_grids() -> dict[str, list[Grid]]:
+    """Return the published grids that are large enough, by runtime: medians, else means, else p90, never mixed."""
+    grids = defaultdict[tuple[object, ...], dict[tuple[float, int], Latency]](dict)
+    for one in published.latencies():
+        setup = (one.board, one.runtime, one.runtime_version, one.threads, one.clock_mhz, one.source)
+        grids[(*setup, one.architecture, one.precision, figure(one))][one.width, one.resolution] = one
+    found = defaultdict[str, list[Grid]](list)
+    for grid in grids.values():
+        if len(grid) >= LEAST_CELLS:
+            ordered = [one for _, one in sorted(grid.items())]
+            found[ordered[0].runtime].append([(work(one), getattr(one, figure(one))) for one in ordered])
+    return found
+
+
+def figure(one: Latency) -> str:
+    """Name the figure that a published row is known by."""
+    return next(name for name in ("p50_ms", "mean_ms", "p90_ms") if getattr(one, name) is not None)
+
+
+def measured_grids(folder: Path) -> Iterator[Grid]:
+    """Yield the grids of a results folder that are large enough."""
+    records = tuple(existing(folder))
+    session = [one for one in records if isinstance(one, Session)][-1]
+    for kind in prediction.kinds_of(prediction.measured(session, records)):
+        if len(kind.works) >= LEAST_CELLS:
+            yield tuple(zip(kind.works, kind.times_s, strict=True))
+
+
+def score(grids: Iterable[Grid]) -> Score:
+    """Fit the informative cells of each grid and predict the others."""
+    errors, held, grids = list[float](), list[bool](), tuple(grids)
+    for grid in grids:
+        works, values = [one for one, _ in grid], [value for _, value in grid]
+        chosen = informative(works, ENOUGH)
+        found = fit([works[index] for index in chosen], [values[index] for index in chosen])
+        for index in sorted(set(range(len(grid))) - set(chosen)):
+            predicted = found.predict(works[index])
+            errors.append(abs(predicted.value / values[index] - 1))
+            held.append(predicted.low <= values[index] <= predicted.high)
+    return Score(grids=len(grids), errors=tuple(errors), held=tuple(held))
+
+
+def main() -> None:
+    """Print a line for each runtime with published grids, and for each results folder that is named."""
+    for runtime, grids in sorted(published_grids().items()):
+        print(f"{runtime:24}{score(grids)}{'  (calibrated on these)' if runtime == TUNED_ON else ''}")
+    for folder in sys.argv[1:]:
+        print(f"{folder:24}{score(measured_grids(Path(folder)))}")
+
+
+if __name__ == "__main__":
+    main()
