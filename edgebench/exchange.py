@@ -23,6 +23,7 @@ SETTLE_S = 10.0  # for what it printed to arrive once it ended
 LAST_BYTES = 2**16  # of what it printed elsewhere
 LAST_CHARACTERS = 200
 CHUNK = 2**16
+OUT_OF_MEMORY = "the kernel does that where memory runs out"
 
 
 def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
@@ -146,4 +147,5 @@ def last_line(said: bytes) -> str:
 def _end(returncode: int) -> str:
     if returncode >= 0:
         return f"exited with code {returncode}"
-    return f"was killed by {signal.Signals(-returncode).name}"
+    why = f" ({OUT_OF_MEMORY})" if returncode == -signal.SIGKILL else ""
+    return f"was killed by {signal.Signals(-returncode).name}{why}"

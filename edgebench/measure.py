@@ -7,6 +7,7 @@ from random import Random
 from time import monotonic, sleep
 from typing import Any
 
+from edgebench.checkup import COOL_BELOW_C
 from edgebench.connections import Connection
 from edgebench.deploy import Deployed
 from edgebench.errors import AgentError
@@ -20,7 +21,6 @@ from edgebench.verdict import lowered
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # whose figures are dropped before one is kept as it is
 COOL_S, PAUSE_S = 300.0, 5.0  # that cooling may take, and between two looks
-COOL_BELOW_C = 60.0  # twenty degrees below where a Raspberry Pi 4 lowers its clock
 TIMEOUT_S = 600.0  # of one process: a case that takes longer has hung
 
 

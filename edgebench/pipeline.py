@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import cache, datasets, plan, prediction, report, store
+from edgebench import cache, datasets, plan, prediction, report, stand_in, store
 from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
@@ -198,6 +198,8 @@ def _answer(session: Session, target: Target, journal: Journal, show: Show, *, d
         if not cases:
             show(_nothing_to_measure(target, known))
             return
+        if differs := plan.differs(session.environment, records):
+            show(Notice(text=differs))
         journal.append(session)
         started = monotonic()
         datasets.inspect((case.variant for case in cases), show)
@@ -254,10 +256,21 @@ def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: S
 
 
 def _accuracy(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Accuracy:
+    """Let the target answer, or this machine in a board's place, of whom the board then checks some answers."""
     show(Step(activity="evaluate", subject=str(case.variant)))
+    instead = stand_in.find(case, connection)
+    if not instead:
+        return evaluating.evaluate(case, deployed, _parent(case, connection, session, show), connection, session)
+    mine, here = replace(case, runtime=instead.runtime), replace(session, environment=instead.environment)
+    copy = _deployed(mine, case.variant, instead.connection, here, show)[1]
+    parent = _parent(mine, instead.connection, here, show)
+    accuracy = evaluating.evaluate(case, copy, parent, instead.connection, session, instead.runtime)
+    return replace(accuracy, spot=stand_in.spot_check(case, deployed, copy, connection, instead))
+
+
+def _parent(case: Case, connection: Connection, session: Session, show: Show) -> Deployed | None:
     parent = plan.parent(case.variant)
-    reference = _deployed(case, parent, connection, session, show)[1] if parent else None
-    return evaluating.evaluate(case, deployed, reference, connection, session)
+    return _deployed(case, parent, connection, session, show)[1] if parent else None
 
 
 def _failure(case: Case, session: Session, stage: str, error: CaseError) -> Failure:

@@ -171,6 +171,9 @@ class Deployment:
     artifact: Artifact
 
 
+NOT_IN_EPOCH = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A target as its own agent found it.
@@ -297,6 +300,24 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpotCheck:
+    """How a board answered some images that the host had answered in its place.
+
+    Attributes:
+        host: machine, ISA flags and runtime of the host.
+        agreed: images that both give the same class.
+        difference: the largest between two outputs, over the largest output of the host.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    host: str
+    images: int
+    agreed: int
+    difference: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """What one artifact answered on a test split, by its own runtime.
 
@@ -308,6 +329,7 @@ class Accuracy:
             `only_this` are right here and wrong there; None for a float artifact.
         made_by: a hash of what reads, cuts and normalises images here; an answer of other sources is asked for again.
         damaged: images of the split that cannot be read: left out, and no part of `images`.
+        spot: where the host answered in a board's place, what the board said to some of the images.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -329,6 +351,7 @@ class Accuracy:
     only_this: int | None = None
     damaged: int = 0
     made_by: str = ""
+    spot: SpotCheck | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
 from edgebench.connections import Connection
 from edgebench.errors import AgentError, Busy, RequestError, Unreachable
-from edgebench.exchange import agent_environment, agent_options, exchange, last_line, read_answer
+from edgebench.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
 from edgebench.spec import Target
 
 ADDRESS = "user@host"
@@ -137,8 +137,15 @@ class Ssh:
         except AgentError as error:
             if error.returncode != LOST:
                 raise self._explained(error) from error
+            if self._is_linked():
+                raise AgentError(f"the agent was killed there; {OUT_OF_MEMORY}") from error
             self._reconnect(error)
         return ask()
+
+    def _is_linked(self) -> bool:
+        """Tell whether the link holds: then it was the process that was lost, which ssh does not tell apart."""
+        command = self._ssh("-O", "check", *_where(self._target.address))
+        return not subprocess.run(command, capture_output=True, timeout=SHORT_S, check=False).returncode
 
     def _reconnect(self, lost: AgentError) -> None:
         """Connect again as soon as the board is back.

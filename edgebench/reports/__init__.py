@@ -70,6 +70,9 @@ class Row:
     top5_low: float | None
     top5_high: float | None
     images: int | None
+    answered_by: str
+    spot_images: int | None
+    spot_difference: float | None
     dataset: str
     preprocessing: str
     parent_top1: float | None
