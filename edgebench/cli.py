@@ -245,6 +245,24 @@ def predict(
 
 
 @app.command()
+def why(
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    other: Annotated[str, typer.Argument(help="Another one, to tell the two apart.")] = "",
+    address: Annotated[str, typer.Option(help="Where the target is: user@host.")] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Say where a row's time goes: operators, the machine's roofline, threads, float nodes; and what sets two apart."""
+    from edgebench import screen
+    from edgebench import why as explaining
+
+    screen.require_form(format)
+    with screen.progress(quiet=quiet) as show:
+        sheets = explaining.why(row, other, address, show)
+    screen.show_sheets(sheets, format)
+
+
+@app.command()
 def lint(
     table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
     columns: Annotated[
