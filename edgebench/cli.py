@@ -127,14 +127,20 @@ def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSO
 @app.command()
 def report(
     results: Annotated[Path, typer.Argument(help="A results folder, such as results/default.")],
-    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    format: Annotated[str, typer.Option(help="What is printed: table, json or pytest-benchmark.")] = "table",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Render a results folder's tables again from its journal."""
+    from edgebench import benchmark, screen
     from edgebench import report as reporting
-    from edgebench import screen
 
+    form = "json" if json else format
+    screen.require_form(form, ("table", "json", benchmark.FORM))
     table = reporting.write(results)
-    (screen.show_json if json else screen.show_table)(table)
+    if form == benchmark.FORM:
+        typer.echo(benchmark.benchmark(results))
+    else:
+        (screen.show_json if form == "json" else screen.show_table)(table)
 
 
 @app.command()

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     import pandas
 
     from edgebench.appraisal import Appraisal, Share
+    from edgebench.journal import Journal
     from edgebench.record import Accuracy, Artifact, Record, Session
 
-WRITTEN = ("comparison", "csv")
+WRITTEN = ("comparison", "csv", "readme")
 
 
 def load(results: str | Path) -> pandas.DataFrame:
@@ -68,7 +69,7 @@ def read(folder: Path) -> Table:
     return Table(
         title=folder.resolve().name,
         rows=tuple(sped(ranked(rows))),
-        notes=tuple(_notes(records, evidence, journal.torn)),
+        notes=tuple(_notes(records, evidence, journal)),
     )
 
 
@@ -237,7 +238,7 @@ def _bound(value: float | None) -> float:
     return inf if value is None else value
 
 
-def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -> Iterator[str]:
+def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
     yield (
         "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
         " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
@@ -259,8 +260,10 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
     yield from _datasets(evidence)
     if aside := sum(one.set_aside for one in evidence):
         yield f"{aside} older runs were made in another environment or of another artifact and are left out."
-    if torn:
-        yield f"{torn} line of the journal was torn off by an interruption and is left out."
+    if journal.older:
+        yield f"{journal.older} lines of the journal are of an older edgebench and were read in today's words."
+    if journal.torn:
+        yield f"{journal.torn} line of the journal was torn off by an interruption and is left out."
 
 
 def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:

@@ -164,14 +164,14 @@ def show_sheets(sheets: Iterable[Sheet], form: str) -> None:
             print(_WRITERS[form](sheet))
 
 
-def require_form(form: str) -> None:
-    """Refuse a form that `show_sheets` does not know, before anything is run for it.
+def require_form(form: str, known: tuple[str, ...] = ("table", *_WRITERS)) -> None:
+    """Refuse a form that is not known, by default to `show_sheets`, before anything is run for it.
 
     Raises:
         UnknownName: there is no such form.
     """
-    if form not in ("table", *_WRITERS):
-        raise UnknownName("format", form, ("table", *_WRITERS))
+    if form not in known:
+        raise UnknownName("format", form, known)
 
 
 def _print(sheet: Sheet, console: Console) -> None:

@@ -34,6 +34,8 @@ class Score:
     held: tuple[bool, ...]
 
     def __str__(self) -> str:
+        if not self.errors:
+            return f"no grid of {LEAST_CELLS} cells whose numbers are worth something"
         return (
             f"{self.grids:3} grids, {len(self.errors):4} cells held out: error median {median(self.errors):5.1%},"
             f" 90th percentile {quantiles(self.errors, n=10)[-1]:5.1%}; intervals hold"
