@@ -188,7 +188,7 @@ def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
 def _answer(session: Session, target: Target, journal: Journal, show: Show, *, deadline: float = 0.0) -> None:
     """Measure the cases that are still open on one target.
 
-    Until a deadline, where there is one, and what ran out of time before as well.
+    With a deadline those too that ran out of time before, and all of them only until then.
     """
     with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
         records = tuple(journal)

@@ -13,9 +13,9 @@ from typing import Any
 CONFIDENCE = 0.90
 ENOUGH = 6  # measured cells: what the intervals were calibrated with
 # How far a cell lies from its fit before any is measured: log scatter, and how many degrees of freedom that is worth.
-# The likeliest on the published ArmNN grids of the Raspberry Pi 4; `tests.benchmarks.prediction` tells how often the
-# intervals then hold on the TFLite grids, which had no part in it.
-PRIOR_SCATTER, PRIOR_FREEDOM = 0.03, 3
+# The likeliest on the published ArmNN grids of the Raspberry Pi 4; `tests.benchmarks.prediction` finds them again, and
+# how often the intervals then hold on the TFLite grids, which had no part in them.
+PRIOR = (0.03, 3)
 LEAST_GAIN = 1e-9  # of a design's log determinant: less is rounding
 RIDGE = 1e-9  # lets a design of fewer cells than terms be compared
 
@@ -56,17 +56,19 @@ class Fit:
     spread: tuple[tuple[float, ...], ...]
 
     def predict(self, work: Work) -> Prediction:
-        """Predict a cell with its interval: Student's t of the scatter about the fit and the fit's own uncertainty."""
+        """Predict a cell with its interval, by Student's t."""
         from scipy.stats import t
 
-        terms = [term for term, cost in zip(_terms(work), self.costs, strict=True) if cost]
-        value = sum(term * cost for term, cost in zip(_terms(work), self.costs, strict=True))
-        shares = [term / value for term in terms]
-        leverage = sum(
-            a * b * c for a, row in zip(shares, self.spread, strict=True) for b, c in zip(shares, row, strict=True)
-        )
-        reach = float(t.ppf(0.5 + CONFIDENCE / 2, self.freedom)) * self.scatter * sqrt(1 + max(leverage, 0.0))
+        value = _dot(_terms(work), self.costs)
+        reach = float(t.ppf(0.5 + CONFIDENCE / 2, self.freedom)) * self.deviation(work)
         return Prediction(value=value, low=value * exp(-reach), high=value * exp(reach))
+
+    def deviation(self, work: Work) -> float:
+        """Return how far a cell's logarithm may lie from its prediction: its own scatter, and that of the costs."""
+        value = _dot(_terms(work), self.costs)
+        shares = [term / value for term, cost in zip(_terms(work), self.costs, strict=True) if cost]
+        leverage = _dot(shares, [_dot(row, shares) for row in self.spread])
+        return self.scatter * sqrt(1 + max(leverage, 0.0))
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -129,8 +131,8 @@ def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) 
     return chosen
 
 
-def fit(works: Sequence[Work], values: Sequence[float]) -> Fit:
-    """Fit non-negative costs to the least squares of relative errors.
+def fit(works: Sequence[Work], values: Sequence[float], prior: tuple[float, int] = PRIOR) -> Fit:
+    """Fit non-negative costs to the least squares of relative errors, more than zero.
 
     Weights cost something where cells that were left out one by one are then predicted better.
     """
@@ -142,14 +144,13 @@ def fit(works: Sequence[Work], values: Sequence[float]) -> Fit:
     costs = numpy.append(costs, [0.0] * (rows.shape[1] - len(costs)))
     used = costs > 0
     errors = numpy.log(rows @ costs / measured)
-    own = len(measured) - int(used.sum())
-    freedom = PRIOR_FREEDOM + max(own, 0)
-    squares = PRIOR_FREEDOM * PRIOR_SCATTER**2 + (float(errors @ errors) if own > 0 else 0.0)
+    own = max(len(measured) - int(used.sum()), 0)
+    squares = prior[1] * prior[0] ** 2 + (float(errors @ errors) if own else 0.0)
     return Fit(
         costs=tuple(float(cost) for cost in costs),
         cells=len(measured),
-        scatter=sqrt(squares / freedom),
-        freedom=freedom,
+        scatter=sqrt(squares / (prior[1] + own)),
+        freedom=prior[1] + own,
         spread=_spread(rows[:, used] / measured[:, None]),
     )
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -19,6 +20,7 @@ from edgebench.prediction import outlook, work
 from edgebench.record import Deployment, Failure, Session
 from edgebench.sheet import as_csv
 from edgebench.spec import Case, Model, Precision, Sweep
+from tests.benchmarks.prediction import published_grids, score
 from tests.conftest import artifact, case, run, session, variant
 from tests.test_choice import asked
 from tests.test_cli import cli
@@ -192,3 +194,12 @@ def test_a_run_within_a_budget_measures_some_and_says_which_it_did_not(place: Pa
 def test_a_budget_and_a_time_limit_are_not_both_kept(place: Path) -> None:
     done = cli("run", "--budget", "10m", "--time-limit", "3m", "--dry-run")
     assert (done.returncode, "wanted a budget or a time limit, found both" in done.stderr) == (2, True)
+
+
+def test_the_published_grids_are_predicted_as_well_as_the_readme_says() -> None:
+    readme = " ".join((Path(__file__).parent.parent / "README.md").read_text().split())
+    for runtime, grids in published_grids().items():
+        found = score(grids)
+        error, held = median(found.errors), sum(found.held) / len(found.held)
+        assert error <= 0.05 and 0.85 <= held <= 0.95, runtime
+        assert f"{error * 100:.1f} %" in readme and f"{held * 100:.1f} %" in readme
