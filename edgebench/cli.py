@@ -68,6 +68,9 @@ def run(
     budget: Annotated[
         str, typer.Option(help="Bound of everything on a target: measures what tells most, predicts the rest.")
     ] = "",
+    sustained: Annotated[
+        str, typer.Option(help="At the end, run each case so long without a pause, for what heat does: 10m.")
+    ] = "",
     name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases, what is cached and the time.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,

@@ -211,6 +211,7 @@ class Session:
 
     Attributes:
         time_limit_s: what bounds its measuring; 0 for nothing.
+        sustained_s: how long each case runs without a pause at the end; 0 for not at all.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -223,6 +224,7 @@ class Session:
     time_limit_s: float
     environment: Environment
     cases: tuple[Case, ...]
+    sustained_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +248,23 @@ class MemoryMarks:
     load_peak_bytes: int
     loaded_bytes: int
     run_peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Some seconds of a run without a pause.
+
+    Attributes:
+        at_s: since the first call, at its end.
+        conditions: clocks, temperature and what lowers the clock, as read at its end.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    at_s: float
+    iterations: int
+    median_s: float
+    conditions: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +292,7 @@ class Run:
         conditions: clocks, governor, temperature, load, swap before and after, as read; and the facts of its own
             that a runtime's session knows: the `delegate` that took over.
         instructions: that each of a few iterations took on one thread; empty for a run of another purpose.
+        windows: of a sustained run, in order; empty for others.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -297,6 +317,7 @@ class Run:
     memory: MemoryMarks | None
     conditions: dict[str, str]
     instructions: tuple[int, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

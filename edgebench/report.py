@@ -15,7 +15,7 @@ from edgebench.catalogue import family
 from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import existing
-from edgebench.measurement import Measurement, measure
+from edgebench.measurement import Endurance, Measurement, measure
 from edgebench.record import Reference, Run, SpotCheck
 from edgebench.reports import WORTHLESS, Row, Table, ratio, together
 from edgebench.shelf import load as load_plugin
@@ -110,6 +110,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         model_mib=_over(measurement.model_bytes, MIB),
         peak_mib=_over(measurement.peak_bytes, MIB),
         instructions_m=_over(measurement.instructions, 1e6),
+        **_endurance(measurement.endurance),
         **_accuracy(accuracy, why),
         **_answered(accuracy),
         **_int8(artifact if evidence.was_inspected else None),
@@ -132,6 +133,17 @@ def _over(value: float | None, unit: float) -> float | None:
 
 def _per_cent(share: float | None) -> float | None:
     return None if share is None else share * 100
+
+
+def _endurance(found: Endurance | None) -> dict[str, Any]:
+    """Lay out what became of a case's speed over minutes."""
+    return {
+        "lasted_s": found and found.lasted_s,
+        "burst_ms": _over(found.burst_s if found else None, 1e-3),
+        "sustained_ms": _over(found.sustained_s if found else None, 1e-3),
+        "hottest_c": found and found.hottest_c,
+        "slowest_mhz": found and found.slowest_mhz,
+    }
 
 
 def _accuracy(accuracy: Accuracy | None, why: str) -> dict[str, Any]:

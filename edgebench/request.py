@@ -62,6 +62,7 @@ FIELDS: dict[str, tuple[str, Reader]] = {
     "preset": ("preset", str),
     "time_limit": ("time_limit", _time),
     "budget": ("budget", _time),
+    "sustained": ("sustained", _time),
     "name": ("name", str),
 }
 # These win over what a [[models]] block says of its own.

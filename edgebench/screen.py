@@ -136,7 +136,7 @@ def _console() -> Console:
 def show_table(table: Table) -> None:
     """Print the table as people read it, as wide as the terminal allows."""
     console = _console()
-    for sheet in (*comparison.sheets(table), *comparison.across(table)):
+    for sheet in (*comparison.sheets(table), *comparison.across(table), *comparison.endurance(table)):
         _print(sheet, console)
     for note in table.notes:
         console.print(note, markup=False, style="dim")

@@ -14,7 +14,7 @@ from edgebench.errors import RequestError
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, LayerNoise
 from edgebench.spec import Precision, Variant, Weighting
-from tests.conftest import artifact, case, variant
+from tests.conftest import artifact, case, make_cache, variant
 from tests.test_appraisal import INT8
 
 TRAINED = case(replace(variant(weights=Weighting.TRAINED), precision=Precision.INT8, quantization=Quantization()))
@@ -35,7 +35,7 @@ CARD = artifact(
 @pytest.fixture(scope="module")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of this file's own: what other files train answers to the same names."""
-    return tmp_path_factory.mktemp("audited")
+    return make_cache(tmp_path_factory, "audited")
 
 
 def int8(width: float = 0.25, **how: object) -> Variant:

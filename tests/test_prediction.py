@@ -191,9 +191,13 @@ def test_a_run_within_a_budget_measures_some_and_says_which_it_did_not(place: Pa
     assert "null: not measured, predicted" in done.stdout
 
 
-def test_a_budget_and_a_time_limit_are_not_both_kept(place: Path) -> None:
-    done = cli("run", "--budget", "10m", "--time-limit", "3m", "--dry-run")
-    assert (done.returncode, "wanted a budget or a time limit, found both" in done.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("--time-limit", "wanted a budget or a time limit, found both"), ("--sustained", "a budget does not hold")],
+)
+def test_a_budget_refuses_what_it_could_not_keep(option: str, said: str, place: Path) -> None:
+    done = cli("run", "--budget", "10m", option, "3m", "--dry-run")
+    assert (done.returncode, said in done.stderr, done.stderr.count("\n")) == (2, True, 1)
 
 
 def test_the_published_grids_are_predicted_as_well_as_the_readme_says() -> None:

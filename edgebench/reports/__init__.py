@@ -63,6 +63,11 @@ class Row:
     model_mib: float | None
     peak_mib: float | None
     instructions_m: float | None
+    lasted_s: float | None
+    burst_ms: float | None
+    sustained_ms: float | None
+    hottest_c: float | None
+    slowest_mhz: float | None
     top1: float | None
     top1_low: float | None
     top1_high: float | None
