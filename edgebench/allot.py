@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from edgebench import published
 from edgebench.plan import State, known
 from edgebench.predict import ENOUGH, Prediction, contenders, informative, surprises
-from edgebench.prediction import kind_of, kinds_of, measured, predicted, work
-from edgebench.spec import Weighting
+from edgebench.prediction import is_predictable, kind_of, kinds_of, measured, predicted, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,7 +52,7 @@ def _lacking(cases: Iterable[Case], found: Measured) -> Iterator[Case]:
     """Yield what must be measured: given models, which nothing predicts, and of each kind the informative cells."""
     kinds = defaultdict[object, list["Case"]](list)
     for case in cases:
-        if case.variant.weights == Weighting.OWN:
+        if not is_predictable(case):
             yield from () if case in found else (case,)
         elif found.get(case) or case not in found:
             kinds[kind_of(case)].append(case)
@@ -83,7 +82,7 @@ def _near_front(cases: Iterable[Case], cells: Iterable[Cell], found: Mapping[Cas
     for case, one in found.items():
         if one and one.p50_s and one.low_s and one.high_s:
             times[case] = Prediction(value=one.p50_s, low=one.low_s, high=one.high_s)
-    rivals = [case for case in cases if case in times]
+    rivals = [case for case in cases if case in times and is_predictable(case)]
     best = contenders([times[case] for case in rivals], _merits(rivals))
     return {rivals[index] for index in best}
 

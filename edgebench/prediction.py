@@ -120,7 +120,8 @@ def predicted(
     """Predict the cases that have no row under the session's preset in its environment; return each kind's fit, too."""
     known = measured(session, records)
     kinds = {kind_of(kind.cases[0]): kind for kind in kinds_of(known)}
-    cells = tuple(_cell(case, session.preset, kinds.get(kind_of(case))) for case in cases if case not in known)
+    open_cases = [case for case in cases if case not in known and is_predictable(case)]
+    cells = tuple(_cell(case, session.preset, kinds.get(kind_of(case))) for case in open_cases)
     used = {kind_of(cell.case) for cell in cells}
     return cells, tuple(kind for name, kind in kinds.items() if name in used)
 
@@ -143,6 +144,11 @@ def _is_worth(measurement: Measurement) -> bool:
     return bool(measurement.p50_s) and measurement.verdict < Verdict.EMULATED
 
 
+def is_predictable(case: Case) -> bool:
+    """Tell whether a case is of the shelf: of a model that somebody gave there is one size only."""
+    return case.variant.weights != Weighting.OWN
+
+
 def kind_of(case: Case) -> Case:
     """Return the case without what its latency is predicted from: equal for cells that share their costs."""
     return replace(case, variant=replace(case.variant, width=1.0, resolution=1))
@@ -152,7 +158,7 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
     """Fit each kind that enough cells were measured of."""
     groups = defaultdict[object, list[tuple["Case", float]]](list)
     for case, measurement in known.items():
-        if measurement and measurement.p50_s and case.variant.weights != Weighting.OWN:
+        if measurement and measurement.p50_s and is_predictable(case):
             groups[kind_of(case)].append((case, measurement.p50_s))
     for group in groups.values():
         works = tuple(work(case.variant) for case, _ in group)
@@ -175,7 +181,7 @@ def _work(architecture: str, width: float, resolution: int, classes: int) -> Wor
 def _cell(case: Case, preset: str, kind: Kind | None) -> Cell:
     mine = work(case.variant)
     if kind is None or kind.fit is None:
-        why = f"wanted {ENOUGH} measured cells of its kind, found {len(kind.works) if kind else 0}"
+        why = f"wanted {ENOUGH} usable numbers of its kind, found {len(kind.works) if kind else 0}"
         return Cell(case=case, preset=preset, macs=mine.macs, why=why)
     macs = [one.macs for one in kind.works]
     is_beyond = not min(macs) <= mine.macs <= max(macs)

@@ -19,7 +19,7 @@ from edgebench.predict import ENOUGH
 from edgebench.prediction import outlook, work
 from edgebench.record import Deployment, Failure, Session
 from edgebench.sheet import as_csv
-from edgebench.spec import Case, Model, Precision, Sweep
+from edgebench.spec import Case, Model, Precision, Sweep, Weighting
 from tests.benchmarks.prediction import published_grids, score
 from tests.conftest import artifact, case, run, session, variant
 from tests.test_choice import asked
@@ -78,7 +78,7 @@ def test_every_predicted_row_says_so_in_every_format(place: Path) -> None:
 def test_fewer_cells_than_the_intervals_were_calibrated_with_predict_nothing(place: Path) -> None:
     keep(*CORNERS[:5], session=session(*CORNERS[:5]))
     found = outlook(FOLDER, SWEEP)
-    assert {cell.why for cell in found.cells} == {f"wanted {ENOUGH} measured cells of its kind, found 5"}
+    assert {cell.why for cell in found.cells} == {f"wanted {ENOUGH} usable numbers of its kind, found 5"}
     assert not found.is_answered
 
 
@@ -97,7 +97,7 @@ def test_numbers_that_are_worth_nothing_or_of_another_environment_predict_nothin
     assert not outlook(FOLDER, SWEEP).is_answered
     keep(session=session(*CORNERS, id="s2", epoch="e2"))
     assert {cell.why for cell in outlook(FOLDER, SWEEP).cells} == {
-        f"wanted {ENOUGH} measured cells of its kind, found 0"
+        f"wanted {ENOUGH} usable numbers of its kind, found 0"
     }
 
 
@@ -176,6 +176,16 @@ def test_another_cell_stands_in_for_one_that_failed(place: Path) -> None:
     assert again.is_needed
     assert len(again.cases) == ENOUGH
     assert first[0] not in again.cases
+
+
+def test_a_given_model_is_measured_and_never_predicted(place: Path) -> None:
+    given = case(replace(variant("net.onnx", 1.0, 96), weights=Weighting.OWN))
+    whole = session(*CASES, given)
+    assert given in allot(whole, [whole], []).cases
+    keep(*CORNERS, session=session(*CORNERS))
+    then = allot(whole, tuple(Journal(FOLDER)), (given,))
+    assert not then.is_needed
+    assert given not in then.cases
 
 
 def test_a_run_within_a_budget_measures_some_and_says_which_it_did_not(place: Path) -> None:
