@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import cache, datasets, plan, prediction, report, stand_in, store
+from edgebench import cache, cohort, datasets, plan, prediction, report, stand_in, store
 from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
@@ -88,6 +88,7 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
     """
     variants, weights, failures = plan.to_train(sweep), list[Weights](), list[str]()
     datasets.inspect(variants, show)
+    cohort.train(variants, show, options)
     for variant in variants:
         try:
             weights.append(training.find(variant, options) or training.train(variant, show, options))
@@ -203,6 +204,7 @@ def _answer(session: Session, target: Target, journal: Journal, show: Show, *, d
         journal.append(session)
         started = monotonic()
         datasets.inspect((case.variant for case in cases), show)
+        cohort.train((plan.parent(case.variant) or case.variant for case in cases), show)
         jobs = [_prepare(case, session, records, journal, connection, show) for case in cases]
         limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session
         for record in measure([job for job in jobs if job], connection, limited, show):
