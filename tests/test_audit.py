@@ -185,4 +185,4 @@ def test_what_is_not_cached_is_one_line_that_says_how_to_make_it(name: str, mess
 
 def test_an_unknown_form_is_refused_before_anything_runs() -> None:
     done = cli("nonsense", "--format", "xml")
-    assert (done.returncode, done.stderr) == (2, "edgebench: no format 'xml' (has table, md, csv, json)\n")
+    assert (done.returncode, done.stderr) == (2, "edgebench: no format 'xml' (has table, md, csv, latex, json)\n")

@@ -86,7 +86,7 @@ def test_a_folder_that_nothing_was_measured_in_is_refused(place: Path) -> None:
 def test_an_unknown_form_is_refused_in_one_line(place: Path) -> None:
     done = cli("report", str(RESULTS), "--format", "xml")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "no format 'xml' (has table, json, pytest-benchmark)" in done.stderr
+    assert "no format 'xml' (has table, md, csv, latex, json, pytest-benchmark)" in done.stderr
 
 
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("results/*/runs.jsonl")))
