@@ -44,14 +44,14 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
     """
     plan.check(sweep)
     targets = store.targets_of(sweep.targets, address)
-    sessions = [(target, _open(sweep, target)) for target in targets]
+    sessions = [(target, survey_cases(sweep, target)) for target in targets]
     folder = store.results_folder(sweep.name)
     with store.lock(str(folder.resolve())):
         journal = Journal(folder)
         interrupted = False
         try:
             for target, session in sessions:
-                _answer(session, target, journal, show)
+                answer(session, target, journal, show)
             store.write_sweep(folder, sweep)
         except KeyboardInterrupt:
             interrupted = True
@@ -124,21 +124,30 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
 def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
     """Say what `run` would do, without training, exporting or measuring anything."""
     plan.check(sweep)
-    sessions = [_open(sweep, target) for target in store.targets_of(sweep.targets, address)]
+    sessions = [survey_cases(sweep, target) for target in store.targets_of(sweep.targets, address)]
     records = tuple(Journal(store.RESULTS / sweep.name))
     return tuple(forecasting.forecast(session, plan.known(session, records)) for session in sessions)
 
 
-def _open(sweep: Sweep, target: Target) -> Session:
-    """Ask a target what it is, and complete the sweep's cases with that."""
+def survey_cases(sweep: Sweep, target: Target) -> Session:
+    """Ask a target what it is, and complete the sweep's cases with that.
+
+    Raises:
+        RequestError: a case cannot be on this target.
+        AgentError, Unreachable, Busy: it does not answer.
+    """
     wanted = [cell for cell in sweep.wanted() if cell.target == target.name]
     with connect(target) as (connection, agent):
         environment = survey(connection, target, agent, plan.engines(wanted))
     return plan.session(sweep, environment, plan.cases(wanted, environment))
 
 
-def _answer(session: Session, target: Target, journal: Journal, show: Show) -> None:
-    """Measure the cases that are still open on one target."""
+def answer(session: Session, target: Target, journal: Journal, show: Show) -> None:
+    """Measure the cases that are still open on one target, into the journal.
+
+    Raises:
+        AgentError, Unreachable, Busy: the target, at any time; what was measured is in the journal.
+    """
     with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
         records = tuple(journal)
         known = plan.known(session, records)
