@@ -2,10 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from click import Context
 from typer.core import TyperGroup
 
 from edgebench import __version__
@@ -250,7 +249,7 @@ def published(
 class _Nights(TyperGroup):
     """Commands of a nightly: a word that is none of them is a sweep to run."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let `nightly nightly.toml` be `nightly run nightly.toml`."""
         is_run = bool(args) and args[0] not in (*self.commands, "-h", "--help")
         return super().parse_args(ctx, ["run", *args] if is_run else args)
@@ -259,9 +258,9 @@ class _Nights(TyperGroup):
 nights = typer.Typer(
     cls=_Nights,
     no_args_is_help=True,
-    help="Measure a sweep every night and cry only when something broke: nightly nightly.toml --history results/nightly.",
-    epilog="Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression, 2 the request"
-    " cannot be met, 3 something was not measured, or is worth nothing.",
+    help="Measure a sweep every night, cry only when something broke: nightly nightly.toml --history results/nightly.",
+    epilog="Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression, 2 the"
+    " request cannot be met, 3 something was not measured, or is worth nothing.",
 )
 app.add_typer(nights, name="nightly")
 HISTORY = Path("results/nightly")
@@ -288,7 +287,9 @@ def nightly_accept(
     history: Annotated[Path, typer.Argument(help="Folder of the nights.")] = HISTORY,
     reason: Annotated[str, typer.Option(help="Why the change is meant; it is kept.")] = "",
     night: Annotated[str, typer.Option(help="A night's id or the start of its file's name; else the last.")] = "",
-    configuration: Annotated[list[str] | None, typer.Option(help="One configuration; may be repeated; else all.")] = None,
+    configuration: Annotated[
+        list[str] | None, typer.Option(help="One configuration; may be repeated; else all.")
+    ] = None,
 ) -> None:
     """Let a night be what later ones are compared with."""
     from edgebench import nightly

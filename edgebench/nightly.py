@@ -23,8 +23,8 @@ from edgebench.night import Acceptance, Contest, Entry, History, Night, Pin, Ver
 from edgebench.progress import Notice, Show
 from edgebench.regress import Suspicion, examine, judge
 from edgebench.rule import RULE, Rule
-from edgebench.shelf import load, names
 from edgebench.sheet import Sheet
+from edgebench.shelf import load, names
 from edgebench.wheels import gather as wheels_of
 from edgebench.wheels import platform, public
 
@@ -318,7 +318,12 @@ def sheet(found: Replay) -> Sheet:
         ("false improvements per 1,000", *_per_mille(found.gains)),
         ("took pairs per 1,000", *_per_mille(found.paired)),
         *(
-            (f"power by night {night}, {found.inject:.2f}x", f"{one.value:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", str(one.of))
+            (
+                f"power by night {night}, {found.inject:.2f}x",
+                f"{one.value:.3f}",
+                f"[{one.low:.3f}, {one.high:.3f}]",
+                str(one.of),
+            )
             for night, one in enumerate(found.power, 1)
         ),
     ]

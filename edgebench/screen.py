@@ -9,6 +9,8 @@ from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench import tabulate
+from edgebench.bulletin import quiet
+from edgebench.bulletins.markdown import row as cells_of
 from edgebench.errors import UnknownName
 from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
+    from edgebench.bulletin import Bulletin
     from edgebench.choice import Answer
     from edgebench.contrast import Citations, Contrast
     from edgebench.forecast import Forecast
     from edgebench.progress import Show
-    from edgebench.bulletin import Bulletin
     from edgebench.record import Weights
     from edgebench.replay import Replay
     from edgebench.reports import Table
@@ -137,11 +139,10 @@ def _console() -> Console:
 
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print what a night says, in as many lines as there are changes."""
-    print(annotations.render(bulletin), end="")
     print(f"{bulletin.headline}; {bulletin.nights} nights")
     for line in bulletin.lines:
         if not quiet(line):
-            print("  " + "  ".join(cell for cell in row(line) if cell not in ("", "-")))
+            print("  " + "  ".join(cell for cell in cells_of(line) if cell not in ("", "-")))
     for note in bulletin.notes:
         print(f"  {note}")
 

@@ -150,11 +150,12 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     Infinite where the history is too short for a screen to say; there the pairs alone count.
     """
     import numpy
-    from scipy.stats import norm, t
+    from scipy.stats import t
 
-    power = norm.ppf(rule.power)
+    # As for a t test of as many processes: that a normal distribution would promise too much shows at 20 pairs.
+    power, freedom = t.ppf(rule.power, 2 * pairs - 2), 2 * pairs - 2
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
-    by_pairs = numpy.maximum(log1p(rule.effect), norm.isf(p) * error) + power * error
+    by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p, freedom) * error) + power * error
     threshold = numpy.maximum(log1p(rule.screen_effect), t.isf(rule.screen_p, screening.freedom) * screening.error)
     by_screen = threshold + power * screening.error
     is_screened = screening.nights >= rule.enough

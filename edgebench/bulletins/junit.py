@@ -1,4 +1,4 @@
-"""The night as JUnit XML: failures are confirmed regressions, errors were not measured, skipped is what cannot be told."""
+"""The night as JUnit XML: failures are confirmed regressions, errors what was not measured."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ def _case(suite: Element, line: Line) -> None:
     entry = line.entry
     case = SubElement(suite, "testcase", classname=_plain(entry.target), name=_plain(entry.name), time=_seconds(line))
     if outcome := OUTCOMES.get(entry.verdict):
-        SubElement(
-            case, outcome, message=_plain(_text(line)), **({} if outcome == "skipped" else {"type": str(entry.verdict)})
-        )
+        kind = {} if outcome == "skipped" else {"type": str(entry.verdict)}
+        SubElement(case, outcome, {"message": _plain(_text(line)), **kind})
     elif entry.why or entry.changed:
         SubElement(case, "system-out").text = _plain(_text(line))
 
