@@ -53,7 +53,7 @@ def read(folder: Path) -> History:
 
 def _nights(folder: Path, notes: list[str]) -> dict[str, Night]:
     nights = dict[str, Night]()
-    for path in sorted(folder.glob("*.json.gz")):
+    for path in sorted(folder.glob("[0-9]*.json.gz")):
         try:
             night = _night(path)
         except InvalidFile as error:

@@ -88,12 +88,12 @@ def test_a_disk_that_is_full_leaves_the_history_as_it_was(monkeypatch: pytest.Mo
     def full(self: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(RequestError, match="No space left on device; free space, .*the history stands as it was"):
-        chronicle.write_night(HISTORY, night(5, entry()))
-    with pytest.raises(RequestError, match="No space left on device"):
-        chronicle.write_report(HISTORY, "index.html", "page")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(RequestError, match="No space left on device; free space, .*the history stands as it was"):
+            chronicle.write_night(HISTORY, night(5, entry()))
+        with pytest.raises(RequestError, match="No space left on device"):
+            chronicle.write_report(HISTORY, "index.html", "page")
     assert {path.name: path.read_bytes() for path in HISTORY.rglob("*") if path.is_file()} == before
 
 

@@ -70,7 +70,8 @@ def sparkline(points: Sequence[Point]) -> str:
     seen = [one for one in points if one.change is not None]
     if not seen:
         return ""
-    reach = max(LEAST_SPAN / 2, *(abs(value) for one in seen for value in (one.change, one.low, one.high) if value))
+    values = [value for one in seen for value in (one.change, one.low, one.high) if value is not None]
+    reach = max(LEAST_SPAN / 2, *map(abs, values))
     step = WIDTH / max(1, len(points) - 1)
 
     def at(place: int, value: float) -> str:
