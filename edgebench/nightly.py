@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgebench.bulletin import Bulletin
+    from edgebench.connections import Connection
     from edgebench.night import Arms
+    from edgebench.pair import Duel
     from edgebench.record import Session
     from edgebench.replay import Replay, Share
     from edgebench.spec import Sweep, Target
@@ -50,6 +52,33 @@ class Reached:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a night has at hand.
+
+    Attributes:
+        folder: of the history; `raw` that of the night's samples.
+        reached: its targets.
+        evidence: what its journal holds of each configuration.
+    """
+
+    folder: Path
+    raw: Path
+    rule: Rule
+    show: Show
+    reached: tuple[Reached, ...]
+    evidence: dict[str, Evidence]
+
+    def pin(self, one: Suspicion) -> str:
+        """Name what the configuration's accepted environment is made of."""
+        assert one.past.baseline
+        return one.past.baseline[1].pin
+
+    def of(self, target: str) -> Reached:
+        """Find a target."""
+        return next(one for one in self.reached if one.target.name == target)
+
+
 def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = RULE) -> Bulletin:
     """Measure a night, judge it against the history in the folder, add it there and write its reports.
 
@@ -57,21 +86,18 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         RequestError: the sweep cannot be, or the history is in use or cannot be written; nothing was added to it.
     """
     plan.check(sweep)
-    targets = store.targets_of(sweep.targets, address)
-    started = monotonic()
+    targets, started = store.targets_of(sweep.targets, address), monotonic()
     with store.lock(str(folder.resolve()), f"history {folder}"):
         history, night = chronicle.read(folder), _begun(sweep)
         raw = chronicle.raw_folder(folder, night)
-        reached = [_measured(sweep, target, Journal(raw), show) for target in targets]
-        night = _seen(night, sweep, reached, Journal(raw), folder, history)
-        night = replace(night, measured_s=monotonic() - started)
+        journal = Journal(raw)
+        reached = tuple(_measured(sweep, target, journal, show) for target in targets)
+        night = replace(_seen(night, sweep, reached, journal, folder, history), measured_s=monotonic() - started)
+        work = Work(folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=_evidence(journal))
         suspicions = examine(night, history, rule)
-        night = replace(
-            night, arms=_arms_noise(suspicions, reached, Journal(raw), folder, raw, len(history.nights), show, rule)
-        )
-        contests = _contests(suspicions, reached, Journal(raw), folder, raw, show, rule)
-        night = replace(judge(night, suspicions, contests, rule), spent_s=monotonic() - started)
-        chronicle.write_night(folder, night)
+        contests = {name: one for each in reached for name, one in _paired(suspicions, each, work)}
+        night = replace(judge(night, suspicions, contests, rule), arms=_arms(suspicions, len(history.nights), work))
+        chronicle.write_night(folder, replace(night, spent_s=monotonic() - started))
         chronicle.prune(folder)
         return report(folder)
 
@@ -103,7 +129,7 @@ def _seen(
     night: Night, sweep: Sweep, reached: Sequence[Reached], journal: Journal, folder: Path, history: History
 ) -> Night:
     """Fill the night in with what its journal holds, and with what is missing."""
-    asked = {one.session.id: one.session for one in reached if one.session}
+    environments = [one.session.environment for one in reached if one.session]
     found = figures.entries(journal, partial(_pin, folder))
     listed = {entry.name for entry in found}
     missing = [one for target in reached for one in _missing(target, sweep, history) if one.name not in listed]
@@ -113,7 +139,7 @@ def _seen(
     return replace(
         night,
         entries=entries,
-        hosts={one.environment.target: figures.host(one.environment) for one in asked.values()},
+        hosts={one.target: figures.host(one) for one in environments},
         gone=tuple(entry.name for entry in last if entry.name not in names),
     )
 
@@ -159,93 +185,49 @@ def _pin(folder: Path, evidence: Evidence) -> str:
     )
 
 
-def _contests(
-    suspicions: Sequence[Suspicion],
-    reached: Sequence[Reached],
-    journal: Journal,
-    folder: Path,
-    raw: Path,
-    show: Show,
-    rule: Rule,
-) -> dict[str, Contest]:
-    """Take pairs of every suspect, target by target."""
-    found, evidence = dict[str, Contest](), _evidence(journal)
-    for one in reached:
-        suspects = [each for each in suspicions if each.why and each.entry.target == one.target.name]
-        if suspects and one.session:
-            found |= _paired(suspects, one.target, one.session, evidence, folder, raw, show, rule)
-    return found
-
-
-def _paired(
-    suspects: Sequence[Suspicion],
-    target: Target,
-    session: Session,
-    evidence: dict[str, Evidence],
-    folder: Path,
-    raw: Path,
-    show: Show,
-    rule: Rule,
-) -> dict[str, Contest]:
-    names = [one.entry.name for one in suspects]
-    show(Notice(text=f"{len(suspects)} of target {target.name} are compared with their accepted environments"))
-    try:
-        with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
-            installed = [
-                pair.installed(
-                    one.entry.name,
-                    rule.confirmation(is_noisy=one.is_noisy)[0],
-                    folder,
-                    one.past.baseline[1].pin if one.past.baseline else "",
-                    evidence[one.entry.name],
-                    connection,
-                    session,
-                )
-                for one in suspects
-            ]
-            return dict(pair.contests(installed, names, session, raw, show))
-    except (AgentError, CaseError, Busy, Unreachable) as error:
-        return dict.fromkeys(names, Contest(why_not=str(error)))
-
-
 def _evidence(journal: Journal) -> dict[str, Evidence]:
     found = gather(journal)
     named = figures.names([one.case for one in found])
     return {named[one.case]: one for one in found}
 
 
-def _arms_noise(
-    suspicions: Sequence[Suspicion],
-    reached: Sequence[Reached],
-    journal: Journal,
-    folder: Path,
-    raw: Path,
-    turn: int,
-    show: Show,
-    rule: Rule,
-) -> Arms | None:
+def _paired(suspicions: Sequence[Suspicion], at: Reached, work: Work) -> Iterator[tuple[str, Contest]]:
+    """Take pairs of every suspect of a target; what keeps them from being taken is their answer."""
+    suspects = [one for one in suspicions if one.why and one.entry.target == at.target.name]
+    if not suspects or not at.session:
+        return
+    names = [one.entry.name for one in suspects]
+    work.show(Notice(text=f"{len(suspects)} of target {at.target.name} are paired with their accepted environments"))
+    try:
+        with store.lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):
+            duels = [_installed(one, connection, at.session, work) for one in suspects]
+            yield from pair.contests(duels, names, at.session, work.raw, work.show)
+    except (AgentError, Busy, Unreachable) as error:
+        yield from dict.fromkeys(names, Contest(why_not=str(error))).items()
+
+
+def _installed(one: Suspicion, connection: Connection, session: Session, work: Work) -> Duel | Contest:
+    pairs, _ = work.rule.confirmation(is_noisy=one.is_noisy)
+    evidence = work.evidence[one.entry.name]
+    return pair.installed(one.entry.name, pairs, work.folder, work.pin(one), evidence, connection, session)
+
+
+def _arms(suspicions: Sequence[Suspicion], turn: int, work: Work) -> Arms | None:
     """Compare two copies of one accepted environment: every night another configuration's."""
     timed = [one for one in suspicions if one.entry.figures.latencies_s]
     if not timed:
         return None
     one = timed[turn % len(timed)]
-    at = next(each for each in reached if each.target.name == one.entry.target)
+    at, raw, pairs = work.of(one.entry.target), work.raw / "arms", work.rule.pairs // 2
     assert at.session
-    assert one.past.baseline
     try:
         with store.lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):
-            return pair.arms_noise(
-                folder,
-                chronicle.pinned(folder, one.past.baseline[1].pin),
-                _evidence(journal)[one.entry.name],
-                connection,
-                at.session,
-                raw / "arms",
-                show,
-                rule.pairs // 2,
-            )
-    except (AgentError, CaseError, RequestError) as error:
-        show(Notice(text=f"the noise between two copies was not measured: {error}"))
+            pinned = chronicle.pinned(work.folder, work.pin(one))
+            evidence = work.evidence[one.entry.name]
+            with pair.twins(one.entry.name, pairs, work.folder, pinned, evidence, connection, at.session) as duel:
+                return pair.difference(duel, at.session, raw, work.show)
+    except (CaseError, RequestError) as error:
+        work.show(Notice(text=f"how much two copies of one environment differ was not measured: {error}"))
         return None
 
 
@@ -255,10 +237,11 @@ def report(folder: Path) -> Bulletin:
     Raises:
         RequestError: the folder holds no night, or cannot be written.
     """
-    history = chronicle.read(folder)
-    if not history.nights:
-        raise RequestError(f"no night in {folder}: wanted a history such as results/nightly")
-    found = bulletin.bulletin(history)
+    with chronicle.resting_collector():
+        history = chronicle.read(folder)
+        if not history.nights:
+            raise RequestError(f"no night in {folder}: wanted a history such as results/nightly")
+        found = bulletin.bulletin(history)
     for name in names("bulletins"):
         plugin = load("bulletins", name)
         if plugin.FILE:

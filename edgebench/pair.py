@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -14,7 +15,7 @@ from edgebench import chronicle
 from edgebench.confirm import compare
 from edgebench.deploy import UNPACK_S, Deployed, deploy, furnish, unpack
 from edgebench.engine import Engine
-from edgebench.errors import AgentError, CaseError, RequestError
+from edgebench.errors import CaseError, RequestError
 from edgebench.journal import Journal
 from edgebench.measure import Job, observe
 from edgebench.night import Arms, Contest, Pin, logs
@@ -156,36 +157,37 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def arms_noise(
-    folder: Path,
-    pin: Pin,
-    evidence: Evidence,
-    connection: Connection,
-    session: Session,
-    raw: Path,
-    show: Show,
-    pairs: int,
-) -> Arms | None:
-    """Take pairs of two copies of one accepted environment; None where it cannot be installed.
+@contextmanager
+def twins(
+    name: str, pairs: int, folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session
+) -> Iterator[Duel]:
+    """Install two copies of one accepted environment; on a target that keeps files by their hashes both are one.
 
-    On a target that is reached by files' hashes both copies are one file.
+    Raises:
+        CaseError, RequestError: it cannot be installed.
+    """
+    with TemporaryDirectory(prefix="edgebench-") as scratch:
+        copy = Path(scratch) / pin.file
+        first = accepted(folder, pin, evidence, connection, session)
+        second = accepted(folder, pin, evidence, connection, session, copy)
+        yield Duel(name=name, accepted=first, tonight=second, pairs=pairs)
+
+
+def difference(duel: Duel, session: Session, raw: Path, show: Show) -> Arms:
+    """Take the pairs of two copies; return by how much they differ.
+
+    Raises:
+        CaseError: a process of theirs failed.
     """
     import numpy
 
-    with TemporaryDirectory(prefix="edgebench-") as scratch:
-        try:
-            first = accepted(folder, pin, evidence, connection, session)
-            second = accepted(folder, pin, evidence, connection, session, Path(scratch) / pin.file)
-        except (AgentError, CaseError, RequestError):
-            return None
-        duel = Duel(name=str(pin.case), accepted=first, tonight=second, pairs=pairs)
-        take([duel], session, raw, show)
-    if duel.failure:
-        return None
+    take([duel], session, raw, show)
     seen = duel.contest
+    if seen.why_not:
+        raise CaseError(seen.why_not)
     effect = compare(numpy.array([logs(seen.accepted_s)]), numpy.array([logs(seen.tonight_s)]))
     change, low, high = (float(numpy.expm1(one[0])) for one in (effect.change, effect.low, effect.high))
-    return Arms(name=evidence.case.variant.architecture, pairs=pairs, change=change, low=low, high=high)
+    return Arms(name=duel.name, pairs=duel.pairs, change=change, low=low, high=high)
 
 
 def installed(

@@ -5,7 +5,7 @@ Pure but for the seed's draws. What is decided is what `regress` decides: the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Flags = NDArray[numpy.bool_]
 
 DELAYS = 7  # nights that a slowdown may take to be found
-STARTS = 4  # nights of a history that a slowdown is begun at, one after the other
+STARTS = 20  # nights of a history that a slowdown is begun at, one after the other
 CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # of a simulated history: 120,000 configuration-nights
 
 Arms = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
@@ -167,7 +167,11 @@ def noise_of(deviations: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """How often something happened, with Wilson's 95 % interval, shares of 1."""
+    """How often something happened, with a 95 % interval, shares of 1.
+
+    The interval is Wilson's of as many configuration-nights as would tell as much, were nights alike: what a night does
+    to one configuration it does to others (Rao and Scott, Biometrics 48, 1992).
+    """
 
     events: int
     of: int
@@ -203,10 +207,23 @@ class Replay:
     detectable: float | None
 
 
-def share(events: int, of: int) -> Share:
-    """Count with an interval."""
-    low, high = wilson(events, of)
-    return Share(events=events, of=of, low=low, high=high)
+def share(events: Sequence[int], of: Sequence[int]) -> Share:
+    """Count events, night by night."""
+    happened, total = sum(events), sum(of)
+    less = _design_effect(events, of)
+    low, high = wilson(round(happened / less), round(total / less))
+    return Share(events=happened, of=total, low=low, high=high)
+
+
+def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
+    """Return how many times as much shares of nights vary as chance alone would have it; at least 1."""
+    share_of_all, nights = sum(events) / max(1, sum(of)), sum(map(bool, of))
+    by_chance = share_of_all * (1 - share_of_all) / max(1, sum(of))
+    if nights < 2 or not by_chance:
+        return 1.0
+    residuals = (one - share_of_all * count for one, count in zip(events, of, strict=True))
+    found = nights / (nights - 1) * sum(one**2 for one in residuals) / sum(of) ** 2
+    return max(1.0, found / by_chance)
 
 
 def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Replay:
@@ -221,19 +238,23 @@ def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Rep
     if nights < rule.enough + 2:
         raise RequestError(f"wanted a history of at least {rule.enough + 2} nights to replay, found {nights}")
     plain = decide(series, rule=rule)
-    judged = int(plain.was_judged.sum())
+    judged = _by_night(plain.was_judged)
     known = plain.detectable[~numpy.isnan(plain.detectable)]
     return Replay(
         source=source,
         nights=nights,
         configurations=configurations,
         inject=inject,
-        alarms=share(int((plain.is_slower & plain.was_judged).sum()), judged),
-        gains=share(int((plain.is_faster & plain.was_judged).sum()), judged),
-        paired=share(int((plain.was_paired & plain.was_judged).sum()), judged),
+        alarms=share(_by_night(plain.is_slower & plain.was_judged), judged),
+        gains=share(_by_night(plain.is_faster & plain.was_judged), judged),
+        paired=share(_by_night(plain.was_paired & plain.was_judged), judged),
         power=_power(series, inject, rule),
         detectable=float(numpy.median(known)) if len(known) else None,
     )
+
+
+def _by_night(flags: Flags) -> list[int]:
+    return [int(count) for count in flags.sum(axis=1)]
 
 
 def _power(series: Series, inject: float, rule: Rule) -> tuple[Share, ...]:
@@ -242,18 +263,29 @@ def _power(series: Series, inject: float, rule: Rule) -> tuple[Share, ...]:
 
     nights = len(series.times)
     first, last = min(rule.nights, nights // 2) + 1, max(nights - DELAYS, nights // 2 + 1)
-    counts = numpy.zeros((DELAYS, 2), int)
-    for since in sorted(set(numpy.linspace(min(first, last), last, STARTS).astype(int).tolist())):
-        until = min(since + DELAYS, nights)
-        decided = decide(_cut(series, until), inject, since, rule)
-        judged = decided.was_judged[since]  # a configuration that is missing on the night itself does not count
-        found = numpy.logical_or.accumulate(decided.is_slower[since:] & judged, axis=0).sum(axis=1)
-        counts[: until - since] += numpy.stack((found, numpy.full(until - since, judged.sum())), axis=1)
-    return tuple(share(int(events), int(of)) for events, of in counts if of)
+    starts = sorted(set(numpy.linspace(min(first, last), last, STARTS).astype(int).tolist()))
+    found = [_found(series, since, min(since + DELAYS, nights), inject, rule) for since in starts]
+    reached = range(max(len(counts) for counts, _ in found))
+    kept = [[(counts[delay], of) for counts, of in found if delay < len(counts)] for delay in reached]
+    return tuple(share([events for events, _ in one], [of for _, of in one]) for one in kept)
 
 
-def _cut(series: Series, until: int) -> Series:
-    return Series(times=series.times[:until], ratios=series.ratios[:until], arms=series.arms)
+def _found(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
+    """Count the slowdowns that begin on one night and are found by each later one, and how many could be."""
+    import numpy
+
+    start = max(0, since - rule.nights)
+    decided = decide(_cut(series, start, until), inject, since - start, rule)
+    judged = decided.was_judged[since - start]  # a configuration that is missing on the night itself does not count
+    seen = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
+    return _by_night(seen), int(judged.sum())
+
+
+def _cut(series: Series, start: int, until: int) -> Series:
+    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
+        return series.arms(night + start, which, pairs)
+
+    return Series(times=series.times[start:until], ratios=series.ratios[start:until], arms=arms)
 
 
 def processes(history: History) -> tuple[Floats, Floats]:

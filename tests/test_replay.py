@@ -101,3 +101,10 @@ def test_a_replayed_history_prints_its_rates_with_intervals() -> None:
     found = json.loads(cli("nightly", "replay", "h", "--inject", "1.05", "--json").stdout)
     assert found["alarms"]["of"] == 19
     assert found["power"][0]["low"] < found["power"][0]["events"] / found["power"][0]["of"]
+
+
+def test_nights_that_differ_more_than_chance_widen_the_interval() -> None:
+    even, uneven = replay.share([5] * 20, [100] * 20), replay.share([100] + [0] * 19, [100] * 20)
+    assert (even.events, even.of) == (uneven.events, uneven.of) == (100, 2000)
+    assert uneven.low < even.low < even.value < even.high < uneven.high
+    assert replay.share([0, 0], [100, 100]).high == pytest.approx(0.0188, abs=1e-4)  # Wilson's, of 200

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.nightly simulated [--seed N]      false alarms and power on the three profiles
     python -m tests.benchmarks.nightly year                      a year's history: read and reported
     python -m tests.benchmarks.nightly nights SWEEP [--nights 20] [--history FOLDER]
-        that many nights of unchanged code, one after the other: false alarms, and what the decision costs beyond measuring
+        that many nights of unchanged code, one after the other: false alarms, and what deciding costs beyond measuring
     python -m tests.benchmarks.nightly pinned SWEEP --runtime onnxruntime==1.23.2 [--history FOLDER]
         one more night with another runtime, thread count or precision under the same names: is it found, and named?
 
@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 from edgebench import chronicle, nightly, noise, replay, screen, store
 from edgebench.night import Entry, Night, Verdict
@@ -44,14 +44,13 @@ def year(asked: argparse.Namespace) -> None:
         for night in _year():
             chronicle.write_night(folder, night)
         size = sum(path.stat().st_size for path in folder.rglob("*.gz"))
-        started = perf_counter()
-        chronicle.read(folder)
-        read_s = perf_counter() - started
+        started, busy = perf_counter(), process_time()
         nightly.report(folder)
+        wall_s, cpu_s = perf_counter() - started, process_time() - busy
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(
-            f"{size / MIB:.1f} MiB on disk; read in {read_s:.1f} s, read and reported in"
-            f" {perf_counter() - started - read_s:.1f} s; {peak / MIB:.0f} MiB resident at most"
+            f"{size / MIB:.1f} MiB on disk; read and reported in {wall_s:.1f} s, of which {cpu_s:.1f} s of processor"
+            f" time; {peak / MIB:.0f} MiB resident at most"
         )
 
 
@@ -83,18 +82,20 @@ def _year() -> Iterator[Night]:
 
 def nights(asked: argparse.Namespace) -> None:
     """Take nights of unchanged code."""
-    counts, measured_s, spent_s = Counter[Verdict](), 0.0, 0.0
-    for number in range(1, asked.nights + 1):
-        found = nightly.run(store.sweep(asked.sweep), asked.history, lambda _: None)
-        counts += Counter(line.entry.verdict for line in found.lines)
-        measured_s, spent_s = measured_s + found.night.measured_s, spent_s + found.night.spent_s
-        print(f"night {number}: {found.headline}; {found.night.spent_s / found.night.measured_s:.2f} x the measuring")
-    total = counts.total()
-    alarms = replay.share(counts[Verdict.REGRESSION], total)
+    found = [_counted(asked, number) for number in range(1, asked.nights + 1)]
+    counts = [Counter(entry.verdict for entry in night.entries) for night in found]
+    alarms = replay.share([one[Verdict.REGRESSION] for one in counts], [one.total() for one in counts])
+    more = sum(night.spent_s for night in found) / sum(night.measured_s for night in found)
     print(
-        f"{dict(counts)}; false alarms {alarms.value * 1e3:.2f} [{alarms.low * 1e3:.2f}, {alarms.high * 1e3:.2f}]"
-        f" per 1,000 of {total}; {spent_s / measured_s:.2f} x the measuring"
+        f"{dict(sum(counts, Counter()))}; false alarms {alarms.value * 1e3:.2f} [{alarms.low * 1e3:.2f},"
+        f" {alarms.high * 1e3:.2f}] per 1,000 of {alarms.of}; {more:.2f} x the measuring"
     )
+
+
+def _counted(asked: argparse.Namespace, number: int) -> Night:
+    found = nightly.run(store.sweep(asked.sweep), asked.history, lambda _: None)
+    print(f"night {number}: {found.headline}; {found.night.spent_s / found.night.measured_s:.2f} x the measuring")
+    return found.night
 
 
 def pinned(asked: argparse.Namespace) -> None:
