@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgebench.carry import Past
-    from edgebench.night import Acceptance, Entry, Finding, History, Night
+    from edgebench.night import Entry, Finding, History, Night
 
 NIGHTS = 60  # that a line looks back on
 
@@ -142,8 +142,3 @@ def _point(night: Night, before: Night | None, seen: dict[str, Entry], middle: f
 def quiet(line: Line) -> bool:
     """Tell whether nobody needs to look."""
     return line.entry.verdict in QUIET and line.entry.verdict != Verdict.HOST_CHANGE
-
-
-def accepted(history: History) -> tuple[Acceptance, ...]:
-    """Return the decisions of the nights shown, the last first."""
-    return tuple(reversed(history.acceptances))

@@ -30,7 +30,7 @@ Seen = tuple["Night", "Entry"]
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """What was seen of one configuration before tonight, in order of time.
+    """What was seen of one configuration before tonight, in order of time; without slots, to compute things once.
 
     Attributes:
         seen: nights that measured it; `baseline` the one whose environment is accepted.

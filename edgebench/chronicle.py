@@ -217,8 +217,3 @@ def write_report(folder: Path, name: str, content: str) -> None:
         RequestError: it cannot be written.
     """
     _write(folder / name, content.encode())
-
-
-def as_json(night: Night) -> str:
-    """Write a night as one line of JSON."""
-    return json.dumps(_adapter(Night).dump_python(night, mode="json"), ensure_ascii=False) + "\n"

@@ -83,7 +83,8 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
     """Measure a night, judge it against the history in the folder, add it there and write its reports.
 
     Raises:
-        RequestError: the sweep cannot be, or the history is in use or cannot be written; nothing was added to it.
+        RequestError: the sweep cannot be, or the history is in use: nothing was measured. Or something cannot be
+            written: the history stands as it was, or with the night where only a report failed.
     """
     plan.check(sweep)
     targets, started = store.targets_of(sweep.targets, address), monotonic()

@@ -144,18 +144,28 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
         smallest[night] = detectable(screening, spread, rule, pairs=rule.pairs, p=rule.p)
         noisy = smallest[night] > rule.noisy
         paired[night] = is_suspect(screening, noisy, rule) & ~numpy.isnan(medians[night]) & (screening.nights > 0)
-        for is_noisy in (False, True):
-            which = numpy.flatnonzero(paired[night] & (noisy == is_noisy))
-            if len(which):
-                pairs, p = rule.confirmation(is_noisy=is_noisy)
-                before, now = series.arms(night, which, pairs)
-                effect = compare(before, now + shift[night])
-                slower[night, which] = effect.is_slower(p, rule.effect)
-                faster[night, which] = effect.is_faster(p, rule.effect)
+        slower[night], faster[night] = _confirmed(series, night, paired[night], noisy, shift[night], rule)
         accepted[night, slower[night] | faster[night]] = numpy.nan
     judged = ~numpy.isnan(medians)
     judged[0] = False
     return Decided(is_slower=slower, is_faster=faster, was_judged=judged, was_paired=paired, detectable=smallest)
+
+
+def _confirmed(
+    series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
+) -> tuple[Flags, Flags]:
+    """Take pairs of the suspects; tell which are slower and which are faster, (C,) each."""
+    import numpy
+
+    slower, faster = numpy.zeros(len(suspects), bool), numpy.zeros(len(suspects), bool)
+    for is_noisy in (False, True):
+        which = numpy.flatnonzero(suspects & (noisy == is_noisy))
+        if len(which):
+            pairs, p = rule.confirmation(is_noisy=is_noisy)
+            before, now = series.arms(night, which, pairs)
+            effect = compare(before, now + shift)
+            slower[which], faster[which] = effect.is_slower(p, rule.effect), effect.is_faster(p, rule.effect)
+    return slower, faster
 
 
 def noise_of(deviations: Floats) -> Floats:
