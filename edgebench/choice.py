@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from edgebench import published, report, stats
 from edgebench.catalogue import family
 from edgebench.choose import Candidate, Choice, Figure, Limit, Price, Quantity, choose
-from edgebench.citation import runtime, targets, title
-from edgebench.errors import RequestError, UnknownName
+from edgebench.citation import require, runtime, targets, title
+from edgebench.errors import RequestError
 from edgebench.reports import WORTHLESS
 from edgebench.sheet import Sheet
 from edgebench.units import MIB, milliseconds, number, parse_count, parse_latency, parse_share, parse_size
@@ -80,8 +80,8 @@ def asked(options: Mapping[str, str | None]) -> Asked:
         RequestError, UnknownName: an option that cannot be met.
     """
     accuracy, objective = options["accuracy"] or MEASURED, options["objective"] or Q.TOP1
-    _require("accuracy", accuracy, (MEASURED, PUBLISHED))
-    _require("objective", objective, tuple(Quantity))
+    require("accuracy", accuracy, (MEASURED, PUBLISHED))
+    require("objective", objective, tuple(Quantity))
     given = [(flag, text) for flag in LIMITS if (text := options[flag])]
     return Asked(
         target=options["target"] or "",
@@ -99,11 +99,6 @@ def _limit(flag: str, text: str) -> Limit:
         return Limit(quantity=quantity, bound=read(text))
     except RequestError as error:
         raise RequestError(f"--{flag.replace('_', '-')}: {error}") from error
-
-
-def _require(noun: str, name: str, known: Iterable[str]) -> None:
-    if name and name not in (known := tuple(known)):
-        raise UnknownName(noun, name, known)
 
 
 def answer(folder: Path | None, board: str, asked: Asked) -> Answer:
@@ -127,7 +122,7 @@ def measured(folder: Path, asked: Asked) -> Answer:
     rows = report.read(folder).rows
     for name in ("target", "precision", "dataset"):
         wanted = getattr(asked, name)
-        _require(f"{name} in {folder}", wanted, sorted({getattr(row, name) for row in rows}))
+        require(f"{name} in {folder}", wanted, sorted({getattr(row, name) for row in rows}))
         rows = tuple(row for row in rows if wanted in ("", getattr(row, name)))
     _require_one_dataset(rows, asked)
     worth = [row for row in rows if row.verdict not in WORTHLESS]
@@ -232,9 +227,9 @@ def of_published(asked: Asked) -> Answer:
     Raises:
         UnknownName: nothing was published for the board or in the precision.
     """
-    _require("published target", asked.target, targets())
+    require("published target", asked.target, targets())
     rows = [row for row in published.latencies() if row.target == asked.target]
-    _require(f"precision published for {asked.target}", asked.precision, sorted({row.precision for row in rows}))
+    require(f"precision published for {asked.target}", asked.precision, sorted({row.precision for row in rows}))
     rows = [row for row in rows if asked.precision in ("", row.precision)]
     owns = [row.top1 is not None and asked.accuracy == MEASURED for row in rows]
     candidates = [Candidate(name="", figures=_cited(row, own=own)) for row, own in zip(rows, owns, strict=True)]

@@ -1,6 +1,6 @@
 """Published figures, filtered -> the sheets that list them, each row with its source."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from edgebench import published
@@ -82,7 +82,7 @@ def sheets(kind: str = "", model: str = "", target: str = "") -> tuple[Sheet, ..
         UnknownName: nothing published has that kind, network or board.
         RequestError: nothing published has all of them.
     """
-    _require("kind of figure", kind, KINDS)
+    require("kind of figure", kind, KINDS)
     found = tuple(_filled(kind, model, target))
     if not found:
         asked = " ".join(filter(None, (kind, model, target)))
@@ -92,8 +92,8 @@ def sheets(kind: str = "", model: str = "", target: str = "") -> tuple[Sheet, ..
 
 def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
     rows = _rows()
-    _require("published model", model, tuple(sorted({one.architecture for some in rows.values() for one in some})))
-    _require("published target", target, targets())
+    require("published model", model, sorted({one.architecture for some in rows.values() for one in some}))
+    require("published target", target, targets())
     for name in [kind] if kind else KINDS:
         mine = [one for one in rows[name] if model in ("", one.architecture)]
         mine = [one for one in mine if not target or getattr(one, "target", None) == target]
@@ -110,8 +110,13 @@ def targets() -> tuple[str, ...]:
     return tuple(sorted({one.target for one in published.latencies()}))
 
 
-def _require(noun: str, name: str, known: tuple[str, ...]) -> None:
-    if name and name not in known:
+def require(noun: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that is not known; no name asks for nothing.
+
+    Raises:
+        UnknownName
+    """
+    if name and name not in (known := tuple(known)):
         raise UnknownName(noun, name, known)
 
 

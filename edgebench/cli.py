@@ -66,6 +66,9 @@ def run(
     calibration: Annotated[str, typer.Option(help="A folder of images that a given model's int8 is made on.")] = "",
     preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
+    sustained: Annotated[
+        str, typer.Option(help="At the end, run each case so long without a pause, for what heat does: 10m.")
+    ] = "",
     name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases, what is cached and the time.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
@@ -244,6 +247,53 @@ def published(
     from edgebench import citation, screen
 
     screen.show_sheets(citation.sheets(kind, model, target), format)
+
+
+targets = typer.Typer(invoke_without_command=True, help="List the targets; check one, prepare one.")
+app.add_typer(targets, name="targets")
+
+
+@targets.callback()
+def _targets(
+    context: typer.Context, format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table"
+) -> None:
+    from edgebench import screen
+    from edgebench import targets as boards
+
+    if not context.invoked_subcommand:
+        screen.show_sheets([boards.listed()], format)
+
+
+@targets.command()
+def check(
+    target: Annotated[str, typer.Argument(help="A target, such as rpi4.")],
+    address: Annotated[str, typer.Option(help="Where it is: user@host, or a name of ssh's configuration.")] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+) -> None:
+    """Say what a target is and how it is now, and what to do about all that would spoil a number."""
+    from edgebench import checkup, screen
+    from edgebench import targets as boards
+
+    screen.require_form(format)
+    screen.show_sheets([checkup.sheet(boards.check(target, address))], format)
+
+
+@targets.command()
+def prepare(
+    target: Annotated[str, typer.Argument(help="A target, such as rpi4.")],
+    address: Annotated[str, typer.Option(help="Where it is: user@host, or a name of ssh's configuration.")] = "",
+    runtime: Annotated[str, typer.Option(help="Runtimes: onnxruntime, litert==2.3.0; else all it lacks.")] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Bring runtimes to a board, resolved here for its Python and C library: no pip and no network there."""
+    from edgebench import screen
+    from edgebench import targets as boards
+
+    screen.require_form(format)
+    with screen.progress(quiet=quiet) as show:
+        brought = boards.prepare(target, address, runtime, show)
+    screen.show_sheets([brought], format)
 
 
 class _Nights(TyperGroup):

@@ -35,7 +35,15 @@ TRAVELS = (
 _PACKAGE = Path(__file__).parent
 UNPACK_S = 300.0  # a slow card takes 100 MB
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes
-_MAIN = "from edgebench.agent.__main__ import main\nmain()\n"
+# Read by whatever Python a board has, before the first line that an older one cannot read.
+_MAIN = """import sys
+if sys.version_info < (3, 11):
+    found = "wanted Python 3.11 or newer on the target, found %d.%d; install one" % sys.version_info[:2]
+    print('\\nedgebench-answer {"ok": false, "error": "%s, or name another as `python` in its file"}' % found)
+    sys.exit()
+from edgebench.agent.__main__ import main
+main()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,17 +87,25 @@ class Answers:
 
 
 def evaluate(
-    case: Case, deployed: Deployed, parent: Deployed | None, connection: Connection, session: Session
+    case: Case,
+    deployed: Deployed,
+    parent: Deployed | None,
+    connection: Connection,
+    session: Session,
+    runtime: Runtime | None = None,
 ) -> Accuracy:
     """Run the test split through the artifact, and through its float parent where it has one.
+
+    The runtime is the case's own, unless another machine's answers in its place.
 
     Raises:
         AgentError: the runtime could not answer.
     """
     images = split(case.variant, "test")
+    engine = runtime or case.runtime
     # The parent first: so its answers are kept from one int8 file to the next.
-    reference = infer(parent, case.runtime, case.threads, connection) if parent else None
-    outputs = infer(deployed, case.runtime, case.threads, connection)
+    reference = infer(parent, engine, case.threads, connection) if parent else None
+    outputs = infer(deployed, engine, case.threads, connection)
     seen = _tally(images.labels, outputs, reference or outputs)
     return Accuracy(
         case=case,
@@ -132,8 +140,12 @@ def _is_fine_tuned(case: Case) -> bool:
 
 @lru_cache(maxsize=2)  # a float file, which its int8 ones compare with, and one of them
 def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-    """Return the artifact's outputs for its test split, asked for in bounded parts."""
-    images = split(deployed.variant, "test")
+    """Return the artifact's outputs for its test split."""
+    return answers(split(deployed.variant, "test"), deployed, runtime, threads, connection)
+
+
+def answers(images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
+    """Return an artifact's outputs for images, asked for in bounded parts."""
     request: dict[str, object] = {
         "do": "infer",
         "runtime": runtime.name,
@@ -144,8 +156,8 @@ def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connec
     request |= {"threads": threads, "batch": BATCH}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
-    answers = Answers(stream=stream, classes=deployed.variant.classes)
-    finalize(answers, stream.close)
+    found = Answers(stream=stream, classes=deployed.variant.classes)
+    finalize(found, stream.close)
     with TemporaryDirectory() as scratch:
         outputs = Path(scratch) / "outputs"
         if connection.shares_files:
@@ -153,7 +165,7 @@ def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connec
         for part in ahead(_parts(images, deployed.variant.classes, Path(scratch), connection)):
             answer = connection.run(request | part, timeout_s=TIMEOUT_S)
             stream.write(outputs.read_bytes() if connection.shares_files else b64decode(answer["outputs"]))
-    return answers
+    return found
 
 
 def _parts(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:

@@ -20,6 +20,7 @@ class Evidence:
     Attributes:
         session: the last one that set out to answer it.
         runs: of that session's epoch and of the artifact deployed last; `set_aside` counts the others.
+        sustained: runs without a pause, of the same.
         failures: of that session; `has_stopped` tells whether it came to its own end.
         halved: the latency runs of the same case at half the batch, in the same environment.
     """
@@ -27,6 +28,7 @@ class Evidence:
     case: Case
     session: Session
     runs: tuple[Run, ...] = ()
+    sustained: tuple[Run, ...] = ()
     artifact: Artifact | None = None
     accuracy: Accuracy | None = None
     failures: tuple[Failure, ...] = ()
@@ -124,7 +126,8 @@ def _evidence(case: Case, session: Session, mine: Sequence[Record], *, has_stopp
     return Evidence(
         case=case,
         session=session,
-        runs=pooled,
+        runs=tuple(run for run in pooled if not run.windows),
+        sustained=tuple(run for run in pooled if run.windows),
         artifact=artifact,
         accuracy=accuracies[-1] if accuracies else None,
         failures=tuple(one for one in mine if isinstance(one, Failure) and one.session == session.id),

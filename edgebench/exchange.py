@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import IO, Any
@@ -19,9 +19,11 @@ from edgebench.spec import Purpose
 # Memory runs give freed pages back at once: the figure then repeats within 0.1 MiB instead of 20.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 MOST_BYTES = 2**30  # of an answer: four times what an evaluation asks for at once
+SETTLE_S = 10.0  # for what it printed to arrive once it ended
 LAST_BYTES = 2**16  # of what it printed elsewhere
 LAST_CHARACTERS = 200
 CHUNK = 2**16
+OUT_OF_MEMORY = "the kernel does that where memory runs out"
 
 
 def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
@@ -68,16 +70,17 @@ def _converse(process: subprocess.Popen[bytes], content: Iterable[bytes], timeou
         Thread(target=_collect, args=(process, process.stdout, answer), daemon=True),
         Thread(target=_keep_last, args=(process.stderr, said), daemon=True),
     ]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
         process.wait(timeout_s)
     except subprocess.TimeoutExpired as error:
         raise AgentError(f"the agent gave no answer within {timeout_s:.0f} s and was killed") from error
     finally:
         process.kill()
-        for thread in threads[1:]:
-            thread.join(1.0)  # a grandchild may hold the pipe open
+        for thread in threads:
+            if thread.ident:
+                thread.join(SETTLE_S)  # not for ever: a grandchild may hold a pipe open
     if len(answer) > MOST_BYTES:
         raise AgentError(f"the agent answered more than {MOST_BYTES >> 20} MiB and was killed")
     return bytes(answer), bytes(said)
@@ -91,7 +94,7 @@ def _feed(stream: IO[bytes], content: Iterable[bytes]) -> None:
 
 
 def _collect(process: subprocess.Popen[bytes], stream: IO[bytes], answer: bytearray) -> None:
-    while chunk := os.read(stream.fileno(), CHUNK):
+    for chunk in _chunks(stream):
         answer += chunk
         if len(answer) > MOST_BYTES:
             process.kill()
@@ -99,9 +102,15 @@ def _collect(process: subprocess.Popen[bytes], stream: IO[bytes], answer: bytear
 
 
 def _keep_last(stream: IO[bytes], said: bytearray) -> None:
-    while chunk := os.read(stream.fileno(), CHUNK):
+    for chunk in _chunks(stream):
         said += chunk
         del said[:-LAST_BYTES]
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    with suppress(OSError, ValueError):  # closed under it, when an interrupt ends the conversation
+        while chunk := os.read(stream.fileno(), CHUNK):
+            yield chunk
 
 
 def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
@@ -138,4 +147,5 @@ def last_line(said: bytes) -> str:
 def _end(returncode: int) -> str:
     if returncode >= 0:
         return f"exited with code {returncode}"
-    return f"was killed by {signal.Signals(-returncode).name}"
+    why = f" ({OUT_OF_MEMORY})" if returncode == -signal.SIGKILL else ""
+    return f"was killed by {signal.Signals(-returncode).name}{why}"

@@ -7,12 +7,13 @@ from random import Random
 from time import monotonic, sleep
 from typing import Any
 
+from edgebench.checkup import COOL_BELOW_C
 from edgebench.connections import Connection
 from edgebench.deploy import Deployed
 from edgebench.errors import AgentError
 from edgebench.measurement import needed
 from edgebench.progress import Show, Step
-from edgebench.record import Failure, MemoryMarks, Reference, Run, Session
+from edgebench.record import Failure, MemoryMarks, Reference, Run, Session, Window
 from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.throttle import NOTHING, UNDER_VOLTAGE
 from edgebench.verdict import lowered
@@ -20,7 +21,6 @@ from edgebench.verdict import lowered
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # whose figures are dropped before one is kept as it is
 COOL_S, PAUSE_S = 300.0, 5.0  # that cooling may take, and between two looks
-COOL_BELOW_C = 60.0  # twenty degrees below where a Raspberry Pi 4 lowers its clock
 TIMEOUT_S = 600.0  # of one process: a case that takes longer has hung
 
 
@@ -46,13 +46,14 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
     """Yield what every process saw, as it happens; a case that fails is left out of later rounds."""
     started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
     failed, settings = set[Case](), PRESETS[session.preset]
-    for number in range(1, settings.looks[-1] + 1):
+    for number in range(1, settings.looks[-1] + 2):  # the last for what comes after all else
         entries, is_idle = _round(jobs, failed, session), True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):
             key = (str(_case(subject)), purpose)
             left_s = session.time_limit_s - (monotonic() - started)
-            if session.time_limit_s and left_s <= spent.get(key, 0.0):
+            is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED
+            if is_bounded and left_s <= spent.get(key, 0.0):
                 continue  # a shorter one may still fit
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
@@ -72,7 +73,9 @@ def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Ent
     """List this round's processes: every case that still needs some, and beside times the reference workloads."""
     open_jobs = [job for job in jobs if job.case not in failed]
     entries: list[Entry] = [(job, purpose) for job in open_jobs for purpose in needed(job.runs, session)]
-    if entries and not session.environment.emulator:
+    if others := [entry for entry in entries if entry[1] != Purpose.SUSTAINED]:
+        entries = others
+    if others and not session.environment.emulator:
         entries += [(Reference(workload=one, target=session.environment.target), Purpose.LATENCY) for one in Workload]
     return entries
 
@@ -88,7 +91,14 @@ def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float
 def observe(
     subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int, show: Show
 ) -> Run | Failure:
-    """Run a process; where the board was too hot for its clock, drop what it saw, let it cool and run it again."""
+    """Run a process; where the board was too hot for its clock, drop what it saw, let it cool and run it again.
+
+    One that is to heat the board starts on a cool one, and keeps what it saw.
+    """
+    if purpose == Purpose.SUSTAINED:
+        _cool(connection, show)
+        show(Step(activity="sustain", subject=str(_case(subject)), left_s=session.sustained_s))
+        return _run(subject, purpose, connection, session, number)
     for _ in range(HOT_RUNS):
         record = _run(subject, purpose, connection, session, number)
         if isinstance(record, Failure) or not _was_hot(record):
@@ -121,7 +131,8 @@ def _run(
     case = _case(subject)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
-        seen = connection.run(_request(subject, purpose, PRESETS[session.preset]), timeout_s=TIMEOUT_S)
+        request = _request(subject, purpose, PRESETS[session.preset]) | {"sustained_s": session.sustained_s}
+        seen = connection.run(request, timeout_s=TIMEOUT_S + session.sustained_s)
     except AgentError as error:
         return Failure(
             case=case, session=session.id, epoch=session.environment.epoch, stage="measure", reason=str(error)
@@ -139,6 +150,7 @@ def _run(
         memory=MemoryMarks(**memory) if memory else None,
         samples_s=tuple(seen.pop("samples_s")),
         instructions=tuple(seen.pop("instructions", ())),
+        windows=tuple(Window(**window) for window in seen.pop("windows", ())),
         **seen,
     )
 

@@ -11,7 +11,28 @@ from edgebench import stats
 from edgebench.evidence import Evidence, allowed_half_width, half_width, process_medians
 from edgebench.record import Run, Session
 from edgebench.spec import PRESETS, Purpose, Settings
+from edgebench.throttle import NOTHING
 from edgebench.verdict import Reason, Verdict, reasons
+
+BURST_S, LATE = 15.0, 0.2  # of a sustained run: its first seconds, and the share of it that is its end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endurance:
+    """A case that ran without a pause, from a cool board on.
+
+    Attributes:
+        burst_s: median inference of the first `BURST_S`; `sustained_s` of the last fifth.
+        hottest_c, slowest_mhz: over all of it, by the firmware's clock where it says one; None where nothing is said.
+        lowered: why the firmware lowered the clock in it.
+    """
+
+    lasted_s: float
+    burst_s: float
+    sustained_s: float
+    hottest_c: float | None
+    slowest_mhz: float | None
+    lowered: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +45,7 @@ class Measurement:
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
         model_bytes: resident memory after loading less before; `peak_bytes` the most resident while loading or running.
         instructions: of an inference on one thread, the least that was counted.
+        endurance: what became of its speed over minutes; None where that was not asked.
     """
 
     processes: int
@@ -38,6 +60,7 @@ class Measurement:
     model_bytes: float | None = None
     peak_bytes: float | None = None
     instructions: int | None = None
+    endurance: Endurance | None = None
     reasons: tuple[Reason, ...] = ()
 
     @property
@@ -65,10 +88,29 @@ def needed(runs: Sequence[Run], session: Session) -> Iterator[Purpose]:
         yield Purpose.LATENCY
     if _count(runs, Purpose.MEMORY) < settings.memory_runs:
         yield Purpose.MEMORY
+    if session.sustained_s and not any(run.windows and run.windows[-1].at_s >= session.sustained_s for run in runs):
+        yield Purpose.SUSTAINED
 
 
 def _count(runs: Sequence[Run], purpose: Purpose) -> int:
     return sum(run.purpose == purpose for run in runs)
+
+
+def endurance(run: Run) -> Endurance:
+    """Compute what became of a case's speed in a sustained run."""
+    windows, lasted_s = run.windows, run.windows[-1].at_s
+    late = [window.median_s for window in windows if window.at_s > (1 - LATE) * lasted_s]
+    seen = [window.conditions for window in windows]
+    clocks = [float(one.get("firmware_clock_mhz") or one["clock_mhz"]) for one in seen if "clock_mhz" in one]
+    words = {word for one in seen for word in one.get("clock_lowered", NOTHING).split(", ")} - {NOTHING}
+    return Endurance(
+        lasted_s=lasted_s,
+        burst_s=median(window.median_s for window in windows if window.at_s <= max(BURST_S, windows[0].at_s)),
+        sustained_s=median(late),
+        hottest_c=max((float(one["temperature_c"]) for one in seen if "temperature_c" in one), default=None),
+        slowest_mhz=min(clocks, default=None),
+        lowered=tuple(sorted(words)),
+    )
 
 
 def measure(evidence: Evidence) -> Measurement:
@@ -102,5 +144,6 @@ def measure(evidence: Evidence) -> Measurement:
         first_s=median(run.first_s for run in timed),
         model_bytes=model_bytes,
         peak_bytes=peak_bytes,
+        endurance=endurance(evidence.sustained[-1]) if evidence.sustained else None,
         reasons=reasons(evidence),
     )

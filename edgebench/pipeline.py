@@ -4,10 +4,10 @@ spec -> build -> export -> deploy -> measure -> store -> report
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import cache, datasets, plan, report, store
+from edgebench import cache, cohort, datasets, plan, report, stand_in, store
 from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
@@ -77,6 +77,7 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
     """
     variants, weights, failures = plan.to_train(sweep), list[Weights](), list[str]()
     datasets.inspect(variants, show)
+    cohort.train(variants, show, options)
     for variant in variants:
         try:
             weights.append(training.find(variant, options) or training.train(variant, show, options))
@@ -154,10 +155,13 @@ def answer(session: Session, target: Target, journal: Journal, show: Show) -> No
         if not any(one.state == plan.State.OPEN for one in known):
             show(_nothing_to_measure(target, known))
             return
+        if differs := plan.differs(session.environment, records):
+            show(Notice(text=differs))
         journal.append(session)
         started = monotonic()
         cases = [one.case for one in known if one.state == plan.State.OPEN]
         datasets.inspect((case.variant for case in cases), show)
+        cohort.train((plan.parent(case.variant) or case.variant for case in cases), show)
         jobs = [_prepare(case, session, records, journal, connection, show) for case in cases]
         for record in measure([job for job in jobs if job], connection, session, show):
             journal.append(record)
@@ -206,10 +210,21 @@ def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: S
 
 
 def _accuracy(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Accuracy:
+    """Let the target answer, or this machine in a board's place, of whom the board then checks some answers."""
     show(Step(activity="evaluate", subject=str(case.variant)))
+    instead = stand_in.find(case, connection)
+    if not instead:
+        return evaluating.evaluate(case, deployed, _parent(case, connection, session, show), connection, session)
+    mine, here = replace(case, runtime=instead.runtime), replace(session, environment=instead.environment)
+    copy = _deployed(mine, case.variant, instead.connection, here, show)[1]
+    parent = _parent(mine, instead.connection, here, show)
+    accuracy = evaluating.evaluate(case, copy, parent, instead.connection, session, instead.runtime)
+    return replace(accuracy, spot=stand_in.spot_check(case, deployed, copy, connection, instead))
+
+
+def _parent(case: Case, connection: Connection, session: Session, show: Show) -> Deployed | None:
     parent = plan.parent(case.variant)
-    reference = _deployed(case, parent, connection, session, show)[1] if parent else None
-    return evaluating.evaluate(case, deployed, reference, connection, session)
+    return _deployed(case, parent, connection, session, show)[1] if parent else None
 
 
 def _failure(case: Case, session: Session, stage: str, error: CaseError) -> Failure:

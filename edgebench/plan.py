@@ -19,7 +19,7 @@ from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
 from edgebench.quantization import Quantization, parse
-from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
+from edgebench.record import NOT_IN_EPOCH, Accuracy, Artifact, Failure, Run, Session, Stop
 from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
@@ -123,6 +123,23 @@ def _case(cell: Wanted, model: OwnModel | None, dataset: DataSet, environment: E
         threads=cell.threads,
         batch=cell.batch,
     )
+
+
+def differs(environment: Environment, records: Iterable[Record]) -> str:
+    """Say in what a target is no longer what it was when it was last measured; empty where it is the same.
+
+    Another board under the same name, another kernel or agent: its rows stand apart from the earlier ones.
+    """
+    sessions = [record for record in records if isinstance(record, Session)]
+    earlier = [one.environment for one in sessions if one.environment.target == environment.target]
+    if not earlier or earlier[-1].epoch == environment.epoch:
+        return ""
+    was, now = earlier[-1].facts, environment.facts
+    names = [name for name in sorted(was | now) if was.get(name) != now.get(name) and name not in NOT_IN_EPOCH]
+    changes = [f"{name} {now.get(name, 'none')}, was {was.get(name, 'none')}" for name in names]
+    if earlier[-1].agent_sha256 != environment.agent_sha256:
+        changes.append("edgebench's agent")
+    return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
 
 
 def engines(cells: Iterable[Wanted]) -> tuple[engine.Engine, ...]:
@@ -255,6 +272,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
         time_limit_s=parse_duration(sweep.time_limit) if sweep.time_limit else 0.0,
         environment=environment,
         cases=cases,
+        sustained_s=parse_duration(sweep.sustained) if sweep.sustained else 0.0,
     )
 
 

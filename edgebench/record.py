@@ -171,6 +171,9 @@ class Deployment:
     artifact: Artifact
 
 
+NOT_IN_EPOCH = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A target as its own agent found it.
@@ -208,6 +211,7 @@ class Session:
 
     Attributes:
         time_limit_s: what bounds its measuring; 0 for nothing.
+        sustained_s: how long each case runs without a pause at the end; 0 for not at all.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -220,6 +224,7 @@ class Session:
     time_limit_s: float
     environment: Environment
     cases: tuple[Case, ...]
+    sustained_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +248,23 @@ class MemoryMarks:
     load_peak_bytes: int
     loaded_bytes: int
     run_peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Some seconds of a run without a pause.
+
+    Attributes:
+        at_s: since the first call, at its end.
+        conditions: clocks, temperature and what lowers the clock, as read at its end.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    at_s: float
+    iterations: int
+    median_s: float
+    conditions: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +292,7 @@ class Run:
         conditions: clocks, governor, temperature, load, swap before and after, as read; and the facts of its own
             that a runtime's session knows: the `delegate` that took over.
         instructions: that each of a few iterations took on one thread; empty for a run of another purpose.
+        windows: of a sustained run, in order; empty for others.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -294,6 +317,25 @@ class Run:
     memory: MemoryMarks | None
     conditions: dict[str, str]
     instructions: tuple[int, ...] = ()
+    windows: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotCheck:
+    """How a board answered some images that the host had answered in its place.
+
+    Attributes:
+        host: machine, ISA flags and runtime of the host.
+        agreed: images that both give the same class.
+        difference: the largest between two outputs, over the largest output of the host.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    host: str
+    images: int
+    agreed: int
+    difference: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +350,7 @@ class Accuracy:
             `only_this` are right here and wrong there; None for a float artifact.
         made_by: a hash of what reads, cuts and normalises images here; an answer of other sources is asked for again.
         damaged: images of the split that cannot be read: left out, and no part of `images`.
+        spot: where the host answered in a board's place, what the board said to some of the images.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -329,6 +372,7 @@ class Accuracy:
     only_this: int | None = None
     damaged: int = 0
     made_by: str = ""
+    spot: SpotCheck | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.errors import InvalidFile
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import JOURNAL, Journal
-from edgebench.measurement import Measurement, measure
-from edgebench.record import Reference, Run
+from edgebench.measurement import Endurance, Measurement, measure
+from edgebench.record import Reference, Run, SpotCheck
 from edgebench.reports import WORTHLESS, Row, Table, ratio, together
 from edgebench.shelf import load as load_plugin
 from edgebench.spec import Precision, Weighting
@@ -112,7 +112,9 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         model_mib=_over(measurement.model_bytes, MIB),
         peak_mib=_over(measurement.peak_bytes, MIB),
         instructions_m=_over(measurement.instructions, 1e6),
+        **_endurance(measurement.endurance),
         **_accuracy(accuracy, why),
+        **_answered(accuracy),
         **_int8(artifact if evidence.was_inspected else None),
         dataset=dataset,
         preprocessing=str(recipe(variant)),
@@ -135,6 +137,17 @@ def _per_cent(share: float | None) -> float | None:
     return None if share is None else share * 100
 
 
+def _endurance(found: Endurance | None) -> dict[str, Any]:
+    """Lay out what became of a case's speed over minutes."""
+    return {
+        "lasted_s": found and found.lasted_s,
+        "burst_ms": _over(found.burst_s if found else None, 1e-3),
+        "sustained_ms": _over(found.sustained_s if found else None, 1e-3),
+        "hottest_c": found and found.hottest_c,
+        "slowest_mhz": found and found.slowest_mhz,
+    }
+
+
 def _accuracy(accuracy: Accuracy | None, why: str) -> dict[str, Any]:
     """Lay out what was answered right, per cent, and how like the parent; no shares of right ones where `why` says."""
     if accuracy is None:
@@ -149,6 +162,16 @@ def _accuracy(accuracy: Accuracy | None, why: str) -> dict[str, Any]:
         **_parent(found),
         "images": accuracy.images,
         "sqnr_db": accuracy.sqnr_db,
+    }
+
+
+def _answered(accuracy: Accuracy | None) -> dict[str, Any]:
+    """Say who answered the images: the target, or the host in its place, of whom the target checked some answers."""
+    spot = accuracy.spot if accuracy else None
+    return {
+        "answered_by": ("host" if spot else "target") if accuracy else "",
+        "spot_images": spot.images if spot else None,
+        "spot_difference": spot.difference if spot else None,
     }
 
 
@@ -247,6 +270,7 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
+    yield from _stand_ins(evidence)
     yield from _datasets(evidence)
     if aside := sum(one.set_aside for one in evidence):
         yield f"{aside} older runs were made in another environment or of another artifact and are left out."
@@ -264,6 +288,20 @@ def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
         damaged = max((one.accuracy.damaged for one in mine if one.accuracy), default=0)
         left_out = f" Left out as damaged: {damaged}." if damaged else ""
         yield f"Data set {name}{said}: {family(name).NOTE}{left_out}"
+
+
+def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Say for which targets the host answered, and how far they answer otherwise themselves."""
+    spots = defaultdict[tuple[str, str], list[SpotCheck]](list)
+    for one in evidence:
+        if one.accuracy and (spot := one.accuracy.spot):
+            spots[one.case.target, spot.host].append(spot)
+    for (target, host), mine in spots.items():
+        yield (
+            f"Accuracies of {target} are the answers of the host in its place ({host}). It answered {mine[0].images}"
+            f" images of each artifact itself: the outputs differ by at most {max(one.difference for one in mine):.1e}"
+            " of the largest."
+        )
 
 
 def machine(facts: dict[str, str]) -> str:

@@ -61,6 +61,7 @@ FIELDS: dict[str, tuple[str, Reader]] = {
     "target": ("targets", _many(str)),
     "preset": ("preset", str),
     "time_limit": ("time_limit", _time),
+    "sustained": ("sustained", _time),
     "name": ("name", str),
 }
 # These win over what a [[models]] block says of its own.

@@ -150,7 +150,7 @@ def show_bulletin(bulletin: Bulletin) -> None:
 def show_table(table: Table) -> None:
     """Print the table as people read it, as wide as the terminal allows."""
     console = _console()
-    for sheet in (*comparison.sheets(table), *comparison.across(table)):
+    for sheet in (*comparison.sheets(table), *comparison.across(table), *comparison.endurance(table)):
         _print(sheet, console)
     for note in table.notes:
         console.print(note, markup=False, style="dim")

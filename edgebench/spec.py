@@ -43,12 +43,14 @@ class Weighting(StrEnum):
 class Purpose(StrEnum):
     """What a process was started for: allocator settings of memory runs slow others, so they never mix.
 
-    Instructions are counted where the processor is emulated, in place of both.
+    Instructions are counted where the processor is emulated, in place of both. A sustained run, of minutes without a
+    pause, heats a board: it comes after all else.
     """
 
     LATENCY = "latency"
     MEMORY = "memory"
     INSTRUCTIONS = "instructions"
+    SUSTAINED = "sustained"
 
 
 class Workload(StrEnum):
@@ -329,6 +331,7 @@ class Sweep:
     calibration: str = ""
     preset: str = "standard"
     time_limit: str = ""
+    sustained: str = ""
 
     def wanted(self) -> Iterator[Wanted]:
         """Yield every cell once, in the order the sweep names them."""

@@ -12,13 +12,12 @@ from edgebench.connections import Connection
 from edgebench.deploy import unpack
 from edgebench.engine import Engine
 from edgebench.errors import RequestError
-from edgebench.record import Environment
+from edgebench.record import NOT_IN_EPOCH, Environment
 from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
 from edgebench.wheels import platform, public
 
 TIMEOUT_S = 180.0  # an emulated machine on a busy one takes half a minute
-_NOT_IN_EPOCH = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
 
 
 def survey(connection: Connection, target: Target, agent_sha256: str, asked: Iterable[Engine] = ()) -> Environment:
@@ -34,7 +33,7 @@ def survey(connection: Connection, target: Target, agent_sha256: str, asked: Ite
     if why := seen["missing_device"]:
         raise RequestError(f"no {target.device.upper()} device on this target ({why}); see targets/gpu.toml")
     facts = seen["machine"]
-    lasting = {key: value for key, value in facts.items() if key not in _NOT_IN_EPOCH} | {"agent": agent_sha256}
+    lasting = {key: value for key, value in facts.items() if key not in NOT_IN_EPOCH} | {"agent": agent_sha256}
     return Environment(
         target=target.name,
         epoch=hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:16],

@@ -19,6 +19,8 @@ OTHERS_CORES = 0.25  # CPU time that other processes took, in cores
 STEAL = 0.05  # of all cores' time
 COUNTS = 0.01  # of the least, between two processes that counted instructions: the smallest networks differ by 0.1 %
 DRIFT = 0.01  # of the median, from the first process to the last
+# Of two machines' outputs over the largest: an int8 step is 0.8 % of its range at most, and some runtimes round by one.
+DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2, Precision.INT8: 2e-2}
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
 DOUBLED = 1.05  # time at twice the batch over time at the batch: less is no change
@@ -264,6 +266,16 @@ def saturates(facts: dict[str, str]) -> bool:
     return x86 and not {"avx512_vnni", "avx_vnni"} & set(facts.get("isa", "").split())
 
 
+def _stand_in(evidence: Evidence) -> Iterator[Reason]:
+    spot = evidence.accuracy.spot if evidence.accuracy else None
+    if spot and spot.difference > DIFFERENCES[evidence.case.variant.precision]:
+        text = (
+            f"the host answered in this board's place, and the board answers otherwise: its outputs differ by"
+            f" {spot.difference:.1%}, {spot.images - spot.agreed} of {spot.images} images change their class"
+        )
+        yield Reason(verdict=Verdict.INVALID, text=text)
+
+
 CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _failed,
     _emulated,
@@ -284,4 +296,5 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _delegate,
     _saturation,
     _collapse,
+    _stand_in,
 )

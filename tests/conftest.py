@@ -13,10 +13,24 @@ CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
+
+
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all that a process trains or exports: what the tests of a file share is made once."""
-    return tmp_path_factory.mktemp("cache")
+    return make_cache(tmp_path_factory, "cache")
+
+
+def make_cache(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Make a cache of which only what was downloaded is shared by all processes of the suite."""
+    home = factory.mktemp(name)
+    of_all = factory.getbasetemp()
+    of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
+    for folder in DOWNLOADED:
+        (of_all / "downloaded" / folder).mkdir(parents=True, exist_ok=True)
+        (home / folder).symlink_to(of_all / "downloaded" / folder)
+    return home
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from edgebench.errors import RequestError
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, LayerNoise
 from edgebench.spec import Precision, Variant, Weighting
-from tests.conftest import artifact, case, variant
+from tests.conftest import artifact, case, make_cache, variant
 from tests.test_appraisal import INT8
 
 TRAINED = case(replace(variant(weights=Weighting.TRAINED), precision=Precision.INT8, quantization=Quantization()))
@@ -29,6 +30,12 @@ CARD = artifact(
         LayerNoise(name="classifier", operator="Gemm", sqnr_db=None, lost_db=-1.0),
     ),
 )
+
+
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of this file's own: what other files train answers to the same names."""
+    return make_cache(tmp_path_factory, "audited")
 
 
 def int8(width: float = 0.25, **how: object) -> Variant:

@@ -199,12 +199,11 @@ def test_the_emulated_pi_stands_beside_this_machine_in_one_table() -> None:
 @pytest.mark.slow
 @needs_qemu
 def test_a_count_repeats_and_grows_with_the_multiply_adds() -> None:
-    arguments = ("--model", "mobilenet_v1", "--width", "0.25,0.5,1", "--precision", "fp32", "--weights", "random")
-    first, second = (
-        answered("--target", "rpi4_emulated", *arguments, name=name).sort_values("macs") for name in ("a", "b")
-    )
+    arguments = ("--target", "rpi4_emulated", "--model", "mobilenet_v1", "--precision", "fp32", "--weights", "random")
+    first = answered(*arguments, "--width", "0.25,0.5,1", name="a").sort_values("macs")
+    again = answered(*arguments, "--width", "0.25", name="b")
     assert first.instructions_m.is_monotonic_increasing
-    assert second.instructions_m.tolist() == pytest.approx(first.instructions_m.tolist(), rel=5e-3)
+    assert again.instructions_m[0] == pytest.approx(first.instructions_m.iloc[0], rel=5e-3)
     purposes = {record.purpose for record in Journal(Path("results/a")) if isinstance(record, Run)}
     assert purposes == {Purpose.INSTRUCTIONS}
 

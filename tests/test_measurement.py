@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from edgebench.evidence import Evidence, gather
-from edgebench.measurement import is_settled, measure
+from edgebench.measurement import endurance, is_settled, measure, needed
 from edgebench.quantization import Quantization
-from edgebench.record import Accuracy, Failure, LayerNoise, MemoryMarks, Run
+from edgebench.record import Accuracy, Failure, LayerNoise, MemoryMarks, Run, Window
 from edgebench.spec import PRESETS, Precision, Purpose
 from edgebench.verdict import Verdict, saturates
 from tests.conftest import artifact, case, deployment, run, session
@@ -242,3 +242,46 @@ def test_float_operators_come_with_their_share_of_the_multiply_adds() -> None:
     assert reasons(*steady(), artifact=card) == (
         "1 operators of the int8 graph run in float, 9% of the multiply-adds: Conv stem"
     )
+
+
+def sustained(*windows: Window) -> Run:
+    return replace(run(), purpose=Purpose.SUSTAINED, samples_s=(), windows=windows)
+
+
+def window(at_s: float, median_s: float, **conditions: str) -> Window:
+    return Window(at_s=at_s, iterations=100, median_s=median_s, conditions=conditions)
+
+
+HEATED = sustained(
+    window(5.0, 0.010, temperature_c="48.0", clock_mhz="1800", firmware_clock_mhz="1800"),
+    window(300.0, 0.012, temperature_c="80.5", clock_mhz="1800", firmware_clock_mhz="1500", clock_lowered="throttled"),
+    window(550.0, 0.018, temperature_c="82.0", clock_mhz="1800", firmware_clock_mhz="1000", clock_lowered="throttled"),
+    window(600.0, 0.020, temperature_c="81.0", clock_mhz="1800", firmware_clock_mhz="1000", clock_lowered="nothing"),
+)
+
+
+def test_a_sustained_run_gives_its_first_seconds_its_end_and_what_heat_did() -> None:
+    found = endurance(HEATED)
+    assert (found.lasted_s, found.burst_s, found.sustained_s) == (600.0, 0.010, 0.019)
+    assert (found.hottest_c, found.slowest_mhz, found.lowered) == (82.0, 1000.0, ("throttled",))
+
+
+def test_a_machine_that_says_nothing_of_heat_has_speeds_only() -> None:
+    found = endurance(sustained(window(20.0, 0.010), window(40.0, 0.011)))
+    assert (found.burst_s, found.sustained_s, found.hottest_c, found.slowest_mhz) == (0.010, 0.011, None, None)
+
+
+def test_a_sustained_run_comes_last_and_once() -> None:
+    asked = replace(session(), sustained_s=600.0)
+    done = (*steady(), *(replace(run(), purpose=Purpose.MEMORY) for _ in range(2)))
+    assert list(needed(done, session())) == []
+    assert list(needed(done, asked)) == [Purpose.SUSTAINED]
+    assert list(needed((*done, HEATED), asked)) == []
+    assert list(needed((*done, HEATED), replace(asked, sustained_s=900.0))) == [Purpose.SUSTAINED]
+
+
+def test_a_sustained_run_never_enters_a_latency_nor_its_verdict() -> None:
+    (alone,) = gather([session(), deployment(), *steady()])
+    (heated,) = gather([session(), deployment(), *steady(), HEATED])
+    assert (heated.runs, heated.sustained) == (alone.runs, (HEATED,))
+    assert replace(measure(heated), endurance=None) == measure(alone)

@@ -16,6 +16,7 @@ import edgebench
 from edgebench import cache, report
 from edgebench.journal import JOURNAL, Journal
 from edgebench.record import Run
+from edgebench.spec import Purpose
 
 EDGEBENCH = (sys.executable, "-m", "edgebench")
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
@@ -250,3 +251,19 @@ def test_a_case_that_failed_is_tried_again_and_what_ran_out_of_time_is_said(plac
     assert "nothing to measure" not in again.stderr
     third = cli(*arguments)
     assert "1 of them ran out of time: a longer --time-limit goes on" in third.stderr
+
+
+@pytest.mark.slow
+def test_a_sustained_run_comes_after_all_else_and_has_a_table_of_its_own() -> None:
+    asked = ("run", "--target", "cpu", "--preset", "quick", "--name", "long", "--sustained", "2s", "--quiet", *NULL)
+    done = cli(*asked)
+    assert done.returncode == 0, done.stderr
+    assert "without a pause" in done.stdout
+    table = edgebench.load("results/long")
+    assert (table.lasted_s >= 2.0).all()
+    assert table.sustained_ms.gt(0).all()
+    purposes = [run.purpose for run in runs("long")]
+    assert purposes[-len(table) :] == ["sustained"] * len(table)
+    assert purposes.count(Purpose.SUSTAINED) == len(table)
+    again = cli(*asked)
+    assert (again.returncode, len(runs("long"))) == (0, len(purposes))

@@ -103,3 +103,18 @@ def test_an_accuracy_of_images_read_otherwise_is_asked_for_again() -> None:
     todays = replace(answer, made_by=made_by(of.variant))
     assert plan.look_up(of, artifact(), session(of), [answer]).accuracy is None
     assert plan.look_up(of, artifact(), session(of), [todays, answer]).accuracy == todays
+
+
+def test_another_board_under_the_same_name_is_said_with_what_differs() -> None:
+    earlier = session(epoch="e1", serial="1000", kernel="Linux 6.6")
+    now = environment("e2", serial="2000", kernel="Linux 6.6")
+    assert plan.differs(now, [earlier]) == (
+        "cpu changed since it was last measured (serial 2000, was 1000): its rows stand apart"
+    )
+    assert plan.differs(replace(now, epoch="e1"), [earlier]) == ""
+    assert plan.differs(replace(now, target="rpi4"), [earlier]) == ""
+
+
+def test_another_agent_is_said_too() -> None:
+    now = replace(environment("e2"), agent_sha256="b")
+    assert "(edgebench's agent)" in plan.differs(now, [session(epoch="e1")])

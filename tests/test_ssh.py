@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -108,6 +109,32 @@ def test_an_agent_that_is_killed_is_a_reason(connection: Connection, place: Path
     with pytest.raises(AgentError, match="no answer within 1 s and was killed"):
         connection.run(measuring(pushed), timeout_s=1)
     assert connection.run(FACTS, timeout_s=30)
+
+
+def test_an_agent_that_the_board_kills_is_a_reason_and_no_lost_link(
+    connection: Connection, there: Board, place: Path
+) -> None:
+    path = place / "slow.json"
+    path.write_text(json.dumps({"delay_s": 60.0, "classes": 2}))
+    pushed = connection.push(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    killer = Thread(target=kill_agent, args=(there,))
+    killer.start()
+    with pytest.raises(AgentError, match="the agent was killed there; the kernel does that where memory runs out"):
+        connection.run(measuring(pushed), timeout_s=60)
+    killer.join()
+    assert connection.run(FACTS, timeout_s=30)
+
+
+def kill_agent(there: Board) -> None:
+    """Do what a kernel without memory does, as soon as an agent has read what it is to measure."""
+    pattern = f"^{there.python} .*edgebench-agent"
+    for _ in range(600):
+        found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False).stdout.split()
+        for pid in map(int, found):
+            if str(there.folder) in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, signal.SIGKILL)
+                return
+        time.sleep(0.05)
 
 
 def test_a_second_one_is_refused_until_the_first_lets_go(there: Board) -> None:

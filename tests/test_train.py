@@ -197,4 +197,7 @@ def test_images_are_varied_within_their_frame() -> None:
 def test_the_drawing_is_well_formed_whatever_it_is_called() -> None:
     from edgebench.curves import draw
 
-    ElementTree.fromstring(draw("a < b & c", {"loss": [0.0], "top-1 <5>": [0.5, 0.25]}))
+    drawn = ElementTree.fromstring(draw("a < b & c", {"loss": [0.0], "top-1 <5>": [0.5, 0.25]}))
+    texts = "".join(drawn.itertext())
+    assert "a < b & c" in texts
+    assert "top-1 <5>" in texts

@@ -1,6 +1,9 @@
 """A facts request -> the machine, and the version of every runtime asked for."""
 
+import shutil
+import sys
 from importlib.metadata import PackageNotFoundError, distributions
+from pathlib import Path
 from typing import Any
 
 from edgebench.agent import CUDA, gpu, machine
@@ -17,6 +20,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
         "conditions": machine.conditions(),
+        "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # where what is pushed goes
         "missing_device": gpu.why_missing() if on_gpu else "",
         "packages": {item.metadata["Name"]: item.version for item in distributions() if item.metadata["Name"]},
         "runtimes": {name: _runtime(name) for name in wanted},

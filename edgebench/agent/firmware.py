@@ -3,8 +3,8 @@
 Linux's own frequency files hold what was asked of the firmware, not what it gave.
 """
 
+import os
 import re
-import subprocess
 from pathlib import Path
 
 from edgebench import throttle
@@ -35,6 +35,10 @@ def _bits() -> int:
 
 
 def _vcgencmd(*words: str) -> str:
+    if not any(os.access(Path(folder) / VCGENCMD, os.X_OK) for folder in os.get_exec_path()):
+        return ""  # every process of every other machine: what it need not import, it does not
+    import subprocess
+
     try:
         done = subprocess.run([VCGENCMD, *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except (OSError, subprocess.SubprocessError):

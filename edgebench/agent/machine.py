@@ -5,6 +5,7 @@ Every reader answers with what the kernel says or leaves the fact out: nothing i
 
 import os
 import platform
+import sys
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 
@@ -46,6 +47,8 @@ def identity() -> dict[str, str]:
         "emulator": emulator(),
         "counter": "yes" if counter.is_there() else "",
         "memory_bytes": str(int(_field(read("/proc/meminfo"), "MemTotal").split()[0]) * 1024),
+        "os": _system(),
+        "bits": "64" if sys.maxsize > 2**32 else "32",  # of this Python: a 64-bit kernel may carry 32-bit programs
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
         "governor": read(_CPUFREQ + "scaling_governor"),
@@ -54,6 +57,13 @@ def identity() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return ""
 
 
 def emulator() -> str:

@@ -1,13 +1,15 @@
 """A measure request -> what one fresh process saw: load, first inference, samples, memory marks or instructions."""
 
 from collections.abc import Callable
+from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, counter, device, gpu, machine, open_session, reference, timing
+from edgebench.agent import CUDA, counter, device, machine, open_session, reference, timing
 from edgebench.shelf import load
 
 MEMORY_ITERATIONS = 10
+WINDOW_S = 5.0  # of a sustained run, between two looks at clock and temperature
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # a count repeats: it needs no more
 # What a process says that times nothing.
 UNTIMED = {"samples_s": [], "wall_s": 0.0, "cpu_s": 0.0, "others_cpu": 0.0, "steal": 0.0, "memory": None}
@@ -16,7 +18,7 @@ UNTIMED = {"samples_s": [], "wall_s": 0.0, "cpu_s": 0.0, "others_cpu": 0.0, "ste
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure the artifact or the reference workload that the request names, for the purpose it names."""
     before = _conditions(request)
-    seen = {"latency": _latency, "memory": _memory, "instructions": _instructions}[request["purpose"]](request)
+    seen = PURPOSES[request["purpose"]](request)
     after = _conditions(request)
     facts = seen.pop("facts")()  # asked last: what it takes to know them is in no figure
     return seen | {
@@ -27,7 +29,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conditions(request: dict[str, Any]) -> dict[str, str]:
-    return machine.conditions() | (gpu.conditions() if device(request) == CUDA else {})
+    if device(request) != CUDA:
+        return machine.conditions()
+    from edgebench.agent import gpu  # and ctypes, which no other process need load
+
+    return machine.conditions() | gpu.conditions()
 
 
 Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]  # what is run, and what it knows of itself
@@ -117,6 +123,20 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sustained(request: dict[str, Any]) -> dict[str, Any]:
+    """Run without a pause for as long as is asked, and look around after every few seconds."""
+    (run, facts), load_s = _timed(_opener(request))
+    _, first_s = _timed(run)
+    start_s, started, windows = machine.since_process_start_s(), perf_counter(), list[dict[str, Any]]()
+    with timing.resting_collector():
+        while (at_s := perf_counter() - started) < request["sustained_s"]:
+            samples = timing.sample_for(run, min(WINDOW_S, request["sustained_s"] - at_s))
+            at_s = perf_counter() - started
+            seen = {"at_s": at_s, "iterations": len(samples), "median_s": median(samples)}
+            windows.append(seen | {"conditions": _conditions(request)})
+    return {**UNTIMED, "start_s": start_s, "load_s": load_s, "first_s": first_s, "windows": windows, "facts": facts}
+
+
 def _instructions(request: dict[str, Any]) -> dict[str, Any]:
     """Count the instructions of each inference, once what is done only at first is done."""
     count = counter.reader()
@@ -141,3 +161,11 @@ def _counted(run: Callable[[], object], count: Callable[[], int]) -> int:
     before = count()
     run()
     return count() - before
+
+
+PURPOSES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "latency": _latency,
+    "memory": _memory,
+    "instructions": _instructions,
+    "sustained": _sustained,
+}

@@ -39,6 +39,16 @@ def sample(run: Callable[[], object], count: int) -> list[float]:
     return [(after - before) / 1e9 for before, after in pairwise(stamps)]
 
 
+def sample_for(run: Callable[[], object], seconds: float) -> list[float]:
+    """Time calls one by one for so long, at least one of them; in seconds."""
+    stamps = [perf_counter_ns()]
+    end = stamps[0] + seconds * 1e9
+    while stamps[-1] < end or len(stamps) == 1:
+        run()
+        stamps.append(perf_counter_ns())
+    return [(after - before) / 1e9 for before, after in pairwise(stamps)]
+
+
 @contextmanager
 def resting_collector() -> Iterator[None]:
     """Collect garbage now, and none until the end."""

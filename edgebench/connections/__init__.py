@@ -15,6 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgebench.spec import Target
+
+HOST = Target(name="host", board="this machine", connection="local", runtimes=())
+
 
 class Connection(Protocol):
     """A way to one target."""

@@ -5,6 +5,7 @@ needs a password or an answer is refused. Nothing is written on the board but fi
 """
 
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -18,11 +19,12 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
+from edgebench import cache
 from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
 from edgebench.connections import Connection
 from edgebench.errors import AgentError, Busy, RequestError, Unreachable
-from edgebench.exchange import agent_environment, agent_options, exchange, last_line, read_answer
+from edgebench.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
 from edgebench.spec import Target
 
 ADDRESS = "user@host"
@@ -65,7 +67,7 @@ class Ssh:
         self._holder: subprocess.Popen[bytes] | None = None
         try:
             self._connect()
-            self._bundle = self.push(bundle, _sha256(bundle))
+            self._bundle = self.push(bundle, cache.sha256(bundle))
         except BaseException:
             self.close()
             raise
@@ -136,8 +138,15 @@ class Ssh:
         except AgentError as error:
             if error.returncode != LOST:
                 raise self._explained(error) from error
+            if self._is_linked():
+                raise AgentError(f"the agent was killed there; {OUT_OF_MEMORY}") from error
             self._reconnect(error)
         return ask()
+
+    def _is_linked(self) -> bool:
+        """Tell whether the link holds: then it was the process that was lost, which ssh does not tell apart."""
+        command = self._ssh("-O", "check", *_where(self._target.address))
+        return not subprocess.run(command, capture_output=True, timeout=SHORT_S, check=False).returncode
 
     def _reconnect(self, lost: AgentError) -> None:
         """Connect again as soon as the board is back.
@@ -187,7 +196,7 @@ class Ssh:
     def with_agent(self, bundle: Path) -> Connection:
         """Bring the other bundle there; link and lock stay one."""
         other = copy(self)
-        other._bundle = self.push(bundle, _sha256(bundle))
+        other._bundle = self.push(bundle, cache.sha256(bundle))
         return other
 
     def close(self) -> None:
@@ -211,12 +220,6 @@ def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
                 yield chunk
 
 
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _ended(process: subprocess.Popen[bytes]) -> AgentError:
     """Say how a process ended that gave no answer."""
     _, said = process.communicate(timeout=SHORT_S)
@@ -229,8 +232,6 @@ def _ended(process: subprocess.Popen[bytes]) -> AgentError:
 
 def _refusal(target: Target, said: bytes) -> str:
     """Say why ssh gave up, in its own words, and what to do about it."""
-    import re
-
     reason = last_line(said) or "ssh gave no reason"
     everything = said.decode(errors="replace").lower()
     advice = next((text for pattern, text in ADVICE.items() if re.search(pattern, everything)), "")

@@ -63,6 +63,11 @@ class Row:
     model_mib: float | None
     peak_mib: float | None
     instructions_m: float | None
+    lasted_s: float | None
+    burst_ms: float | None
+    sustained_ms: float | None
+    hottest_c: float | None
+    slowest_mhz: float | None
     top1: float | None
     top1_low: float | None
     top1_high: float | None
@@ -70,6 +75,9 @@ class Row:
     top5_low: float | None
     top5_high: float | None
     images: int | None
+    answered_by: str
+    spot_images: int | None
+    spot_difference: float | None
     dataset: str
     preprocessing: str
     parent_top1: float | None

@@ -132,6 +132,37 @@ def _across(first: Row, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str
     )
 
 
+def endurance(table: Table) -> Iterator[Sheet]:
+    """Lay out what became of each row's speed over minutes without a pause, where that was asked."""
+    for rows in together(table.rows):
+        if asked := [row for row in rows if row.lasted_s]:
+            yield Sheet(
+                title=f"{group_title(asked[0])} · without a pause",
+                headings=("network", "precision", "min", "burst ms", "sustained ms", "sustained x", "°C", "MHz"),
+                rows=tuple(_endured(row) for row in asked),
+                texts=TEXTS,
+                notes=(
+                    "burst: its first 15 s, from cool on; sustained: its last fifth; °C: the highest; MHz: the least.",
+                ),
+            )
+
+
+def _endured(row: Row) -> tuple[str, ...]:
+    assert row.lasted_s
+    assert row.sustained_ms
+    assert row.burst_ms
+    return (
+        row.network,
+        row.scheme,
+        number(row.lasted_s / 60, 1),
+        milliseconds(row.burst_ms),
+        milliseconds(row.sustained_ms),
+        number(row.sustained_ms / row.burst_ms, 2),
+        number(row.hottest_c, 1),
+        number(row.slowest_mhz, 0),
+    )
+
+
 def _timed(row: Row | None) -> str:
     return "-" if row is None or row.p50_ms is None else f"{milliseconds(row.p50_ms)} {_interval(row)}"
 
@@ -155,5 +186,5 @@ def _given(rows: list[Row]) -> Iterator[str]:
 def render(table: Table) -> str:
     """Write a heading, the groups with their reasons, and the notes."""
     notes = [f"{escape(note)}\n" for note in table.notes]
-    tables = [markdown(sheet) for sheet in (*sheets(table), *across(table))]
+    tables = [markdown(sheet) for sheet in (*sheets(table), *across(table), *endurance(table))]
     return "\n".join([f"# {table.title}", "", *tables, *notes])

@@ -12,6 +12,7 @@ import random
 import resource
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -28,8 +29,9 @@ from edgebench.deploy import Deployed, bundle
 from edgebench.evaluate import BATCH
 from edgebench.export import export
 from edgebench.preprocessing import PRESETS
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.spec import Precision, Runtime, Variant, Weighting
 
+RUNTIME = Runtime(name="onnxruntime", version=version("onnxruntime"), options=("CPUExecutionProvider",))
 NETWORKS = (("mobilenet_v1", 0.25, 128), ("mobilenet_v1", 0.5, 160), ("mobilenet_v2", 1.0, 224))
 
 
@@ -68,7 +70,7 @@ def ours(deployed: Deployed) -> float:
     evaluate.infer.cache_clear()
     connection = Local(sys.executable, bundle()[0])
     before = perf_counter()
-    answers = evaluate.infer(deployed, "onnxruntime", 1, connection)
+    answers = evaluate.infer(deployed, RUNTIME, 1, connection)
     count = sum(len(rows) for rows in answers.rows(1000))
     return count / (perf_counter() - before)
 

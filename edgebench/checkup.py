@@ -1,0 +1,169 @@
+"""What a target's agent says of it -> what is there, and what to do about each thing that would spoil a number."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from edgebench.sheet import Sheet
+from edgebench.spec import Target
+from edgebench.throttle import NOTHING, UNDER_VOLTAGE
+from edgebench.units import MIB
+
+COOL_BELOW_C = 60.0  # twenty degrees below where a Raspberry Pi 4 lowers its clock
+SPARE_MEMORY_MIB = 256.0  # VGG16 in float loads with four times that, a MobileNet with a quarter
+SPARE_DISK_MIB = 512.0  # a runtime's packages unpacked, and some artifacts
+MOST_LOAD = 0.5  # of one core: what else runs disturbs
+WITH_WHEELS = ("aarch64", "x86_64")  # of onnxruntime, LiteRT and torch
+
+SUPPLY = "use the power supply made for this board, and a short cable"
+COOLER = "let it cool, or give it a fan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing about a target; an advice says that something is wrong with it."""
+
+    subject: str
+    found: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkup:
+    """All that is to be known of a target before it is measured on."""
+
+    target: Target
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the agent answered, and how long a fresh process of it took to, seconds.
+
+    Attributes:
+        offered: version of each runtime that the target has not and that can be brought there.
+    """
+
+    machine: Mapping[str, str]
+    conditions: Mapping[str, str]
+    runtimes: Mapping[str, Mapping[str, str]]
+    disk_free_bytes: int
+    answered_s: float
+    offered: Mapping[str, str] = field(default_factory=dict)
+
+
+def checkup(target: Target, seen: Seen) -> Checkup:
+    """Judge what a target says of itself."""
+    return Checkup(target=target, findings=tuple(_findings(target, seen)))
+
+
+def _findings(target: Target, seen: Seen) -> Iterator[Finding]:
+    machine, now = seen.machine, seen.conditions
+    yield _board(target, machine)
+    yield _system(machine)
+    yield Finding(subject="Python", found=machine["python"])
+    yield _memory(machine, now)
+    yield _disk(seen.disk_free_bytes)
+    yield _clock(machine, now)
+    yield from _heat(now)
+    yield from _firmware(now)
+    yield _load(now)
+    yield Finding(subject="answers in", found=f"{seen.answered_s:.2f} s, a fresh process each time")
+    for name, runtime in seen.runtimes.items():
+        yield _runtime(name, runtime["version"], seen.offered.get(name, ""), target, machine)
+
+
+def _board(target: Target, machine: Mapping[str, str]) -> Finding:
+    board = machine.get("board", "")
+    if not board:
+        cpu = machine.get("cpu", "an unnamed processor")
+        return Finding(subject="board", found=f"says no name; {cpu}, {machine['usable_cores']} cores")
+    expected = target.connection == "ssh" and not board.startswith(target.board)
+    advice = f"the target's file says {target.board}: is that the right address?" if expected else ""
+    serial = f", serial {machine['serial']}" if "serial" in machine else ""
+    return Finding(subject="board", found=f"{board}{serial}, {machine['usable_cores']} cores", advice=advice)
+
+
+def _system(machine: Mapping[str, str]) -> Finding:
+    bits = machine["bits"]
+    found = f"{machine.get('os', 'unnamed')}, {bits} bits, {machine['kernel']} on {machine['machine']}"
+    if emulator := machine.get("emulator"):
+        return Finding(subject="system", found=found, advice=f"{emulator} runs it: no time or memory is measured there")
+    advice = "" if bits == "64" else "install a 64-bit system: most runtimes have no 32-bit wheels"
+    return Finding(subject="system", found=found, advice=advice)
+
+
+def _memory(machine: Mapping[str, str], now: Mapping[str, str]) -> Finding:
+    free, swapped = _mib(now["available_bytes"]), _mib(now["swap_used_bytes"])
+    found = f"{free:.0f} of {_mib(machine['memory_bytes']):.0f} MiB free, {swapped:.0f} MiB in swap"
+    if free < SPARE_MEMORY_MIB:
+        return Finding(subject="memory", found=found, advice="stop what holds it: large networks will not load")
+    return Finding(
+        subject="memory", found=found, advice="stop what filled it: swapping spoils times" if swapped else ""
+    )
+
+
+def _disk(free_bytes: int) -> Finding:
+    advice = "" if _mib(free_bytes) >= SPARE_DISK_MIB else f"free some: {SPARE_DISK_MIB:.0f} MiB hold a runtime"
+    return Finding(subject="disk", found=f"{_mib(free_bytes):.0f} MiB free", advice=advice)
+
+
+def _clock(machine: Mapping[str, str], now: Mapping[str, str]) -> Finding:
+    governor, highest = machine.get("governor", ""), machine.get("max_clock_mhz", "")
+    clock = now.get("firmware_clock_mhz") or now.get("clock_mhz", "")
+    parts = [f"{float(clock):.0f} MHz now" if clock else "", f"at most {highest} MHz" if highest else ""]
+    found = ", ".join(filter(None, (*parts, f"governor {governor}" if governor else "no governor to be seen")))
+    advice = "" if governor in ("", "performance") else "set performance: sudo cpufreq-set -r -g performance"
+    return Finding(subject="clock", found=found, advice=advice)
+
+
+def _heat(now: Mapping[str, str]) -> Iterator[Finding]:
+    if celsius := now.get("temperature_c"):
+        advice = COOLER if float(celsius) >= COOL_BELOW_C else ""
+        yield Finding(subject="temperature", found=f"{celsius} °C", advice=advice)
+
+
+def _firmware(now: Mapping[str, str]) -> Iterator[Finding]:
+    if "clock_lowered" not in now:
+        return
+    lowered, before = now["clock_lowered"], now["clock_lowered_since_boot"]
+    advice = ""
+    if UNDER_VOLTAGE in lowered or UNDER_VOLTAGE in before:
+        advice = SUPPLY
+    elif lowered != NOTHING:
+        advice = COOLER
+    yield Finding(subject="clock lowered", found=f"now by {lowered}; since its start by {before}", advice=advice)
+
+
+def _load(now: Mapping[str, str]) -> Finding:
+    busy = float(now["load_1min"]) > MOST_LOAD
+    advice = "wait until it rests, or stop what runs there" if busy else ""
+    return Finding(subject="load", found=f"{now['load_1min']} over the last minute", advice=advice)
+
+
+def _runtime(name: str, version: str, offered: str, target: Target, machine: Mapping[str, str]) -> Finding:
+    subject = f"runtime {name}"
+    if version:
+        return Finding(subject=subject, found=f"{version}, installed there")
+    if not offered:
+        return Finding(subject=subject, found="not installed", advice="install it there with pip, or leave it out")
+    if machine["machine"] not in WITH_WHEELS:
+        found, advice = "not installed", f"there may be no wheel for {machine['machine']}: targets prepare says so"
+        return Finding(subject=subject, found=found, advice=advice)
+    return Finding(subject=subject, found=f"{offered} is brought by the first run, or by targets prepare {target.name}")
+
+
+def _mib(count: str | int) -> float:
+    return int(count) / MIB
+
+
+def sheet(found: Checkup) -> Sheet:
+    """Lay out a checkup, a line a finding."""
+    where = f" at {found.target.address}" if found.target.address else ""
+    wrong = sum(bool(one.advice) for one in found.findings)
+    return Sheet(
+        title=f"{found.target.name}{where}",
+        headings=("", "found", "what to do"),
+        rows=tuple((one.subject, one.found, one.advice) for one in found.findings),
+        texts=frozenset({"", "found", "what to do"}),
+        notes=(f"{wrong} of {len(found.findings)} want something done." if wrong else "Nothing is in the way.",),
+    )

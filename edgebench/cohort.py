@@ -1,0 +1,119 @@
+"""Variants -> their trained weights in the cache, as many trained at once as there are cores.
+
+A training takes one core. Networks of one width go one after the other, for the larger resolutions start from the
+smallest. What cannot be trained is left to whoever asks for its weights, and told the reason then.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import defaultdict
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, cast
+
+from edgebench import train as training
+from edgebench.blueprint import cost
+from edgebench.errors import CaseError
+from edgebench.progress import Notice, Step
+from edgebench.spec import Precision, Variant, Weighting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from edgebench.progress import Show
+
+Family = tuple[Variant, ...]  # of one architecture and width
+
+
+def train(variants: Iterable[Variant], show: Show, options: training.Options = training.UNASKED) -> None:
+    """Train what is not trained yet, side by side where that is faster."""
+    families = _untrained(variants, options)
+    workers = min(len(families), len(os.sched_getaffinity(0)))
+    if workers > 1 and not _computes_on_gpu():
+        with _started([families[start::workers] for start in range(workers)], options) as readers:
+            _follow(readers, show)
+
+
+def _computes_on_gpu() -> bool:
+    from edgebench.course import device
+
+    return device() != "cpu"
+
+
+def _untrained(variants: Iterable[Variant], options: training.Options) -> list[Family]:
+    """Sort what wants training and can be trained by family, the most work first."""
+    families = defaultdict[tuple[str, float], list[Variant]](list)
+    for one in dict.fromkeys(variants):
+        is_asked = one.weights == Weighting.TRAINED and one.precision == Precision.FP32
+        if is_asked and not training.find(one, options):
+            with suppress(CaseError):
+                training.require_small(one, options)
+                families[one.architecture, one.width].append(one)
+    return sorted(map(tuple, families.values()), key=_work, reverse=True)
+
+
+def _work(family: Family) -> int:
+    return sum(cost(one).macs for one in family)
+
+
+@contextmanager
+def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> Iterator[list[Connection]]:
+    """Start a process a share; none outlives the block."""
+    context = get_context("spawn")
+    processes: list[SpawnProcess] = []
+    readers: list[Connection] = []
+    try:
+        for share in shares:
+            reader, writer = context.Pipe(duplex=False)
+            process = context.Process(target=_train, args=(share, options, writer), daemon=True)
+            process.start()
+            writer.close()  # the process has its own: the reader sees its end
+            processes.append(process)
+            readers.append(reader)
+        yield readers
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _train(share: Sequence[Family], options: training.Options, writer: Connection) -> None:
+    """Train a share in this process, and tell how far it has come."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
+    for one in (one for family in share for one in family):
+        with suppress(CaseError):
+            training.find(one, options) or training.train(one, writer.send, options)
+
+
+def _follow(readers: list[Connection], show: Show) -> None:
+    """Show what all processes do as one step, until they have ended."""
+    steps: dict[Connection, Step] = {}
+    while readers:
+        for reader in cast("list[Connection]", wait(readers)):
+            try:
+                event: Step | Notice = reader.recv()
+            except EOFError:
+                readers.remove(reader)
+                steps.pop(reader, None)
+                continue
+            if isinstance(event, Notice):
+                show(event)
+            else:
+                steps[reader] = event
+                show(_together(list(steps.values())))
+
+
+def _together(steps: Sequence[Step]) -> Step:
+    left_s = [step.left_s for step in steps if step.left_s is not None]
+    return Step(
+        activity=steps[0].activity,
+        subject=" and ".join(step.subject for step in steps),
+        done=sum(step.done for step in steps),
+        total=sum(step.total for step in steps),
+        left_s=max(left_s, default=None),
+    )

@@ -1,0 +1,145 @@
+"""A target's name -> what is there, and the runtimes brought to it before a run does."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
+from time import monotonic
+from typing import Any
+
+from edgebench import checkup, engine, store
+from edgebench.checkup import Checkup, Seen
+from edgebench.connections import Connection
+from edgebench.deploy import connect, unpack
+from edgebench.engine import Engine
+from edgebench.errors import RequestError, UnknownName
+from edgebench.progress import Show, Step
+from edgebench.sheet import Sheet
+from edgebench.shelf import load
+from edgebench.spec import Target
+from edgebench.survey import TIMEOUT_S
+from edgebench.wheels import platform, public
+
+
+def listed() -> Sheet:
+    """Lay out every target that a name can stand for."""
+    found = [store.target(name) for name in store.targets()]
+    return Sheet(
+        title="targets",
+        headings=("target", "board", "connection", "address", "runtimes"),
+        rows=tuple((one.name, one.board, one.connection, _address(one), ", ".join(one.runtimes)) for one in found),
+        texts=frozenset({"target", "board", "connection", "address", "runtimes"}),
+        notes=(
+            "One TOML file each, in ./targets, in your configuration directory, or shipped; the first found holds.",
+        ),
+    )
+
+
+def _address(target: Target) -> str:
+    wanted: str = load("connections", target.connection).ADDRESS
+    return target.address or (f"--address {wanted}" if wanted else "-")
+
+
+def check(name: str, address: str = "") -> Checkup:
+    """Ask a target what it is and how it is now.
+
+    Raises:
+        UnknownName, InvalidFile, Unreachable, Busy, RequestError
+        AgentError: it does not answer.
+    """
+    with _connected(name, address) as (target, connection):
+        seen = _ask(connection, target.runtimes)
+        started = monotonic()
+        _ask(connection, ("null",))
+        answered_s = monotonic() - started
+    offered = {one: _offered(one) for one, is_there in _state(seen).items() if not is_there}
+    return checkup.checkup(
+        target,
+        Seen(
+            machine=seen["machine"],
+            conditions=seen["conditions"],
+            runtimes=seen["runtimes"],
+            disk_free_bytes=seen["disk_free_bytes"],
+            answered_s=answered_s,
+            offered=offered if connection.brings_runtimes else {},
+        ),
+    )
+
+
+@contextmanager
+def _connected(name: str, address: str) -> Iterator[tuple[Target, Connection]]:
+    """Hold the target, which nobody else measures on meanwhile."""
+    (target,) = store.targets_of((name,), address)
+    with store.lock(target.machine, f"target {name}"), connect(target) as (connection, _):
+        yield target, connection
+
+
+def _ask(connection: Connection, runtimes: Sequence[str], packages: str = "") -> Mapping[str, Any]:
+    request = {"do": "facts", "runtimes": runtimes} | ({"packages": packages} if packages else {})
+    seen: Mapping[str, Any] = connection.run(request, timeout_s=TIMEOUT_S)
+    return seen
+
+
+def _state(seen: Mapping[str, Any]) -> dict[str, bool]:
+    return {name: bool(one["version"]) for name, one in seen["runtimes"].items()}
+
+
+def _offered(runtime: str) -> str:
+    """Return the version that is installed here, which is the one that goes there."""
+    try:
+        return public(load("runtimes", runtime).version())
+    except PackageNotFoundError:
+        return ""
+
+
+def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
+    """Bring runtimes to a target, each in packages of its own; what is there already stays.
+
+    Without a list: those of the target's file that it has not and that are installed here.
+
+    Raises:
+        UnknownName, InvalidFile, Unreachable, Busy
+        RequestError: the target is this machine's own Python, or there is no such version or wheel.
+        AgentError: it does not answer.
+    """
+    with _connected(name, address) as (target, connection):
+        if not connection.brings_runtimes:
+            raise RequestError(f"target {name} uses what is installed on this machine; install a runtime with pip")
+        seen = _ask(connection, target.runtimes)
+        asked = _asked(runtimes, target) or _lacking(seen)
+        rows = tuple(_bring(one, connection, seen, show) for one in asked)
+    where = f" at {target.address}" if target.address else ""
+    return Sheet(
+        title=f"{name}{where}",
+        headings=("runtime", "version", "packages", "folder there"),
+        rows=rows,
+        texts=frozenset({"runtime", "version", "packages", "folder there"}),
+        notes=() if rows else ("It has every runtime of its file that is installed here.",),
+    )
+
+
+def _asked(runtimes: str, target: Target) -> tuple[Engine, ...]:
+    found = tuple(engine.parse(text) for text in runtimes.split(",") if text.strip())
+    for one in found:
+        if one.name not in target.runtimes:
+            raise UnknownName(f"runtime of target {target.name}", one.name, target.runtimes)
+    return tuple(Engine(name=one.name, version=one.version or _required(one.name)) for one in found)
+
+
+def _required(runtime: str) -> str:
+    if version := _offered(runtime):
+        return version
+    raise RequestError(f"runtime {runtime} is not installed here either; say which version: {runtime}==...")
+
+
+def _lacking(seen: Mapping[str, Any]) -> tuple[Engine, ...]:
+    absent = [name for name, is_there in _state(seen).items() if not is_there]
+    return tuple(Engine(name=name, version=version) for name in absent if (version := _offered(name)))
+
+
+def _bring(asked: Engine, connection: Connection, seen: Mapping[str, Any], show: Show) -> tuple[str, ...]:
+    """Bring one, and let the target's own Python say that it is there."""
+    show(Step(activity="bring", subject=asked.pinned))
+    folder = unpack(connection, asked, platform(seen["machine"]))
+    there = _ask(connection, (asked.name,), folder)
+    packages = ", ".join(sorted(f"{name} {version}" for name, version in there["packages"].items()))
+    return asked.name, there["runtimes"][asked.name]["version"], packages, folder
