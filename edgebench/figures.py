@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgebench.evidence import gather
 from edgebench.measurement import measure
 from edgebench.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
-from edgebench.record import Reference, Run
+from edgebench.record import NOT_IN_EPOCH, Reference, Run
 from edgebench.spec import Workload
 from edgebench.verdict import Verdict as Worth
 
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
     from edgebench.spec import Case
 
 SHORT = 12  # hexadecimal digits that name a component
-_NOT_OF_HOST = ("memory_bytes",)  # it varies by some pages from boot to boot
 
 Round = tuple[str, int]  # a session's id and the number of its round
 
 
 def host(environment: Environment) -> dict[str, str]:
     """Return the facts of a target that pairs cannot hold fixed: kernel, governor, firmware, processor, Python."""
-    return {key: value for key, value in environment.facts.items() if key not in _NOT_OF_HOST}
+    return {key: value for key, value in environment.facts.items() if key not in NOT_IN_EPOCH}
 
 
 def names(cases: Sequence[Case]) -> dict[Case, str]:

@@ -14,7 +14,7 @@ from edgebench.carry import UNSEEN, Past, pasts
 from edgebench.confirm import Effect, compare
 from edgebench.night import Contest, Entry, Finding, Night, Verdict, logs
 from edgebench.rule import RULE, Rule
-from edgebench.suspect import Screening, detectable, is_suspect, noise, screen
+from edgebench.suspect import Screening, in_force, is_suspect, noise, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -103,8 +103,7 @@ def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
         numpy.array([numpy.nan if level is None else level for level in levels]),
     )
     spread = noise(_rows([_deviations(one, rule) for one in known]))
-    smallest = detectable(screening, spread, rule, pairs=rule.pairs, p=rule.p)
-    is_noisy = smallest > rule.noisy
+    is_noisy, smallest = in_force(screening, spread, rule)
     found = zip(known, is_suspect(screening, is_noisy, rule), is_noisy, smallest, _cold(known), strict=True)
     return tuple(
         Suspicion(
@@ -224,8 +223,8 @@ def _verdict(
         return Verdict.HOST_CHANGE, f"the accepted environment is as slow here; {', '.join(suspicion.host_changes)}"
     if suspicion.is_shifted:
         return Verdict.HOST_CHANGE, f"{'; '.join(suspicion.why)}, and the accepted environment likewise"
-    if suspicion.is_noisy:
-        return Verdict.UNDERPOWERED, f"a change below {suspicion.detectable or 0:.1%} would not show here"
+    if suspicion.detectable and suspicion.detectable > rule.noisy:
+        return Verdict.UNDERPOWERED, f"a change below {suspicion.detectable:.1%} would not show here"
     return Verdict.OK, f"{'; '.join(suspicion.why)}: pairs found nothing" if suspicion.why else ""
 
 

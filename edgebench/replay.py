@@ -17,7 +17,7 @@ from edgebench.errors import RequestError
 from edgebench.night import logs
 from edgebench.rule import RULE, Rule
 from edgebench.stats import wilson
-from edgebench.suspect import detectable, is_suspect, screen
+from edgebench.suspect import in_force, is_suspect, screen
 
 if TYPE_CHECKING:
     import numpy
@@ -141,8 +141,7 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
         past = slice(max(0, night - rule.nights), night)
         screening = screen(accepted[past].T, medians[night])
         spread = noise_of(deviations[max(0, night + 1 - rule.nights) : night + 1])
-        smallest[night] = detectable(screening, spread, rule, pairs=rule.pairs, p=rule.p)
-        noisy = smallest[night] > rule.noisy
+        noisy, smallest[night] = in_force(screening, spread, rule)
         paired[night] = is_suspect(screening, noisy, rule) & ~numpy.isnan(medians[night]) & (screening.nights > 0)
         slower[night], faster[night] = _confirmed(series, night, paired[night], noisy, shift[night], rule)
         accepted[night, slower[night] | faster[night]] = numpy.nan

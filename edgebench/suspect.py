@@ -5,7 +5,7 @@ Pure. Values are natural logarithms, one row a configuration; NaN is a night wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log1p, pi
 from typing import TYPE_CHECKING
 
@@ -160,6 +160,17 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     by_screen = threshold + power * screening.error
     is_screened = screening.nights >= rule.enough
     return numpy.asarray(numpy.expm1(numpy.where(is_screened, numpy.maximum(by_pairs, by_screen), by_pairs)))
+
+
+def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags, Floats]:
+    """Tell for which configurations the host is noisy, and the least change found by what then holds, (C,) each."""
+    import numpy
+
+    usual = detectable(screening, deviation, rule, pairs=rule.pairs, p=rule.p)
+    is_noisy = usual > rule.noisy
+    stricter = replace(rule, screen_p=rule.noisy_screen_p)
+    noisy = detectable(screening, deviation, stricter, pairs=rule.noisy_pairs, p=rule.noisy_p)
+    return is_noisy, numpy.asarray(numpy.where(is_noisy, noisy, usual))
 
 
 def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
