@@ -126,14 +126,28 @@ def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSO
 @app.command()
 def report(
     results: Annotated[Path, typer.Argument(help="A results folder, such as results/default.")],
-    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    format: Annotated[str, typer.Option(help="What is printed: table, md, csv, latex or json.")] = "table",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Render a results folder's tables again from its journal."""
+    """Render a results folder's tables and its page again from its journal."""
     from edgebench import report as reporting
     from edgebench import screen
 
-    table = reporting.write(results)
-    (screen.show_json if json else screen.show_table)(table)
+    form = "json" if json else format
+    screen.require_form(form)
+    screen.show_report(reporting.write(results), form)
+
+
+@app.command()
+def figures(
+    results: Annotated[Path, typer.Argument(help="A results folder, such as results/default.")],
+    format: Annotated[str, typer.Option(help="svg, png or pdf.")] = "svg",
+) -> None:
+    """Write the figures of a results folder's page as files for a paper, into the folder."""
+    from edgebench import report as reporting
+
+    for path in reporting.draw(results, format):
+        typer.echo(path)
 
 
 @app.command()
@@ -143,7 +157,7 @@ def describe(
     resolution: Annotated[int, typer.Option(help="Input side, pixels; else the native one.")] = 0,
     classes: Annotated[int, typer.Option(help="Outputs; else the published network's.")] = 0,
     all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
-    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """Show what a network costs on paper: shapes, parameters, multiply-adds, memory, layer by layer."""
     from edgebench import screen, tabulate
@@ -157,7 +171,7 @@ def evaluate(
     artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
     target: Annotated[str, typer.Option(help="The machine whose runtime answers.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads an inference may use.")] = 1,
-    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -226,7 +240,7 @@ def lint(
     columns: Annotated[
         str, typer.Option(help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours.")
     ] = "",
-    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """Look for what cannot be: a larger network that is faster, int8 slower than float, accuracies out of line."""
     from edgebench import review, screen
@@ -241,7 +255,7 @@ def published(
     kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; else all.")] = "",
     model: Annotated[str, typer.Option(help="One network.")] = "",
     target: Annotated[str, typer.Option(help="One board: rpi4, rpi5, ...; only latencies have one.")] = "",
-    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """List published accuracies, latencies on Raspberry Pis and costs of quantization, each with its source."""
     from edgebench import citation, screen
@@ -255,7 +269,7 @@ app.add_typer(targets, name="targets")
 
 @targets.callback()
 def _targets(
-    context: typer.Context, format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table"
+    context: typer.Context, format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table"
 ) -> None:
     from edgebench import screen
     from edgebench import targets as boards
@@ -268,7 +282,7 @@ def _targets(
 def check(
     target: Annotated[str, typer.Argument(help="A target, such as rpi4.")],
     address: Annotated[str, typer.Option(help="Where it is: user@host, or a name of ssh's configuration.")] = "",
-    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """Say what a target is and how it is now, and what to do about all that would spoil a number."""
     from edgebench import checkup, screen
@@ -283,7 +297,7 @@ def prepare(
     target: Annotated[str, typer.Argument(help="A target, such as rpi4.")],
     address: Annotated[str, typer.Option(help="Where it is: user@host, or a name of ssh's configuration.")] = "",
     runtime: Annotated[str, typer.Option(help="Runtimes: onnxruntime, litert==2.3.0; else all it lacks.")] = "",
-    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Bring runtimes to a board, resolved here for its Python and C library: no pip and no network there."""

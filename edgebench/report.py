@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, fields, replace
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from edgebench import cache, published, stats
+from edgebench import cache, picture, published, stats
 from edgebench.appraisal import appraise
 from edgebench.catalogue import family
 from edgebench.datasets import recipe, why_no_accuracy
@@ -18,20 +18,21 @@ from edgebench.evidence import Evidence, gather
 from edgebench.journal import JOURNAL, Journal
 from edgebench.measurement import Endurance, Measurement, measure
 from edgebench.record import Reference, Run, SpotCheck
-from edgebench.reports import WORTHLESS, Row, Table, ratio, together
+from edgebench.reports import QUANTILES, Background, Machine, Row, Table, ratio, together
 from edgebench.shelf import load as load_plugin
-from edgebench.spec import Precision, Weighting
+from edgebench.spec import PRESETS, Precision, Weighting
 from edgebench.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas
 
     from edgebench.appraisal import Appraisal, Share
     from edgebench.record import Accuracy, Artifact, Record, Session
 
-WRITTEN = ("comparison", "csv")
+WRITTEN = ("comparison", "csv", "html")
+FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
 
 
 def load(results: str | Path) -> pandas.DataFrame:
@@ -48,16 +49,42 @@ def load(results: str | Path) -> pandas.DataFrame:
 
 def write(folder: Path) -> Table:
     """Compute the table from the journal and write its reports beside it."""
-    table = read(folder)
+    table, background = study(folder)
     for name in WRITTEN:
         report = load_plugin("reports", name)
-        content = report.render(table).encode()
+        content = report.render(table, background).encode()
         cache.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
     return table
 
 
+def draw(folder: Path, form: str) -> list[Path]:
+    """Write the page's figures into the folder as files of their own; return these.
+
+    Raises:
+        RequestError: the form cannot be made, or a file cannot be written.
+        InvalidFile: the folder has no journal, or one that cannot be read.
+    """
+    picture.require(form)
+    table, background = study(folder)
+    written = []
+    for name in FIGURES:
+        figure = load_plugin("reports", name)
+        written.append((folder / figure.FILE).with_suffix(f".{form}"))
+        cache.write(written[-1], picture.convert(figure.render(table, background), form), "free space")
+    return written
+
+
 def read(folder: Path) -> Table:
     """Compute the table from the folder's journal.
+
+    Raises:
+        InvalidFile: there is no journal, or one that cannot be read.
+    """
+    return study(folder)[0]
+
+
+def study(folder: Path) -> tuple[Table, Background]:
+    """Compute the table from the folder's journal, and what lies behind it.
 
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
@@ -68,10 +95,69 @@ def read(folder: Path) -> Table:
     records = tuple(journal)
     evidence = gather(records)
     rows = [row(one, measure(one)) for one in evidence]
-    return Table(
+    table = Table(
         title=folder.resolve().name,
         rows=tuple(sped(ranked(rows))),
         notes=tuple(_notes(records, evidence, journal.torn)),
+    )
+    return table, _background(table.rows, dict(zip(rows, evidence, strict=True)))
+
+
+def _background(rows: Sequence[Row], laid_out: Mapping[Row, Evidence]) -> Background:
+    """Gather what lies behind rows in their order; `laid_out` has them as they were before they were compared."""
+    behind = [laid_out[_bare(row)] for row in rows]
+    return Background(
+        processes=tuple(tuple(_quantiles(run) for run in one.timed) for one in behind),
+        machines=tuple(_machines(behind)),
+        methods=tuple(method(name) for name in dict.fromkeys(row.preset for row in rows)),
+    )
+
+
+def _bare(row: Row) -> Row:
+    return replace(row, rank=None, tied=False, speedup=None, speedup_low=None, speedup_high=None)
+
+
+def _quantiles(run: Run) -> tuple[float, ...]:
+    """Return a process's samples at `QUANTILES`, ms, four digits: the nearest, none in between; none of no numbers."""
+    if not run.samples_s or not all(map(isfinite, run.samples_s)):
+        return ()
+    ordered = sorted(run.samples_s)
+    return tuple(float(f"{ordered[round(share * (len(ordered) - 1))] * 1e3:.4g}") for share in QUANTILES)
+
+
+def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
+    """Lay out each target in each epoch, as the last session found it."""
+    sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
+    for (target, epoch), session in sessions.items():
+        here = session.environment
+        yield Machine(
+            title=f"{target}, epoch {epoch}",
+            asked=session.started_at,
+            facts=_words(here.facts) | {"agent": here.agent_sha256[:12], "edgebench": session.edgebench},
+            packages=here.packages,
+        )
+
+
+def _words(facts: Mapping[str, str]) -> dict[str, str]:
+    """Write facts as people read them: memory in GiB."""
+    memory = {"memory_bytes": f"{int(facts['memory_bytes']) / 1024**3:.1f} GiB"} if "memory_bytes" in facts else {}
+    return {name.removesuffix("_bytes"): fact for name, fact in (dict(facts) | memory).items()}
+
+
+def method(preset: str) -> str:
+    """Say how a preset measures."""
+    how = PRESETS[preset]
+    stop = (
+        f"stops after {', '.join(map(str, how.looks))} processes once half the interval is at most"
+        f" {how.half_width:.0%} of p50 ({how.half_width_noisy:.0%} on a virtual machine)"
+        if how.looks[0] >= stats.LEAST_FOR_INTERVAL
+        else f"takes {how.looks[-1]} processes, too few for an interval: a look"
+    )
+    return (
+        f"{preset}: {stop}. Each is a fresh process with one session: load, first inference, a warm-up of at least"
+        f" {how.warmup_s:g} s and {how.warmup_iterations} iterations, then {how.least_iterations} to"
+        f" {how.most_iterations} timed iterations, all kept. Rounds run every case once in a new random order, beside"
+        f" reference workloads that use no runtime. Memory is measured in {how.memory_runs} processes of its own."
     )
 
 
@@ -217,20 +303,16 @@ def ranked(rows: Iterable[Row]) -> Iterator[Row]:
 def sped(rows: Iterable[Row]) -> Iterator[Row]:
     """Say of every int8 row how much faster it is than its float twin: the same network in the same group."""
     rows = tuple(rows)
-    floats = {_twin(row): row for row in rows if row.precision == Precision.FP32}
+    floats = {row.pair: row for row in rows if row.precision == Precision.FP32}
     for row in rows:
-        twin = floats.get(_twin(row)) if row.precision == Precision.INT8 else None
+        twin = floats.get(row.pair) if row.precision == Precision.INT8 else None
         found = ratio(twin, row) if twin else None
         own = (found.value, found.low, found.high) if found else (None, None, None)
         yield replace(row, speedup=own[0], speedup_low=own[1], speedup_high=own[2])
 
 
-def _twin(row: Row) -> tuple[object, ...]:
-    return (*row.group, row.network, row.preprocessing)
-
-
 def _has_rank(row: Row) -> bool:
-    return row.processes >= stats.LEAST_FOR_INTERVAL and row.verdict not in WORTHLESS
+    return row.processes >= stats.LEAST_FOR_INTERVAL and not row.is_worthless
 
 
 def _numbered(rows: list[Row]) -> Iterator[Row]:
@@ -263,7 +345,7 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
     if any(one.counts for one in evidence):
         yield (
             "Minstr: millions of instructions of an inference on one thread, the least of several after warm-up, as the"
-            " emulator counts them. They repeat within some thousand: a change shows. How long they take is not said."
+            " emulator counts them. On one machine they repeat within 0.01 %. How long they take is not said."
         )
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():

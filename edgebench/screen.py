@@ -14,7 +14,8 @@ from edgebench.bulletins.markdown import row as cells_of
 from edgebench.errors import UnknownName
 from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
-from edgebench.sheet import as_csv, as_json, markdown
+from edgebench.sheet import as_csv, as_json, latex, markdown
+from edgebench.shelf import load
 from edgebench.units import duration
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from edgebench.sheet import Sheet
 
 LOG_WIDTH = 1000
-_WRITERS = {"md": markdown, "csv": as_csv, "json": as_json}
+_WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}
+_REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex"}  # that print a results table in these forms
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
 _DISPENSABLE = (
@@ -150,10 +152,25 @@ def show_bulletin(bulletin: Bulletin) -> None:
 def show_table(table: Table) -> None:
     """Print the table as people read it, as wide as the terminal allows."""
     console = _console()
-    for sheet in (*comparison.sheets(table), *comparison.across(table), *comparison.endurance(table)):
+    for sheet in comparison.every_sheet(table):
         _print(sheet, console)
     for note in table.notes:
         console.print(note, markup=False, style="dim")
+
+
+def show_report(table: Table, form: str) -> None:
+    """Print a results table as a terminal's, or as the reports of its folder have it.
+
+    Raises:
+        UnknownName: there is no such form.
+    """
+    require_form(form)
+    if form == "table":
+        show_table(table)
+    elif form == "json":
+        show_json(table)
+    else:
+        print(load("reports", _REPORTS[form]).render(table), end="")
 
 
 def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
@@ -165,7 +182,7 @@ def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
 
 
 def show_sheets(sheets: Iterable[Sheet], form: str) -> None:
-    """Print sheets as a terminal's table, Markdown, CSV or JSON.
+    """Print sheets as a terminal's table, Markdown, CSV, LaTeX or JSON.
 
     Raises:
         UnknownName: there is no such form.

@@ -1,4 +1,4 @@
-"""Headings and cells -> Markdown, CSV or JSON text; what every table that people read is made of."""
+"""Headings and cells -> Markdown, CSV, LaTeX or JSON text; what every table that people read is made of."""
 
 import csv
 import json
@@ -52,6 +52,47 @@ def as_csv(sheet: Sheet) -> str:
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerows((sheet.headings, *sheet.rows))
     return text.getvalue()
+
+
+# What LaTeX would read as a command, and letters that its usual fonts lack.
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+        "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "Δ": r"$\Delta$",
+        "α": r"$\alpha$", "ρ": r"$\rho$", "≤": r"$\leq$", "≥": r"$\geq$", "²": r"$^2$", "…": r"\ldots{}", "[": "{[}",
+        "]": "{]}", "*": r"$^*$",
+    }
+)  # fmt: skip
+
+
+def latex_escape(text: str) -> str:
+    """Keep LaTeX from reading words as commands; a bracket that begins a row would be an argument of the last one."""
+    return " ".join(text.translate(_LATEX).split())
+
+
+def latex(sheet: Sheet) -> str:
+    r"""Write a LaTeX table as wide as the text, for `\usepackage{booktabs,graphicx}`, its notes below it."""
+    columns = "".join("l" if heading in sheet.texts else "r" for heading in sheet.headings)
+    lines = [" & ".join(map(latex_escape, cells)) + r" \\" for cells in (sheet.headings, *sheet.rows)]
+    notes = [rf"\par\footnotesize {latex_escape(note)}" for note in sheet.notes]
+    return "\n".join(
+        (
+            r"\begin{table}",
+            rf"\caption{{{latex_escape(sheet.title)}}}",
+            r"\resizebox{\textwidth}{!}{%",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}}",
+            *notes,
+            r"\end{table}",
+            "",
+        )
+    )
 
 
 def as_json(sheet: Sheet) -> str:

@@ -69,7 +69,7 @@ def test_help_imports_no_heavy_library() -> None:
         "from edgebench.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'onnx', 'onnxruntime', 'pandas', 'numpy', 'pydantic'} & set(sys.modules)))"
+        "print(sorted({'jinja2', 'torch', 'onnx', 'onnxruntime', 'pandas', 'numpy', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")

@@ -1,91 +1,146 @@
-"""A night's journal, as figures: what is divided by what, and what may not be judged."""
-
-from __future__ import annotations
+"""The page's figures: what is drawn, what is withheld, and that it is said."""
 
 from dataclasses import replace
-from math import log
+from math import nan
+from pathlib import Path
+from random import Random
+from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 
-from edgebench.figures import entries, host, name, names
-from edgebench.night import Verdict
-from edgebench.record import Failure, Record, Reference, Run, Stop
-from edgebench.spec import Runtime, Workload
-from tests.conftest import artifact, case, deployment, environment, run, session, variant
+from edgebench import choose, report, shelf
+from edgebench.reports import Row, Table, dumbbells, fastest, footprint, heat_maps, most_accurate, pareto
+from edgebench.reports._figures import MOST_LINES, numbered
+
+ROOT = Path(__file__).parent.parent
+HOLE = {"p50_ms": None, "p50_low_ms": None, "p50_high_ms": None, "top1": None, "processes": 0, "peak_mib": None}
 
 
-def references(rounds: int, **medians_s: float) -> list[Record]:
-    return [
-        run(median_s, case=Reference(workload=Workload(workload), target="cpu"), round=number)
-        for number in range(1, rounds + 1)
-        for workload, median_s in medians_s.items()
+@pytest.fixture(scope="module")
+def measured() -> Table:
+    return report.read(ROOT / "results" / "x86_vm")
+
+
+def row(of: Table, **changes: object) -> Row:
+    """A fast float row, changed."""
+    figures = {"p50_ms": 1.0, "p50_low_ms": 0.9, "p50_high_ms": 1.1, "top1": 90.0, "top1_low": 88.0, "top1_high": 92.0}
+    plain = {"precision": "fp32", "quantization": "", "verdict": "VALID", "processes": 9, "reasons": ""}
+    return replace(of.rows[1], **(figures | plain | changes))  # type: ignore[arg-type]
+
+
+def rows(*of: Row) -> dict[int, Row]:
+    return dict(enumerate(of))
+
+
+@pytest.mark.parametrize("name", report.FIGURES)
+def test_every_figure_is_well_formed_and_draws_every_measured_row(name: str, measured: Table) -> None:
+    root = ElementTree.fromstring(shelf.load("reports", name).render(measured))
+    drawn = {int(element.attrib["data-row"]) for element in root.iter() if "data-row" in element.attrib}
+    assert drawn == set(range(len(measured.rows)))
+
+
+@pytest.mark.parametrize("name", report.FIGURES)
+def test_rows_without_figures_or_worth_nothing_are_drawn_by_none_as_if_they_were_something(
+    name: str, measured: Table
+) -> None:
+    failed = row(measured, verdict="FAILED", reasons="export: <b>no</b>", file_mib=None, **HOLE)
+    emulated = row(measured, verdict="EMULATED", file_mib=None, **HOLE | {"instructions_m": 8.0})
+    figure = shelf.load("reports", name)
+    panel = figure.draw(rows(failed, emulated))
+    assert panel.body == ""
+    assert panel.notes[0].startswith("Not drawn: ")
+    ElementTree.fromstring(figure.render(replace(measured, rows=(failed, emulated))))
+
+
+@pytest.mark.parametrize("name", report.FIGURES)
+def test_what_is_no_number_stays_out_of_a_figure(name: str, measured: Table) -> None:
+    odd = row(measured, p50_ms=nan, p50_low_ms=nan, p50_high_ms=nan, top1=nan, peak_mib=nan, width=0.75)
+    others = (row(measured), row(measured, width=0.5), row(measured, precision="int8", p50_ms=0.5))
+    assert "nan" not in shelf.load("reports", name).draw(rows(odd, *others)).body
+
+
+def test_the_pareto_plot_says_how_many_rows_it_leaves_out(measured: Table) -> None:
+    panel = pareto.draw(rows(row(measured), row(measured, verdict="INVALID"), row(measured, top1=None)))
+    assert panel.notes[-1].startswith("Not drawn: 2 of 3 rows")
+
+
+def test_the_front_is_the_one_that_choose_finds(measured: Table) -> None:
+    random = Random(1)
+    some = {}
+    for number in range(120):
+        p50, top1 = random.choice([0.5, 1.0, random.uniform(0.3, 3)]), random.choice([90.0, random.uniform(60, 99)])
+        width, points = random.uniform(0, 0.2), random.uniform(0, 4)
+        ends = {"p50_low_ms": p50 * (1 - width), "p50_high_ms": p50 * (1 + width)}
+        shares = {"top1_low": top1 - points, "top1_high": min(100.0, top1 + points)}
+        some[number] = row(measured, p50_ms=p50, top1=top1, architecture=f"net{number}", **ends, **shares)
+    candidates = {number: pareto._candidate(one) for number, one in some.items()}
+    wanted = {id(one) for one in choose.front(list(candidates.values()))}
+    assert set(pareto.front(some)) == {number for number, one in candidates.items() if id(one) in wanted}
+    assert 1 < len(wanted) < len(some)
+
+
+def test_a_tie_is_on_the_front_and_what_is_beaten_beyond_the_intervals_is_not(measured: Table) -> None:
+    best, tie = row(measured), row(measured, p50_ms=1.05, top1=89.5)
+    beaten = row(measured, p50_ms=2.0, p50_low_ms=1.9, p50_high_ms=2.1, top1=89.0)
+    assert pareto.front(rows(best, tie, beaten)) == [0, 1]
+
+
+def test_each_int8_row_is_paired_with_its_own_float_twin(measured: Table) -> None:
+    int8 = {"precision": "int8", "quantization": "per_channel"}
+    lonely, threads = row(measured, width=0.75, **int8), row(measured, threads=2, **int8)
+    found = rows(row(measured, **int8), row(measured), lonely, threads, row(measured, width=0.5))
+    assert dumbbells.pairs(found) == [(1, 0)]
+
+
+def test_a_speed_up_is_shown_with_its_interval_or_the_lack_of_one(measured: Table) -> None:
+    twin = row(measured)
+    int8 = row(measured, precision="int8", speedup=2.0, speedup_low=1.8, speedup_high=2.2)
+    assert "2.00× [1.80, 2.20]" in dumbbells.draw(rows(twin, int8)).body
+    assert "no interval" in dumbbells.draw(rows(twin, row(measured, precision="int8"))).body
+
+
+def test_rows_at_the_same_place_of_a_map_are_counted(measured: Table) -> None:
+    same = (row(measured), row(measured, p50_ms=2.0), row(measured, width=0.5))
+    body = heat_maps.draw(rows(*same)).body
+    assert ">1.000 +1<" in body
+    assert "2.000" not in body
+
+
+def test_a_given_model_has_no_map_for_its_width_is_nobodys_choice(measured: Table) -> None:
+    own = [row(measured, weights="own", resolution=side) for side in (64, 96)]
+    assert heat_maps.draw(rows(*own)).body == ""
+
+
+@pytest.mark.parametrize("figure", [dumbbells, footprint])
+def test_a_figure_with_a_line_a_row_ends_somewhere_and_says_so(figure: ModuleType, measured: Table) -> None:
+    many = [
+        row(measured, resolution=32 + side, precision=precision) for side in range(99) for precision in ("fp32", "int8")
     ]
+    panel = figure.draw(rows(*many))
+    assert f"the first {MOST_LINES} of" in panel.notes[0]
+    assert panel.height < 2000
 
 
-def seen(*more: Record, rounds: int = 6, compute: float = 2e-3, memory: float = 8e-3) -> list[Record]:
-    """A case whose processes take 1.01, 1.02, ... ms beside both reference workloads."""
-    timed = [run(1e-3 + number * 1e-5, round=number) for number in range(1, rounds + 1)]
-    both = references(rounds, compute=compute, memory=memory)
-    return [session(), deployment(), *timed, *both, *more, Stop(session="s1", spent_s=1.0)]
+def test_the_best_are_the_fastest_and_the_most_accurate_and_what_ties_with_them(measured: Table) -> None:
+    best = row(measured)
+    tie = row(measured, p50_ms=1.15, p50_low_ms=1.05, p50_high_ms=1.2, top1=91.9, top1_low=90.5, top1_high=93.0)
+    slow = row(measured, p50_ms=3.0, p50_low_ms=2.9, p50_high_ms=3.1, top1=60.0, top1_low=58.0, top1_high=62.0)
+    look = row(measured, p50_ms=0.1, p50_low_ms=0.1, p50_high_ms=0.1, processes=3)
+    invalid = row(measured, p50_ms=0.1, p50_low_ms=0.1, p50_high_ms=0.1, top1=99.0, verdict="INVALID")
+    assert fastest([best, tie, slow, look, invalid]) == {best, tie}
+    assert most_accurate([best, tie, slow, invalid]) == {best, tie}
+    assert fastest([]) == most_accurate([look, invalid][1:]) == frozenset()
 
 
-def pin(_: object) -> str:
-    return "p"
+def test_rows_keep_their_place_in_the_table_through_the_groups(measured: Table) -> None:
+    table = replace(measured, rows=(row(measured), row(measured, threads=2), row(measured, width=0.75)))
+    assert [list(found) for _, found in numbered(table)] == [[0, 2], [1]]
 
 
-def test_a_process_is_divided_by_both_reference_workloads_of_its_own_round() -> None:
-    (found,) = entries(seen(), pin)
-    assert found.verdict == Verdict.OK
-    assert found.figures.ratios[0] == pytest.approx(log(1.01e-3 / (2e-3 * 8e-3) ** 0.5), abs=1e-6)
-    assert found.figures.latencies_s == tuple(round(1e-3 + number * 1e-5, 9) for number in range(1, 7))
-
-
-def slowed(one: Record, times: float) -> Record:
-    return replace(one, samples_s=tuple(sample * times for sample in one.samples_s)) if isinstance(one, Run) else one
-
-
-def test_a_machine_twice_as_slow_has_the_same_level() -> None:
-    levels = [entries([slowed(one, times) for one in seen()], pin)[0].figures.level for times in (1.0, 2.0)]
-    assert levels[1] == pytest.approx(levels[0], abs=1e-5)
-
-
-def test_without_both_references_in_a_round_there_is_nothing_to_judge_by() -> None:
-    alone = [one for one in seen() if getattr(one, "case", None) != Reference(workload=Workload.MEMORY, target="cpu")]
-    (found,) = entries(alone, pin)
-    assert found.verdict == Verdict.INVALID
-    assert found.why.startswith("no round of it has both reference workloads")
-
-
-def test_a_case_that_failed_is_invalid_with_its_stage_and_one_without_a_process_is_missing() -> None:
-    failure = Failure(case=case(), session="s1", epoch="e1", stage="measure", reason="it died")
-    (failed,) = entries([session(), deployment(), failure, Stop(session="s1", spent_s=1.0)], pin)
-    assert (failed.verdict, failed.why) == (Verdict.INVALID, "measure: it died")
-    (missing,) = entries([session(), deployment(), Stop(session="s1", spent_s=1.0)], pin)
-    assert (missing.verdict, missing.why) == (Verdict.MISSING, "not measured: no time was left")
-
-
-def test_a_worthless_number_is_invalid_with_its_reason() -> None:
-    waiting = [replace(one, cpu_s=1e-4) if isinstance(one, Run) else one for one in seen()]
-    (found,) = entries(waiting, pin)
-    assert found.verdict == Verdict.INVALID
-    assert found.why.startswith("waited for a core")
-
-
-def test_a_configuration_keeps_its_name_when_its_runtime_is_upgraded_and_its_stack_says_so() -> None:
-    newer = replace(case(), runtime=replace(case().runtime, version="2.0"))
-    assert name(case()) == name(newer) == f"{variant()} onnxruntime+CPUExecutionProvider cpu threads=1 batch=1"
-    (found,) = entries(seen(), pin)
-    assert found.stack == {
-        "model": artifact().sha256, "runtime": str(case().runtime), "packages": "", "harness": "a"
-    }  # fmt: skip
-
-
-def test_two_versions_in_one_sweep_are_two_configurations() -> None:
-    newer = replace(case(), runtime=Runtime(name="onnxruntime", version="2.0", options=case().runtime.options))
-    assert [text.rpartition(" ")[2] for text in names([case(), newer]).values()] == ["1.31.1", "2.0"]
-
-
-def test_the_host_is_what_pairs_cannot_hold_fixed() -> None:
-    facts = host(environment(kernel="Linux 6"))
-    assert facts["kernel"] == "Linux 6"
-    assert "memory_bytes" not in facts
+def test_figures_are_written_beside_the_table(place: Path) -> None:
+    (place / "x").mkdir()
+    (place / "x" / "runs.jsonl").write_bytes((ROOT / "tests" / "golden" / "runs.jsonl").read_bytes())
+    written = report.draw(place / "x", "svg")
+    assert [path.name for path in written] == ["pareto.svg", "heat_maps.svg", "dumbbells.svg", "footprint.svg"]
+    assert all(path.read_text().startswith("<svg") for path in written)

@@ -60,7 +60,9 @@ def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place
         f"import sys; sys.path.insert(0, {str(unpacked)!r})\n"
         "import edgebench; assert edgebench.__file__.startswith(sys.path[0])\n"
         "from edgebench import store\n"
-        "print(store.target('cpu').board, len(list(store.sweep('grid').wanted())))"
+        "print(store.target('cpu').board, len(list(store.sweep('grid').wanted())))\n"
+        "from edgebench.reports import Table, html\n"
+        "print(html.render(Table(title='t', rows=(), notes=())).splitlines()[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=place)
-    assert done.stdout == "this machine 76\n"
+    assert done.stdout == "this machine 76\n<!doctype html>\n"

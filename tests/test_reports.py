@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import report, shelf
+from edgebench import report, screen, shelf
+from edgebench.errors import UnknownName
 from edgebench.reports import Row, Table, comparison
+from edgebench.sheet import latex
 from edgebench.spec import Weighting
 from tests.conftest import case, variant
 from tests.test_docs import COLUMNS
@@ -18,16 +20,22 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture
-def table(place: Path) -> Table:
+def golden(place: Path) -> Path:
     (place / "golden").mkdir()
     (place / "golden" / "runs.jsonl").write_bytes((GOLDEN / "runs.jsonl").read_bytes())
-    return report.read(place / "golden")
+    return place / "golden"
+
+
+@pytest.fixture
+def table(golden: Path) -> Table:
+    return report.read(golden)
 
 
 @pytest.mark.parametrize("name", report.WRITTEN)
-def test_a_recorded_journal_gives_the_same_report_to_the_letter(name: str, table: Table) -> None:
-    module = shelf.load("reports", name)
-    assert module.render(table) == (GOLDEN / module.FILE).read_text()
+def test_a_recorded_journal_gives_the_same_report_to_the_letter(name: str, golden: Path) -> None:
+    report.write(golden)
+    file = shelf.load("reports", name).FILE
+    assert (golden / file).read_text() == (GOLDEN / file).read_text()
 
 
 def test_the_csv_has_every_promised_column(table: Table) -> None:
@@ -176,3 +184,45 @@ def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Tabl
     assert (name, scheme) == (row.network, row.scheme)
     assert [cell.split()[0] for cell in cells] == ["9.000", "0.685", "8.000"]
     assert not list(comparison.across(replace(table, rows=(row, lonely, replace(others[0], threads=2)))))
+
+
+def test_latex_has_a_cell_a_heading_in_every_row_and_no_command_of_a_name(table: Table) -> None:
+    from dataclasses import replace
+
+    row = replace(table.rows[1], architecture=r"\input{x}_50%&$^~#", reasons="a < b | 'c' \"d\"")
+    (sheet,) = comparison.sheets(replace(table, rows=(row,)))
+    text = latex(replace(sheet, rows=(("[0.1, 0.2]", *sheet.rows[0][1:]),)))
+    rows = [line for line in text.splitlines() if line.endswith(r" \\")]
+    assert [len(line.split(" & ")) for line in rows] == [len(sheet.headings)] * 2
+    assert r"\textbackslash{}input\{x\}\_50\%\&\$\textasciicircum{}\textasciitilde{}\#" in text
+    assert not rows[1].startswith("[")  # LaTeX would take it for an argument of the row before
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+
+
+@pytest.mark.parametrize(("form", "file"), [("md", "comparison.md"), ("csv", "comparison.csv")], ids=["md", "csv"])
+def test_a_printed_form_is_the_file_of_that_form(
+    form: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen.show_report(report.write(golden), form)
+    assert capsys.readouterr().out == (golden / file).read_text()
+
+
+def test_the_forms_of_a_table_are_those_of_sheets(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    screen.show_report(table, "json")
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == len(table.rows)
+    screen.show_report(table, "latex")
+    assert capsys.readouterr().out.startswith(r"\begin{table}")
+    with pytest.raises(UnknownName, match="has table, md, csv, latex, json"):
+        screen.show_report(table, "xml")
+
+
+def test_a_star_marks_the_best_of_each_precision_and_figures_stay_in_line(table: Table) -> None:
+    from dataclasses import replace
+
+    first = replace(table.rows[1], processes=9, verdict="VALID", p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1)
+    slow = replace(first, width=1.0, p50_ms=3.0, p50_low_ms=2.9, p50_high_ms=3.1)
+    int8 = replace(slow, precision="int8", quantization="per_channel")
+    (sheet,) = comparison.sheets(replace(table, rows=(first, slow, int8)))
+    place = sheet.headings.index("p50 ms")
+    assert [row[place] for row in sheet.rows] == ["1.000*", "3.000 ", "3.000*"]
+    assert comparison.BEST in sheet.notes

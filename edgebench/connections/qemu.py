@@ -19,6 +19,7 @@ from edgebench.exchange import agent_environment, agent_options, exchange
 from edgebench.spec import Target
 
 ADDRESS = ""
+ISOLATED = ("-s", "-P")  # what -I does but for the environment, which holds nothing of this machine's
 
 
 class Emulated:
@@ -35,12 +36,16 @@ class Emulated:
         return str(path)
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """Start an agent, with a counter of its own, wait for it, return what it answered."""
-        command = [*self._emulated.command, *agent_options(request), str(self._bundle)]
+        """Start an agent, with a counter of its own, wait for it, return what it answered.
+
+        It gets this environment alone, and the same every time: whatever else it starts from is in the count.
+        """
         counter = Path(self._counters.name) / uuid4().hex
-        environment = agent_environment(request) | {VARIABLE: str(counter)}
+        environment = agent_environment(request) | {VARIABLE: str(counter), "PYTHONHASHSEED": "0"}
+        alone = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
+        command = [*alone, *self._emulated.command, *ISOLATED, *agent_options(request)[1:], str(self._bundle)]
         try:
-            return exchange(command, [json.dumps(request).encode()], timeout_s=timeout_s, environment=environment)
+            return exchange(command, [json.dumps(request).encode()], timeout_s=timeout_s)
         finally:
             counter.unlink(missing_ok=True)
 

@@ -42,9 +42,18 @@ def emulation() -> Emulation:
             f" use apt-get install {names}"
         )
     folder = root.folder()
-    emulator = (QEMU, "-cpu", PROCESSOR, "-L", str(folder))
+    emulator = (*_fixed(), QEMU, "-cpu", PROCESSOR, "-L", str(folder))
     counting = ("-plugin", str(plugin.path(_major()))) if _takes_plugins() else ()
     return Emulation(command=(*emulator, *counting, str(folder / root.PYTHON)), counts=bool(counting))
+
+
+def _fixed() -> tuple[str, ...]:
+    """Return what loads everything at the same addresses each time, where that is allowed: they are in the count."""
+    fixed = ("setarch", "--addr-no-randomize")
+    allowed = (
+        shutil.which(fixed[0]) and not subprocess.run([*fixed, "true"], capture_output=True, check=False).returncode
+    )
+    return fixed if allowed else ()
 
 
 def _takes_plugins() -> bool:

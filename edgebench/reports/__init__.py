@@ -1,26 +1,28 @@
 """Ways to write a table, one file each.
 
 A report offers
-    FILE                       its name in a results folder
-    render(table) -> str
+    FILE                                    its name in a results folder
+    render(table, background) -> str
 
-and does no I/O of its own.
+and does no I/O of its own. Most need the table alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
-from edgebench.spec import Weighting
+from edgebench.spec import Precision, Weighting
 from edgebench.stats import LEAST_FOR_INTERVAL, Ratio, ratio_of_medians
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from edgebench.stats import Spread
 
 WORTHLESS = ("INVALID", "FAILED")
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of a process's samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +133,30 @@ class Row:
         return f"{self.precision} {self.quantization}".rstrip()
 
     @property
+    def is_worthless(self) -> bool:
+        """Tell whether nothing may be read off the row's figures."""
+        return self.verdict in WORTHLESS
+
+    @property
+    def pair(self) -> tuple[str, ...]:
+        """What an int8 row and its float twin share: the same network in the same group."""
+        return (*self.group, self.network, self.preprocessing)
+
+    @property
     def spread(self) -> Spread | None:
         """p50 between the ends of its 95 % interval, ms; None without an interval, or where it is worth nothing."""
-        if self.processes < LEAST_FOR_INTERVAL or self.verdict in WORTHLESS:
+        if self.processes < LEAST_FOR_INTERVAL or self.is_worthless:
             return None
-        if not self.p50_ms or not self.p50_low_ms or not self.p50_high_ms:
+        if not self.p50_ms or not self.p50_low_ms or not self.p50_high_ms or not isfinite(self.p50_ms):
             return None
         return self.p50_low_ms, self.p50_ms, self.p50_high_ms
+
+    @property
+    def share(self) -> Spread | None:
+        """top-1 between the ends of its 95 % interval, per cent; None where it was not measured or is worth nothing."""
+        if self.is_worthless or self.top1 is None or self.top1_low is None or self.top1_high is None:
+            return None
+        return self.top1_low, self.top1, self.top1_high
 
 
 def ratio(over: Row, under: Row) -> Ratio | None:
@@ -156,6 +175,56 @@ def together(rows: Iterable[Row]) -> list[list[Row]]:
     for row in ordered:
         groups.setdefault(places[row.group], []).append(row)
     return list(groups.values())
+
+
+def fastest(rows: Iterable[Row]) -> frozenset[Row]:
+    """Find the row of the least p50 and those that tie with it: their 95 % intervals meet."""
+    spreads = {row: row.spread for row in rows if row.spread}
+    bound = min((middle, high) for _, middle, high in spreads.values())[1] if spreads else inf
+    return frozenset(row for row, (low, _, _) in spreads.items() if low <= bound)
+
+
+def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
+    """Find the row of the highest top-1 and those that tie with it: their 95 % intervals meet."""
+    shares = {row: row.share for row in rows if row.share}
+    bound = max((middle, low) for low, middle, _ in shares.values())[1] if shares else inf
+    return frozenset(row for row, (_, _, high) in shares.items() if high >= bound)
+
+
+def by_precision(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Part rows, in their order, by precision: floats first."""
+    parts = {name: list[Row]() for name in Precision}
+    for row in rows:
+        parts[Precision(row.precision)].append(row)
+    return {str(name): part for name, part in parts.items() if part}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A target as it was in one epoch: its facts and packages by name, and when it was asked."""
+
+    title: str
+    asked: str
+    facts: Mapping[str, str]
+    packages: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """What lies behind a table, for a report that shows it.
+
+    Attributes:
+        processes: row by row, of each latency process in order, its samples at `QUANTILES`, ms; empty where they
+            are no numbers.
+        methods: how each preset among the rows measures, in words.
+    """
+
+    processes: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    machines: tuple[Machine, ...] = ()
+    methods: tuple[str, ...] = ()
+
+
+NOTHING = Background()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """The table people read, as Markdown: aligned, with units and intervals, a group a target, runtime and threads."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from edgebench.appraisal import SIGNIFICANT
-from edgebench.reports import Row, Table, together
+from edgebench.reports import NOTHING, Background, Row, Table, by_precision, fastest, most_accurate, together
 from edgebench.sheet import Sheet, escape, markdown
 from edgebench.stats import LEAST_FOR_INTERVAL
 from edgebench.units import millions, milliseconds, number
@@ -68,6 +68,7 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "verdict": lambda row: row.verdict,
 }
 TEXTS = frozenset({"network", "precision", "verdict"})
+BEST = "*: the fastest, or the most accurate, of its precision, and all that tie with it: the intervals overlap"
 WHERE_SOME_HAVE = {"Minstr": lambda row: row.instructions_m is not None}  # columns that most tables do without
 
 
@@ -88,20 +89,50 @@ def _weights(row: Row) -> str:
     return f"trained on {row.dataset}" if row.weights == "trained" else f"{row.dataset}, weights {row.weights}"
 
 
-def sheets(table: Table) -> Iterator[Sheet]:
-    """Lay out the rows, which are in order: a sheet for those that compare, its epoch where a target has several."""
+def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
+    """Part the rows into those that compare, each with a title: its epoch in it where a target has several."""
     epochs = {(row.target, row.epoch) for row in table.rows}
     for rows in together(table.rows):
         is_alone = sum(target == rows[0].target for target, _ in epochs) == 1
         title = group_title(min(rows, key=lambda row: row.is_own))
-        cells = {name: cell for name, cell in CELLS.items() if any(map(WHERE_SOME_HAVE.get(name, bool), rows))}
+        yield title if is_alone else f"{title} · epoch {rows[0].epoch}", rows
+
+
+def sheets(table: Table) -> Iterator[Sheet]:
+    """Lay out the rows, which are in order: a sheet for those that compare."""
+    for title, rows in groups(table):
+        cells, marked = columns(rows), _best(rows)
         yield Sheet(
-            title=title if is_alone else f"{title} · epoch {rows[0].epoch}",
+            title=title,
             headings=tuple(cells),
-            rows=tuple(tuple(cell(row) for cell in cells.values()) for row in rows),
+            rows=tuple(tuple(_marked(name, cell(row), row, marked) for name, cell in cells.items()) for row in rows),
             texts=TEXTS,
-            notes=(*why(rows), *_given(rows)),
+            notes=(*([BEST] if any(marked.values()) else []), *why(rows), *_given(rows)),
         )
+
+
+def columns(rows: Iterable[Row]) -> dict[str, Callable[[Row], str]]:
+    """Return the columns that these rows need, by heading."""
+    ordered = list(rows)
+    return {
+        name: cell
+        for name, cell in CELLS.items()
+        if name not in WHERE_SOME_HAVE or any(map(WHERE_SOME_HAVE[name], ordered))
+    }
+
+
+def _best(rows: list[Row]) -> dict[str, frozenset[Row]]:
+    """Find the best of each precision, with its ties, by the heading of what it is best in."""
+    parts = by_precision(rows).values()
+    return {
+        "p50 ms": frozenset[Row]().union(*map(fastest, parts)),
+        "top-1 %": frozenset[Row]().union(*map(most_accurate, parts)),
+    }
+
+
+def _marked(name: str, cell: str, row: Row, best: dict[str, frozenset[Row]]) -> str:
+    """Put a star after the best; a blank after the others keeps figures below one another."""
+    return f"{cell}{'*' if row in best[name] else ' '}" if best.get(name) else cell
 
 
 def across(table: Table) -> Iterator[Sheet]:
@@ -183,8 +214,20 @@ def _given(rows: list[Row]) -> Iterator[str]:
         yield f"{network}: a given model; its answers are of {dataset}"
 
 
-def render(table: Table) -> str:
+def every_sheet(table: Table) -> Iterator[Sheet]:
+    """Lay out all there is: the groups, and what the same rows say beside them."""
+    yield from sheets(table)
+    yield from beside(table)
+
+
+def beside(table: Table) -> Iterator[Sheet]:
+    """Lay out what rows say in other ways: by runtime, and over minutes, where that was asked."""
+    yield from across(table)
+    yield from endurance(table)
+
+
+def render(table: Table, background: Background = NOTHING) -> str:
     """Write a heading, the groups with their reasons, and the notes."""
     notes = [f"{escape(note)}\n" for note in table.notes]
-    tables = [markdown(sheet) for sheet in (*sheets(table), *across(table), *endurance(table))]
+    tables = [markdown(sheet) for sheet in every_sheet(table)]
     return "\n".join([f"# {table.title}", "", *tables, *notes])

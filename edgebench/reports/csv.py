@@ -4,12 +4,12 @@ import csv
 from dataclasses import asdict, fields
 from io import StringIO
 
-from edgebench.reports import Row, Table
+from edgebench.reports import NOTHING, Background, Row, Table
 
 FILE = "comparison.csv"
 
 
-def render(table: Table) -> str:
+def render(table: Table, background: Background = NOTHING) -> str:
     """Write a header and a line a row."""
     text = StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")

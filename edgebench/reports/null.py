@@ -1,10 +1,10 @@
 """Nothing but the number of rows: the smallest report there is."""
 
-from edgebench.reports import Table
+from edgebench.reports import NOTHING, Background, Table
 
 FILE = "rows.txt"
 
 
-def render(table: Table) -> str:
+def render(table: Table, background: Background = NOTHING) -> str:
     """Count the rows."""
     return f"{len(table.rows)}\n"

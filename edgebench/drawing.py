@@ -1,0 +1,214 @@
+"""Shapes, axes and words -> SVG text: what every figure is drawn with."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+from textwrap import wrap
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+# Okabe and Ito's colours (2008), which colour-blind readers tell apart; lighter ones of the same hues on a dark page.
+LIGHT = {
+    "paper": "#ffffff", "ink": "#1b2630", "muted": "#5a6873", "grid": "#e4e8eb", "axis": "#8996a0", "heat": "#0072b2",
+    "fp32": "#0072b2", "int8": "#d55e00", "fp16": "#009e73", "bf16": "#a0568a",
+}  # fmt: skip
+DARK = {
+    "paper": "#171c21", "ink": "#e6eaed", "muted": "#9dabb6", "grid": "#2b343b", "axis": "#66747f", "heat": "#4aa8e0",
+    "fp32": "#56b4e9", "int8": "#f08a3c", "fp16": "#2ec79a", "bf16": "#d890c0",
+}  # fmt: skip
+SERIES = ("fp32", "fp16", "bf16", "int8")
+MARGIN = 12.0
+_LINE = 15.0  # a line of text, its leading included
+_LETTER = 6.1  # the mean width of one: text is not measured here
+
+
+def mark(tag: str, *content: str, **attributes: object) -> str:
+    """Write one element; content is markup already, attributes are escaped, `class_` is `class` and `x_y` is `x-y`."""
+    words = "".join(f' {name.rstrip("_").replace("_", "-")}="{_value(value)}"' for name, value in attributes.items())
+    return f"<{tag}{words}>{''.join(content)}</{tag}>" if content else f"<{tag}{words}/>"
+
+
+def _value(value: object) -> str:
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else escape(str(value))
+
+
+def label(words: str, x: float, y: float, **attributes: object) -> str:
+    """Write words, escaped, at a point."""
+    return mark("text", escape(words), x=x, y=y, **attributes)
+
+
+def symbol(series: str, x: float, y: float, radius: float = 4.5) -> str:
+    """Draw a series' own shape about a point: colour alone would not do in print."""
+    r = radius
+    paths = {
+        "int8": f"M{x:.1f} {y - r * 1.2:.1f}l{r * 1.2:.1f} {r * 1.2:.1f}l{-r * 1.2:.1f} {r * 1.2:.1f}"
+        f"l{-r * 1.2:.1f} {-r * 1.2:.1f}z",
+        "fp16": f"M{x:.1f} {y - r * 1.1:.1f}l{r * 1.1:.1f} {r * 2:.1f}h{-r * 2.2:.1f}z",
+        "bf16": f"M{x - r:.1f} {y - r:.1f}h{2 * r:.1f}v{2 * r:.1f}h{-2 * r:.1f}z",
+    }
+    if series in paths:
+        return mark("path", class_="mark", d=paths[series])
+    return mark("circle", class_="mark", cx=x, cy=y, r=r)
+
+
+def text_width(words: str) -> float:
+    """Estimate how wide words are at 12 px."""
+    return len(words) * _LETTER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A range of figures along a range of pixels.
+
+    Attributes:
+        start, end: pixels of `low` and `high`; the start of a vertical axis is below its end.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    is_log: bool = False
+
+    def place(self, value: float) -> float:
+        """Return the pixel of a figure."""
+        low, high, at = (log10(x) if self.is_log else x for x in (self.low, self.high, value))
+        return self.start + (at - low) / (high - low) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Return round figures within the range: small multiples of powers of ten, or some of equal steps."""
+        found = list(_decades(self.low, self.high)) if self.is_log else []
+        return found if len(found) > 1 else list(_steps(self.low, self.high))
+
+
+def _decades(low: float, high: float) -> Iterator[float]:
+    exponents = range(floor(log10(low)), ceil(log10(high)) + 1)
+    factors = (1, 2, 3, 4, 6, 8) if high < 12 * low else (1, 2, 5) if high < 1e4 * low else (1,)
+    yield from (tick for power in exponents for factor in factors if low <= (tick := factor * 10.0**power) <= high)
+
+
+def _steps(low: float, high: float) -> Iterator[float]:
+    rough = (high - low) / 4
+    power = 10.0 ** floor(log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    yield from (round(count * step, 10) for count in range(ceil(low / step), floor(high / step) + 1))
+
+
+def log_axis(values: Iterable[float], start: float, end: float) -> Axis:
+    """Span positive figures, with a little room, on a logarithmic axis."""
+    found = list(values)
+    return Axis(low=min(found) / 1.12, high=max(found) * 1.12, start=start, end=end, is_log=True)
+
+
+def linear_axis(values: Iterable[float], start: float, end: float) -> Axis:
+    """Span figures, with a little room, on a linear axis."""
+    found = list(values)
+    room = (max(found) - min(found)) * 0.06 or abs(found[0]) * 0.06 or 1.0
+    return Axis(low=min(found) - room, high=max(found) + room, start=start, end=end)
+
+
+def across(axis: Axis, top: float, bottom: float, title: str) -> str:
+    """Draw a horizontal axis below a plot: lines up to its top, figures, a title."""
+    lines = (mark("path", class_="grid", d=f"M{axis.place(tick):.1f} {top:.1f}V{bottom:.1f}") for tick in axis.ticks())
+    figures = (
+        label(f"{tick:g}", axis.place(tick), bottom + 16, class_="tick", text_anchor="middle") for tick in axis.ticks()
+    )
+    middle = (axis.start + axis.end) / 2
+    return "".join((*lines, *figures, label(title, middle, bottom + 34, class_="title", text_anchor="middle")))
+
+
+def upwards(axis: Axis, left: float, right: float, title: str) -> str:
+    """Draw a vertical axis at the left of a plot: lines to its right end, figures, a title above."""
+    lines = (mark("path", class_="grid", d=f"M{left:.1f} {axis.place(tick):.1f}H{right:.1f}") for tick in axis.ticks())
+    figures = (
+        label(f"{tick:g}", left - 7, axis.place(tick) + 4, class_="tick", text_anchor="end") for tick in axis.ticks()
+    )
+    return "".join((*lines, *figures, label(title, MARGIN, axis.end - 12, class_="title")))
+
+
+def legend(series: Iterable[str], x: float, y: float) -> str:
+    """Name series by shape and colour, side by side from the right end."""
+    drawn = []
+    for name in reversed(list(series)):
+        x -= text_width(name) + 26
+        drawn.append(mark("g", symbol(name, x + 6, y - 4), label(name, x + 16, y), class_=name))
+    return "".join(drawn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A finished drawing.
+
+    Attributes:
+        subtitle: whose figures these are, where it stands alone.
+        notes: what a reader must know of it, and what is not in it.
+    """
+
+    title: str
+    subtitle: str = ""
+    width: float
+    height: float
+    body: str
+    notes: tuple[str, ...] = ()
+
+
+def inline(panel: Panel) -> str:
+    """Write a drawing as part of a page, which brings its style."""
+    box = f"0 0 {panel.width:g} {panel.height:g}"
+    return mark("svg", panel.body, viewBox=box, role="img", aria_label=panel.title, class_="drawing")
+
+
+def document(title: str, panels: Iterable[Panel]) -> str:
+    """Write drawings below one another as one SVG file of its own, light."""
+    drawn, height, width = [], MARGIN, 320.0
+    for panel in panels:
+        part, tall = _standing_alone(panel)
+        drawn.append(mark("g", part, transform=f"translate(0 {height:.1f})"))
+        height, width = height + tall + 2 * MARGIN, max(width, panel.width)
+    size = {"width": width, "height": height}
+    paper = mark("rect", fill=LIGHT["paper"], **size)
+    parts = (mark("title", escape(title)), mark("style", style(LIGHT)), paper, *drawn)
+    box = f"0 0 {size['width']:g} {size['height']:g}"
+    return mark("svg", *parts, xmlns="http://www.w3.org/2000/svg", viewBox=box, class_="drawing", **size) + "\n"
+
+
+def _standing_alone(panel: Panel) -> tuple[str, float]:
+    """Put the title above a drawing and the notes below it; return that, and how tall it is."""
+    room, y, parts = panel.width - 2 * MARGIN, 0.0, list[str]()
+    for place, line in enumerate((panel.title, *_wrapped(panel.subtitle, room))):
+        y += _LINE
+        parts.append(label(line, MARGIN, y, class_="note" if place else "head"))
+    parts.append(mark("g", panel.body, transform=f"translate(0 {y + 12:.1f})"))
+    y += 12 + panel.height
+    for line in (line for note in panel.notes for line in _wrapped(note, room)):
+        y += _LINE
+        parts.append(label(line, MARGIN, y, class_="note"))
+    return "".join(parts), y
+
+
+def _wrapped(words: str, width: float) -> list[str]:
+    return wrap(words, int(width / _LETTER))
+
+
+def style(colours: Mapping[str, str]) -> str:
+    """Write the style sheet of drawings in these colours."""
+    series = "".join(
+        f".{name} .mark{{fill:{colours[name]};stroke:{colours[name]}}}"
+        f".{name} .whisker,.{name} .link{{stroke:{colours[name]}}}.{name} .bar{{fill:{colours[name]}}}"
+        for name in SERIES
+    )
+    return (
+        f".drawing text{{font-family:{FONT};font-size:12px;fill:{colours['ink']}}}"
+        f".drawing .tick,.drawing .note,.drawing .aside{{fill:{colours['muted']};font-size:11px}}"
+        f".drawing .aside{{paint-order:stroke;stroke:{colours['paper']};stroke-width:3;stroke-linejoin:round}}"
+        f".drawing .title{{fill:{colours['muted']}}}.drawing .head{{font-weight:600;font-size:13px}}"
+        f".drawing .name{{font-size:11px}}.drawing .strong{{font-weight:600}}"
+        f".grid{{stroke:{colours['grid']};fill:none}}.axis{{stroke:{colours['axis']};fill:none}}"
+        f".front{{stroke:{colours['muted']};fill:none;stroke-dasharray:3 3}}"
+        f".cell{{fill:{colours['heat']};stroke:{colours['paper']};stroke-width:2}}"
+        f".hole{{fill:{colours['grid']};stroke:{colours['paper']};stroke-width:2}}"
+        f".mark{{stroke-width:1.5}}.whisker{{stroke-opacity:.45;fill:none}}.link{{stroke-opacity:.7;fill:none}}"
+        f"{series}"
+        f".doubtful .mark{{fill:{colours['paper']}}}.beaten .mark{{fill-opacity:.4;stroke-opacity:.55}}"
+        f".beaten .whisker{{stroke-opacity:.25}}"
+    )

@@ -1,0 +1,100 @@
+"""fp32 against int8, a line a pair with both intervals and the speed-up, as SVG: a panel a group."""
+
+from collections.abc import Iterator, Mapping
+
+from edgebench.drawing import MARGIN, Axis, Panel, across, label, legend, log_axis, mark, symbol
+from edgebench.reports import NOTHING, Background, Row, Table
+from edgebench.reports._figures import MOST_LINES, WIDTH, ends, shortened, stacked, timed, whisker, withheld
+from edgebench.spec import Precision
+
+FILE = "dumbbells.svg"
+TITLE = "fp32 against int8"
+TOP, LINE, LEFT, RIGHT = 48.0, 22.0, 212.0, 130.0
+LONGEST = 35  # letters of a name: what its column has room for
+Twins = tuple[int, int]  # the numbers of a float row and of an int8 row
+
+
+def render(table: Table, background: Background = NOTHING) -> str:
+    """Draw every group below the other."""
+    return stacked(table, draw)
+
+
+def draw(rows: Mapping[int, Row]) -> Panel:
+    """Draw a line from each float row to each of its int8 twins."""
+    measured = timed(rows)
+    twins = pairs(measured)
+    if not twins:
+        return withheld(TITLE, "no network has a latency in both")
+    shown = twins[:MOST_LINES]
+    axis = log_axis(ends({number: measured[number] for twin in shown for number in twin}), LEFT, WIDTH - RIGHT)
+    lines = list(_lines(shown, measured, axis))
+    bottom = TOP + LINE * len(lines)
+    body = (
+        across(axis, TOP - 6, bottom, "p50 latency, ms (logarithmic)"),
+        *(
+            mark("g", line, transform=f"translate(0 {TOP + LINE * (place + 0.5):.1f})")
+            for place, line in enumerate(lines)
+        ),
+        legend((Precision.FP32, Precision.INT8), WIDTH - RIGHT, TOP - 22),
+        label("speed-up [95 %]", WIDTH - MARGIN, TOP - 22, class_="title", text_anchor="end"),
+    )
+    rest = f" Drawn: the first {len(shown)} of {len(twins)}; the others are in the table." if shown != twins else ""
+    notes = (f"Speed-up: how many times as long fp32 takes, by the medians. Bold: its interval leaves 1 out.{rest}",)
+    return Panel(title=TITLE, width=WIDTH, height=bottom + 44, body="".join(body), notes=notes)
+
+
+def _lines(twins: list[Twins], rows: Mapping[int, Row], axis: Axis) -> Iterator[str]:
+    """Draw the pairs about y = 0 each; of several schemes each network has a line of its own above them."""
+    has_several = len({rows[int8].quantization for _, int8 in twins}) > 1
+    above = None
+    for twin in twins:
+        row = rows[twin[1]]
+        if has_several and twin[0] != above:
+            yield label(row.network, MARGIN, 6.0, class_="strong")
+            above = twin[0]
+        words = row.quantization if has_several else row.network
+        name = label(shortened(words, LONGEST), MARGIN, 4.0, class_="tick" if has_several else "")
+        yield name + _pair(twin, rows, axis)
+
+
+def pairs(rows: Mapping[int, Row]) -> list[Twins]:
+    """Pair each int8 row with its float twin, in the order of the float rows."""
+    floats = {row.pair: number for number, row in rows.items() if row.precision == Precision.FP32}
+    found = [
+        (floats[row.pair], number)
+        for number, row in rows.items()
+        if row.precision == Precision.INT8 and row.pair in floats
+    ]
+    places = {number: place for place, number in enumerate(rows)}
+    return sorted(found, key=lambda twin: (places[twin[0]], places[twin[1]]))
+
+
+def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
+    """Draw both points with their intervals, the link between them and the speed-up."""
+    first, second = rows[twin[0]], rows[twin[1]]
+    assert first.p50_ms
+    assert second.p50_ms
+    link = f"M{axis.place(first.p50_ms):.1f} 0H{axis.place(second.p50_ms):.1f}"
+    parts = (
+        mark("g", mark("path", class_="link", d=link, stroke_width=3), class_=second.precision),
+        *(_point(number, rows[number], axis) for number in twin),
+        _speedup(second),
+    )
+    return "".join(parts)
+
+
+def _point(number: int, row: Row, axis: Axis) -> str:
+    assert row.p50_ms
+    shift = -3.0 if row.precision == Precision.FP32 else 3.0  # the two intervals beside one another
+    interval = mark("path", class_="whisker", d=whisker(axis, row, shift))
+    doubtful = " doubtful" if row.verdict == "SUSPECT" else ""
+    point = symbol(row.precision, axis.place(row.p50_ms), 0.0)
+    return mark("g", interval, point, class_=f"{row.precision}{doubtful}", data_row=number)
+
+
+def _speedup(row: Row) -> str:
+    if row.speedup is None or row.speedup_low is None or row.speedup_high is None:
+        return label("no interval", WIDTH - MARGIN, 4.0, class_="aside", text_anchor="end")
+    is_clear = row.speedup_low > 1 or row.speedup_high < 1
+    words = f"{row.speedup:.2f}× [{row.speedup_low:.2f}, {row.speedup_high:.2f}]"
+    return label(words, WIDTH - MARGIN, 4.0, class_="strong" if is_clear else "", text_anchor="end")

@@ -1,0 +1,52 @@
+"""Peak memory and file size, two bars a row, as SVG: a panel a group."""
+
+from collections.abc import Callable, Mapping
+
+from edgebench.drawing import MARGIN, Panel, label, legend, mark
+from edgebench.reports import NOTHING, Background, Row, Table, by_precision
+from edgebench.reports._figures import MOST_LINES, WIDTH, has, name, shortened, stacked, withheld
+from edgebench.units import number
+
+FILE = "footprint.svg"
+TITLE = "Memory and size"
+TOP, LINE, LEFT, THICK = 46.0, 19.0, 262.0, 11.0
+LONGEST = 40  # letters of a name: what its column has room for
+WIDE = 96.0  # pixels of the longest bar of either kind
+KINDS: dict[str, tuple[float, int, Callable[[Row], float | None]]] = {
+    "peak memory, MiB": (LEFT, 1, lambda row: row.peak_mib),
+    "file, MiB": (LEFT + WIDE + 56, 2, lambda row: row.file_mib),
+}
+
+
+def render(table: Table, background: Background = NOTHING) -> str:
+    """Draw every group below the other."""
+    return stacked(table, draw)
+
+
+def draw(rows: Mapping[int, Row]) -> Panel:
+    """Draw both figures of each row, each kind on a scale from 0 of its own."""
+    having = {place: row for place, row in rows.items() if any(has(of(row)) for _, _, of in KINDS.values())}
+    if not having:
+        return withheld(TITLE, "no row has a memory or a file")
+    shown = dict(list(having.items())[:MOST_LINES])
+    most = {kind: max(filter(has, map(of, shown.values())), default=0.0) for kind, (_, _, of) in KINDS.items()}
+    body = (
+        *(label(kind, left, TOP - 10, class_="title") for kind, (left, _, _) in KINDS.items()),
+        *(_line(place, row, most, TOP + LINE * index) for index, (place, row) in enumerate(shown.items())),
+        legend(by_precision(shown.values()), WIDTH - MARGIN, 16),
+    )
+    rest = f" Drawn: the first {len(shown)} of {len(having)} rows." if len(shown) < len(having) else ""
+    notes = (f"Peak: the most resident memory while loading or running, the process and its runtime included.{rest}",)
+    return Panel(title=TITLE, width=WIDTH, height=TOP + LINE * len(shown) + 6, body="".join(body), notes=notes)
+
+
+def _line(place: int, row: Row, most: Mapping[str, float], y: float) -> str:
+    parts = [label(shortened(name(row), LONGEST), MARGIN, y + THICK - 1, class_="name")]
+    for kind, (left, digits, of) in KINDS.items():
+        value = of(row)
+        wide = WIDE * value / most[kind] if has(value) else 0.0
+        parts.append(mark("rect", class_="bar", x=left, y=y, width=wide, height=THICK, rx=1.5) if wide else "")
+        parts.append(
+            label(number(value if has(value) else None, digits), left + wide + 5, y + THICK - 1, class_="tick")
+        )
+    return mark("g", *parts, class_=row.precision, data_row=place)

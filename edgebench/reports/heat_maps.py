@@ -1,0 +1,107 @@
+"""p50 and accuracy over width α and resolution ρ, a map for each network and precision, as SVG: a panel a group."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from math import log
+
+from edgebench.drawing import MARGIN, Panel, label, mark
+from edgebench.reports import NOTHING, Background, Row, Table
+from edgebench.reports._figures import WIDTH, has, shortened, stacked, timed, withheld
+from edgebench.units import milliseconds
+
+FILE = "heat_maps.svg"
+TITLE = "p50 in ms, and top-1, over α and ρ"
+CELL, TALL, LEFT, HEAD = 62.0, 38.0, 42.0, 58.0
+GAP = 22.0
+PALEST, DARKEST = 0.06, 0.58  # opacity: words on the darkest cell stay readable
+Grid = dict[tuple[float, int], list[int]]  # numbers of the rows at each width and resolution, fastest first
+Title = tuple[str, str]  # network and scheme
+Span = tuple[float, float]  # the least and the largest p50, ms
+
+
+def render(table: Table, background: Background = NOTHING) -> str:
+    """Draw every group below the other."""
+    return stacked(table, draw)
+
+
+def draw(rows: Mapping[int, Row]) -> Panel:
+    """Draw maps side by side, all on one scale: the darker, the slower."""
+    grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
+    times = [row.p50_ms for row in timed(rows).values() if has(row.p50_ms)]
+    if not times:
+        return withheld(TITLE, "no row has a latency")
+    if not grids:
+        return withheld(TITLE, "no network was measured at several widths or resolutions")
+    span = min(times), max(times)
+    body, x, y, tallest = [], MARGIN, 0.0, 0.0
+    for title, grid in grids.items():
+        width, height = _size(grid)
+        if x > MARGIN and x + width > WIDTH:
+            x, y, tallest = MARGIN, y + tallest + GAP, 0.0
+        body.append(mark("g", *_map(title, grid, rows, span), transform=f"translate({x:.1f} {y:.1f})"))
+        x, tallest = x + width + GAP, max(tallest, height)
+    notes = ("The darker, the slower, one logarithmic scale for all maps. Upper figure: p50 in ms; lower: top-1 in %.",)
+    widest = max(MARGIN + _size(grid)[0] for grid in grids.values())
+    return Panel(title=TITLE, width=max(WIDTH, widest), height=y + tallest + 6, body="".join(body), notes=notes)
+
+
+def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:
+    """Sort rows into a map a network and scheme; a given model's width is nobody's choice, so it has none."""
+    grids = defaultdict[Title, Grid](dict)
+    for number, row in sorted(rows.items(), key=lambda one: (one[1].architecture, one[1].scheme, one[0])):
+        if not row.is_own:
+            grids[row.architecture, row.scheme].setdefault((row.width, row.resolution), []).append(number)
+    return dict(grids)
+
+
+def _axes(grid: Grid) -> tuple[list[float], list[int]]:
+    return sorted({width for width, _ in grid}, reverse=True), sorted({side for _, side in grid})
+
+
+def _size(grid: Grid) -> tuple[float, float]:
+    widths, sides = _axes(grid)
+    return LEFT + CELL * max(3, len(sides)), HEAD + TALL * len(widths) + 4
+
+
+def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Iterator[str]:
+    widths, sides = _axes(grid)
+    room = int((LEFT + CELL * max(3, len(sides))) / 6.4)  # letters
+    yield label(shortened(title[0], room), 0, 14, class_="strong")
+    yield label(shortened(title[1], room), 0, 29, class_="tick")
+    yield label("α \\ ρ", LEFT - 8, HEAD - 6, class_="tick", text_anchor="end")
+    for column, side in enumerate(sides):
+        yield label(f"{side}", LEFT + CELL * (column + 0.5), HEAD - 6, class_="tick", text_anchor="middle")
+    for line, width in enumerate(widths):
+        top = HEAD + TALL * line
+        yield label(f"{width:g}", LEFT - 8, top + TALL / 2 + 4, class_="tick", text_anchor="end")
+        for column, side in enumerate(sides):
+            found = grid.get((width, side), [])
+            yield _cell(found, rows, span, LEFT + CELL * column, top) if found else ""
+
+
+def _cell(numbers: list[int], rows: Mapping[int, Row], span: Span, x: float, y: float) -> str:
+    """Draw the first of the rows at one place; more than one is said."""
+    row, middle = rows[numbers[0]], x + CELL / 2
+    is_timed = has(row.p50_ms) and not row.is_worthless
+    words = milliseconds(row.p50_ms) if is_timed else row.verdict if row.verdict != "VALID" else "-"
+    more = f" +{len(numbers) - 1}" if len(numbers) > 1 else ""
+    share = f"{row.top1:.1f} %" if row.share and has(row.top1) else ""
+    shade = {"class_": "cell", "fill_opacity": f"{_shade(row.p50_ms, span):.3f}"} if is_timed else {"class_": "hole"}
+    parts = (
+        mark("rect", x=x, y=y, width=CELL, height=TALL, **shade),
+        label(
+            words + more,
+            middle,
+            y + (17 if share else 23),
+            text_anchor="middle",
+            class_="strong" if is_timed else "tick",
+        ),
+        label(share, middle, y + 31, text_anchor="middle", class_="tick") if share else "",
+    )
+    return mark("g", *parts, data_row=numbers[0])
+
+
+def _shade(p50_ms: float | None, span: Span) -> float:
+    low, high = log(span[0]), log(span[1])
+    share = (log(p50_ms) - low) / (high - low) if p50_ms and high > low else 0.0
+    return PALEST + (DARKEST - PALEST) * share

@@ -1,0 +1,244 @@
+// Sorts, filters and groups the rows, shows a row beside a drawing's point, and draws the samples of a row's processes.
+"use strict";
+const table = document.getElementById("rows");
+if (table) {
+  const STEP = 200; // rows shown at once, and more whenever the end comes near
+  const WORTHLESS = new Set(["INVALID", "FAILED"]);
+  const SAMPLES = "A line a process, in order, in ms: from its least to its largest sample, from 10 to 90 %, from 25 to"
+    + " 75 %, the median. Dashed: p50. The axis is logarithmic.";
+
+  const body = table.tBodies[0];
+  const scroll = table.parentElement;
+  const tip = document.getElementById("tip");
+  const count = document.getElementById("count");
+  const controls = document.getElementById("controls");
+  const heads = [...table.tHead.rows[0].cells];
+  const headings = heads.map((cell) => cell.textContent.trim());
+  const rows = [body, document.getElementById("rest").content].flatMap((part) => [...part.querySelectorAll("tr.row")]);
+  const byNumber = new Map(rows.map((row) => [row.dataset.row, row]));
+  const marks = new Map(rows.map((row) => [row.dataset.row, []]));
+  const groups = read("groups");
+  const collator = new Intl.Collator("en", { numeric: true });
+  const state = { column: -1, isDown: false, shown: STEP, found: rows, lit: [] };
+  let processes; // row by row, its processes' samples; read when first asked for
+
+  for (const mark of document.querySelectorAll(".drawing [data-row]")) marks.get(mark.dataset.row).push(mark);
+  rows.forEach((row, place) => { row.place = place; row.tabIndex = 0; });
+  heads.forEach(makeSortable);
+  controls.hidden = false;
+  controls.addEventListener("input", refresh);
+  controls.addEventListener("submit", (event) => event.preventDefault());
+  scroll.addEventListener("scroll", showMore, { passive: true });
+  body.addEventListener("click", (event) => toggle(event.target.closest("tr.row")));
+  body.addEventListener("keydown", (event) => { if (event.key === "Enter") toggle(event.target.closest("tr.row")); });
+  document.addEventListener("pointerover", point);
+  document.addEventListener("click", (event) => { if (markAt(event)) point(event); });
+  addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details.group")) one.open = true; });
+  document.documentElement.classList.add("js");
+  show();
+
+  function read(id) {
+    return JSON.parse(document.getElementById(id).textContent);
+  }
+
+  function chosen(id) {
+    return document.getElementById(id)?.value ?? "";
+  }
+
+  function make(tag, words = "", className = "") {
+    const element = document.createElement(tag);
+    element.textContent = words;
+    element.className = className;
+    return element;
+  }
+
+  // Which rows.
+
+  function isWanted() {
+    const words = chosen("words").toLowerCase().split(/\s+/).filter(Boolean);
+    const [precision, verdict, group] = ["precision", "verdict", "group"].map(chosen);
+    return (row) => (!precision || row.dataset.precision === precision) && (!verdict || row.dataset.verdict === verdict)
+      && (!group || row.dataset.group === group) && words.every((word) => wordsOf(row).includes(word));
+  }
+
+  function wordsOf(row) {
+    return row.words ??= `${groups[row.dataset.group]} ${row.textContent}`.toLowerCase();
+  }
+
+  // In which order: by group, what is worth nothing last, then by the column; what has no figure goes last, either way.
+
+  function togetherBy(row) {
+    const { group, precision } = row.dataset;
+    return { precision: `${group} ${precision}`, group }[chosen("together")] ?? "";
+  }
+
+  function placesOfGroups() {
+    const places = new Map();
+    for (const row of rows) if (!places.has(togetherBy(row))) places.set(togetherBy(row), places.size);
+    return places;
+  }
+
+  function keyOf(row) {
+    if (state.column < 0) return row.place;
+    const words = row.cells[state.column].textContent;
+    return heads[state.column].classList.contains("text") ? words : Number.parseFloat(words.replace(/^[[(]/, ""));
+  }
+
+  function compare(one, other) {
+    const sign = state.isDown ? -1 : 1;
+    if (typeof one === "string") return sign * collator.compare(one, other);
+    return Number.isNaN(one) || Number.isNaN(other) ? Number.isNaN(one) - Number.isNaN(other) : sign * (one - other);
+  }
+
+  function sorted(found) {
+    const places = placesOfGroups();
+    const keyed = found.map((row) =>
+      ({ row, group: places.get(togetherBy(row)), isLast: WORTHLESS.has(row.dataset.verdict), key: keyOf(row) }));
+    keyed.sort((a, b) => a.group - b.group || a.isLast - b.isLast || compare(a.key, b.key) || a.row.place - b.row.place);
+    return keyed.map(({ row }) => row);
+  }
+
+  function makeSortable(cell, column) {
+    const button = make("button");
+    button.type = "button";
+    button.append(...cell.childNodes);
+    cell.append(button);
+    button.addEventListener("click", () => {
+      state.isDown = state.column === column && !state.isDown;
+      state.column = column;
+      for (const other of heads) other.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", state.isDown ? "descending" : "ascending");
+      refresh();
+    });
+  }
+
+  // On the page.
+
+  function refresh() {
+    state.found = sorted(rows.filter(isWanted()));
+    state.shown = STEP;
+    dim(new Set(state.found));
+    show();
+    scroll.scrollTop = 0;
+  }
+
+  function dim(kept) {
+    for (const row of rows) {
+      if (Boolean(row.isOut) !== kept.has(row)) continue;
+      row.isOut = !kept.has(row);
+      for (const mark of marks.get(row.dataset.row)) mark.classList.toggle("off", row.isOut);
+    }
+  }
+
+  function show() {
+    const lines = [];
+    let last = "";
+    for (const row of state.found.slice(0, state.shown)) {
+      if (togetherBy(row) !== last) lines.push(headingOf(row));
+      last = togetherBy(row);
+      lines.push(row);
+      if (row.detail) lines.push(row.detail);
+    }
+    body.replaceChildren(...lines);
+    const more = state.shown < state.found.length ? `, the first ${state.shown} shown: scroll for more` : "";
+    count.textContent = `${state.found.length} of ${rows.length} rows${more}`;
+  }
+
+  function headingOf(row) {
+    const line = make("tr", "", "heading");
+    const cell = line.appendChild(make("th"));
+    const precision = chosen("together") === "precision" ? `${row.dataset.precision} · ` : "";
+    cell.colSpan = headings.length;
+    cell.append(make("span", precision + groups[row.dataset.group]));
+    return line;
+  }
+
+  function showMore() {
+    if (state.shown >= state.found.length || scroll.scrollTop + 2 * scroll.clientHeight < scroll.scrollHeight) return;
+    state.shown += STEP;
+    show();
+  }
+
+  // Beside a drawing's point: its whole row.
+
+  function markAt(event) {
+    return event.target.closest?.(".drawing [data-row]");
+  }
+
+  function point(event) {
+    const mark = markAt(event);
+    for (const one of state.lit) one.classList.remove("lit");
+    state.lit = mark ? [byNumber.get(mark.dataset.row), ...marks.get(mark.dataset.row)] : [];
+    for (const one of state.lit) one.classList.add("lit");
+    tip.hidden = !mark;
+    if (!mark) return;
+    tip.replaceChildren(...whole(byNumber.get(mark.dataset.row)));
+    const { width, height } = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(8, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
+    tip.style.top = `${Math.max(8, Math.min(event.clientY + 14, innerHeight - height - 8))}px`;
+  }
+
+  function whole(row) {
+    const cells = [...row.cells].map((cell) => cell.textContent);
+    const list = make("dl");
+    headings.slice(0, -1).forEach((name, column) => list.append(make("dt", name), make("dd", cells[column])));
+    return [make("p", groups[row.dataset.group]), list, make("p", cells.at(-1))];
+  }
+
+  // Below a row: the samples of its processes.
+
+  function toggle(row) {
+    if (!row || getSelection().toString()) return;
+    row.detail?.remove();
+    row.detail = row.detail ? undefined : detailOf(row);
+    if (row.detail) row.after(row.detail);
+  }
+
+  function detailOf(row) {
+    processes ??= read("processes");
+    const runs = (processes[row.dataset.row] ?? []).map((run, place) => ({ run, place })).filter(({ run }) => run.length);
+    const line = make("tr", "", "detail");
+    const cell = line.appendChild(make("td"));
+    const box = cell.appendChild(make("div"));
+    cell.colSpan = headings.length;
+    box.innerHTML = runs.length ? distribution(runs) : ""; // of numbers alone
+    box.append(make("p", runs.length ? SAMPLES : "No samples: no process was timed.", "note"));
+    return line;
+  }
+
+  function distribution(numbered) {
+    const runs = numbered.map(({ run }) => run);
+    const wide = Math.max(340, Math.min(720, scroll.clientWidth - 20)); // as wide as it is shown: words keep their size
+    const [line, left, top] = [13, 34, 8];
+    const bottom = top + line * runs.length;
+    const low = Math.max(1e-6, Math.min(...runs.map((run) => run[0]))) / 1.03;
+    const high = Math.max(low, ...runs.map((run) => run[6])) * 1.03;
+    const x = (value) => (left + Math.log(Math.max(value, low) / low) / Math.log(high / low) * (wide - left - 10)).toFixed(1);
+    const lines = numbered.map(({ run, place }, index) => process(run, place + 1, x, left, top + line * (index + .5)));
+    const ticks = ticksOf(low, high).map((tick) => `<path class="grid" d="M${x(tick)} ${top}V${bottom}"/>`
+      + `<text class="tick" x="${x(tick)}" y="${bottom + 14}" text-anchor="middle">${tick}</text>`);
+    const middle = `<path class="p50" d="M${x(median(runs.map((run) => run[3])))} ${top}V${bottom}"/>`;
+    return `<svg class="drawing" viewBox="0 0 ${wide} ${bottom + 20}" role="img" aria-label="samples of each process">`
+      + `${ticks.join("")}${middle}${lines.join("")}</svg>`;
+  }
+
+  function process(run, number, x, left, y) {
+    const band = (from, to, half, opacity) => `<rect class="band" fill-opacity="${opacity}" x="${x(run[from])}"`
+      + ` y="${y - half}" width="${(x(run[to]) - x(run[from])).toFixed(1)}" height="${2 * half}"/>`;
+    return `<text class="tick" x="${left - 8}" y="${y + 4}" text-anchor="end">${number}</text>`
+      + `<path class="span" d="M${x(run[0])} ${y}H${x(run[6])}"/>${band(1, 5, 3, .35)}${band(2, 4, 4, 1)}`
+      + `<path class="middle" d="M${x(run[3])} ${y - 5}v10"/>`;
+  }
+
+  function median(values) {
+    const ordered = [...values].sort((a, b) => a - b);
+    return (ordered[(ordered.length - 1) >> 1] + ordered[ordered.length >> 1]) / 2;
+  }
+
+  function ticksOf(low, high) {
+    const factors = high < 3 * low ? [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8] : high < 12 * low ? [1, 2, 3, 5, 7] : [1, 2, 5];
+    const powers = Array.from({ length: Math.ceil(Math.log10(high / low)) + 1 }, (_, n) => Math.floor(Math.log10(low)) + n);
+    const found = powers.flatMap((power) => factors.map((factor) => Number((factor * 10 ** power).toPrecision(3))));
+    return found.filter((tick) => tick >= low && tick <= high);
+  }
+}

@@ -1,0 +1,149 @@
+"""Accuracy against latency, with the intervals of both and the front, as SVG: a panel a group."""
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf, isfinite
+
+from edgebench.choose import Candidate, Figure, Quantity, dominates
+from edgebench.drawing import (
+    MARGIN,
+    Axis,
+    Panel,
+    across,
+    label,
+    legend,
+    linear_axis,
+    log_axis,
+    mark,
+    symbol,
+    text_width,
+    upwards,
+)
+from edgebench.reports import NOTHING, Background, Row, Table, by_precision
+from edgebench.reports._figures import WIDTH, ends, name, shortened, stacked, timed, whisker, withheld
+
+FILE = "pareto.svg"
+TITLE = "Accuracy against latency"
+TOP, BOTTOM, LEFT, HEIGHT = 48.0, 352.0, 46.0, 396.0
+MOST_LABELS, LONGEST = 12, 34  # letters of a name where schemes differ
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def render(table: Table, background: Background = NOTHING) -> str:
+    """Draw every group below the other."""
+    return stacked(table, draw)
+
+
+def draw(rows: Mapping[int, Row]) -> Panel:
+    """Draw a point a row, its intervals as whiskers; whoever the front leaves behind is pale."""
+    drawn = {number: row for number, row in timed(rows).items() if row.top1 is not None and isfinite(row.top1)}
+    if not drawn:
+        return withheld(TITLE, "no row has both a latency and an accuracy")
+    shares = [end for row in drawn.values() for end in (row.top1_low, row.top1, row.top1_high) if end is not None]
+    x, y = log_axis(ends(drawn), LEFT, WIDTH - MARGIN), linear_axis(shares, BOTTOM, TOP)
+    on_front = front(drawn)
+    points = sorted(drawn.items(), key=lambda one: one[0] in on_front)  # the front is drawn last, on top
+    body = (
+        upwards(y, LEFT, WIDTH - MARGIN, "top-1 accuracy, %"),
+        across(x, TOP, BOTTOM, "p50 latency, ms (logarithmic)"),
+        mark("path", class_="front", d=_steps(list(drawn.values()), x, y)),
+        *(_point(number, row, x, y, number in on_front) for number, row in points),
+        *_names([drawn[number] for number in on_front], drawn.values(), x, y),
+        legend(by_precision(drawn.values()), WIDTH - MARGIN, TOP - 22),
+    )
+    return Panel(title=TITLE, width=WIDTH, height=HEIGHT, body="".join(body), notes=tuple(_notes(rows, drawn)))
+
+
+def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
+    yield (
+        "Whiskers: 95 % intervals (of latency the range, below 6 processes). Pale: dominated, another row is nowhere"
+        " worse and somewhere better beyond both intervals. Dashed: the best top-1 up to a latency, by the numbers."
+        " Hollow: SUSPECT."
+    )
+    if left_out := len(rows) - len(drawn):
+        yield f"Not drawn: {left_out} of {len(rows)} rows, without a latency, without an accuracy, or worth nothing."
+
+
+def front(rows: Mapping[int, Row]) -> list[int]:
+    """List the rows that none dominates by latency and accuracy, fastest first: ties included.
+
+    Only a row as fast and as accurate can dominate; the most accurate of them is asked first, for it most likely does.
+    """
+    found, asked = list[int](), list[tuple[float, int]]()
+    for number in sorted(rows, key=lambda number: _order(rows[number])):
+        error = -(rows[number].top1 or 0.0)
+        candidate = _candidate(rows[number])
+        better = (_candidate(rows[other]) for _, other in asked[: bisect_right(asked, (error, inf))])
+        if not any(dominates(other, candidate) for other in better):
+            found.append(number)
+        insort(asked, (error, number))
+    return found
+
+
+def _order(row: Row) -> tuple[float, float]:
+    return row.p50_ms or 0.0, -(row.top1 or 0.0)
+
+
+def _candidate(row: Row) -> Candidate:
+    assert row.p50_ms
+    assert row.top1 is not None
+    latency = row.spread or (row.p50_low_ms or row.p50_ms, row.p50_ms, row.p50_high_ms or row.p50_ms)
+    share = row.share or (row.top1, row.top1, row.top1)
+    return Candidate(
+        name="",
+        figures={
+            Quantity.LATENCY: Figure(low=latency[0], value=latency[1], high=latency[2]),
+            Quantity.TOP1: Figure(low=share[0], value=share[1], high=share[2]),
+        },
+    )
+
+
+def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:
+    """Draw the highest accuracy up to each latency as steps to the right end."""
+    path, best = "", -1.0
+    for row in sorted(rows, key=_order):
+        if row.p50_ms and row.top1 is not None and row.top1 > best:
+            best = row.top1
+            path += f"{'H' if path else 'M'}{x.place(row.p50_ms):.1f}{'V' if path else ' '}{y.place(best):.1f}"
+    return f"{path}H{x.end:.1f}"
+
+
+def _point(number: int, row: Row, x: Axis, y: Axis, is_on_front: bool) -> str:
+    across, up = _spot(row, x, y)
+    path = whisker(x, row, up)
+    if row.share:
+        path += f"M{across:.1f} {y.place(row.share[0]):.1f}V{y.place(row.share[2]):.1f}"
+    words = (row.precision, "" if is_on_front else "beaten", "doubtful" if row.verdict == "SUSPECT" else "")
+    parts = (mark("path", class_="whisker", d=path), symbol(row.precision, across, up))
+    return mark("g", *parts, class_=" ".join(filter(None, words)), data_row=number)
+
+
+def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iterator[str]:
+    """Name the fastest points of the front where a name hides neither another nor a point."""
+    has_several = len({row.quantization for row in rows if row.quantization}) > 1
+    taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
+    for row in rows[:MOST_LABELS]:
+        words = shortened(name(row), LONGEST) if has_several else f"{row.network} {row.precision}"
+        box = next((one for one in _places(*_spot(row, x, y), text_width(words)) if _is_free(one, taken)), None)
+        if box:
+            taken.append(box)
+            yield label(words, box[0], box[3] - 3, class_="aside")
+
+
+def _spot(row: Row, x: Axis, y: Axis) -> tuple[float, float]:
+    assert row.p50_ms
+    assert row.top1 is not None
+    return x.place(row.p50_ms), y.place(row.top1)
+
+
+def _places(x: float, y: float, width: float) -> Iterator[Box]:
+    for left, top in ((x + 8, y - 15), (x + 8, y + 3), (x - 8 - width, y - 15), (x - 8 - width, y + 3)):
+        yield left, top, left + width, top + 13
+
+
+def _is_free(box: Box, taken: Sequence[Box]) -> bool:
+    left, top, right, bottom = box
+    is_inside = left > LEFT and right < WIDTH and top > TOP - 4 and bottom < BOTTOM
+    return is_inside and all(
+        right < other[0] or left > other[2] or bottom < other[1] or top > other[3] for other in taken
+    )
