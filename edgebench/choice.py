@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgebench import published, report, stats
+from edgebench import prediction, published, report, stats
 from edgebench.catalogue import family
 from edgebench.choose import Candidate, Choice, Figure, Limit, Price, Quantity, choose
 from edgebench.citation import require, runtime, targets, title
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from edgebench.prediction import Cell
     from edgebench.published import Latency
     from edgebench.reports import Row
 
@@ -52,6 +53,7 @@ class Asked:
 
     Attributes:
         accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
+        predicted: whether cells of the folder's sweep that were not measured may be chosen, by predicted latencies.
     """
 
     target: str = ""
@@ -59,6 +61,7 @@ class Asked:
     dataset: str = ""
     accuracy: str = MEASURED
     objective: Quantity = Q.TOP1
+    predicted: bool = False
     limits: tuple[Limit, ...] = ()
 
 
@@ -73,7 +76,7 @@ class Answer:
     notes: tuple[str, ...]
 
 
-def asked(options: Mapping[str, str | None]) -> Asked:
+def asked(options: Mapping[str, Any]) -> Asked:
     """Read a command's options.
 
     Raises:
@@ -89,6 +92,7 @@ def asked(options: Mapping[str, str | None]) -> Asked:
         dataset=options["dataset"] or "",
         accuracy=accuracy,
         objective=Quantity(objective),
+        predicted=bool(options.get("predicted")),
         limits=tuple(_limit(flag, text) for flag, text in given),
     )
 
@@ -105,8 +109,10 @@ def answer(folder: Path | None, board: str, asked: Asked) -> Answer:
     """Choose among a folder's rows, or the published ones of a board.
 
     Raises:
-        RequestError: neither was named, or both.
+        RequestError: neither was named, or both, or predictions of what was published.
     """
+    if board and asked.predicted:
+        raise RequestError("--predicted is of a results folder, found --published; leave one out")
     if (folder is None) == (not board):
         raise RequestError("wanted a results folder or --published with a board, found neither or both")
     return measured(folder, asked) if folder else of_published(replace(asked, target=board))
@@ -129,7 +135,64 @@ def measured(folder: Path, asked: Asked) -> Answer:
     candidates = [Candidate(name="", figures=_figures(row, asked.accuracy)) for row in worth]
     notes = [*_left_out(rows), *_datasets(worth, asked)]
     accuracies = [_accuracy(row, asked.accuracy) for row in worth]
-    return _answer(asked, [_parts(row) for row in worth], candidates, accuracies, notes)
+    parts = [_parts(row) for row in worth]
+    cells = _predicted(folder, asked) if asked.predicted else []
+    return _answer(
+        asked,
+        [*parts, *map(_predicted_parts, cells)],
+        [*candidates, *(Candidate(name="", figures=_predicted_figures(cell, asked.accuracy)) for cell in cells)],
+        [*accuracies, *("published, ImageNet" if asked.accuracy == PUBLISHED else "none: not measured" for _ in cells)],
+        [*notes, *_doubt(cells, asked)],
+    )
+
+
+def _predicted(folder: Path, asked: Asked) -> list[Cell]:
+    """Predict what the folder's sweep has not measured, of what is asked for."""
+    cells = prediction.outlook(folder, prediction.own_sweep(folder)).cells
+    return [
+        cell
+        for cell in cells
+        if cell.time_s
+        and asked.target in ("", cell.case.target)
+        and asked.precision in ("", cell.case.variant.precision)
+        and asked.dataset in ("", cell.case.variant.dataset)
+    ]
+
+
+def _predicted_parts(cell: Cell) -> tuple[str, ...]:
+    case, variant = cell.case, cell.case.variant
+    return (
+        f"{variant.architecture} {variant.width:g} @{variant.resolution}",
+        f"{variant.precision} {variant.quantization or ''}".rstrip(),
+        case.target,
+        str(case.runtime),
+        " ".join(case.runtime.packages),
+        _threads(case.threads),
+        f"batch {case.batch}",
+        f"{variant.dataset}, weights {variant.weights}",
+        cell.preset,
+        prediction.PREDICTED,
+    )
+
+
+def _predicted_figures(cell: Cell, accuracy: str) -> dict[Quantity, Figure]:
+    """Lay out a predicted latency with its 90 % interval, and what is known without measuring."""
+    time_s, variant, found = cell.time_s, cell.case.variant, dict[Quantity, "Figure | None"]()
+    if accuracy == PUBLISHED:
+        found = _reference(variant.architecture, variant.width, variant.resolution, variant.precision)
+    if time_s:
+        found[Q.LATENCY] = _figure(time_s.value * 1e3, time_s.low * 1e3, time_s.high * 1e3)
+    found[Q.MACS] = _figure(cell.macs / 1e6)
+    return {quantity: figure for quantity, figure in found.items() if figure}
+
+
+def _doubt(cells: Sequence[Cell], asked: Asked) -> Iterator[str]:
+    """Say how much of what is chosen from was never measured."""
+    if asked.predicted:
+        yield (
+            f"Predicted, not measured: {len(cells)} configurations, each called so, with 90 % intervals where measured"
+            " ones have 95 %. Measure one before you rely on it."
+        )
 
 
 def _require_one_dataset(rows: Sequence[Row], asked: Asked) -> None:
@@ -151,6 +214,7 @@ def _parts(row: Row) -> tuple[str, ...]:
         f"batch {row.batch}",
         f"{row.dataset}, weights {row.weights}",
         row.preset,
+        "",
     )
 
 

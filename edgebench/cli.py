@@ -66,6 +66,9 @@ def run(
     calibration: Annotated[str, typer.Option(help="A folder of images that a given model's int8 is made on.")] = "",
     preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
+    budget: Annotated[
+        str, typer.Option(help="Bound of everything on a target: measures what tells most, predicts the rest.")
+    ] = "",
     sustained: Annotated[
         str, typer.Option(help="At the end, run each case so long without a pause, for what heat does: 10m.")
     ] = "",
@@ -75,7 +78,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
-    from edgebench import pipeline, request, screen
+    from edgebench import pipeline, prediction, request, screen
 
     asked = request.sweep(sweep, context.params)
     if dry_run:
@@ -84,6 +87,8 @@ def run(
     with screen.progress(quiet=quiet) as show:
         outcome = pipeline.run(asked, show, address)
     (screen.show_json if json else screen.show_table)(outcome.table)
+    if outcome.outlook and not json:
+        screen.show_sheets([prediction.sheet(outcome.outlook)], "table")
     raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
 
 
@@ -126,16 +131,22 @@ def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSO
 @app.command()
 def report(
     results: Annotated[Path, typer.Argument(help="A results folder, such as results/default.")],
-    format: Annotated[str, typer.Option(help="What is printed: table, md, csv, latex or json.")] = "table",
+    format: Annotated[
+        str, typer.Option(help="What is printed: table, md, csv, latex, json or pytest-benchmark.")
+    ] = "table",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Render a results folder's tables and its page again from its journal."""
+    from edgebench import benchmark, screen
     from edgebench import report as reporting
-    from edgebench import screen
 
     form = "json" if json else format
-    screen.require_form(form)
-    screen.show_report(reporting.write(results), form)
+    screen.require_form(form, (*screen.FORMS, benchmark.FORM))
+    table = reporting.write(results)
+    if form == benchmark.FORM:
+        typer.echo(benchmark.benchmark(results))
+    else:
+        screen.show_report(table, form)
 
 
 @app.command()
@@ -205,6 +216,7 @@ def choose(
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
+    predicted: Annotated[bool, typer.Option("--predicted", help="Also what was not measured, as predicted.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
@@ -232,6 +244,46 @@ def compare(
         raise RequestError("wanted a second results folder, or --published; found neither or both")
     found = contrast.contrast(before, after) if after else contrast.beside_published(before)
     screen.show_json(found) if json else screen.show_sheets(contrast.sheets(found), "table")
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    results: Annotated[Path, typer.Argument(help="A results folder, such as results/default.")],
+    sweep: Annotated[str, typer.Argument(help="A sweep whose networks and sizes to predict; else the folder's.")] = "",
+    target: Annotated[str, typer.Option(help="Machines that were measured.")] = "",
+    model: Annotated[str, typer.Option(help="Networks; instead of a sweep's.")] = "",
+    width: Annotated[str, typer.Option(help="Width multipliers.")] = "",
+    resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+) -> None:
+    """Predict the latencies of what was not measured, with intervals, from six and more measured cells of its kind."""
+    from edgebench import prediction, request, screen
+
+    screen.require_form(format)
+    asked = request.grid(prediction.own_sweep(results), sweep, context.params)
+    found = prediction.outlook(results, asked)
+    screen.show_sheets([prediction.sheet(found)], format)
+    raise typer.Exit(NOTHING if found.cells and not found.is_answered else 0)
+
+
+@app.command()
+def why(
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    other: Annotated[str, typer.Argument(help="Another one, to tell the two apart.")] = "",
+    address: Annotated[str, typer.Option(help="Where the target is: user@host.")] = "",
+    format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Say where a row's time goes: operators, the machine's roofline, threads, float nodes; and what sets two apart."""
+    from edgebench import screen
+    from edgebench import why as explaining
+
+    screen.require_form(format)
+    with screen.progress(quiet=quiet) as show:
+        sheets = explaining.why(row, other, address, show)
+    screen.show_sheets(sheets, format)
 
 
 @app.command()

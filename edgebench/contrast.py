@@ -135,11 +135,11 @@ def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]
         both = [(one, other) for one in before for other in after]
     for one, other in both:
         prefix = f"{one}: " if len(both) > 1 else ""
-        for found in differences(_words(before[one]), _words(after[other])):
+        for found in differences(words(before[one]), words(after[other])):
             yield replace(found, what=f"{prefix}{found.what}")
 
 
-def _words(environment: Environment) -> dict[str, str]:
+def words(environment: Environment) -> dict[str, str]:
     """Lay out an environment as words: its facts, runtimes, packages and agent."""
     return (
         {"target": environment.target, "agent": environment.agent_sha256[:12]}

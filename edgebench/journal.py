@@ -52,17 +52,19 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL
-        self.torn = 0
+        self.torn = self.older = 0
 
     def __iter__(self) -> Iterator[Record]:
         """Yield every record; a line that an interruption tore off is left out and counted in `torn`.
+
+        One that an older version wrote is read in today's words and counted in `older`.
 
         Only the last line can be torn, or one that the next session wrote on after.
 
         Raises:
             InvalidFile: the file cannot be read, or a line is of another version or no record.
         """
-        self.torn = 0
+        self.torn = self.older = 0
         lines = [(number, line) for number, line in enumerate(self._lines(), 1) if line]
         for place, (number, line) in enumerate(lines):
             follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
@@ -82,8 +84,10 @@ class Journal:
     def _decode(self, number: int, line: bytes) -> Record:
         from pydantic import ValidationError
 
+        todays = upgraded(line)
+        self.older += todays is not line
         try:
-            return _line_adapter().validate_json(upgraded(line)).record
+            return _line_adapter().validate_json(todays).record
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
@@ -113,3 +117,15 @@ class Journal:
         with self.path.open("rb") as stream:
             stream.seek(-1, os.SEEK_END)
             return stream.read(1) == b"\n"
+
+
+def existing(folder: Path) -> Journal:
+    """Return the journal of a results folder.
+
+    Raises:
+        InvalidFile: it has none.
+    """
+    journal = Journal(folder)
+    if not journal.path.exists():
+        raise InvalidFile(f"no {JOURNAL} in {folder}: wanted a results folder such as results/default")
+    return journal

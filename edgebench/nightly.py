@@ -87,6 +87,10 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
             written: the history stands as it was, or with the night where only a report failed.
     """
     plan.check(sweep)
+    if sweep.budget:
+        raise RequestError(
+            f"wanted a sweep that measures all of it every night, found budget {sweep.budget}; leave it out"
+        )
     targets, started = store.targets_of(sweep.targets, address), monotonic()
     with store.lock(str(folder.resolve()), f"history {folder}"):
         history, night = chronicle.read(folder), _begun(sweep)

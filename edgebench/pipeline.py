@@ -3,14 +3,15 @@
 spec -> build -> export -> deploy -> measure -> store -> report
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import cache, cohort, datasets, plan, report, stand_in, store
+from edgebench import cache, cohort, datasets, plan, prediction, report, stand_in, store
 from edgebench import evaluate as evaluating
 from edgebench import forecast as forecasting
 from edgebench import train as training
+from edgebench.allot import allot
 from edgebench.connections import Connection
 from edgebench.datasets import has_answers
 from edgebench.deploy import Deployed, connect, deploy, furnish
@@ -18,20 +19,26 @@ from edgebench.errors import CaseError, RequestError
 from edgebench.export import export, named, require_todays
 from edgebench.journal import Journal
 from edgebench.measure import Job, measure
+from edgebench.prediction import Outlook
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import Accuracy, Artifact, Deployment, Environment, Failure, Record, Session, Stop, Weights
 from edgebench.reports import Table
 from edgebench.shelf import load
 from edgebench.spec import Case, Sweep, Target, Variant
 from edgebench.survey import survey
+from edgebench.units import parse_duration
+
+NEEDED_SHARE = 0.5  # of a budget, for the cells that predictions rest on
+MOMENT_S = 1e-3  # what a session has left whose budget is spent: 0 would mean no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The table of a run, and whether it was interrupted."""
+    """The table of a run, what a budget left to predict, and whether it was interrupted."""
 
     table: Table
     interrupted: bool
+    outlook: Outlook | None = None
 
 
 def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
@@ -48,17 +55,21 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
     folder = store.results_folder(sweep.name)
     with store.lock(str(folder.resolve())):
         journal = Journal(folder)
-        interrupted = False
+        interrupted, outlook = False, None
         try:
             for target, session in sessions:
-                answer(session, target, journal, show)
+                if sweep.budget:
+                    _answer_within(sweep, session, target, journal, show)
+                else:
+                    answer(session, target, journal, show)
             store.write_sweep(folder, sweep)
+            outlook = prediction.outlook(folder, sweep) if sweep.budget else None
         except KeyboardInterrupt:
             interrupted = True
             show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
         finally:
             table = report.write(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
-        return Outcome(table=table, interrupted=interrupted)
+        return Outcome(table=table, interrupted=interrupted, outlook=outlook)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +154,47 @@ def survey_cases(sweep: Sweep, target: Target) -> Session:
     return plan.session(sweep, environment, plan.cases(wanted, environment))
 
 
-def answer(session: Session, target: Target, journal: Journal, show: Show) -> None:
+def _answer_within(sweep: Sweep, whole: Session, target: Target, journal: Journal, show: Show) -> None:
+    """Spend a budget on one target: first on what predictions need, then on what they leave most in doubt.
+
+    It ends with the process, or the training or export, in which the budget does.
+    """
+    started, budget_s, tried = monotonic(), parse_duration(sweep.budget), list[Case]()
+    while (left_s := budget_s - (monotonic() - started)) > 0:
+        allotted = allot(whole, tuple(journal), tried)
+        if not allotted.cases:
+            return
+        share_s = min(left_s, NEEDED_SHARE * budget_s) if allotted.is_needed else left_s
+        pace_s = (budget_s - left_s) / max(len(tried), 1)
+        most = len(allotted.cases) if allotted.is_needed else max(1, int(left_s / pace_s))
+        before = monotonic()
+        cases = tuple(_made(allotted.cases[:most], before + share_s / 2, show))
+        show(Notice(text=f"measuring {len(cases)} of {len(whole.cases)} cells {_why(allotted.is_needed)}"))
+        session = replace(plan.session(sweep, whole.environment, cases), time_limit_s=share_s)
+        answer(session, target, journal, show, deadline=before + share_s)
+        tried += cases
+
+
+def _why(is_needed: bool) -> str:
+    return "that tell most about the others" if is_needed else "near the front, or out of line"
+
+
+def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
+    """Train and export cases, at least one, until it is time to measure; one that fails does so again on record."""
+    for case in cases:
+        try:
+            _exported(case, case.variant, show)
+        except CaseError as error:
+            show(Notice(text=f"{case.variant}: {error}"))
+        yield case
+        if monotonic() > until:
+            return
+
+
+def answer(session: Session, target: Target, journal: Journal, show: Show, *, deadline: float = 0.0) -> None:
     """Measure the cases that are still open on one target, into the journal.
+
+    With a deadline those too that ran out of time before, and all of them only until then.
 
     Raises:
         AgentError, Unreachable, Busy: the target, at any time; what was measured is in the journal.
@@ -152,18 +202,20 @@ def answer(session: Session, target: Target, journal: Journal, show: Show) -> No
     with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
         records = tuple(journal)
         known = plan.known(session, records)
-        if not any(one.state == plan.State.OPEN for one in known):
+        over = (plan.State.SETTLED,) if deadline else (plan.State.SETTLED, plan.State.OUT_OF_TIME)
+        cases = [one.case for one in known if one.state not in over]
+        if not cases:
             show(_nothing_to_measure(target, known))
             return
         if differs := plan.differs(session.environment, records):
             show(Notice(text=differs))
         journal.append(session)
         started = monotonic()
-        cases = [one.case for one in known if one.state == plan.State.OPEN]
         datasets.inspect((case.variant for case in cases), show)
         cohort.train((plan.parent(case.variant) or case.variant for case in cases), show)
         jobs = [_prepare(case, session, records, journal, connection, show) for case in cases]
-        for record in measure([job for job in jobs if job], connection, session, show):
+        limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session
+        for record in measure([job for job in jobs if job], connection, limited, show):
             journal.append(record)
         journal.append(Stop(session=session.id, spent_s=monotonic() - started))
 
@@ -193,13 +245,17 @@ def _prepare(
 def _deployed(
     case: Case, variant: Variant, connection: Connection, session: Session, show: Show
 ) -> tuple[Artifact, Deployed]:
-    runtime = load("runtimes", case.runtime.name)
-    if reason := runtime.refuses(variant, case.runtime.options):
-        raise CaseError(reason)
-    artifact = export(variant, runtime.FORMAT, show)
+    artifact = _exported(case, variant, show)
     packages = furnish(connection, case.runtime, session.environment)
     path = deploy(connection, artifact)
     return artifact, Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages)
+
+
+def _exported(case: Case, variant: Variant, show: Show) -> Artifact:
+    runtime = load("runtimes", case.runtime.name)
+    if reason := runtime.refuses(variant, case.runtime.options):
+        raise CaseError(reason)
+    return export(variant, runtime.FORMAT, show)
 
 
 def _evaluate(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Record:

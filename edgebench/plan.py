@@ -62,6 +62,10 @@ def check(sweep: Sweep) -> None:
     """
     if sweep.preset not in PRESETS:
         raise UnknownName("preset", sweep.preset, tuple(PRESETS))
+    if sweep.budget and sweep.time_limit:
+        raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
+    if sweep.budget and sweep.sustained:
+        raise RequestError("a budget does not hold what a sustained run of every case takes; leave one of them out")
     own_cells.check(sweep)
     if not (wanted := list(sweep.wanted())):
         raise RequestError("the sweep asks for nothing: every list needs at least one entry")
@@ -269,7 +273,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         edgebench=__version__,
         preset=sweep.preset,
-        time_limit_s=parse_duration(sweep.time_limit) if sweep.time_limit else 0.0,
+        time_limit_s=parse_duration(limit) if (limit := sweep.time_limit or sweep.budget) else 0.0,
         environment=environment,
         cases=cases,
         sustained_s=parse_duration(sweep.sustained) if sweep.sustained else 0.0,

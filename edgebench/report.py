@@ -13,9 +13,8 @@ from edgebench import cache, picture, published, stats
 from edgebench.appraisal import appraise
 from edgebench.catalogue import family
 from edgebench.datasets import recipe, why_no_accuracy
-from edgebench.errors import InvalidFile
 from edgebench.evidence import Evidence, gather
-from edgebench.journal import JOURNAL, Journal
+from edgebench.journal import existing
 from edgebench.measurement import Endurance, Measurement, measure
 from edgebench.record import Reference, Run, SpotCheck
 from edgebench.reports import QUANTILES, Background, Machine, Row, Table, ratio, together
@@ -29,9 +28,10 @@ if TYPE_CHECKING:
     import pandas
 
     from edgebench.appraisal import Appraisal, Share
+    from edgebench.journal import Journal
     from edgebench.record import Accuracy, Artifact, Record, Session
 
-WRITTEN = ("comparison", "csv", "html")
+WRITTEN = ("comparison", "csv", "html", "readme")
 FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
 
 
@@ -89,16 +89,14 @@ def study(folder: Path) -> tuple[Table, Background]:
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
     """
-    journal = Journal(folder)
-    if not journal.path.exists():
-        raise InvalidFile(f"no {JOURNAL} in {folder}: wanted a results folder such as results/default")
+    journal = existing(folder)
     records = tuple(journal)
     evidence = gather(records)
     rows = [row(one, measure(one)) for one in evidence]
     table = Table(
         title=folder.resolve().name,
         rows=tuple(sped(ranked(rows))),
-        notes=tuple(_notes(records, evidence, journal.torn)),
+        notes=tuple(_notes(records, evidence, journal)),
     )
     return table, _background(table.rows, dict(zip(rows, evidence, strict=True)))
 
@@ -334,7 +332,7 @@ def _bound(value: float | None) -> float:
     return inf if value is None else value
 
 
-def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -> Iterator[str]:
+def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
     yield (
         "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
         " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
@@ -356,8 +354,10 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], torn: int) -
     yield from _datasets(evidence)
     if aside := sum(one.set_aside for one in evidence):
         yield f"{aside} older runs were made in another environment or of another artifact and are left out."
-    if torn:
-        yield f"{torn} line of the journal was torn off by an interruption and is left out."
+    if journal.older:
+        yield f"{journal.older} lines of the journal are of an older edgebench and were read in today's words."
+    if journal.torn:
+        yield f"{journal.torn} line of the journal was torn off by an interruption and is left out."
 
 
 def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:

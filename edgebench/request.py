@@ -61,6 +61,7 @@ FIELDS: dict[str, tuple[str, Reader]] = {
     "target": ("targets", _many(str)),
     "preset": ("preset", str),
     "time_limit": ("time_limit", _time),
+    "budget": ("budget", _time),
     "sustained": ("sustained", _time),
     "name": ("name", str),
 }
@@ -90,7 +91,27 @@ def sweep(given: str, flags: Mapping[str, str]) -> Sweep:
     if given and flags["model"]:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {flags['model']})")
     start = _of_models(_many(str)(flags["model"])) if flags["model"] else store.sweep(given or DEFAULT)
+    return _changed(start, flags)
+
+
+def grid(known: Sweep, given: str, flags: Mapping[str, str]) -> Sweep:
+    """Start from a results folder's own sweep; take networks and sizes from another one, or from flags, where named.
+
+    Raises:
+        RequestError: a name or number that cannot be, or two that say the same.
+    """
+    if given and flags["model"]:
+        raise RequestError(f"wanted a sweep or --model, found both ({given} and {flags['model']})")
+    other = _of_models(_many(str)(flags["model"])) if flags["model"] else store.sweep(given) if given else known
+    start = replace(known, models=other.models, resolutions=(other if given else known).resolutions)
+    return _changed(start, flags)
+
+
+def _changed(start: Sweep, flags: Mapping[str, str]) -> Sweep:
+    """Let every flag replace what it names; a budget replaces a time limit."""
     in_blocks, on_top = _read(FIELDS_OF_BLOCKS, flags), _read(FIELDS, flags)
+    if "budget" in on_top:
+        on_top = {"time_limit": ""} | on_top
     _require_its_kind(start, flags)
     blocks: dict[str, Any] = dict.fromkeys(in_blocks)
     of_shelf = blocks | _read({"width": ("widths", _many(_width))}, flags)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LOG_WIDTH = 1000
 _WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}
+FORMS = ("table", *_WRITERS)
 _REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex"}  # that print a results table in these forms
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
@@ -195,14 +196,14 @@ def show_sheets(sheets: Iterable[Sheet], form: str) -> None:
             print(_WRITERS[form](sheet))
 
 
-def require_form(form: str) -> None:
-    """Refuse a form that `show_sheets` does not know, before anything is run for it.
+def require_form(form: str, known: tuple[str, ...] = FORMS) -> None:
+    """Refuse a form that is not known, by default to `show_sheets`, before anything is run for it.
 
     Raises:
         UnknownName: there is no such form.
     """
-    if form not in ("table", *_WRITERS):
-        raise UnknownName("format", form, ("table", *_WRITERS))
+    if form not in known:
+        raise UnknownName("format", form, known)
 
 
 def _print(sheet: Sheet, console: Console) -> None:

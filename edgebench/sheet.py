@@ -31,7 +31,7 @@ def escape(text: str) -> str:
 def markdown(sheet: Sheet) -> str:
     """Write an aligned Markdown table with its title and notes."""
     notes = ["", *(f"- {escape(note)}" for note in sheet.notes)] if sheet.notes else []
-    return "\n".join([f"## {sheet.title}", "", *_lines(sheet), *notes]) + "\n"
+    return "\n".join([f"## {escape(sheet.title)}", "", *_lines(sheet), *notes]) + "\n"
 
 
 def _lines(sheet: Sheet) -> Iterator[str]:

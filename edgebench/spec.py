@@ -167,12 +167,31 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """The most that a machine's processor could do, as facts with their source.
+
+    Attributes:
+        gflops: 10^9 fp32 operations a second of one core; a multiply-add is two.
+        gops_int8: 10^9 8-bit operations a second of one core; None where nobody says.
+        gbytes: 10^9 bytes a second between memory and all cores together.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    gflops: float
+    gbytes: float
+    source: str
+    gops_int8: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A machine, as facts only: one TOML under `targets/`, its stem is the name.
 
     Attributes:
         runtimes: names of those that may be used there.
         device: what they compute on, where they have a choice.
+        peak: what its processor could do at most, if anybody says.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -184,6 +203,7 @@ class Target:
     device: Literal["cpu", "cuda"] = "cpu"
     address: str = ""
     python: str = ""
+    peak: Peak | None = None
 
     @property
     def machine(self) -> str:
@@ -310,7 +330,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Variants x runtimes x targets x threads x batches, and how to measure them."""
+    """Variants x runtimes x targets x threads x batches, and how to measure them.
+
+    Attributes:
+        time_limit: of the measuring of every cell; `budget` of everything, which predicts what it has no time for.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
 
@@ -331,6 +355,7 @@ class Sweep:
     calibration: str = ""
     preset: str = "standard"
     time_limit: str = ""
+    budget: str = ""
     sustained: str = ""
 
     def wanted(self) -> Iterator[Wanted]:

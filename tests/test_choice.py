@@ -9,7 +9,8 @@ import pytest
 from edgebench import choice, published, report
 from edgebench.choose import Quantity
 from edgebench.errors import EdgebenchError
-from edgebench.reports import Row, Table
+from edgebench.reports import Row, Table, comparison
+from edgebench.sheet import markdown
 from tests.test_cli import cli
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -140,3 +141,27 @@ def test_the_answer_is_one_json_object() -> None:
     answer = json.loads(done.stdout)
     assert answer["choice"]["chosen"]["figures"]["p90"]["value"] < 0.5
     assert answer["asked"]["limits"] == [{"quantity": "p90", "bound": 0.5}]
+
+
+def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = replace(row, width=0.25, p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1, top1=60.0)
+    good = replace(row, width=1.0, p50_ms=9.0, p50_low_ms=8.9, p50_high_ms=9.1, top1=90.0)
+    for one in ({"max_latency": "2ms"}, {"min_top1": "80%"}):
+        assert of([fast, good], monkeypatch, **one).choice.feasible == 1
+    answer = of([fast, good], monkeypatch, max_latency="2ms", min_top1="80%")
+    assert answer.choice.chosen is None
+    assert len(answer.choice.misses) == 2
+    assert choice.sheet(answer).title.startswith("nothing keeps every limit; the nearest misses")
+
+
+def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [replace(row, architecture="<img src=x>|"), replace(row, architecture="<b>", p50_ms=0.1)]
+    sheet = choice.sheet(of(rows, monkeypatch, max_latency="50ms"))
+    assert "<img" in sheet.title + repr(sheet.rows)
+    for page in (markdown(sheet), comparison.render(Table(title="<i>", rows=tuple(rows), notes=("<u>",)))):
+        assert not any(tag in page for tag in ("<img", "<b>", "<i>", "<u>"))
+
+
+def test_a_figure_that_is_no_number_is_not_chosen_by(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = of([replace(row, p50_ms=float("nan"), top1=99.0), row], monkeypatch, max_latency="50ms")
+    assert answer.choice.feasible == 1

@@ -18,6 +18,7 @@ from edgebench.stats import Ratio
 from tests.test_cli import cli
 
 RESULTS = Path(__file__).parent.parent / "results"
+GOLDEN = Path(__file__).parent / "golden"
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
 SPREADS = st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=3).map(lambda values: tuple(sorted(values)))
 
@@ -163,6 +164,7 @@ def test_networks_that_nobody_published_are_named() -> None:
     [
         ([str(RESULTS / "x86_vm"), str(RESULTS / "x86_vm_int8"), "--json"], 0),
         ([str(RESULTS / "x86_vm"), "--published", "--json"], 0),
+        ([str(GOLDEN), str(RESULTS / "x86_vm"), "--json"], 0),  # one of version 1
         ([str(RESULTS / "x86_vm")], 2),
         ([str(RESULTS / "x86_vm"), str(RESULTS / "missing")], 2),
     ],

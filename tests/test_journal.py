@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edgebench import report
 from edgebench.errors import InvalidFile, RequestError
 from edgebench.journal import JOURNAL, Journal
 from edgebench.record import Record, Run
@@ -99,3 +100,9 @@ def test_a_journal_of_version_1_is_read_in_todays_words() -> None:
     ]
     assert b'"version":1' in old.path.read_bytes() and b'"scheme":"per_channel"' in old.path.read_bytes()
     assert {str(scheme) for scheme in schemes if scheme} == {"per_channel"}
+    assert old.older == old.path.read_bytes().count(b'{"version":1,') > 0
+
+
+def test_a_table_from_a_journal_of_version_1_says_so() -> None:
+    table = report.read(Path(__file__).parent / "golden")
+    assert any("of an older edgebench and were read in today's words" in note for note in table.notes)

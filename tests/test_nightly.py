@@ -141,6 +141,11 @@ def test_two_nightlies_at_once_are_refused() -> None:
         run()
 
 
+def test_a_sweep_that_measures_only_some_of_itself_is_refused() -> None:
+    with pytest.raises(RequestError, match="measures all of it every night, found budget 5m; leave it out"):
+        run(replace(sweep(), budget="5m"))
+
+
 @pytest.mark.slow
 def test_killed_in_the_middle_the_history_stands_and_the_next_night_is_whole(place: Path) -> None:
     run()

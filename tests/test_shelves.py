@@ -20,6 +20,7 @@ PROMISED = {
         "OPTIONS",
         "DEVICES",
         "SCHEMES",
+        "NO_PROFILE",
         "WARMS_UP",
         "version",
         "prepare",

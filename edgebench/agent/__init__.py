@@ -3,6 +3,8 @@
     measure   load an artifact, warm up, time it (or mark its memory); or time a reference workload
     infer     the artifact's outputs for given inputs
     facts     what machine this is, which runtimes it has
+    profile   what each operator of an artifact took
+    probe     the most operations and bytes a second that this machine reaches
     unpack    the folder of a runtime's packages
 
 A request may name such a folder as `packages`: they come before whatever is installed.
@@ -14,7 +16,7 @@ from typing import Any
 
 from edgebench.shelf import load
 
-REQUESTS = ("facts", "infer", "measure", "unpack")
+REQUESTS = ("facts", "infer", "measure", "probe", "profile", "unpack")
 CUDA = "cuda"  # the device of a target with a GPU
 
 

@@ -230,4 +230,4 @@ def render(table: Table, background: Background = NOTHING) -> str:
     """Write a heading, the groups with their reasons, and the notes."""
     notes = [f"{escape(note)}\n" for note in table.notes]
     tables = [markdown(sheet) for sheet in every_sheet(table)]
-    return "\n".join([f"# {table.title}", "", *tables, *notes])
+    return "\n".join([f"# {escape(table.title)}", "", *tables, *notes])

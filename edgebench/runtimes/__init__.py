@@ -7,12 +7,16 @@ A runtime offers
                                asked for, or means the target's device; an empty word is one that goes without saying
     DEVICES                    words of these that mean a device, `cpu` or `cuda`: {"CUDAExecutionProvider": "cuda"}
     SCHEMES                    words whose int8 is made in another way than the format's own, and the words of that way
+    NO_PROFILE                 why it gives no time of an operator; empty where it does, by `profile`
     WARMS_UP                   whether its first inferences are slower than later ones
     version()                  the installed engine's version
     prepare()                  import the engine
     refuses(variant, options)  why it does not compute the variant when it is told so, empty where it does: asked
                                before anything is trained or exported
     open(path, *, threads, batch, options) -> Session
+    profile(path, *, threads, batch, options, warm_up, iterations)
+                               `whole_s`, the median inference under the profiler, and `operators` in the order in
+                               which they run: `name`, `operator`, `type`, `bytes` and the median `seconds` of each
 
 and a Session
     run()                      one inference on bound inputs; returns when its outputs can be read on the host

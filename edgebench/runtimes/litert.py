@@ -16,6 +16,7 @@ NEEDS = ("ai-edge-litert",)
 OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
+NO_PROFILE = "LiteRT gives Python no time of an operator; its C++ benchmark_model --enable_op_profiling does"
 WARMS_UP = True
 
 

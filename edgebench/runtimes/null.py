@@ -18,6 +18,7 @@ NEEDS: tuple[str, ...] = ()
 OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
+NO_PROFILE = "it has no operators"
 WARMS_UP = False
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from importlib import metadata
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from edgebench.spec import Variant
 
@@ -22,10 +23,12 @@ NEEDS = ("onnxruntime",)
 OPTIONS = ((CPU, CUDA, TENSORRT), ("", "tf32"))
 DEVICES = {CPU: "cpu", CUDA: "cuda", TENSORRT: "cuda"}
 SCHEMES = {TENSORRT: "s8s8+symmetric"}  # its explicit QDQ knows no zero point
+NO_PROFILE = ""
 WARMS_UP = True
 
 SEED = 0  # of the image it is timed on
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
+_KERNEL = "_kernel_time"  # how a trace calls the event of a node
 # What onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results it needs there.
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
 
@@ -183,14 +186,58 @@ def require(provider: str, found: Sequence[str]) -> None:
 
 def _profile(path: str, provider: str, feed: dict[str, Any]) -> list[dict[str, Any]]:
     """Run the graph once in a session of its own that says where each operator ran."""
+    return _profiled(path, provider, 1, lambda session: session.run(None, feed))
+
+
+def _profiled(path: str, provider: str, threads: int, use: Callable[[Any], object]) -> list[dict[str, Any]]:
+    """Use the graph in a session of its own that profiles itself; return the events of its trace."""
     with TemporaryDirectory() as scratch:
-        settings = _settings(1)
+        settings = _settings(threads)
         settings.enable_profiling = True
         settings.profile_file_prefix = str(Path(scratch) / "profile")
         session = _loaded(path, provider, settings)
-        session.run(None, feed)
+        use(session)
         events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text())
     return events
+
+
+def profile(
+    path: str, *, threads: int, batch: int, options: Sequence[str], warm_up: int, iterations: int
+) -> dict[str, Any]:
+    """Time every operator in a session that profiles itself, on the image that it is measured on."""
+
+    def use(session: Any) -> None:
+        bound = Session(session, batch)
+        for _ in range(warm_up + iterations):
+            bound.run()
+
+    return operators(_profiled(path, options[0], threads, use), iterations)
+
+
+def operators(events: Iterable[dict[str, Any]], iterations: int) -> dict[str, Any]:
+    """Sum a trace up: the median microseconds of the last so many runs of each node, by its place in the graph."""
+    runs, whole = defaultdict[str, list[dict[str, Any]]](list), list[float]()
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
+            runs[event["args"]["node_index"]].append(event)
+        elif event["name"] == "model_run":
+            whole.append(event["dur"] / 1e6)
+    return {
+        "whole_s": median(whole[-iterations:]),
+        "operators": [_operator(one[-iterations:]) for one in sorted(runs.values(), key=lambda one: one[-1]["ts"])],
+    }
+
+
+def _operator(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    last, arguments = runs[-1], runs[-1]["args"]
+    types = [kind for one in arguments.get("input_type_shape", ()) for kind in one]
+    return {
+        "name": last["name"].removesuffix(_KERNEL),
+        "operator": arguments["op_name"],
+        "type": types[0] if types else "",
+        "bytes": sum(int(arguments.get(size, 0)) for size in ("activation_size", "parameter_size", "output_size")),
+        "seconds": median(one["dur"] for one in runs) / 1e6,
+    }
 
 
 def fallback(events: Iterable[dict[str, Any]]) -> dict[str, str]:

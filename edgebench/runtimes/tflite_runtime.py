@@ -19,6 +19,9 @@ NEEDS = ("tflite-runtime",)
 OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
+NO_PROFILE = (
+    "tflite-runtime gives Python no time of an operator; TensorFlow's benchmark_model --enable_op_profiling does"
+)
 WARMS_UP = True
 
 

@@ -31,6 +31,7 @@ NEEDS = (
 OPTIONS = (("eager", "compile", "cuda_graphs"), ("", "channels_last"), ("cpu", "cuda"), ("", "tf32"))
 DEVICES = {"cpu": "cpu", "cuda": "cuda"}
 SCHEMES: dict[str, str] = {}
+NO_PROFILE = "torch's own profiler is not read; run the same network with --runtime onnxruntime to see its operators"
 WARMS_UP = True
 
 SEED = 0  # of the images it is timed on

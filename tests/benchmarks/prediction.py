@@ -1,0 +1,138 @@
+"""Six cells measured and the others predicted, against what the others really took.
+
+`python -m tests.benchmarks.prediction [results/mine ...]` prints, for the published grids of the Raspberry Pi 4 (one
+runtime, version, precision and family each) and for the grids in results folders: the median and the 90th percentile
+of the relative error on the cells that were not among the six, and how many of these lie in their 90 % interval. The
+intervals' two constants are the likeliest on the ArmNN grids, found again here; the TFLite grids had no part in them.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import log
+from pathlib import Path
+from statistics import median, quantiles
+
+from edgebench import prediction, published
+from edgebench.journal import existing
+from edgebench.predict import ENOUGH, Work, fit, informative
+from edgebench.published import Latency
+from edgebench.record import Session
+from edgebench.spec import Precision, Variant, Weighting
+
+LEAST_CELLS = 2 * ENOUGH  # of a grid that something is left to predict of
+TUNED_ON = "armnn"
+SCATTERS, FREEDOMS = (0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05), (1, 2, 3, 4, 6, 8)
+Grid = Sequence[tuple[Work, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How predictions of some grids' cells compare with what was measured: relative errors, and whether they held."""
+
+    grids: int
+    errors: tuple[float, ...]
+    held: tuple[bool, ...]
+
+    def __str__(self) -> str:
+        if not self.errors:
+            return f"no grid of {LEAST_CELLS} cells whose numbers are worth something"
+        return (
+            f"{self.grids:3} grids, {len(self.errors):4} cells held out: error median {median(self.errors):5.1%},"
+            f" 90th percentile {quantiles(self.errors, n=10)[-1]:5.1%}; intervals hold"
+            f" {sum(self.held) / len(self.held):5.1%}"
+        )
+
+
+def work(one: Latency) -> Work:
+    """Count what a published network computes."""
+    return prediction.work(
+        Variant(
+            architecture=one.architecture,
+            width=one.width,
+            resolution=one.resolution,
+            precision=Precision.FP32,
+            classes=1000,
+            weights=Weighting.RANDOM,
+            dataset="digits",
+        )
+    )
+
+
+def published_grids() -> dict[str, list[Grid]]:
+    """Return the published grids that are large enough, by runtime: medians, else means, else p90, never mixed."""
+    grids = defaultdict[tuple[object, ...], dict[tuple[float, int], Latency]](dict)
+    for one in published.latencies():
+        setup = (one.board, one.runtime, one.runtime_version, one.threads, one.clock_mhz, one.source)
+        grids[(*setup, one.architecture, one.precision, figure(one))][one.width, one.resolution] = one
+    found = defaultdict[str, list[Grid]](list)
+    for grid in grids.values():
+        if len(grid) >= LEAST_CELLS:
+            ordered = [one for _, one in sorted(grid.items())]
+            found[ordered[0].runtime].append([(work(one), getattr(one, figure(one))) for one in ordered])
+    return found
+
+
+def figure(one: Latency) -> str:
+    """Name the figure that a published row is known by."""
+    return next(name for name in ("p50_ms", "mean_ms", "p90_ms") if getattr(one, name) is not None)
+
+
+def measured_grids(folder: Path) -> Iterator[Grid]:
+    """Yield the grids of a results folder that are large enough."""
+    records = tuple(existing(folder))
+    session = [one for one in records if isinstance(one, Session)][-1]
+    for kind in prediction.kinds_of(prediction.measured(session, records)):
+        if len(kind.works) >= LEAST_CELLS:
+            yield tuple(zip(kind.works, kind.times_s, strict=True))
+
+
+def score(grids: Iterable[Grid]) -> Score:
+    """Fit the informative cells of each grid and predict the others."""
+    errors, held, grids = list[float](), list[bool](), tuple(grids)
+    for grid in grids:
+        works, values, chosen = _held_out(grid)
+        found = fit([works[index] for index in chosen], [values[index] for index in chosen])
+        for index in sorted(set(range(len(grid))) - set(chosen)):
+            predicted = found.predict(works[index])
+            errors.append(abs(predicted.value / values[index] - 1))
+            held.append(predicted.low <= values[index] <= predicted.high)
+    return Score(grids=len(grids), errors=tuple(errors), held=tuple(held))
+
+
+def _held_out(grid: Grid) -> tuple[list[Work], list[float], tuple[int, ...]]:
+    """Return what each cell computes, what it took, and which are measured: the others are held out."""
+    works = [one for one, _ in grid]
+    return works, [value for _, value in grid], informative(works, ENOUGH)
+
+
+def likeliest(grids: Sequence[Grid]) -> tuple[float, int]:
+    """Return the prior under which what was held out is most likely: scatter, and its degrees of freedom."""
+    return max(product(SCATTERS, FREEDOMS), key=lambda prior: sum(_likelihood(grid, prior) for grid in grids))
+
+
+def _likelihood(grid: Grid, prior: tuple[float, int]) -> float:
+    """Return the log density, by Student's t, of the cells that were held out."""
+    from scipy.stats import t
+
+    works, values, chosen = _held_out(grid)
+    found = fit([works[index] for index in chosen], [values[index] for index in chosen], prior)
+    rest = sorted(set(range(len(grid))) - set(chosen))
+    errors = [log(values[index] / found.predict(works[index]).value) for index in rest]
+    return float(t.logpdf(errors, found.freedom, scale=[found.deviation(works[index]) for index in rest]).sum())
+
+
+def main() -> None:
+    """Print a line for each runtime with published grids, and for each results folder that is named."""
+    for runtime, grids in sorted(published_grids().items()):
+        print(f"{runtime:24}{score(grids)}")
+        if runtime == TUNED_ON:
+            print("{:24}likeliest prior on these: scatter {:.1%}, {} degrees of freedom".format("", *likeliest(grids)))
+    for folder in sys.argv[1:]:
+        print(f"{folder:24}{score(measured_grids(Path(folder)))}")
+
+
+if __name__ == "__main__":
+    main()

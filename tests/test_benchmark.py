@@ -1,0 +1,113 @@
+"""A results folder as pytest-benchmark reads it, and as a page of a repository."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from pytest_benchmark import stats
+
+from edgebench import benchmark, report
+from edgebench.errors import RequestError
+from edgebench.evidence import gather, process_medians
+from edgebench.journal import JOURNAL, Journal
+from edgebench.reports import Row
+from tests.conftest import artifact, case, deployment, run, session
+from tests.test_cli import cli
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results" / "x86_vm"
+
+
+def compare(*arguments: str) -> str:
+    """Run the real command, from the environment that runs these tests."""
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", "--columns=median,rounds", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_real_command_compares_what_was_written(place: Path) -> None:
+    (place / "now.json").write_text(cli("report", str(RESULTS), "--format", "pytest-benchmark").stdout)
+    shown = compare("now.json", "--csv=out.csv")
+    assert "benchmark 'cpu onnxruntime 1.31.1 CPUExecutionProvider': 16 tests" in shown
+    lines = (place / "out.csv").read_text().splitlines()[1:]
+    shown_s = {line.partition(" ")[0].rpartition("::")[2]: float(line.split(",")[-2]) for line in lines}
+    for row in report.read(RESULTS).rows:
+        assert shown_s[network(row)] == pytest.approx((row.p50_ms or 0) / 1e3)
+
+
+def network(row: Row) -> str:
+    return f"{row.architecture}-{row.width:g}@{row.resolution}/{row.precision}"
+
+
+def test_a_round_is_a_process_and_the_median_is_that_of_the_table() -> None:
+    content = json.loads(benchmark.benchmark(RESULTS))
+    for one, evidence in zip(content["benchmarks"], gather(Journal(RESULTS)), strict=True):
+        assert one["stats"]["data"] == process_medians(evidence.timed)
+        assert one["stats"]["median"] == median(one["stats"]["data"])
+        assert one["stats"]["rounds"] == len(evidence.timed)
+        assert one["extra_info"]["verdict"] in ("VALID", "IMPRECISE", "SUSPECT")
+
+
+VALUES = (0.9, 1.0, 1.1, 1.2, 1.3, 1.25, 9.0, 1.15, 1.4)
+
+
+@pytest.mark.parametrize("count", range(1, len(VALUES) + 1))
+def test_the_statistics_are_those_that_pytest_benchmark_computes(count: int) -> None:
+    theirs: Any = stats.Stats()  # type: ignore[no-untyped-call]
+    for value in VALUES[:count]:
+        theirs.update(value)
+    mine = benchmark._stats(VALUES[:count])
+    assert mine["outliers"] == theirs.outliers
+    numbers = [name for name in theirs.fields if name != "outliers"]
+    assert [mine[name] for name in numbers] == pytest.approx([getattr(theirs, name) for name in numbers])
+
+
+def test_what_is_worth_nothing_is_left_out_and_named(place: Path) -> None:
+    journal = Journal(place)
+    journal.append(session(case(), case(threads=2)))
+    journal.append(deployment(artifact()))
+    for _ in range(6):
+        journal.append(run())
+    content = json.loads(benchmark.benchmark(place))
+    assert [one["stats"]["median"] for one in content["benchmarks"]] == [1e-3]
+    assert list(content["edgebench"]["left_out"].values()) == ["FAILED"]
+
+
+def test_a_folder_that_nothing_was_measured_in_is_refused(place: Path) -> None:
+    (place / JOURNAL).touch()
+    with pytest.raises(RequestError, match="wanted a measured case in .*, found none"):
+        benchmark.benchmark(place)
+
+
+def test_an_unknown_form_is_refused_in_one_line(place: Path) -> None:
+    done = cli("report", str(RESULTS), "--format", "xml")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no format 'xml' (has table, json, pytest-benchmark)" in done.stderr
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("results/*/runs.jsonl")))
+def test_a_results_folder_is_a_page_whose_links_lead_to_files(folder: str) -> None:
+    page = (ROOT / "results" / folder / "README.md").read_text()
+    links = [part.partition(")")[0] for part in page.split("](")[1:]]
+    assert links
+    assert all((ROOT / "results" / folder / link).exists() for link in links)
+    assert (ROOT / "results" / folder / "comparison.md").read_text() in page
+
+
+def completed(words: str) -> list[str]:
+    """What bash offers for a command line."""
+    asked = {"_EDGEBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    code = "from edgebench.cli import main; import sys; sys.argv = ['edgebench']; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | asked
+    )
+    return done.stdout.split()
+
+
+def test_what_was_begun_is_completed() -> None:
+    assert completed("edgebench pre") == ["predict"]
+    assert completed("edgebench choose --max-p") == ["--max-p90", "--max-peak"]
