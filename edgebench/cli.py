@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from edgebench import __version__
 from edgebench.errors import EdgebenchError, RequestError
@@ -359,6 +360,81 @@ def prepare(
     with screen.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
     screen.show_sheets([brought], format)
+
+
+class _Nights(TyperGroup):
+    """Commands of a nightly: a word that is none of them is a sweep to run."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let `nightly nightly.toml` be `nightly run nightly.toml`."""
+        is_run = bool(args) and args[0] not in (*self.commands, "-h", "--help")
+        return super().parse_args(ctx, ["run", *args] if is_run else args)
+
+
+nights = typer.Typer(
+    cls=_Nights,
+    no_args_is_help=True,
+    help="Measure a sweep every night, cry only when something broke: nightly nightly.toml --history results/nightly.",
+    epilog="Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression, 2 the"
+    " request cannot be met, 3 something was not measured, or is worth nothing.",
+)
+app.add_typer(nights, name="nightly")
+HISTORY = Path("results/nightly")
+
+
+@nights.command("run")
+def nightly_run(
+    sweep: Annotated[str, typer.Argument(help="A sweep: nightly.toml, or a shipped one.")],
+    history: Annotated[Path, typer.Option(help="Folder of the nights.")] = HISTORY,
+    address: Annotated[str, typer.Option(help="Where the sweep's only target is.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Measure a night, confirm what is suspect, add it to the history and write its reports. The usual command."""
+    from edgebench import nightly, screen, store
+
+    with screen.progress(quiet=quiet) as show:
+        bulletin = nightly.run(store.sweep(sweep), history, show, address)
+    screen.show_bulletin(bulletin)
+    raise typer.Exit(nightly.exit_code(bulletin.night))
+
+
+@nights.command("accept")
+def nightly_accept(
+    history: Annotated[Path, typer.Argument(help="Folder of the nights.")] = HISTORY,
+    reason: Annotated[str, typer.Option(help="Why the change is meant; it is kept.")] = "",
+    night: Annotated[str, typer.Option(help="A night's id or the start of its file's name; else the last.")] = "",
+    configuration: Annotated[
+        list[str] | None, typer.Option(help="One configuration; may be repeated; else all.")
+    ] = None,
+) -> None:
+    """Let a night be what later ones are compared with."""
+    from edgebench import nightly
+
+    found = nightly.accept(history, reason, night, tuple(configuration or ()))
+    typer.echo(f"accepted night {found.night}: {found.reason}")
+
+
+@nights.command("report")
+def nightly_report(history: Annotated[Path, typer.Argument(help="Folder of the nights.")] = HISTORY) -> None:
+    """Write the last night's reports again."""
+    from edgebench import nightly, screen
+
+    screen.show_bulletin(nightly.report(history))
+
+
+@nights.command("replay")
+def nightly_replay(
+    history: Annotated[Path | None, typer.Argument(help="Folder of the nights.")] = None,
+    profile: Annotated[str, typer.Option(help="Instead: a simulated machine: quiet, pi or vm.")] = "",
+    inject: Annotated[float, typer.Option(min=1.0, help="Slowdown whose discovery is counted.")] = 1.05,
+    seed: Annotated[int, typer.Option(help="Of what is drawn; else the one that quoted figures have.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Decide a history again: its false alarms per 1,000 configuration-nights, and its power by delay."""
+    from edgebench import nightly, screen
+
+    found = nightly.replayed(history, profile, inject, seed)
+    screen.show_json(found) if json else screen.show_sheets([nightly.sheet(found)], "table")
 
 
 def main() -> None:

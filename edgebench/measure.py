@@ -58,7 +58,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()
-            record = _run_cool(subject, purpose, connection, session, number, show)
+            record = observe(subject, purpose, connection, session, number, show)
             spent[key] = monotonic() - before
             if isinstance(record, Failure) and isinstance(record.case, Case):
                 failed.add(record.case)
@@ -88,7 +88,7 @@ def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float
     return Step(activity="measure", subject=f"{len(jobs)} cases, round {number}", done=done, total=total, left_s=left_s)
 
 
-def _run_cool(
+def observe(
     subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int, show: Show
 ) -> Run | Failure:
     """Run a process; where the board was too hot for its clock, drop what it saw, let it cool and run it again.

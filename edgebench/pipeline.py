@@ -51,7 +51,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
     """
     plan.check(sweep)
     targets = store.targets_of(sweep.targets, address)
-    sessions = [(target, _open(sweep, target)) for target in targets]
+    sessions = [(target, survey_cases(sweep, target)) for target in targets]
     folder = store.results_folder(sweep.name)
     with store.lock(str(folder.resolve())):
         journal = Journal(folder)
@@ -61,7 +61,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
                 if sweep.budget:
                     _answer_within(sweep, session, target, journal, show)
                 else:
-                    _answer(session, target, journal, show)
+                    answer(session, target, journal, show)
             store.write_sweep(folder, sweep)
             outlook = prediction.outlook(folder, sweep) if sweep.budget else None
         except KeyboardInterrupt:
@@ -136,13 +136,18 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
 def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
     """Say what `run` would do, without training, exporting or measuring anything."""
     plan.check(sweep)
-    sessions = [_open(sweep, target) for target in store.targets_of(sweep.targets, address)]
+    sessions = [survey_cases(sweep, target) for target in store.targets_of(sweep.targets, address)]
     records = tuple(Journal(store.RESULTS / sweep.name))
     return tuple(forecasting.forecast(session, plan.known(session, records)) for session in sessions)
 
 
-def _open(sweep: Sweep, target: Target) -> Session:
-    """Ask a target what it is, and complete the sweep's cases with that."""
+def survey_cases(sweep: Sweep, target: Target) -> Session:
+    """Ask a target what it is, and complete the sweep's cases with that.
+
+    Raises:
+        RequestError: a case cannot be on this target.
+        AgentError, Unreachable, Busy: it does not answer.
+    """
     wanted = [cell for cell in sweep.wanted() if cell.target == target.name]
     with connect(target) as (connection, agent):
         environment = survey(connection, target, agent, plan.engines(wanted))
@@ -166,7 +171,7 @@ def _answer_within(sweep: Sweep, whole: Session, target: Target, journal: Journa
         cases = tuple(_made(allotted.cases[:most], before + share_s / 2, show))
         show(Notice(text=f"measuring {len(cases)} of {len(whole.cases)} cells {_why(allotted.is_needed)}"))
         session = replace(plan.session(sweep, whole.environment, cases), time_limit_s=share_s)
-        _answer(session, target, journal, show, deadline=before + share_s)
+        answer(session, target, journal, show, deadline=before + share_s)
         tried += cases
 
 
@@ -186,10 +191,13 @@ def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
             return
 
 
-def _answer(session: Session, target: Target, journal: Journal, show: Show, *, deadline: float = 0.0) -> None:
-    """Measure the cases that are still open on one target.
+def answer(session: Session, target: Target, journal: Journal, show: Show, *, deadline: float = 0.0) -> None:
+    """Measure the cases that are still open on one target, into the journal.
 
     With a deadline those too that ran out of time before, and all of them only until then.
+
+    Raises:
+        AgentError, Unreachable, Busy: the target, at any time; what was measured is in the journal.
     """
     with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
         records = tuple(journal)

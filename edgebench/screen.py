@@ -9,6 +9,8 @@ from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench import tabulate
+from edgebench.bulletin import quiet
+from edgebench.bulletins.markdown import row as cells_of
 from edgebench.errors import UnknownName
 from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
+    from edgebench.bulletin import Bulletin
     from edgebench.choice import Answer
     from edgebench.contrast import Citations, Contrast
     from edgebench.forecast import Forecast
     from edgebench.progress import Show
     from edgebench.record import Weights
+    from edgebench.replay import Replay
     from edgebench.reports import Table
     from edgebench.sheet import Sheet
 
@@ -124,7 +128,7 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(answer: Table | Answer | Contrast | Citations) -> None:
+def show_json(answer: Table | Answer | Contrast | Citations | Replay) -> None:
     """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
     print(dumps(asdict(answer), ensure_ascii=False))
 
@@ -134,6 +138,16 @@ def _console() -> Console:
 
     # A log is no terminal: as wide as need be, nothing wrapped.
     return Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+
+
+def show_bulletin(bulletin: Bulletin) -> None:
+    """Print what a night says, in as many lines as there are changes."""
+    print(f"{bulletin.headline}; {bulletin.nights} nights")
+    for line in bulletin.lines:
+        if not quiet(line):
+            print("  " + "  ".join(cell for cell in cells_of(line) if cell not in ("", "-")))
+    for note in bulletin.notes:
+        print(f"  {note}")
 
 
 def show_table(table: Table) -> None:

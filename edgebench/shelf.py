@@ -12,6 +12,7 @@ from edgebench.errors import UnknownName
 
 _NOUNS = {
     "architectures": "model",
+    "bulletins": "bulletin",
     "connections": "connection",
     "datasets": "data set",
     "formats": "format",

@@ -48,6 +48,25 @@ def test_it_answers_facts(connection: Connection) -> None:
     assert connection.run(FACTS, timeout_s=LONG_S)["runtimes"]["null"]["version"] == "1"
 
 
+def other_bundle(place: Path) -> Path:
+    """The agent with a null runtime of version 2."""
+    path = place / "other.pyz"
+    with ZipFile(bundle()[0]) as old, ZipFile(path, "w") as new:
+        for name in old.namelist():
+            text = old.read(name).decode()
+            changed = text.replace('return "1"', 'return "2"') if name.endswith("runtimes/null.py") else text
+            new.writestr(name, changed)
+    return path
+
+
+def test_another_agent_answers_on_the_same_way_in(connection: Connection, place: Path) -> None:
+    other = connection.with_agent(other_bundle(place))
+    versions = [
+        each.run(FACTS, timeout_s=LONG_S)["runtimes"]["null"]["version"] for each in (connection, other, connection)
+    ]
+    assert versions == (["1"] * 3 if other is connection else ["1", "2", "1"])
+
+
 def test_it_puts_a_file_where_the_agent_reads_it(connection: Connection, place: Path) -> None:
     path = place / "null.json"
     path.write_text(json.dumps({"delay_s": 0.0, "classes": 2}))

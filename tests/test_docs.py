@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,9 +11,12 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 
-from edgebench import __version__, emulation
+from edgebench import __version__, chronicle, emulation
 from edgebench.journal import JOURNAL
+from tests.nights import quiet_history
+from tests.test_nightly import SWEEP
 from tests.test_own import NETS, write
 
 ROOT = Path(__file__).parent.parent
@@ -115,6 +119,9 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     draw_photos(place / "photos")
     write(place / "net.onnx", ("batch", 3, 64, 64))
     (place / "nets.py").write_text(NETS)
+    (place / "nightly.toml").write_text(SWEEP)
+    for night in quiet_history(20).nights:
+        chronicle.write_night(place / "results" / "nightly", night)
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())
@@ -161,6 +168,26 @@ def test_the_readmes_table_is_the_one_in_results() -> None:
     recorded = (ROOT / "results" / "x86_vm" / "comparison.md").read_text().splitlines()
     assert len(rows) == 18
     assert [row for row in rows if row not in recorded] == []
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_the_readmes_units_are_ones_that_systemd_takes(place: Path) -> None:
+    (text,) = re.findall(r"```ini\n(.*?)```", README, re.DOTALL)
+    units = dict(re.findall(r"# (edgebench\.\w+)\n(.*?)(?=\n# |\Z)", text, re.DOTALL))
+    assert set(units) == {"edgebench.service", "edgebench.timer"}
+    for name, unit in units.items():
+        (place / name).write_text(unit.replace("%h/bench/.venv/bin/edgebench", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted(units))], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_readmes_workflow_is_yaml_whose_step_bash_takes() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (step,) = yaml.safe_load(text)["jobs"]["nightly"]["steps"]
+    assert "edgebench nightly nightly.toml" in step["run"]
+    assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
 
 
 def test_every_column_is_documented() -> None:

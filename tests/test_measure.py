@@ -47,6 +47,9 @@ class Scripted:
             "conditions": dict(next(self.conditions)) if "reference" not in request else {},
         }  # fmt: skip
 
+    def with_agent(self, bundle: Path) -> "Scripted":
+        return self
+
     def close(self) -> None:
         pass
 

@@ -9,6 +9,7 @@ from edgebench.errors import UnknownName
 
 PROMISED = {
     "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
+    "bulletins": ("FILE", "render"),
     "connections": ("open",),
     "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open"),
     "formats": ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write"),

@@ -5,9 +5,10 @@ A connection offers `ADDRESS`, what an address looks like or nothing where it ne
 
     push(path, sha256) -> str              put a file on the target, return its path there
     run(request, *, timeout_s, ...) -> value    start a fresh agent process, return its answer
+    with_agent(bundle) -> Connection       the same way in, to another agent: for comparing with an older one
     close()
 
-Both raise AgentError with a reason that names what happened on the other side.
+The first two raise AgentError with a reason that names what happened on the other side.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,9 @@ class Connection(Protocol):
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         """Answer one request in a fresh agent process; the caller blocks."""
+
+    def with_agent(self, bundle: Path) -> "Connection":
+        """Return the same way to the target, whose requests another bundle answers; closing this closes both."""
 
     def __hash__(self) -> int:
         """Be itself: answers are remembered by connection."""

@@ -31,6 +31,10 @@ class Local:
         content = [json.dumps(request).encode()]
         return exchange(command, content, timeout_s=timeout_s, environment=agent_environment(request))
 
+    def with_agent(self, bundle: Path) -> Connection:
+        """Use the same Python."""
+        return Local(self._python, bundle)
+
     def close(self) -> None:
         """Nothing stays open."""
 

@@ -6,6 +6,7 @@ the emulator's.
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,6 +48,12 @@ class Emulated:
             return exchange(command, [json.dumps(request).encode()], timeout_s=timeout_s)
         finally:
             counter.unlink(missing_ok=True)
+
+    def with_agent(self, bundle: Path) -> Connection:
+        """Use the same emulator."""
+        other = copy(self)
+        other._bundle = bundle
+        return other
 
     def close(self) -> None:
         """Leave nothing behind but what is cached."""

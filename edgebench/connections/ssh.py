@@ -10,6 +10,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import copy
 from getpass import getuser
 from pathlib import Path
 from platform import node
@@ -191,6 +192,12 @@ class Ssh:
         subprocess.run(
             self._ssh("-O", "exit", *_where(self._target.address)), capture_output=True, timeout=SHORT_S, check=False
         )
+
+    def with_agent(self, bundle: Path) -> Connection:
+        """Bring the other bundle there; link and lock stay one."""
+        other = copy(self)
+        other._bundle = self.push(bundle, cache.sha256(bundle))
+        return other
 
     def close(self) -> None:
         """Let go of the lock and the master connection."""

@@ -1,0 +1,144 @@
+"""A history -> what is said of its last night: a line a configuration, the worst first, each with its past.
+
+Pure: nothing is read, measured or printed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import expm1
+from typing import TYPE_CHECKING
+
+from edgebench.carry import QUIET, pasts
+from edgebench.night import Verdict
+from edgebench.stats import median_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgebench.carry import Past
+    from edgebench.night import Entry, Finding, History, Night
+
+NIGHTS = 60  # that a line looks back on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One night of one configuration.
+
+    Attributes:
+        change: of its level against the median of the nights shown, a share; None for a gap.
+        low, high: the 95 % interval over processes, where there are six.
+        is_epoch: whether host or stack are not those of the night before.
+        note: the reason of an acceptance that came after the night.
+    """
+
+    started_at: str
+    change: float | None
+    low: float | None = None
+    high: float | None = None
+    is_epoch: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A configuration tonight, and its last nights."""
+
+    entry: Entry
+    points: tuple[Point, ...]
+
+    @property
+    def worst(self) -> Finding | None:
+        """The finding that decided its verdict."""
+        return max(self.entry.findings, key=lambda one: (one.verdict.badness, abs(one.change)), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulletin:
+    """The last night, ready to be written down."""
+
+    night: Night
+    lines: tuple[Line, ...]
+    nights: int
+    notes: tuple[str, ...] = ()
+
+    def of(self, *verdicts: Verdict) -> list[Line]:
+        """Return the lines with one of these verdicts."""
+        return [line for line in self.lines if line.entry.verdict in verdicts]
+
+    @property
+    def headline(self) -> str:
+        """Say in one sentence what happened."""
+        counts = {one: len(self.of(one)) for one in sorted(Verdict, key=lambda one: -one.badness)}
+        loud = [f"{count} {one}" for one, count in counts.items() if count and one != Verdict.OK]
+        if not loud:
+            return f"nothing changed: {len(self.lines)} configurations"
+        return f"{', '.join(loud)} of {len(self.lines)} configurations"
+
+
+def bulletin(history: History) -> Bulletin:
+    """Describe the last night of a history that has one."""
+    night = history.nights[-1]
+    found = {past.tonight[1].name: past for past in pasts(history, night)}
+    lines = [Line(entry=entry, points=_points(found.get(entry.name), history)) for entry in night.entries]
+    notes = (*_gone(night), *_arms(night), *history.notes)
+    return Bulletin(night=night, lines=tuple(sorted(lines, key=_order)), nights=len(history.nights), notes=notes)
+
+
+def _gone(night: Night) -> Iterator[str]:
+    if night.gone:
+        yield f"no longer in the sweep: {', '.join(night.gone)}"
+
+
+def _arms(night: Night) -> Iterator[str]:
+    if arms := night.arms:
+        interval = f"[{arms.low:+.2%}, {arms.high:+.2%}]"
+        yield f"two copies of one accepted environment differ by {arms.change:+.2%} {interval} in {arms.pairs} pairs"
+
+
+def _order(line: Line) -> tuple[int, float, str]:
+    change = abs(line.worst.change) if line.worst else 0.0
+    return -line.entry.verdict.badness, -change, line.entry.name
+
+
+def _points(past: Past | None, history: History) -> tuple[Point, ...]:
+    """Lay out the last nights; a night that did not measure it is a gap."""
+    if past is None:
+        return ()
+    seen = {night.id: entry for night, entry in (*past.seen, past.tonight)}
+    shown = history.nights[-NIGHTS:]
+    levels = [
+        entry.figures.level for night in shown if (entry := seen.get(night.id)) and entry.figures.level is not None
+    ]
+    middle = sorted(levels)[len(levels) // 2] if levels else 0.0
+    reasons = {one.night: one.reason for one in history.acceptances if one.covers(past.tonight[1].name)}
+    return tuple(
+        _point(night, shown[place - 1] if place else None, seen, middle, reasons) for place, night in enumerate(shown)
+    )
+
+
+def _point(night: Night, before: Night | None, seen: dict[str, Entry], middle: float, reasons: dict[str, str]) -> Point:
+    entry = seen.get(night.id)
+    if entry is None or entry.figures.level is None:
+        return Point(started_at=night.started_at, change=None)
+    former = seen.get(before.id) if before else None
+    interval = median_interval(entry.figures.ratios)
+    is_epoch = bool(
+        before
+        and former
+        and (former.stack != entry.stack or before.hosts.get(entry.target) != night.hosts.get(entry.target))
+    )
+    return Point(
+        started_at=night.started_at,
+        change=expm1(entry.figures.level - middle),
+        low=expm1(interval[0] - middle) if interval else None,
+        high=expm1(interval[1] - middle) if interval else None,
+        is_epoch=is_epoch,
+        note=reasons.get(night.id, ""),
+    )
+
+
+def quiet(line: Line) -> bool:
+    """Tell whether nobody needs to look."""
+    return line.entry.verdict in QUIET and line.entry.verdict != Verdict.HOST_CHANGE

@@ -1,0 +1,37 @@
+"""The night as workflow commands: what GitHub shows beside a job, at most ten of a kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.night import Verdict
+
+if TYPE_CHECKING:
+    from edgebench.bulletin import Bulletin, Line
+
+FILE = "annotations.txt"
+MOST = 10  # of a kind and step; GitHub drops the others
+KINDS = {
+    "error": (Verdict.REGRESSION,),
+    "warning": (Verdict.INVALID, Verdict.MISSING, Verdict.HOST_CHANGE),
+    "notice": (Verdict.IMPROVEMENT,),
+}
+
+
+def render(bulletin: Bulletin) -> str:
+    """Write a line each."""
+    return "".join(_command(kind, line) for kind, verdicts in KINDS.items() for line in bulletin.of(*verdicts)[:MOST])
+
+
+def _command(kind: str, line: Line) -> str:
+    entry, worst = line.entry, line.worst
+    said = [f"{worst.figure} {worst.change:+.1%}"] if worst else []
+    text = "; ".join((*said, *entry.changed, *([entry.why] if entry.why else [])))
+    title = f"{entry.verdict} {entry.name}".replace(":", "%3A").replace(",", "%2C")
+    return f"::{kind} title={_escaped(title)}::{_escaped(text)}\n"
+
+
+def _escaped(text: str) -> str:
+    return (
+        text.replace("%", "%25").replace("%253A", "%3A").replace("%252C", "%2C").replace("\r", "").replace("\n", "%0A")
+    )

@@ -1,0 +1,65 @@
+"""The night as JUnit XML: failures are confirmed regressions, errors what was not measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from edgebench.night import Verdict
+
+if TYPE_CHECKING:
+    from edgebench.bulletin import Bulletin, Line
+
+FILE = "junit.xml"
+OUTCOMES = {
+    Verdict.REGRESSION: "failure",
+    Verdict.INVALID: "error",
+    Verdict.MISSING: "error",
+    Verdict.NEW: "skipped",
+    Verdict.UNDERPOWERED: "skipped",
+}
+_UNPRINTABLE = dict.fromkeys((code for code in range(32) if code not in (9, 10, 13)), "?")
+
+
+def render(bulletin: Bulletin) -> str:
+    """Write one suite, a test case a configuration."""
+    outcomes = [OUTCOMES.get(line.entry.verdict, "") for line in bulletin.lines]
+    suite = Element(
+        "testsuite",
+        name=f"edgebench nightly {bulletin.night.sweep}",
+        timestamp=bulletin.night.started_at[:19],
+        time=f"{bulletin.night.spent_s:.3f}",
+        tests=str(len(outcomes)),
+        failures=str(outcomes.count("failure")),
+        errors=str(outcomes.count("error")),
+        skipped=str(outcomes.count("skipped")),
+    )
+    for line in bulletin.lines:
+        _case(suite, line)
+    everything = Element("testsuites")
+    everything.append(suite)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(everything, encoding="unicode") + "\n"
+
+
+def _case(suite: Element, line: Line) -> None:
+    entry = line.entry
+    case = SubElement(suite, "testcase", classname=_plain(entry.target), name=_plain(entry.name), time=_seconds(line))
+    if outcome := OUTCOMES.get(entry.verdict):
+        kind = {} if outcome == "skipped" else {"type": str(entry.verdict)}
+        SubElement(case, outcome, {"message": _plain(_text(line)), **kind})
+    elif entry.why or entry.changed:
+        SubElement(case, "system-out").text = _plain(_text(line))
+
+
+def _seconds(line: Line) -> str:
+    return f"{line.entry.figures.p50_s or 0:.9f}"
+
+
+def _text(line: Line) -> str:
+    said = [f"{one.figure} {one.change:+.1%} ({one.before:.6g} -> {one.after:.6g})" for one in line.entry.findings]
+    return "; ".join((str(line.entry.verdict), *said, *line.entry.changed, *filter(None, [line.entry.why])))
+
+
+def _plain(text: str) -> str:
+    """Leave out what XML 1.0 cannot hold."""
+    return text.translate(_UNPRINTABLE)

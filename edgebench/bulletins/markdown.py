@@ -1,0 +1,59 @@
+"""The night as Markdown for a job's summary, within GitHub's limit of 1024 KiB a step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.bulletin import quiet
+from edgebench.sheet import Sheet, escape, markdown
+from edgebench.units import milliseconds
+
+if TYPE_CHECKING:
+    from edgebench.bulletin import Bulletin, Line
+
+FILE = "summary.md"
+ROWS = 20  # in the table; all of them are in the page and in night.json
+MOST_BYTES = 1_000_000  # below GitHub's 1024 KiB: above it the whole summary is dropped
+NOTES = 10
+HEADINGS = ("verdict", "configuration", "figure", "change", "[95 %]", "p50 ms", "finds ± %", "evidence", "changed")
+
+
+def render(bulletin: Bulletin) -> str:
+    """Write the headline and, unless nothing happened, the worst configurations."""
+    loud = [line for line in bulletin.lines if not quiet(line)]
+    head = f"# Nightly {bulletin.night.started_at}\n\n**{escape(bulletin.headline)}.** {_ending(bulletin)}\n"
+    notes = "".join(f"\n- {escape(note)}" for note in bulletin.notes[:NOTES])
+    text = "\n".join((head, _table(loud) if loud else "", notes)).rstrip() + "\n"
+    return text.encode()[:MOST_BYTES].decode(errors="ignore")
+
+
+def _ending(bulletin: Bulletin) -> str:
+    return f"{bulletin.nights} nights; measured in {bulletin.night.measured_s:.0f} s of {bulletin.night.spent_s:.0f} s."
+
+
+def _table(loud: list[Line]) -> str:
+    more = (f"{len(loud) - ROWS} more in the page and in night.json.",) if len(loud) > ROWS else ()
+    rows = tuple(row(line) for line in loud[:ROWS])
+    texts = frozenset({"verdict", "configuration", "figure", "evidence", "changed"})
+    return markdown(Sheet(title="What changed", headings=HEADINGS, rows=rows, texts=texts, notes=more))
+
+
+def row(line: Line) -> tuple[str, ...]:
+    """Write a line's cells."""
+    entry, worst = line.entry, line.worst
+    interval = (
+        f"[{worst.low:+.1%}, {worst.high:+.1%}]" if worst and worst.low is not None and worst.high is not None else "-"
+    )
+    evidence = f"{worst.pairs} pairs, p = {worst.p:.1g}" if worst and worst.p is not None else entry.why
+    p50_s = entry.figures.p50_s
+    return (
+        str(entry.verdict),
+        entry.name,
+        worst.figure if worst else "-",
+        f"{worst.change:+.1%}" if worst else "-",
+        interval,
+        milliseconds(None if p50_s is None else p50_s * 1e3),
+        "-" if entry.detectable is None else f"{entry.detectable * 100:.1f}",
+        evidence,
+        "; ".join(entry.changed),
+    )

@@ -1,0 +1,10 @@
+"""Nothing of a night: the shelf's empty plug-in."""
+
+from edgebench.bulletin import Bulletin
+
+FILE = ""
+
+
+def render(bulletin: Bulletin) -> str:
+    """Say nothing."""
+    return ""

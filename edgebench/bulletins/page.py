@@ -1,0 +1,112 @@
+"""The night as one HTML file that needs no other: a line a configuration with its last nights, the worst first."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from edgebench.bulletin import NIGHTS, quiet
+from edgebench.bulletins.markdown import HEADINGS, row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edgebench.bulletin import Bulletin, Line, Point
+
+FILE = "index.html"
+WIDTH, HEIGHT = 240, 28  # of a sparkline, pixels
+LEAST_SPAN = 0.05  # of its axis, a share: noise shall not look like a mountain
+STYLE = """
+:root{color-scheme:light dark}
+body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}
+h1{font-size:1.2rem;margin:0 0 .3rem}
+table{border-collapse:collapse;margin:.6rem 0}
+td,th{padding:.15rem .6rem;text-align:left;border-bottom:1px solid #8884;vertical-align:middle}
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.REGRESSION{color:#c62828;font-weight:600}.INVALID,.MISSING{color:#b26a00;font-weight:600}
+.IMPROVEMENT{color:#2e7d32;font-weight:600}.HOST_CHANGE,.UNDERPOWERED{color:#b26a00}
+.band{fill:#8886}.line{fill:none;stroke:currentColor}.epoch{stroke:#1565c0}.accepted{stroke:#2e7d32;stroke-width:2}
+.key{opacity:.7;font-size:12px}
+"""
+
+
+def render(bulletin: Bulletin) -> str:
+    """Write the page: what happened first, the others folded away."""
+    loud = [line for line in bulletin.lines if not quiet(line)]
+    calm = [line for line in bulletin.lines if quiet(line)]
+    night = bulletin.night
+    parts = [
+        f"<h1>{escape(bulletin.headline)}</h1>",
+        f"<p>{escape(night.started_at)}, sweep {escape(night.sweep)}, {bulletin.nights} nights,"
+        f" measured in {night.measured_s:.0f} s of {night.spent_s:.0f} s</p>",
+        _table(loud) if loud else "",
+        f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
+        f'<p class="key">A line: the last {NIGHTS} nights, latency over the reference workloads, against their median;'
+        " its band the 95 % interval; gaps are nights without it; blue marks another host or stack, green an accepted"
+        " night. ± % is the least change that tonight would have found with 80 % power.</p>",
+        *(f"<p>{escape(note)}</p>" for note in bulletin.notes),
+    ]
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(bulletin.headline)}</title>'
+    return f"{head}<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
+
+
+def _table(lines: Sequence[Line]) -> str:
+    headings = "".join(f"<th>{escape(text)}</th>" for text in (*HEADINGS, f"last {NIGHTS} nights"))
+    return f"<table><tr>{headings}</tr>{''.join(map(_row, lines))}</table>"
+
+
+def _row(line: Line) -> str:
+    verdict, *cells = row(line)
+    numeric = {"change", "[95 %]", "p50 ms", "finds ± %"}
+    written = "".join(
+        f"<td{' class=n' if heading in numeric else ''}>{escape(cell)}</td>"
+        for heading, cell in zip(HEADINGS[1:], cells, strict=True)
+    )
+    return f'<tr><td class="{verdict}">{verdict}</td>{written}<td>{sparkline(line.points)}</td></tr>'
+
+
+def sparkline(points: Sequence[Point]) -> str:
+    """Draw nights as SVG: the band in pieces between gaps, the line over it, a mark where something was new."""
+    seen = [one for one in points if one.change is not None]
+    if not seen:
+        return ""
+    values = [value for one in seen for value in (one.change, one.low, one.high) if value is not None]
+    reach = max(LEAST_SPAN / 2, *map(abs, values))
+    step = WIDTH / max(1, len(points) - 1)
+
+    def at(place: int, value: float) -> str:
+        return f"{place * step:.1f},{HEIGHT / 2 * (1 - value / reach):.1f}"
+
+    marks = "".join(_mark(one, place * step) for place, one in enumerate(points))
+    drawn = "".join(_piece(piece, at) for piece in _pieces(points))
+    return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img"><title>± {reach:.1%}</title>{drawn}{marks}</svg>'
+
+
+def _mark(point: Point, x: float) -> str:
+    kind = "accepted" if point.note else "epoch" if point.is_epoch else ""
+    title = escape(f"{point.started_at[:10]} {point.note or 'another host or stack'}")
+    line = f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"><title>{title}</title></line>'
+    return line if kind else ""
+
+
+def _pieces(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
+    """Cut the nights at their gaps: a missing one is never drawn over."""
+    pieces: list[list[tuple[int, Point]]] = [[]]
+    for place, one in enumerate(points):
+        if one.change is None:
+            pieces.append([])
+        else:
+            pieces[-1].append((place, one))
+    return [piece for piece in pieces if piece]
+
+
+def _piece(piece: list[tuple[int, Point]], at: Callable[[int, float], str]) -> str:
+    banded = [(place, one.low, one.high) for place, one in piece if one.low is not None and one.high is not None]
+    upper = [at(place, high) for place, _, high in banded]
+    lower = [at(place, low) for place, low, _ in reversed(banded)]
+    band = f'<polygon class="band" points="{" ".join(upper + lower)}"/>' if len(banded) > 1 else ""
+    middle = [at(place, one.change or 0.0) for place, one in piece]
+    if len(middle) == 1:
+        x, y = middle[0].split(",")
+        return f'{band}<circle cx="{x}" cy="{y}" r="1.5"/>'
+    return f'{band}<polyline class="line" points="{" ".join(middle)}"/>'

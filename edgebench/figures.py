@@ -1,0 +1,124 @@
+"""A night's journal -> an entry a configuration: its figures, and what it was measured with.
+
+Pure: nothing is read, measured or judged here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from math import log
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+from edgebench.evidence import gather
+from edgebench.measurement import measure
+from edgebench.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
+from edgebench.record import NOT_IN_EPOCH, Reference, Run
+from edgebench.spec import Workload
+from edgebench.verdict import Verdict as Worth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from edgebench.evidence import Evidence
+    from edgebench.record import Environment, Record
+    from edgebench.spec import Case
+
+SHORT = 12  # hexadecimal digits that name a component
+
+Round = tuple[str, int]  # a session's id and the number of its round
+
+
+def host(environment: Environment) -> dict[str, str]:
+    """Return the facts of a target that pairs cannot hold fixed: kernel, governor, firmware, processor, Python."""
+    return {key: value for key, value in environment.facts.items() if key not in NOT_IN_EPOCH}
+
+
+def names(cases: Sequence[Case]) -> dict[Case, str]:
+    """Name each case by what stays the same when a runtime is upgraded; by its version, too, where a name is taken."""
+    plain = {case: name(case) for case in cases}
+    taken = Counter(plain.values())
+    return {case: f"{text} {case.runtime.version}" if taken[text] > 1 else text for case, text in plain.items()}
+
+
+def name(case: Case) -> str:
+    """Name a case without versions."""
+    runtime = "+".join((case.runtime.name, *case.runtime.options))
+    return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
+
+
+def entries(records: Iterable[Record], pin: Callable[[Evidence], str]) -> tuple[Entry, ...]:
+    """Read what a night's journal says of every case; `pin` keeps what it takes to measure it again."""
+    every = tuple(records)
+    evidence, references = gather(every), _references(every)
+    named = names([one.case for one in evidence])
+    return tuple(_entry(one, named[one.case], references, pin) for one in evidence)
+
+
+def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], str]) -> Entry:
+    verdict, why = _worth(evidence, references)
+    return Entry(
+        name=name,
+        target=evidence.case.target,
+        verdict=verdict,
+        why=why,
+        pin=pin(evidence) if evidence.artifact else "",
+        stack=_stack(evidence),
+        figures=_figures(evidence, references),
+    )
+
+
+def _worth(evidence: Evidence, references: Mapping[Round, float]) -> tuple[Verdict, str]:
+    """Say whether the figures may be judged."""
+    measured = measure(evidence)
+    bad = [reason for reason in measured.reasons if reason.verdict in (Worth.INVALID, Worth.FAILED)]
+    if bad:
+        is_missing = not evidence.failures and all(one.verdict == Worth.FAILED for one in bad)
+        return Verdict.MISSING if is_missing else Verdict.INVALID, "; ".join(reason.text for reason in bad)
+    if evidence.timed and not _ratios(evidence, references):
+        return Verdict.INVALID, "no round of it has both reference workloads: nothing to divide the machine's drift by"
+    return Verdict.OK, ""
+
+
+def _references(records: Iterable[Record]) -> dict[Round, float]:
+    """Return each round's mean log time of both reference workloads, where both were measured."""
+    seen = defaultdict[Round, dict[Workload, float]](dict)
+    for record in records:
+        if isinstance(record, Run) and isinstance(record.case, Reference) and record.samples_s:
+            seen[record.session, record.round][record.case.workload] = log(median(record.samples_s))
+    return {key: fmean(found.values()) for key, found in seen.items() if len(found) == len(Workload)}
+
+
+def _ratios(evidence: Evidence, references: Mapping[Round, float]) -> tuple[float, ...]:
+    """Return each process's log median less its round's reference."""
+    found = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in evidence.timed)
+    return tuple(round(time - reference, 6) for time, reference in found if reference is not None)
+
+
+def _figures(evidence: Evidence, references: Mapping[Round, float]) -> Figures:
+    measured, answered = measure(evidence), evidence.accuracy
+    return Figures(
+        latencies_s=tuple(round(median(run.samples_s), 9) for run in evidence.timed),
+        ratios=_ratios(evidence, references),
+        load_s=measured.load_s,
+        first_s=measured.first_s,
+        peak_bytes=measured.peak_bytes,
+        file_bytes=evidence.artifact.size_bytes if evidence.artifact else None,
+        correct=answered.correct if answered else None,
+        images=answered.images if answered else None,
+        agreement=answered.agreement if answered else None,
+        instructions=measured.instructions,
+    )
+
+
+def _stack(evidence: Evidence) -> dict[str, str]:
+    """Name the components that pairs can hold fixed."""
+    runtime, environment = evidence.case.runtime, evidence.session.environment
+    packages = hashlib.sha256("\n".join(runtime.packages).encode()).hexdigest()[:SHORT] if runtime.packages else ""
+    return {
+        MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
+        RUNTIME: str(runtime),
+        PACKAGES: packages,
+        HARNESS: environment.agent_sha256[:SHORT],
+    }

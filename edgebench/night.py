@@ -1,0 +1,245 @@
+"""The nouns of a nightly: what one night saw of each configuration, what it was judged, and what somebody accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import log
+from statistics import median
+from typing import ClassVar, Literal
+
+from edgebench.record import Artifact
+from edgebench.spec import Case
+
+VERSION: Literal[1] = 1  # of a night's file
+
+_STRICT = {"extra": "forbid", "strict": True}
+HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
+
+
+class Verdict(StrEnum):
+    """What a night says of a configuration, the worst last."""
+
+    OK = "OK"
+    NEW = "NEW"
+    IMPROVEMENT = "IMPROVEMENT"
+    UNDERPOWERED = "UNDERPOWERED"
+    HOST_CHANGE = "HOST_CHANGE"
+    MISSING = "MISSING"
+    INVALID = "INVALID"
+    REGRESSION = "REGRESSION"
+
+    @property
+    def badness(self) -> int:
+        """Order by how soon somebody should look."""
+        return list(Verdict).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one night saw of one configuration; None or empty where there is no such figure.
+
+    Attributes:
+        latencies_s: every latency process's median; `ratios` its logarithm less the mean logarithm of both reference
+            workloads of the same round, for the processes that have them.
+        load_s, first_s: medians over processes; `peak_bytes` too.
+        correct: test images answered right of `images`; `agreement` a share.
+        instructions: of an inference, the least counted.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    latencies_s: tuple[float, ...] = ()
+    ratios: tuple[float, ...] = ()
+    load_s: float | None = None
+    first_s: float | None = None
+    peak_bytes: float | None = None
+    file_bytes: int | None = None
+    correct: int | None = None
+    images: int | None = None
+    agreement: float | None = None
+    instructions: int | None = None
+
+    @property
+    def level(self) -> float | None:
+        """The median over processes of log latency less log reference."""
+        return median(self.ratios) if self.ratios else None
+
+    @property
+    def p50_s(self) -> float | None:
+        """The median over processes of each one's median."""
+        return median(self.latencies_s) if self.latencies_s else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One figure that changed, by how much and with what evidence.
+
+    Attributes:
+        change: as a share, with its 95 % interval where it has one; of accuracies in points, as a share of 1.
+        p: one-sided; None for a rule without statistics.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    figure: str
+    verdict: Verdict
+    before: float
+    after: float
+    change: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    pairs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One configuration in one night.
+
+    Attributes:
+        name: the case without versions: what stays the same when a runtime is upgraded.
+        pin: of what was measured, so that it can be measured again: a file below `pinned/`.
+        stack: its components that a pair can hold fixed, by name: model, runtime, packages, harness.
+        changed: components that are not the accepted ones, `runtime: onnxruntime 1.23.2 -> 1.31.1`.
+        detectable: the least change of the latency, a share, that this night would have found.
+        offset: log change of the latency against the accepted environment, where pairs measured it.
+        since: the night whose environment is the accepted one; empty for a new configuration.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    name: str
+    target: str
+    pin: str = ""
+    stack: dict[str, str] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
+    verdict: Verdict = Verdict.OK
+    findings: tuple[Finding, ...] = ()
+    changed: tuple[str, ...] = ()
+    why: str = ""
+    detectable: float | None = None
+    offset: float | None = None
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arms:
+    """What two installations of one accepted environment differed by: the noise that every confirmation rests on.
+
+    Attributes:
+        change: as a share, with its 95 % interval.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    name: str
+    pairs: int
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """One night; keyed by when it started.
+
+    Attributes:
+        started_at: UTC, `2026-11-23T00:12:48+00:00`; its `id` makes it unique among runners.
+        hosts: of each target that answered, the facts that pairs cannot hold fixed.
+        gone: configurations of the night before that the sweep no longer has.
+        measured_s: what the measuring took of `spent_s`.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    version: Literal[1] = VERSION
+    id: str
+    started_at: str
+    edgebench: str
+    sweep: str
+    hosts: dict[str, dict[str, str]]
+    entries: tuple[Entry, ...]
+    gone: tuple[str, ...] = ()
+    arms: Arms | None = None
+    measured_s: float = 0.0
+    spent_s: float = 0.0
+
+    @property
+    def stem(self) -> str:
+        """Its file's name without the ending, in the order of time: `20261123T001248Z-0f3a...`."""
+        return f"{self.started_at[:19].replace('-', '').replace(':', '')}Z-{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """Somebody's decision that a night is what later ones are compared with.
+
+    Attributes:
+        night: its id; `configurations` are names, all of that night where empty.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    id: str
+    accepted_at: str
+    night: str
+    configurations: tuple[str, ...]
+    reason: str
+
+    def covers(self, name: str) -> bool:
+        """Tell whether it is about a configuration."""
+        return not self.configurations or name in self.configurations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Every night that can be read, in order of time, and what was wrong with other files.
+
+    Attributes:
+        notes: a line a file that was left out, with the reason.
+    """
+
+    nights: tuple[Night, ...] = ()
+    acceptances: tuple[Acceptance, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What it takes to measure a configuration again as it was: files below `pinned/`, by hash, and a version.
+
+    Attributes:
+        file: the artifact's, `packages` a brought runtime's zip where it had one, `agent` the bundle.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    case: Case
+    artifact: Artifact
+    file: str
+    agent: str
+    agent_sha256: str
+    packages: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """Interleaved pairs of the accepted environment and tonight's; seconds, a process each.
+
+    Attributes:
+        why_not: what kept them from being taken; then they are empty.
+    """
+
+    accepted_s: tuple[float, ...] = ()
+    tonight_s: tuple[float, ...] = ()
+    accepted_load_s: tuple[float, ...] = ()
+    tonight_load_s: tuple[float, ...] = ()
+    accepted_first_s: tuple[float, ...] = ()
+    tonight_first_s: tuple[float, ...] = ()
+    why_not: str = ""
+
+
+def logs(values: tuple[float, ...]) -> list[float]:
+    """Return natural logarithms."""
+    return [log(value) for value in values]

@@ -1,0 +1,296 @@
+"""A night's measurements, its history and pairs -> verdicts, each with its evidence.
+
+Pure: nothing is read, measured or printed here. First `examine` says what is suspect; whoever measures takes the pairs;
+then `judge` decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import expm1, log, log1p
+from typing import TYPE_CHECKING
+
+from edgebench.carry import UNSEEN, Past, pasts
+from edgebench.confirm import Effect, compare
+from edgebench.night import Contest, Entry, Finding, Night, Verdict, logs
+from edgebench.rule import RULE, Rule
+from edgebench.suspect import Screening, in_force, is_suspect, noise, screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy
+    from numpy.typing import NDArray
+
+    from edgebench.night import History
+
+    Floats = NDArray[numpy.float64]
+
+LATENCY = "latency"
+# A cold figure is one sample a process: only large changes of it are told from chance.
+COLD = replace(RULE, screen_p=0.01, noisy_screen_p=0.01, screen_effect=0.10, p=0.001, noisy_p=0.001, effect=0.10)
+COLD_FIGURES = {"load": "load_s", "first inference": "first_s"}
+# Figures without noise to speak of: the share by which they may grow, and the least amount.
+GROWTH = {
+    "peak memory": ("peak_bytes", 0.01, 512 * 1024),  # repeats within 0.1 MiB
+    "file size": ("file_bytes", 0.001, 1),
+    "instructions": ("instructions", 0.001, 1),  # repeats within 0.03 %
+}
+LOST = 0.005  # of accuracy or agreement, as a share: three of 600 images
+TOO_FEW, NEW_STACK, NEW_HOST, DRIFTED = (
+    "too few nights to screen",
+    "the stack changed",
+    "the host changed",
+    "it drifted",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """What the history says of one configuration, before any pair.
+
+    Attributes:
+        why: what calls for pairs; nothing where nothing does.
+        is_shifted: whether the level left the history beyond doubt, whoever is to blame.
+        detectable: the least change, a share, that this night finds.
+    """
+
+    past: Past
+    why: tuple[str, ...] = ()
+    is_shifted: bool = False
+    is_noisy: bool = False
+    detectable: float | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """What was seen tonight."""
+        return self.past.tonight[1]
+
+    @property
+    def host_changes(self) -> tuple[str, ...]:
+        """Facts of the host that are not those of the last night that measured this."""
+        night, entry = self.past.tonight
+        before = self.past.seen[-1][0].hosts.get(entry.target, {}) if self.past.seen else {}
+        return changes(before, night.hosts.get(entry.target, {}))
+
+    @property
+    def stack_changes(self) -> tuple[str, ...]:
+        """Components that are not the accepted ones."""
+        return changes(self.past.baseline[1].stack, self.entry.stack) if self.past.baseline else ()
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """Say what differs: `runtime: onnxruntime 1.23.2 -> onnxruntime 1.31.1`."""
+    names = [name for name in dict.fromkeys((*before, *after)) if before.get(name, "") != after.get(name, "")]
+    return tuple(f"{name}: {before.get(name) or 'none'} -> {after.get(name) or 'none'}" for name in names)
+
+
+def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Suspicion, ...]:
+    """Say of every configuration that was measured tonight and before what calls for pairs."""
+    every = [one for one in pasts(history, tonight) if one.baseline]
+    timed = [one for one in every if one.tonight[1].figures.latencies_s]
+    untimed = (Suspicion(past=one) for one in every if not one.tonight[1].figures.latencies_s)
+    return (*(_screened(timed, rule) if timed else ()), *untimed)
+
+
+def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
+    """Screen what has times against its past."""
+    import numpy
+
+    levels = [one.tonight[1].figures.level for one in known]
+    screening = screen(
+        _rows([[level for _, level in one.levels[-rule.nights :]] for one in known]),
+        numpy.array([numpy.nan if level is None else level for level in levels]),
+    )
+    spread = noise(_rows([_deviations(one, rule) for one in known]))
+    is_noisy, smallest = in_force(screening, spread, rule)
+    found = zip(known, is_suspect(screening, is_noisy, rule), is_noisy, smallest, _cold(known), strict=True)
+    return tuple(
+        Suspicion(
+            past=one,
+            why=(*_reasons(one, screening, place, bool(suspect), rule), *cold),
+            is_shifted=bool(min(screening.slower_p[place], screening.faster_p[place]) < rule.shifted_p)
+            and bool(abs(screening.change[place]) > log1p(rule.screen_effect)),
+            is_noisy=bool(noisy),
+            detectable=float(least) if least == least else None,
+        )
+        for place, (one, suspect, noisy, least, cold) in enumerate(found)
+    )
+
+
+def _rows(lists: Sequence[Sequence[float]]) -> Floats:
+    """Lay lists out as rows, each filled up with NaN."""
+    import numpy
+
+    rows = numpy.full((len(lists), max(1, *map(len, lists), 1)), numpy.nan)
+    for row, values in zip(rows, lists, strict=True):
+        row[: len(values)] = values
+    return rows
+
+
+def _deviations(one: Past, rule: Rule) -> list[float]:
+    """Return processes' deviations from their night's median, of the last nights and tonight."""
+    from statistics import median
+
+    found = list[float]()
+    for _, entry in (*one.here[-rule.nights :], one.tonight):
+        values = logs(entry.figures.latencies_s)
+        if len(values) > 1:
+            wider = (len(values) / (len(values) - 1)) ** 0.5
+            found += [(value - median(values)) * wider for value in values]
+    return found
+
+
+def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: Rule) -> Iterator[str]:
+    if one.is_new_host:
+        yield NEW_HOST
+    elif one.offset is None:
+        yield NEW_STACK
+    elif screening.nights[place] < rule.enough:
+        yield TOO_FEW
+    elif suspect:
+        yield f"{expm1(screening.change[place]):+.1%} against {screening.nights[place]:.0f} nights"
+    elif _drifted(one, rule):
+        yield DRIFTED
+
+
+def _drifted(one: Past, rule: Rule) -> bool:
+    """Tell, once a week, whether this week left the first one: a creep that no night's screen sees."""
+    import numpy
+
+    level, week = one.tonight[1].figures.level, rule.drift_nights
+    levels = [*one.week_levels, *([] if level is None else [level])]
+    if len(levels) < 2 * week or len(levels) % week:
+        return False
+    effect = compare(numpy.array([levels[:week]]), numpy.array([levels[-week:]]))
+    return bool(effect.is_slower(rule.p, rule.effect)[0] or effect.is_faster(rule.p, rule.effect)[0])
+
+
+def _cold(known: Sequence[Past]) -> list[tuple[str, ...]]:
+    """Say which cold figures left their history, a tuple a configuration."""
+    import numpy
+
+    found: list[tuple[str, ...]] = [()] * len(known)
+    for word, figure in COLD_FIGURES.items():
+        values = [getattr(one.tonight[1].figures, figure) for one in known]
+        tonight = numpy.array([log(value) if value else numpy.nan for value in values])
+        seen = screen(_rows([one.same_stack(figure)[-COLD.nights :] for one in known]), tonight)
+        suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & (seen.nights >= COLD.enough)
+        found = [
+            (*mine, f"{word} {expm1(change):+.0%}") if suspect else mine
+            for mine, suspect, change in zip(found, suspects, seen.change, strict=True)
+        ]
+    return found
+
+
+def judge(tonight: Night, suspicions: Sequence[Suspicion], contests: Mapping[str, Contest], rule: Rule = RULE) -> Night:
+    """Decide every configuration of the night."""
+    by_name = {one.entry.name: one for one in suspicions}
+    judged = tuple(_judged(entry, by_name.get(entry.name), contests.get(entry.name), rule) for entry in tonight.entries)
+    return replace(tonight, entries=judged)
+
+
+def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, rule: Rule) -> Entry:
+    if entry.verdict in UNSEEN:
+        return entry
+    if suspicion is None or suspicion.past.baseline is None:
+        return replace(entry, verdict=Verdict.NEW, why="the first night that measured it: later ones compare with it")
+    effects = _effects(contest) if contest and not contest.why_not else {}
+    findings = (*_exact(suspicion), *_found(effects, contest, suspicion, rule))
+    verdict, why = _verdict(suspicion, contest, findings, rule)
+    return replace(
+        entry,
+        verdict=verdict,
+        why=why,
+        findings=findings,
+        changed=(*suspicion.stack_changes, *suspicion.host_changes),
+        detectable=suspicion.detectable,
+        offset=float(effects[LATENCY].change[0]) if LATENCY in effects else None,
+        since=suspicion.past.baseline[0].id,
+    )
+
+
+def _verdict(
+    suspicion: Suspicion, contest: Contest | None, findings: Sequence[Finding], rule: Rule
+) -> tuple[Verdict, str]:
+    """Return the worst that is known, and in words what it rests on."""
+    if found := max((one.verdict for one in findings), key=lambda one: one.badness, default=None):
+        return found, "; ".join(suspicion.why)
+    if suspicion.why and (contest is None or contest.why_not):
+        reason = contest.why_not if contest else "no pairs were taken"
+        return Verdict.INVALID, f"{'; '.join(suspicion.why)}: not confirmed: {reason}"
+    if NEW_HOST in suspicion.why:
+        return Verdict.HOST_CHANGE, f"the accepted environment is as slow here; {', '.join(suspicion.host_changes)}"
+    if suspicion.is_shifted:
+        return Verdict.HOST_CHANGE, f"{'; '.join(suspicion.why)}, and the accepted environment likewise"
+    if suspicion.detectable and suspicion.detectable > rule.noisy:
+        return Verdict.UNDERPOWERED, f"a change below {suspicion.detectable:.1%} would not show here"
+    return Verdict.OK, f"{'; '.join(suspicion.why)}: pairs found nothing" if suspicion.why else ""
+
+
+def _effects(contest: Contest) -> dict[str, Effect]:
+    """Compare both arms by every figure that their processes have."""
+    import numpy
+
+    arms = {
+        LATENCY: (contest.accepted_s, contest.tonight_s),
+        "load": (contest.accepted_load_s, contest.tonight_load_s),
+        "first inference": (contest.accepted_first_s, contest.tonight_first_s),
+    }
+    return {
+        figure: compare(numpy.array([logs(before)]), numpy.array([logs(after)]))
+        for figure, (before, after) in arms.items()
+        if before and after and min(*before, *after) > 0
+    }
+
+
+def _found(
+    effects: Mapping[str, Effect], contest: Contest | None, suspicion: Suspicion, rule: Rule
+) -> Iterator[Finding]:
+    """Yield what the pairs confirm."""
+    for figure, effect in effects.items():
+        own = rule if figure == LATENCY else COLD
+        p = own.confirmation(is_noisy=suspicion.is_noisy)[1]
+        slower = bool(effect.is_slower(p, own.effect)[0])
+        if slower or effect.is_faster(p, own.effect)[0]:
+            yield _confirmed(figure, effect, contest or Contest(), slower=slower)
+
+
+def _confirmed(figure: str, effect: Effect, contest: Contest, *, slower: bool) -> Finding:
+    from statistics import median
+
+    stem = {LATENCY: "", "load": "load_", "first inference": "first_"}[figure]
+    return Finding(
+        figure=figure,
+        verdict=Verdict.REGRESSION if slower else Verdict.IMPROVEMENT,
+        before=median(getattr(contest, f"accepted_{stem}s")),
+        after=median(getattr(contest, f"tonight_{stem}s")),
+        change=expm1(effect.change[0]),
+        low=expm1(effect.low[0]),
+        high=expm1(effect.high[0]),
+        p=float((effect.slower_p if slower else effect.faster_p)[0]),
+        pairs=len(contest.tonight_s),
+    )
+
+
+def _exact(suspicion: Suspicion) -> Iterator[Finding]:
+    """Yield what changed among the figures that need no statistics."""
+    assert suspicion.past.baseline
+    before, after = suspicion.past.baseline[1].figures, suspicion.entry.figures
+    for figure, (field, share, least) in GROWTH.items():
+        old, new = getattr(before, field), getattr(after, field)
+        is_elsewhere = figure == "peak memory" and bool(suspicion.host_changes)
+        if old and new and not is_elsewhere and abs(new - old) > max(share * old, least):
+            yield _plain(figure, old, new, new / old - 1, is_worse=new > old)
+    if before.images and before.images == after.images and before.correct is not None and after.correct is not None:
+        old, new = before.correct / before.images, after.correct / before.images
+        if abs(new - old) > LOST:
+            yield _plain("accuracy", old, new, new - old, is_worse=new < old)
+    if before.agreement is not None and after.agreement is not None and abs(after.agreement - before.agreement) > LOST:
+        old, new = before.agreement, after.agreement
+        yield _plain("agreement", old, new, new - old, is_worse=new < old)
+
+
+def _plain(figure: str, before: float, after: float, change: float, *, is_worse: bool) -> Finding:
+    verdict = Verdict.REGRESSION if is_worse else Verdict.IMPROVEMENT
+    return Finding(figure=figure, verdict=verdict, before=before, after=after, change=change)

@@ -1,0 +1,183 @@
+"""What configurations took on past nights and take tonight -> which are suspect, and how small a change would show.
+
+Pure. Values are natural logarithms, one row a configuration; NaN is a night without a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf, log1p, pi
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    from edgebench.rule import Rule
+
+    Floats = NDArray[numpy.float64]
+    Flags = NDArray[numpy.bool_]
+
+LEAST_VARIANCE = 1e-12  # of a median that repeats to the last digit, as the null runtime's may
+EFFICIENCY = 3 / pi  # of Mann-Whitney's test and Hodges and Lehmann's estimate on normal noise (Lehmann 1975)
+MEDIANS = pi / 2  # variance of a median over that of a mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screening:
+    """Tonight against the history, (C,) each.
+
+    Attributes:
+        nights: that there were values of; `centre` their median, NaN without any.
+        change: tonight less the centre.
+        error: standard error of that, by the moderated variance; `freedom` its degrees of freedom.
+        slower_p, faster_p: one-sided; NaN below two nights.
+    """
+
+    nights: Floats
+    centre: Floats
+    change: Floats
+    error: Floats
+    freedom: Floats
+    slower_p: Floats
+    faster_p: Floats
+
+
+def screen(history: Floats, tonight: Floats) -> Screening:
+    """Compare tonight, (C,), with the history, (C, nights), by a moderated t.
+
+    Each configuration's variance between nights is moderated by that of all: Smyth, Statistical Applications in
+    Genetics and Molecular Biology 3, 2004. The centre is the median, so that a single bad night does not move it.
+    """
+    import numpy
+    from scipy.stats import t
+
+    nights = numpy.sum(~numpy.isnan(history), axis=1).astype(float)
+    centre, variance = _centre(history, nights), _variance(history, nights)
+    moderated, freedom = moderate(variance, nights - 1)
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        error = numpy.sqrt(moderated * (1 + MEDIANS / nights))
+        score = (tonight - centre) / error
+    slower = numpy.asarray(t.sf(score, freedom))
+    return Screening(
+        nights=nights,
+        centre=centre,
+        change=tonight - centre,
+        error=error,
+        freedom=freedom,
+        slower_p=slower,
+        faster_p=numpy.asarray(t.cdf(score, freedom)),
+    )
+
+
+def _centre(history: Floats, nights: Floats) -> Floats:
+    import numpy
+
+    centre = numpy.full(len(history), numpy.nan)
+    centre[nights > 0] = numpy.nanmedian(history[nights > 0], axis=1)
+    return centre
+
+
+def _variance(history: Floats, nights: Floats) -> Floats:
+    import numpy
+
+    variance = numpy.full(len(history), numpy.nan)
+    several = nights > 1
+    variance[several] = numpy.maximum(numpy.nanvar(history[several], axis=1, ddof=1), LEAST_VARIANCE)
+    return variance
+
+
+def moderate(variance: Floats, freedom: Floats) -> tuple[Floats, Floats]:
+    """Return variances drawn towards their common one, and the degrees of freedom they then have; NaN without any."""
+    import numpy
+
+    known = ~numpy.isnan(variance)
+    prior, prior_freedom = _prior(variance[known], freedom[known])
+    if prior_freedom == inf:
+        return numpy.where(known, prior, numpy.nan), numpy.where(known, inf, numpy.nan)
+    total = prior_freedom + freedom
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        moderated = (prior_freedom * prior + freedom * variance) / total
+    return numpy.where(known, moderated, numpy.nan), numpy.where(known, total, numpy.nan)
+
+
+def _prior(variance: Floats, freedom: Floats) -> tuple[float, float]:
+    """Fit a scaled F distribution to the variances by the moments of their logarithms (Smyth 2004, section 6.2)."""
+    import numpy
+    from scipy.special import digamma, polygamma
+
+    if len(variance) < 2:
+        return 0.0, 0.0
+    logs = numpy.log(variance) - digamma(freedom / 2) + numpy.log(freedom / 2)
+    excess = float(numpy.var(logs, ddof=1) - numpy.mean(polygamma(1, freedom / 2)))
+    if excess <= 0:
+        return float(numpy.exp(numpy.mean(logs))), inf
+    prior_freedom = 2 * _inverse_trigamma(excess)
+    scale = numpy.mean(logs) + digamma(prior_freedom / 2) - numpy.log(prior_freedom / 2)
+    return float(numpy.exp(scale)), prior_freedom
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Solve trigamma(x) = value by Newton's method on its reciprocal, which is nearly straight (Smyth 2004)."""
+    from scipy.special import polygamma
+
+    x = 0.5 + 1 / value
+    for _ in range(50):
+        found = float(polygamma(1, x))
+        step = found * (1 - found / value) / float(polygamma(2, x))
+        x += step
+        if abs(step) < 1e-8 * x:
+            break
+    return x
+
+
+def noise(deviations: Floats) -> Floats:
+    """Return the standard deviation between processes, (C,), from deviations of theirs from their night's median.
+
+    By the median of absolute deviations, so that a burst on the machine is not taken for the rule.
+    """
+    import numpy
+
+    found = numpy.full(len(deviations), numpy.nan)
+    known = ~numpy.isnan(deviations).all(axis=1)
+    found[known] = 1.4826 * numpy.nanmedian(numpy.abs(deviations[known]), axis=1)
+    return found
+
+
+def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
+    """Return the least change, a share, (C,), that passes both the screen and the pairs with the rule's power.
+
+    Infinite where the history is too short for a screen to say; there the pairs alone count.
+    """
+    import numpy
+    from scipy.stats import t
+
+    # As for a t test of as many processes: that a normal distribution would promise too much shows at 20 pairs.
+    power, freedom = t.ppf(rule.power, 2 * pairs - 2), 2 * pairs - 2
+    error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
+    by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p, freedom) * error) + power * error
+    threshold = numpy.maximum(log1p(rule.screen_effect), t.isf(rule.screen_p, screening.freedom) * screening.error)
+    by_screen = threshold + power * screening.error
+    is_screened = screening.nights >= rule.enough
+    return numpy.asarray(numpy.expm1(numpy.where(is_screened, numpy.maximum(by_pairs, by_screen), by_pairs)))
+
+
+def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags, Floats]:
+    """Tell for which configurations the host is noisy, and the least change found by what then holds, (C,) each."""
+    import numpy
+
+    usual = detectable(screening, deviation, rule, pairs=rule.pairs, p=rule.p)
+    is_noisy = usual > rule.noisy
+    stricter = replace(rule, screen_p=rule.noisy_screen_p)
+    noisy = detectable(screening, deviation, stricter, pairs=rule.noisy_pairs, p=rule.noisy_p)
+    return is_noisy, numpy.asarray(numpy.where(is_noisy, noisy, usual))
+
+
+def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
+    """Tell which configurations changed in either direction, or have too short a history to tell, (C,)."""
+    import numpy
+
+    p = numpy.where(is_noisy, rule.noisy_screen_p, rule.screen_p)
+    slower = (screening.slower_p < p) & (screening.change > log1p(rule.screen_effect))
+    faster = (screening.faster_p < p) & (screening.change < -log1p(rule.screen_effect))
+    return numpy.asarray(slower | faster | (screening.nights < rule.enough))

@@ -1,0 +1,130 @@
+"""How often the nightly rule cries for nothing, and how soon it finds what is there.
+
+    python -m tests.benchmarks.nightly simulated [--seed N]      false alarms and power on the three profiles
+    python -m tests.benchmarks.nightly year                      a year's history: read and reported
+    python -m tests.benchmarks.nightly nights SWEEP [--nights 20] [--history FOLDER]
+        that many nights of unchanged code, one after the other: false alarms, and what deciding costs beyond measuring
+    python -m tests.benchmarks.nightly pinned SWEEP --runtime onnxruntime==1.23.2 [--history FOLDER]
+        one more night with another runtime, thread count or precision under the same names: is it found, and named?
+
+`nights` and `pinned` measure: run them on a machine that does nothing else.
+"""
+
+import argparse
+import resource
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time
+
+from edgebench import chronicle, nightly, noise, replay, screen, store
+from edgebench.night import Entry, Night, Verdict
+from edgebench.units import MIB
+from tests.nights import STACK, figures
+
+DAYS, CONFIGURATIONS = 365, 300
+
+
+def simulated(asked: argparse.Namespace) -> None:
+    """Print the rates of every profile."""
+    for name, profile in noise.PROFILES.items():
+        started = perf_counter()
+        found = replay.replay(f"simulated {name}", replay.simulated(profile, asked.seed), 1.05)
+        screen.show_sheets([nightly.sheet(found)], "table")
+        print(f"  seed {asked.seed}, {perf_counter() - started:.0f} s")
+
+
+def year(asked: argparse.Namespace) -> None:
+    """Write 365 nights of 300 configurations and 6 processes, then read and report them."""
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for night in _year():
+            chronicle.write_night(folder, night)
+        size = sum(path.stat().st_size for path in folder.rglob("*.gz"))
+        started, busy = perf_counter(), process_time()
+        nightly.report(folder)
+        wall_s, cpu_s = perf_counter() - started, process_time() - busy
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(
+            f"{size / MIB:.1f} MiB on disk; read and reported in {wall_s:.1f} s, of which {cpu_s:.1f} s of processor"
+            f" time; {peak / MIB:.0f} MiB resident at most"
+        )
+
+
+def _year() -> Iterator[Night]:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for day in range(DAYS):
+        entries = tuple(
+            Entry(
+                name=f"net-1@{number}/fp32 engine cpu threads=1 batch=1",
+                target="cpu",
+                pin="p",
+                stack=STACK,
+                figures=figures(seed=day * CONFIGURATIONS + number),
+                verdict=Verdict.OK if day else Verdict.NEW,
+                since=f"{0:012x}" if day else "",
+                detectable=0.026,
+            )
+            for number in range(CONFIGURATIONS)
+        )
+        yield Night(
+            id=f"{day:012x}",
+            started_at=(start + timedelta(days=day)).isoformat(timespec="seconds"),
+            edgebench="0",
+            sweep="year",
+            hosts={"cpu": {"kernel": "Linux"}},
+            entries=entries,
+        )
+
+
+def nights(asked: argparse.Namespace) -> None:
+    """Take nights of unchanged code."""
+    found = [_counted(asked, number) for number in range(1, asked.nights + 1)]
+    counts = [Counter(entry.verdict for entry in night.entries) for night in found]
+    alarms = replay.share([one[Verdict.REGRESSION] for one in counts], [one.total() for one in counts])
+    more = sum(night.spent_s for night in found) / sum(night.measured_s for night in found)
+    print(
+        f"{dict(sum(counts, Counter()))}; false alarms {alarms.value * 1e3:.2f} [{alarms.low * 1e3:.2f},"
+        f" {alarms.high * 1e3:.2f}] per 1,000 of {alarms.of}; {more:.2f} x the measuring"
+    )
+
+
+def _counted(asked: argparse.Namespace, number: int) -> Night:
+    found = nightly.run(store.sweep(asked.sweep), asked.history, lambda _: None)
+    print(f"night {number}: {found.headline}; {found.night.spent_s / found.night.measured_s:.2f} x the measuring")
+    return found.night
+
+
+def pinned(asked: argparse.Namespace) -> None:
+    """Take one more night, with another runtime."""
+    sweep = replace(store.sweep(asked.sweep), runtimes=(asked.runtime,))
+    found = nightly.run(sweep, asked.history, lambda _: None)
+    screen.show_bulletin(found)
+    print(dict(Counter(line.entry.verdict for line in found.lines)))
+
+
+def main() -> None:
+    """Do what is asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(required=True)
+    for action in (simulated, year, nights, pinned):
+        one = kinds.add_parser(action.__name__)
+        one.set_defaults(action=action)
+        if action is simulated:
+            one.add_argument("--seed", type=int, default=noise.FINAL_SEED)
+        if action in (nights, pinned):
+            one.add_argument("sweep")
+            one.add_argument("--history", type=Path, default=Path("results/nightly"))
+        if action is nights:
+            one.add_argument("--nights", type=int, default=20)
+        if action is pinned:
+            one.add_argument("--runtime", required=True)
+    asked = parser.parse_args()
+    asked.action(asked)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""What a night is judged: every verdict from made-up nights and pairs, nothing measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from edgebench.night import Acceptance, Contest, Entry, History, Night, Verdict
+from edgebench.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, examine, judge
+from edgebench.rule import RULE
+from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
+
+UPGRADED = STACK | {"runtime": "engine 2.0"}
+
+
+def contest(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004) -> Contest:
+    """Pairs whose second arm takes longer by a share."""
+    draw = Random(1)
+    accepted = tuple(1e-3 * (1 + draw.gauss(0, process)) for _ in range(pairs))
+    tonight = tuple(1e-3 * (1 + change) * (1 + draw.gauss(0, process)) for _ in range(pairs))
+    return Contest(accepted_s=accepted, tonight_s=tonight)
+
+
+def judged(tonight: Night, history: History, **contests: Contest) -> Entry:
+    """Judge the night's only configuration, whose pairs are `pairs`."""
+    by_name = {NAME: contests["pairs"]} if contests else {}
+    return judge(tonight, examine(tonight, history), by_name).entries[0]
+
+
+def why(tonight: Night, history: History) -> tuple[str, ...]:
+    (suspicion,) = examine(tonight, history)
+    return suspicion.why
+
+
+def test_the_first_night_is_new() -> None:
+    assert judged(night(0, entry()), History()).verdict == Verdict.NEW
+
+
+def test_a_night_like_the_others_is_ok_without_pairs_and_says_what_it_would_have_found() -> None:
+    found = judged(night(20, entry()), quiet_history(20))
+    assert (found.verdict, found.why) == (Verdict.OK, "")
+    assert found.detectable is not None and 0.02 < found.detectable < 0.03
+
+
+def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
+    tonight, history = night(20, entry(slower(0.05), stack=UPGRADED)), quiet_history(20)
+    found = judged(tonight, history, pairs=contest(0.05))
+    (finding,) = found.findings
+    assert found.verdict == Verdict.REGRESSION
+    assert finding.low is not None and finding.high is not None and finding.p is not None
+    assert finding.low < 0.05 < finding.high and finding.p < 1e-6 and finding.pairs == RULE.pairs
+    assert found.changed == ("runtime: engine 1.0 -> engine 2.0",)
+
+
+def test_a_slowdown_of_the_same_stack_is_suspect_for_its_change() -> None:
+    (said,) = why(night(20, entry(slower(0.05))), quiet_history(20))
+    assert said.endswith("% against 20 nights")
+
+
+def test_an_improvement_needs_the_same_confirmation() -> None:
+    tonight, history = night(20, entry(-slower(0.05))), quiet_history(20)
+    assert judged(tonight, history, pairs=contest(-0.05)).verdict == Verdict.IMPROVEMENT
+    assert judged(tonight, history, pairs=contest()).verdict == Verdict.HOST_CHANGE
+
+
+def test_where_the_accepted_environment_is_as_slow_the_host_changed() -> None:
+    found = judged(night(20, entry(slower(0.2))), quiet_history(20), pairs=contest())
+    assert found.verdict == Verdict.HOST_CHANGE
+    assert found.why.endswith("and the accepted environment likewise")
+
+
+def test_a_suspect_that_could_not_be_paired_is_invalid_and_says_why() -> None:
+    found = judged(night(20, entry(slower(0.2))), quiet_history(20), pairs=Contest(why_not="no wheel of engine 1.0"))
+    assert found.verdict == Verdict.INVALID
+    assert found.why.endswith("not confirmed: no wheel of engine 1.0")
+
+
+def test_with_fewer_than_ten_nights_everything_is_paired() -> None:
+    assert why(night(9, entry()), quiet_history(9)) == (TOO_FEW,)
+    assert why(night(10, entry()), quiet_history(10)) == ()
+
+
+def test_a_changed_stack_is_paired_on_its_first_night_and_the_history_is_carried_by_what_the_pairs_measured() -> None:
+    history, tonight = quiet_history(20), night(20, entry(slower(0.02), stack=UPGRADED))
+    assert why(tonight, history) == (NEW_STACK,)
+    first = judge(tonight, examine(tonight, history), {NAME: contest(0.02)})
+    assert first.entries[0].verdict == Verdict.OK
+    assert first.entries[0].offset == pytest.approx(slower(0.02), abs=0.003)
+    later = replace(history, nights=(*history.nights, first))
+    assert why(night(21, entry(slower(0.02), stack=UPGRADED)), later) == ()  # judged by 21 nights, 20 of them carried
+    (said,) = why(night(21, entry(0.0, stack=UPGRADED)), later)
+    assert said.startswith(("-2", "-1"))
+
+
+def test_another_kernel_is_a_host_change_that_is_named_and_its_history_begins_anew() -> None:
+    history, facts = quiet_history(20), HOST | {"kernel": "Linux 6.2"}
+    tonight = night(20, entry(slower(0.3)), facts=facts)
+    assert why(tonight, history) == (NEW_HOST,)
+    first = judge(tonight, examine(tonight, history), {NAME: contest()})
+    assert first.entries[0].verdict == Verdict.HOST_CHANGE
+    assert first.entries[0].changed == ("kernel: Linux 6.1 -> Linux 6.2",)
+    later = replace(history, nights=(*history.nights, first))
+    assert why(night(21, entry(slower(0.3)), facts=facts), later) == (TOO_FEW,)
+
+
+def test_a_changed_clock_of_the_processor_is_a_host_change() -> None:
+    tonight = night(20, entry(), facts=HOST | {"max_clock_mhz": "1500"})
+    assert judged(tonight, quiet_history(20), pairs=contest()).changed == ("max_clock_mhz: 1800 -> 1500",)
+
+
+def test_a_history_from_another_machine_is_no_history_of_this_one() -> None:
+    tonight = night(20, entry(slower(3.0)), facts={"cpu": "Other", "kernel": "Linux 6.1"})
+    found = judged(tonight, quiet_history(20), pairs=contest())
+    assert found.verdict == Verdict.HOST_CHANGE
+    assert "cpu: Example -> Other" in found.changed
+
+
+def test_two_runners_in_one_history_are_each_compared_with_their_own_nights() -> None:
+    one, other = quiet_history(20), quiet_history(20, first=100)
+    moved = tuple(
+        replace(each, hosts={"cpu": HOST | {"cpu": "Other"}}, started_at=one.nights[place].started_at[:11] + "05:00:00")
+        for place, each in enumerate(other.nights)
+    )
+    both = History(nights=tuple(sorted((*one.nights, *moved), key=lambda each: each.started_at)))
+    (suspicion,) = examine(night(20, entry()), both)
+    assert [id for id, _ in suspicion.past.levels] == [each.id for each in one.nights]
+
+
+def test_a_missing_night_is_a_gap_that_changes_nothing() -> None:
+    history = quiet_history(25)
+    gap = replace(history, nights=history.nights[:10] + history.nights[15:])
+    (suspicion,) = examine(night(25, entry()), gap)
+    assert (len(suspicion.past.levels), suspicion.why) == (20, ())
+
+
+def test_nights_are_keyed_by_when_they_started_so_two_on_one_day_are_two() -> None:
+    history = quiet_history(20)
+    later = replace(history.nights[-1], id="second", started_at=history.nights[-1].started_at.replace("T02", "T03"))
+    (suspicion,) = examine(night(20, entry()), replace(history, nights=(*history.nights, later)))
+    assert len(suspicion.past.levels) == 21
+
+
+def test_after_a_clock_was_set_back_the_nights_that_start_later_are_no_history() -> None:
+    (suspicion,) = examine(night(12, entry()), quiet_history(20))
+    assert len(suspicion.past.levels) == 12
+
+
+def regressed(count: int = 20) -> History:
+    history = quiet_history(count)
+    tonight = night(count, entry(slower(0.1), stack=UPGRADED))
+    return replace(history, nights=(*history.nights, judge(tonight, examine(tonight, history), {NAME: contest(0.1)})))
+
+
+def test_a_regression_that_nobody_accepted_is_no_history_and_stays_one() -> None:
+    history = regressed()
+    tonight = night(21, entry(slower(0.1), stack=UPGRADED))
+    (suspicion,) = examine(tonight, history)
+    assert len(suspicion.past.levels) == 20
+    assert judged(tonight, history, pairs=contest(0.1)).verdict == Verdict.REGRESSION
+
+
+def test_an_accepted_regression_is_the_new_baseline_and_older_nights_are_carried_to_it() -> None:
+    history = regressed()
+    accepted = Acceptance(
+        id="a", accepted_at="2026-02-01T00:00:00+00:00", night=history.nights[-1].id, configurations=(), reason="meant"
+    )
+    after = replace(history, acceptances=(accepted,))
+    assert why(night(21, entry(slower(0.1), stack=UPGRADED)), after) == ()
+    (said,) = why(night(21, entry(slower(0.2), stack=UPGRADED)), after)
+    assert said.endswith("against 21 nights")
+
+
+def test_a_creep_that_no_night_shows_is_found_by_comparing_weeks() -> None:
+    nights = [
+        night(
+            number,
+            entry(
+                figures=figures(0.00135 * number, number, process=0.001),
+                verdict=Verdict.OK if number else Verdict.NEW,
+                since=f"{0:012x}" if number else "",
+            ),
+        )
+        for number in range(28)
+    ]
+    found = [
+        why(one, History(nights=tuple(nights[:place]))) for place, one in enumerate(nights) if place >= RULE.enough
+    ]
+    assert found == [()] * 17 + [(DRIFTED,)]
+
+
+def test_a_noisy_machine_takes_more_pairs_and_says_that_it_is_underpowered() -> None:
+    nights = [
+        replace(one, entries=(replace(one.entries[0], figures=figures(0.0, place, process=0.08)),))
+        for place, one in enumerate(quiet_history(20).nights)
+    ]
+    history, tonight = History(nights=tuple(nights)), night(20, entry(figures=figures(0.0, 99, process=0.08)))
+    (suspicion,) = examine(tonight, history)
+    assert suspicion.is_noisy
+    found = judged(tonight, history, pairs=contest(process=0.08, pairs=RULE.noisy_pairs))
+    assert found.verdict == Verdict.UNDERPOWERED
+    assert found.why.endswith("would not show here")
+
+
+def test_a_configuration_that_failed_stays_invalid_and_one_that_was_not_measured_missing() -> None:
+    for verdict in (Verdict.INVALID, Verdict.MISSING):
+        lost = entry(verdict=verdict, why="because")
+        assert judged(night(20, lost), quiet_history(20)) == lost
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "figure"),
+    [
+        ("peak_bytes", 62e6, "peak memory"),
+        ("file_bytes", 1_002_000, "file size"),
+        ("correct", 580, "accuracy"),
+    ],
+)
+def test_figures_without_noise_need_no_statistics(field: str, value: float, figure: str) -> None:
+    changed = replace(figures(), **{field: value})  # type: ignore[arg-type]
+    found = judged(night(20, entry(figures=changed)), quiet_history(20))
+    assert found.verdict == Verdict.REGRESSION
+    assert [(one.figure, one.p) for one in found.findings] == [(figure, None)]
+
+
+@pytest.mark.parametrize(("field", "value"), [("peak_bytes", 60.2e6), ("file_bytes", 1_000_500), ("correct", 588)])
+def test_their_least_changes_are_none(field: str, value: float) -> None:
+    changed = replace(figures(), **{field: value})  # type: ignore[arg-type]
+    assert judged(night(20, entry(figures=changed)), quiet_history(20)).verdict == Verdict.OK
+
+
+@pytest.mark.parametrize(("after", "verdict"), [(1_002_000, Verdict.REGRESSION), (1_000_500, Verdict.OK)])
+def test_instructions_may_grow_by_a_thousandth(after: int, verdict: Verdict) -> None:
+    def counted(count: int) -> Entry:
+        return entry(figures=replace(figures(), latencies_s=(), ratios=(), instructions=count))
+
+    first = night(0, replace(counted(1_000_000), verdict=Verdict.NEW))
+    assert judged(night(1, counted(after)), History(nights=(first,))).verdict == verdict
+
+
+def test_load_time_is_judged_by_the_pairs_processes() -> None:
+    cold = replace(contest(), accepted_load_s=(0.02,) * 20, tonight_load_s=tuple(0.04 + k * 1e-4 for k in range(20)))
+    found = judged(night(20, entry(stack=UPGRADED)), quiet_history(20), pairs=cold)
+    assert [(one.figure, one.verdict) for one in found.findings] == [("load", Verdict.REGRESSION)]
+
+
+def test_a_slow_load_alone_calls_for_pairs() -> None:
+    nights = tuple(
+        replace(
+            one, entries=(replace(one.entries[0], figures=replace(one.entries[0].figures, load_s=0.02 + k * 1e-5)),)
+        )
+        for k, one in enumerate(quiet_history(20).nights)
+    )
+    tonight = night(20, entry(figures=replace(figures(), load_s=0.04)))
+    assert why(tonight, History(nights=nights)) == ("load +99%",) or why(tonight, History(nights=nights)) == (
+        "load +100%",
+    )

@@ -1,0 +1,91 @@
+"""The arithmetic of screening and confirming, against known values and seeded draws."""
+
+from __future__ import annotations
+
+from math import expm1, log1p
+
+import numpy
+import pytest
+from scipy.stats import t
+
+from edgebench.confirm import compare
+from edgebench.rule import RULE
+from edgebench.suspect import detectable, is_suspect, moderate, noise, screen
+
+DRAW = numpy.random.default_rng(1)
+
+
+def test_a_single_configuration_has_the_ordinary_t_but_for_its_median() -> None:
+    history = DRAW.normal(0, 0.01, (1, 15))
+    found = screen(history, numpy.array([0.02]))
+    error = history.std(ddof=1) * numpy.sqrt(1 + numpy.pi / 2 / 15)
+    assert found.error[0] == pytest.approx(error)
+    assert found.freedom[0] == 14
+    assert found.change[0] == pytest.approx(0.02 - numpy.median(history))
+    assert found.slower_p[0] == pytest.approx(t.sf(found.change[0] / error, 14))
+    assert found.slower_p[0] + found.faster_p[0] == pytest.approx(1)
+
+
+def test_variances_are_drawn_towards_their_common_one_by_as_much_as_they_agree() -> None:
+    freedom = numpy.full(400, 9.0)
+    alike = 4.0 * DRAW.chisquare(9, 400) / 9
+    moderated, total = moderate(alike, freedom)
+    assert moderated.std() < 0.2 * alike.std()
+    assert total.min() > 60
+    differing = alike * numpy.exp(DRAW.normal(0, 2, 400))
+    moderated, total = moderate(differing, freedom)
+    assert total.max() < 15
+    assert numpy.log(moderated).std() > 0.8 * numpy.log(differing).std()
+
+
+def test_the_fitted_prior_is_the_one_that_variances_were_drawn_from() -> None:
+    prior, degrees = 2.0, 8
+    variances = prior * degrees / DRAW.chisquare(degrees, 20_000)
+    seen = variances * DRAW.chisquare(9, 20_000) / 9
+    _, total = moderate(seen, numpy.full(20_000, 9.0))
+    assert total[0] - 9 == pytest.approx(degrees, rel=0.1)
+
+
+def test_gaps_are_left_out_and_no_history_says_nothing() -> None:
+    rows = numpy.array([[0.0, numpy.nan, 0.01, 0.02], [numpy.nan] * 4])
+    found = screen(rows, numpy.array([0.01, 0.01]))
+    assert found.nights.tolist() == [3, 0]
+    assert found.centre[0] == 0.01
+    assert numpy.isnan(found.slower_p[1])
+
+
+def test_a_history_that_repeats_to_the_last_digit_divides_by_nothing() -> None:
+    found = screen(numpy.zeros((2, 12)), numpy.array([0.0, 0.05]))
+    assert is_suspect(found, numpy.zeros(2, bool), RULE).tolist() == [False, True]
+
+
+def test_noise_is_that_of_most_processes_whatever_a_burst_did() -> None:
+    calm = DRAW.normal(0, 0.01, (1, 300))
+    burst = calm.copy()
+    burst[0, :30] += 0.5
+    assert noise(calm)[0] == pytest.approx(0.01, rel=0.1)
+    assert noise(burst)[0] == pytest.approx(0.01, rel=0.25)
+
+
+@pytest.mark.parametrize("deviation", [0.004, 0.02, 0.05])
+def test_the_minimum_detectable_effect_is_found_with_the_power_it_promises(deviation: float) -> None:
+    """Over the pairs: the history is so steady that its screen passes everything."""
+    steady = screen(DRAW.normal(0, 1e-4, (1, 30)), numpy.zeros(1))
+    least = detectable(steady, numpy.array([deviation]), RULE, pairs=RULE.pairs, p=RULE.p)[0]
+    arms = numpy.random.default_rng(2).normal(0, deviation, (2, 4000, RULE.pairs))
+    found = compare(arms[0], arms[1] + log1p(least)).is_slower(RULE.p, RULE.effect)
+    assert found.mean() == pytest.approx(RULE.power, abs=0.04)
+
+
+def test_pairs_estimate_the_change_and_their_interval_holds_it() -> None:
+    arms = DRAW.normal(0, 0.02, (2, 1000, 20))
+    found = compare(arms[0], arms[1] + log1p(0.05))
+    assert expm1(found.change.mean()) == pytest.approx(0.05, abs=0.002)
+    assert numpy.mean((found.low < log1p(0.05)) & (log1p(0.05) < found.high)) == pytest.approx(0.95, abs=0.02)
+
+
+def test_equal_arms_are_confirmed_as_seldom_as_p_says() -> None:
+    arms = DRAW.normal(0, 0.2, (2, 4000, 20))  # so noisy that the least effect is no bar
+    found = compare(arms[0], arms[1])
+    assert found.is_slower(0.01, 0.0).mean() == pytest.approx(0.01, abs=0.005)
+    assert found.is_faster(0.01, 0.0).mean() == pytest.approx(0.01, abs=0.005)
