@@ -71,6 +71,7 @@ def test_rows_that_come_again_are_counted_and_the_first_is_looked_at(place: Path
     assert found == [("duplicate", (2,), "net 1 @224 fp32: 2 more rows of the same; only the first is looked at")]
 
 
+@pytest.mark.slow
 def test_a_long_table_takes_no_more_memory_than_its_configurations(place: Path) -> None:
     assert table(place, HEADER + "net,1,224,fp32,10,\n") == []  # what is read once, the published accuracies, is read
     (place / "t.csv").write_text(HEADER + "net,1,224,fp32,10,\n" * 50_000)
