@@ -147,7 +147,7 @@ def test_the_command_writes_every_form(form: str) -> None:
 def test_an_unknown_form_is_refused() -> None:
     done = cli("vgg16", "--format", "xml")
     assert (done.returncode, done.stderr) == (
-        2, "edgebench: no format 'xml' (has table, md, csv, json)\n",
+        2, "edgebench: no format 'xml' (has table, md, csv, latex, json)\n",
     )  # fmt: skip
 
 
