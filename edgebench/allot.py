@@ -43,7 +43,7 @@ def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) ->
     if lacking:
         return Allotment(cases=lacking, is_needed=True)
     unsettled = {one.case for one in known(session, records) if one.state != State.SETTLED}
-    ordered = dict.fromkeys(_worthwhile(session, records, found))
+    ordered = dict.fromkeys(_worthwhile(session, found))
     cases = (case for case in ordered if case in unsettled and tried.count(case) < (TWICE if found.get(case) else 1))
     return Allotment(cases=tuple(cases), is_needed=False)
 
@@ -62,9 +62,9 @@ def _lacking(cases: Iterable[Case], found: Measured) -> Iterator[Case]:
         yield from (group[index] for index in chosen if index not in had)
 
 
-def _worthwhile(session: Session, records: Sequence[Record], found: Measured) -> Iterator[Case]:
+def _worthwhile(session: Session, found: Measured) -> Iterator[Case]:
     """Yield cells near the front, widest interval first; then measured ones out of line; then the others."""
-    cells, _ = predicted(session.cases, session, records)
+    cells, _ = predicted(session.cases, session.preset, found)
     uncertain = sorted((cell for cell in cells if cell.time_s), key=_width, reverse=True)
     near = _near_front(session.cases, cells, found)
     yield from (cell.case for cell in uncertain if cell.case in near)

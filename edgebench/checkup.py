@@ -156,12 +156,16 @@ def _mib(count: str | int) -> float:
     return int(count) / MIB
 
 
+def title(target: Target) -> str:
+    """Name a target, and where it is."""
+    return f"{target.name} at {target.address}" if target.address else target.name
+
+
 def sheet(found: Checkup) -> Sheet:
     """Lay out a checkup, a line a finding."""
-    where = f" at {found.target.address}" if found.target.address else ""
     wrong = sum(bool(one.advice) for one in found.findings)
     return Sheet(
-        title=f"{found.target.name}{where}",
+        title=title(found.target),
         headings=("", "found", "what to do"),
         rows=tuple((one.subject, one.found, one.advice) for one in found.findings),
         texts=frozenset({"", "found", "what to do"}),

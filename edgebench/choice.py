@@ -162,8 +162,8 @@ def _predicted(folder: Path, asked: Asked) -> list[Cell]:
 def _predicted_parts(cell: Cell) -> tuple[str, ...]:
     case, variant = cell.case, cell.case.variant
     return (
-        f"{variant.architecture} {variant.width:g} @{variant.resolution}",
-        f"{variant.precision} {variant.quantization or ''}".rstrip(),
+        prediction.network(variant),
+        prediction.scheme(variant),
         case.target,
         str(case.runtime),
         " ".join(case.runtime.packages),

@@ -35,7 +35,7 @@ NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
 RAW_NIGHTS = 60  # whose every sample is kept: as many as the page shows
 ADVICE = "free space, or name a folder you may write; the history stands as it was"
 
-T = TypeVar("T", Acceptance, Pin)
+T = TypeVar("T", Acceptance, Night, Pin)
 
 
 def read(folder: Path) -> History:
@@ -78,7 +78,7 @@ def resting_collector() -> Iterator[None]:
 
 
 @once
-def _adapter(kind: type) -> TypeAdapter[Night]:
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
@@ -88,7 +88,8 @@ def _night(path: Path) -> Night:
     from pydantic import ValidationError
 
     try:
-        return _adapter(Night).validate_json(gzip.decompress(path.read_bytes()))
+        night: Night = _adapter(Night).validate_json(gzip.decompress(path.read_bytes()))
+        return night
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidFile(f"{path.name}: damaged, left out: {error}") from error
     except ValidationError as error:
@@ -102,15 +103,9 @@ def _cards(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
 
     for path in sorted(folder.glob("*.json")):
         try:
-            yield _decode(path, Acceptance)
+            yield _adapter(Acceptance).validate_json(path.read_bytes())
         except (OSError, ValidationError):
             notes.append(f"{path.name}: not an acceptance, left out")
-
-
-def _decode(path: Path, kind: type[T]) -> T:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind).validate_json(path.read_bytes())
 
 
 def write_night(folder: Path, night: Night) -> Path:
@@ -133,11 +128,8 @@ def write_acceptance(folder: Path, acceptance: Acceptance) -> Path:
     Raises:
         RequestError: it cannot be written.
     """
-    from pydantic import TypeAdapter
-
-    stamp = acceptance.accepted_at[:19].replace("-", "").replace(":", "")
-    content = TypeAdapter(Acceptance).dump_json(acceptance, indent=2)
-    return _write(folder / ACCEPTED / f"{stamp}Z-{acceptance.id}.json", content)
+    content = _adapter(Acceptance).dump_json(acceptance, indent=2)
+    return _write(folder / ACCEPTED / f"{acceptance.stem}.json", content)
 
 
 def _write(path: Path, content: bytes) -> Path:
@@ -163,9 +155,7 @@ def keep(folder: Path, file: Path, sha256: str) -> str:
 
 def pin(folder: Path, pinned: Pin) -> str:
     """Keep what a configuration was measured with; return the name that a night remembers it by."""
-    from pydantic import TypeAdapter
-
-    content = TypeAdapter(Pin).dump_json(pinned)
+    content = _adapter(Pin).dump_json(pinned)
     name = hashlib.sha256(content).hexdigest()[:16]
     if not (path := folder / PINNED / f"{name}.pin.json").exists():
         _write(path, content)
@@ -181,7 +171,7 @@ def pinned(folder: Path, name: str) -> Pin:
     from pydantic import ValidationError
 
     try:
-        found = _decode(folder / PINNED / f"{name}.pin.json", Pin)
+        found: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
         for file in (found.file, found.agent, found.packages):
             if file and cache.sha256(folder / PINNED / file) != file.partition(".")[0]:
                 raise InvalidFile(f"{PINNED}/{file} is damaged")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgebench.evidence import gather
 from edgebench.measurement import measure
 from edgebench.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
-from edgebench.record import NOT_IN_EPOCH, Reference, Run
+from edgebench.record import Reference, Run, lasting
 from edgebench.spec import Workload
 from edgebench.verdict import Verdict as Worth
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from edgebench.evidence import Evidence
+    from edgebench.measurement import Measurement
     from edgebench.record import Environment, Record
     from edgebench.spec import Case
 
@@ -32,7 +33,7 @@ Round = tuple[str, int]  # a session's id and the number of its round
 
 def host(environment: Environment) -> dict[str, str]:
     """Return the facts of a target that pairs cannot hold fixed: kernel, governor, firmware, processor, Python."""
-    return {key: value for key, value in environment.facts.items() if key not in NOT_IN_EPOCH}
+    return lasting(environment.facts)
 
 
 def names(cases: Sequence[Case]) -> dict[Case, str]:
@@ -57,7 +58,8 @@ def entries(records: Iterable[Record], pin: Callable[[Evidence], str]) -> tuple[
 
 
 def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], str]) -> Entry:
-    verdict, why = _worth(evidence, references)
+    measured, ratios = measure(evidence), _ratios(evidence, references)
+    verdict, why = _worth(evidence, measured, ratios)
     return Entry(
         name=name,
         target=evidence.case.target,
@@ -65,18 +67,17 @@ def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin
         why=why,
         pin=pin(evidence) if evidence.artifact else "",
         stack=_stack(evidence),
-        figures=_figures(evidence, references),
+        figures=_figures(evidence, measured, ratios),
     )
 
 
-def _worth(evidence: Evidence, references: Mapping[Round, float]) -> tuple[Verdict, str]:
+def _worth(evidence: Evidence, measured: Measurement, ratios: tuple[float, ...]) -> tuple[Verdict, str]:
     """Say whether the figures may be judged."""
-    measured = measure(evidence)
     bad = [reason for reason in measured.reasons if reason.verdict in (Worth.INVALID, Worth.FAILED)]
     if bad:
         is_missing = not evidence.failures and all(one.verdict == Worth.FAILED for one in bad)
         return Verdict.MISSING if is_missing else Verdict.INVALID, "; ".join(reason.text for reason in bad)
-    if evidence.timed and not _ratios(evidence, references):
+    if evidence.timed and not ratios:
         return Verdict.INVALID, "no round of it has both reference workloads: nothing to divide the machine's drift by"
     return Verdict.OK, ""
 
@@ -96,11 +97,11 @@ def _ratios(evidence: Evidence, references: Mapping[Round, float]) -> tuple[floa
     return tuple(round(time - reference, 6) for time, reference in found if reference is not None)
 
 
-def _figures(evidence: Evidence, references: Mapping[Round, float]) -> Figures:
-    measured, answered = measure(evidence), evidence.accuracy
+def _figures(evidence: Evidence, measured: Measurement, ratios: tuple[float, ...]) -> Figures:
+    answered = evidence.accuracy
     return Figures(
         latencies_s=tuple(round(median(run.samples_s), 9) for run in evidence.timed),
-        ratios=_ratios(evidence, references),
+        ratios=ratios,
         load_s=measured.load_s,
         first_s=measured.first_s,
         peak_bytes=measured.peak_bytes,

@@ -168,7 +168,7 @@ class Night:
     @property
     def stem(self) -> str:
         """Its file's name without the ending, in the order of time: `20261123T001248Z-0f3a...`."""
-        return f"{self.started_at[:19].replace('-', '').replace(':', '')}Z-{self.id}"
+        return _stem(self.started_at, self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +186,11 @@ class Acceptance:
     night: str
     configurations: tuple[str, ...]
     reason: str
+
+    @property
+    def stem(self) -> str:
+        """Its file's name without the ending, in the order of time."""
+        return _stem(self.accepted_at, self.id)
 
     def covers(self, name: str) -> bool:
         """Tell whether it is about a configuration."""
@@ -238,6 +243,10 @@ class Contest:
     accepted_first_s: tuple[float, ...] = ()
     tonight_first_s: tuple[float, ...] = ()
     why_not: str = ""
+
+
+def _stem(at: str, id: str) -> str:
+    return f"{at[:19].replace('-', '').replace(':', '')}Z-{id}"
 
 
 def logs(values: tuple[float, ...]) -> list[float]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench import __version__, build, catalogue, checkpoint, engine
+from edgebench.compare import differences
 from edgebench.datasets import chosen_recipe, has_answers
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evaluate import made_by
@@ -19,7 +20,7 @@ from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
 from edgebench.quantization import Quantization, parse
-from edgebench.record import NOT_IN_EPOCH, Accuracy, Artifact, Failure, Run, Session, Stop
+from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop, lasting
 from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
@@ -138,9 +139,8 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
     earlier = [one.environment for one in sessions if one.environment.target == environment.target]
     if not earlier or earlier[-1].epoch == environment.epoch:
         return ""
-    was, now = earlier[-1].facts, environment.facts
-    names = [name for name in sorted(was | now) if was.get(name) != now.get(name) and name not in NOT_IN_EPOCH]
-    changes = [f"{name} {now.get(name, 'none')}, was {was.get(name, 'none')}" for name in names]
+    found = differences(lasting(earlier[-1].facts), lasting(environment.facts))
+    changes = [f"{one.what} {one.after or 'none'}, was {one.before or 'none'}" for one in found]
     if earlier[-1].agent_sha256 != environment.agent_sha256:
         changes.append("edgebench's agent")
     return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"

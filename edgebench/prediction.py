@@ -91,7 +91,8 @@ def outlook(folder: Path, sweep: Sweep) -> Outlook:
     for target in sweep.targets:
         require(f"target in {folder}", target, sorted(sessions))
     plan.check(sweep)
-    found = [predicted(_cases(sweep, sessions[target]), sessions[target], records) for target in sweep.targets]
+    mine = [sessions[target] for target in sweep.targets]
+    found = [predicted(_cases(sweep, one), one.preset, measured(one, records)) for one in mine]
     return Outlook(
         folder=folder.resolve().name,
         cells=tuple(cell for cells, _ in found for cell in cells),
@@ -114,14 +115,11 @@ def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
     return plan.cases(wanted, session.environment)
 
 
-def predicted(
-    cases: Sequence[Case], session: Session, records: Iterable[Record]
-) -> tuple[tuple[Cell, ...], tuple[Kind, ...]]:
-    """Predict the cases that have no row under the session's preset in its environment; return each kind's fit, too."""
-    known = measured(session, records)
+def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tuple[Cell, ...], tuple[Kind, ...]]:
+    """Predict the cases that have no row among what is known, measured by a preset; return each kind's fit, too."""
     kinds = {kind_of(kind.cases[0]): kind for kind in kinds_of(known)}
     open_cases = [case for case in cases if case not in known and is_predictable(case)]
-    cells = tuple(_cell(case, session.preset, kinds.get(kind_of(case))) for case in open_cases)
+    cells = tuple(_cell(case, preset, kinds.get(kind_of(case))) for case in open_cases)
     used = {kind_of(cell.case) for cell in cells}
     return cells, tuple(kind for name, kind in kinds.items() if name in used)
 
@@ -203,11 +201,21 @@ def sheet(found: Outlook) -> Sheet:
     )  # fmt: skip
 
 
+def network(variant: Variant) -> str:
+    """Name a network of the shelf as tables do."""
+    return f"{variant.architecture} {variant.width:g} @{variant.resolution}"
+
+
+def scheme(variant: Variant) -> str:
+    """Name its precision and, of an int8 one, how it is made, as tables do."""
+    return f"{variant.precision} {variant.quantization or ''}".rstrip()
+
+
 def _line(cell: Cell) -> tuple[str, ...]:
     case, variant, time_s = cell.case, cell.case.variant, cell.time_s
     return (
-        f"{variant.architecture} {variant.width:g} @{variant.resolution}",
-        f"{variant.precision} {variant.quantization or ''}".rstrip(),
+        network(variant),
+        scheme(variant),
         case.target,
         str(case.runtime),
         str(case.threads),
@@ -234,8 +242,7 @@ def _notes(found: Outlook) -> Iterator[str]:
 
 
 def _kind(case: Case) -> str:
-    scheme = f"{case.variant.precision} {case.variant.quantization or ''}".rstrip()
-    return f"{case.variant.architecture} {scheme}, {case.runtime}, {case.target}"
+    return f"{case.variant.architecture} {scheme(case.variant)}, {case.runtime}, {case.target}"
 
 
 def _formula(found: Fit) -> str:

@@ -3,6 +3,7 @@
 A journal holds what was seen; what it means (medians, intervals, verdicts) is computed on reading.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -171,7 +172,12 @@ class Deployment:
     artifact: Artifact
 
 
-NOT_IN_EPOCH = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
+_NOT_LASTING = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
+
+
+def lasting(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the facts of a machine that make an epoch."""
+    return {name: fact for name, fact in facts.items() if name not in _NOT_LASTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

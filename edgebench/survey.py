@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from typing import Any
@@ -12,7 +11,7 @@ from edgebench.connections import Connection
 from edgebench.deploy import unpack
 from edgebench.engine import Engine
 from edgebench.errors import RequestError
-from edgebench.record import NOT_IN_EPOCH, Environment
+from edgebench.record import Environment, lasting
 from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
 from edgebench.wheels import platform, public
@@ -28,21 +27,30 @@ def survey(connection: Connection, target: Target, agent_sha256: str, asked: Ite
         RequestError: a pinned version does not exist or has no wheel for the target, or that has not the device it is
             to compute on.
     """
-    request = {"do": "facts", "runtimes": target.runtimes, "device": target.device}
-    seen = connection.run(request, timeout_s=TIMEOUT_S)
+    seen = ask(connection, target.runtimes, device=target.device)
     if why := seen["missing_device"]:
         raise RequestError(f"no {target.device.upper()} device on this target ({why}); see targets/gpu.toml")
     facts = seen["machine"]
-    lasting = {key: value for key, value in facts.items() if key not in NOT_IN_EPOCH} | {"agent": agent_sha256}
+    of_epoch = lasting(facts) | {"agent": agent_sha256}
     return Environment(
         target=target.name,
-        epoch=hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:16],
+        epoch=hashlib.sha256(json.dumps(of_epoch, sort_keys=True).encode()).hexdigest()[:16],
         agent_sha256=agent_sha256,
         facts=facts,
         packages=seen["packages"],
         runtimes={name: _runtime(name, one["version"], target) for name, one in seen["runtimes"].items()}
-        | {name: _brought(one, connection, target, facts) for name, one in _missing(asked, seen, connection)},
+        | {name: bring(one, connection, target, facts) for name, one in _missing(asked, seen, connection)},
     )
+
+
+def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Mapping[str, Any]:
+    """Ask a target what it is, how it is, and which versions of these runtimes it has.
+
+    Raises:
+        AgentError: it does not answer.
+    """
+    seen: Mapping[str, Any] = connection.run({"do": "facts", "runtimes": runtimes, **more}, timeout_s=TIMEOUT_S)
+    return seen
 
 
 def _missing(asked: Iterable[Engine], seen: Mapping[str, Any], connection: Connection) -> Iterator[tuple[str, Engine]]:
@@ -51,14 +59,28 @@ def _missing(asked: Iterable[Engine], seen: Mapping[str, Any], connection: Conne
         if one.version:
             yield one.pinned, one
         elif connection.brings_runtimes and not seen["runtimes"].get(one.name, {"version": "?"})["version"]:
-            with suppress(PackageNotFoundError):  # then it is missing there, which is said when a case asks for it
-                yield one.name, replace(one, version=public(load("runtimes", one.name).version()))
+            version = offered(one.name)
+            if version:  # else it is missing there, which is said when a case asks for it
+                yield one.name, replace(one, version=version)
 
 
-def _brought(asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
-    """Ask for a runtime's version in its own packages, beside nothing else."""
+def offered(runtime: str) -> str:
+    """Return the version of a runtime that is installed here, which is the one that goes to a board; empty for none."""
+    try:
+        return public(load("runtimes", runtime).version())
+    except PackageNotFoundError:
+        return ""
+
+
+def bring(asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
+    """Bring a runtime's version, and ask for it in its own packages, beside nothing else.
+
+    Raises:
+        RequestError: it does not exist, or has no wheel for the target.
+        AgentError: the target does not answer.
+    """
     folder = unpack(connection, asked, platform(facts))
-    seen = connection.run({"do": "facts", "runtimes": (asked.name,), "packages": folder}, timeout_s=TIMEOUT_S)
+    seen = ask(connection, (asked.name,), packages=folder)
     packages = tuple(sorted(f"{name}=={version}" for name, version in seen["packages"].items()))
     return replace(_runtime(asked.name, seen["runtimes"][asked.name]["version"], target), packages=packages)
 

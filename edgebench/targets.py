@@ -1,8 +1,7 @@
 """A target's name -> what is there, and the runtimes brought to it before a run does."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError
 from time import monotonic
 from typing import Any
 
@@ -10,14 +9,14 @@ from edgebench import checkup, engine, store
 from edgebench.checkup import Checkup, Seen
 from edgebench.connections import Connection
 from edgebench.deploy import connect, unpack
-from edgebench.engine import Engine
+from edgebench.engine import PIN, Engine
 from edgebench.errors import RequestError, UnknownName
 from edgebench.progress import Show, Step
 from edgebench.sheet import Sheet
 from edgebench.shelf import load
 from edgebench.spec import Target
-from edgebench.survey import TIMEOUT_S
-from edgebench.wheels import platform, public
+from edgebench.survey import ask, bring, offered
+from edgebench.wheels import platform
 
 
 def listed() -> Sheet:
@@ -47,11 +46,11 @@ def check(name: str, address: str = "") -> Checkup:
         AgentError: it does not answer.
     """
     with _connected(name, address) as (target, connection):
-        seen = _ask(connection, target.runtimes)
+        seen = ask(connection, target.runtimes)
         started = monotonic()
-        _ask(connection, ("null",))
+        ask(connection, ("null",))
         answered_s = monotonic() - started
-    offered = {one: _offered(one) for one, is_there in _state(seen).items() if not is_there}
+    brought = {one: offered(one) for one, is_there in _state(seen).items() if not is_there}
     return checkup.checkup(
         target,
         Seen(
@@ -60,7 +59,7 @@ def check(name: str, address: str = "") -> Checkup:
             runtimes=seen["runtimes"],
             disk_free_bytes=seen["disk_free_bytes"],
             answered_s=answered_s,
-            offered=offered if connection.brings_runtimes else {},
+            offered=brought if connection.brings_runtimes else {},
         ),
     )
 
@@ -73,22 +72,8 @@ def _connected(name: str, address: str) -> Iterator[tuple[Target, Connection]]:
         yield target, connection
 
 
-def _ask(connection: Connection, runtimes: Sequence[str], packages: str = "") -> Mapping[str, Any]:
-    request = {"do": "facts", "runtimes": runtimes} | ({"packages": packages} if packages else {})
-    seen: Mapping[str, Any] = connection.run(request, timeout_s=TIMEOUT_S)
-    return seen
-
-
 def _state(seen: Mapping[str, Any]) -> dict[str, bool]:
     return {name: bool(one["version"]) for name, one in seen["runtimes"].items()}
-
-
-def _offered(runtime: str) -> str:
-    """Return the version that is installed here, which is the one that goes there."""
-    try:
-        return public(load("runtimes", runtime).version())
-    except PackageNotFoundError:
-        return ""
 
 
 def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
@@ -104,12 +89,11 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
     with _connected(name, address) as (target, connection):
         if not connection.brings_runtimes:
             raise RequestError(f"target {name} uses what is installed on this machine; install a runtime with pip")
-        seen = _ask(connection, target.runtimes)
+        seen = ask(connection, target.runtimes)
         asked = _asked(runtimes, target) or _lacking(seen)
-        rows = tuple(_bring(one, connection, seen, show) for one in asked)
-    where = f" at {target.address}" if target.address else ""
+        rows = tuple(_bring(one, connection, target, seen["machine"], show) for one in asked)
     return Sheet(
-        title=f"{name}{where}",
+        title=checkup.title(target),
         headings=("runtime", "version", "packages", "folder there"),
         rows=rows,
         texts=frozenset({"runtime", "version", "packages", "folder there"}),
@@ -126,20 +110,21 @@ def _asked(runtimes: str, target: Target) -> tuple[Engine, ...]:
 
 
 def _required(runtime: str) -> str:
-    if version := _offered(runtime):
+    if version := offered(runtime):
         return version
     raise RequestError(f"runtime {runtime} is not installed here either; say which version: {runtime}==...")
 
 
 def _lacking(seen: Mapping[str, Any]) -> tuple[Engine, ...]:
     absent = [name for name, is_there in _state(seen).items() if not is_there]
-    return tuple(Engine(name=name, version=version) for name in absent if (version := _offered(name)))
+    return tuple(Engine(name=name, version=version) for name in absent if (version := offered(name)))
 
 
-def _bring(asked: Engine, connection: Connection, seen: Mapping[str, Any], show: Show) -> tuple[str, ...]:
+def _bring(
+    asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
+) -> tuple[str, ...]:
     """Bring one, and let the target's own Python say that it is there."""
     show(Step(activity="bring", subject=asked.pinned))
-    folder = unpack(connection, asked, platform(seen["machine"]))
-    there = _ask(connection, (asked.name,), folder)
-    packages = ", ".join(sorted(f"{name} {version}" for name, version in there["packages"].items()))
-    return asked.name, there["runtimes"][asked.name]["version"], packages, folder
+    there = bring(asked, connection, target, facts)
+    packages = ", ".join(there.packages).replace(PIN, " ")
+    return there.name, there.version, packages, unpack(connection, asked, platform(facts))
