@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_benchmark import stats
 
-from edgebench import benchmark, report
+from edgebench import benchmark, report, rounds
 from edgebench.errors import RequestError
 from edgebench.evidence import gather, process_medians
 from edgebench.journal import JOURNAL, Journal
@@ -60,7 +60,7 @@ def test_the_statistics_are_those_that_pytest_benchmark_computes(count: int) -> 
     theirs: Any = stats.Stats()  # type: ignore[no-untyped-call]
     for value in VALUES[:count]:
         theirs.update(value)
-    mine = benchmark._stats(VALUES[:count])
+    mine = rounds.summary(VALUES[:count])
     assert mine["outliers"] == theirs.outliers
     numbers = [name for name in theirs.fields if name != "outliers"]
     assert [mine[name] for name in numbers] == pytest.approx([getattr(theirs, name) for name in numbers])

@@ -13,6 +13,7 @@ from edgebench.progress import Notice, Step
 from edgebench.record import Weights
 from edgebench.spec import Weighting
 from tests.conftest import make_cache, variant
+from tests.test_pipeline import heeding_interrupts
 
 SHORT = train.Options(epochs=1, asked=True)
 LENET, CNN = (
@@ -60,7 +61,6 @@ import os, signal, sys
 from edgebench import cohort, train
 from tests.test_cohort import CNN, LENET
 os.sched_getaffinity = lambda _: {0, 1}
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a suite in the background is started without
 def show(event):
     print("told", flush=True)
     signal.raise_signal(signal.SIGINT)
@@ -70,10 +70,11 @@ cohort.train([LENET, CNN], show, train.Options(epochs=50, asked=True))
 
 def test_an_interruption_leaves_no_process_behind() -> None:
     root = Path(__file__).parent.parent
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False, timeout=300,
-        env=os.environ | {"PYTHONPATH": str(root)},
-    )  # fmt: skip
+    with heeding_interrupts():
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False, timeout=300,
+            env=os.environ | {"PYTHONPATH": str(root)},
+        )  # fmt: skip
     assert done.stdout == "told\n"
     assert done.stderr.count("Traceback") == 1
     assert done.stderr.rstrip().endswith("KeyboardInterrupt")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from statistics import fmean, median, quantiles, stdev
 from typing import TYPE_CHECKING, Any
+
+from edgebench.rounds import summary
 
 if TYPE_CHECKING:
     from edgebench.bulletin import Bulletin
@@ -43,30 +44,5 @@ def _benchmark(entry: Entry) -> dict[str, Any]:
         "param": None,
         "extra_info": {"verdict": entry.verdict, "changed": list(entry.changed)},
         "options": {},
-        "stats": _stats(list(entry.figures.latencies_s)),
-    }
-
-
-def _stats(times_s: list[float]) -> dict[str, Any]:
-    low, _, high = quantiles(times_s, n=4, method="inclusive") if len(times_s) > 1 else times_s * 3
-    mean, deviation = fmean(times_s), stdev(times_s) if len(times_s) > 1 else 0.0
-    return {
-        "min": min(times_s),
-        "max": max(times_s),
-        "mean": mean,
-        "stddev": deviation,
-        "rounds": len(times_s),
-        "median": median(times_s),
-        "iqr": high - low,
-        "q1": low,
-        "q3": high,
-        "iqr_outliers": 0,
-        "stddev_outliers": 0,
-        "outliers": "0;0",
-        "ld15iqr": min(times_s),
-        "hd15iqr": max(times_s),
-        "ops": 1 / mean if mean else 0.0,
-        "total": sum(times_s),
-        "data": times_s,
-        "iterations": 1,
+        "stats": summary(entry.figures.latencies_s),
     }
