@@ -32,17 +32,18 @@ def _plugins(shelf: str) -> dict[str, str]:
         if module.name.startswith("_"):  # what plug-ins share
             continue
         full = f"edgebench.{shelf}.{module.name}"
-        found |= dict.fromkeys(_literal_names(full) or (module.name,), full)
+        found |= dict.fromkeys(_literal(full, "NAMES") or (module.name,), full)
     return found
 
 
-def _literal_names(module: str) -> tuple[str, ...]:
+@cache
+def _literal(module: str, constant: str) -> Any:
     loader: Any = getattr(find_spec(module), "loader", None)
     for statement in ast.parse(loader.get_source(module)).body:
         match statement:
-            case ast.Assign(targets=[ast.Name(id="NAMES")], value=value):
-                return tuple(ast.literal_eval(value))
-    return ()
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == constant:
+                return ast.literal_eval(value)
+    return None
 
 
 def names(shelf: str) -> tuple[str, ...]:
@@ -68,6 +69,16 @@ def require(shelf: str, name: str) -> None:
     """
     if name not in (known := names(shelf)):
         raise UnknownName(_NOUNS[shelf], name, known)
+
+
+def literal(shelf: str, name: str, constant: str) -> Any:
+    """Read a constant of one plug-in without importing it; None where it has none that is a literal.
+
+    Raises:
+        UnknownName: there is no such file.
+    """
+    require(shelf, name)
+    return _literal(_plugins(shelf)[name], constant)
 
 
 def load(shelf: str, name: str) -> ModuleType:

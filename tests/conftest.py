@@ -1,6 +1,8 @@
 """Every test works in an empty folder of its own, with caches, locks and settings of its own."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return work
+
+
+@pytest.fixture(autouse=True)
+def fast_without_torch(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold the markers to their word: what is neither slow nor heavy does not import torch."""
+    is_fast = not {"slow", "heavy"} & {mark.name for mark in request.node.iter_markers()}
+    was_imported = "torch" in sys.modules
+    yield
+    assert was_imported or not is_fast or "torch" not in sys.modules, "this test imports torch: mark it slow"
 
 
 def variant(

@@ -1,9 +1,6 @@
 """The page of one artifact: what it says of recorded answers, and the command on real files."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from edgebench.errors import RequestError
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, LayerNoise
 from edgebench.spec import Precision, Variant, Weighting
+from tests.command import cli
 from tests.conftest import artifact, case, make_cache, variant
 from tests.test_appraisal import INT8
 
@@ -46,13 +44,6 @@ def int8(width: float = 0.25, **how: object) -> Variant:
 def page(card: Artifact, answered: Accuracy) -> dict[str, dict[str, tuple[str, ...]]]:
     """Every sheet by title, its rows by their first cell."""
     return {sheet.title: {row[0]: row[1:] for row in sheet.rows} for sheet in audit.sheets(card, answered)}
-
-
-def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "edgebench", "evaluate", *arguments],
-        capture_output=True, text=True, env=os.environ, check=False,
-    )  # fmt: skip
 
 
 def test_accuracies_stand_with_their_intervals_and_the_parents_below() -> None:
@@ -108,7 +99,7 @@ def test_random_weights_have_no_accuracy_but_an_agreement() -> None:
 @pytest.mark.parametrize("name", ["mobilenet_v1-0.25@32/int8", "mobilenet_v1-0.25@32-int8"])
 def test_a_cached_artifact_is_evaluated_by_its_variants_name(name: str) -> None:
     export.export(int8(), "onnx", print)
-    done = cli(name, "--json", "--quiet")
+    done = cli("evaluate", name, "--json", "--quiet")
     assert done.returncode == 0, done.stderr
     sheets = [json.loads(line) for line in done.stdout.splitlines() if line]
     assert [sheet["title"] for sheet in sheets[1:]] == [
@@ -143,7 +134,7 @@ def test_a_whole_name_is_no_beginning_of_a_longer_one() -> None:
 def test_an_artifact_of_weights_that_are_gone_is_not_compared() -> None:
     of = replace(int8(0.45), weights=Weighting.TRAINED)
     cache.put("stale", artifact(variant=str(of), of=of, quantization=of.quantization, weights_sha256="other"))
-    done = cli("mobilenet_v1-0.45@32/int8")
+    done = cli("evaluate", "mobilenet_v1-0.45@32/int8")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.endswith(
         "of the same weights, the cache has none of them today; run `edgebench run --model mobilenet_v1 --width 0.45"
@@ -178,11 +169,11 @@ def test_an_artifact_of_an_older_edgebench_gives_way_to_todays(monkeypatch: pyte
     ],
 )
 def test_what_is_not_cached_is_one_line_that_says_how_to_make_it(name: str, message: str) -> None:
-    done = cli(name)
+    done = cli("evaluate", name)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert message in done.stderr
 
 
 def test_an_unknown_form_is_refused_before_anything_runs() -> None:
-    done = cli("nonsense", "--format", "xml")
+    done = cli("evaluate", "nonsense", "--format", "xml")
     assert (done.returncode, done.stderr) == (2, "edgebench: no format 'xml' (has table, md, csv, latex, json)\n")

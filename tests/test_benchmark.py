@@ -1,7 +1,6 @@
 """A results folder as pytest-benchmark reads it, and as a page of a repository."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +15,8 @@ from edgebench.errors import RequestError
 from edgebench.evidence import gather, process_medians
 from edgebench.journal import JOURNAL, Journal
 from edgebench.reports import Row
+from tests.command import cli
 from tests.conftest import artifact, case, deployment, run, session
-from tests.test_cli import cli
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "x86_vm"
@@ -101,11 +100,7 @@ def test_a_results_folder_is_a_page_whose_links_lead_to_files(folder: str) -> No
 def completed(words: str) -> list[str]:
     """What bash offers for a command line."""
     asked = {"_EDGEBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
-    code = "from edgebench.cli import main; import sys; sys.argv = ['edgebench']; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | asked
-    )
-    return done.stdout.split()
+    return cli(**asked).stdout.split()
 
 
 def test_what_was_begun_is_completed() -> None:

@@ -11,7 +11,7 @@ from edgebench.choose import Quantity
 from edgebench.errors import EdgebenchError
 from edgebench.reports import Row, Table, comparison
 from edgebench.sheet import markdown
-from tests.test_cli import cli
+from tests.command import cli
 
 GOLDEN = Path(__file__).parent / "golden"
 RESULTS = Path(__file__).parent.parent / "results" / "x86_vm"

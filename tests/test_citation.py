@@ -5,7 +5,7 @@ import pytest
 from edgebench import citation
 from edgebench.errors import EdgebenchError
 from edgebench.sheet import as_json
-from tests.test_cli import cli
+from tests.command import cli
 
 
 @pytest.mark.parametrize("kind", citation.KINDS)

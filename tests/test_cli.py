@@ -1,15 +1,10 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-EDGEBENCH = (sys.executable, "-m", "edgebench")
-
-
-def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*EDGEBENCH, *arguments], capture_output=True, text=True, env=os.environ, check=False)
+from tests.command import cli, process
 
 
 @pytest.mark.parametrize(
@@ -36,7 +31,9 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(arguments: list[str], messag
 
 
 def test_an_unknown_option_is_exit_code_2() -> None:
-    assert cli("run", "--modle", "x").returncode == 2
+    done = process("run", "--modle", "x")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
@@ -57,7 +54,7 @@ def test_results_that_cannot_be_written_are_refused(place: Path) -> None:
 
 
 def test_help_tells_commands_and_exit_codes() -> None:
-    done = cli("--help")
+    done = process("--help")
     assert done.returncode == 0
     assert "run" in done.stdout and "report" in done.stdout
     assert "Exit codes: 0 answered" in done.stdout
@@ -78,4 +75,6 @@ def test_help_imports_no_heavy_library() -> None:
 def test_output_that_is_piped_has_no_colour(place: Path) -> None:
     golden = Path(__file__).parent / "golden"
     (place / "runs.jsonl").write_bytes((golden / "runs.jsonl").read_bytes())
-    assert "\x1b" not in cli("report", ".").stdout
+    done = process("report", ".")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout

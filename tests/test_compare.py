@@ -15,7 +15,7 @@ from edgebench import contrast, report, stats
 from edgebench.compare import Difference, Pair, differences, paired
 from edgebench.reports import Row, Table, ratio
 from edgebench.stats import Ratio
-from tests.test_cli import cli
+from tests.command import cli
 
 RESULTS = Path(__file__).parent.parent / "results"
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,6 +1,5 @@
 """Costs on paper: every layer's shape against the field's rules, the textbook's totals, and the command."""
 
-import os
 import subprocess
 import sys
 from math import prod
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from edgebench import shelf, tabulate
 from edgebench.describe import Layer, describe, output_side
 from edgebench.errors import RequestError, UnknownName
+from tests.command import cli
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +25,6 @@ def native(name: str) -> tuple[int, int]:
 
 def by_name(name: str) -> dict[str, Layer]:
     return {layer.name: layer for layer in describe(name, 1.0, *native(name)).layers}
-
-
-def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "edgebench", "describe", *arguments],
-        capture_output=True, text=True, env=os.environ, check=False,
-    )  # fmt: skip
 
 
 def test_vgg16_has_the_textbooks_totals() -> None:
@@ -138,14 +131,14 @@ def test_a_number_of_classes_that_cannot_be_is_refused() -> None:
 
 @pytest.mark.parametrize("form", ["table", "md", "csv", "json"])
 def test_the_command_writes_every_form(form: str) -> None:
-    done = cli("mobilenet_v2", "--width", "0.5", "--resolution", "96", "--format", form)
+    done = cli("describe", "mobilenet_v2", "--width", "0.5", "--resolution", "96", "--format", form)
     assert done.returncode == 0, done.stderr
     assert "classifier.1" in done.stdout
     assert "18885440" in done.stdout
 
 
 def test_an_unknown_form_is_refused() -> None:
-    done = cli("vgg16", "--format", "xml")
+    done = cli("describe", "vgg16", "--format", "xml")
     assert (done.returncode, done.stderr) == (
         2, "edgebench: no format 'xml' (has table, md, csv, latex, json)\n",
     )  # fmt: skip

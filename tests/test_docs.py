@@ -1,6 +1,5 @@
 """The README is run: its commands by this file, the first screen's two by `.ci/run`."""
 
-import os
 import re
 import shlex
 import shutil
@@ -15,6 +14,7 @@ import yaml
 
 from edgebench import __version__, chronicle, emulation
 from edgebench.journal import JOURNAL
+from tests.command import cli
 from tests.nights import quiet_history
 from tests.test_nightly import SWEEP
 from tests.test_own import NETS, write
@@ -126,13 +126,7 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())
     dry = ["--dry-run"] if arguments[0] == "run" and "--dry-run" not in arguments else []
-    done = subprocess.run(
-        [sys.executable, "-m", "edgebench", *arguments, *dry],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-        check=False,
-    )
+    done = cli(*arguments, *dry)
     assert done.returncode == 0, done.stderr
 
 
@@ -146,10 +140,9 @@ def test_the_readme_shows_what_commands_print() -> None:
 
 
 @pytest.mark.parametrize(("command", "shown"), outputs(), ids=lambda text: text.split()[0])
-def test_what_the_readme_shows_is_what_is_printed(command: str, shown: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "edgebench", *command.split()], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+def test_what_the_readme_shows_is_what_is_printed(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    done = cli(*command.split())
     printed = done.stdout.splitlines()
     assert [line for line in shown.splitlines() if not any(one.startswith(line) for one in printed)] == []
 

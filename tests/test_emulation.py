@@ -25,8 +25,8 @@ from edgebench.spec import Purpose
 from edgebench.verdict import Verdict
 from tests.board import board
 from tests.board import missing as missing_for_ssh
+from tests.command import cli
 from tests.conftest import artifact, case, run, session
-from tests.test_pipeline import cli
 
 EMULATED = {"emulator": "qemu-aarch64", "counter": "yes", "machine": "aarch64"}
 TIMES = ["load_ms", "first_ms", "p50_ms", "p50_low_ms", "p50_high_ms", "p90_ms", "model_mib", "peak_mib"]

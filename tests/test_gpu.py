@@ -1,8 +1,5 @@
 """GPU targets without a GPU: what is refused, what the driver says, and what the verdict makes of it."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +18,7 @@ from edgebench.record import Deployment, Run
 from edgebench.runtimes import onnxruntime
 from edgebench.spec import Precision, Runtime, Target
 from edgebench.survey import survey
+from tests.command import cli
 from tests.conftest import CPU, artifact, case, environment, run, session, variant
 
 CUDA, TENSORRT = onnxruntime.CUDA, onnxruntime.TENSORRT
@@ -30,8 +28,7 @@ no_driver = pytest.mark.skipif(gpu.why_missing() != "driver not found", reason="
 
 @no_driver
 def test_without_a_driver_the_gpu_target_is_refused_before_anything_runs(place: Path) -> None:
-    command = [sys.executable, "-m", "edgebench", "run", "--target", "gpu", "--model", "mobilenet_v1"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    done = cli("run", "--target", "gpu", "--model", "mobilenet_v1")
     assert (done.returncode, done.stderr, done.stdout) == (2, NO_DRIVER, "")
     assert list(place.iterdir()) == []
 

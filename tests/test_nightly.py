@@ -21,8 +21,8 @@ from edgebench.formats import Written, null
 from edgebench.night import Verdict
 from edgebench.rule import RULE
 from edgebench.spec import Model, Precision, Sweep
+from tests.command import cli
 from tests.nights import entry, night, quiet_history
-from tests.test_cli import cli
 from tests.test_pipeline import wait_for
 
 HISTORY = Path("results/nightly")

@@ -1,22 +1,15 @@
 """The whole way with images that somebody gave: trained on, measured, listed; and no path in what is kept."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy
 import pytest
 from PIL import Image
 
+from tests.command import cli
+
 pytestmark = pytest.mark.slow
-
-EDGEBENCH = (sys.executable, "-m", "edgebench")
-
-
-def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*EDGEBENCH, *arguments], capture_output=True, text=True, env=os.environ, check=False)
 
 
 @pytest.fixture

@@ -1,22 +1,15 @@
 """The whole way with models that somebody gave: measured beside the shelf's, quantized, evaluated, listed again."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.command import cli
 from tests.test_own import NETS, photos, write
 
 pytestmark = pytest.mark.slow
-
-
-def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edgebench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
 
 
 def table(*arguments: str) -> tuple[list[dict[str, Any]], str]:

@@ -17,16 +17,10 @@ from edgebench import cache, report
 from edgebench.journal import JOURNAL, Journal
 from edgebench.record import Run
 from edgebench.spec import Purpose
+from tests.command import EDGEBENCH, cli
 
-EDGEBENCH = (sys.executable, "-m", "edgebench")
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
 SMALL = ("--model", "mobilenet_v1", "--width", "0.25", "--resolution", "32", "--weights", "random", "--preset", "quick")
-
-
-def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*EDGEBENCH, *arguments], capture_output=True, text=True, env=os.environ | environment, check=False
-    )
 
 
 def runs(name: str) -> list[Run]:

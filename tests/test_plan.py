@@ -66,6 +66,7 @@ def test_a_word_from_a_file_is_the_same_weights_as_the_default() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_each_network_of_a_sweep_is_trained_once_whatever_measures_it() -> None:
     sweep = replace(
         SWEEP, models=(Model(name="mobilenet_v1", widths=(0.25, 0.5)),), threads=(1, 2), resolutions=(32, 64)
@@ -76,6 +77,7 @@ def test_each_network_of_a_sweep_is_trained_once_whatever_measures_it() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_what_a_run_looks_for() -> None:
     for preprocessing in ("", "tf"):
         sweep = replace(SWEEP, precisions=(Precision.FP32,), preprocessing=preprocessing)

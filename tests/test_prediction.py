@@ -21,9 +21,9 @@ from edgebench.record import Deployment, Failure, Session
 from edgebench.sheet import as_csv
 from edgebench.spec import Case, Model, Precision, Sweep, Weighting
 from tests.benchmarks.prediction import published_grids, score
+from tests.command import cli
 from tests.conftest import artifact, case, run, session, variant
 from tests.test_choice import asked
-from tests.test_cli import cli
 
 pytestmark = pytest.mark.slow  # torch counts what a network computes
 FOLDER = Path("results/x")

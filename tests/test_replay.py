@@ -13,8 +13,8 @@ from edgebench import chronicle, noise, replay
 from edgebench.errors import RequestError
 from edgebench.night import History
 from edgebench.rule import RULE
+from tests.command import cli
 from tests.nights import NAME, quiet_history
-from tests.test_cli import cli
 
 SMALL = {"nights": 40, "configurations": 30}
 

@@ -9,7 +9,7 @@ import pytest
 from edgebench import published, review
 from edgebench.errors import EdgebenchError
 from edgebench.sheet import markdown
-from tests.test_cli import cli
+from tests.command import cli
 
 RESULTS = Path(__file__).parent.parent / "results"
 HEADER = "architecture,width,resolution,precision,p50_ms,top1\n"

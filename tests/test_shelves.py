@@ -39,7 +39,9 @@ def test_every_plugin_offers_what_its_shelf_promises(name: str, plugin: str) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("plugin", shelf.names("architectures"))
 def test_every_architecture_offers_what_its_shelf_promises(plugin: str) -> None:
-    assert_offers(shelf.load("architectures", plugin), PROMISED["architectures"])
+    module = shelf.load("architectures", plugin)
+    assert_offers(module, PROMISED["architectures"])
+    assert shelf.literal("architectures", plugin, "CHANNELS") == module.CHANNELS
 
 
 def assert_offers(module: ModuleType, promised: tuple[str, ...]) -> None:

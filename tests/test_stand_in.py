@@ -1,8 +1,6 @@
 """Who answers a test split in a board's place, how the board checks it, and what a difference does to the row."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -25,6 +23,7 @@ from edgebench.reports import Row
 from edgebench.spec import Case, Precision, Runtime, Target, Variant
 from edgebench.verdict import Verdict, reasons
 from tests.board import Board, board, missing
+from tests.command import cli
 from tests.conftest import artifact, case, session, variant
 from tests.test_appraisal import FLOAT
 from tests.test_measurement import steady
@@ -126,10 +125,7 @@ def test_a_run_over_ssh_is_answered_here_and_checked_there(there: Board) -> None
     Path("targets").mkdir()
     Path("targets/loop.toml").write_text(TOML.format(there.python))
     command = "run --target loop --model lenet5 --resolution 32 --precision fp32,int8 --preset quick --name b"
-    done = subprocess.run(
-        [sys.executable, "-m", "edgebench", *command.split(), "--address", there.address],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = cli(*command.split(), "--address", there.address)
     assert done.returncode == 0, done.stderr
     table = edgebench.load("results/b")
     assert table.answered_by.tolist() == ["host", "host"]

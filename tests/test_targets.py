@@ -12,15 +12,15 @@ import pytest
 from edgebench import store
 from edgebench.deploy import bundle
 from tests.board import board, missing
+from tests.command import cli
 
-EDGEBENCH = [sys.executable, "-m", "edgebench", "targets"]
 needs_ssh = pytest.mark.skipif(bool(missing()), reason=f"needs {', '.join(missing())} (openssh-server)")
 OLDEST = (3, 11)  # that README names
 
 
-def cli(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}" if path else os.environ["PATH"]}
-    return subprocess.run([*EDGEBENCH, *arguments], capture_output=True, text=True, env=environment, check=False)
+def targets(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+    before = os.environ["PATH"]
+    return cli("targets", *arguments, PATH=f"{path}{os.pathsep}{before}" if path else before)
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
@@ -30,14 +30,14 @@ def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
 
 
 def test_every_target_is_listed_with_how_it_is_reached() -> None:
-    listed = {row["target"]: row for row in rows(cli("--format", "json"))}
+    listed = {row["target"]: row for row in rows(targets("--format", "json"))}
     assert set(listed) == set(store.targets())
     assert {listed[name]["address"] for name in ("rpi3", "rpi4", "rpi5", "rpi_zero2w")} == {"--address user@host"}
     assert listed["cpu"]["address"] == "-"
 
 
 def test_this_machine_is_checked() -> None:
-    found = {row[""]: row["found"] for row in rows(cli("check", "cpu", "--format", "json"))}
+    found = {row[""]: row["found"] for row in rows(targets("check", "cpu", "--format", "json"))}
     assert found["Python"].endswith(".".join(map(str, sys.version_info[:3])))
     assert found["runtime null"] == "1, installed there"
 
@@ -53,7 +53,7 @@ def test_this_machine_is_checked() -> None:
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], said: str) -> None:
-    done = cli(*arguments)
+    done = targets(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -67,17 +67,17 @@ def test_a_board_is_checked_and_prepared_once(tmp_path: Path) -> None:
         Path("targets").mkdir()
         Path("targets/loop.toml").write_text(text)
         reached = ("loop", "--address", there.address, "--format", "json")
-        found = {row[""]: row["found"] for row in rows(cli("check", *reached, path=f"{there.folder}/bin"))}
+        found = {row[""]: row["found"] for row in rows(targets("check", *reached, path=f"{there.folder}/bin"))}
         assert found["answers in"].endswith("s, a fresh process each time")
         asked = ("--runtime", "onnxruntime==1.31.0", "--quiet")
-        twice = [rows(cli("prepare", *reached, *asked, path=f"{there.folder}/bin")) for _ in range(2)]
+        twice = [rows(targets("prepare", *reached, *asked, path=f"{there.folder}/bin")) for _ in range(2)]
         assert twice[0] == twice[1]
         (brought,) = twice[0]
         assert brought["version"] == "1.31.0"
         assert "onnxruntime 1.31.0" in brought["packages"]
         assert Path(brought["folder there"]).is_dir()
         assert Path(brought["folder there"]).parent == there.cache
-        refused = cli("prepare", *reached, "--runtime", "litert", path=f"{there.folder}/bin")
+        refused = targets("prepare", *reached, "--runtime", "litert", path=f"{there.folder}/bin")
         assert (refused.returncode, "no runtime of target loop 'litert'" in refused.stderr) == (2, True)
 
 

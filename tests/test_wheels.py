@@ -10,7 +10,7 @@ import edgebench
 from edgebench import cache, wheels
 from edgebench.errors import RequestError
 from edgebench.wheels import Platform, gather
-from tests.test_pipeline import cli
+from tests.command import cli
 
 PI = Platform(python="3.11", machine="aarch64", glibc="2.36")
 FACTS = {"python": "CPython 3.11.2", "libc": "glibc 2.36", "machine": "aarch64"}

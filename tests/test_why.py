@@ -10,8 +10,8 @@ from edgebench.agent import answer
 from edgebench.errors import RequestError
 from edgebench.roofline import Bound, Roof, position
 from edgebench.runtimes import onnxruntime
+from tests.command import cli
 from tests.conftest import CPU
-from tests.test_cli import cli
 from tests.test_own import write
 
 ROOT = Path(__file__).parent.parent
