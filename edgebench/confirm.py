@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
+    from edgebench.rule import Rule
+
     Floats = NDArray[numpy.float64]
 
 
@@ -40,6 +42,13 @@ class Effect:
         import numpy
 
         return numpy.asarray((self.faster_p < p) & (self.change < -log1p(effect)))
+
+    def is_open(self, rule: Rule) -> NDArray[numpy.bool_]:
+        """Tell, half-way, which may still be confirmed."""
+        import numpy
+
+        p, effect = rule.futile_p, rule.futile_effect
+        return numpy.asarray(self.is_slower(p, effect) | self.is_faster(p, effect))
 
 
 def compare(accepted: Floats, tonight: Floats) -> Effect:

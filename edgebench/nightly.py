@@ -206,7 +206,7 @@ def _paired(suspicions: Sequence[Suspicion], at: Reached, work: Work) -> Iterato
     try:
         with store.lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):
             duels = [_installed(one, connection, at.session, work) for one in suspects]
-            yield from pair.contests(duels, names, at.session, work.raw, work.show)
+            yield from pair.contests(duels, names, at.session, work.raw, work.show, work.rule)
     except (AgentError, Busy, Unreachable) as error:
         yield from dict.fromkeys(names, Contest(why_not=str(error))).items()
 
@@ -214,7 +214,10 @@ def _paired(suspicions: Sequence[Suspicion], at: Reached, work: Work) -> Iterato
 def _installed(one: Suspicion, connection: Connection, session: Session, work: Work) -> Duel | Contest:
     pairs, _ = work.rule.confirmation(is_noisy=one.is_noisy)
     evidence = work.evidence[one.entry.name]
-    return pair.installed(one.entry.name, pairs, work.folder, work.pin(one), evidence, connection, session)
+    found = pair.installed(one.entry.name, pairs, work.folder, work.pin(one), evidence, connection, session)
+    if isinstance(found, pair.Duel) and one.may_be_given_up:
+        found.look = pairs // 2
+    return found
 
 
 def _arms(suspicions: Sequence[Suspicion], turn: int, work: Work) -> Arms | None:

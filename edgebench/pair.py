@@ -21,6 +21,8 @@ from edgebench.measure import Job, observe
 from edgebench.night import Arms, Contest, Pin, logs
 from edgebench.progress import Show, Step
 from edgebench.record import Failure, Run
+from edgebench.regress import is_open
+from edgebench.rule import RULE, Rule
 from edgebench.spec import Purpose
 from edgebench.wheels import platform, public
 
@@ -44,12 +46,17 @@ class Arm:
 
 @dataclass(kw_only=True)
 class Duel:
-    """Two arms of one configuration, and what their processes saw."""
+    """Two arms of one configuration, and what their processes saw.
+
+    Attributes:
+        pairs: to take; `look` after how many it is given up where nothing shows, 0 for never.
+    """
 
     name: str
     accepted: Arm
     tonight: Arm
     pairs: int
+    look: int = 0
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     failure: str = ""
 
@@ -128,11 +135,14 @@ def _packages(place: Path, pin: Pin, connection: Connection, session: Session) -
     return unpack(connection, asked, platform(environment.facts))
 
 
-def take(duels: Sequence[Duel], session: Session, folder: Path, show: Show) -> None:
+def take(duels: Sequence[Duel], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
     """Run every duel's pairs, round by round: a pair's two processes follow each other, in an order that is drawn."""
     draw, journals = Random(session.id), {arm: Journal(_made(folder / arm)) for arm in (ACCEPTED, TONIGHT)}
     rounds = max((duel.pairs for duel in duels), default=0)
     for number in range(1, rounds + 1):
+        for duel in duels:
+            if number == duel.look + 1 > 1 and not is_open(duel.contest, rule):
+                duel.pairs = duel.look
         entries = [duel for duel in duels if duel.pairs >= number]
         draw.shuffle(entries)
         for done, duel in enumerate(entries):
@@ -206,9 +216,9 @@ def installed(
 
 
 def contests(
-    wanted: Sequence[Duel | Contest], names: Sequence[str], session: Session, raw: Path, show: Show
+    wanted: Sequence[Duel | Contest], names: Sequence[str], session: Session, raw: Path, show: Show, rule: Rule
 ) -> Iterator[tuple[str, Contest]]:
     """Take the pairs of all that could be installed; yield what each configuration's showed."""
-    take([one for one in wanted if isinstance(one, Duel)], session, raw, show)
+    take([one for one in wanted if isinstance(one, Duel)], session, raw, show, rule)
     for name, one in zip(names, wanted, strict=True):
         yield name, one.contest if isinstance(one, Duel) else one

@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 
 LATENCY = "latency"
 # A cold figure is one sample a process: only large changes of it are told from chance.
-COLD = replace(RULE, screen_p=0.01, noisy_screen_p=0.01, screen_effect=0.10, p=0.001, noisy_p=0.001, effect=0.10)
+COLD = replace(
+    RULE,
+    screen_p=0.01,
+    noisy_screen_p=0.01,
+    screen_effect=0.10,
+    p=0.001,
+    noisy_p=0.001,
+    effect=0.10,
+    futile_p=0.05,
+    futile_effect=0.05,
+)
 COLD_FIGURES = {"load": "load_s", "first inference": "first_s"}
 # Figures without noise to speak of: the share by which they may grow, and the least amount.
 GROWTH = {
@@ -65,6 +75,11 @@ class Suspicion:
     def entry(self) -> Entry:
         """What was seen tonight."""
         return self.past.tonight[1]
+
+    @property
+    def may_be_given_up(self) -> bool:
+        """Tell whether pairs that show nothing half-way are enough: not where they carry older nights over."""
+        return NEW_STACK not in self.why
 
     @property
     def host_changes(self) -> tuple[str, ...]:
@@ -146,7 +161,7 @@ def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: R
         yield NEW_HOST
     elif one.offset is None:
         yield NEW_STACK
-    elif screening.nights[place] < rule.enough:
+    elif not screening.is_enough(rule)[place]:
         yield TOO_FEW
     elif suspect:
         yield f"{expm1(screening.change[place]):+.1%} against {screening.nights[place]:.0f} nights"
@@ -175,7 +190,7 @@ def _cold(known: Sequence[Past]) -> list[tuple[str, ...]]:
         values = [getattr(one.tonight[1].figures, figure) for one in known]
         tonight = numpy.array([log(value) if value else numpy.nan for value in values])
         seen = screen(_rows([one.same_stack(figure)[-COLD.nights :] for one in known]), tonight)
-        suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & (seen.nights >= COLD.enough)
+        suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & seen.is_enough(COLD)
         found = [
             (*mine, f"{word} {expm1(change):+.0%}") if suspect else mine
             for mine, suspect, change in zip(found, suspects, seen.change, strict=True)
@@ -242,6 +257,12 @@ def _effects(contest: Contest) -> dict[str, Effect]:
         for figure, (before, after) in arms.items()
         if before and after and min(*before, *after) > 0
     }
+
+
+def is_open(contest: Contest, rule: Rule = RULE) -> bool:
+    """Tell, half-way through the pairs, whether all of them could still confirm something."""
+    effects = _effects(contest).items()
+    return any(bool(effect.is_open(rule if figure == LATENCY else COLD)[0]) for figure, effect in effects)
 
 
 def _found(

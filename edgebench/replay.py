@@ -162,8 +162,10 @@ def _confirmed(
         if len(which):
             pairs, p = rule.confirmation(is_noisy=is_noisy)
             before, now = series.arms(night, which, pairs)
-            effect = compare(before, now + shift)
-            slower[which], faster[which] = effect.is_slower(p, rule.effect), effect.is_faster(p, rule.effect)
+            effect, half = compare(before, now + shift), pairs // 2
+            is_open = compare(before[:, :half], now[:, :half] + shift).is_open(rule)
+            slower[which] = effect.is_slower(p, rule.effect) & is_open
+            faster[which] = effect.is_faster(p, rule.effect) & is_open
     return slower, faster
 
 

@@ -42,6 +42,12 @@ class Screening:
     slower_p: Floats
     faster_p: Floats
 
+    def is_enough(self, rule: Rule) -> Flags:
+        """Tell of which configurations the history knows how much they vary, (C,)."""
+        import numpy
+
+        return numpy.asarray((self.nights >= rule.least) & (self.freedom >= rule.enough - 1))
+
 
 def screen(history: Floats, tonight: Floats) -> Screening:
     """Compare tonight, (C,), with the history, (C, nights), by a moderated t.
@@ -158,8 +164,8 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p, freedom) * error) + power * error
     threshold = numpy.maximum(log1p(rule.screen_effect), t.isf(rule.screen_p, screening.freedom) * screening.error)
     by_screen = threshold + power * screening.error
-    is_screened = screening.nights >= rule.enough
-    return numpy.asarray(numpy.expm1(numpy.where(is_screened, numpy.maximum(by_pairs, by_screen), by_pairs)))
+    least = numpy.where(screening.is_enough(rule), numpy.maximum(by_pairs, by_screen), by_pairs)
+    return numpy.asarray(numpy.expm1(least))
 
 
 def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags, Floats]:
@@ -180,4 +186,4 @@ def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
     p = numpy.where(is_noisy, rule.noisy_screen_p, rule.screen_p)
     slower = (screening.slower_p < p) & (screening.change > log1p(rule.screen_effect))
     faster = (screening.faster_p < p) & (screening.change < -log1p(rule.screen_effect))
-    return numpy.asarray(slower | faster | (screening.nights < rule.enough))
+    return numpy.asarray(slower | faster | ~screening.is_enough(rule))

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import chronicle, nightly, store
+from edgebench import chronicle, nightly, pair, store
 from edgebench.bulletin import Bulletin
 from edgebench.errors import Busy, RequestError
 from edgebench.formats import Written, null
+from edgebench.journal import Journal
 from edgebench.night import Verdict
-from edgebench.rule import RULE
+from edgebench.record import Run
+from edgebench.rule import RULE, Rule
 from edgebench.spec import Model, Precision, Sweep
 from tests.command import cli
 from tests.nights import entry, night, quiet_history
@@ -58,10 +60,10 @@ def sweep(*targets: str, batches: tuple[int, ...] = (1,)) -> Sweep:
     )
 
 
-def run(asked: Sweep | None = None) -> Bulletin:
+def run(asked: Sweep | None = None, rule: Rule = FEW) -> Bulletin:
     """Measure a night; once more where the machine was too busy for it, which makes it INVALID, as it should."""
     for _ in range(TRIES):
-        found = nightly.run(asked or sweep(), HISTORY, lambda _: None, rule=FEW)
+        found = nightly.run(asked or sweep(), HISTORY, lambda _: None, rule=rule)
         if not any("waited for a core" in line.entry.why for line in found.lines):
             break
     return found
@@ -104,11 +106,22 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
         assert [change.partition(":")[0] for change in line.entry.changed] == ["model"]
         latency = next(one for one in line.entry.findings if one.figure == "latency")
         assert latency.change > 3
+        assert latency.pairs == FEW.pairs
         assert nightly.exit_code(third.night) == 1
         nightly.accept(HISTORY, "a better model")
         fourth = run()
     assert {line.entry.verdict for line in fourth.lines} <= CALM
     assert [one.reason for one in chronicle.read(HISTORY).acceptances] == ["a better model"]
+
+
+@pytest.mark.slow
+def test_pairs_that_show_nothing_half_way_are_given_up() -> None:
+    run()
+    found = run(rule=replace(FEW, futile_effect=99.0))
+    assert {line.entry.verdict for line in found.lines} <= CALM
+    raw = chronicle.raw_folder(HISTORY, found.night)
+    for arm in (pair.ACCEPTED, pair.TONIGHT):
+        assert len([one for one in Journal(raw / arm) if isinstance(one, Run)]) == FEW.pairs // 2
 
 
 @pytest.mark.slow

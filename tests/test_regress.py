@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from edgebench.night import Acceptance, Contest, Entry, History, Night, Verdict
-from edgebench.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, examine, judge
+from edgebench.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, examine, is_open, judge
 from edgebench.rule import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 
@@ -77,9 +77,24 @@ def test_a_suspect_that_could_not_be_paired_is_invalid_and_says_why() -> None:
     assert found.why.endswith("not confirmed: no wheel of engine 1.0")
 
 
-def test_with_fewer_than_ten_nights_everything_is_paired() -> None:
+def test_a_configuration_alone_is_paired_for_ten_nights() -> None:
     assert why(night(9, entry()), quiet_history(9)) == (TOO_FEW,)
     assert why(night(10, entry()), quiet_history(10)) == ()
+
+
+def test_half_way_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
+    assert not is_open(contest())
+    assert is_open(contest(0.03)) and is_open(contest(-0.03))
+    calm, slow = contest(), contest(0.3)
+    assert is_open(replace(calm, accepted_load_s=slow.accepted_s, tonight_load_s=slow.tonight_s))
+    assert not is_open(Contest(why_not="its accepted environment failed"))
+
+
+def test_older_nights_are_carried_over_by_all_of_the_pairs() -> None:
+    history = quiet_history(20)
+    (changed,) = examine(night(20, entry(stack=UPGRADED)), history)
+    (slow,) = examine(night(20, entry(slower(0.2))), history)
+    assert (changed.may_be_given_up, slow.may_be_given_up) == (False, True)
 
 
 def test_a_changed_stack_is_paired_on_its_first_night_and_the_history_is_carried_by_what_the_pairs_measured() -> None:

@@ -46,6 +46,26 @@ def test_the_fitted_prior_is_the_one_that_variances_were_drawn_from() -> None:
     assert total[0] - 9 == pytest.approx(degrees, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("configurations", "nights", "spreads", "is_enough"),
+    [
+        (1, 9, 0.0, False),
+        (1, 10, 0.0, True),
+        (20, 2, 0.0, False),
+        (20, 3, 0.0, True),
+        (200, 9, 2.0, False),  # each varies by an amount of its own: others say nothing of it
+        (200, 10, 2.0, True),
+    ],
+)
+def test_what_varies_alike_needs_three_nights_and_what_is_alone_ten(
+    configurations: int, nights: int, spreads: float, is_enough: bool
+) -> None:
+    draw = numpy.random.default_rng(1)
+    scale = 0.01 * numpy.exp(draw.normal(0, spreads, (configurations, 1)))
+    found = screen(draw.normal(0, scale, (configurations, nights)), numpy.zeros(configurations))
+    assert set(found.is_enough(RULE).tolist()) == {is_enough}
+
+
 def test_gaps_are_left_out_and_no_history_says_nothing() -> None:
     rows = numpy.array([[0.0, numpy.nan, 0.01, 0.02], [numpy.nan] * 4])
     found = screen(rows, numpy.array([0.01, 0.01]))
