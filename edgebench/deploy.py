@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from edgebench import cache, engine
@@ -55,6 +56,17 @@ class Deployed:
     sha256: str
     packages: str = ""
 
+    def request(self, runtime: Runtime, threads: int, batch: int) -> dict[str, Any]:
+        """Say what the agent is to open, and how: the same words whatever is asked of it."""
+        return {
+            "runtime": runtime.name,
+            "options": runtime.options,
+            "path": self.path,
+            "packages": self.packages,
+            "threads": threads,
+            "batch": batch,
+        }
+
 
 def bundle() -> tuple[Path, str]:
     """Write the agent as one zip that Python runs; return its path and hash, identical for identical sources."""
@@ -77,24 +89,25 @@ def connect(target: Target) -> Iterator[tuple[Connection, str]]:
         connection.close()
 
 
-def deploy(connection: Connection, artifact: Artifact) -> str:
-    """Put the artifact on the target; return its path there.
+def install(
+    connection: Connection, artifact: Artifact, variant: Variant, runtime: Runtime, environment: Environment
+) -> Deployed:
+    """Put a variant's artifact on the target, with the packages of the runtime that is to open it.
 
     Raises:
         CaseError: the file is no longer what its card says.
+        RequestError: the runtime's version does not exist, or has no wheel for the target.
+        AgentError: its packages could not be unpacked.
     """
+    packages = _furnish(connection, runtime, environment)
     if not cache.is_intact(artifact):
         raise CaseError(f"{artifact.file} in the cache changed after it was made; run again to make it anew")
-    return connection.push(cache.path_of(artifact), artifact.sha256)
+    path = connection.push(cache.path_of(artifact), artifact.sha256)
+    return Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages)
 
 
-def furnish(connection: Connection, runtime: Runtime, environment: Environment) -> str:
-    """Bring a runtime's packages to the target; return their folder there, empty for a runtime it has itself.
-
-    Raises:
-        RequestError: the version does not exist, or has no wheel for the target.
-        AgentError: they could not be unpacked.
-    """
+def _furnish(connection: Connection, runtime: Runtime, environment: Environment) -> str:
+    """Bring a runtime's packages to the target; return their folder there, empty for a runtime it has itself."""
     if not runtime.packages:
         return ""
     bare = replace(runtime, options=())

@@ -146,14 +146,7 @@ def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connec
 
 def answers(images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
     """Return an artifact's outputs for images, asked for in bounded parts."""
-    request: dict[str, object] = {
-        "do": "infer",
-        "runtime": runtime.name,
-        "options": runtime.options,
-        "path": deployed.path,
-        "packages": deployed.packages,
-    }
-    request |= {"threads": threads, "batch": BATCH}
+    request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, BATCH)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
     found = Answers(stream=stream, classes=deployed.variant.classes)

@@ -159,12 +159,7 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
     shared = {"do": "measure", "purpose": purpose, **asdict(settings)}
     if isinstance(subject, Reference):
         return shared | {"reference": subject.workload, "iterations": REFERENCE_ITERATIONS, "warmup_s": 0.1}
-    return shared | {
-        "runtime": subject.case.runtime.name,
-        "options": subject.case.runtime.options,
-        "path": subject.deployed.path,
-        "packages": subject.deployed.packages,
-        "threads": 1 if purpose == Purpose.INSTRUCTIONS else subject.case.threads,  # more would spin, and be counted
-        "batch": subject.case.batch,
-        "iterations": subject.iterations,
-    }
+    case = subject.case
+    threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads  # more would spin, and be counted
+    opened = subject.deployed.request(case.runtime, threads, case.batch)
+    return shared | opened | {"iterations": subject.iterations}

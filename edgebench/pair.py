@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgebench import chronicle
 from edgebench.confirm import compare
-from edgebench.deploy import UNPACK_S, Deployed, deploy, furnish, unpack
+from edgebench.deploy import UNPACK_S, Deployed, install, unpack
 from edgebench.engine import Engine
 from edgebench.errors import CaseError, RequestError
 from edgebench.journal import Journal
@@ -89,13 +89,9 @@ def tonight(evidence: Evidence, connection: Connection, session: Session) -> Arm
         CaseError, RequestError: it cannot be installed.
     """
     assert evidence.artifact
-    deployed = Deployed(
-        variant=evidence.case.variant,
-        path=deploy(connection, evidence.artifact),
-        sha256=evidence.artifact.sha256,
-        packages=furnish(connection, evidence.case.runtime, session.environment),
-    )
-    job = Job(case=evidence.case, deployed=deployed, runs=list(evidence.runs))
+    case = evidence.case
+    deployed = install(connection, evidence.artifact, case.variant, case.runtime, session.environment)
+    job = Job(case=case, deployed=deployed, runs=list(evidence.runs))
     return Arm(job=job, connection=connection)
 
 

@@ -14,7 +14,7 @@ from edgebench import train as training
 from edgebench.allot import allot
 from edgebench.connections import Connection
 from edgebench.datasets import has_answers
-from edgebench.deploy import Deployed, connect, deploy, furnish
+from edgebench.deploy import Deployed, connect, install
 from edgebench.errors import CaseError, RequestError
 from edgebench.export import export, named, require_todays
 from edgebench.journal import Journal
@@ -120,7 +120,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         environment = survey(connection, machine, agent)
         case = _case(artifact, environment, threads)
         session = plan.session(Sweep(models=(), targets=(target,)), environment, (case,))
-        deployed = Deployed(variant=case.variant, path=deploy(connection, artifact), sha256=artifact.sha256)
+        deployed = install(connection, artifact, case.variant, case.runtime, environment)
         return artifact, _accuracy(case, deployed, connection, session, show)
 
 
@@ -246,9 +246,7 @@ def _deployed(
     case: Case, variant: Variant, connection: Connection, session: Session, show: Show
 ) -> tuple[Artifact, Deployed]:
     artifact = _exported(case, variant, show)
-    packages = furnish(connection, case.runtime, session.environment)
-    path = deploy(connection, artifact)
-    return artifact, Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages)
+    return artifact, install(connection, artifact, variant, case.runtime, session.environment)
 
 
 def _exported(case: Case, variant: Variant, show: Show) -> Artifact:

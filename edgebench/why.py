@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench import prediction, store
 from edgebench.compare import differences
 from edgebench.contrast import words
-from edgebench.deploy import connect, deploy, furnish
+from edgebench.deploy import connect, install
 from edgebench.engine import Engine
 from edgebench.errors import CaseError, RequestError, UnknownName
 from edgebench.evidence import gather
@@ -112,15 +112,8 @@ def _profile(mine: Evidence, connection: Connection, environment: Environment) -
     if replace(case.runtime, options=()) not in installed:
         return Profile(why=f"the target no longer has {case.runtime}", whole_s=0, operators=())
     try:
-        request = {
-            "do": "profile",
-            "runtime": case.runtime.name,
-            "options": case.runtime.options,
-            "path": deploy(connection, artifact),
-            "packages": furnish(connection, case.runtime, environment),
-            "threads": case.threads,
-            "batch": case.batch,
-        }
+        deployed = install(connection, artifact, case.variant, case.runtime, environment)
+        request = {"do": "profile"} | deployed.request(case.runtime, case.threads, case.batch)
         seen = connection.run(request, timeout_s=TIMEOUT_S)
     except CaseError as error:
         return Profile(why=str(error), whole_s=0, operators=())

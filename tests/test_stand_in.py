@@ -12,7 +12,7 @@ import edgebench
 from edgebench import stand_in
 from edgebench.cache import path_of
 from edgebench.connections import Connection, ssh
-from edgebench.deploy import Deployed, bundle, deploy
+from edgebench.deploy import Deployed, bundle
 from edgebench.evidence import Evidence
 from edgebench.export import export
 from edgebench.measurement import measure
@@ -89,7 +89,7 @@ def connection(there: Board) -> Iterator[Connection]:
 
 def deployed(of: Variant, connection: Connection | None = None) -> Deployed:
     card = export(of, "onnx", print)
-    path = deploy(connection, card) if connection else str(path_of(card))
+    path = connection.push(path_of(card), card.sha256) if connection else str(path_of(card))
     return Deployed(variant=of, path=path, sha256=card.sha256)
 
 
