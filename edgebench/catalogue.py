@@ -50,11 +50,11 @@ def adopt(dataset: str) -> DataSet:
     name, _, place = dataset.partition(":")
     plugin = family(dataset)
     if not plugin.PLACE:
-        _require(not place, f"{name} is bundled; wanted --dataset {name}, found {dataset}")
+        _require(not place, f"{name} is bundled; wanted {name}, found {dataset}")
         return DataSet(name=name, sha256="", classes=plugin.CLASSES, path="")
-    _require(bool(place), f"wanted --dataset {name}:path, {plugin.PLACE}; found no path")
+    _require(bool(place), f"wanted {name}:path, {plugin.PLACE}; found no path")
     path = Path(os.path.abspath(place))  # noqa: PTH100  # as above
-    _require(_is_text(path), f"wanted --dataset {name}:path in UTF-8, found {str(path)!r}; rename it")
+    _require(_is_text(path), f"wanted {name}:path in UTF-8, found {str(path)!r}; rename it")
     if not path.exists():
         return _by_name(dataset)
     opened = plugin.open(path)
