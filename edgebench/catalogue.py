@@ -14,7 +14,7 @@ from edgebench import cache
 from edgebench.errors import CaseError, RequestError
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import DataSet
-from edgebench.shelf import load
+from edgebench.shelf import load, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,11 @@ def title(dataset: str) -> str:
     """Return what a data set is called wherever it lies: `image_folder:val` for `image_folder:photos/val`."""
     name, _, place = dataset.partition(":")
     return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # links keep their names
+
+
+def calibrating(named: str) -> str:
+    """Return the data set that is meant by what somebody names to calibrate on: one of the shelf, else any folder."""
+    return named if named.partition(":")[0] in names("datasets") else f"unlabelled:{named}"
 
 
 def adopt(dataset: str) -> DataSet:
