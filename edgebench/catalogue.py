@@ -14,7 +14,7 @@ from edgebench import cache
 from edgebench.errors import CaseError, RequestError
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import DataSet
-from edgebench.shelf import load
+from edgebench.shelf import load, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,11 @@ def title(dataset: str) -> str:
     return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # links keep their names
 
 
+def calibrating(named: str) -> str:
+    """Return the data set that is meant by what somebody names to calibrate on: one of the shelf, else any folder."""
+    return named if named.partition(":")[0] in names("datasets") else f"unlabelled:{named}"
+
+
 def adopt(dataset: str) -> DataSet:
     """Find a data set by its path, or by the name that its path had; remember where it lies.
 
@@ -50,11 +55,11 @@ def adopt(dataset: str) -> DataSet:
     name, _, place = dataset.partition(":")
     plugin = family(dataset)
     if not plugin.PLACE:
-        _require(not place, f"{name} is bundled; wanted --dataset {name}, found {dataset}")
+        _require(not place, f"{name} is bundled; wanted {name}, found {dataset}")
         return DataSet(name=name, sha256="", classes=plugin.CLASSES, path="")
-    _require(bool(place), f"wanted --dataset {name}:path, {plugin.PLACE}; found no path")
+    _require(bool(place), f"wanted {name}:path, {plugin.PLACE}; found no path")
     path = Path(os.path.abspath(place))  # noqa: PTH100  # as above
-    _require(_is_text(path), f"wanted --dataset {name}:path in UTF-8, found {str(path)!r}; rename it")
+    _require(_is_text(path), f"wanted {name}:path in UTF-8, found {str(path)!r}; rename it")
     if not path.exists():
         return _by_name(dataset)
     opened = plugin.open(path)

@@ -49,7 +49,7 @@ def run(
     resolution: Annotated[str, typer.Option(help="Input sides, pixels.")] = "",
     precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")] = "",
     quantization: Annotated[
-        str, typer.Option(help="How int8 is made: per_channel, per_tensor+equalized, per_channel+percentile, qat, ...")
+        str, typer.Option(help="How int8 is made: per_channel, per_tensor+equalized, s8s8+calibration=photos, qat, ...")
     ] = "",
     runtime: Annotated[str, typer.Option(help="Inference engines.")] = "",
     threads: Annotated[str, typer.Option(help="Threads an inference may use.")] = "",
@@ -63,7 +63,9 @@ def run(
     preprocessing: Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; else the data set's own.")] = "",
     classes: Annotated[str, typer.Option(help="Outputs of the network; else the data set's, or the file's.")] = "",
     input: Annotated[str, typer.Option(help="A given model's input where it is open: 1x3x224x224.")] = "",
-    calibration: Annotated[str, typer.Option(help="A folder of images that a given model's int8 is made on.")] = "",
+    calibration: Annotated[
+        str, typer.Option(help="Images that int8 is made on, else the data set's: a folder, digits, cifar10:path, ...")
+    ] = "",
     preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
     budget: Annotated[

@@ -15,12 +15,12 @@ from edgebench import cache, checkpoint, own, train
 from edgebench.blueprint import cost, given
 from edgebench.build import build
 from edgebench.catalogue import family
-from edgebench.datasets import sources, split
+from edgebench.datasets import calibrated, sources, split, too_few
 from edgebench.errors import CaseError, EdgebenchError, RequestError, UnknownName
 from edgebench.formats import Written
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
-from edgebench.quantization import Quantization, parse
+from edgebench.quantization import parse
 from edgebench.record import Artifact
 from edgebench.shelf import load, module
 from edgebench.spec import Precision, Weighting
@@ -228,14 +228,11 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
     import numpy
 
     assert variant.quantization is not None
-    images, asked = split(variant, "calibration"), variant.quantization.images
-    if asked > len(images) and asked != Quantization().images:  # the ordinary number is as many as there are
-        raise CaseError(
-            f"{variant.dataset} has {len(images)} images to calibrate with, {asked} were asked for;"
-            f" use images={len(images)}"
-        )
+    images = split(calibrated(variant), "calibration")
+    if why := too_few(variant, len(images)):  # damaged ones, that is: a request for more than there are is refused
+        raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
-    yield from images.batches(1, drawn[:asked])
+    yield from images.batches(1, drawn[: variant.quantization.images])
 
 
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
@@ -248,8 +245,10 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
     is_copy = own.is_file(variant.architecture) and not variant.quantization
     tools: tuple[str, ...] = () if is_copy else load("formats", form).TOOLS
     if variant.quantization:
-        modules += ["prepare", *sources(variant.dataset)] + ["course", "train"] * variant.quantization.aware
-        tools += family(variant.dataset).TOOLS
+        modules += ["prepare"] + ["course", "train"] * variant.quantization.aware
+        for dataset in (variant.dataset, calibrated(variant).dataset):
+            modules += sources(dataset)
+            tools += family(dataset).TOOLS
     versions = {f"version.{tool}": version(tool) for tool in tools}
     return parts | versions | {"source": cache.source(*modules)}
 

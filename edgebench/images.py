@@ -39,6 +39,10 @@ class Pictures(Protocol):
     def depth(self) -> str:
         """What a pixel is in memory: `uint8`, or `float32`."""
 
+    @property
+    def digests(self) -> Sequence[str]:
+        """A hash of every picture's file; of none where they are not files of their own."""
+
     def name(self, index: int) -> str:
         """Name a picture as its owner knows it."""
 

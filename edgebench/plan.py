@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 from edgebench import __version__, build, catalogue, checkpoint, engine
 from edgebench.compare import differences
-from edgebench.datasets import chosen_recipe, has_answers
+from edgebench.datasets import chosen_recipe, has_answers, require_calibration
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evaluate import made_by
 from edgebench.export import find
@@ -19,7 +20,7 @@ from edgebench.measurement import needed
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
-from edgebench.quantization import Quantization, parse
+from edgebench.quantization import NAME, Quantization, parse
 from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop, lasting
 from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
@@ -27,7 +28,7 @@ from edgebench.units import parse_duration
 from edgebench.verdict import saturates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from edgebench.record import DataSet, Environment, OwnModel, Record
     from edgebench.spec import Sweep
@@ -106,21 +107,47 @@ def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...
     """Complete each cell with what only the target knows: the runtime's version, and how its int8 must be made.
 
     Raises:
-        RequestError: a runtime is not installed there, there is no such data set, or a given model does not fit.
+        RequestError: a runtime is not installed there, there is no such data set, it cannot calibrate what it should,
+            or a given model does not fit.
     """
     asked = tuple(wanted)
     given = own_cells.adopt(asked)
     cells = tuple(own_cells.completed(asked, given))
-    named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
+    named = _data_sets(cells)
     # Schemes in other words may mean the same: once.
-    return tuple(
-        dict.fromkeys(_case(cell, own_cells.card(cell, given), named[cell.dataset], environment) for cell in cells)
-    )
+    found = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, given), named, environment) for cell in cells))
+    variants = (case.variant for case in found)
+    for variant in {(one.dataset, one.dataset_sha256, one.quantization): one for one in variants}.values():
+        require_calibration(variant)
+    return found
 
 
-def _case(cell: Wanted, model: OwnModel | None, dataset: DataSet, environment: Environment) -> Case:
-    runtime = _runtime(engine.parse(cell.runtime), environment)
-    quantization = _quantization(cell, runtime, environment) if cell.quantization else None
+def _data_sets(cells: Iterable[Wanted]) -> dict[str, DataSet]:
+    """Find every data set by what the cells call it, those that calibrate among them.
+
+    Raises:
+        RequestError: there is none, or two of the same name differ: no table could tell them apart.
+    """
+    asked = dict.fromkeys(name for cell in cells for name in (cell.dataset, _calibrating(cell)))
+    named, contents = {name: catalogue.adopt(name) for name in asked}, dict[str, str]()
+    for card in named.values():
+        if contents.setdefault(card.name, card.sha256) != card.sha256:
+            raise RequestError(f"wanted data sets of different names, found two called {card.name}; rename one")
+    return named
+
+
+def _calibrating(cell: Wanted) -> str:
+    """Name the data set that calibrates a cell: its scheme's, else the sweep's, else its own."""
+    named = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
+    return catalogue.calibrating(named) if named else cell.dataset
+
+
+def _case(cell: Wanted, model: OwnModel | None, named: Mapping[str, DataSet], environment: Environment) -> Case:
+    runtime, dataset = _runtime(engine.parse(cell.runtime), environment), named[cell.dataset]
+    quantization = None
+    if cell.quantization:
+        scheme = _quantization(cell, runtime, environment)
+        quantization = _calibrated(scheme, named[_calibrating(cell)], dataset)
     return Case(
         variant=_variant(cell, dataset, quantization, model),
         runtime=runtime,
@@ -215,6 +242,18 @@ def _quantization(cell: Wanted, runtime: Runtime, environment: Environment) -> Q
     """Complete the scheme asked for by the runtime's own; use 7-bit weights where the target's products saturate."""
     asked = parse(cell.quantization, _scheme(runtime))
     return replace(asked, reduce_range=asked.reduce_range or (asked.saturating and saturates(environment.facts)))
+
+
+def _calibrated(quantization: Quantization, images: DataSet, own: DataSet) -> Quantization:
+    """Let the scheme name the images that it calibrates on, unless they are those of the variant's own data set."""
+    if (images.name, images.sha256) == (own.name, own.sha256):
+        return replace(quantization, calibration="", calibration_sha256="")
+    if not re.fullmatch(NAME, images.name):
+        raise RequestError(
+            "wanted a name of letters, digits, '.', '_' and '-', at most 100, for a data set that calibrates,"
+            f" found {images.name!r}; rename it"
+        )
+    return replace(quantization, calibration=images.name, calibration_sha256=images.sha256)
 
 
 def _scheme(runtime: Runtime) -> Quantization:

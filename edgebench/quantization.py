@@ -1,6 +1,7 @@
 """How int8 is made, as a value, and the words people name it by: `per_tensor+equalized`."""
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ JOIN = "+"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """A scheme: part of a variant's identity. The images are those of its data set's calibration split.
+    """A scheme: part of a variant's identity.
 
     Attributes:
         granularity: one weight range an output channel, or one a tensor.
@@ -23,7 +24,9 @@ class Quantization:
         equalized: channel ranges of consecutive layers evened out first (Nagel et al. 2019, section 4.1).
         bias_corrected: the mean error of the rounded weights taken out of the biases (ibid., section 4.2).
         aware: weights fine-tuned under fake quantization first (QAT), on the data set's training split.
-        images: how many calibrate; drawn with `seed`.
+        images: how many calibrate; drawn with `seed` from the calibration split of a data set.
+        calibration: that data set, `image_folder:val`; empty for the variant's own. Where somebody gave it,
+            `calibration_sha256` is its content's.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
@@ -39,6 +42,8 @@ class Quantization:
     aware: bool = False
     images: int = 100
     seed: int = 0
+    calibration: str = ""
+    calibration_sha256: str = ""
 
     @property
     def saturating(self) -> bool:
@@ -54,7 +59,7 @@ class Quantization:
             for word, named in WORDS.items()
             if named.keys() & changes.keys() and all(own[name] == value for name, value in named.items())
         ]
-        return JOIN.join(words + [f"{name}={own[name]}" for name in COUNTS if name in changes])
+        return JOIN.join(words + [f"{name}={own[name]}" for name in (*COUNTS, CALIBRATION) if name in changes])
 
 
 WORDS: dict[str, dict[str, Any]] = {
@@ -74,6 +79,9 @@ WORDS: dict[str, dict[str, Any]] = {
     "qat": {"aware": True},
 }
 COUNTS = ("images", "seed")
+CALIBRATION = "calibration"
+VALUED = (*(f"{one}=N" for one in COUNTS), f"{CALIBRATION}=NAME")
+NAME = r"[\w.:-]{1,100}"  # of a data set that calibrates: part of a scheme's words, and of a file's name
 DIGITS = "[0-9]{1,9}"  # of a number: Python reads no more than some thousands
 ORDINARY = "per_channel"
 
@@ -94,14 +102,22 @@ def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # f
 
 
 def _meaning(word: str) -> dict[str, Any]:
-    name, equals, count = word.partition("=")
+    name, equals, value = word.partition("=")
     if not equals:
         if word not in WORDS:
-            raise UnknownName("word of a quantization", word, (*WORDS, *(f"{one}=N" for one in COUNTS)))
+            raise UnknownName("word of a quantization", word, (*WORDS, *VALUED))
         return WORDS[word]
-    if name not in COUNTS or not re.fullmatch(DIGITS, count) or (name == "images" and not int(count)):
-        wanted = " or ".join(f"{one}=N" for one in COUNTS)
+    if name == CALIBRATION and value:
+        return {name: value}
+    if name not in COUNTS or not re.fullmatch(DIGITS, value) or (name == "images" and not int(value)):
         raise RequestError(
-            f"wanted {wanted} of at most nine digits in a quantization, at least one image, found {word[:40]!r}"
+            f"wanted {' or '.join(VALUED)} in a quantization, N of at most nine digits and at least one image,"
+            f" found {word[:40]!r}"
         )
-    return {name: int(count)}
+    return {name: int(value)}
+
+
+def renamed(text: str, rename: Callable[[str], str]) -> str:
+    """Return the words of a scheme with the data set that calibrates, if one is named, called otherwise."""
+    parts = (word.strip().partition("=") for word in text.split(JOIN))
+    return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)

@@ -117,8 +117,9 @@ def _changed(start: Sweep, flags: Mapping[str, str]) -> Sweep:
     of_shelf = blocks | _read({"width": ("widths", _many(_width))}, flags)
     models = tuple(replace(block, **(blocks if own.is_own(block.name) else of_shelf)) for block in start.models)
     asked = replace(start, **in_blocks, **on_top, models=models)
-    if words := flags.get("quantization"):
-        _require_int8(words, asked)
+    for flag in ("quantization", "calibration"):
+        if words := flags.get(flag):
+            _require_int8(flag, words, asked)
     return asked
 
 
@@ -128,15 +129,14 @@ def _require_its_kind(start: Sweep, flags: Mapping[str, str]) -> None:
     for flag in ("width", "resolution"):
         if flags.get(flag) and given and all(given):
             raise RequestError(f"wanted --{flag} with a network of the shelf, found only models that have theirs")
-    for flag in ("input", "calibration"):
-        if flags.get(flag) and not any(given):
-            raise RequestError(f"--{flag} is of models that are given as a file, such as --model net.onnx; found none")
+    if flags.get("input") and not any(given):
+        raise RequestError("--input is of models that are given as a file, such as --model net.onnx; found none")
 
 
-def _require_int8(words: str, asked: Sweep) -> None:
+def _require_int8(flag: str, words: str, asked: Sweep) -> None:
     precisions = {cell.precision for cell in asked.wanted()}
     if precisions and Precision.INT8 not in precisions:
-        raise RequestError(f"wanted --quantization {words}, which is of int8, and no int8; add it to --precision")
+        raise RequestError(f"wanted --{flag} {words}, which is of int8, and no int8; add it to --precision")
 
 
 def training(flags: Mapping[str, str]) -> Options:

@@ -71,7 +71,7 @@ def progress(*, quiet: bool) -> Iterator[Show]:
     """
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     if quiet:
         yield lambda _: None
     elif console.is_terminal:
@@ -85,7 +85,7 @@ def progress(*, quiet: bool) -> Iterator[Show]:
 def _line(console: Console) -> Iterator[Show]:
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.fields[activity]:<8}"), BarColumn(20), TextColumn("{task.description}"))
+    columns = (TextColumn("{task.fields[activity]:<8}"), BarColumn(20), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as bars:
         task = bars.add_task("", activity="", total=None)
 
@@ -137,7 +137,7 @@ def _console() -> Console:
     from rich.console import Console
 
     # A log is no terminal: as wide as need be, nothing wrapped.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 def show_bulletin(bulletin: Bulletin) -> None:

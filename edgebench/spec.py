@@ -305,7 +305,8 @@ class Wanted:
         classes: 0 for those of the data set, or of the file.
         runtime: its name, and the options it is told: `torch+compile`.
         input: the shape of a given model's input, `1x3x224x224` or `name:1x3x224x224`; empty where its file says it.
-        calibration: a folder of images that a given model is calibrated on; empty for those of the data set.
+        calibration: what the images that int8 is made on are of: a folder's path or a data set's name, with its path
+            where it needs one; empty for the data set. A scheme's own word comes first.
     """
 
     model: str

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgebench import cache, own
-from edgebench.catalogue import title
+from edgebench.catalogue import calibrating, title
 from edgebench.errors import Busy, InvalidFile, RequestError, UnknownName
+from edgebench.quantization import renamed
 from edgebench.shelf import load
 from edgebench.spec import Sweep, Target
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 _PACKAGE = Path(__file__).parent
 RESULTS = Path("results")
 SWEEP = "sweep.toml"
+SCHEMES = "quantizations"  # of a sweep
 
 
 def _config() -> Path:
@@ -181,12 +183,13 @@ def _toml(sweep: Sweep) -> str:
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
         block |= {key: own.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
+        block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
     return dumps({key: value for key, value in fields.items() if value != ""} | {"models": models})
 
 
-def _named(folder: str) -> str:
-    """Return what a folder of images is called wherever it lies."""
-    return title(f"unlabelled:{folder}").partition(":")[2]
+def _named(calibration: str) -> str:
+    """Return what the images that calibrate are called wherever they lie."""
+    return title(calibrating(calibration))
 
 
 @contextmanager

@@ -252,6 +252,7 @@ def _remedy(quantization: Quantization, form: str) -> str:
     """Name the schemes not yet in use that give a layer's channels, or its rare large values, less of the 8 bits."""
     is_coarse = quantization.granularity == "per_tensor"
     remedies = {
+        "the data set's own images": bool(quantization.calibration),
         "per_channel": is_coarse,
         "per_tensor+equalized": is_coarse and not quantization.equalized,
         "per_channel+percentile": not is_coarse and quantization.range_method == "min-max" and form == "onnx",

@@ -156,10 +156,19 @@ def test_what_is_no_data_set_is_refused(val: Path, place: Path) -> None:
 
 
 def test_a_name_without_a_place_or_a_place_without_need_is_refused() -> None:
-    with pytest.raises(RequestError, match="wanted --dataset image_folder:path, a folder of class folders"):
+    with pytest.raises(RequestError, match="wanted image_folder:path, a folder of class folders"):
         catalogue.adopt("image_folder")
-    with pytest.raises(RequestError, match="digits is bundled; wanted --dataset digits, found digits:x"):
+    with pytest.raises(RequestError, match="digits is bundled; wanted digits, found digits:x"):
         catalogue.adopt("digits:x")
+
+
+def test_imagenet_is_a_folder_of_a_thousand_classes_even_where_some_have_no_image(val: Path) -> None:
+    with pytest.raises(RequestError, match="wanted ImageNet's 1000 classes, found 3; name all in a classes.txt, or"):
+        catalogue.adopt(f"imagenet:{val}")
+    others = (f"n9{number:07}" for number in range(1000 - len(SYNSETS)))
+    (val / "classes.txt").write_text("\n".join((*SYNSETS, *others)))
+    card = catalogue.adopt(f"imagenet:{val}")
+    assert (card.name, card.classes) == ("imagenet:val", 1000)
 
 
 def damage(val: Path) -> list[str]:
@@ -244,7 +253,7 @@ def test_a_list_that_is_no_utf_8_is_refused(place: Path, file: str) -> None:
 
 def test_a_path_that_is_no_text_is_refused(val: Path) -> None:
     moved = val.rename(val.with_name(os.fsdecode(b"caf\xe9")))
-    with pytest.raises(RequestError, match="wanted --dataset image_folder:path in UTF-8, found .*caf.*; rename it"):
+    with pytest.raises(RequestError, match="wanted image_folder:path in UTF-8, found .*caf.*; rename it"):
         opened(moved)
 
 

@@ -222,6 +222,7 @@ def test_a_float_file_cannot_collapse() -> None:
         (Quantization(granularity="per_tensor"), "per_channel or per_tensor+equalized"),
         (Quantization(), "per_channel+percentile or qat"),
         (Quantization(range_method="percentile"), "qat"),
+        (Quantization(aware=True, calibration="digits"), "the data set's own images or per_channel+percentile"),
     ],
 )
 def test_a_collapse_names_the_worst_layer_and_the_next_scheme(how: Quantization, advice: str) -> None:

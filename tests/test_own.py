@@ -323,6 +323,17 @@ def test_int8_is_calibrated_on_the_folder_that_is_named(place: Path) -> None:
     assert (case.variant.dataset, str(case.variant.quantization)) == ("unlabelled:photos", "per_channel")
 
 
+def test_a_model_with_a_data_set_may_be_calibrated_on_another(place: Path) -> None:
+    write(place / "net.onnx")
+    (place / "labelled" / "labels.txt").parent.mkdir()
+    (place / photos(place) / "0.png").rename(place / "labelled" / "a.png")
+    (place / "photos" / "1.png").rename(place / "labelled" / "b.png")
+    (place / "labelled" / "labels.txt").write_text("a.png 0\nb.png 1\n")
+    (case,) = cells(place, model="net.onnx", precision="int8", dataset="image_folder:labelled", calibration="photos")
+    assert case.variant.dataset == "image_folder:labelled"
+    assert str(case.variant.quantization) == "per_channel+calibration=unlabelled:photos"
+
+
 def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
     write(place / "net.onnx")
     write(place / "one.onnx", (1, 3, 8, 8))
@@ -335,13 +346,11 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
         (net | {"width": "0.5"}, "wanted --width with a network of the shelf"),
         (net | {"resolution": "64"}, "wanted --resolution with a network of the shelf"),
         ({"model": "mobilenet_v1", "input": "1x3x8x8"}, "--input is of models that are given as a file"),
-        ({"model": "mobilenet_v1", "calibration": folder}, "--calibration is of models that are given as a file"),
         ({"model": "mobilenet_v1", "weights": "own"}, "no weights 'own' (has trained, random, none"),
-        (net, "int8 of net.onnx wants images to calibrate with: add --calibration folder"),
+        (net, "int8 of net.onnx wants images to calibrate with and to be compared on: add --calibration folder"),
         (net | {"calibration": "nothing"}, "wanted images in"),
         (net | {"calibration": "nowhere"}, "nothing is at nowhere; wanted a folder of images"),
         (net | {"calibration": folder, "quantization": "qat"}, "are for networks of the shelf, found qat"),
-        (net | {"calibration": folder, "dataset": f"image_folder:{folder}"}, "found both, leave one out"),
         (net | {"precision": "fp32", "runtime": "null"}, "net.onnx is for runtimes that open onnx, found null"),
         (net | {"precision": "fp16"}, "net.onnx is fp32 as it is, found --precision fp16"),
         (

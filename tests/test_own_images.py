@@ -69,8 +69,8 @@ def test_own_images_are_trained_on_and_measured_and_no_path_is_kept(photos: Path
 def test_what_is_no_data_set_is_one_line_and_exit_code_2(place: Path) -> None:
     for dataset, message in (
         ("image_folder:nowhere", "nothing is at nowhere; wanted a folder of class folders"),
-        ("cifar10", "wanted --dataset cifar10:path, cifar-10-binary.tar.gz"),
-        ("imagenet", "no data set 'imagenet' (has cifar10, digits, image_folder, null, unlabelled)"),
+        ("cifar10", "wanted cifar10:path, cifar-10-binary.tar.gz"),
+        ("imagenette", "no data set 'imagenette' (has cifar10, digits, image_folder, imagenet, null, unlabelled)"),
     ):
         for command in ("run", "train"):
             done = cli(command, "--model", "lenet5", "--resolution", "32", "--dataset", dataset)

@@ -235,6 +235,16 @@ def test_fine_tuned_weights_are_made_once() -> None:
     assert len(told) == steps > 0
 
 
+def test_fine_tuning_does_not_depend_on_the_images_that_calibrate() -> None:
+    of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"))
+    other = replace(of, quantization=replace(parse("qat+calibration=unlabelled:photos"), calibration_sha256="f00d"))
+    start = train.find(small("mobilenet_v1")) or train.train(small("mobilenet_v1"), lambda _: None)
+    first, told = prepare(trained(small("mobilenet_v1")), of, start, digits, lambda _: None), list[Step | Notice]()
+    again = prepare(trained(small("mobilenet_v1")), other, start, digits, told.append)
+    assert told == []
+    assert numpy.array_equal(answers(first), answers(again))
+
+
 def test_random_weights_cannot_be_fine_tuned() -> None:
     of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"), weights=Weighting.RANDOM)
     with pytest.raises(CaseError, match="qat fine-tunes weights, found random ones; use --weights trained, or a file"):

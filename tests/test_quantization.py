@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.errors import RequestError, UnknownName
-from edgebench.quantization import COUNTS, WORDS, Quantization, parse
+from edgebench.quantization import CALIBRATION, COUNTS, WORDS, Quantization, parse
 
 TYPES = [("uint8", "int8"), ("int8", "int8"), ("uint8", "uint8")]
 schemes = st.builds(
@@ -17,6 +17,7 @@ schemes = st.builds(
     range_method=st.sampled_from(["min-max", "percentile", "entropy", "mse"]),
     images=st.integers(1, 5000),
     seed=st.integers(0, 9),
+    calibration=st.sampled_from(["", "digits", "image_folder:val"]),
     **{name: st.booleans() for name in ("symmetric", "reduce_range", "equalized", "bias_corrected", "aware")},
 )
 
@@ -43,11 +44,20 @@ def test_what_goes_without_saying_is_not_said(said: str, shown: str) -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_changes_a_field_that_there_is(word: str) -> None:
     known = {field.name for field in fields(Quantization)}
-    assert set(WORDS[word]) <= known and set(COUNTS) <= known
+    assert set(WORDS[word]) <= known and {*COUNTS, CALIBRATION} <= known
     assert all(getattr(parse(word), name) == value for name, value in WORDS[word].items())
 
 
-@pytest.mark.parametrize("words", ["per_channel+per_tensor", "s8s8+u8u8", "mse+percentile", "images=5+images=6"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "per_channel+per_tensor",
+        "s8s8+u8u8",
+        "mse+percentile",
+        "images=5+images=6",
+        "calibration=digits+calibration=photos",
+    ],
+)
 def test_words_that_contradict_each_other_are_refused(words: str) -> None:
     with pytest.raises(RequestError, match="contradicts itself"):
         parse(words)
@@ -55,7 +65,19 @@ def test_words_that_contradict_each_other_are_refused(words: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["per_chanel", "", "per_tensor+", "images", "qat=1", "images=-1", "images=x", "images=0", "seed=" + "9" * 5000],
+    [
+        "per_chanel",
+        "",
+        "per_tensor+",
+        "images",
+        "qat=1",
+        "images=-1",
+        "images=x",
+        "images=0",
+        "seed=" + "9" * 5000,
+        "calibration",
+        "calibration=",
+    ],
 )
 def test_a_word_that_is_none_is_refused(words: str) -> None:
     with pytest.raises((UnknownName, RequestError), match="quantization"):

@@ -11,7 +11,7 @@ import edgebench
 from edgebench import report, screen, shelf
 from edgebench.errors import UnknownName
 from edgebench.reports import Row, Table, comparison
-from edgebench.sheet import latex
+from edgebench.sheet import Sheet, latex
 from edgebench.spec import Weighting
 from tests.conftest import case, variant
 from tests.test_docs import COLUMNS
@@ -214,6 +214,13 @@ def test_the_forms_of_a_table_are_those_of_sheets(table: Table, capsys: pytest.C
     assert capsys.readouterr().out.startswith(r"\begin{table}")
     with pytest.raises(UnknownName, match="has table, md, csv, latex, json"):
         screen.show_report(table, "xml")
+
+
+def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "calibration=unlabelled:train: on digits"
+    sheet = Sheet(title=said, headings=("",), rows=((said,),), texts=frozenset({""}), notes=(said,))
+    screen.show_sheets([sheet], "table")
+    assert capsys.readouterr().out.count(said) == 3
 
 
 def test_a_star_marks_the_best_of_each_precision_and_figures_stay_in_line(table: Table) -> None:

@@ -249,7 +249,7 @@ def test_no_calibration_images_are_a_failed_case(place: Path, network: nn.Module
 
 @pytest.mark.parametrize("words", ["per_channel", "per_tensor", "s8s8", "per_tensor+equalized+bias_corrected", "qat"])
 def test_schemes_within_tflites_specification_are_taken(words: str) -> None:
-    assert tflite.refuses(int8(SMALL, f"{words}+images=50+seed=3")) == ""
+    assert tflite.refuses(int8(SMALL, f"{words}+images=50+seed=3+calibration=image_folder:val")) == ""
 
 
 @pytest.mark.parametrize("words", ["u8s8", "u8u8", "percentile", "entropy", "mse", "reduce_range", "symmetric"])

@@ -22,16 +22,18 @@ from typing import TYPE_CHECKING
 from edgebench import cache
 from edgebench.blueprint import channels
 from edgebench.catalogue import damaged, family, find
-from edgebench.errors import CaseError
+from edgebench.errors import CaseError, RequestError
 from edgebench.images import Images
 from edgebench.pixels import Pixels
 from edgebench.preprocessing import preset
+from edgebench.quantization import Quantization
 from edgebench.shelf import module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from edgebench.images import Pictures
     from edgebench.progress import Show
     from edgebench.spec import Preprocessing, Variant
 
@@ -126,9 +128,58 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
     return Pixels(stem=cache.key(parts), count=len(images), resolution=images.resolution, depth=images.depth)
 
 
+def calibrated(variant: Variant) -> Variant:
+    """Return the variant as if what its quantization calibrates on were its data set; its recipe stays its own."""
+    asked = variant.quantization
+    if asked is None or not asked.calibration:
+        return variant
+    name, sha256 = asked.calibration, asked.calibration_sha256
+    return replace(variant, dataset=name, dataset_sha256=sha256, preprocessing=recipe(variant))
+
+
+def too_few(variant: Variant, found: int) -> str:
+    """Say that the images found are too few to calibrate the variant with; empty where they are enough.
+
+    The ordinary number is as many as there are.
+    """
+    asked = variant.quantization.images if variant.quantization else 0
+    if asked <= found or asked == Quantization().images:
+        return ""
+    name = calibrated(variant).dataset
+    return f"{name} has {found} images to calibrate with, {asked} were asked for; use images={found}"
+
+
+def require_calibration(variant: Variant) -> None:
+    """Refuse to calibrate on fewer images than were asked for, or on some that the variant is tested on.
+
+    Damaged ones are found later: to look for them is to decode all.
+
+    Raises:
+        RequestError: that is so.
+        CaseError: the data set changed since it was named.
+    """
+    asked = variant.quantization
+    if asked is None or not (asked.calibration or asked.images != Quantization().images):
+        return
+    pictures = _pictures(calibrated(variant), "calibration")
+    if why := too_few(variant, len(pictures.labels)):
+        raise RequestError(why)
+    if not asked.calibration:
+        return  # a data set's own splits share no image
+    if shared := {*pictures.digests} & {*_pictures(variant, "test").digests} - {""}:
+        raise RequestError(
+            f"{asked.calibration} has {len(shared)} images to calibrate with that {variant.dataset} is tested on; name"
+            " others to calibrate on"
+        )
+
+
+def _pictures(variant: Variant, name: str) -> Pictures:
+    return find(variant.dataset, variant.dataset_sha256)[1].part(name)
+
+
 def inspect(variants: Iterable[Variant], show: Show) -> None:
     """Say which images of the data sets that these will read are left out."""
-    read = [one for one in variants if one.quantization or has_answers(one)]
+    read = [of for one in variants if one.quantization or has_answers(one) for of in (one, calibrated(one))]
     for dataset, sha256 in dict.fromkeys((one.dataset, one.dataset_sha256) for one in read):
         with suppress(CaseError):  # each case that reads it fails with that
             damaged(*find(dataset, sha256), show)

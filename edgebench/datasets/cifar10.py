@@ -53,6 +53,7 @@ class Thumbnails:
     labels: NDArray[int64]
     white: float = 255.0
     depth: str = "uint8"
+    digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
         """Number it."""

@@ -42,6 +42,7 @@ class Digits:
     labels: NDArray[int64]
     white: float = 16.0
     depth: str = "float32"
+    digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
         """Number it."""

@@ -32,6 +32,7 @@ class Blanks:
     labels: NDArray[int64]
     white: float = 1.0
     depth: str = "float32"
+    digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
         """Number it."""

@@ -15,8 +15,11 @@ __all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE"
 
 CLASSES = 0
 SOURCE = "given"
-PLACE = "a folder of images"
-NOTE = "images without labels: int8 was calibrated on them, and compared with its float parent on the same ones."
+PLACE = "a folder of images, or a data set such as digits or image_folder:path"
+NOTE = (
+    "images without labels: int8 is compared with its float parent on them, and was calibrated on the same ones where"
+    " its scheme names no others."
+)
 
 
 def open(place: Path | None) -> Opened:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench import own
-from edgebench.catalogue import family
+from edgebench.catalogue import calibrating, family
 from edgebench.engine import parse as parse_engine
 from edgebench.errors import RequestError
 from edgebench.quantization import parse
@@ -102,23 +102,17 @@ def _completed(cell: Wanted, model: OwnModel) -> Wanted:
         resolution=model.resolution,
         classes=model.classes,
         weights=Weighting.OWN,
-        dataset=_dataset(cell, model),
+        dataset=_dataset(cell),
         preprocessing=_preprocessing(cell, model),
         quantization=cell.quantization if cell.precision != model.precision else "",
     )
 
 
-def _dataset(cell: Wanted, model: OwnModel) -> str:
+def _dataset(cell: Wanted) -> str:
     """Name the images that concern the model: a bundled data set is not its own, whatever its classes are."""
-    is_named = bool(family(cell.dataset).PLACE)
-    if not cell.calibration:
-        return cell.dataset if is_named else NO_DATA_SET
-    if is_named:
-        raise RequestError(
-            f"{model.name}: wanted --dataset {cell.dataset}, which has images to calibrate with, or --calibration"
-            f" {cell.calibration}; found both, leave one out"
-        )
-    return f"unlabelled:{cell.calibration}"
+    if family(cell.dataset).PLACE:
+        return cell.dataset
+    return calibrating(cell.calibration) if cell.calibration else NO_DATA_SET
 
 
 def _preprocessing(cell: Wanted, model: OwnModel) -> str:
@@ -137,8 +131,8 @@ def _require_quantizable(cell: Wanted, model: OwnModel) -> None:
             f"{model.name}: equalized, bias_corrected and qat are for networks of the shelf, found {cell.quantization};"
             " leave them out"
         )
-    if _dataset(cell, model) == NO_DATA_SET:
+    if _dataset(cell) == NO_DATA_SET:
         raise RequestError(
-            f"int8 of {model.name} wants images to calibrate with: add --calibration folder or --dataset"
-            " image_folder:path; or use --precision fp32"
+            f"int8 of {model.name} wants images to calibrate with and to be compared on: add --calibration folder or"
+            " --dataset image_folder:path; or use --precision fp32"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,9 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
     if start is None:
         raise CaseError(f"qat fine-tunes weights, found {variant.weights} ones; use --weights trained, or a file")
     require_small(variant, Options(epochs=RECIPE.epochs))
+    assert variant.quantization is not None
+    # Training sees no image that calibrates: its weights are the same whatever those are.
+    variant = replace(variant, quantization=replace(variant.quantization, calibration="", calibration_sha256=""))
     stem = _stem(variant, start)
     kept = cache.folder("training") / f"{stem}.pt"
     weights = cache.once(stem, ".pt", Weights, lambda path: _tune(path, graph, variant, kept, show))

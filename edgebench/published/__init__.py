@@ -118,6 +118,7 @@ def reference(architecture: str, width: float, resolution: int, precision: str) 
 
 
 def top1(architecture: str, width: float, resolution: int, precision: str, dataset: str) -> float | None:
-    """Return the published top-1, per cent; None on any data set but ImageNet."""
-    found = reference(architecture, width, resolution, precision) if dataset == IMAGENET else None
+    """Return the published top-1, per cent; None on any data set but ImageNet, `imagenet:val`."""
+    is_imagenet = dataset.partition(":")[0] == IMAGENET
+    found = reference(architecture, width, resolution, precision) if is_imagenet else None
     return found.top1 if found else None

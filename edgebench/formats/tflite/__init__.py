@@ -33,7 +33,8 @@ SUFFIX = ".tflite"
 SCHEME = Quantization(activations="int8")
 TOOLS = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "numpy")
 
-FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed")  # of a quantization, whatever it says
+# Of a quantization, whatever it says.
+FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed", "calibration", "calibration_sha256")
 
 
 def refuses(variant: Variant) -> str:
@@ -49,7 +50,8 @@ def refuses(variant: Variant) -> str:
     other = next(name for name, value in asdict(asked).items() if value != getattr(found, name))
     return (
         f"TFLite's int8 is s8s8 between min-max ranges, found {other}={getattr(asked, other)},"
-        f" wanted per_channel or per_tensor, with equalized, bias_corrected, qat, images=N and seed=N at most"
+        f" wanted per_channel or per_tensor, with equalized, bias_corrected, qat, images=N, seed=N and"
+        f" calibration=NAME at most"
     )
 
 
