@@ -188,6 +188,8 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         p50_low_ms=_over(measurement.low_s, 1e-3),
         p50_high_ms=_over(measurement.high_s, 1e-3),
         p90_ms=_over(measurement.p90_s, 1e-3),
+        kernel_ms=_over(measurement.kernel_s, 1e-3),
+        transfer_ms=_over(measurement.transfer_s, 1e-3),
         speedup=None,
         speedup_low=None,
         speedup_high=None,
@@ -195,6 +197,8 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         samples=measurement.samples,
         model_mib=_over(measurement.model_bytes, MIB),
         peak_mib=_over(measurement.peak_bytes, MIB),
+        device_peak_mib=_over(measurement.device_peak_bytes, MIB),
+        device_used_mib=_over(measurement.device_used_bytes, MIB),
         instructions_m=_over(measurement.instructions, 1e6),
         **_endurance(measurement.endurance),
         **_accuracy(accuracy, why),
@@ -344,6 +348,13 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Jou
         yield (
             "Minstr: millions of instructions of an inference on one thread, the least of several after warm-up, as the"
             " emulator counts them. On one machine they repeat within 0.01 %. How long they take is not said."
+        )
+    if any(one.is_on_gpu for one in evidence):
+        yield (
+            "kernel ms, transfer ms: of p50, what the device computes, with the gaps between its kernels, and what"
+            " images and outputs take there and back, by its own events. device peak MiB: the most that the runtime's"
+            " allocator gave out. device used MiB: what NVML found more in use after a process's work than before,"
+            " CUDA's context included."
         )
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():

@@ -57,6 +57,8 @@ class Row:
     p50_low_ms: float | None
     p50_high_ms: float | None
     p90_ms: float | None
+    kernel_ms: float | None
+    transfer_ms: float | None
     speedup: float | None
     speedup_low: float | None
     speedup_high: float | None
@@ -64,6 +66,8 @@ class Row:
     samples: int
     model_mib: float | None
     peak_mib: float | None
+    device_peak_mib: float | None
+    device_used_mib: float | None
     instructions_m: float | None
     lasted_s: float | None
     burst_ms: float | None
