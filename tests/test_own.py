@@ -366,11 +366,11 @@ def test_what_cannot_be_asked_of_a_model_is_refused_in_one_line(place: Path, net
 
 
 def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) -> None:
-    from edgebench.formats.onnx import quantize_given
+    from edgebench.formats.onnx import write_int8
     from edgebench.quantization import Quantization
 
     images = numpy.random.default_rng(0).normal(size=(4, 1, 3, 8, 8)).astype(numpy.float32)
-    quantize_given(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
+    write_int8(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
     (case,) = cells(place, model="small.onnx")
     assert (case.variant.precision, case.variant.quantization, plan.parent(case.variant)) == ("int8", None, None)
     card, parent = own.adopt("small.onnx", ""), own.adopt("net.onnx", "")

@@ -132,7 +132,7 @@ def _preprocessing(cell: Wanted, model: OwnModel) -> str:
 
 def _require_quantizable(cell: Wanted, model: OwnModel) -> None:
     asked = parse(cell.quantization)
-    if asked.equalized or asked.bias_corrected or asked.aware:
+    if asked.changes_weights:
         raise RequestError(
             f"{model.name}: equalized, bias_corrected and qat are for networks of the shelf, found {cell.quantization};"
             " leave them out"
