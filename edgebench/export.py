@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import cache, checkpoint, own, train
@@ -23,7 +24,7 @@ from edgebench.formats import Written
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
 from edgebench.quantization import Quantization, parse
-from edgebench.record import Artifact
+from edgebench.record import BUILD, EXPORT, QUANTIZE, Artifact
 from edgebench.shelf import load, module
 from edgebench.spec import Precision, Weighting
 
@@ -174,7 +175,8 @@ def _float(variant: Variant) -> Variant:
 def _make(
     path: Path, variant: Variant, form: str, weights: Weights | None, parent: Artifact | None, show: Show
 ) -> Artifact:
-    paper, written = cost(variant), _write(path, variant, form, weights, parent, show)
+    paper, took_s = cost(variant), dict(parent.took_s) if parent else {}
+    written = _write(path, variant, form, lambda: _network(variant, weights, show, took_s), parent, took_s)
     return Artifact(
         variant=str(variant),
         format=form,
@@ -190,24 +192,43 @@ def _make(
         float_nodes=written.float_nodes,
         integer_share=written.integer_share,
         layers=written.layers,
+        parent=parent.file if parent else "",
+        took_s={step: round(seconds, 3) for step, seconds in took_s.items()},
         size_bytes=path.stat().st_size,
     )
 
 
+@contextmanager
+def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
+    """Add the seconds that pass to a step's, but for those of other steps within it."""
+    started, before = monotonic(), sum(took_s.values())
+    yield
+    within = sum(took_s.values()) - before
+    took_s[step] = took_s.get(step, 0.0) + monotonic() - started - within
+
+
 def _write(
-    path: Path, variant: Variant, form: str, weights: Weights | None, parent: Artifact | None, show: Show
+    path: Path,
+    variant: Variant,
+    form: str,
+    network: Callable[[], nn.Module],
+    parent: Artifact | None,
+    took_s: dict[str, float],
 ) -> Written:
     """Let the format write the file; whatever its tools raise fails this case, not the sweep."""
     try:
         if variant.quantization is None:
-            _write_as_it_is(path, variant, form, lambda: _network(variant, weights, show))
+            with _timed(EXPORT, took_s):
+                _write_as_it_is(path, variant, form, network)
             return Written()
         with TemporaryDirectory() as scratch:
             source = cache.path_of(parent) if parent else Path(scratch) / "float"
             if not parent:
-                _write_as_it_is(source, _float(variant), form, lambda: _network(variant, weights, show))
-            images = partial(_images, variant, form)
-            written: Written = load("formats", form).write_int8(source, path, variant.quantization, images)
+                with _timed(EXPORT, took_s):
+                    _write_as_it_is(source, _float(variant), form, network)
+            with _timed(QUANTIZE, took_s):
+                images = partial(_images, variant, form)
+                written: Written = load("formats", form).write_int8(source, path, variant.quantization, images)
             return written
     except (EdgebenchError, OSError):
         raise
@@ -230,11 +251,16 @@ def _is_given(variant: Variant, form: str) -> bool:
     return variant.weights == Weighting.OWN and given(variant).format == form
 
 
-def _network(variant: Variant, weights: Weights | None, show: Show) -> nn.Module:
-    if variant.weights == Weighting.OWN:
-        return own.network(given(variant))
-    network = build(variant, str(cache.path_of(weights)) if weights else "")
-    return prepare(network, variant, weights, lambda: _calibration(variant), show)
+def _network(variant: Variant, weights: Weights | None, show: Show, took_s: dict[str, float]) -> nn.Module:
+    """Build the network, and change its weights where its quantization asks for that."""
+    with _timed(BUILD, took_s):
+        if variant.weights == Weighting.OWN:
+            return own.network(given(variant))
+        network = build(variant, str(cache.path_of(weights)) if weights else "")
+    if variant.quantization is None:
+        return network
+    with _timed(QUANTIZE, took_s):
+        return prepare(network, variant, weights, lambda: _calibration(variant), show)
 
 
 def _images(variant: Variant, form: str) -> Iterator[NDArray[float32]]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import numpy
 import pytest
@@ -91,6 +92,11 @@ def test_int8_is_made_of_the_float_artifact_which_is_made_on_the_way(form: str, 
     assert export.export(of, form, told.append) == float_card
     assert len(told) == 2  # the network was written once
     assert float_card is not None
+    assert (float_card.parent, made.parent) == ("", float_card.file)
+    assert sorted(float_card.took_s) == ["build", "export"]
+    assert made.took_s == float_card.took_s | {"quantize": made.took_s["quantize"]}
+    assert all(seconds > 0 for seconds in made.took_s.values())
+    assert export.export(asked, form, told.append).took_s == made.took_s
     images = partial(export._calibration, asked)
     load("formats", form).write_int8(cache.path_of(float_card), place / "again", scheme, images)
     assert cache.sha256(place / "again") == made.sha256
@@ -99,9 +105,13 @@ def test_int8_is_made_of_the_float_artifact_which_is_made_on_the_way(form: str, 
 
 def test_int8_of_other_weights_is_made_of_a_float_file_of_their_own() -> None:
     of, told = variant("mobilenet_v1", 0.27, 32), Told()
-    export.export(int8(of, equalized=True, images=4), "onnx", told.append)
+    started = monotonic()
+    card = export.export(int8(of, equalized=True, images=4), "onnx", told.append)
     assert export.find(of, "onnx") is None
     assert len(told) == 1
+    assert card.parent == ""
+    assert sorted(card.took_s) == ["build", "export", "quantize"]
+    assert sum(card.took_s.values()) <= monotonic() - started  # no second is counted twice
 
 
 def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
