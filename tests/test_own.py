@@ -342,11 +342,15 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
         (net | {"calibration": "nowhere"}, "nothing is at nowhere; wanted a folder of images"),
         (net | {"calibration": folder, "quantization": "qat"}, "are for networks of the shelf, found qat"),
         (net | {"calibration": folder, "dataset": f"image_folder:{folder}"}, "found both, leave one out"),
-        (net | {"precision": "fp32", "runtime": "null"}, "net.onnx is for runtimes that open onnx, found null"),
+        (
+            net | {"precision": "fp32", "runtime": "null"},
+            "net.onnx is for runtimes that open onnx, found null, which opens null; use --runtime onnxruntime",
+        ),
         (net | {"precision": "fp16"}, "net.onnx is fp32 as it is, found --precision fp16"),
         (
-            {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "null"},
-            "nets.py:small is built by its own function, found null, which builds networks of the shelf",
+            {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "torch"},
+            "nets.py:small is built by its own function, found torch, which builds networks of the shelf;"
+            " use --runtime litert or onnxruntime or tflite_runtime",
         ),
         ({"model": "one.onnx", "precision": "fp32", "batch": "2"}, "one.onnx takes one image at a time, found --batch"),
         ({"model": "pixels.onnx", "precision": "int8"}, "takes uint8 images and is not quantized here"),
