@@ -42,9 +42,14 @@ class Evidence:
         return () if self.emulator else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
 
     @property
+    def weighed(self) -> tuple[Run, ...]:
+        """The memory runs, in order; none of an emulator's."""
+        return () if self.emulator else tuple(run for run in self.runs if run.memory)
+
+    @property
     def marks(self) -> tuple[MemoryMarks, ...]:
-        """The memory runs' marks, in order; none of an emulator's."""
-        return () if self.emulator else tuple(run.memory for run in self.runs if run.memory)
+        """The memory runs' marks, in order."""
+        return tuple(run.memory for run in self.weighed if run.memory)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -55,6 +60,11 @@ class Evidence:
     def emulator(self) -> str:
         """What ran it in place of a processor; empty for a real one."""
         return self.session.environment.emulator
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether the target computes on a GPU."""
+        return self.session.environment.facts.get("device") == "cuda"
 
     @property
     def was_inspected(self) -> bool:
@@ -76,6 +86,12 @@ def allowed_half_width(session: Session) -> float:
 def process_medians(runs: Sequence[Run]) -> list[float]:
     """Return each latency process's median sample, in order, seconds."""
     return [median(run.samples_s) for run in runs if run.purpose == Purpose.LATENCY]
+
+
+def median_condition(runs: Sequence[Run], name: str) -> float | None:
+    """Return the median of a condition that is a number; None where no process has it."""
+    values = [float(run.conditions[name]) for run in runs if name in run.conditions]
+    return median(values) if values else None
 
 
 def half_width(medians: Sequence[float]) -> float | None:

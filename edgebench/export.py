@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from contextlib import suppress
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import cache, checkpoint, own, train
@@ -21,12 +24,12 @@ from edgebench.formats import Written
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
 from edgebench.quantization import parse
-from edgebench.record import Artifact
+from edgebench.record import BUILD, EXPORT, QUANTIZE, Artifact
 from edgebench.shelf import load, module
 from edgebench.spec import Precision, Weighting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy import float32
     from numpy.typing import NDArray
@@ -127,9 +130,10 @@ def export(variant: Variant, form: str, show: Show) -> Artifact:
         if cache.is_intact(known):
             return known
         show(Notice(text=f"the cached file of {variant} was damaged: made again"))
+    parent = _parent(variant, form, show)
     show(Step(activity="export", subject=str(variant)))
     suffix = load("formats", form).SUFFIX
-    return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights, show))
+    return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights, parent, show))
 
 
 def _require(variant: Variant, form: str) -> None:
@@ -157,8 +161,22 @@ def _weights(variant: Variant, show: Show) -> Weights | None:
     return known or train.train(variant, show)
 
 
-def _make(path: Path, variant: Variant, form: str, weights: Weights | None, show: Show) -> Artifact:
-    paper, written = cost(variant), _write(path, variant, form, weights, show)
+def _parent(variant: Variant, form: str, show: Show) -> Artifact | None:
+    """Return the float artifact that int8 is made from; none where it is made of other weights."""
+    if variant.quantization is None or variant.quantization.changes_weights:
+        return None
+    return export(_float(variant), form, show)
+
+
+def _float(variant: Variant) -> Variant:
+    return replace(variant, precision=Precision.FP32, quantization=None)
+
+
+def _make(
+    path: Path, variant: Variant, form: str, weights: Weights | None, parent: Artifact | None, show: Show
+) -> Artifact:
+    paper, took_s = cost(variant), dict(parent.took_s) if parent else {}
+    written = _write(path, variant, form, lambda: _network(variant, weights, show, took_s), parent, took_s)
     return Artifact(
         variant=str(variant),
         format=form,
@@ -174,50 +192,81 @@ def _make(path: Path, variant: Variant, form: str, weights: Weights | None, show
         float_nodes=written.float_nodes,
         integer_share=written.integer_share,
         layers=written.layers,
+        parent=parent.file if parent else "",
+        took_s={step: round(seconds, 3) for step, seconds in took_s.items()},
         size_bytes=path.stat().st_size,
     )
 
 
-def _write(path: Path, variant: Variant, form: str, weights: Weights | None, show: Show) -> Written:
+@contextmanager
+def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
+    """Add the seconds that pass to a step's, but for those of other steps within it."""
+    started, before = monotonic(), sum(took_s.values())
+    yield
+    within = sum(took_s.values()) - before
+    took_s[step] = took_s.get(step, 0.0) + monotonic() - started - within
+
+
+def _write(
+    path: Path,
+    variant: Variant,
+    form: str,
+    network: Callable[[], nn.Module],
+    parent: Artifact | None,
+    took_s: dict[str, float],
+) -> Written:
     """Let the format write the file; whatever its tools raise fails this case, not the sweep."""
     try:
-        if variant.weights == Weighting.OWN and given(variant).format == form:
-            return _write_given(path, variant, form)
-        written: Written = load("formats", form).write(
-            path,
-            variant,
-            network=lambda: _network(variant, weights, show),
-            calibration=lambda: _calibration(variant),
-        )
+        if variant.quantization is None:
+            with _timed(EXPORT, took_s):
+                _write_as_it_is(path, variant, form, network)
+            return Written()
+        with TemporaryDirectory() as scratch:
+            source = cache.path_of(parent) if parent else Path(scratch) / "float"
+            if not parent:
+                with _timed(EXPORT, took_s):
+                    _write_as_it_is(source, _float(variant), form, network)
+            with _timed(QUANTIZE, took_s):
+                images = partial(_images, variant, form)
+                written: Written = load("formats", form).write_int8(source, path, variant.quantization, images)
+            return written
     except (EdgebenchError, OSError):
         raise
     except Exception as error:
         raise CaseError(f"{form}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
-    return written
 
 
-def _write_given(path: Path, variant: Variant, form: str) -> Written:
-    """Write what somebody gave as it is, or its int8 form."""
+def _write_as_it_is(path: Path, variant: Variant, form: str, network: Callable[[], nn.Module]) -> None:
+    """Write the network without quantizing it; of one that somebody gave in this format, a copy."""
+    if not _is_given(variant, form):
+        load("formats", form).write(path, variant, network)
+        return
     card = given(variant)
     if not cache.is_intact(card):
         raise CaseError(f"the copy of {card.name} in the cache was damaged; run again with its file")
+    shutil.copyfile(cache.path_of(card), path)
+
+
+def _is_given(variant: Variant, form: str) -> bool:
+    return variant.weights == Weighting.OWN and given(variant).format == form
+
+
+def _network(variant: Variant, weights: Weights | None, show: Show, took_s: dict[str, float]) -> nn.Module:
+    """Build the network, and change its weights where its quantization asks for that."""
+    with _timed(BUILD, took_s):
+        if variant.weights == Weighting.OWN:
+            return own.network(given(variant))
+        network = build(variant, str(cache.path_of(weights)) if weights else "")
     if variant.quantization is None:
-        shutil.copyfile(cache.path_of(card), path)
-        return Written()
-
-    def images() -> Iterator[NDArray[float32]]:
-        taken = _calibration(variant)
-        return taken if card.layout == "NCHW" else (one.transpose(0, 2, 3, 1) for one in taken)
-
-    written: Written = load("formats", form).quantize_given(cache.path_of(card), path, variant.quantization, images)
-    return written
+        return network
+    with _timed(QUANTIZE, took_s):
+        return prepare(network, variant, weights, lambda: _calibration(variant), show)
 
 
-def _network(variant: Variant, weights: Weights | None, show: Show) -> nn.Module:
-    if variant.weights == Weighting.OWN:
-        return own.network(given(variant))
-    network = build(variant, str(cache.path_of(weights)) if weights else "")
-    return prepare(network, variant, weights, lambda: _calibration(variant), show)
+def _images(variant: Variant, form: str) -> Iterator[NDArray[float32]]:
+    """Yield the calibration images in the order of axes of the file that is quantized."""
+    is_turned = _is_given(variant, form) and given(variant).layout == "NHWC"
+    return (one.transpose(0, 2, 3, 1) if is_turned else one for one in _calibration(variant))
 
 
 def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:

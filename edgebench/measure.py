@@ -129,7 +129,7 @@ def _run(
     subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int
 ) -> Run | Failure:
     case = _case(subject)
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    started_at, started = datetime.now(UTC).isoformat(timespec="milliseconds"), monotonic()
     try:
         request = _request(subject, purpose, PRESETS[session.preset]) | {"sustained_s": session.sustained_s}
         seen = connection.run(request, timeout_s=TIMEOUT_S + session.sustained_s)
@@ -137,7 +137,7 @@ def _run(
         return Failure(
             case=case, session=session.id, epoch=session.environment.epoch, stage="measure", reason=str(error)
         )
-    memory = seen.pop("memory")
+    took_s, memory = monotonic() - started, seen.pop("memory")
     return Run(
         case=case,
         preset=session.preset,
@@ -147,6 +147,7 @@ def _run(
         epoch=session.environment.epoch,
         artifact_sha256=subject.deployed.sha256 if isinstance(subject, Job) else "",
         started_at=started_at,
+        took_s=took_s,
         memory=MemoryMarks(**memory) if memory else None,
         samples_s=tuple(seen.pop("samples_s")),
         instructions=tuple(seen.pop("instructions", ())),

@@ -4,11 +4,11 @@ Pure: nothing is read, measured or printed here.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from edgebench import stats
-from edgebench.evidence import Evidence, allowed_half_width, half_width, process_medians
+from edgebench.evidence import Evidence, allowed_half_width, half_width, median_condition, process_medians
 from edgebench.record import Run, Session
 from edgebench.spec import PRESETS, Purpose, Settings
 from edgebench.throttle import NOTHING
@@ -43,7 +43,11 @@ class Measurement:
         p50_s: the median over processes of each process's median.
         low_s, high_s: its 95 % interval where `has_interval`, else the least and the largest process.
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
+        kernel_s, transfer_s: by the device's own clock, in a process: the computing of a batch, and its way there and
+            back; None where the runtime does not say.
         model_bytes: resident memory after loading less before; `peak_bytes` the most resident while loading or running.
+        device_peak_bytes: the most that the runtime's allocator gave out on the device; `device_used_bytes` how much
+            more of the device's memory NVML found in use after a process's work than before.
         instructions: of an inference on one thread, the least that was counted.
         endurance: what became of its speed over minutes; None where that was not asked.
     """
@@ -57,8 +61,12 @@ class Measurement:
     p90_s: float | None = None
     load_s: float | None = None
     first_s: float | None = None
+    kernel_s: float | None = None
+    transfer_s: float | None = None
     model_bytes: float | None = None
     peak_bytes: float | None = None
+    device_peak_bytes: float | None = None
+    device_used_bytes: float | None = None
     instructions: int | None = None
     endurance: Endurance | None = None
     reasons: tuple[Reason, ...] = ()
@@ -115,24 +123,35 @@ def endurance(run: Run) -> Endurance:
 
 def measure(evidence: Evidence) -> Measurement:
     """Compute what the evidence means."""
-    timed = evidence.timed
     marks = evidence.marks
+    untimed = Measurement(
+        processes=0,
+        samples=0,
+        model_bytes=median(mark.loaded_bytes - mark.baseline_bytes for mark in marks) if marks else None,
+        peak_bytes=median(max(mark.load_peak_bytes, mark.run_peak_bytes) for mark in marks) if marks else None,
+        device_peak_bytes=median_condition(evidence.weighed, "gpu_allocated_peak_bytes"),
+        device_used_bytes=_device_used_bytes(evidence.weighed),
+        instructions=min(evidence.counts, default=None),
+        reasons=reasons(evidence),
+    )
+    return _timed(untimed, evidence) if evidence.timed else untimed
+
+
+def _device_used_bytes(runs: Sequence[Run]) -> float | None:
+    """Return by how much the memory in use on the device grew over a process; None where nobody looked."""
+    ends = [tuple(run.conditions.get(f"gpu_used_bytes_{when}") for when in ("before", "after")) for run in runs]
+    growths = [float(after) - float(before) for before, after in ends if before and after]
+    return median(growths) if growths else None
+
+
+def _timed(untimed: Measurement, evidence: Evidence) -> Measurement:
+    """Add what the latency runs mean, of which there is at least one."""
+    timed, medians = evidence.timed, process_medians(evidence.timed)
     samples = [sample for run in timed for sample in run.samples_s]
-    model_bytes = median(mark.loaded_bytes - mark.baseline_bytes for mark in marks) if marks else None
-    peak_bytes = median(max(mark.load_peak_bytes, mark.run_peak_bytes) for mark in marks) if marks else None
-    if not timed:
-        return Measurement(
-            processes=0,
-            samples=0,
-            model_bytes=model_bytes,
-            peak_bytes=peak_bytes,
-            instructions=min(evidence.counts, default=None),
-            reasons=reasons(evidence),
-        )
-    medians = process_medians(timed)
     interval = stats.median_interval(medians)
     low_s, high_s = interval or (min(medians), max(medians))
-    return Measurement(
+    return replace(
+        untimed,
         processes=len(timed),
         samples=len(samples),
         has_interval=interval is not None,
@@ -142,8 +161,7 @@ def measure(evidence: Evidence) -> Measurement:
         p90_s=stats.early_stopping_percentile(samples, 0.9),
         load_s=median(run.load_s for run in timed),
         first_s=median(run.first_s for run in timed),
-        model_bytes=model_bytes,
-        peak_bytes=peak_bytes,
+        kernel_s=median_condition(timed, "kernel_s"),
+        transfer_s=median_condition(timed, "transfer_s"),
         endurance=endurance(evidence.sustained[-1]) if evidence.sustained else None,
-        reasons=reasons(evidence),
     )

@@ -50,6 +50,11 @@ class Quantization:
         """Tell whether its 8-bit products overflow 16 bits on a CPU that adds them there: uint8 by full int8."""
         return (self.activations, self.weights, self.reduce_range) == ("uint8", "int8", False)
 
+    @property
+    def changes_weights(self) -> bool:
+        """Tell whether int8 is made of other weights than the float network's."""
+        return self.equalized or self.bias_corrected or self.aware
+
     def __str__(self) -> str:
         """Return the words that name it, those that go without saying left out but the granularity."""
         own, ordinary = asdict(self), asdict(Quantization())

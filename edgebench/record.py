@@ -4,13 +4,15 @@ A journal holds what was seen; what it means (medians, intervals, verdicts) is c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from edgebench.quantization import Quantization
 from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Workload
 
 VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
+
+STEPS = BUILD, EXPORT, QUANTIZE = ("build", "export", "quantize")  # of making an artifact
 
 _STRICT = {"extra": "forbid", "strict": True}
 
@@ -133,6 +135,9 @@ class Artifact:
         of: the variant itself; None on cards made before it was kept.
         integer_share: of an int8 file's multiply-adds, those that its runtime computes in integers.
         layers: of an int8 file, what each does to the signal, in the graph's order.
+        parent: file of the float artifact that an int8 one was quantized from; empty where it has weights of its own.
+        took_s: seconds by which of `STEPS`, the parent's among them, when and where each was made; none on cards made
+            before they were kept. What it took makes no artifact another one.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -152,6 +157,8 @@ class Artifact:
     of: Variant | None = None
     integer_share: float | None = None
     layers: tuple[LayerNoise, ...] = ()
+    parent: str = ""
+    took_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def noisiest(self) -> LayerNoise | None:
@@ -299,6 +306,7 @@ class Run:
             that a runtime's session knows: the `delegate` that took over.
         instructions: that each of a few iterations took on one thread; empty for a run of another purpose.
         windows: of a sustained run, in order; empty for others.
+        took_s: what its caller waited for it, all in all; None in journals from before that was kept.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -324,6 +332,7 @@ class Run:
     conditions: dict[str, str]
     instructions: tuple[int, ...] = ()
     windows: tuple[Window, ...] = ()
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,11 @@ from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import existing
 from edgebench.measurement import Endurance, Measurement, measure
-from edgebench.record import Reference, Run, SpotCheck
+from edgebench.record import QUANTIZE, STEPS, Reference, Run, SpotCheck
 from edgebench.reports import QUANTILES, Background, Machine, Row, Table, ratio, together
 from edgebench.shelf import load as load_plugin
 from edgebench.spec import PRESETS, Precision, Weighting
-from edgebench.units import MIB
+from edgebench.units import MIB, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,12 +182,15 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         params=artifact.params if artifact else None,
         macs=artifact.macs if artifact else None,
         file_mib=_over(artifact.size_bytes if artifact else None, MIB),
+        **_spent(evidence),
         load_ms=_over(measurement.load_s, 1e-3),
         first_ms=_over(measurement.first_s, 1e-3),
         p50_ms=_over(measurement.p50_s, 1e-3),
         p50_low_ms=_over(measurement.low_s, 1e-3),
         p50_high_ms=_over(measurement.high_s, 1e-3),
         p90_ms=_over(measurement.p90_s, 1e-3),
+        kernel_ms=_over(measurement.kernel_s, 1e-3),
+        transfer_ms=_over(measurement.transfer_s, 1e-3),
         speedup=None,
         speedup_low=None,
         speedup_high=None,
@@ -195,6 +198,8 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         samples=measurement.samples,
         model_mib=_over(measurement.model_bytes, MIB),
         peak_mib=_over(measurement.peak_bytes, MIB),
+        device_peak_mib=_over(measurement.device_peak_bytes, MIB),
+        device_used_mib=_over(measurement.device_used_bytes, MIB),
         instructions_m=_over(measurement.instructions, 1e6),
         **_endurance(measurement.endurance),
         **_accuracy(accuracy, why),
@@ -219,6 +224,15 @@ def _over(value: float | None, unit: float) -> float | None:
 
 def _per_cent(share: float | None) -> float | None:
     return None if share is None else share * 100
+
+
+def _spent(evidence: Evidence) -> dict[str, Any]:
+    """Lay out the seconds that the row's file took to make, by step, and its processes."""
+    took_s = evidence.artifact.took_s if evidence.artifact else {}
+    waited = [run.took_s for run in (*evidence.runs, *evidence.sustained)]
+    measured = [seconds for seconds in waited if seconds is not None]
+    is_known = measured and len(measured) == len(waited)
+    return {f"{step}_s": took_s.get(step) for step in STEPS} | {"measure_s": sum(measured) if is_known else None}
 
 
 def _endurance(found: Endurance | None) -> dict[str, Any]:
@@ -345,11 +359,19 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Jou
             "Minstr: millions of instructions of an inference on one thread, the least of several after warm-up, as the"
             " emulator counts them. On one machine they repeat within 0.01 %. How long they take is not said."
         )
+    if any(one.is_on_gpu for one in evidence):
+        yield (
+            "kernel ms, transfer ms: of p50, what the device computes, with the gaps between its kernels, and what"
+            " images and outputs take there and back, by its own events. device peak MiB: the most that the runtime's"
+            " allocator gave out. device used MiB: what NVML found more in use after a process's work than before,"
+            " CUDA's context included."
+        )
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
+    yield from _times(records, evidence)
     yield from _stand_ins(evidence)
     yield from _datasets(evidence)
     if aside := sum(one.set_aside for one in evidence):
@@ -358,6 +380,23 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Jou
         yield f"{journal.older} lines of the journal are of an older edgebench and were read in today's words."
     if journal.torn:
         yield f"{journal.torn} line of the journal was torn off by an interruption and is left out."
+
+
+def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Say where the time went, as far as it was kept: into the files, each counted once, and into all processes."""
+    cards = [one.artifact for one in evidence if one.artifact]
+    spent = {(_spent_on(card, step), step): seconds for card in cards for step, seconds in card.took_s.items()}
+    if spent:
+        by_step = {step: sum(seconds for (_, of), seconds in spent.items() if of == step) for step in STEPS}
+        said = ", ".join(f"{step} {duration(seconds)}" for step, seconds in by_step.items())
+        yield f"Making the files took {duration(sum(spent.values()))}, when and where each was made: {said}."
+    if measured := [run.took_s for run in records if isinstance(run, Run) and run.took_s is not None]:
+        yield f"Measuring took {duration(sum(measured))} in {len(measured)} processes, reference workloads among them."
+
+
+def _spent_on(card: Artifact, step: str) -> str:
+    """Name the file that a step made: an int8 one has the time of its float parent, too, which others may share."""
+    return card.file if step == QUANTIZE else card.parent or card.file
 
 
 def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:

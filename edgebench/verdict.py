@@ -7,7 +7,7 @@ from statistics import median
 
 from edgebench import stats, throttle
 from edgebench.appraisal import appraise
-from edgebench.evidence import Evidence, half_width, process_medians
+from edgebench.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, Run
 from edgebench.spec import Precision, Purpose
@@ -94,7 +94,7 @@ def _wide(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _waited(evidence: Evidence) -> Iterator[Reason]:
-    if _is_on_gpu(evidence):
+    if evidence.is_on_gpu:
         return  # the host waits for the device
     shares = [run.cpu_s / run.wall_s / _threads(run) for run in evidence.timed if run.wall_s]
     share = median(shares) if shares else 1.0
@@ -119,10 +119,6 @@ def _delegate(evidence: Evidence) -> Iterator[Reason]:
 
 def _threads(run: Run) -> int:
     return getattr(run.case, "threads", 1)
-
-
-def _is_on_gpu(evidence: Evidence) -> bool:
-    return evidence.session.environment.facts.get("device") == "cuda"
 
 
 def _load(evidence: Evidence) -> Iterator[Reason]:
@@ -182,7 +178,7 @@ def lowered(run: Run) -> tuple[str, ...]:
 
 def _unwatched(evidence: Evidence) -> Iterator[Reason]:
     is_watched = any(set(run.conditions) & set(_THROTTLE) for run in evidence.timed)
-    if _is_on_gpu(evidence) and evidence.timed and not is_watched:
+    if evidence.is_on_gpu and evidence.timed and not is_watched:
         text = "nobody watched the GPU's clock: install nvidia-ml-py on the target"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
@@ -195,8 +191,8 @@ def _other_device(evidence: Evidence) -> Iterator[Reason]:
 
 def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
     """Doubt a time that does not hold the work: shorter than its own kernels took, or the same at twice the batch."""
-    kernels = [float(run.conditions["kernel_s"]) for run in evidence.timed if "kernel_s" in run.conditions]
-    if kernels and (share := median(process_medians(evidence.timed)) / median(kernels)) < 1 / DOUBLED:
+    kernel_s = median_condition(evidence.timed, "kernel_s")
+    if kernel_s and (share := median(process_medians(evidence.timed)) / kernel_s) < 1 / DOUBLED:
         text = f"it took {share:.0%} of the time of its own kernels: is something not synchronised?"
         yield Reason(verdict=Verdict.INVALID, text=text)
     macs = evidence.artifact.macs * evidence.case.batch / 2 if evidence.artifact else 0
@@ -209,7 +205,7 @@ def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
 
 def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
     """Name what onnxruntime's CPU provider leaves in float, on targets that compute as it does."""
-    if _is_on_gpu(evidence) or not evidence.was_inspected:
+    if evidence.is_on_gpu or not evidence.was_inspected:
         return
     if evidence.artifact and (nodes := evidence.artifact.float_nodes):
         share = evidence.artifact.integer_share

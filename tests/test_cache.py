@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,27 @@ def test_a_damaged_card_counts_as_none(text: str) -> None:
     kept = cache.keep("net", ".onnx", Artifact, make)
     cache.path_of(kept).with_name("net" + cache.CARD).write_text(text)
     assert cache.find("net", Artifact) is None
+
+
+def test_what_a_file_took_to_make_is_kept_and_makes_no_other_card_of_it() -> None:
+    def make(path: Path) -> Artifact:
+        path.write_text("content")
+        return artifact(took_s={"export": 1.5})
+
+    kept = cache.keep("net", ".onnx", Artifact, make)
+    found = cache.find("net", Artifact)
+    assert found is not None
+    assert found.took_s == {"export": 1.5}
+    assert found == replace(kept, took_s={})
+
+
+def test_a_card_from_before_that_was_kept_is_read() -> None:
+    kept = cache.keep("net", ".onnx", Artifact, make)
+    place = cache.path_of(kept).with_name("net" + cache.CARD)
+    said = json.loads(place.read_text())
+    del said["took_s"]
+    place.write_text(json.dumps(said))
+    assert cache.find("net", Artifact) == kept
 
 
 def test_an_interrupted_making_leaves_nothing() -> None:

@@ -187,7 +187,7 @@ def test_biases_are_corrected_on_the_images_that_were_named(photos: str) -> None
 
     of = replace(variant("mobilenet_v1", 0.25, SIDE), precision=Precision.INT8, quantization=parse("bias_corrected"))
     (other,) = int8(calibration=photos, quantization="bias_corrected")
-    seen = [export._network(one, None, lambda _: None).state_dict() for one in (of, other)]
+    seen = [export._network(one, None, lambda _: None, {}).state_dict() for one in (of, other)]
     alike = prepare(build.build(other), other, None, lambda: calibration(other), lambda _: None).state_dict()
     biases = [name for name in seen[0] if name.endswith("bias")]
     assert any(not seen[0][name].equal(seen[1][name]) for name in biases)

@@ -39,12 +39,18 @@ COLUMNS = [
     "params",
     "macs",
     "file_mib",
+    "build_s",
+    "export_s",
+    "quantize_s",
+    "measure_s",
     "load_ms",
     "first_ms",
     "p50_ms",
     "p50_low_ms",
     "p50_high_ms",
     "p90_ms",
+    "kernel_ms",
+    "transfer_ms",
     "speedup",
     "speedup_low",
     "speedup_high",
@@ -52,6 +58,8 @@ COLUMNS = [
     "samples",
     "model_mib",
     "peak_mib",
+    "device_peak_mib",
+    "device_used_mib",
     "instructions_m",
     "lasted_s",
     "burst_ms",
@@ -211,3 +219,10 @@ def test_no_file_names_a_machine_path() -> None:
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     texts = [ROOT / name for name in files if name.endswith((".md", ".toml", ".py", ".txt", ".jsonl", ".csv"))]
     assert [str(path) for path in texts if f"{ROOT.parent}/" in path.read_text()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_what_a_page_links_to_is_in_the_repository(page: str) -> None:
+    kept = set(subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    linked = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", (ROOT / page).read_text())
+    assert [link for link in linked if link.rstrip("/") not in kept] == []

@@ -1,7 +1,9 @@
 """Real exports of a small network: what the file computes, what it is made of, when it is made again."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import numpy
 import pytest
@@ -12,7 +14,7 @@ from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import inspect
 from edgebench.progress import Notice, Step
-from edgebench.quantization import Quantization
+from edgebench.quantization import Quantization, parse
 from edgebench.record import Artifact
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
@@ -55,20 +57,14 @@ def test_an_int8_file_runs_whole_integer(name: str, reduce_range: bool) -> None:
 
 
 def test_a_float_file_in_disguise_is_seen_through(place: Path) -> None:
-    onnx.write(
-        place / "net.onnx",
-        variant(),
-        network=lambda: build.build(variant()),
-        calibration=lambda: iter(()),
-    )
+    onnx.write(place / "net.onnx", variant(), lambda: build.build(variant()))
     assert any(node.startswith(("Conv", "FusedConv")) for node in inspect.float_nodes(place / "net.onnx"))
 
 
 def test_no_calibration_images_are_a_failed_case(place: Path) -> None:
+    onnx.write(place / "float.onnx", variant(), lambda: build.build(variant()))
     with pytest.raises(CaseError, match="no calibration images"):
-        onnx.write(
-            place / "net.onnx", int8(variant()), network=lambda: build.build(variant()), calibration=lambda: iter(())
-        )
+        onnx.write_int8(place / "float.onnx", place / "net.onnx", Quantization(), lambda: iter(()))
 
 
 def test_an_artifact_is_made_once_and_again_when_it_was_damaged() -> None:
@@ -83,6 +79,39 @@ def test_an_artifact_is_made_once_and_again_when_it_was_damaged() -> None:
     again = export.export(of, "onnx", told.append)
     assert again.sha256 == first.sha256 == cache.sha256(cache.path_of(first))
     assert any(isinstance(event, Notice) and "was damaged: made again" in event.text for event in told)
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_int8_is_made_of_the_float_artifact_which_is_made_on_the_way(form: str, place: Path) -> None:
+    of, told = variant("mobilenet_v1", 0.26, 32), Told()
+    scheme = parse("images=4", load("formats", form).SCHEME)
+    asked = replace(of, precision=Precision.INT8, quantization=scheme)
+    made = export.export(asked, form, told.append)
+    float_card = export.find(of, form)
+    assert [event.subject for event in told if isinstance(event, Step)] == [str(of), made.variant]
+    assert export.export(of, form, told.append) == float_card
+    assert len(told) == 2  # the network was written once
+    assert float_card is not None
+    assert (float_card.parent, made.parent) == ("", float_card.file)
+    assert sorted(float_card.took_s) == ["build", "export"]
+    assert made.took_s == float_card.took_s | {"quantize": made.took_s["quantize"]}
+    assert all(seconds > 0 for seconds in made.took_s.values())
+    assert export.export(asked, form, told.append).took_s == made.took_s
+    images = partial(export._calibration, asked)
+    load("formats", form).write_int8(cache.path_of(float_card), place / "again", scheme, images)
+    assert cache.sha256(place / "again") == made.sha256
+    assert cache.is_intact(float_card)
+
+
+def test_int8_of_other_weights_is_made_of_a_float_file_of_their_own() -> None:
+    of, told = variant("mobilenet_v1", 0.27, 32), Told()
+    started = monotonic()
+    card = export.export(int8(of, equalized=True, images=4), "onnx", told.append)
+    assert export.find(of, "onnx") is None
+    assert len(told) == 1
+    assert card.parent == ""
+    assert sorted(card.took_s) == ["build", "export", "quantize"]
+    assert sum(card.took_s.values()) <= monotonic() - started  # no second is counted twice
 
 
 def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,17 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import engine, evidence, plan, throttle, verdict
+from edgebench import engine, evidence, plan, report, throttle, verdict
 from edgebench.agent import device, gpu
 from edgebench.connections.null import Here
 from edgebench.errors import RequestError
 from edgebench.export import export
+from edgebench.measurement import measure
 from edgebench.quantization import Quantization
-from edgebench.record import Deployment, Run
+from edgebench.record import Deployment, MemoryMarks, Run, Session
+from edgebench.reports import Row, comparison
 from edgebench.runtimes import onnxruntime
-from edgebench.spec import Precision, Runtime, Target
+from edgebench.spec import Precision, Purpose, Runtime, Target
 from edgebench.survey import survey
 from tests.command import cli
 from tests.conftest import CPU, artifact, case, environment, run, session, variant
@@ -259,6 +261,53 @@ def test_what_the_gpu_said_decides_what_its_number_is_worth(
     conditions: dict[str, str], reasons: dict[str, str]
 ) -> None:
     assert found([run(conditions=conditions, cpu_s=0.001)] * 6) == reasons  # the host waits: no reason to complain
+
+
+TOLD = {
+    "kernel_s": "0.000900", "transfer_s": "0.000050", "gpu_allocated_peak_bytes": "31457280",
+    "gpu_reserved_peak_bytes": "41943040",
+}  # fmt: skip
+LOOKED_AT = {"gpu_used_bytes_before": "1048576", "gpu_used_bytes_after": "525336576"}
+COLUMNS = ("kernel_ms", "transfer_ms", "device_peak_mib", "device_used_mib")
+
+
+def row(conditions: dict[str, str], where: Session) -> Row:
+    """The row of six processes that measured time and one that measured memory."""
+    marks = MemoryMarks(baseline_bytes=0, load_peak_bytes=1, loaded_bytes=1, run_peak_bytes=1)
+    runs = [run(conditions=conditions)] * 6
+    weighed = run(purpose=Purpose.MEMORY, samples_s=(), memory=marks, conditions=conditions)
+    seen = evidence.Evidence(case=case(), session=where, runs=(*runs, weighed), artifact=artifact())
+    return report.row(seen, measure(seen))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "figures"),
+    [
+        (WATCHED, (None, None, None, None)),
+        (WATCHED | LOOKED_AT, (None, None, None, 500.0)),  # onnxruntime has no events of its own
+        (WATCHED | TOLD, (0.9, 0.05, 30.0, None)),  # nobody could ask NVML
+        (WATCHED | TOLD | LOOKED_AT, (0.9, 0.05, 30.0, 500.0)),
+    ],
+)
+def test_a_row_has_the_device_s_own_times_and_memory_as_far_as_they_are_known(
+    conditions: dict[str, str], figures: tuple[float | None, ...]
+) -> None:
+    found = row(conditions, session(device="cuda"))
+    assert [getattr(found, name) for name in COLUMNS] == pytest.approx(figures)
+
+
+def test_an_emulator_s_device_times_are_nobody_s() -> None:
+    found = row(TOLD | LOOKED_AT, session(emulator="qemu-aarch64"))
+    assert [getattr(found, name) for name in COLUMNS] == [None] * 4
+
+
+def test_the_device_s_columns_are_shown_where_a_row_has_them() -> None:
+    rows = [row(conditions, session(device="cuda")) for conditions in (WATCHED | TOLD, WATCHED)]
+    shown, plain = comparison.columns(rows), comparison.columns(rows[1:])
+    assert [name for name in shown if name not in plain] == ["kernel ms", "transfer ms", "device peak MiB"]
+    assert [[shown[name](one) for name in ("kernel ms", "transfer ms", "device peak MiB")] for one in rows] == [
+        ["0.900", "0.050", "30.0"], ["-", "-", "-"],
+    ]  # fmt: skip
 
 
 def at_batches(*medians_s: float, macs: float) -> list[dict[str, str]]:

@@ -75,6 +75,12 @@ def test_a_steady_case_stops_at_the_first_look_and_a_noisy_one_at_the_last() -> 
     assert timed(records)["noisy"] == 30
 
 
+def test_a_run_says_how_long_its_process_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr("edgebench.measure.monotonic", lambda: float(next(clock)))
+    assert {record.took_s for record in go(Scripted(one=[1e-3]), job("one")) if isinstance(record, Run)} == {1.0}
+
+
 def test_every_round_runs_both_reference_workloads_and_every_open_case_once() -> None:
     records = go(Scripted(one=[1e-3], two=[1e-3, 2e-3]), job("one"), job("two", 64))
     for number in range(1, 31):

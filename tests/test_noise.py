@@ -95,8 +95,9 @@ def network() -> nn.Module:
 
 def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     parent, path, of = place / "float.onnx", place / "int8.onnx", int8(SMALL, granularity=granularity)
-    onnx.write(parent, SMALL, network=lambda: network, calibration=calibration)
-    written = onnx.write(path, of, network=lambda: network, calibration=calibration)
+    assert of.quantization
+    onnx.write(parent, SMALL, lambda: network)
+    written = onnx.write_int8(parent, path, of.quantization, calibration)
     float_file = Deployed(variant=SMALL, path=str(parent), sha256=cache.sha256(parent))
     int8_file = Deployed(variant=of, path=str(path), sha256="f1")
     with connect(store.target("cpu")) as (connection, _):

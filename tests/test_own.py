@@ -351,11 +351,15 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
         (net | {"calibration": "nothing"}, "wanted images in"),
         (net | {"calibration": "nowhere"}, "nothing is at nowhere; wanted a folder of images"),
         (net | {"calibration": folder, "quantization": "qat"}, "are for networks of the shelf, found qat"),
-        (net | {"precision": "fp32", "runtime": "null"}, "net.onnx is for runtimes that open onnx, found null"),
+        (
+            net | {"precision": "fp32", "runtime": "null"},
+            "net.onnx is for runtimes that open onnx, found null, which opens null; use --runtime onnxruntime",
+        ),
         (net | {"precision": "fp16"}, "net.onnx is fp32 as it is, found --precision fp16"),
         (
-            {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "null"},
-            "nets.py:small is built by its own function, found null, which builds networks of the shelf",
+            {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "torch"},
+            "nets.py:small is built by its own function, found torch, which builds networks of the shelf;"
+            " use --runtime litert or onnxruntime or tflite_runtime",
         ),
         ({"model": "one.onnx", "precision": "fp32", "batch": "2"}, "one.onnx takes one image at a time, found --batch"),
         ({"model": "pixels.onnx", "precision": "int8"}, "takes uint8 images and is not quantized here"),
@@ -375,11 +379,11 @@ def test_what_cannot_be_asked_of_a_model_is_refused_in_one_line(place: Path, net
 
 
 def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) -> None:
-    from edgebench.formats.onnx import quantize_given
+    from edgebench.formats.onnx import write_int8
     from edgebench.quantization import Quantization
 
     images = numpy.random.default_rng(0).normal(size=(4, 1, 3, 8, 8)).astype(numpy.float32)
-    quantize_given(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
+    write_int8(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
     (case,) = cells(place, model="small.onnx")
     assert (case.variant.precision, case.variant.quantization, plan.parent(case.variant)) == ("int8", None, None)
     card, parent = own.adopt("small.onnx", ""), own.adopt("net.onnx", "")

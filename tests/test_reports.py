@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 import edgebench
 from edgebench import report, screen, shelf
 from edgebench.errors import UnknownName
+from edgebench.journal import Journal
+from edgebench.record import Record, Reference, Run
 from edgebench.reports import Row, Table, comparison
 from edgebench.sheet import Sheet, latex
-from edgebench.spec import Weighting
-from tests.conftest import case, variant
+from edgebench.spec import Weighting, Workload
+from tests.conftest import artifact, case, deployment, run, session, variant
 from tests.test_docs import COLUMNS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,8 +54,6 @@ def test_load_gives_the_rows_of_the_csv(table: Table) -> None:
 
 
 def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(table: Table) -> None:
-    from dataclasses import replace
-
     one = replace(table.rows[0], processes=6, verdict="VALID", rank=None, tied=False)
     rows = [replace(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1) for p50 in (5.0, 1.0, 1.15, 3.0)]
     hole = replace(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None, processes=0, verdict="FAILED")
@@ -63,8 +64,6 @@ def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(tabl
 
 
 def test_a_row_without_an_interval_or_worth_nothing_has_no_rank(table: Table) -> None:
-    from dataclasses import replace
-
     one = table.rows[0]
     rows = [
         replace(one, processes=3, verdict="IMPRECISE"),
@@ -76,16 +75,12 @@ def test_a_row_without_an_interval_or_worth_nothing_has_no_rank(table: Table) ->
 
 @pytest.mark.parametrize("change", [{"epoch": "another"}, {"weights": "net.pth"}, {"dataset": "null"}, {"threads": 2}])
 def test_rows_that_do_not_compare_stand_apart(table: Table, change: dict[str, object]) -> None:
-    from dataclasses import replace
-
     rows = (table.rows[0], replace(table.rows[0], **change))  # type: ignore[arg-type]
     sheets = list(comparison.sheets(replace(table, rows=rows)))
     assert len({sheet.title for sheet in sheets}) == 2
 
 
 def test_what_would_break_a_markdown_table_is_escaped(table: Table) -> None:
-    from dataclasses import replace
-
     row: Row = replace(table.rows[0], architecture="a|b", reasons="<script>", verdict="SUSPECT")
     text = comparison.render(replace(table, rows=(row,)))
     assert "a\\|b" in text
@@ -118,15 +113,11 @@ def test_the_golden_journal_is_of_today(table: Table) -> None:
 def test_a_change_that_the_images_do_not_show_is_marked_as_a_tie(
     table: Table, top1: float | None, p: float | None, cell: str
 ) -> None:
-    from dataclasses import replace
-
     row = replace(table.rows[0], top1=top1, top1_low=0.0, top1_high=0.0, parent_top1=94.5, mcnemar_p=p)
     assert comparison.CELLS["Δ top-1"](row) == cell
 
 
 def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table: Table) -> None:
-    from dataclasses import replace
-
     shelf_s = replace(table.rows[0], p50_ms=2.0)
     own = {"architecture": "net.onnx", "weights": "own", "dataset": "image_folder:val", "images": 22}
     given = replace(shelf_s, p50_ms=1.0, **own)  # type: ignore[arg-type]
@@ -139,8 +130,6 @@ def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table
 
 
 def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) -> None:
-    from dataclasses import replace
-
     from edgebench.measurement import measure
     from tests.test_appraisal import INT8
     from tests.test_audit import CARD
@@ -154,9 +143,50 @@ def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) 
     assert (row.worst_layer, row.worst_layer_sqnr_db) == ("blocks.3", 20.0)
 
 
-def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Table) -> None:
-    from dataclasses import replace
+OF_FLOAT = {"build": 2.0, "export": 10.5}
+OF_INT8 = OF_FLOAT | {"quantize": 3.25}
+SPENT = ("build_s", "export_s", "quantize_s", "measure_s")
 
+
+def spent(journal: Path, *runs: Run, **of_card: object) -> Table:
+    """The table of a folder with one case and these runs of its file."""
+    folder = Journal(journal)
+    records: list[Record] = [session(), deployment(artifact(**of_card)), *runs]
+    for record in records:
+        folder.append(record)
+    return report.read(journal)
+
+
+@pytest.mark.parametrize(("took_s", "figures"), [(OF_FLOAT, [2.0, 10.5, None, 7.0]), (OF_INT8, [2.0, 10.5, 3.25, 7.0])])
+def test_a_row_says_how_long_its_file_took_to_make_and_to_measure(
+    took_s: dict[str, float], figures: list[float | None], place: Path
+) -> None:
+    (row,) = spent(place, run(took_s=3.0), run(took_s=4.0), took_s=took_s).rows
+    assert [getattr(row, name) for name in SPENT] == figures
+
+
+def test_time_that_was_not_kept_is_not_made_up(place: Path) -> None:
+    table = spent(place, run(took_s=3.0), run(took_s=None))
+    assert [getattr(table.rows[0], name) for name in SPENT] == [None] * 4
+    assert not [note for note in table.notes if note.startswith("Making")]
+
+
+def test_the_table_sums_up_where_the_time_went_and_counts_a_file_once(place: Path) -> None:
+    """A float file in two cases, and the int8 one that was made of it."""
+    cards = [artifact(took_s=OF_FLOAT)] * 2 + [artifact(file="int8.onnx", parent="net.onnx", took_s=OF_INT8)]
+    cases = [case(threads=count) for count in (1, 2, 3)]
+    records: list[Record] = [session(*cases)]
+    for one, card in zip(cases, cards, strict=True):
+        records += [replace(deployment(card), case=one), run(case=one, took_s=30.0)]
+    for record in (*records, run(case=Reference(workload=Workload.COMPUTE, target="cpu"), took_s=5.0)):
+        Journal(place).append(record)
+    assert [note for note in report.read(place).notes if " took " in note] == [
+        "Making the files took 16 s, when and where each was made: build 2 s, export 10 s, quantize 3 s.",
+        "Measuring took 1 min 35 s in 4 processes, reference workloads among them.",
+    ]
+
+
+def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Table) -> None:
     fp32 = replace(
         table.rows[1], precision="fp32", processes=9, verdict="VALID", p50_ms=4.0, p50_low_ms=3.6, p50_high_ms=4.4
     )
@@ -169,8 +199,6 @@ def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Ta
 
 
 def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Table) -> None:
-    from dataclasses import replace
-
     row = table.rows[1]
     others = [replace(row, runtime_version="1.23.2", p50_ms=9.0), replace(row, runtime="tflite", p50_ms=8.0)]
     lonely = replace(row, width=1.0)
@@ -187,8 +215,6 @@ def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Tabl
 
 
 def test_latex_has_a_cell_a_heading_in_every_row_and_no_command_of_a_name(table: Table) -> None:
-    from dataclasses import replace
-
     row = replace(table.rows[1], architecture=r"\input{x}_50%&$^~#", reasons="a < b | 'c' \"d\"")
     (sheet,) = comparison.sheets(replace(table, rows=(row,)))
     text = latex(replace(sheet, rows=(("[0.1, 0.2]", *sheet.rows[0][1:]),)))
@@ -224,8 +250,6 @@ def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_star_marks_the_best_of_each_precision_and_figures_stay_in_line(table: Table) -> None:
-    from dataclasses import replace
-
     first = replace(table.rows[1], processes=9, verdict="VALID", p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1)
     slow = replace(first, width=1.0, p50_ms=3.0, p50_low_ms=2.9, p50_high_ms=3.1)
     int8 = replace(slow, precision="int8", quantization="per_channel")

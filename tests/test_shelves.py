@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
 
 from edgebench import engine, shelf, store
 from edgebench.errors import UnknownName
+from edgebench.spec import Precision
+from tests.conftest import variant
 
 PROMISED = {
     "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
@@ -34,6 +37,13 @@ PLUGINS = [(name, plugin) for name in PROMISED for plugin in shelf.names(name) i
 @pytest.mark.parametrize(("name", "plugin"), PLUGINS)
 def test_every_plugin_offers_what_its_shelf_promises(name: str, plugin: str) -> None:
     assert_offers(shelf.load(name, plugin), PROMISED[name])
+
+
+@pytest.mark.parametrize("plugin", shelf.names("formats"))
+def test_a_format_that_does_not_refuse_int8_writes_it(plugin: str) -> None:
+    module = shelf.load("formats", plugin)
+    asked = replace(variant("null", 1.0), precision=Precision.INT8, quantization=module.SCHEME)
+    assert hasattr(module, "write_int8") == (module.refuses(asked) == "")
 
 
 @pytest.mark.slow

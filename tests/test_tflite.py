@@ -39,8 +39,13 @@ def calibration(of: Variant = SMALL) -> Iterator[Pixels]:
     return split(of, "calibration").batches(1)
 
 
-def written(path: Path, network: nn.Module, of: Variant = SMALL) -> Written:
-    return tflite.write(path, of, network=lambda: network, calibration=partial(calibration, of))
+def written(path: Path, network: nn.Module, quantization: Quantization | None = None, of: Variant = SMALL) -> Written:
+    """Write a network's file, in float or as the scheme has it."""
+    if quantization is None:
+        tflite.write(path, of, lambda: network)
+        return Written()
+    tflite.write(parent := path.with_name("float.tflite"), of, lambda: network)
+    return tflite.write_int8(parent, path, quantization, partial(calibration, of))
 
 
 def opened(path: Path, runtime: str, *, threads: int = 1, batch: int = 1) -> Any:
@@ -77,14 +82,14 @@ def images() -> Pixels:
 @pytest.fixture(scope="module")
 def float_file(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tflite") / "float.tflite"
-    assert written(path, network) == Written()
+    written(path, network)
     return path
 
 
 @pytest.fixture(scope="module")
 def int8_file(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tflite") / "int8.tflite"
-    assert written(path, network, int8(SMALL)) == Written(float_nodes=(), integer_share=1.0)
+    assert written(path, network, tflite.SCHEME) == Written(float_nodes=(), integer_share=1.0)
     return path
 
 
@@ -190,7 +195,7 @@ def test_local_response_norm_stays_float_in_an_int8_file_with_a_word(place: Path
     from torch import nn
 
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.LocalResponseNorm(5), nn.Conv2d(8, 8, 3), nn.Flatten()).eval()
-    told = written(place / "norm.tflite", network, int8(SMALL))
+    told = written(place / "norm.tflite", network, tflite.SCHEME)
     assert {"RSQRT", "SQRT", "MUL"} <= {node.split()[0] for node in told.float_nodes}
     assert told.integer_share is not None and 0.5 < told.integer_share < 1.0
     opened(place / "norm.tflite", "litert").run()
@@ -206,7 +211,7 @@ def test_a_signal_that_fades_to_nothing_still_makes_a_file_that_loads(place: Pat
         nn.Conv2d(3, 8, 3, bias=False), nn.ReLU6(), nn.Flatten(), nn.Linear(8 * 196, 10)
     ).eval()
     nn.init.constant_(network[0].weight, 1e-12)
-    written(place / "faded.tflite", network, int8(SMALL))
+    written(place / "faded.tflite", network, tflite.SCHEME)
     found = outputs(place / "faded.tflite", split(SMALL, "test").read(range(2)), runtime)
     assert numpy.allclose(found[0], network[3].bias.detach().numpy(), atol=0.01)
 
@@ -223,7 +228,7 @@ def test_a_dead_channel_keeps_its_bias(place: Path, granularity: str) -> None:
         network[0].weight[: 1 if granularity == "per_channel" else 2] = 1e-12
         network[0].bias.copy_(torch.tensor([0.5, 0.0]))
     images = split(SMALL, "test").read(range(2))
-    written(place / "dead.tflite", network, int8(SMALL, granularity))
+    written(place / "dead.tflite", network, parse(granularity, tflite.SCHEME))
     found = outputs(place / "dead.tflite", images, "litert").reshape(2, 2, 14, 14)
     assert numpy.allclose(found[:, 0], 0.5, atol=0.02)
 
@@ -242,9 +247,9 @@ def test_what_tflite_has_no_operator_for_is_a_failed_case_that_names_it(monkeypa
 
 
 @pytest.mark.slow
-def test_no_calibration_images_are_a_failed_case(place: Path, network: nn.Module) -> None:
+def test_no_calibration_images_are_a_failed_case(place: Path, float_file: Path) -> None:
     with pytest.raises(CaseError, match="no calibration images"):
-        tflite.write(place / "net.tflite", int8(SMALL), network=lambda: network, calibration=lambda: iter(()))
+        tflite.write_int8(float_file, place / "net.tflite", tflite.SCHEME, lambda: iter(()))
 
 
 @pytest.mark.parametrize("words", ["per_channel", "per_tensor", "s8s8", "per_tensor+equalized+bias_corrected", "qat"])
@@ -305,7 +310,7 @@ def test_every_network_of_the_shelf_computes_what_torch_computes(name: str, plac
     images = split(of, "test").read(range(2))
     network = build.build(of)
     wanted = of_torch(network, images)
-    written(place / "net.tflite", network, of)
+    written(place / "net.tflite", network, of=of)
     for runtime in RUNTIMES:
         assert numpy.allclose(outputs(place / "net.tflite", images, runtime), wanted, atol=1e-3), runtime
     assert "TRANSPOSE" not in operators(place / "net.tflite")

@@ -5,11 +5,12 @@ A format offers
     refuses(variant)           why it cannot hold the variant, empty where it can: asked before anything is trained
     SCHEME                     the Quantization that int8 is there, but for what a person's words change of it
     TOOLS                      installed packages whose version shapes the file
-    write(path, variant, *, network, calibration) -> Written
-
-`network()` gives the torch module and `calibration()` the images (N, 3, R, R) float32; a format that needs neither
-calls neither, so that nothing is trained for it. A file that somebody gave in this format is taken as it is; where its
-int8 can be made here, `quantize_given(given, path, quantization, calibration) -> Written` makes it.
+    write(path, variant, network)
+                               writes the float file; `network()` gives the torch module, and is not called in vain
+    write_int8(parent, path, quantization, calibration) -> Written
+                               writes the int8 form of a float file of this format, made here or by somebody, which it
+                               leaves as it is; `calibration()` gives the images (1, C, R, R) float32, one at a time.
+                               A format that refuses int8 has none
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from edgebench.record import LayerNoise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a format knows of the file it wrote; nothing, for a float one. See `record.Artifact`."""
+    """What a format knows of the int8 file it wrote; nothing is said of a float one. See `record.Artifact`."""
 
     float_nodes: tuple[str, ...] = ()
     integer_share: float | None = None

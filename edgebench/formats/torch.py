@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.formats import Written
 from edgebench.quantization import Quantization
 from edgebench.spec import Precision
 
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy import float32
-    from numpy.typing import NDArray
     from torch import nn
 
     from edgebench.spec import Variant
@@ -35,13 +32,7 @@ def refuses(variant: Variant) -> str:
     )
 
 
-def write(
-    path: Path,
-    variant: Variant,
-    *,
-    network: Callable[[], nn.Module],
-    calibration: Callable[[], NDArray[float32]],
-) -> Written:
+def write(path: Path, variant: Variant, network: Callable[[], nn.Module]) -> None:
     """Write the state dict, its floats in the variant's precision."""
     import torch
     from safetensors.torch import save_file
@@ -52,7 +43,6 @@ def write(
         for name, tensor in network().state_dict().items()
     }
     save_file(state, path, metadata=_outline(variant))
-    return Written()
 
 
 def _outline(variant: Variant) -> dict[str, str]:

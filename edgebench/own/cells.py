@@ -12,7 +12,7 @@ from edgebench.engine import parse as parse_engine
 from edgebench.errors import RequestError
 from edgebench.quantization import parse
 from edgebench.record import OwnModel
-from edgebench.shelf import load
+from edgebench.shelf import load, names
 from edgebench.spec import Precision, Weighting
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def completed(cells: Iterable[Wanted], given: Given) -> Iterator[Wanted]:
 def _why_not(cell: Wanted, model: OwnModel) -> str:
     """Say why a cell cannot be answered with its model, where another one may; empty where it can."""
     form = load("runtimes", parse_engine(cell.runtime).name).FORMAT
-    if model.source and form in REBUILT:
-        return f"{model.name} is built by its own function, found {cell.runtime}, which builds networks of the shelf"
-    if form != model.format and not model.source:
-        return f"{model.name} is for runtimes that open {model.format}, found {cell.runtime}, which opens {form}"
+    if not _can_be(model, form):
+        what = f"built by its own function, found {cell.runtime}, which builds networks of the shelf"
+        file = f"for runtimes that open {model.format}, found {cell.runtime}, which opens {form}"
+        return f"{model.name} is {what if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and cell.batch > model.batch:
         return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
     if cell.precision == model.precision:
@@ -91,6 +91,15 @@ def _why_not(cell: Wanted, model: OwnModel) -> str:
     if model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
+
+
+def _can_be(model: OwnModel, form: str) -> bool:
+    """Tell whether a model is a file of this format, or can be written as one."""
+    return form not in REBUILT if model.source else form == model.format
+
+
+def _runtimes(model: OwnModel) -> str:
+    return " or ".join(name for name in names("runtimes") if _can_be(model, load("runtimes", name).FORMAT))
 
 
 def _completed(cell: Wanted, model: OwnModel) -> Wanted:
@@ -126,7 +135,7 @@ def _preprocessing(cell: Wanted, model: OwnModel) -> str:
 
 def _require_quantizable(cell: Wanted, model: OwnModel) -> None:
     asked = parse(cell.quantization)
-    if asked.equalized or asked.bias_corrected or asked.aware:
+    if asked.changes_weights:
         raise RequestError(
             f"{model.name}: equalized, bias_corrected and qat are for networks of the shelf, found {cell.quantization};"
             " leave them out"

@@ -36,7 +36,7 @@ def prepare(
     from edgebench.prepare.fold import fold, unfold
 
     asked = variant.quantization
-    if asked is None or not (asked.equalized or asked.aware or asked.bias_corrected):
+    if asked is None or not asked.changes_weights:
         return network
     folded = fold(network)
     if asked.equalized:

@@ -29,7 +29,7 @@ QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of a process's samples
 class Row:
     """One case under one preset; the fields are the columns of `comparison.csv`, in order.
 
-    The unit is the last word of a name: ms, mib (2**20 bytes), m (millions), db; `top1*`, `top5*`, `parent_top1`,
+    The unit is the last word of a name: s, ms, mib (2**20 bytes), m (millions), db; `top1*`, `top5*`, `parent_top1`,
     `agreement`, `integer_share` and `published_top1` are per cent; `speedup` is how many times as long an int8 row's
     float twin takes. None where there is no such figure; `reasons` says why.
     """
@@ -51,12 +51,18 @@ class Row:
     params: int | None
     macs: int | None
     file_mib: float | None
+    build_s: float | None
+    export_s: float | None
+    quantize_s: float | None
+    measure_s: float | None
     load_ms: float | None
     first_ms: float | None
     p50_ms: float | None
     p50_low_ms: float | None
     p50_high_ms: float | None
     p90_ms: float | None
+    kernel_ms: float | None
+    transfer_ms: float | None
     speedup: float | None
     speedup_low: float | None
     speedup_high: float | None
@@ -64,6 +70,8 @@ class Row:
     samples: int
     model_mib: float | None
     peak_mib: float | None
+    device_peak_mib: float | None
+    device_used_mib: float | None
     instructions_m: float | None
     lasted_s: float | None
     burst_ms: float | None

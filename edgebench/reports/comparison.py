@@ -53,6 +53,8 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "[95 %] or (range)": _interval,
     "± %": _half_width,
     "p90 ms": lambda row: milliseconds(row.p90_ms),
+    "kernel ms": lambda row: milliseconds(row.kernel_ms),
+    "transfer ms": lambda row: milliseconds(row.transfer_ms),
     "int8 x": _speedup,
     "top-1 %": _top1,
     "Δ top-1": _change,
@@ -61,6 +63,8 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "Minstr": lambda row: number(row.instructions_m, 2),
     "load ms": lambda row: milliseconds(row.load_ms),
     "peak MiB": lambda row: number(row.peak_mib, 1),
+    "device peak MiB": lambda row: number(row.device_peak_mib, 1),
+    "device used MiB": lambda row: number(row.device_used_mib, 1),
     "file MiB": lambda row: number(row.file_mib, 2),
     "params M": lambda row: millions(row.params, 2),
     "MACs M": lambda row: millions(row.macs, 1),
@@ -69,7 +73,8 @@ CELLS: dict[str, Callable[[Row], str]] = {
 }
 TEXTS = frozenset({"network", "precision", "verdict"})
 BEST = "*: the fastest, or the most accurate, of its precision, and all that tie with it: the intervals overlap"
-WHERE_SOME_HAVE = {"Minstr": lambda row: row.instructions_m is not None}  # columns that most tables do without
+# Columns that most tables do without.
+SELDOM = frozenset({"kernel ms", "transfer ms", "Minstr", "device peak MiB", "device used MiB"})
 
 
 def runtime(row: Row) -> str:
@@ -114,11 +119,8 @@ def sheets(table: Table) -> Iterator[Sheet]:
 def columns(rows: Iterable[Row]) -> dict[str, Callable[[Row], str]]:
     """Return the columns that these rows need, by heading."""
     ordered = list(rows)
-    return {
-        name: cell
-        for name, cell in CELLS.items()
-        if name not in WHERE_SOME_HAVE or any(map(WHERE_SOME_HAVE[name], ordered))
-    }
+    empty = {name for name in SELDOM if all(CELLS[name](row) == "-" for row in ordered)}
+    return {name: cell for name, cell in CELLS.items() if name not in empty}
 
 
 def _best(rows: list[Row]) -> dict[str, frozenset[Row]]:

@@ -22,6 +22,7 @@ and a Session
     run()                      one inference on bound inputs; returns when its outputs can be read on the host
     infer(data, shape)         raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major
     facts()                    what it knows of its runs beside their times, asked after the last; part of the run's
-                               conditions: `kernel_s`, seconds by the device's own clock; `fallback`, operators that
-                               ran on another device than it was told; `delegate`, what took them over
+                               conditions: `kernel_s` and `transfer_s`, seconds by the device's own clock;
+                               `gpu_allocated_peak_bytes`, the most that its allocator gave out there; `fallback`,
+                               operators that ran on another device than it was told; `delegate`, what took them over
 """

@@ -23,10 +23,8 @@ from edgebench.quantization import Quantization
 from edgebench.spec import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from numpy import float32
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from edgebench.formats.onnx.calibrate import Images
@@ -49,54 +47,39 @@ def refuses(variant: Variant) -> str:
     return f"onnx files are written in fp32 and int8, not {variant.precision}: use --runtime torch"
 
 
-def write(
-    path: Path,
-    variant: Variant,
-    *,
-    network: Callable[[], nn.Module],
-    calibration: Callable[[], Iterator[NDArray[float32]]],
-) -> Written:
-    """Write the variant's file; of an int8 one, find what stayed float and what each layer lost."""
-    shape = (channels(variant), variant.resolution, variant.resolution)
-    if variant.quantization is None:
-        trace(network(), shape, path)
-        return Written()
-    with TemporaryDirectory() as scratch:
-        trace(network(), shape, parent := Path(scratch) / "float.onnx")
-        return _int8(parent, path, variant.quantization, calibration)
+def write(path: Path, variant: Variant, network: Callable[[], nn.Module]) -> None:
+    """Trace the variant's network."""
+    trace(network(), (channels(variant), variant.resolution, variant.resolution), path)
 
 
-def quantize_given(given: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
-    """Write the int8 form of a float file that somebody gave; its operators are named if they are not.
+def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
+    """Write the int8 form of a float file; find what stayed float and what each layer lost.
 
     Raises:
         CaseError: its operator set has no int8, there are no images, or what they make of the network is not finite.
     """
+    with TemporaryDirectory() as scratch:
+        named = _named(parent, Path(scratch) / "float.onnx")
+        quantize(named, path, quantization, calibration)
+        return Written(
+            float_nodes=float_nodes(path),
+            integer_share=integer_share(named, path),
+            layers=layer_noise(named, path, islice(calibration(), NOISE_BATCHES)),
+        )
+
+
+def _named(parent: Path, path: Path) -> Path:
+    """Write a float file with a name for each operator: files that others made may do without."""
     import onnx
 
-    proto = onnx.load(given)
+    proto = onnx.load(parent)
     opset = next(one.version for one in proto.opset_import if one.domain in ("", "ai.onnx"))
     if opset < LEAST_OPSET_OF_INT8:
         raise CaseError(f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset}; export it with a newer one")
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
-    with TemporaryDirectory() as scratch:
-        onnx.save(proto, parent := Path(scratch) / "float.onnx")
-        del proto
-        return _int8(parent, path, quantization, calibration)
-
-
-def _int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
-    quantize(parent, path, quantization, calibration)
-    return _inspect(parent, path, calibration())
-
-
-def _inspect(parent: Path, path: Path, images: Iterator[NDArray[float32]]) -> Written:
-    return Written(
-        float_nodes=float_nodes(path),
-        integer_share=integer_share(parent, path),
-        layers=layer_noise(parent, path, islice(images, NOISE_BATCHES)),
-    )
+    onnx.save(proto, path)
+    return path
 
 
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path) -> None:

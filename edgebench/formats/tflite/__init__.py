@@ -7,8 +7,6 @@ written beside them; nothing in it is float but what `float_nodes` names.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgebench.blueprint import channels
@@ -21,12 +19,12 @@ from edgebench.quantization import Quantization
 from edgebench.spec import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from numpy import float32
-    from numpy.typing import NDArray
     from torch import nn
 
+    from edgebench.formats.tflite.quantize import Images
     from edgebench.spec import Variant
 
 SUFFIX = ".tflite"
@@ -55,24 +53,17 @@ def refuses(variant: Variant) -> str:
     )
 
 
-def write(
-    path: Path,
-    variant: Variant,
-    *,
-    network: Callable[[], nn.Module],
-    calibration: Callable[[], Iterator[NDArray[float32]]],
-) -> Written:
-    """Write the variant's file; of an int8 one, find what stayed float. What each layer loses is not looked at."""
-    if variant.quantization is None:
-        _convert(network(), variant, path)
-        return Written()
-    with TemporaryDirectory() as scratch:
-        parent = Path(scratch) / "float.tflite"
-        _convert(network(), variant, parent)
-        quantize(parent, path, variant.quantization, calibration)
-    return Written(float_nodes=float_nodes(path), integer_share=integer_share(path))
-
-
-def _convert(network: nn.Module, variant: Variant, path: Path) -> None:
-    convert(network, channels(variant), variant.resolution, path)
+def write(path: Path, variant: Variant, network: Callable[[], nn.Module]) -> None:
+    """Convert the variant's network."""
+    convert(network(), channels(variant), variant.resolution, path)
     tidy(path)
+
+
+def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
+    """Write the int8 form of a float file; find what stayed float. What each layer loses is not looked at.
+
+    Raises:
+        CaseError: there are no images, or what they make of the network is not finite.
+    """
+    quantize(parent, path, quantization, calibration)
+    return Written(float_nodes=float_nodes(path), integer_share=integer_share(path))
