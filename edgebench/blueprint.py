@@ -1,10 +1,17 @@
-"""A network's description, drawn once and kept: importing torch takes ten times as long as describing with it."""
+"""A network's description, drawn once and kept: importing torch takes ten times as long as describing with it.
+
+Those of the shelf as published come with the package, each under the hash of what drew it: one that today's code or
+torch might draw otherwise is not found.
+"""
 
 from __future__ import annotations
 
 import functools
+import gzip
+import json
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench import cache
@@ -12,11 +19,16 @@ from edgebench.build import channels as channels_of_shelf
 from edgebench.describe import Description, describe
 from edgebench.errors import CaseError, RequestError
 from edgebench.record import OwnModel
-from edgebench.shelf import load, module
+from edgebench.shelf import literal, load, module, names
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edgebench.spec import Variant
+
+
+SHIPPED = Path(__file__).with_name("blueprints.json.gz")
 
 
 @functools.cache
@@ -26,19 +38,58 @@ def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) ->
     Raises:
         UnknownName, RequestError: there is no such network, or it takes no such input.
     """
-    parts = {
-        "asked": repr((name, float(width), resolution, classes)),
-        "source": cache.source(module("architectures", name), "build", "describe"),
-        "torch": version("torch"),
-    }
-    stem = f"{name}-{width:g}@{resolution or 'native'}-{cache.key(parts)}"
-    if known := cache.find(stem, Description):
+    stem = _stem(name, width, resolution, classes)
+    if known := cache.find(stem, Description) or _shipped(stem):
         return known
-    family = load("architectures", name)
-    drawn = describe(name, width, resolution or family.RESOLUTIONS[name][0], classes or family.CLASSES)
+    drawn = draw(name, width, resolution, classes)
     with suppress(RequestError):  # nowhere to keep it: it is drawn again the next time
         cache.put(stem, drawn)
     return drawn
+
+
+def draw(name: str, width: float, resolution: int = 0, classes: int = 0) -> Description:
+    """Describe likewise, whatever is kept."""
+    family = load("architectures", name)
+    return describe(name, width, resolution or family.RESOLUTIONS[name][0], classes or family.CLASSES)
+
+
+def published_widths() -> Iterator[tuple[str, float]]:
+    """Yield the networks of the shelf, each at its published widths; torch is not imported."""
+    for name in names("architectures"):
+        for width in literal("architectures", name, "WIDTHS"):
+            yield name, width
+
+
+def ship() -> None:
+    """Write the descriptions that come with the package: after a change of what draws them, or of torch."""
+    from pydantic import TypeAdapter
+
+    form = TypeAdapter(Description)
+    drawn = {_stem(*one, 0, 0): form.dump_json(draw(*one)).decode() for one in published_widths()}
+    SHIPPED.write_bytes(gzip.compress(json.dumps(drawn).encode(), mtime=0))
+
+
+def _shipped(stem: str) -> Description | None:
+    from pydantic import TypeAdapter
+
+    found = _every_shipped().get(stem)
+    return TypeAdapter(Description).validate_json(found) if found else None
+
+
+@functools.cache
+def _every_shipped() -> dict[str, str]:
+    found: dict[str, str] = json.loads(gzip.decompress(SHIPPED.read_bytes()))
+    return found
+
+
+def _stem(name: str, width: float, resolution: int, classes: int) -> str:
+    """Name a description by what is described and what draws it."""
+    parts = {
+        "asked": repr((name, float(width), resolution, classes)),
+        "source": cache.source(module("architectures", name), "build", "describe"),
+        "torch": version("torch").partition("+")[0],  # a build for a GPU has the same shapes
+    }
+    return f"{name}-{width:g}@{resolution or 'native'}-{cache.key(parts)}"
 
 
 def given(variant: Variant) -> OwnModel:

@@ -5,12 +5,11 @@ from itertools import pairwise
 from math import prod
 
 from edgebench import cache, published
-from edgebench.blueprint import blueprint
+from edgebench.blueprint import blueprint, published_widths
 from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
 from edgebench.errors import RequestError
 from edgebench.record import Weights
 from edgebench.sheet import Sheet
-from edgebench.shelf import load, names
 from edgebench.spec import Precision, check_size
 from edgebench.units import MIB, millions, number
 
@@ -41,10 +40,7 @@ def network(name: str, width: float, resolution: int, classes: int) -> tuple[She
 
 def every_network() -> tuple[Sheet, ...]:
     """Describe every network at its published widths, native resolution and classes: one line each."""
-    described = [
-        blueprint(name, width) for name in names("architectures") for width in load("architectures", name).WIDTHS
-    ]
-    return (overview(described),)
+    return (overview([blueprint(name, width) for name, width in published_widths()]),)
 
 
 def weights(cards: Sequence[Weights]) -> Sheet:

@@ -38,6 +38,19 @@ def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypat
     assert len(set(cache.folder("descriptions").glob("lenet5-*")) - kept) == 1
 
 
+def test_what_comes_with_the_package_is_what_is_drawn_today() -> None:
+    for name, width in blueprint.published_widths():
+        shipped = blueprint._shipped(blueprint._stem(name, width, 0, 0))
+        assert shipped == blueprint.draw(name, width), "run python -c 'from edgebench import blueprint as b; b.ship()'"
+
+
+def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "nothing yet"))
+    code = "import sys; from edgebench import tabulate; tabulate.every_network(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_it_needs_no_place_to_keep_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "file").touch()
     monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "file"))
