@@ -1,0 +1,66 @@
+"""A sweep's budget and what is known so far -> the cells to measure next, and for how long.
+
+First those that predictions need, then those that they leave most in doubt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from edgebench import plan, staging
+from edgebench.allot import allot
+from edgebench.errors import CaseError
+from edgebench.progress import Notice, Show
+from edgebench.units import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgebench.journal import Journal
+    from edgebench.record import Session
+    from edgebench.spec import Case, Sweep
+
+NEEDED_SHARE = 0.5  # of a budget, for the cells that predictions rest on
+
+
+def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterator[tuple[Session, float]]:
+    """Yield sessions of some cells of one target's, each with the moment until which it may last.
+
+    Each is to be answered, into the journal, before the next is asked for. The last ends with the process, or the
+    training or export, in which the budget does. Without a budget it is the whole, and until 0: as long as it takes.
+    """
+    if not sweep.budget:
+        yield whole, 0.0
+        return
+    started, budget_s, tried = monotonic(), parse_duration(sweep.budget), list[Case]()
+    while (left_s := budget_s - (monotonic() - started)) > 0:
+        allotted = allot(whole, tuple(journal), tried)
+        if not allotted.cases:
+            return
+        share_s = min(left_s, NEEDED_SHARE * budget_s) if allotted.is_needed else left_s
+        pace_s = (budget_s - left_s) / max(len(tried), 1)
+        most = len(allotted.cases) if allotted.is_needed else max(1, int(left_s / pace_s))
+        before = monotonic()
+        cases = tuple(_made(allotted.cases[:most], before + share_s / 2, show))
+        show(Notice(text=f"measuring {len(cases)} of {len(whole.cases)} cells {_why(allotted.is_needed)}"))
+        session = plan.session(sweep, whole.environment, cases)
+        yield replace(session, time_limit_s=share_s), before + share_s
+        tried += cases
+
+
+def _why(is_needed: bool) -> str:
+    return "that tell most about the others" if is_needed else "near the front, or out of line"
+
+
+def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
+    """Train and export cases, at least one, until it is time to measure; one that fails does so again on record."""
+    for case in cases:
+        try:
+            staging.exported(case, case.variant, show)
+        except CaseError as error:
+            show(Notice(text=f"{case.variant}: {error}"))
+        yield case
+        if monotonic() > until:
+            return
