@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgebench import published
-from edgebench.plan import State, known
+from edgebench.known import State, known
 from edgebench.predict import ENOUGH, Prediction, contenders, informative, surprises
 from edgebench.prediction import is_predictable, kind_of, kinds_of, measured, predicted, work
 

@@ -13,6 +13,7 @@ from edgebench import plan, staging
 from edgebench.allot import allot
 from edgebench.errors import CaseError
 from edgebench.progress import Notice, Show
+from edgebench.spec import Case
 from edgebench.units import parse_duration
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from edgebench.journal import Journal
     from edgebench.record import Session
-    from edgebench.spec import Case, Sweep
+    from edgebench.spec import Sweep
 
 NEEDED_SHARE = 0.5  # of a budget, for the cells that predictions rest on
 

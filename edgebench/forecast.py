@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
-from edgebench.plan import Known, State
+from edgebench.known import Known, State
 from edgebench.record import Session
 from edgebench.spec import PRESETS, Case, Weighting
 

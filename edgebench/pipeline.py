@@ -14,6 +14,7 @@ from edgebench.deploy import connect, install
 from edgebench.errors import CaseError, RequestError
 from edgebench.export import named, require_todays
 from edgebench.journal import Journal
+from edgebench.known import Known, State, known
 from edgebench.measure import measure
 from edgebench.prediction import Outlook
 from edgebench.progress import Notice, Show
@@ -130,7 +131,7 @@ def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...
     plan.check(sweep)
     sessions = [survey_cases(sweep, target) for target in store.targets_of(sweep.targets, address)]
     records = tuple(Journal(store.RESULTS / sweep.name))
-    return tuple(forecasting.forecast(session, plan.known(session, records)) for session in sessions)
+    return tuple(forecasting.forecast(session, known(session, records)) for session in sessions)
 
 
 def survey_cases(sweep: Sweep, target: Target) -> Session:
@@ -156,11 +157,11 @@ def answer(session: Session, target: Target, journal: Journal, show: Show, *, de
     """
     with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
         records = tuple(journal)
-        known = plan.known(session, records)
-        over = (plan.State.SETTLED,) if deadline else (plan.State.SETTLED, plan.State.OUT_OF_TIME)
-        cases = [one.case for one in known if one.state not in over]
+        every = known(session, records)
+        over = (State.SETTLED,) if deadline else (State.SETTLED, State.OUT_OF_TIME)
+        cases = [one.case for one in every if one.state not in over]
         if not cases:
-            show(_nothing_to_measure(target, known))
+            show(_nothing_to_measure(target, every))
             return
         if differs := plan.differs(session.environment, records):
             show(Notice(text=differs))
@@ -175,7 +176,7 @@ def answer(session: Session, target: Target, journal: Journal, show: Show, *, de
         journal.append(Stop(session=session.id, spent_s=monotonic() - started))
 
 
-def _nothing_to_measure(target: Target, known: Sequence[plan.Known]) -> Notice:
-    spent = sum(one.state == plan.State.OUT_OF_TIME for one in known)
+def _nothing_to_measure(target: Target, every: Sequence[Known]) -> Notice:
+    spent = sum(one.state == State.OUT_OF_TIME for one in every)
     more = f"; {spent} of them ran out of time: a longer --time-limit goes on" if spent else ""
-    return Notice(text=f"nothing to measure on {target.name}: all {len(known)} cases are answered{more}")
+    return Notice(text=f"nothing to measure on {target.name}: all {len(every)} cases are answered{more}")

@@ -1,59 +1,36 @@
-"""Sweep, environment and journal -> the cases of a session, and what each of them still needs."""
+"""Sweep and environment -> the cases of a session."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench import __version__, build, catalogue, checkpoint, engine
 from edgebench.compare import differences
-from edgebench.datasets import chosen_recipe, has_answers, require_calibration
+from edgebench.datasets import chosen_recipe, require_calibration
 from edgebench.errors import RequestError, UnknownName
-from edgebench.evaluate import made_by
-from edgebench.export import find
-from edgebench.measurement import needed
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
 from edgebench.quantization import NAME, Quantization, parse
-from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop, lasting
+from edgebench.record import Session, lasting
 from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
 from edgebench.units import parse_duration
 from edgebench.verdict import saturates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from edgebench.record import DataSet, Environment, OwnModel, Record
     from edgebench.spec import Sweep
 
 
 _WEIGHTINGS = tuple(one for one in Weighting if one != Weighting.OWN)  # that a person can ask for
-
-
-class State(StrEnum):
-    """How far a case has come under a session's preset and time limit."""
-
-    OPEN = "open"
-    SETTLED = "settled"  # precise, or all processes spent
-    OUT_OF_TIME = "out of time"  # as far as it came within the same limit, among no more cases than now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the journal already has about one case in this session's epoch, and its artifact where it is cached."""
-
-    case: Case
-    artifact: Artifact | None
-    runs: tuple[Run, ...]
-    accuracy: Accuracy | None
-    state: State
 
 
 def check(sweep: Sweep) -> None:
@@ -317,64 +294,3 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
         cases=cases,
         sustained_s=parse_duration(sweep.sustained) if sweep.sustained else 0.0,
     )
-
-
-def known(session: Session, records: Sequence[Record]) -> tuple[Known, ...]:
-    """Look up what the journal has about each of the session's cases.
-
-    Raises:
-        RequestError: a network that was never built takes no input of its resolution.
-    """
-    return tuple(_known(case, session, records) for case in session.cases)
-
-
-def _known(case: Case, session: Session, records: Sequence[Record]) -> Known:
-    artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
-    of_shelf = case.variant.weights != Weighting.OWN
-    if artifact is None and of_shelf:  # what has been built once needs no look: torch is slow to import
-        build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
-    return look_up(case, artifact, session, records)
-
-
-def look_up(case: Case, artifact: Artifact | None, session: Session, records: Sequence[Record]) -> Known:
-    """Find what was seen of this very artifact in this environment."""
-    mine = [
-        record
-        for record in records
-        if isinstance(record, (Run, Accuracy))
-        and record.case == case
-        and (record.artifact_sha256, record.epoch) == (artifact.sha256 if artifact else "", session.environment.epoch)
-    ]
-    runs = tuple(record for record in mine if isinstance(record, Run) and record.preset == session.preset)
-    todays = made_by(case.variant)  # a corrected way to read images answers anew
-    answers = (record for record in reversed(mine) if isinstance(record, Accuracy))
-    accuracy = next((record for record in answers if record.made_by == todays), None)
-    is_evaluated = accuracy is not None or not has_answers(case.variant)
-    state = _state(case, runs, session, records) if is_evaluated else State.OPEN
-    return Known(case=case, artifact=artifact, runs=runs, accuracy=accuracy, state=state)
-
-
-def _state(case: Case, runs: Sequence[Run], session: Session, records: Sequence[Record]) -> State:
-    if not any(needed(runs, session)):
-        return State.SETTLED
-    spent = _spent(case, session, records)
-    return State.OUT_OF_TIME if any(run.session in spent for run in runs) else State.OPEN
-
-
-def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
-    """Name the earlier sessions in which this case had as much time as it would have now: the same again.
-
-    They came to their own end, under no shorter limit, with no more cases than today's, and the case did not fail.
-    """
-    if not session.time_limit_s:
-        return set()
-    ended = {record.session for record in records if isinstance(record, Stop)}
-    failed = {record.session for record in records if isinstance(record, Failure) and record.case == case}
-    return {
-        one.id
-        for one in records
-        if isinstance(one, Session)
-        and one.id in ended - failed
-        and one.time_limit_s >= session.time_limit_s
-        and len(one.cases) <= len(session.cases)
-    }

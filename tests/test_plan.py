@@ -5,6 +5,7 @@ import pytest
 from edgebench import plan
 from edgebench.errors import RequestError, UnknownName
 from edgebench.evaluate import made_by
+from edgebench.known import look_up
 from edgebench.record import Accuracy
 from edgebench.spec import Model, Precision, Runtime, Sweep, Weighting
 from tests.conftest import artifact, case, environment, session, variant
@@ -103,8 +104,8 @@ def test_an_accuracy_of_images_read_otherwise_is_asked_for_again() -> None:
         case=of, session="s1", epoch="e1", artifact_sha256="f1", dataset="digits", images=600, correct=567
     )
     todays = replace(answer, made_by=made_by(of.variant))
-    assert plan.look_up(of, artifact(), session(of), [answer]).accuracy is None
-    assert plan.look_up(of, artifact(), session(of), [todays, answer]).accuracy == todays
+    assert look_up(of, artifact(), session(of), [answer]).accuracy is None
+    assert look_up(of, artifact(), session(of), [todays, answer]).accuracy == todays
 
 
 def test_another_board_under_the_same_name_is_said_with_what_differs() -> None:
