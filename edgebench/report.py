@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, fields, replace
-from math import inf, isfinite
+from math import isfinite
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgebench import cache, picture, published, stats
-from edgebench.appraisal import appraise
+from edgebench import cache, picture, stats
 from edgebench.catalogue import family
-from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import existing
-from edgebench.measurement import Endurance, Measurement, measure
+from edgebench.measurement import measure
 from edgebench.record import QUANTIZE, STEPS, Reference, Run, SpotCheck
-from edgebench.reports import QUANTILES, Background, Machine, Row, Table, ratio, together
+from edgebench.reports import QUANTILES, Background, Machine, Row, Table
 from edgebench.shelf import load as load_plugin
-from edgebench.spec import PRESETS, Precision, Weighting
-from edgebench.units import MIB, duration
+from edgebench.spec import PRESETS, Weighting
+from edgebench.tally import ranked, row, sped
+from edgebench.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas
 
-    from edgebench.appraisal import Appraisal, Share
     from edgebench.journal import Journal
-    from edgebench.record import Accuracy, Artifact, Record, Session
+    from edgebench.record import Artifact, Record, Session
 
 WRITTEN = ("comparison", "csv", "html", "readme")
 FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
@@ -157,193 +155,6 @@ def method(preset: str) -> str:
         f" {how.most_iterations} timed iterations, all kept. Rounds run every case once in a new random order, beside"
         f" reference workloads that use no runtime. Memory is measured in {how.memory_runs} processes of its own."
     )
-
-
-def row(evidence: Evidence, measurement: Measurement) -> Row:
-    """Lay out one case."""
-    case, artifact, accuracy = evidence.case, evidence.artifact, evidence.accuracy
-    variant, dataset, why = case.variant, case.variant.dataset, why_no_accuracy(case.variant)
-    reasons = [reason.text for reason in measurement.reasons]
-    return Row(
-        target=case.target,
-        architecture=variant.architecture,
-        width=variant.width,
-        resolution=variant.resolution,
-        precision=variant.precision,
-        quantization=str(variant.quantization or ""),
-        weights=variant.weights,
-        runtime=case.runtime.name,
-        runtime_version=case.runtime.version,
-        runtime_options=" ".join(case.runtime.options),
-        runtime_packages=" ".join(case.runtime.packages),
-        preset=evidence.session.preset,
-        threads=case.threads,
-        batch=case.batch,
-        params=artifact.params if artifact else None,
-        macs=artifact.macs if artifact else None,
-        file_mib=_over(artifact.size_bytes if artifact else None, MIB),
-        **_spent(evidence),
-        load_ms=_over(measurement.load_s, 1e-3),
-        first_ms=_over(measurement.first_s, 1e-3),
-        p50_ms=_over(measurement.p50_s, 1e-3),
-        p50_low_ms=_over(measurement.low_s, 1e-3),
-        p50_high_ms=_over(measurement.high_s, 1e-3),
-        p90_ms=_over(measurement.p90_s, 1e-3),
-        kernel_ms=_over(measurement.kernel_s, 1e-3),
-        transfer_ms=_over(measurement.transfer_s, 1e-3),
-        speedup=None,
-        speedup_low=None,
-        speedup_high=None,
-        processes=measurement.processes,
-        samples=measurement.samples,
-        model_mib=_over(measurement.model_bytes, MIB),
-        peak_mib=_over(measurement.peak_bytes, MIB),
-        device_peak_mib=_over(measurement.device_peak_bytes, MIB),
-        device_used_mib=_over(measurement.device_used_bytes, MIB),
-        instructions_m=_over(measurement.instructions, 1e6),
-        **_endurance(measurement.endurance),
-        **_accuracy(accuracy, why),
-        **_answered(accuracy),
-        **_int8(artifact if evidence.was_inspected else None),
-        dataset=dataset,
-        preprocessing=str(recipe(variant)),
-        published_top1=published.top1(
-            variant.architecture, variant.width, variant.resolution, variant.precision, dataset
-        ),
-        verdict=measurement.verdict.name,
-        reasons="; ".join(filter(None, [*reasons, why])),
-        rank=None,
-        tied=False,
-        epoch=evidence.session.environment.epoch,
-    )
-
-
-def _over(value: float | None, unit: float) -> float | None:
-    return None if value is None else value / unit
-
-
-def _per_cent(share: float | None) -> float | None:
-    return None if share is None else share * 100
-
-
-def _spent(evidence: Evidence) -> dict[str, Any]:
-    """Lay out the seconds that the row's file took to make, by step, and its processes."""
-    took_s = evidence.artifact.took_s if evidence.artifact else {}
-    waited = [run.took_s for run in (*evidence.runs, *evidence.sustained)]
-    measured = [seconds for seconds in waited if seconds is not None]
-    is_known = measured and len(measured) == len(waited)
-    return {f"{step}_s": took_s.get(step) for step in STEPS} | {"measure_s": sum(measured) if is_known else None}
-
-
-def _endurance(found: Endurance | None) -> dict[str, Any]:
-    """Lay out what became of a case's speed over minutes."""
-    return {
-        "lasted_s": found and found.lasted_s,
-        "burst_ms": _over(found.burst_s if found else None, 1e-3),
-        "sustained_ms": _over(found.sustained_s if found else None, 1e-3),
-        "hottest_c": found and found.hottest_c,
-        "slowest_mhz": found and found.slowest_mhz,
-    }
-
-
-def _accuracy(accuracy: Accuracy | None, why: str) -> dict[str, Any]:
-    """Lay out what was answered right, per cent, and how like the parent; no shares of right ones where `why` says."""
-    if accuracy is None:
-        return dict.fromkeys((*_share("top1", None), *_share("top5", None), *_parent(None), "images", "sqnr_db"))
-    found = appraise(accuracy)
-    if why:
-        unlike = {"agreement": _parent(found)["agreement"], "images": accuracy.images, "sqnr_db": accuracy.sqnr_db}
-        return _accuracy(None, "") | unlike
-    return {
-        **_share("top1", found.top1),
-        **_share("top5", found.top5),
-        **_parent(found),
-        "images": accuracy.images,
-        "sqnr_db": accuracy.sqnr_db,
-    }
-
-
-def _answered(accuracy: Accuracy | None) -> dict[str, Any]:
-    """Say who answered the images: the target, or the host in its place, of whom the target checked some answers."""
-    spot = accuracy.spot if accuracy else None
-    return {
-        "answered_by": ("host" if spot else "target") if accuracy else "",
-        "spot_images": spot.images if spot else None,
-        "spot_difference": spot.difference if spot else None,
-    }
-
-
-def _share(name: str, share: Share | None) -> dict[str, float | None]:
-    low, high = share.interval if share else (None, None)
-    value = share.value if share else None
-    return {name: _per_cent(value), f"{name}_low": _per_cent(low), f"{name}_high": _per_cent(high)}
-
-
-def _parent(found: Appraisal | None) -> dict[str, Any]:
-    """Lay out how the answers compare with the float parent's."""
-    change = found.change if found else None
-    agreement = found.agreement if found else None
-    return {
-        "parent_top1": _per_cent(change.parent.value if change else None),
-        "only_parent": change and change.only_parent,
-        "only_this": change and change.only_this,
-        "mcnemar_p": change and change.p,
-        "images_needed": change and change.images_needed,
-        "agreement": _per_cent(agreement.value if agreement else None),
-    }
-
-
-def _int8(artifact: Artifact | None) -> dict[str, Any]:
-    """Lay out what the runtime computes in integers, and which layer costs most of the signal."""
-    worst = artifact.noisiest if artifact else None
-    return {
-        "integer_share": _per_cent(artifact.integer_share if artifact else None),
-        "worst_layer": worst and worst.name,
-        "worst_layer_sqnr_db": worst and worst.sqnr_db,
-    }
-
-
-def ranked(rows: Iterable[Row]) -> Iterator[Row]:
-    """Order each group by p50, else by instructions, and number it; intervals that overlap the first's share a rank.
-
-    A row without an interval, or whose number is worth nothing, has no rank.
-    """
-    for group in together(sorted(rows, key=lambda row: row.group)):
-        yield from _numbered(sorted(group, key=lambda row: (_bound(row.p50_ms), _bound(row.instructions_m))))
-
-
-def sped(rows: Iterable[Row]) -> Iterator[Row]:
-    """Say of every int8 row how much faster it is than its float twin: the same network in the same group."""
-    rows = tuple(rows)
-    floats = {row.pair: row for row in rows if row.precision == Precision.FP32}
-    for row in rows:
-        twin = floats.get(row.pair) if row.precision == Precision.INT8 else None
-        found = ratio(twin, row) if twin else None
-        own = (found.value, found.low, found.high) if found else (None, None, None)
-        yield replace(row, speedup=own[0], speedup_low=own[1], speedup_high=own[2])
-
-
-def _has_rank(row: Row) -> bool:
-    return row.processes >= stats.LEAST_FOR_INTERVAL and not row.is_worthless
-
-
-def _numbered(rows: list[Row]) -> Iterator[Row]:
-    ranks, leader = list[int | None](), None
-    place = 0
-    for row in rows:
-        if not _has_rank(row):
-            ranks.append(None)
-            continue
-        place += 1
-        if leader is None or _bound(row.p50_low_ms) > _bound(leader.p50_high_ms):
-            leader, rank = row, place
-        ranks.append(rank)
-    for row, own in zip(rows, ranks, strict=True):
-        yield replace(row, rank=own, tied=own is not None and ranks.count(own) > 1)
-
-
-def _bound(value: float | None) -> float:
-    return inf if value is None else value
 
 
 def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import engine, evidence, plan, report, throttle, verdict
+from edgebench import engine, evidence, plan, tally, throttle, verdict
 from edgebench.agent import device, gpu
 from edgebench.connections.null import Here
 from edgebench.errors import RequestError
@@ -277,7 +277,7 @@ def row(conditions: dict[str, str], where: Session) -> Row:
     runs = [run(conditions=conditions)] * 6
     weighed = run(purpose=Purpose.MEMORY, samples_s=(), memory=marks, conditions=conditions)
     seen = evidence.Evidence(case=case(), session=where, runs=(*runs, weighed), artifact=artifact())
-    return report.row(seen, measure(seen))
+    return tally.row(seen, measure(seen))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import report
+from edgebench import report, tally
 from edgebench.reports import Background, Machine, Row, Table, html
 
 ROOT = Path(__file__).parent.parent
@@ -102,7 +102,7 @@ def test_rows_are_grouped_by_precision_and_the_best_of_each_is_marked(measured: 
 
 def test_a_failed_row_stands_below_and_says_why(measured: tuple[Table, Background]) -> None:
     table, _ = measured
-    rows = tuple(report.ranked([failed(table.rows[1]), table.rows[1], replace(table.rows[1], width=0.5)]))
+    rows = tuple(tally.ranked([failed(table.rows[1]), table.rows[1], replace(table.rows[1], width=0.5)]))
     page = Reader(html.render(replace(table, rows=rows)))
     assert [found["data-verdict"] for found, _ in page.cases] == ["IMPRECISE", "IMPRECISE", "FAILED"]
     assert page.cases[-1][1][-1] == "export: no such operator"

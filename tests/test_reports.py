@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import report, screen, shelf
+from edgebench import report, screen, shelf, tally
 from edgebench.errors import UnknownName
 from edgebench.journal import Journal
 from edgebench.record import Record, Reference, Run
@@ -57,7 +57,7 @@ def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(tabl
     one = replace(table.rows[0], processes=6, verdict="VALID", rank=None, tied=False)
     rows = [replace(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1) for p50 in (5.0, 1.0, 1.15, 3.0)]
     hole = replace(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None, processes=0, verdict="FAILED")
-    ranked = list(report.ranked([hole, *rows]))
+    ranked = list(tally.ranked([hole, *rows]))
     assert [(row.p50_ms, row.rank, row.tied) for row in ranked] == [
         (1.0, 1, True), (1.15, 1, True), (3.0, 3, False), (5.0, 4, False), (None, None, False),
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_a_row_without_an_interval_or_worth_nothing_has_no_rank(table: Table) ->
         replace(one, processes=6, verdict="INVALID"),
         replace(one, processes=6, verdict="SUSPECT"),
     ]
-    assert sorted(str(row.rank) for row in report.ranked(rows)) == ["1", "None", "None"]
+    assert sorted(str(row.rank) for row in tally.ranked(rows)) == ["1", "None", "None"]
 
 
 @pytest.mark.parametrize("change", [{"epoch": "another"}, {"weights": "net.pth"}, {"dataset": "null"}, {"threads": 2}])
@@ -121,7 +121,7 @@ def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table
     shelf_s = replace(table.rows[0], p50_ms=2.0)
     own = {"architecture": "net.onnx", "weights": "own", "dataset": "image_folder:val", "images": 22}
     given = replace(shelf_s, p50_ms=1.0, **own)  # type: ignore[arg-type]
-    assert [row.network for row in report.ranked([shelf_s, given])] == ["net.onnx @32", shelf_s.network]
+    assert [row.network for row in tally.ranked([shelf_s, given])] == ["net.onnx @32", shelf_s.network]
     (sheet,) = comparison.sheets(replace(table, rows=(given, shelf_s)))
     assert sheet.title == comparison.group_title(shelf_s)
     assert "net.onnx @32: a given model; its answers are of image_folder:val" in sheet.notes
@@ -137,7 +137,7 @@ def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) 
 
     trained = case(variant(weights=Weighting.TRAINED))
     known = replace(evidence(*steady(), artifact=CARD, accuracy=INT8), case=trained)
-    row = report.row(known, measure(known))
+    row = tally.row(known, measure(known))
     assert (row.top5, row.parent_top1, row.only_parent, row.only_this) == (100.0, 94.5, 4, 3)
     assert (row.mcnemar_p, row.images_needed, row.integer_share) == (1.0, 32963, 97.0)
     assert (row.worst_layer, row.worst_layer_sqnr_db) == ("blocks.3", 20.0)
@@ -192,7 +192,7 @@ def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Ta
     )
     int8 = replace(fp32, precision="int8", p50_ms=2.0, p50_low_ms=2.0, p50_high_ms=2.0)
     alone, worthless = replace(int8, threads=2), replace(int8, quantization="per_tensor", verdict="INVALID")
-    rows = list(report.sped([fp32, int8, alone, worthless]))
+    rows = list(tally.sped([fp32, int8, alone, worthless]))
     assert [row.speedup for row in rows] == [None, pytest.approx(2.0), None, None]
     assert [rows[1].speedup_low, rows[1].speedup_high] == pytest.approx([1.8, 2.2])
     assert [comparison.CELLS["int8 x"](row) for row in rows] == ["-", "2.00 [1.80, 2.20]", "-", "-"]

@@ -18,9 +18,9 @@ from edgebench.export import export
 from edgebench.measurement import measure
 from edgebench.quantization import Quantization
 from edgebench.record import SpotCheck
-from edgebench.report import row
 from edgebench.reports import Row
 from edgebench.spec import Case, Precision, Runtime, Target, Variant
+from edgebench.tally import row
 from edgebench.verdict import Verdict, reasons
 from tests.board import Board, board, missing
 from tests.command import cli

@@ -15,7 +15,7 @@ from time import perf_counter
 
 from playwright.sync_api import Page, sync_playwright
 
-from edgebench import report
+from edgebench import report, tally
 from edgebench.reports import Background, Row, Table, html
 
 ROWS, GROUPS, VISITS = 10_000, 40, 7
@@ -50,7 +50,7 @@ def large() -> tuple[Table, Background]:
     table, background = report.study(RESULTS)
     random, count = Random(1), len(table.rows)
     rows = [drawn(table.rows[place % count], place, random) for place in range(ROWS)]
-    ordered = tuple(report.sped(report.ranked(rows)))
+    ordered = tuple(tally.sped(tally.ranked(rows)))
     processes = tuple(background.processes[place % count] for place in range(ROWS))
     return replace(table, rows=ordered), replace(background, processes=processes)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from edgebench import report, stats
+from edgebench import stats, tally
 from edgebench.agent import timing
 from edgebench.evidence import gather
 from edgebench.journal import JOURNAL, Journal
@@ -27,7 +27,7 @@ def test_reading_a_journal(benchmark: Any) -> None:
 
 def test_computing_a_table(benchmark: Any) -> None:
     records = list(Journal(GOLDEN))
-    assert len(benchmark(lambda: [report.row(one, measure(one)) for one in gather(records)])) == 3
+    assert len(benchmark(lambda: [tally.row(one, measure(one)) for one in gather(records)])) == 3
 
 
 def test_early_stopping_over_six_thousand_samples(benchmark: Any) -> None:
