@@ -222,13 +222,13 @@ def choose(
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
-    from edgebench import choice, screen
+    from edgebench import advice, choice, screen
 
     answer = choice.answer(results, published, choice.asked(context.params))
     if json:
         screen.show_json(answer)
     else:
-        screen.show_sheets([choice.sheet(answer)], "table")
+        screen.show_sheets([advice.sheet(answer)], "table")
     raise typer.Exit(0 if answer.choice.chosen else NOTHING)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import choice, published, report
+from edgebench import advice, choice, published, report
 from edgebench.choose import Quantity
 from edgebench.errors import EdgebenchError
 from edgebench.reports import Row, Table, comparison
@@ -63,7 +63,7 @@ def test_a_row_without_a_p90_is_left_out_of_a_p90_budget_and_named(row: Row, mon
     assert answer.choice.chosen and answer.choice.chosen.name == "mobilenet_v1 0.5 @64, int8 per_channel"
     assert any(
         "no p90" in note and "p50 never stands in" in note and "mobilenet_v1 0.25 @64" in note
-        for note in choice.sheet(answer).notes
+        for note in advice.sheet(answer).notes
     )
 
 
@@ -151,12 +151,12 @@ def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, mon
     answer = of([fast, good], monkeypatch, max_latency="2ms", min_top1="80%")
     assert answer.choice.chosen is None
     assert len(answer.choice.misses) == 2
-    assert choice.sheet(answer).title.startswith("nothing keeps every limit; the nearest misses")
+    assert advice.sheet(answer).title.startswith("nothing keeps every limit; the nearest misses")
 
 
 def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [replace(row, architecture="<img src=x>|"), replace(row, architecture="<b>", p50_ms=0.1)]
-    sheet = choice.sheet(of(rows, monkeypatch, max_latency="50ms"))
+    sheet = advice.sheet(of(rows, monkeypatch, max_latency="50ms"))
     assert "<img" in sheet.title + repr(sheet.rows)
     for page in (markdown(sheet), comparison.render(Table(title="<i>", rows=tuple(rows), notes=("<u>",)))):
         assert not any(tag in page for tag in ("<img", "<b>", "<i>", "<u>"))

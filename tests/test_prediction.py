@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from edgebench import choice, prediction, store
+from edgebench import advice, choice, prediction, store
 from edgebench.allot import allot
 from edgebench.choose import Quantity
 from edgebench.errors import EdgebenchError
@@ -110,7 +110,7 @@ def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Pa
     assert (measured.choice.feasible, both.choice.feasible) == (len(CORNERS), len(CASES))
     others = [one for one in both.accuracies if one.endswith(", predicted")]
     assert len(others) == len(CASES) - len(CORNERS)
-    assert any("Predicted, not measured: 3 configurations" in note for note in choice.sheet(both).notes)
+    assert any("Predicted, not measured: 3 configurations" in note for note in advice.sheet(both).notes)
 
 
 def test_a_predicted_accuracy_does_not_exist(place: Path) -> None:

@@ -1,0 +1,140 @@
+"""The configuration to take -> the sheet that says so, with what it would cost to have another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.choose import Candidate, Choice, Limit, Price, Quantity
+from edgebench.sheet import Sheet
+from edgebench.units import milliseconds, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgebench.choice import Answer
+
+Q = Quantity
+SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
+TEXTS = frozenset({"", "configuration", "accuracy"})
+UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs"}
+WHY_LACKING = {
+    Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
+    Q.TOP1: "no top-1",
+    Q.TOP5: "no top-5",
+    Q.AGREEMENT: "no float parent to agree with",
+}
+
+
+def sheet(answer: Answer) -> Sheet:
+    """Lay out the chosen configuration with the runner-up, the ties and the front; else the nearest misses."""
+    choice = answer.choice
+    roles = _roles(choice) if choice.chosen else {miss.candidate.name: "miss" for miss in choice.misses}
+    by_name = {one.name: one for one in (*choice.front, *choice.ties, *(miss.candidate for miss in choice.misses))}
+    by_name |= {one.name: one for one in (choice.chosen, choice.runner_up) if one}
+    shown = [by_name[name] for name in roles][:SHOWN]
+    headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; the nearest misses"
+    columns = [quantity for quantity in Quantity if any(quantity in one.figures for one in shown)]
+    return Sheet(
+        title=" · ".join(filter(None, (headline, answer.shared))),
+        headings=("", "configuration", *(_heading(quantity) for quantity in columns), "accuracy"),
+        rows=tuple(
+            (roles[one.name], one.name, *(_cell(one, quantity) for quantity in columns), answer.accuracies[one.name])
+            for one in shown
+        ),
+        texts=TEXTS,
+        notes=(*_notes(answer, len(roles)), *answer.notes),
+    )
+
+
+def _roles(choice: Choice) -> dict[str, str]:
+    """Say of each name what it is in the answer, the most telling last word wins; the order is that of the table."""
+    assert choice.chosen
+    runners = [choice.runner_up] if choice.runner_up else []
+    roles = {choice.chosen.name: "chosen"} | {one.name: "runner-up" for one in runners}
+    tied = {one.name for one in choice.ties}
+    for one in (*choice.ties, *choice.front):
+        roles.setdefault(one.name, "tie" if one.name in tied else "front")
+    return {name: f"{role}, tie" if role == "runner-up" and name in tied else role for name, role in roles.items()}
+
+
+def _heading(quantity: Quantity) -> str:
+    name = {Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MACS: "MACs"}.get(quantity, str(quantity))
+    return f"{name} {'%' if quantity.is_share else UNITS[quantity].split()[0]}"
+
+
+def _cell(candidate: Candidate, quantity: Quantity) -> str:
+    figure = candidate.figures.get(quantity)
+    if figure is None:
+        return "-"
+    said = _plain(figure.value, quantity)
+    has_interval = figure.low < figure.high
+    return f"{said} [{_plain(figure.low, quantity)}, {_plain(figure.high, quantity)}]" if has_interval else said
+
+
+def _plain(value: float, quantity: Quantity) -> str:
+    if UNITS.get(quantity) == "ms":
+        return milliseconds(value)
+    return number(value, 2 if quantity == Q.FILE else 1)
+
+
+def _notes(answer: Answer, roles: int) -> Iterator[str]:
+    choice, objective = answer.choice, answer.asked.objective
+    if choice.chosen:
+        yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}, of equals the fastest."
+        yield from _ties(choice, objective)
+        yield from (_kept(choice.chosen, limit) for limit in answer.asked.limits)
+        yield from (_priced(price, objective) for price in choice.prices)
+        if answer.asked.limits and not choice.prices:
+            yield f"No limit binds: none, dropped alone, lets in a better {objective}."
+    for miss in choice.misses[:3]:
+        missed = " and ".join(f"{limit.quantity} by {_amount(over, limit.quantity)}" for limit, over in miss.excesses)
+        yield f"{miss.candidate.name} misses {missed}."
+    yield from _withheld(choice)
+    if roles > SHOWN:
+        yield f"{roles - SHOWN} more are not shown."
+
+
+def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:
+    if choice.ties:
+        fastest = min(choice.ties, key=_latency)
+        faster = f"; the fastest of them is {fastest.name}" if _latency(fastest) < _latency(choice.chosen) else ""
+        yield f"Ties by {objective}, the intervals overlap: {len(choice.ties)}{faster}."
+
+
+def _latency(candidate: Candidate | None) -> float:
+    figure = candidate.figures.get(Q.LATENCY) if candidate else None
+    return figure.value if figure else float("inf")
+
+
+def _amount(value: float, quantity: Quantity) -> str:
+    return f"{_plain(value, quantity)} {UNITS.get(quantity, 'points')}"
+
+
+def _kept(chosen: Candidate, limit: Limit) -> str:
+    quantity, noise = limit.quantity, limit.is_within_noise(chosen)
+    bound = f"{'at least' if quantity.is_share else 'at most'} {_plain(limit.bound, quantity)}"
+    doubt = ", a limit within its interval: it may miss it" if noise else ""
+    return f"{_heading(quantity)}: {_cell(chosen, quantity)} of {bound}{doubt}."
+
+
+def _priced(price: Price, objective: Quantity) -> str:
+    """Say what a binding limit costs: the nearest better configuration outside it."""
+    quantity = price.limit.quantity
+    way = "less" if quantity.is_share else "more"
+    unit = UNITS.get(quantity, "point")
+    rate = f"{price.gain / price.more:.2g} {UNITS.get(objective, 'points')} a {unit}" if price.more else ""
+    tie = ", within the intervals: a tie" if price.is_tie else ""
+    return (
+        f"{quantity} binds: {_amount(price.more, quantity)} {way} buys {_amount(price.gain, objective)} of {objective}"
+        f" ({rate}{tie}): {price.candidate.name}."
+    )
+
+
+def _withheld(choice: Choice) -> Iterator[str]:
+    """Name what was left out because it lacks a quantity that was asked for."""
+    for quantity in Quantity:
+        names = [one.name for one, lacking in choice.withheld if quantity in lacking]
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            why = WHY_LACKING.get(quantity, f"no {quantity}")
+            yield f"Left out, {why}: {'; '.join(names[:NAMED])}{more}."
