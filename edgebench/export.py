@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
@@ -19,17 +17,16 @@ from edgebench.blueprint import cost, given
 from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import calibrated, sources, split, too_few
-from edgebench.errors import CaseError, EdgebenchError, RequestError, UnknownName
+from edgebench.errors import CaseError, EdgebenchError
 from edgebench.formats import Written
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
-from edgebench.quantization import parse
 from edgebench.record import BUILD, EXPORT, QUANTIZE, Artifact
 from edgebench.shelf import load, module
 from edgebench.spec import Precision, Weighting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy import float32
     from numpy.typing import NDArray
@@ -47,73 +44,6 @@ def find(variant: Variant, form: str) -> Artifact | None:
     if weights is None and variant.weights not in _WITHOUT_FILE:
         return None
     return cache.find(_stem(variant, _made_by(variant, form, weights)), Artifact)
-
-
-def named(asked: str) -> Artifact:
-    """Return the one cached artifact that is meant by a variant's name or a file's, whole or cut off in its hash.
-
-    Raises:
-        RequestError: there is none, and how to make it; or several, and their names.
-    """
-    known = [card for card in cache.cards(Artifact) if card.of]
-    said = asked.replace("/", "-")
-    longer = [card for card in known if _is_meant(card, said.removesuffix(Path(card.file).suffix))]
-    meant = [card for card in longer if card.variant.replace("/", "-") == said] or longer  # whole names come first
-    today = [card for card in meant if card.of and find(card.of, card.format) == card]  # an older edgebench left others
-    found = today or meant
-    if not found:
-        raise _missing(asked, tuple(dict.fromkeys(card.variant for card in known)))
-    if len(found) > 1:
-        listed = ", ".join(f"{Path(card.file).stem} ({card.quantization or 'float'}, {card.weights})" for card in found)
-        raise RequestError(f"wanted one artifact, found {len(found)} of {asked}: {listed}; name one of these")
-    return found[0]
-
-
-def _is_meant(card: Artifact, asked: str) -> bool:
-    name, stem = card.variant.replace("/", "-"), Path(card.file).stem
-    return name == asked or name.startswith(f"{asked}-") or (len(asked) > len(name) and stem.startswith(asked))
-
-
-def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
-    """Say how to make what was asked for, where it reads as a variant."""
-    precision = "|".join(Precision)
-    variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
-    if not variant:
-        return UnknownName("artifact", asked, known)
-    *sizes, words = variant.groups()
-    with suppress(RequestError):  # the rest of a file's name is no scheme
-        flags = zip(
-            ("model", "width", "resolution", "precision", "quantization"), [*sizes, _scheme(words)], strict=True
-        )
-        return RequestError(f"no artifact {asked} in the cache; make it with `{_command(dict(flags))}`")
-    return UnknownName("artifact", asked, known)
-
-
-def _scheme(words: str | None) -> str:
-    """Return a scheme's words without the hash that a file's name has after them."""
-    said = re.sub(r"(^|-)[0-9a-f]{16}(\.\w+)?$", "", words or "")
-    return str(parse(said)) if said else ""
-
-
-def _command(flags: Mapping[str, str | None]) -> str:
-    return " ".join(("edgebench run", *(f"--{name} {shlex.quote(value)}" for name, value in flags.items() if value)))
-
-
-def require_todays(artifact: Artifact) -> None:
-    """Refuse an artifact whose float parent would be made of other weights: the two would be compared in vain.
-
-    Raises:
-        RequestError: with the command that makes it again.
-    """
-    assert artifact.of is not None
-    weights = known_weights(artifact.of)
-    if artifact.weights_sha256 == (weights.sha256 if weights else ""):
-        return
-    of, found = artifact.of, "the cache has others today" if weights else "the cache has none of them today"
-    flags = {"model": of.architecture, "width": f"{of.width:g}", "resolution": str(of.resolution)}
-    flags |= {"precision": of.precision, "quantization": str(of.quantization or ""), "weights": of.weights}
-    flags |= {"dataset": of.dataset, "preprocessing": of.preprocessing.name if of.preprocessing else ""}
-    raise RequestError(f"wanted {of} and its float parent of the same weights, {found}; run `{_command(flags)}`")
 
 
 def export(variant: Variant, form: str, show: Show) -> Artifact:

@@ -12,9 +12,9 @@ from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.deploy import connect, install
 from edgebench.errors import CaseError, RequestError
-from edgebench.export import named, require_todays
 from edgebench.journal import Journal
 from edgebench.known import Known, State, known
+from edgebench.lookup import named, require_todays
 from edgebench.measure import measure
 from edgebench.prediction import Outlook
 from edgebench.progress import Notice, Show

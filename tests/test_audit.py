@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import audit, cache, export
+from edgebench import audit, cache, export, lookup
 from edgebench.errors import RequestError
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, LayerNoise
@@ -112,22 +112,22 @@ def test_a_cached_artifact_is_evaluated_by_its_variants_name(name: str) -> None:
 @pytest.mark.slow
 def test_a_files_name_may_be_cut_off_in_its_hash() -> None:
     card = export.export(int8(), "onnx", print)
-    assert export.named(card.file) == export.named(card.file[:-12]) == card
+    assert lookup.named(card.file) == lookup.named(card.file[:-12]) == card
 
 
 @pytest.mark.slow
 def test_several_artifacts_of_a_name_are_listed_and_none_is_picked() -> None:
     cards = [export.export(replace(int8(0.5), classes=classes), "onnx", print) for classes in (10, 11)]
     with pytest.raises(RequestError, match=r"wanted one artifact, found 2 of mobilenet_v1-0\.5@32/int8") as raised:
-        export.named("mobilenet_v1-0.5@32/int8")
+        lookup.named("mobilenet_v1-0.5@32/int8")
     assert all(cache.path_of(card).stem in str(raised.value) for card in cards)
 
 
 @pytest.mark.slow
 def test_a_whole_name_is_no_beginning_of_a_longer_one() -> None:
     ordinary, other = (export.export(int8(0.6, equalized=flag), "onnx", print) for flag in (False, True))
-    assert export.named("mobilenet_v1-0.6@32/int8") == ordinary
-    assert export.named("mobilenet_v1-0.6@32/int8-per_channel+equalized") == other
+    assert lookup.named("mobilenet_v1-0.6@32/int8") == ordinary
+    assert lookup.named("mobilenet_v1-0.6@32/int8-per_channel+equalized") == other
 
 
 @pytest.mark.slow
@@ -147,9 +147,9 @@ def test_an_artifact_of_an_older_edgebench_gives_way_to_todays(monkeypatch: pyte
     with monkeypatch.context() as before:
         before.setattr(cache, "source", lambda *modules: "older")
         older = export.export(int8(0.75), "onnx", print)
-        assert export.named("mobilenet_v1-0.75@32/int8") == older
+        assert lookup.named("mobilenet_v1-0.75@32/int8") == older
     newer = export.export(int8(0.75), "onnx", print)
-    assert export.named("mobilenet_v1-0.75@32/int8") == newer != older
+    assert lookup.named("mobilenet_v1-0.75@32/int8") == newer != older
 
 
 @pytest.mark.parametrize(
