@@ -225,6 +225,14 @@ def test_latex_has_a_cell_a_heading_in_every_row_and_no_command_of_a_name(table:
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
 
 
+def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
+    plugin = shelf.load("reports", "latex")
+    headings = next(line for line in plugin.render(table).splitlines() if line.startswith("network & "))
+    assert headings.startswith("network & precision & p50 ms & ")
+    assert not {one.strip() for one in headings.removesuffix(r" \\").split("&")} & plugin.LEFT_OUT
+    assert "Minstr" not in headings  # no row has any
+
+
 @pytest.mark.parametrize(("form", "file"), [("md", "comparison.md"), ("csv", "comparison.csv")], ids=["md", "csv"])
 def test_a_printed_form_is_the_file_of_that_form(
     form: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]

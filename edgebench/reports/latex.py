@@ -1,13 +1,30 @@
-"""The table people read, as LaTeX for a paper: a table a group, and the notes below."""
+"""The table people read, as LaTeX for a paper: a table a group, as wide as a page bears, and the notes below.
+
+What a reader does without there stands in the CSV: ranks, half-widths, percentiles, counts.
+"""
+
+from dataclasses import replace
 
 from edgebench.reports import NOTHING, Background, Table
 from edgebench.reports.comparison import every_sheet
-from edgebench.sheet import latex, latex_escape
+from edgebench.sheet import Sheet, latex, latex_escape
 
 FILE = "comparison.tex"
+LEFT_OUT = frozenset({"#", "± %", "p90 ms", "agree %", "SQNR dB", "load ms", "params M", "MACs M", "n"})
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write the groups and the notes."""
-    notes = [rf"\par\footnotesize {latex_escape(note)}" for note in table.notes]
-    return "\n".join([*map(latex, every_sheet(table)), *notes, ""])
+    notes = [rf"{{\footnotesize {latex_escape(note)}\par}}" for note in table.notes]
+    return "\n".join([*map(latex, map(_narrow, every_sheet(table))), *notes, ""])
+
+
+def _narrow(sheet: Sheet) -> Sheet:
+    """Keep the columns that a paper has room for, and in which some row says something."""
+    columns = zip(sheet.headings, zip(*sheet.rows, strict=True), strict=True)
+    kept = [place for place, (name, cells) in enumerate(columns) if name not in LEFT_OUT and {*cells} != {"-"}]
+    return replace(
+        sheet,
+        headings=tuple(sheet.headings[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in sheet.rows),
+    )
