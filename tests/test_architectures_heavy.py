@@ -224,6 +224,7 @@ def test_a_real_image_goes_through_at_another_resolution(name: str) -> None:
 def assert_a_real_image_goes_through(name: str, resolution: int) -> None:
     import torch
 
+    torch.manual_seed(0)
     image = torch.from_numpy(split(variant(name, 1.0, resolution), "test").read([0]))
     with torch.inference_mode():
         logits = family(name).build(name, 1.0, classes=10, resolution=resolution).eval()(image)

@@ -17,7 +17,7 @@ import pytest
 from edgebench import chronicle, nightly, pair, store
 from edgebench.bulletin import Bulletin
 from edgebench.errors import Busy, RequestError
-from edgebench.formats import Written, null
+from edgebench.formats import null
 from edgebench.journal import Journal
 from edgebench.night import Verdict
 from edgebench.record import Run
@@ -73,9 +73,8 @@ def run(asked: Sweep | None = None, rule: Rule = FEW) -> Bulletin:
 def slowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
     """Let what is exported meanwhile take 2 microseconds more an inference, several times as long: another model."""
 
-    def write(path: Path, variant: object, **_: object) -> Written:
+    def write(path: Path, *_: object) -> None:
         path.write_text(json.dumps({"delay_s": 2e-6, "classes": 10}))
-        return Written()
 
     @contextmanager
     def within() -> Iterator[None]:
@@ -102,7 +101,7 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
     with slowed():
         third = run()
         (line,) = third.lines
-        assert line.entry.verdict == Verdict.REGRESSION
+        assert line.entry.verdict == Verdict.REGRESSION, line.entry.why
         assert [change.partition(":")[0] for change in line.entry.changed] == ["model"]
         latency = next(one for one in line.entry.findings if one.figure == "latency")
         assert latency.change > 3
