@@ -168,7 +168,7 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Jou
     if any(one.counts for one in evidence):
         yield (
             "Minstr: millions of instructions of an inference on one thread, the least of several after warm-up, as the"
-            " emulator counts them. On one machine they repeat within 0.01 %. How long they take is not said."
+            " emulator counts them. On one machine they repeat to some hundred. How long they take is not said."
         )
     if any(one.is_on_gpu for one in evidence):
         yield (

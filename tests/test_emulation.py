@@ -203,7 +203,8 @@ def test_a_count_repeats_and_grows_with_the_multiply_adds() -> None:
     first = answered(*arguments, "--width", "0.25,0.5,1", name="a").sort_values("macs")
     again = answered(*arguments, "--width", "0.25", name="b")
     assert first.instructions_m.is_monotonic_increasing
-    assert again.instructions_m[0] == pytest.approx(first.instructions_m.iloc[0], rel=1e-4)
+    # Some hundred instructions differ between processes, of 2 million here as of 12 million.
+    assert again.instructions_m[0] == pytest.approx(first.instructions_m.iloc[0], abs=1e-3)
     purposes = {record.purpose for record in Journal(Path("results/a")) if isinstance(record, Run)}
     assert purposes == {Purpose.INSTRUCTIONS}
 
