@@ -95,10 +95,11 @@ def _parent(variant: Variant, form: str, show: Show) -> Artifact | None:
     """Return the float artifact that int8 is made from; none where it is made of other weights."""
     if variant.quantization is None or variant.quantization.changes_weights:
         return None
-    return export(_float(variant), form, show)
+    return export(as_float(variant), form, show)
 
 
-def _float(variant: Variant) -> Variant:
+def as_float(variant: Variant) -> Variant:
+    """Return the same network in fp32."""
     return replace(variant, precision=Precision.FP32, quantization=None)
 
 
@@ -155,7 +156,7 @@ def _write(
             source = cache.path_of(parent) if parent else Path(scratch) / "float"
             if not parent:
                 with _timed(EXPORT, took_s):
-                    _write_as_it_is(source, _float(variant), form, network)
+                    _write_as_it_is(source, as_float(variant), form, network)
             with _timed(QUANTIZE, took_s):
                 images = partial(_images, variant, form)
                 written: Written = load("formats", form).write_int8(source, path, variant.quantization, images)

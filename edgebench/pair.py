@@ -137,7 +137,7 @@ def take(duels: Sequence[Duel], session: Session, folder: Path, show: Show, rule
     rounds = max((duel.pairs for duel in duels), default=0)
     for number in range(1, rounds + 1):
         for duel in duels:
-            if number == duel.look + 1 > 1 and not is_open(duel.contest, rule):
+            if duel.look and number == duel.look + 1 and not is_open(duel.contest, rule):
                 duel.pairs = duel.look
         entries = [duel for duel in duels if duel.pairs >= number]
         draw.shuffle(entries)

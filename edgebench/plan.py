@@ -13,6 +13,7 @@ from edgebench import __version__, build, catalogue, checkpoint, engine
 from edgebench.compare import differences
 from edgebench.datasets import chosen_recipe, require_calibration
 from edgebench.errors import RequestError, UnknownName
+from edgebench.export import as_float
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
@@ -279,7 +280,7 @@ def parent(variant: Variant) -> Variant | None:
     is_given_so = variant.weights == Weighting.OWN and variant.quantization is None  # its float form is not here
     if variant.precision == Precision.FP32 or is_given_so:
         return None
-    return replace(variant, precision=Precision.FP32, quantization=None)
+    return as_float(variant)
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:

@@ -20,9 +20,10 @@ def test_what_is_kept_is_what_was_drawn() -> None:
 
 
 def test_a_network_described_before_is_shown_without_torch() -> None:
-    blueprint.blueprint("lenet5", 1.0)
+    for resolution in (32, 0):  # with a number of classes none of these comes with the package
+        blueprint.blueprint("lenet5", 1.0, resolution, 7)
     code = (
-        "import sys; from edgebench import tabulate; tabulate.network('lenet5', 1, 0, 0); print('torch' in sys.modules)"
+        "import sys; from edgebench import tabulate as t; t.network('lenet5', 1, 32, 7); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
@@ -55,4 +56,4 @@ def test_it_needs_no_place_to_keep_it(place: Path, monkeypatch: pytest.MonkeyPat
     (place / "file").touch()
     monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "file"))
     blueprint.blueprint.cache_clear()
-    assert blueprint.blueprint("lenet5", 1.0).params == 61_706
+    assert blueprint.blueprint("lenet5", 1.0, 32, 10).params == 61_706  # one that does not come with the package

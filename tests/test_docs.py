@@ -215,14 +215,17 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def kept() -> list[str]:
+    """Every file of the repository."""
+    return subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+
 def test_no_file_names_a_machine_path() -> None:
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    texts = [ROOT / name for name in files if name.endswith((".md", ".toml", ".py", ".txt", ".jsonl", ".csv"))]
+    texts = [ROOT / name for name in kept() if name.endswith((".md", ".toml", ".py", ".txt", ".jsonl", ".csv"))]
     assert [str(path) for path in texts if f"{ROOT.parent}/" in path.read_text()] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_what_a_page_links_to_is_in_the_repository(page: str) -> None:
-    kept = set(subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
-    linked = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", (ROOT / page).read_text())
-    assert [link for link in linked if link.rstrip("/") not in kept] == []
+    linked, files = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", (ROOT / page).read_text()), kept()
+    assert [link for link in linked if link.rstrip("/") not in files] == []
