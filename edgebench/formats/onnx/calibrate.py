@@ -15,7 +15,7 @@ from edgebench.errors import CaseError
 from edgebench.formats.onnx.range_methods import CHOOSERS, OUTSIDE, Outermost, Tally, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from numpy import float32
     from numpy.typing import NDArray
@@ -68,24 +68,45 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
         tensors.extend(_tensors(graph, unseen))
         rectified = _rectified(graph)
         signed.extend(tensor for tensor in tensors if tensor not in rectified)
-        for tensor in tensors:
-            # onnxruntime pools in the layout that it computes in; to reduce, it reorders the whole tensor first.
-            _probe(graph, "ReduceMax" if tensor in signed else "GlobalMaxPool", tensor)
-        for tensor in signed:
-            _probe(graph, "ReduceMin", tensor)
+        # onnxruntime computes first what the last node asks for: so each tensor is looked at while it is in the cache.
+        for tensor in reversed(tensors):
+            _look(graph, tensor, is_signed=tensor not in rectified)
+        _give_out(graph, [*map(_high, tensors), *map(_low, signed)])
 
-    seen = numpy.array([[values.max() for values in outputs] for outputs in _outputs(path, images, probe)])
+    seen = numpy.array([_largest(outputs) for outputs in _outputs(path, images, probe)])
     highs, lows = seen[:, : len(tensors)].max(0), seen[:, len(tensors) :].min(0)
     low = dict.fromkeys(tensors, 0.0) | dict(zip(signed, lows, strict=True))
     return {tensor: finite(tensor, low[tensor], high) for tensor, high in zip(tensors, highs, strict=True)}
 
 
-def _probe(graph: GraphProto, operator: str, tensor: str) -> None:
-    from onnx import helper
+def _high(tensor: str) -> str:
+    return f"{tensor} high"
 
-    name = f"{tensor} {operator}"
-    graph.node.append(helper.make_node(operator, [tensor], [name]))
-    graph.output.append(helper.make_empty_tensor_value_info(name))
+
+def _low(tensor: str) -> str:
+    return f"{tensor} low"
+
+
+def _look(graph: GraphProto, tensor: str, *, is_signed: bool) -> None:
+    """Add the operators that find a tensor's largest value, or a feature map's channels', and its smallest."""
+    from onnx.helper import make_node
+
+    if is_signed:
+        graph.node.append(make_node("ReduceMin", [tensor], [_low(tensor)]))
+        graph.node.append(make_node("ReduceMax", [tensor], [_high(tensor)]))
+        return
+    # It pools in the layout that it computes in; to reduce, it reorders the whole tensor first. The pooling becomes an
+    # operator of its own in that layout and loses its place in the order: what reads it keeps it.
+    graph.node.append(make_node("GlobalMaxPool", [tensor], [pooled := f"{tensor} pooled"]))
+    graph.node.append(make_node("Flatten", [pooled], [_high(tensor)]))
+
+
+def _largest(arrays: Sequence[NDArray[float32]]) -> NDArray[float32]:
+    """Return the largest value of each array, NaN where there is one, in one pass over all."""
+    import numpy
+
+    starts = numpy.cumsum([0, *(values.size for values in arrays[:-1])])
+    return numpy.maximum.reduceat(numpy.concatenate(arrays, axis=None), starts)
 
 
 def _rectified(graph: GraphProto) -> set[str]:
