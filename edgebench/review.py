@@ -206,9 +206,10 @@ def sheet(found: Review) -> Sheet:
     """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
     shown = found.findings[:MOST_FINDINGS]
     left_out = f"{found.left_out} rows are INVALID or FAILED and not looked at." if found.left_out else ""
-    rest = len(found.findings) - len(shown)
+    count = len(found.findings)
+    rest = count - len(shown)
     return Sheet(
-        title=f"{found.table}: {found.rows} rows, {len(found.findings)} findings",
+        title=f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}",
         headings=("rule", "rows", "finding", "setup"),
         rows=tuple(
             (one.rule, ", ".join(map(str, one.lines)), one.text, found.setups.get(one.lines[0], "")) for one in shown

@@ -29,7 +29,7 @@ def of(rows: list[Row], monkeypatch: pytest.MonkeyPatch, **options: str) -> choi
 
 @pytest.fixture
 def row() -> Row:
-    return report.read(RESULTS).rows[0]
+    return next(one for one in report.read(RESULTS).rows if one.precision == "int8")
 
 
 def test_limits_are_read_as_people_write_them() -> None:
@@ -122,7 +122,7 @@ def test_a_published_board_that_nobody_timed_is_refused() -> None:
     ("arguments", "code", "said"),
     [
         ([str(RESULTS), "--max-p90", "700us"], 0, "take mobilenet_v1 0.5 @64, int8 per_channel"),
-        ([str(RESULTS), "--max-p90", "100us"], 1, "misses p90 by 0.320 ms."),
+        ([str(RESULTS), "--max-p90", "100us"], 1, "misses p90 by 0.333 ms."),
         (["--published", "rpi4", "--max-p90", "1ms"], 1, "nothing keeps every limit; the nearest misses"),
         ([], 2, ""),
         ([str(RESULTS), "--published", "rpi4"], 2, ""),

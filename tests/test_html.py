@@ -162,7 +162,9 @@ def test_what_rows_say_in_other_ways_has_tables_of_its_own(measured: tuple[Table
 
 def test_reasons_are_said_once_with_their_rows_the_worst_first(measured: tuple[Table, Background]) -> None:
     table, _ = measured
-    rows = (*table.rows[:6], failed(table.rows[6]), replace(table.rows[7], verdict="VALID", reasons=""))
+    of_v2 = next(one for one in table.rows if one.architecture == "mobilenet_v2" and one.precision == "fp32")
+    others = [one for one in table.rows if one != of_v2]
+    rows = (*others[:6], failed(of_v2), replace(others[6], verdict="VALID", reasons=""))
     said = re.findall(r'<li class="(\w+)">.*?</span> (.*)', html.render(replace(table, rows=rows)))
     assert [verdict for verdict, _ in said] == ["FAILED", "IMPRECISE"]
     assert said[0][1] == "mobilenet_v2 0.35 @64 fp32: export: no such operator"

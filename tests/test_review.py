@@ -12,6 +12,7 @@ from edgebench.sheet import markdown
 from tests.command import cli
 
 RESULTS = Path(__file__).parent.parent / "results"
+GOLDEN = Path(__file__).parent / "golden"
 HEADER = "architecture,width,resolution,precision,p50_ms,top1\n"
 
 
@@ -98,8 +99,10 @@ def test_a_name_cannot_be_markup_or_steer_a_terminal(place: Path) -> None:
 
 
 def test_a_results_folder_is_checked_by_its_rows() -> None:
-    assert review.review(RESULTS / "x86_vm").findings == ()
-    assert review.review(RESULTS / "x86_vm").rows == 16
+    found = review.review(RESULTS / "x86_vm")
+    (finding,) = found.findings
+    assert (found.rows, finding.rule) == (16, "int8 is slower")
+    assert review.sheet(found).title == "x86_vm: 16 rows, 1 finding"
 
 
 def test_the_published_latencies_have_the_faults_that_are_known(place: Path) -> None:
@@ -109,9 +112,9 @@ def test_the_published_latencies_have_the_faults_that_are_known(place: Path) -> 
     assert any("1.15.0-rc2" in found.setups[one.lines[0]] for one in found.findings)
 
 
-@pytest.mark.parametrize(("name", "code"), [("x86_vm", 0), ("missing", 2)])
-def test_exit_codes(name: str, code: int) -> None:
-    done = cli("lint", str(RESULTS / name))
+@pytest.mark.parametrize(("folder", "code"), [(GOLDEN, 0), (RESULTS / "x86_vm", 1), (RESULTS / "missing", 2)])
+def test_exit_codes(folder: Path, code: int) -> None:
+    done = cli("lint", str(folder))
     assert (done.returncode, done.stderr.count("\n")) == (code, code // 2)
 
 
