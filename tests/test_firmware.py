@@ -13,7 +13,9 @@ from tests.conftest import run
 def says(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `vcgencmd` that is the real protocol: `name=value` on a line."""
     tool = place / "vcgencmd"
-    tool.write_text('#!/bin/sh\ncase $1 in get_throttled) cat said ;; *) echo "frequency(48)=1500345728" ;; esac\n')
+    tool.write_text(
+        '#!/bin/sh\ncase $1 in get_throttled | version) cat said ;; *) echo "frequency(48)=1500345728" ;; esac\n'
+    )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(place), prepend=":")
     return place / "said"
@@ -44,6 +46,22 @@ def test_a_firmware_that_says_nothing_is_left_out(says: Path, nonsense: str) -> 
 
 def test_another_machine_has_no_such_firmware() -> None:
     assert firmware.conditions() == {}
+
+
+def test_its_version_is_its_build(says: Path) -> None:
+    says.write_text(
+        "Mar  2 2024 14:28:21 \nCopyright (c) 2012 Broadcom\n"
+        "version 5d2ef8ee3a4ab5fb2e4b9d7c7e2d6a2b0a7e5c11 (clean) (release) (start)\n"
+    )
+    assert firmware.version() == "Mar 2 2024 14:28:21, 5d2ef8e"
+
+
+def test_a_pcs_version_is_its_bios(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware, "DMI", place)
+    assert firmware.version() == ""
+    (place / "bios_vendor").write_text("Example\n")
+    (place / "bios_version").write_text("1.2.3\n")
+    assert firmware.version() == "Example 1.2.3"
 
 
 NAMES = (

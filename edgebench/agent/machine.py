@@ -32,7 +32,7 @@ def _field(text: str, *names: str) -> str:
 
 
 def identity() -> dict[str, str]:
-    """Return what does not change while the machine is up: board, CPU, ISA flags, kernel, governor, Python."""
+    """Return what does not change while the machine is up: board, CPU, ISA flags, kernel, firmware, Python."""
     cpu = read("/proc/cpuinfo")
     flags = set(_field(cpu, "flags", "Features").split())
     found = {
@@ -51,6 +51,8 @@ def identity() -> dict[str, str]:
         "bits": "64" if sys.maxsize > 2**32 else "32",  # of this Python: a 64-bit kernel may carry 32-bit programs
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
+        "firmware": firmware.version(),
+        "microcode": _field(cpu, "microcode"),
         "governor": read(_CPUFREQ + "scaling_governor"),
         "max_clock_mhz": _megahertz(read(_CPUFREQ + "cpuinfo_max_freq")),
         "turbo_off": read("/sys/devices/system/cpu/intel_pstate/no_turbo"),
