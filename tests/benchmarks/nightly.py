@@ -5,7 +5,7 @@
     python -m tests.benchmarks.nightly nights SWEEP [--nights 20] [--history FOLDER]
         that many nights of unchanged code, one after the other: false alarms, and what deciding costs beyond measuring
     python -m tests.benchmarks.nightly pinned SWEEP --runtime onnxruntime==1.23.2 [--history FOLDER]
-        one more night with another runtime, thread count or precision under the same names: is it found, and named?
+        one more night with another runtime under the same names: is it found, and named?
 
 `nights` and `pinned` measure: run them on a machine that does nothing else.
 """
