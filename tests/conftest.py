@@ -18,6 +18,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first: a worker that ends early goes on with fast ones, and does not wait."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all that a process trains or exports: what the tests of a file share is made once."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy
+import pandas
 import pytest
 
 from edgebench import build, cache, export, plan
@@ -20,6 +23,7 @@ from edgebench.formats.tflite.flatbuffer import File
 from edgebench.quantization import Quantization, parse
 from edgebench.shelf import load, names
 from edgebench.spec import Model, Precision, Runtime, Sweep, Variant, Weighting
+from edgebench.units import MIB
 from tests.conftest import environment, variant
 from tests.test_noise import spread_network
 
@@ -301,16 +305,60 @@ def test_an_interpreter_that_cannot_be_made_beside_numpy_2_is_said_so(monkeypatc
         opened(Path("net.tflite"), "tflite_runtime")
 
 
+EVIDENCE = Path(__file__).parents[1] / "results" / "tflite_shelf.csv"
+
+
+def keep(row: dict[str, object]) -> None:
+    """Put a network's row among those that are kept with the project, in place of its older one."""
+    kept = pandas.read_csv(EVIDENCE) if EVIDENCE.exists() else pandas.DataFrame(columns=list(row))
+    rows = [*kept[kept.network != row["network"]].to_dict("records"), row]
+    pandas.DataFrame(rows).sort_values("network").to_csv(EVIDENCE, index=False)
+
+
+def loss_db(wanted: Pixels, found: Pixels) -> float:
+    """Return the ratio of a signal to what is lost of it."""
+    return float(10 * numpy.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()))
+
+
 @pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", [name for name in names("architectures") if name != "null"])
-def test_every_network_of_the_shelf_computes_what_torch_computes(name: str, place: Path) -> None:
+def test_every_network_of_the_shelf_is_computed_in_float_and_int8(name: str, place: Path) -> None:
+    from torch import nn
+
     family = load("architectures", name)
     of = replace(variant(name, family.WIDTHS[0], family.RESOLUTIONS[name][0]), classes=10)
     images = split(of, "test").read(range(2))
     network = build.build(of)
+    has_norms = any(isinstance(part, nn.LocalResponseNorm) for part in network.modules())
     wanted = of_torch(network, images)
-    written(place / "net.tflite", network, of=of)
+    started = monotonic()
+    written(float_file := place / "float.tflite", network, of=of)
+    converted = monotonic()
+    int8_file = place / "int8.tflite"
+    told = tflite.write_int8(float_file, int8_file, tflite.SCHEME, lambda: islice(calibration(of), 4))
+    quantized = monotonic()
+    found = {runtime: outputs(float_file, images, runtime) for runtime in RUNTIMES}
+    rounded = {runtime: outputs(int8_file, images, runtime) for runtime in RUNTIMES}
+    keep(
+        {
+            "network": name,
+            "width": of.width,
+            "resolution": of.resolution,
+            "float_mib": round(float_file.stat().st_size / MIB, 2),
+            "int8_mib": round(int8_file.stat().st_size / MIB, 2),
+            "convert_s": round(converted - started, 1),
+            "quantize_s": round(quantized - converted, 1),
+            "operators": len(operators(float_file)),
+            "float_operators_in_int8": len(told.float_nodes),
+            "integer_share": round(told.integer_share or 0.0, 4),
+            **{f"{runtime}_differs": f"{abs(found[runtime] - wanted).max():.1e}" for runtime in RUNTIMES},
+            **{f"{runtime}_int8_sqnr_db": round(loss_db(wanted, rounded[runtime]), 1) for runtime in RUNTIMES},
+            **{tool: version(tool) for tool in (*tflite.TOOLS, "tflite-runtime")},
+        }
+    )
     for runtime in RUNTIMES:
-        assert numpy.allclose(outputs(place / "net.tflite", images, runtime), wanted, atol=1e-3), runtime
-    assert "TRANSPOSE" not in operators(place / "net.tflite")
+        assert numpy.allclose(found[runtime], wanted, atol=1e-3), runtime
+        assert loss_db(wanted, rounded[runtime]) > 10, runtime
+    assert "TRANSPOSE" not in operators(float_file)
+    assert bool(told.float_nodes) == has_norms, told.float_nodes
