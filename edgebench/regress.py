@@ -11,7 +11,7 @@ from math import expm1, log, log1p
 from typing import TYPE_CHECKING
 
 from edgebench.carry import UNSEEN, Past, pasts
-from edgebench.confirm import Effect, compare
+from edgebench.confirm import Effect, compare, compare_pairs
 from edgebench.night import Contest, Entry, Finding, Night, Verdict, logs
 from edgebench.rule import RULE, Rule
 from edgebench.suspect import Screening, in_force, is_suspect, noise, screen
@@ -253,7 +253,7 @@ def _effects(contest: Contest) -> dict[str, Effect]:
         "first inference": (contest.accepted_first_s, contest.tonight_first_s),
     }
     return {
-        figure: compare(numpy.array([logs(before)]), numpy.array([logs(after)]))
+        figure: compare_pairs(numpy.array([logs(before)]), numpy.array([logs(after)]))
         for figure, (before, after) in arms.items()
         if before and after and min(*before, *after) > 0
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgebench import noise
 from edgebench.carry import pasts
-from edgebench.confirm import compare
+from edgebench.confirm import compare_pairs
 from edgebench.errors import RequestError
 from edgebench.night import logs
 from edgebench.rule import RULE, Rule
@@ -162,8 +162,8 @@ def _confirmed(
         if len(which):
             pairs, p = rule.confirmation(is_noisy=is_noisy)
             before, now = series.arms(night, which, pairs)
-            effect, half = compare(before, now + shift), pairs // 2
-            is_open = compare(before[:, :half], now[:, :half] + shift).is_open(rule)
+            effect, half = compare_pairs(before, now + shift), pairs // 2
+            is_open = compare_pairs(before[:, :half], now[:, :half] + shift).is_open(rule)
             slower[which] = effect.is_slower(p, rule.effect) & is_open
             faster[which] = effect.is_faster(p, rule.effect) & is_open
     return slower, faster

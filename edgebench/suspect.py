@@ -158,8 +158,9 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     import numpy
     from scipy.stats import t
 
-    # As for a t test of as many processes: that a normal distribution would promise too much shows at 20 pairs.
-    power, freedom = t.ppf(rule.power, 2 * pairs - 2), 2 * pairs - 2
+    # As for a t test of as many pairs, of processes as if a pair had no more in common than others: that a normal
+    # distribution would promise too much shows at 20 pairs.
+    power, freedom = t.ppf(rule.power, pairs - 1), pairs - 1
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
     by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p, freedom) * error) + power * error
     threshold = numpy.maximum(log1p(rule.screen_effect), t.isf(rule.screen_p, screening.freedom) * screening.error)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import expm1, log1p
+from typing import Any
 
 import numpy
 import pytest
 from scipy.stats import t
 
-from edgebench.confirm import compare
+from edgebench.confirm import Effect, compare, compare_pairs
 from edgebench.rule import RULE
 from edgebench.suspect import detectable, is_suspect, moderate, noise, screen
 
+Compared = Callable[[Any, Any], Effect]
 DRAW = numpy.random.default_rng(1)
 
 
@@ -93,19 +96,30 @@ def test_the_minimum_detectable_effect_is_found_with_the_power_it_promises(devia
     steady = screen(DRAW.normal(0, 1e-4, (1, 30)), numpy.zeros(1))
     least = detectable(steady, numpy.array([deviation]), RULE, pairs=RULE.pairs, p=RULE.p)[0]
     arms = numpy.random.default_rng(2).normal(0, deviation, (2, 4000, RULE.pairs))
-    found = compare(arms[0], arms[1] + log1p(least)).is_slower(RULE.p, RULE.effect)
+    found = compare_pairs(arms[0], arms[1] + log1p(least)).is_slower(RULE.p, RULE.effect)
     assert found.mean() == pytest.approx(RULE.power, abs=0.04)
 
 
-def test_pairs_estimate_the_change_and_their_interval_holds_it() -> None:
+@pytest.mark.parametrize("compared", [compare, compare_pairs])
+def test_arms_estimate_the_change_and_their_interval_holds_it(compared: Compared) -> None:
     arms = DRAW.normal(0, 0.02, (2, 1000, 20))
-    found = compare(arms[0], arms[1] + log1p(0.05))
+    found = compared(arms[0], arms[1] + log1p(0.05))
     assert expm1(found.change.mean()) == pytest.approx(0.05, abs=0.002)
     assert numpy.mean((found.low < log1p(0.05)) & (log1p(0.05) < found.high)) == pytest.approx(0.95, abs=0.02)
 
 
-def test_equal_arms_are_confirmed_as_seldom_as_p_says() -> None:
+@pytest.mark.parametrize("compared", [compare, compare_pairs])
+def test_equal_arms_are_confirmed_as_seldom_as_p_says(compared: Compared) -> None:
     arms = DRAW.normal(0, 0.2, (2, 4000, 20))  # so noisy that the least effect is no bar
-    found = compare(arms[0], arms[1])
+    found = compared(arms[0], arms[1])
     assert found.is_slower(0.01, 0.0).mean() == pytest.approx(0.01, abs=0.005)
     assert found.is_faster(0.01, 0.0).mean() == pytest.approx(0.01, abs=0.005)
+
+
+def test_what_slows_both_of_a_pair_is_nobodys_change() -> None:
+    moments = DRAW.normal(0, 0.2, (500, 20))  # the machine's own, which a pair shares
+    accepted, tonight = moments + DRAW.normal(0, 0.02, (2, 500, 20))
+    slower = tonight + log1p(0.05)
+    assert compare(accepted, slower).is_slower(RULE.p, RULE.effect).mean() < 0.1
+    assert compare_pairs(accepted, slower).is_slower(RULE.p, RULE.effect).mean() > 0.99
+    assert compare_pairs(accepted, tonight).is_slower(RULE.p, 0.0).mean() < 0.03
