@@ -72,6 +72,11 @@ def operators(path: Path) -> list[str]:
     return [one.name for one in File(path).operators()]
 
 
+def loss_db(wanted: Pixels, found: Pixels) -> float:
+    """Return the ratio of a signal to what is lost of it."""
+    return float(10 * numpy.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()))
+
+
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     """A convolution and a linear layer, fitted to the digits."""
@@ -231,6 +236,19 @@ def test_a_signal_that_fades_to_nothing_still_makes_a_file_that_loads(place: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_a_pool_is_padded_with_is_no_part_of_a_range(place: Path, runtime: str) -> None:
+    """It is -infinity, as before the first stage of every ResNet."""
+    from torch import nn
+
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(3, 2, padding=1), nn.Flatten()).eval()
+    images = split(SMALL, "test").read(range(4))
+    written(place / "pool.tflite", network, tflite.SCHEME)
+    assert "PADV2" in operators(place / "pool.tflite")
+    assert loss_db(of_torch(network, images), outputs(place / "pool.tflite", images, runtime)) > 30
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("granularity", ["per_channel", "per_tensor"])
 def test_a_dead_channel_keeps_its_bias(place: Path, granularity: str) -> None:
     """Its weights are so small that, in steps of them, its bias needs more than 32 bits."""
@@ -323,11 +341,6 @@ def keep(row: dict[str, object]) -> None:
     kept = pandas.read_csv(EVIDENCE) if EVIDENCE.exists() else pandas.DataFrame(columns=list(row))
     rows = [*kept[kept.network != row["network"]].to_dict("records"), row]
     pandas.DataFrame(rows).sort_values("network").to_csv(EVIDENCE, index=False)
-
-
-def loss_db(wanted: Pixels, found: Pixels) -> float:
-    """Return the ratio of a signal to what is lost of it."""
-    return float(10 * numpy.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()))
 
 
 @pytest.mark.slow

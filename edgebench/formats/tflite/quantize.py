@@ -82,7 +82,20 @@ def _ranges(parent: Path, images: Images, recipe: Any) -> Ranges:
     found: Ranges = seeing.get_model_qsvs()
     if not found:
         raise CaseError("no calibration images: an int8 range cannot be found")
+    found |= {padded: found[bare] for padded, bare in _padded(File(parent)).items()}
     return {tensor: _wide_enough(tensor, **ends) for tensor, ends in found.items()}
+
+
+def _padded(file: File) -> dict[str, str]:
+    """Map what is padded with -infinity, for a pool to pass over, to what it was: that becomes its smallest integer."""
+    import numpy
+
+    pads = (one for one in file.operators() if one.name == "PADV2" and file.is_constant(one.inputs[2]))
+    return {
+        one.output.name.decode(): one.inputs[0].name.decode()
+        for one in pads
+        if numpy.isneginf(file.values(one.inputs[2], "<f4"))
+    }
 
 
 def _wide_enough(tensor: str, min: Any, max: Any) -> dict[str, Any]:
