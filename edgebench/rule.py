@@ -14,7 +14,7 @@ class Rule:
         enough: nights that a configuration alone is screened against, at least. Where others vary from night to night
             alike they tell as much: then `least` will do. Before that, all are confirmed.
         screen_p, screen_effect: of the moderated t, one-sided, and the change of the median as a share.
-        pairs, p, effect: processes of each arm; Wilcoxon's p, one-sided; the Hodges-Lehmann change as a share.
+        pairs, p, effect: processes of each arm; the p of their differences, one-sided; their median as a share.
         futile_p, futile_effect: half-way, what does not even show this in either direction is given up. It costs no
             false alarm, and where 5 % are ten standard errors no power; most suspects are none, and cost half as much.
         power: that the minimum detectable effect is found with.
@@ -39,7 +39,7 @@ class Rule:
     power: float = 0.8
     noisy: float = 0.05
     noisy_pairs: int = 40
-    noisy_p: float = 0.0025
+    noisy_p: float = 0.005
     noisy_screen_p: float = 0.20
     shifted_p: float = 0.001
     drift_nights: int = 7

@@ -162,7 +162,7 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     # distribution would promise too much shows at 20 pairs.
     power, freedom = t.ppf(rule.power, pairs - 1), pairs - 1
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
-    by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p, freedom) * error) + power * error
+    by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p / 2, freedom) * error) + power * error
     threshold = numpy.maximum(log1p(rule.screen_effect), t.isf(rule.screen_p, screening.freedom) * screening.error)
     by_screen = threshold + power * screening.error
     least = numpy.where(screening.is_enough(rule), numpy.maximum(by_pairs, by_screen), by_pairs)

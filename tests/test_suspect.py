@@ -102,18 +102,28 @@ def test_the_minimum_detectable_effect_is_found_with_the_power_it_promises(devia
 
 @pytest.mark.parametrize("compared", [compare, compare_pairs])
 def test_arms_estimate_the_change_and_their_interval_holds_it(compared: Compared) -> None:
-    arms = DRAW.normal(0, 0.02, (2, 1000, 20))
+    arms = numpy.random.default_rng(3).normal(0, 0.02, (2, 4000, 20))
     found = compared(arms[0], arms[1] + log1p(0.05))
     assert expm1(found.change.mean()) == pytest.approx(0.05, abs=0.002)
     assert numpy.mean((found.low < log1p(0.05)) & (log1p(0.05) < found.high)) == pytest.approx(0.95, abs=0.02)
 
 
-@pytest.mark.parametrize("compared", [compare, compare_pairs])
-def test_equal_arms_are_confirmed_as_seldom_as_p_says(compared: Compared) -> None:
+def test_equal_arms_are_confirmed_as_seldom_as_p_says() -> None:
     arms = DRAW.normal(0, 0.2, (2, 4000, 20))  # so noisy that the least effect is no bar
-    found = compared(arms[0], arms[1])
+    found = compare(arms[0], arms[1])
     assert found.is_slower(0.01, 0.0).mean() == pytest.approx(0.01, abs=0.005)
     assert found.is_faster(0.01, 0.0).mean() == pytest.approx(0.01, abs=0.005)
+    found = compare_pairs(arms[0], arms[1])  # of two tests, each at half the p
+    assert 0.002 < found.is_slower(0.01, 0.0).mean() < 0.012
+    assert 0.002 < found.is_faster(0.01, 0.0).mean() < 0.012
+
+
+def test_a_clock_that_flips_hides_little_from_pairs() -> None:
+    draw = numpy.random.default_rng(4)
+    fast = numpy.where(draw.random((2, 500, 40)) < 0.2, -0.55, 0.0)  # each process by itself: the worst for pairs
+    accepted, tonight = fast + draw.normal(0, 0.03, (2, 500, 40))
+    assert compare_pairs(accepted, tonight + log1p(0.10)).is_slower(RULE.noisy_p, RULE.effect).mean() > 0.85
+    assert compare_pairs(accepted, tonight).is_slower(RULE.noisy_p, RULE.effect).mean() < 0.01
 
 
 def test_what_slows_both_of_a_pair_is_nobodys_change() -> None:
