@@ -29,7 +29,7 @@ from tests.test_pipeline import wait_for
 
 HISTORY = Path("results/nightly")
 # Of 3,432 orders of seven pairs four are as far out as this: what is equal is hardly ever taken for a change.
-FEW = replace(RULE, pairs=7, noisy_pairs=7, p=0.002, noisy_p=0.002)
+FEW = replace(RULE, pairs=10, noisy_pairs=10, p=0.002, noisy_p=0.002)
 SWEEP = """
 targets = ["cpu"]
 runtimes = ["null"]
@@ -96,7 +96,7 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
     second = run()
     assert {line.entry.verdict for line in second.lines} <= CALM
     assert nightly.exit_code(second.night) == 0
-    assert second.night.arms is not None and second.night.arms.pairs == 3
+    assert second.night.arms is not None and second.night.arms.pairs == nightly.LEAST_PAIRS
     shutil.rmtree(shared_cache / "artifacts")  # the accepted model is in the history, too
     with slowed():
         third = run()
