@@ -231,7 +231,7 @@ def _arms(suspicions: Sequence[Suspicion], turn: int, work: Work) -> Arms | None
     one = timed[turn % len(timed)]
     at, raw = work.of(one.entry.target), work.raw / "arms"
     assert at.session
-    taken = sum(len(one.entry.figures.latencies_s) for one in timed)
+    taken = sum(len(each.entry.figures.latencies_s) for each in timed)
     pairs = min(work.rule.pairs // 2, max(LEAST_PAIRS, round(taken * ARM_SHARE)))
     try:
         with store.lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):

@@ -191,7 +191,7 @@ def difference(duel: Duel, session: Session, raw: Path, show: Show) -> Arms:
     seen = duel.contest
     if seen.why_not:
         raise CaseError(seen.why_not)
-    # Of few pairs the signed ranks have no interval of 95 %.
+    # As two heaps: the signs of so few pairs have no interval of 95 %.
     effect = compare(numpy.array([logs(seen.accepted_s)]), numpy.array([logs(seen.tonight_s)]))
     change, low, high = (float(numpy.expm1(one[0])) for one in (effect.change, effect.low, effect.high))
     return Arms(name=duel.name, pairs=duel.pairs, change=change, low=low, high=high)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Flags = NDArray[numpy.bool_]
 
 LEAST_VARIANCE = 1e-12  # of a median that repeats to the last digit, as the null runtime's may
-EFFICIENCY = 3 / pi  # of Mann-Whitney's test and Hodges and Lehmann's estimate on normal noise (Lehmann 1975)
+EFFICIENCY = 3 / pi  # of Wilcoxon's ranks on normal noise (Lehmann 1975)
 MEDIANS = pi / 2  # variance of a median over that of a mean
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgebench import verdict
-from edgebench.agent import firmware
+from edgebench.agent import firmware, machine
 from tests.conftest import run
 
 
@@ -57,11 +57,11 @@ def test_its_version_is_its_build(says: Path) -> None:
 
 
 def test_a_pcs_version_is_its_bios(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firmware, "DMI", place)
-    assert firmware.version() == ""
+    monkeypatch.setattr(machine, "_DMI", f"{place}/")
+    assert "firmware" not in machine.identity()
     (place / "bios_vendor").write_text("Example\n")
     (place / "bios_version").write_text("1.2.3\n")
-    assert firmware.version() == "Example 1.2.3"
+    assert machine.identity()["firmware"] == "Example 1.2.3"
 
 
 NAMES = (

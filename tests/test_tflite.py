@@ -24,8 +24,9 @@ from edgebench.quantization import Quantization, parse
 from edgebench.shelf import load, names
 from edgebench.spec import Model, Precision, Runtime, Sweep, Variant, Weighting
 from edgebench.units import MIB
-from tests.conftest import environment, variant
+from tests.conftest import CPU, environment, variant
 from tests.test_noise import spread_network
+from tests.test_prepare import sqnr_db
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +54,8 @@ def written(path: Path, network: nn.Module, quantization: Quantization | None = 
 
 
 def opened(path: Path, runtime: str, *, threads: int = 1, batch: int = 1) -> Any:
-    return load("runtimes", runtime).open(str(path), threads=threads, batch=batch, options=())
+    options = CPU if runtime == "onnxruntime" else ()
+    return load("runtimes", runtime).open(str(path), threads=threads, batch=batch, options=options)
 
 
 def outputs(path: Path, images: Pixels, runtime: str, **how: int) -> Pixels:
@@ -70,11 +72,6 @@ def of_torch(network: nn.Module, images: Pixels) -> Pixels:
 
 def operators(path: Path) -> list[str]:
     return [one.name for one in File(path).operators()]
-
-
-def loss_db(wanted: Pixels, found: Pixels) -> float:
-    """Return the ratio of a signal to what is lost of it."""
-    return float(10 * numpy.log10((wanted**2).sum() / ((wanted - found) ** 2).sum()))
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +125,9 @@ def test_int8_is_as_true_to_its_parent_as_onnxs_from_the_same_images() -> None:
     images = split(of, "test").read(range(600))
     agreement = dict[str, float]()
     for form, runtime, scheme in (("tflite", "litert", tflite.SCHEME), ("onnx", "onnxruntime", Quantization())):
-        options = load("runtimes", runtime).OPTIONS[:1]
         int8_variant = replace(of, precision=Precision.INT8, quantization=scheme)
-        answers = []
-        for one in (of, int8_variant):
-            path = cache.path_of(export.export(one, form, print))
-            session = load("runtimes", runtime).open(str(path), threads=1, batch=1, options=sum(options, ()))
-            answers.append(numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4").reshape(600, -1))
+        paths = [cache.path_of(export.export(one, form, print)) for one in (of, int8_variant)]
+        answers = [outputs(path, images, runtime) for path in paths]
         agreement[form] = float((answers[0].argmax(1) == answers[1].argmax(1)).mean())
     assert agreement["tflite"] >= agreement["onnx"] - 0.02
 
@@ -245,7 +238,7 @@ def test_what_a_pool_is_padded_with_is_no_part_of_a_range(place: Path, runtime: 
     images = split(SMALL, "test").read(range(4))
     written(place / "pool.tflite", network, tflite.SCHEME)
     assert "PADV2" in operators(place / "pool.tflite")
-    assert loss_db(of_torch(network, images), outputs(place / "pool.tflite", images, runtime)) > 30
+    assert sqnr_db(of_torch(network, images), outputs(place / "pool.tflite", images, runtime)) > 30
 
 
 @pytest.mark.slow
@@ -371,9 +364,7 @@ def by_onnxruntime(network: nn.Module, of: Variant, images: Pixels, place: Path)
     """Answer with the network's ONNX file in the same int8, from the same calibration images."""
     onnx.write(place / "float.onnx", of, lambda: network)
     onnx.write_int8(place / "float.onnx", place / "int8.onnx", tflite.SCHEME, partial(few, of))
-    options = sum(load("runtimes", "onnxruntime").OPTIONS[:1], ())[:1]
-    session = load("runtimes", "onnxruntime").open(str(place / "int8.onnx"), threads=1, batch=1, options=options)
-    return numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4").reshape(len(images), -1)
+    return outputs(place / "int8.onnx", images, "onnxruntime")
 
 
 @pytest.mark.slow
@@ -391,7 +382,7 @@ def test_every_network_of_the_shelf_is_computed_in_float_and_int8(name: str, pla
     network = awake(build.build(of), images)
     has_norms = any(isinstance(part, nn.LocalResponseNorm) for part in network.modules())
     wanted = of_torch(network, images)
-    beside = loss_db(wanted, by_onnxruntime(network, of, images, place))
+    beside = sqnr_db(wanted, by_onnxruntime(network, of, images, place))
     started = monotonic()
     written(float_file := place / "float.tflite", network, of=of)
     converted = monotonic()
@@ -415,13 +406,13 @@ def test_every_network_of_the_shelf_is_computed_in_float_and_int8(name: str, pla
             "largest_output": f"{abs(wanted).max():.1e}",
             **{f"{runtime}_differs": f"{abs(found[runtime] - wanted).max():.1e}" for runtime in RUNTIMES},
             "onnxruntime_int8_sqnr_db": round(beside, 1),
-            **{f"{runtime}_int8_sqnr_db": round(loss_db(wanted, rounded[runtime]), 1) for runtime in RUNTIMES},
+            **{f"{runtime}_int8_sqnr_db": round(sqnr_db(wanted, rounded[runtime]), 1) for runtime in RUNTIMES},
             **{tool: version(tool) for tool in (*tflite.TOOLS, "tflite-runtime")},
         }
     )
     for runtime in RUNTIMES:
         assert numpy.allclose(found[runtime], wanted, rtol=0, atol=1e-3 * abs(wanted).max()), runtime
-        assert loss_db(wanted, rounded[runtime]) > min(beside - 3, 40), runtime
+        assert sqnr_db(wanted, rounded[runtime]) > min(beside - 3, 40), runtime
     # The paper's LeNet-5 picks channels by a table, for which TFLite turns them round.
     assert "TRANSPOSE" not in operators(float_file) or name == "lenet5_1998"
     assert bool(told.float_nodes) == has_norms, told.float_nodes

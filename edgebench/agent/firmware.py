@@ -1,4 +1,4 @@
-"""A machine's firmware -> its version; a Raspberry Pi's -> its true clock, and in words why it is lowered.
+"""A Raspberry Pi's firmware -> its version, its true clock, and in words why it is lowered; nothing on other machines.
 
 Linux's own frequency files hold what was asked of the firmware, not what it gave.
 """
@@ -10,18 +10,14 @@ from pathlib import Path
 from edgebench import throttle
 
 GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
-DMI = Path("/sys/class/dmi/id")
 VCGENCMD = "vcgencmd"
 TIMEOUT_S = 2.0
 
 
 def version() -> str:
-    """Return a Raspberry Pi's build date and hash, or a PC's BIOS; empty where neither is told."""
+    """Return its build date and hash, empty on other machines."""
     said = re.search(r"(?P<date>.*)\n(?:.*\n)*version (?P<hash>[0-9a-f]{7})", _vcgencmd("version"))
-    if said:
-        return f"{' '.join(said['date'].split())}, {said['hash']}"
-    files = (DMI / name for name in ("bios_vendor", "bios_version", "bios_date"))
-    return " ".join(file.read_text(errors="replace").strip() for file in files if os.access(file, os.R_OK))
+    return f"{' '.join(said['date'].split())}, {said['hash']}" if said else ""
 
 
 def conditions() -> dict[str, str]:

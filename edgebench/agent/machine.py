@@ -11,6 +11,7 @@ from time import CLOCK_BOOTTIME, clock_gettime
 
 from edgebench.agent import counter, firmware
 
+_DMI = "/sys/class/dmi/id/"
 _CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq/"
 _ISA = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "fphp", "i8mm", "sve")
 
@@ -51,7 +52,7 @@ def identity() -> dict[str, str]:
         "bits": "64" if sys.maxsize > 2**32 else "32",  # of this Python: a 64-bit kernel may carry 32-bit programs
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
-        "firmware": firmware.version(),
+        "firmware": firmware.version() or _bios(),
         "microcode": _field(cpu, "microcode"),
         "governor": read(_CPUFREQ + "scaling_governor"),
         "max_clock_mhz": _megahertz(read(_CPUFREQ + "cpuinfo_max_freq")),
@@ -59,6 +60,10 @@ def identity() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _bios() -> str:
+    return " ".join(filter(None, (read(f"{_DMI}bios_{part}") for part in ("vendor", "version", "date"))))
 
 
 def _system() -> str:
