@@ -433,10 +433,11 @@ def nightly_replay(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Decide a history again: its false alarms per 1,000 configuration-nights, and its power by delay."""
-    from edgebench import nightly, screen
+    from edgebench import screen
+    from edgebench.nightly import rehearsal
 
-    found = nightly.replayed(history, profile, inject, seed)
-    screen.show_json(found) if json else screen.show_sheets([nightly.sheet(found)], "table")
+    found = rehearsal.rehearse(history, profile, inject, seed)
+    screen.show_json(found) if json else screen.show_sheets([rehearsal.sheet(found)], "table")
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from edgebench.errors import InvalidFile, RequestError
-from edgebench.history import upgraded
 from edgebench.record import VERSION, Record
+from edgebench.upgrade import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench import tabulate
-from edgebench.bulletin import quiet
-from edgebench.bulletins.markdown import row as cells_of
 from edgebench.errors import UnknownName
+from edgebench.nightly.bulletin import quiet
+from edgebench.nightly.bulletins.markdown import row as cells_of
 from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
 from edgebench.sheet import as_csv, as_json, latex, markdown
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from edgebench.bulletin import Bulletin
     from edgebench.choice import Answer
     from edgebench.contrast import Citations, Contrast
     from edgebench.forecast import Forecast
+    from edgebench.nightly.bulletin import Bulletin
+    from edgebench.nightly.replay import Replay
     from edgebench.progress import Show
     from edgebench.record import Weights
-    from edgebench.replay import Replay
     from edgebench.reports import Table
     from edgebench.sheet import Sheet
 

@@ -12,10 +12,10 @@ from edgebench.errors import UnknownName
 
 _NOUNS = {
     "architectures": "model",
-    "bulletins": "bulletin",
     "connections": "connection",
     "datasets": "data set",
     "formats": "format",
+    "nightly.bulletins": "bulletin",
     "reports": "report",
     "runtimes": "runtime",
 }

@@ -8,7 +8,7 @@ from math import exp, log
 from random import Random
 from typing import TYPE_CHECKING
 
-from edgebench.night import Entry, Figures, History, Night, Verdict
+from edgebench.nightly.night import Entry, Figures, History, Night, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

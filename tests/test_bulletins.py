@@ -12,10 +12,10 @@ import pytest
 from lxml import etree
 
 from edgebench import shelf
-from edgebench.bulletin import NIGHTS, Bulletin, bulletin
-from edgebench.bulletins import annotations, junit, markdown, page, pytest_benchmark
-from edgebench.bulletins import json as as_json
-from edgebench.night import Acceptance, Finding, History, Night, Verdict
+from edgebench.nightly.bulletin import NIGHTS, Bulletin, bulletin
+from edgebench.nightly.bulletins import annotations, junit, markdown, page, pytest_benchmark
+from edgebench.nightly.bulletins import json as as_json
+from edgebench.nightly.night import Acceptance, Finding, History, Night, Verdict
 from tests.nights import HOST, entry, night, quiet_history
 
 SCHEMA = Path(__file__).with_name("junit.xsd")
@@ -51,10 +51,10 @@ EVERY = of(*Verdict)
 CALM = of(*[Verdict.OK] * 300)
 
 
-@pytest.mark.parametrize("name", shelf.names("bulletins"))
+@pytest.mark.parametrize("name", shelf.names("nightly.bulletins"))
 @pytest.mark.parametrize("found", [EVERY, CALM, of()], ids=["everything", "nothing", "no configuration"])
 def test_every_renderer_writes_every_night(name: str, found: Bulletin) -> None:
-    assert isinstance(shelf.load("bulletins", name).render(found), str)
+    assert isinstance(shelf.load("nightly.bulletins", name).render(found), str)
 
 
 def test_the_worst_come_first_and_of_those_the_largest() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import cache, chronicle
+from edgebench import cache
 from edgebench.errors import InvalidFile, RequestError
-from edgebench.night import Acceptance, Pin
+from edgebench.nightly import chronicle
+from edgebench.nightly.night import Acceptance, Pin
 from tests.conftest import artifact, case
 from tests.nights import entry, night, quiet_history
 

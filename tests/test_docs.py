@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgebench import __version__, chronicle, emulation
+from edgebench import __version__, emulation
 from edgebench.journal import JOURNAL
+from edgebench.nightly import chronicle
 from tests.command import cli
 from tests.nights import quiet_history
 from tests.test_nightly import SWEEP

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import chronicle, nightly, pair, store
-from edgebench.bulletin import Bulletin
+from edgebench import nightly, store
 from edgebench.errors import Busy, RequestError
 from edgebench.formats import null
 from edgebench.journal import Journal
-from edgebench.night import Verdict
+from edgebench.nightly import chronicle, pair
+from edgebench.nightly.bulletin import Bulletin
+from edgebench.nightly.night import Verdict
+from edgebench.nightly.rule import RULE, Rule
 from edgebench.record import Run
-from edgebench.rule import RULE, Rule
 from edgebench.spec import Model, Precision, Sweep
 from tests.command import cli
 from tests.nights import entry, night, quiet_history

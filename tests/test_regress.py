@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from edgebench.night import Acceptance, Contest, Entry, History, Night, Verdict
-from edgebench.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, examine, is_open, judge
-from edgebench.rule import RULE
+from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Verdict
+from edgebench.nightly.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, examine, is_open, judge
+from edgebench.nightly.rule import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 
 UPGRADED = STACK | {"runtime": "engine 2.0"}

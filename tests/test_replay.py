@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy
 import pytest
 
-from edgebench import chronicle, noise, replay
 from edgebench.errors import RequestError
-from edgebench.night import History
-from edgebench.rule import RULE
+from edgebench.nightly import chronicle, noise, replay
+from edgebench.nightly.night import History
+from edgebench.nightly.rule import RULE
 from tests.command import cli
 from tests.nights import NAME, quiet_history
 

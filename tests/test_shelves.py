@@ -12,7 +12,7 @@ from tests.conftest import variant
 
 PROMISED = {
     "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
-    "bulletins": ("FILE", "render"),
+    "nightly.bulletins": ("FILE", "render"),
     "connections": ("open",),
     "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open"),
     "formats": ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write"),

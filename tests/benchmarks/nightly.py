@@ -20,8 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
-from edgebench import chronicle, nightly, noise, replay, screen, store
-from edgebench.night import Entry, Night, Verdict
+from edgebench import nightly, screen, store
+from edgebench.nightly import chronicle, noise, rehearsal, replay
+from edgebench.nightly.night import Entry, Night, Verdict
 from edgebench.units import MIB
 from tests.nights import STACK, figures
 
@@ -33,7 +34,7 @@ def simulated(asked: argparse.Namespace) -> None:
     for name, profile in noise.PROFILES.items():
         started = perf_counter()
         found = replay.replay(f"simulated {name}", replay.simulated(profile, asked.seed), 1.05)
-        screen.show_sheets([nightly.sheet(found)], "table")
+        screen.show_sheets([rehearsal.sheet(found)], "table")
         print(f"  seed {asked.seed}, {perf_counter() - started:.0f} s")
 
 

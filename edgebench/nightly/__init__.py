@@ -12,18 +12,18 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, bulletin, chronicle, figures, noise, pair, pipeline, plan, replay, store
+from edgebench import __version__, pipeline, plan, store
 from edgebench.cache import path_of
-from edgebench.carry import UNSEEN
 from edgebench.deploy import bundle, connect
-from edgebench.errors import AgentError, Busy, CaseError, RequestError, UnknownName, Unreachable
+from edgebench.errors import AgentError, Busy, CaseError, RequestError, Unreachable
 from edgebench.evidence import Evidence, gather
 from edgebench.journal import Journal
-from edgebench.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
+from edgebench.nightly import bulletin, chronicle, extract, pair
+from edgebench.nightly.carry import UNSEEN
+from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
+from edgebench.nightly.regress import Suspicion, examine, judge
+from edgebench.nightly.rule import RULE, Rule
 from edgebench.progress import Notice, Show
-from edgebench.regress import Suspicion, examine, judge
-from edgebench.rule import RULE, Rule
-from edgebench.sheet import Sheet
 from edgebench.shelf import load, names
 from edgebench.wheels import gather as wheels_of
 from edgebench.wheels import platform, public
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from edgebench.bulletin import Bulletin
     from edgebench.connections import Connection
-    from edgebench.night import Arms
-    from edgebench.pair import Duel
+    from edgebench.nightly.bulletin import Bulletin
+    from edgebench.nightly.night import Arms
+    from edgebench.nightly.pair import Duel
     from edgebench.record import Session
-    from edgebench.replay import Replay, Share
     from edgebench.spec import Sweep, Target
 
+BULLETINS = "nightly.bulletins"  # the shelf of what a night is told in
 REGRESSED, UNMEASURED = 1, 3  # exit codes; 2 is a request that cannot be met
 # Of a night's processes, in each of two arms that are alike: together a tenth of its time. Fewer than four pairs have
 # no interval of 95 %.
@@ -138,7 +138,7 @@ def _seen(
 ) -> Night:
     """Fill the night in with what its journal holds, and with what is missing."""
     environments = [one.session.environment for one in reached if one.session]
-    found = figures.entries(journal, partial(_pin, folder))
+    found = extract.entries(journal, partial(_pin, folder))
     listed = {entry.name for entry in found}
     missing = [one for target in reached for one in _missing(target, sweep, history) if one.name not in listed]
     entries = (*found, *missing)
@@ -147,7 +147,7 @@ def _seen(
     return replace(
         night,
         entries=entries,
-        hosts={one.target: figures.host(one) for one in environments},
+        hosts={one.target: extract.host(one) for one in environments},
         gone=tuple(entry.name for entry in last if entry.name not in names),
     )
 
@@ -158,7 +158,7 @@ def _missing(reached: Reached, sweep: Sweep, history: History) -> Iterator[Entry
         return
     target = reached.target.name
     if reached.session:
-        names = list(figures.names(reached.session.cases).values())
+        names = list(extract.names(reached.session.cases).values())
     else:
         nights = ([one.name for one in night.entries if one.target == target] for night in reversed(history.nights))
         names = next(filter(None, nights), []) or [
@@ -195,7 +195,7 @@ def _pin(folder: Path, evidence: Evidence) -> str:
 
 def _evidence(journal: Journal) -> dict[str, Evidence]:
     found = gather(journal)
-    named = figures.names([one.case for one in found])
+    named = extract.names([one.case for one in found])
     return {named[one.case]: one for one in found}
 
 
@@ -255,8 +255,8 @@ def report(folder: Path) -> Bulletin:
         if not history.nights:
             raise RequestError(f"no night in {folder}: wanted a history such as results/nightly")
         found = bulletin.bulletin(history)
-    for name in names("bulletins"):
-        plugin = load("bulletins", name)
+    for name in names(BULLETINS):
+        plugin = load(BULLETINS, name)
         if plugin.FILE:
             chronicle.write_report(folder, plugin.FILE, plugin.render(found))
     return found
@@ -288,53 +288,6 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
     )
     chronicle.write_acceptance(folder, acceptance)
     return acceptance
-
-
-def replayed(folder: Path | None, profile: str, inject: float, seed: int = 0) -> Replay:
-    """Decide a recorded or a simulated history again.
-
-    Raises:
-        RequestError: neither or both were asked for, there is no such profile, or the history is too short.
-    """
-    if (folder is None) == (not profile):
-        raise RequestError("wanted a history's folder or --profile quiet, pi or vm; found neither or both")
-    chosen = seed or noise.FINAL_SEED
-    if folder:
-        times, ratios = replay.processes(chronicle.read(folder))
-        return replay.replay(str(folder), replay.recorded(times, ratios, chosen), inject)
-    if profile not in noise.PROFILES:
-        raise UnknownName("profile", profile, tuple(noise.PROFILES))
-    return replay.replay(f"simulated {profile}", replay.simulated(noise.PROFILES[profile], chosen), inject)
-
-
-def sheet(found: Replay) -> Sheet:
-    """Write a replay's figures as a table."""
-    rows = [
-        ("false alarms per 1,000", *_per_mille(found.alarms)),
-        ("false improvements per 1,000", *_per_mille(found.gains)),
-        ("took pairs per 1,000", *_per_mille(found.paired)),
-        *(
-            (
-                f"power by night {night}, {found.inject:.2f}x",
-                f"{one.value:.3f}",
-                f"[{one.low:.3f}, {one.high:.3f}]",
-                str(one.of),
-            )
-            for night, one in enumerate(found.power, 1)
-        ),
-    ]
-    least = "none" if found.detectable is None else f"{found.detectable:.1%}"
-    return Sheet(
-        title=f"{found.source}: {found.nights} nights of {found.configurations} configurations",
-        headings=("figure", "value", "[95 %]", "of"),
-        rows=tuple(rows),
-        texts=frozenset({"figure"}),
-        notes=(f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",),
-    )
-
-
-def _per_mille(one: Share) -> tuple[str, str, str]:
-    return f"{one.value * 1e3:.2f}", f"[{one.low * 1e3:.2f}, {one.high * 1e3:.2f}]", str(one.of)
 
 
 def exit_code(night: Night) -> int:

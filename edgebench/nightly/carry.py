@@ -14,12 +14,12 @@ from math import log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.night import Verdict
+from edgebench.nightly.night import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.night import Entry, History, Night
+    from edgebench.nightly.night import Entry, History, Night
 
 # What moves no level; the others count only once somebody has accepted them.
 QUIET = (Verdict.OK, Verdict.NEW, Verdict.UNDERPOWERED, Verdict.HOST_CHANGE)

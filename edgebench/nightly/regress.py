@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from math import expm1, log, log1p
 from typing import TYPE_CHECKING
 
-from edgebench.carry import UNSEEN, Past, pasts
-from edgebench.confirm import Effect, compare, compare_pairs
-from edgebench.night import Contest, Entry, Finding, Night, Verdict, logs
-from edgebench.rule import RULE, Rule
-from edgebench.suspect import Screening, in_force, is_suspect, noise, screen
+from edgebench.nightly.carry import UNSEEN, Past, pasts
+from edgebench.nightly.confirm import Effect, compare, compare_pairs
+from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, logs
+from edgebench.nightly.rule import RULE, Rule
+from edgebench.nightly.suspect import Screening, in_force, is_suspect, noise, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    from edgebench.night import History
+    from edgebench.nightly.night import History
 
     Floats = NDArray[numpy.float64]
 

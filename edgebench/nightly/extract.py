@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.evidence import gather
 from edgebench.measurement import measure
-from edgebench.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
+from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
 from edgebench.record import Reference, Run, lasting
 from edgebench.spec import Workload
 from edgebench.verdict import Verdict as Worth

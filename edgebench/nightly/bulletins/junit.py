@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from edgebench.night import Verdict
+from edgebench.nightly.night import Verdict
 
 if TYPE_CHECKING:
-    from edgebench.bulletin import Bulletin, Line
+    from edgebench.nightly.bulletin import Bulletin, Line
 
 FILE = "junit.xml"
 OUTCOMES = {

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edgebench import cache
 from edgebench.errors import InvalidFile, RequestError
-from edgebench.night import Acceptance, History, Night, Pin
+from edgebench.nightly.night import Acceptance, History, Night, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.night import Verdict
+from edgebench.nightly.night import Verdict
 
 if TYPE_CHECKING:
-    from edgebench.bulletin import Bulletin, Line
+    from edgebench.nightly.bulletin import Bulletin, Line
 
 FILE = "annotations.txt"
 MOST = 10  # of a kind and step; GitHub drops the others

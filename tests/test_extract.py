@@ -7,8 +7,8 @@ from math import log
 
 import pytest
 
-from edgebench.figures import entries, host, name, names
-from edgebench.night import Verdict
+from edgebench.nightly.extract import entries, host, name, names
+from edgebench.nightly.night import Verdict
 from edgebench.record import Failure, Record, Reference, Run, Stop
 from edgebench.spec import Runtime, Workload
 from tests.conftest import artifact, case, deployment, environment, run, session, variant

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgebench.bulletin import Bulletin
+    from edgebench.nightly.bulletin import Bulletin
 
 FILE = "night.json"
 

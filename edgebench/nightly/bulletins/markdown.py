@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.bulletin import quiet
+from edgebench.nightly.bulletin import quiet
 from edgebench.sheet import Sheet, escape, markdown
 from edgebench.units import milliseconds
 
 if TYPE_CHECKING:
-    from edgebench.bulletin import Bulletin, Line
+    from edgebench.nightly.bulletin import Bulletin, Line
 
 FILE = "summary.md"
 ROWS = 20  # in the table; all of them are in the page and in night.json

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING
 
-from edgebench import noise
-from edgebench.carry import pasts
-from edgebench.confirm import compare_pairs
 from edgebench.errors import RequestError
-from edgebench.night import logs
-from edgebench.rule import RULE, Rule
+from edgebench.nightly import noise
+from edgebench.nightly.carry import pasts
+from edgebench.nightly.confirm import compare_pairs
+from edgebench.nightly.night import logs
+from edgebench.nightly.rule import RULE, Rule
+from edgebench.nightly.suspect import in_force, is_suspect, screen
 from edgebench.stats import wilson
-from edgebench.suspect import in_force, is_suspect, screen
 
 if TYPE_CHECKING:
     import numpy
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from edgebench.night import History
+    from edgebench.nightly.night import History
 
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
@@ -171,7 +171,7 @@ def _confirmed(
 
 def noise_of(deviations: Floats) -> Floats:
     """Return the deviation between processes, (C,), of recent nights', (nights, C, processes)."""
-    from edgebench.suspect import noise as spread
+    from edgebench.nightly.suspect import noise as spread
 
     return spread(deviations.transpose(1, 0, 2).reshape(deviations.shape[1], -1))
 

@@ -11,18 +11,18 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench import chronicle
-from edgebench.confirm import compare
 from edgebench.deploy import UNPACK_S, Deployed, install, unpack
 from edgebench.engine import Engine
 from edgebench.errors import CaseError, RequestError
 from edgebench.journal import Journal
 from edgebench.measure import Job, observe
-from edgebench.night import Arms, Contest, Pin, logs
+from edgebench.nightly import chronicle
+from edgebench.nightly.confirm import compare
+from edgebench.nightly.night import Arms, Contest, Pin, logs
+from edgebench.nightly.regress import is_open
+from edgebench.nightly.rule import RULE, Rule
 from edgebench.progress import Show, Step
 from edgebench.record import Failure, Run
-from edgebench.regress import is_open
-from edgebench.rule import RULE, Rule
 from edgebench.spec import Purpose
 from edgebench.wheels import platform, public
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from edgebench.rounds import summary
 
 if TYPE_CHECKING:
-    from edgebench.bulletin import Bulletin
-    from edgebench.night import Entry
+    from edgebench.nightly.bulletin import Bulletin
+    from edgebench.nightly.night import Entry
 
 FILE = "pytest-benchmark.json"
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from math import expm1
 from typing import TYPE_CHECKING
 
-from edgebench.carry import QUIET, pasts
-from edgebench.night import Verdict
+from edgebench.nightly.carry import QUIET, pasts
+from edgebench.nightly.night import Verdict
 from edgebench.stats import median_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgebench.carry import Past
-    from edgebench.night import Entry, Finding, History, Night
+    from edgebench.nightly.carry import Past
+    from edgebench.nightly.night import Entry, Finding, History, Night
 
 NIGHTS = 60  # that a line looks back on
 

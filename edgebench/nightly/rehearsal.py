@@ -1,0 +1,62 @@
+"""A recorded or a simulated history -> how often the rule would have cried for nothing there, and found what is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.errors import RequestError, UnknownName
+from edgebench.nightly import chronicle, noise, replay
+from edgebench.nightly.rule import RULE
+from edgebench.sheet import Sheet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgebench.nightly.replay import Replay, Share
+
+
+def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) -> Replay:
+    """Decide a recorded or a simulated history again.
+
+    Raises:
+        RequestError: neither or both were asked for, there is no such profile, or the history is too short.
+    """
+    if (folder is None) == (not profile):
+        raise RequestError("wanted a history's folder or --profile quiet, pi or vm; found neither or both")
+    chosen = seed or noise.FINAL_SEED
+    if folder:
+        times, ratios = replay.processes(chronicle.read(folder))
+        return replay.replay(str(folder), replay.recorded(times, ratios, chosen), inject)
+    if profile not in noise.PROFILES:
+        raise UnknownName("profile", profile, tuple(noise.PROFILES))
+    return replay.replay(f"simulated {profile}", replay.simulated(noise.PROFILES[profile], chosen), inject)
+
+
+def sheet(found: Replay) -> Sheet:
+    """Write a replay's figures as a table."""
+    rows = [
+        ("false alarms per 1,000", *_per_mille(found.alarms)),
+        ("false improvements per 1,000", *_per_mille(found.gains)),
+        ("took pairs per 1,000", *_per_mille(found.paired)),
+        *(
+            (
+                f"power by night {night}, {found.inject:.2f}x",
+                f"{one.value:.3f}",
+                f"[{one.low:.3f}, {one.high:.3f}]",
+                str(one.of),
+            )
+            for night, one in enumerate(found.power, 1)
+        ),
+    ]
+    least = "none" if found.detectable is None else f"{found.detectable:.1%}"
+    return Sheet(
+        title=f"{found.source}: {found.nights} nights of {found.configurations} configurations",
+        headings=("figure", "value", "[95 %]", "of"),
+        rows=tuple(rows),
+        texts=frozenset({"figure"}),
+        notes=(f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",),
+    )
+
+
+def _per_mille(one: Share) -> tuple[str, str, str]:
+    return f"{one.value * 1e3:.2f}", f"[{one.low * 1e3:.2f}, {one.high * 1e3:.2f}]", str(one.of)
