@@ -13,7 +13,7 @@ from edgebench.deploy import Deployed
 from edgebench.errors import AgentError
 from edgebench.measurement import needed
 from edgebench.progress import Show, Step
-from edgebench.record import Failure, MemoryMarks, Reference, Run, Session, Window
+from edgebench.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
 from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.throttle import NOTHING, UNDER_VOLTAGE
 from edgebench.verdict import lowered
@@ -137,7 +137,7 @@ def _run(
         return Failure(
             case=case, session=session.id, epoch=session.environment.epoch, stage="measure", reason=str(error)
         )
-    took_s, memory = monotonic() - started, seen.pop("memory")
+    took_s, memory, beats = monotonic() - started, seen.pop("memory"), seen.pop("beats", None)
     return Run(
         case=case,
         preset=session.preset,
@@ -150,6 +150,7 @@ def _run(
         took_s=took_s,
         memory=MemoryMarks(**memory) if memory else None,
         samples_s=tuple(seen.pop("samples_s")),
+        beats=Beats(**beats | {"took_s": tuple(beats["took_s"])}) if beats else None,
         instructions=tuple(seen.pop("instructions", ())),
         windows=tuple(Window(**window) for window in seen.pop("windows", ())),
         **seen,

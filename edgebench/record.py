@@ -294,12 +294,28 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beats:
+    """What a small workload took between the samples of a process: what slows the core slows both.
+
+    Attributes:
+        workload: its name; times of different ones say nothing of each other.
+        every: samples between two beats; one is before the first sample, and one after the last.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    workload: str
+    every: int
+    took_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What one fresh process saw.
 
     Attributes:
         samples_s: wall time of every timed iteration, in order; empty for a run of another purpose.
-        wall_s: wall time of the timed loop; `cpu_s` the process's CPU time in it.
+        wall_s: wall time of the timed loop without its beats; `cpu_s` the process's CPU time in it.
         others_cpu: CPU time of everybody else during warm-up and loop over their wall time, in cores.
         steal: share of all cores' time that the hypervisor took away in them.
         conditions: clocks, governor, temperature, load, swap before and after, as read; and the facts of its own
@@ -307,6 +323,7 @@ class Run:
         instructions: that each of a few iterations took on one thread; empty for a run of another purpose.
         windows: of a sustained run, in order; empty for others.
         took_s: what its caller waited for it, all in all; None in journals from before that was kept.
+        beats: between the samples; None where none were taken.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -333,6 +350,7 @@ class Run:
     instructions: tuple[int, ...] = ()
     windows: tuple[Window, ...] = ()
     took_s: float | None = None
+    beats: Beats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from base64 import b64decode
+from math import ceil
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -45,6 +46,17 @@ def test_the_bundle_measures_on_bare_python(null_artifact: str) -> None:
     assert min(value["samples_s"]) >= 0
     assert sum(value["samples_s"]) <= value["wall_s"]
     assert value["start_s"] > 0
+
+
+def test_a_small_workload_beats_between_the_samples_of_a_network_and_not_of_a_reference(place: Path) -> None:
+    path = place / "slow.json"
+    path.write_text(json.dumps({"delay_s": 0.002, "classes": 3}))
+    seen = ask(measuring(str(path), iterations=10))["value"]
+    beats = seen["beats"]
+    assert beats["workload"] == reference.BEAT
+    assert len(beats["took_s"]) == 1 + ceil(len(seen["samples_s"]) / beats["every"]) > 2
+    assert min(beats["took_s"]) > 0
+    assert ask(measuring("", iterations=5, warmup_s=0.01) | {"reference": "compute"})["value"]["beats"] is None
 
 
 def test_the_iterations_asked_for_are_the_iterations_done(null_artifact: str) -> None:

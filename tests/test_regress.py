@@ -54,6 +54,28 @@ def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
     assert found.changed == ("runtime: engine 1.0 -> engine 2.0",)
 
 
+def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> None:
+    """A neighbour that comes and goes hides 5 % from the times and not from their ratio to the beats."""
+    draw, raw = Random(3), contest(0.05, process=0.15)
+    paced = replace(
+        raw,
+        accepted_levels=tuple(draw.gauss(2.0, 0.01) for _ in raw.accepted_s),
+        tonight_levels=tuple(draw.gauss(2.0 + slower(0.05), 0.01) for _ in raw.tonight_s),
+    )
+    tonight, history = night(20, entry(slower(0.05))), quiet_history(20)
+    assert judged(tonight, history, pairs=raw).verdict == Verdict.HOST_CHANGE
+    (finding,) = judged(tonight, history, pairs=paced).findings
+    assert finding.verdict == Verdict.REGRESSION
+    assert 0.04 < finding.change < 0.06
+
+
+def test_nights_over_another_reference_workload_are_no_history_to_screen_against() -> None:
+    paced = entry()
+    tonight = night(20, replace(paced, figures=replace(paced.figures, beat="b")))
+    assert why(night(20, entry()), quiet_history(20)) == ()
+    assert why(tonight, quiet_history(20)) == (TOO_FEW,)
+
+
 def test_a_slowdown_of_the_same_stack_is_suspect_for_its_change() -> None:
     (said,) = why(night(20, entry(slower(0.05))), quiet_history(20))
     assert said.endswith("% against 20 nights")

@@ -10,9 +10,18 @@ from edgebench.shelf import load
 
 MEMORY_ITERATIONS = 10
 WINDOW_S = 5.0  # of a sustained run, between two looks at clock and temperature
+BEAT_EVERY_S, BEAT_WARM_UP = 5e-3, 5  # as long as a neighbour on the core keeps doing the same
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # a count repeats: it needs no more
 # What a process says that times nothing.
-UNTIMED = {"samples_s": [], "wall_s": 0.0, "cpu_s": 0.0, "others_cpu": 0.0, "steal": 0.0, "memory": None}
+UNTIMED: dict[str, Any] = {
+    "samples_s": [],
+    "beats": None,
+    "wall_s": 0.0,
+    "cpu_s": 0.0,
+    "others_cpu": 0.0,
+    "steal": 0.0,
+    "memory": None,
+}
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -79,16 +88,18 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
         least=request["least_iterations"],
         most=request["most_iterations"],
     )
+    beat, every = _beat(request), max(1, round(BEAT_EVERY_S / max(iteration_s, 1e-9)))
     with timing.resting_collector():
         wall, cpu = perf_counter(), process_time()
-        samples = timing.sample(run, count)
-        wall, cpu = perf_counter() - wall, process_time() - cpu
+        samples, beats = timing.sample_between(run, count, beat, every) if beat else (timing.sample(run, count), [])
+        wall, cpu = perf_counter() - wall - sum(beats), process_time() - cpu - sum(beats)
     busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), everybody, strict=True))
     return {
         "start_s": start_s,
         "load_s": load_s,
         "first_s": first_s,
         "samples_s": samples,
+        "beats": {"workload": reference.BEAT, "every": every, "took_s": beats} if beat else None,
         "wall_s": wall,
         "cpu_s": cpu,
         "others_cpu": max(0.0, busy - (process_time() - myself)) / (perf_counter() - started),
@@ -96,6 +107,15 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
         "memory": None,
         "facts": facts,
     }
+
+
+def _beat(request: dict[str, Any]) -> Callable[[], object] | None:
+    """Prepare what beats between samples: nothing for a reference workload, nor where another device computes."""
+    if "reference" in request or device(request) == CUDA:
+        return None
+    beat = reference.beat()
+    timing.sample(beat, BEAT_WARM_UP)
+    return beat
 
 
 def _memory(request: dict[str, Any]) -> dict[str, Any]:

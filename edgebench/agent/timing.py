@@ -39,6 +39,17 @@ def sample(run: Callable[[], object], count: int) -> list[float]:
     return [(after - before) / 1e9 for before, after in pairwise(stamps)]
 
 
+def sample_between(
+    run: Callable[[], object], count: int, beat: Callable[[], object], every: int
+) -> tuple[list[float], list[float]]:
+    """Time `count` calls as `sample` does, and a beat before them, after every so many and after the last."""
+    samples, beats = list[float](), sample(beat, 1)
+    while len(samples) < count:
+        samples += sample(run, min(every, count - len(samples)))
+        beats += sample(beat, 1)
+    return samples, beats
+
+
 def sample_for(run: Callable[[], object], seconds: float) -> list[float]:
     """Time calls one by one for so long, at least one of them; in seconds."""
     stamps = [perf_counter_ns()]

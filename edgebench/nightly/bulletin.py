@@ -106,7 +106,8 @@ def _points(past: Past | None, history: History) -> tuple[Point, ...]:
     """Lay out the last nights; a night that did not measure it is a gap."""
     if past is None:
         return ()
-    seen = {night.id: entry for night, entry in (*past.seen, past.tonight)}
+    beat = past.tonight[1].figures.beat  # levels over another workload are of another kind: gaps
+    seen = {night.id: entry for night, entry in (*past.seen, past.tonight) if entry.figures.beat == beat}
     shown = history.nights[-NIGHTS:]
     levels = [
         entry.figures.level for night in shown if (entry := seen.get(night.id)) and entry.figures.level is not None

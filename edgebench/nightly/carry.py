@@ -71,11 +71,12 @@ class Past:
         """The nights' ids and levels in tonight's terms."""
         if self.offset is None:
             return ()
+        beat = self.tonight[1].figures.beat  # levels over another workload are of another kind
         found = ((night, entry, self._total(entry.since or night.id, entry.stack)) for night, entry in self.here)
         return tuple(
             (night.id, entry.figures.level - total + self.offset)
             for night, entry, total in found
-            if total is not None and entry.figures.level is not None
+            if total is not None and entry.figures.level is not None and entry.figures.beat == beat
         )
 
     @property

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
+from dataclasses import replace
 from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
+from edgebench import pace
 from edgebench.evidence import gather
 from edgebench.measurement import measure
 from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
@@ -58,7 +60,8 @@ def entries(records: Iterable[Record], pin: Callable[[Evidence], str]) -> tuple[
 
 
 def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], str]) -> Entry:
-    measured, ratios = measure(evidence), _ratios(evidence, references)
+    measured, beat = measure(evidence), pace.beat(evidence.timed)
+    ratios = _paced(evidence) if beat else _ratios(evidence, references)
     verdict, why = _worth(evidence, measured, ratios)
     return Entry(
         name=name,
@@ -67,7 +70,7 @@ def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin
         why=why,
         pin=pin(evidence) if evidence.artifact else "",
         stack=_stack(evidence),
-        figures=_figures(evidence, measured, ratios),
+        figures=replace(_figures(evidence, measured), ratios=ratios, beat=beat),
     )
 
 
@@ -91,17 +94,21 @@ def _references(records: Iterable[Record]) -> dict[Round, float]:
     return {key: fmean(found.values()) for key, found in seen.items() if len(found) == len(Workload)}
 
 
+def _paced(evidence: Evidence) -> tuple[float, ...]:
+    """Return each process's log time over its own beats."""
+    return tuple(round(level, 6) for level in pace.levels(evidence.timed))
+
+
 def _ratios(evidence: Evidence, references: Mapping[Round, float]) -> tuple[float, ...]:
     """Return each process's log median less its round's reference."""
     found = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in evidence.timed)
     return tuple(round(time - reference, 6) for time, reference in found if reference is not None)
 
 
-def _figures(evidence: Evidence, measured: Measurement, ratios: tuple[float, ...]) -> Figures:
+def _figures(evidence: Evidence, measured: Measurement) -> Figures:
     answered = evidence.accuracy
     return Figures(
         latencies_s=tuple(round(median(run.samples_s), 9) for run in evidence.timed),
-        ratios=ratios,
         load_s=measured.load_s,
         first_s=measured.first_s,
         peak_bytes=measured.peak_bytes,

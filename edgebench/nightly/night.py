@@ -40,8 +40,9 @@ class Figures:
     """What one night saw of one configuration; None or empty where there is no such figure.
 
     Attributes:
-        latencies_s: every latency process's median; `ratios` its logarithm less the mean logarithm of both reference
-            workloads of the same round, for the processes that have them.
+        latencies_s: every latency process's median; `ratios` its logarithm less that of a reference workload.
+        beat: which one: that which beat between the process's own samples, by its name; else, where this is empty, the
+            mean logarithm of both that had processes of their own in the round, for the processes that have them.
         load_s, first_s: medians over processes; `peak_bytes` too.
         correct: test images answered right of `images`; `agreement` a share.
         instructions: of an inference, the least counted.
@@ -51,6 +52,7 @@ class Figures:
 
     latencies_s: tuple[float, ...] = ()
     ratios: tuple[float, ...] = ()
+    beat: str = ""
     load_s: float | None = None
     first_s: float | None = None
     peak_bytes: float | None = None
@@ -64,6 +66,11 @@ class Figures:
     def level(self) -> float | None:
         """The median over processes of log latency less log reference."""
         return median(self.ratios) if self.ratios else None
+
+    @property
+    def compared(self) -> list[float]:
+        """What pairs compare, a logarithm a process: its time over its own beats, else its time."""
+        return list(self.ratios) if self.beat else logs(self.latencies_s)
 
     @property
     def p50_s(self) -> float | None:
@@ -233,16 +240,27 @@ class Contest:
     """Interleaved pairs of the accepted environment and tonight's; seconds, a process each.
 
     Attributes:
+        accepted_levels, tonight_levels: logarithms of the times over the beats between the samples of each process;
+            empty where the two agents do not beat alike.
         why_not: what kept them from being taken; then they are empty.
     """
 
     accepted_s: tuple[float, ...] = ()
     tonight_s: tuple[float, ...] = ()
+    accepted_levels: tuple[float, ...] = ()
+    tonight_levels: tuple[float, ...] = ()
     accepted_load_s: tuple[float, ...] = ()
     tonight_load_s: tuple[float, ...] = ()
     accepted_first_s: tuple[float, ...] = ()
     tonight_first_s: tuple[float, ...] = ()
     why_not: str = ""
+
+    @property
+    def compared(self) -> tuple[list[float], list[float]]:
+        """What is compared of both arms, a logarithm a process: its time over its own beats, else its time."""
+        if self.accepted_levels and self.tonight_levels:
+            return list(self.accepted_levels), list(self.tonight_levels)
+        return both_logs(self.accepted_s, self.tonight_s)
 
 
 def _stem(at: str, id: str) -> str:
@@ -252,3 +270,8 @@ def _stem(at: str, id: str) -> str:
 def logs(values: tuple[float, ...]) -> list[float]:
     """Return natural logarithms."""
     return [log(value) for value in values]
+
+
+def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list[float], list[float]]:
+    """Return the logarithms of two arms; nothing where a time is zero, as the null runtime's may be."""
+    return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])

@@ -11,6 +11,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from edgebench import pace
 from edgebench.deploy import UNPACK_S, Deployed, install, unpack
 from edgebench.engine import Engine
 from edgebench.errors import CaseError, RequestError
@@ -18,7 +19,7 @@ from edgebench.journal import Journal
 from edgebench.measure import Job, observe
 from edgebench.nightly import chronicle
 from edgebench.nightly.confirm import compare
-from edgebench.nightly.night import Arms, Contest, Pin, logs
+from edgebench.nightly.night import Arms, Contest, Pin
 from edgebench.nightly.regress import is_open
 from edgebench.nightly.rule import RULE, Rule
 from edgebench.progress import Show, Step
@@ -66,9 +67,12 @@ class Duel:
         if self.failure:
             return Contest(why_not=self.failure)
         accepted, tonight = self.runs[ACCEPTED], self.runs[TONIGHT]
+        is_paced = bool(pace.beat((*accepted, *tonight)))
         return Contest(
             accepted_s=_medians(accepted),
             tonight_s=_medians(tonight),
+            accepted_levels=pace.levels(accepted) if is_paced else (),
+            tonight_levels=pace.levels(tonight) if is_paced else (),
             accepted_load_s=tuple(run.load_s for run in accepted),
             tonight_load_s=tuple(run.load_s for run in tonight),
             accepted_first_s=tuple(run.first_s for run in accepted),
@@ -192,7 +196,8 @@ def difference(duel: Duel, session: Session, raw: Path, show: Show) -> Arms:
     if seen.why_not:
         raise CaseError(seen.why_not)
     # As two heaps: the signs of so few pairs have no interval of 95 %.
-    effect = compare(numpy.array([logs(seen.accepted_s)]), numpy.array([logs(seen.tonight_s)]))
+    before, after = seen.compared
+    effect = compare(numpy.array([before]), numpy.array([after]))
     change, low, high = (float(numpy.expm1(one[0])) for one in (effect.change, effect.low, effect.high))
     return Arms(name=duel.name, pairs=duel.pairs, change=change, low=low, high=high)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.nightly.carry import UNSEEN, Past, pasts
 from edgebench.nightly.confirm import Effect, compare, compare_pairs
-from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, logs
+from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, both_logs
 from edgebench.nightly.rule import RULE, Rule
 from edgebench.nightly.suspect import Screening, in_force, is_suspect, noise, screen
 
@@ -147,10 +147,10 @@ def _deviations(one: Past, rule: Rule) -> list[float]:
     """Return processes' deviations from their night's median, of the last nights and tonight."""
     from statistics import median
 
-    found = list[float]()
+    found, beat = list[float](), one.tonight[1].figures.beat
     for _, entry in (*one.here[-rule.nights :], one.tonight):
-        values = logs(entry.figures.latencies_s)
-        if len(values) > 1:
+        values = entry.figures.compared
+        if len(values) > 1 and entry.figures.beat == beat:
             wider = (len(values) / (len(values) - 1)) ** 0.5
             found += [(value - median(values)) * wider for value in values]
     return found
@@ -248,14 +248,14 @@ def _effects(contest: Contest) -> dict[str, Effect]:
     import numpy
 
     arms = {
-        LATENCY: (contest.accepted_s, contest.tonight_s),
-        "load": (contest.accepted_load_s, contest.tonight_load_s),
-        "first inference": (contest.accepted_first_s, contest.tonight_first_s),
+        LATENCY: contest.compared,
+        "load": both_logs(contest.accepted_load_s, contest.tonight_load_s),
+        "first inference": both_logs(contest.accepted_first_s, contest.tonight_first_s),
     }
     return {
-        figure: compare_pairs(numpy.array([logs(before)]), numpy.array([logs(after)]))
+        figure: compare_pairs(numpy.array([before]), numpy.array([after]))
         for figure, (before, after) in arms.items()
-        if before and after and min(*before, *after) > 0
+        if before and after
     }
 
 

@@ -14,7 +14,6 @@ from edgebench.errors import RequestError
 from edgebench.nightly import noise
 from edgebench.nightly.carry import pasts
 from edgebench.nightly.confirm import compare_pairs
-from edgebench.nightly.night import logs
 from edgebench.nightly.rule import RULE, Rule
 from edgebench.nightly.suspect import in_force, is_suspect, screen
 from edgebench.stats import wilson
@@ -41,8 +40,8 @@ class Series:
     """What a history holds for replaying.
 
     Attributes:
-        times: log times of processes, (nights, C, processes); NaN where there was none.
-        ratios: the same less the reference workload's of the same round.
+        times: log times of processes as pairs compare them, (nights, C, processes); NaN where there was none.
+        ratios: log times over a reference workload's.
         arms: night, configurations and pairs -> log times of two equal arms, (K, pairs) each.
     """
 
@@ -318,5 +317,5 @@ def processes(history: History) -> tuple[Floats, Floats]:
                 continue
             values, row = numpy.array(one.figures.ratios), places[night.id]
             ratios[row, column, : len(values)] = values - one.figures.level + level
-            times[row, column, : len(one.figures.latencies_s)][:most] = logs(one.figures.latencies_s)[:most]
+            times[row, column, : len(one.figures.compared)][:most] = one.figures.compared[:most]
     return times, ratios

@@ -1,0 +1,47 @@
+"""The samples of a process and the beats between them -> how many beats an inference takes, whoever shared the core.
+
+Pure. A load on the same physical core, of another virtual machine say, slows a process to two thirds for milliseconds
+or minutes: medians of fresh processes of one network then vary by 15 %. It slows the beats around the samples, too: the
+ratio of the two varies by 2 to 6 %.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import log
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgebench.record import Run
+
+
+def level(run: Run) -> float | None:
+    """Return the logarithm of how many beats an inference takes; None without beats.
+
+    Of each group of samples the median over the mean of the beat before it and the one after; of these the median.
+    """
+    ratios = list(_ratios(run))
+    return median(ratios) if ratios else None
+
+
+def _ratios(run: Run) -> Iterator[float]:
+    beats = run.beats
+    if beats is None or not run.samples_s:
+        return
+    for place, around in enumerate(pairwise(beats.took_s)):
+        group = run.samples_s[place * beats.every : (place + 1) * beats.every]
+        yield log(2 * median(group) / sum(around))
+
+
+def levels(runs: Sequence[Run]) -> tuple[float, ...]:
+    """Return the levels of those that have one, in order."""
+    return tuple(found for run in runs if (found := level(run)) is not None)
+
+
+def beat(runs: Sequence[Run]) -> str:
+    """Name the workload that beat in every one of these processes: only then do their levels compare; else empty."""
+    workloads = {run.beats.workload if run.beats else "" for run in runs}
+    return workloads.pop() if len(workloads) == 1 else ""
