@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from edgebench.appraisal import Appraisal, Change, Share, appraise
 from edgebench.catalogue import family
 from edgebench.datasets import why_no_accuracy
+from edgebench.measurement.appraisal import Appraisal, Change, Share, appraise
+from edgebench.measurement.verdict import collapse
 from edgebench.record import Accuracy, Artifact, LayerNoise
 from edgebench.sheet import Sheet
 from edgebench.units import number
-from edgebench.verdict import collapse
 
 TEXTS = frozenset({"", "layer", "operator"})
 

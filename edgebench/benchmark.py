@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench import __version__, report
 from edgebench.errors import RequestError
-from edgebench.evidence import gather, process_medians
 from edgebench.journal import existing
 from edgebench.measurement import measure
+from edgebench.measurement.evidence import gather, process_medians
 from edgebench.reports import WORTHLESS
 from edgebench.rounds import summary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.evidence import Evidence
+    from edgebench.measurement.evidence import Evidence
 
 FORM = "pytest-benchmark"
 READ_AS = "5.1.0"  # of pytest-benchmark, whose layout this is

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench import cache, checkpoint, own, train
+from edgebench import cache, own, train
 from edgebench.blueprint import cost, given
 from edgebench.build import build
 from edgebench.catalogue import family
@@ -24,6 +24,7 @@ from edgebench.progress import Notice, Show, Step
 from edgebench.record import BUILD, EXPORT, QUANTIZE, Artifact
 from edgebench.shelf import load, module
 from edgebench.spec import Precision, Weighting
+from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -225,7 +226,7 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
     is_copy = own.is_file(variant.architecture) and not variant.quantization
     tools: tuple[str, ...] = () if is_copy else load("formats", form).TOOLS
     if variant.quantization:
-        modules += ["prepare"] + ["course", "train"] * variant.quantization.aware
+        modules += ["prepare"] + ["train"] * variant.quantization.aware
         for dataset in (variant.dataset, calibrated(variant).dataset):
             modules += sources(dataset)
             tools += family(dataset).TOOLS

@@ -12,11 +12,11 @@ from edgebench.connections import Connection
 from edgebench.deploy import Deployed
 from edgebench.errors import AgentError
 from edgebench.measurement import needed
+from edgebench.measurement.verdict import lowered
 from edgebench.progress import Show, Step
 from edgebench.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
 from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.throttle import NOTHING, UNDER_VOLTAGE
-from edgebench.verdict import lowered
 
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # whose figures are dropped before one is kept as it is

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import budget, cache, cohort, datasets, plan, prediction, report, staging, store
+from edgebench import budget, cache, datasets, plan, prediction, report, staging, store
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.deploy import connect, install
@@ -23,6 +23,7 @@ from edgebench.reports import Table
 from edgebench.shelf import load
 from edgebench.spec import Case, Sweep, Target, Variant
 from edgebench.survey import survey
+from edgebench.train import cohort
 
 MOMENT_S = 1e-3  # what a session has left whose budget is spent: 0 would mean no limit
 

@@ -9,11 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, build, catalogue, checkpoint, engine
+from edgebench import __version__, build, catalogue, engine
 from edgebench.compare import differences
 from edgebench.datasets import chosen_recipe, require_calibration
 from edgebench.errors import RequestError, UnknownName
 from edgebench.export import as_float
+from edgebench.measurement.verdict import saturates
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
@@ -21,8 +22,8 @@ from edgebench.quantization import NAME, Quantization, parse
 from edgebench.record import Session, lasting
 from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
+from edgebench.train import checkpoint
 from edgebench.units import parse_duration
-from edgebench.verdict import saturates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

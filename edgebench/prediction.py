@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
+from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench import plan, store
 from edgebench.citation import require
 from edgebench.describe import describe
-from edgebench.evidence import gather
 from edgebench.journal import existing
 from edgebench.measurement import measure
+from edgebench.measurement.evidence import gather
+from edgebench.measurement.verdict import Verdict
 from edgebench.own import is_own
 from edgebench.predict import ENOUGH, Fit, Prediction, Work, fit
 from edgebench.record import Session
 from edgebench.sheet import Sheet
 from edgebench.spec import Weighting
 from edgebench.units import millions, milliseconds
-from edgebench.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -154,15 +155,23 @@ def kind_of(case: Case) -> Case:
 
 def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
     """Fit each kind that enough cells were measured of."""
-    groups = defaultdict[object, list[tuple["Case", float]]](list)
+    groups = defaultdict[object, list[tuple["Case", "Measurement"]]](list)
     for case, measurement in known.items():
         if measurement and measurement.p50_s and is_predictable(case):
-            groups[kind_of(case)].append((case, measurement.p50_s))
+            groups[kind_of(case)].append((case, measurement))
     for group in groups.values():
         works = tuple(work(case.variant) for case, _ in group)
-        times_s = tuple(time_s for _, time_s in group)
+        times_s = _alike([measurement for _, measurement in group])
         fitted = fit(works, times_s) if len(group) >= ENOUGH else None
         yield Kind(cases=tuple(case for case, _ in group), works=works, times_s=times_s, fit=fitted)
+
+
+def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
+    """Return p50 of each, as if the core had been shared alike all the time, seconds; as it was, where beats lack."""
+    beats = [one.beat_s for one in group if one.p50_beats and one.beat_s and one.beat == group[0].beat]
+    if len(beats) < len(group):
+        return tuple(one.p50_s or 0.0 for one in group)
+    return tuple((one.p50_beats or 0.0) * median(beats) for one in group)
 
 
 def work(variant: Variant) -> Work:

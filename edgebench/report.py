@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from edgebench import cache, picture, stats
 from edgebench.catalogue import family
-from edgebench.evidence import Evidence, gather
 from edgebench.journal import existing
 from edgebench.measurement import measure
+from edgebench.measurement.evidence import Evidence, gather
 from edgebench.record import QUANTIZE, STEPS, Reference, Run, SpotCheck
 from edgebench.reports import QUANTILES, Background, Machine, Row, Table
 from edgebench.shelf import load as load_plugin
@@ -143,12 +143,15 @@ def _words(facts: Mapping[str, str]) -> dict[str, str]:
 def method(preset: str) -> str:
     """Say how a preset measures."""
     how = PRESETS[preset]
-    stop = (
-        f"stops after {', '.join(map(str, how.looks))} processes once half the interval is at most"
-        f" {how.half_width:.0%} of p50 ({how.half_width_noisy:.0%} on a virtual machine)"
-        if how.looks[0] >= stats.LEAST_FOR_INTERVAL
-        else f"takes {how.looks[-1]} processes, too few for an interval: a look"
-    )
+    many = ", ".join(map(str, how.looks))
+    stop = f"takes {many} processes"
+    if how.looks[0] < stats.LEAST_FOR_INTERVAL:
+        stop += ", too few for an interval: a look"
+    elif len(how.looks) > 1:
+        stop = (
+            f"stops after {many} processes once half the interval is at most {how.half_width:.0%} of p50"
+            f" ({how.half_width_noisy:.0%} on a virtual machine)"
+        )
     return (
         f"{preset}: {stop}. Each is a fresh process with one session: load, first inference, a warm-up of at least"
         f" {how.warmup_s:g} s and {how.warmup_iterations} iterations, then {how.least_iterations} to"

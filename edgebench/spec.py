@@ -4,7 +4,7 @@ Frozen values without I/O. The unit is the last word of a field's name.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import product
 from typing import ClassVar, Literal, TypeVar
@@ -244,30 +244,23 @@ class Settings:
     instruction_runs: int
 
 
+_STANDARD = Settings(
+    looks=(6, 9, 12, 16, 20, 30),
+    half_width=0.01,
+    half_width_noisy=0.02,
+    warmup_s=0.5,
+    warmup_iterations=10,
+    least_iterations=5,
+    most_iterations=200,
+    memory_runs=2,
+    instruction_runs=2,
+)
 PRESETS = {
-    "standard": Settings(
-        looks=(6, 9, 12, 16, 20, 30),
-        half_width=0.01,
-        half_width_noisy=0.02,
-        warmup_s=0.5,
-        warmup_iterations=10,
-        least_iterations=5,
-        most_iterations=200,
-        memory_runs=2,
-        instruction_runs=2,
-    ),
+    "standard": _STANDARD,
+    # As many processes as an interval needs: the nights say how much they vary, and a suspect gets pairs.
+    "nightly": replace(_STANDARD, looks=(6,), memory_runs=1, instruction_runs=1),
     # A look, not a measurement: three processes give a range and no interval.
-    "quick": Settings(
-        looks=(3,),
-        half_width=0.01,
-        half_width_noisy=0.02,
-        warmup_s=0.5,
-        warmup_iterations=10,
-        least_iterations=5,
-        most_iterations=200,
-        memory_runs=1,
-        instruction_runs=1,
-    ),
+    "quick": replace(_STANDARD, looks=(3,), memory_runs=1, instruction_runs=1),
 }
 
 

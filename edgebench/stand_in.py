@@ -18,10 +18,10 @@ from edgebench.datasets import split
 from edgebench.deploy import bundle
 from edgebench.engine import Engine
 from edgebench.errors import RequestError
+from edgebench.measurement.verdict import saturates
 from edgebench.record import SpotCheck
 from edgebench.shelf import load
 from edgebench.survey import survey
-from edgebench.verdict import saturates
 from edgebench.wheels import public
 
 if TYPE_CHECKING:

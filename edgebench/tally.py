@@ -7,19 +7,19 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from edgebench import published, stats
-from edgebench.appraisal import appraise
 from edgebench.datasets import recipe, why_no_accuracy
+from edgebench.measurement.appraisal import appraise
 from edgebench.record import STEPS
-from edgebench.reports import Row, ratio, together
+from edgebench.reports import Row, speedup, together
 from edgebench.spec import Precision
 from edgebench.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from edgebench.appraisal import Appraisal, Share
-    from edgebench.evidence import Evidence
     from edgebench.measurement import Endurance, Measurement
+    from edgebench.measurement.appraisal import Appraisal, Share
+    from edgebench.measurement.evidence import Evidence
     from edgebench.record import Accuracy, Artifact
     from edgebench.spec import Variant
 
@@ -90,8 +90,14 @@ def _latency(found: Measurement) -> dict[str, Any]:
         "kernel": found.kernel_s,
         "transfer": found.transfer_s,
     }
+    beats = {
+        "p50_beats": found.p50_beats,
+        "p50_low_beats": found.low_beats,
+        "p50_high_beats": found.high_beats,
+        "beat": found.beat,
+    }
     counted = {"instructions_m": _over(found.instructions, 1e6)}
-    return {f"{name}_ms": _over(value, 1e-3) for name, value in seconds.items()} | counted
+    return {f"{name}_ms": _over(value, 1e-3) for name, value in seconds.items()} | beats | counted
 
 
 def _memory(found: Measurement) -> dict[str, Any]:
@@ -220,7 +226,7 @@ def sped(rows: Iterable[Row]) -> Iterator[Row]:
     floats = {row.pair: row for row in rows if row.precision == Precision.FP32}
     for row in rows:
         twin = floats.get(row.pair) if row.precision == Precision.INT8 else None
-        found = ratio(twin, row) if twin else None
+        found = speedup(twin, row) if twin else None
         own = (found.value, found.low, found.high) if found else (None, None, None)
         yield replace(row, speedup=own[0], speedup_low=own[1], speedup_high=own[2])
 

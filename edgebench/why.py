@@ -14,10 +14,10 @@ from edgebench.contrast import words
 from edgebench.deploy import connect, install
 from edgebench.engine import Engine
 from edgebench.errors import CaseError, RequestError, UnknownName
-from edgebench.evidence import gather
 from edgebench.export import find
 from edgebench.journal import existing
 from edgebench.measurement import measure
+from edgebench.measurement.evidence import gather
 from edgebench.progress import Step
 from edgebench.roofline import Roof, position
 from edgebench.sheet import Sheet
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from edgebench.connections import Connection
-    from edgebench.evidence import Evidence
+    from edgebench.measurement.evidence import Evidence
     from edgebench.progress import Show
     from edgebench.record import Environment
     from edgebench.spec import Target

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench.appraisal import appraise
+from edgebench.measurement.appraisal import appraise
 from edgebench.record import Accuracy
 from tests.conftest import case
 

@@ -12,8 +12,8 @@ from pytest_benchmark import stats
 
 from edgebench import benchmark, report, rounds
 from edgebench.errors import RequestError
-from edgebench.evidence import gather, process_medians
 from edgebench.journal import JOURNAL, Journal
+from edgebench.measurement.evidence import gather, process_medians
 from edgebench.reports import Row
 from tests.command import cli
 from tests.conftest import artifact, case, deployment, run, session

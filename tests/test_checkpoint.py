@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import checkpoint
 from edgebench.errors import RequestError
 from edgebench.shelf import load
+from edgebench.train import checkpoint
 
 pytestmark = pytest.mark.slow
 

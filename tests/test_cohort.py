@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import cohort, train
+from edgebench import train
 from edgebench.progress import Notice, Step
 from edgebench.record import Weights
 from edgebench.spec import Weighting
+from edgebench.train import cohort
 from tests.conftest import make_cache, variant
 from tests.test_pipeline import heeding_interrupts
 
@@ -58,7 +59,8 @@ def test_what_is_trained_or_cannot_be_starts_nothing_and_stops_nothing(monkeypat
 
 INTERRUPTED = """
 import os, signal, sys
-from edgebench import cohort, train
+from edgebench import train
+from edgebench.train import cohort
 from tests.test_cohort import CNN, LENET
 os.sched_getaffinity = lambda _: {0, 1}
 def show(event):

@@ -17,12 +17,12 @@ from edgebench.connections import qemu
 from edgebench.deploy import bundle
 from edgebench.emulation import plugin
 from edgebench.errors import AgentError, RequestError
-from edgebench.evidence import Evidence
 from edgebench.journal import Journal
+from edgebench.measurement.evidence import Evidence
+from edgebench.measurement.verdict import Verdict
 from edgebench.record import Run, Session
 from edgebench.reports import Row, Table, comparison
 from edgebench.spec import Purpose
-from edgebench.verdict import Verdict
 from tests.board import board
 from tests.board import missing as missing_for_ssh
 from tests.command import cli

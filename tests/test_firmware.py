@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import verdict
 from edgebench.agent import firmware, machine
+from edgebench.measurement import verdict
 from tests.conftest import run
 
 

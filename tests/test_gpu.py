@@ -8,12 +8,12 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import engine, evidence, plan, tally, throttle, verdict
+from edgebench import engine, plan, tally, throttle
 from edgebench.agent import device, gpu
 from edgebench.connections.null import Here
 from edgebench.errors import RequestError
 from edgebench.export import export
-from edgebench.measurement import measure
+from edgebench.measurement import evidence, measure, verdict
 from edgebench.quantization import Quantization
 from edgebench.record import Deployment, MemoryMarks, Run, Session
 from edgebench.reports import Row, comparison

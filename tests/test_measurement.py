@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench.evidence import Evidence, gather
 from edgebench.measurement import endurance, is_settled, measure, needed
+from edgebench.measurement.evidence import Evidence, gather
+from edgebench.measurement.verdict import Verdict, saturates
 from edgebench.quantization import Quantization
-from edgebench.record import Accuracy, Failure, LayerNoise, MemoryMarks, Run, Window
+from edgebench.record import Accuracy, Beats, Failure, LayerNoise, MemoryMarks, Run, Window
 from edgebench.spec import PRESETS, Precision, Purpose
-from edgebench.verdict import Verdict, saturates
 from tests.conftest import artifact, case, deployment, run, session
 
 STANDARD = PRESETS["standard"]
@@ -49,6 +49,18 @@ def test_a_wide_interval_is_imprecise_and_says_how_wide() -> None:
     measured = measure(evidence(*runs))
     assert measured.verdict == Verdict.IMPRECISE
     assert measured.reasons[0].text == "interval wider than ±1%"
+
+
+def test_a_neighbour_on_the_core_widens_the_median_and_not_how_many_beats_it_is() -> None:
+    slow = (1.0, 1.5, 1.0, 1.5, 1.4, 1.0)
+    runs = [run(1e-3 * by, beats=Beats(workload="b", every=20, took_s=(1e-4 * by,) * 2)) for by in slow]
+    measured = measure(evidence(*runs))
+    assert measured.low_s == 1e-3 and measured.high_s == 1.5e-3
+    beats = (measured.low_beats, measured.p50_beats, measured.high_beats)
+    assert beats == pytest.approx((10, 10, 10))
+    assert measured.beat == "b"
+    assert measured.beat_s == pytest.approx(1.2e-4)
+    assert measure(evidence(*runs, run(1e-3))).p50_beats is None  # one process has none
 
 
 def test_a_virtual_machine_may_be_twice_as_wide() -> None:

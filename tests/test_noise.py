@@ -18,11 +18,11 @@ from edgebench.evaluate import evaluate
 from edgebench.formats import Written, onnx
 from edgebench.formats.onnx import inspect, noise
 from edgebench.measurement import measure
+from edgebench.measurement.verdict import Verdict
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
-from edgebench.verdict import Verdict
 from tests.conftest import CPU, artifact, case, session, variant
 from tests.test_measurement import evidence, steady
 

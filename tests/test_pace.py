@@ -4,8 +4,8 @@ from math import exp, isclose, log
 
 import pytest
 
-from edgebench import pace
 from edgebench.agent import timing
+from edgebench.measurement import pace
 from edgebench.record import Beats
 from tests.conftest import run
 

@@ -17,7 +17,7 @@ from edgebench.errors import EdgebenchError
 from edgebench.journal import Journal
 from edgebench.predict import ENOUGH
 from edgebench.prediction import outlook, work
-from edgebench.record import Deployment, Failure, Session
+from edgebench.record import Beats, Deployment, Failure, Session
 from edgebench.sheet import as_csv
 from edgebench.spec import Case, Model, Precision, Sweep, Weighting
 from tests.benchmarks.prediction import published_grids, score
@@ -63,6 +63,21 @@ def test_what_was_not_measured_is_predicted_from_what_was(place: Path) -> None:
     for cell in found.cells:
         assert cell.time_s and cell.time_s.value == pytest.approx(seconds(cell.case), rel=1e-3)
         assert cell.time_s.low < seconds(cell.case) < cell.time_s.high
+
+
+def test_measured_cells_that_a_neighbour_slowed_are_predicted_from_by_their_beats(place: Path) -> None:
+    """Every second cell was slowed by half, and so were the beats between its samples."""
+    journal = Journal(place / FOLDER)
+    keep(session=session(*CORNERS))
+    for number, one in enumerate(CORNERS):
+        slow = 1.5 if number % 2 else 1.0
+        journal.append(Deployment(case=one, session="s1", epoch="e1", artifact=artifact()))
+        took = run(seconds(one) * slow, case=one, beats=Beats(workload="b", every=20, took_s=(1e-4 * slow,) * 2))
+        for _ in range(6):
+            journal.append(took)
+    ratios = [cell.time_s.value / seconds(cell.case) for cell in outlook(FOLDER, SWEEP).cells if cell.time_s]
+    assert len(ratios) == len(CASES) - len(CORNERS)
+    assert ratios == pytest.approx([1.25] * len(ratios), rel=1e-3)  # the median beat is half-way
 
 
 def test_every_predicted_row_says_so_in_every_format(place: Path) -> None:

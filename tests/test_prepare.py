@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from edgebench import build, cache, train
-from edgebench.course import score
 from edgebench.datasets import split
 from edgebench.errors import CaseError
 from edgebench.formats import onnx
@@ -23,6 +22,7 @@ from edgebench.progress import Notice, Step
 from edgebench.quantization import Quantization, parse
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
+from edgebench.train.course import score
 from tests.conftest import CPU, variant
 
 pytestmark = pytest.mark.slow

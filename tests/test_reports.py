@@ -198,6 +198,19 @@ def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Ta
     assert [comparison.CELLS["int8 x"](row) for row in rows] == ["-", "2.00 [1.80, 2.20]", "-", "-"]
 
 
+def test_a_speed_up_goes_by_beats_where_both_rows_have_the_same(table: Table) -> None:
+    fp32 = replace(
+        table.rows[1], precision="fp32", processes=9, verdict="VALID", p50_ms=4.0, p50_low_ms=3.0, p50_high_ms=5.0
+    )
+    int8 = replace(fp32, precision="int8")
+    fp32 = replace(fp32, p50_beats=30.0, p50_low_beats=30.0, p50_high_beats=30.0, beat="b")
+    paced = replace(int8, p50_beats=15.0, p50_low_beats=14.0, p50_high_beats=16.0, beat="b")
+    other = replace(paced, beat="another", quantization="per_tensor")
+    _, first, second = tally.sped([fp32, paced, other])
+    assert (first.speedup, first.speedup_low, first.speedup_high) == pytest.approx((2.0, 1.875, 30 / 14))
+    assert second.speedup == pytest.approx(1.0)
+
+
 def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Table) -> None:
     row = table.rows[1]
     others = [replace(row, runtime_version="1.23.2", p50_ms=9.0), replace(row, runtime="tflite", p50_ms=8.0)]

@@ -13,15 +13,15 @@ from edgebench import stand_in
 from edgebench.cache import path_of
 from edgebench.connections import Connection, ssh
 from edgebench.deploy import Deployed, bundle
-from edgebench.evidence import Evidence
 from edgebench.export import export
 from edgebench.measurement import measure
+from edgebench.measurement.evidence import Evidence
+from edgebench.measurement.verdict import Verdict, reasons
 from edgebench.quantization import Quantization
 from edgebench.record import SpotCheck
 from edgebench.reports import Row
 from edgebench.spec import Case, Precision, Runtime, Target, Variant
 from edgebench.tally import row
-from edgebench.verdict import Verdict, reasons
 from tests.board import Board, board, missing
 from tests.command import cli
 from tests.conftest import artifact, case, session, variant

@@ -160,9 +160,9 @@ def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pyt
 
 
 def test_the_momentum_of_sgd_is_the_one_that_is_named() -> None:
-    from edgebench import course
     from edgebench.build import build
     from edgebench.datasets import split
+    from edgebench.train import course
 
     images = split(LENET, "calibration")
     recipe = course.Recipe(epochs=1, rate=0.01, optimizer="sgd")
@@ -181,7 +181,7 @@ def test_time_left_is_told_once_an_epoch_is_done() -> None:
 def test_images_are_varied_within_their_frame() -> None:
     import torch
 
-    from edgebench.course import augmented
+    from edgebench.train.course import augmented
 
     images = torch.arange(2 * 3 * 16 * 16, dtype=torch.float32).reshape(2, 3, 16, 16)
     random = torch.Generator().manual_seed(1)
@@ -195,7 +195,7 @@ def test_images_are_varied_within_their_frame() -> None:
 
 
 def test_the_drawing_is_well_formed_whatever_it_is_called() -> None:
-    from edgebench.curves import draw
+    from edgebench.train.curves import draw
 
     drawn = ElementTree.fromstring(draw("a < b & c", {"loss": [0.0], "top-1 <5>": [0.5, 0.25]}))
     texts = "".join(drawn.itertext())

@@ -16,8 +16,8 @@ from edgebench import __version__, pipeline, plan, store
 from edgebench.cache import path_of
 from edgebench.deploy import bundle, connect
 from edgebench.errors import AgentError, Busy, CaseError, RequestError, Unreachable
-from edgebench.evidence import Evidence, gather
 from edgebench.journal import Journal
+from edgebench.measurement.evidence import Evidence, gather
 from edgebench.nightly import bulletin, chronicle, extract, pair
 from edgebench.nightly.carry import UNSEEN
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict

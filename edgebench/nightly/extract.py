@@ -12,19 +12,18 @@ from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from edgebench import pace
-from edgebench.evidence import gather
-from edgebench.measurement import measure
+from edgebench.measurement import measure, pace
+from edgebench.measurement.evidence import gather
+from edgebench.measurement.verdict import Verdict as Worth
 from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
 from edgebench.record import Reference, Run, lasting
 from edgebench.spec import Workload
-from edgebench.verdict import Verdict as Worth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from edgebench.evidence import Evidence
     from edgebench.measurement import Measurement
+    from edgebench.measurement.evidence import Evidence
     from edgebench.record import Environment, Record
     from edgebench.spec import Case
 

@@ -11,12 +11,12 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench import pace
 from edgebench.deploy import UNPACK_S, Deployed, install, unpack
 from edgebench.engine import Engine
 from edgebench.errors import CaseError, RequestError
 from edgebench.journal import Journal
 from edgebench.measure import Job, observe
+from edgebench.measurement import pace
 from edgebench.nightly import chronicle
 from edgebench.nightly.confirm import compare
 from edgebench.nightly.night import Arms, Contest, Pin
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edgebench.connections import Connection
-    from edgebench.evidence import Evidence
+    from edgebench.measurement.evidence import Evidence
     from edgebench.record import Session
 
 ACCEPTED, TONIGHT = "accepted", "tonight"

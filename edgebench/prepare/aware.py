@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from edgebench import cache
 from edgebench.catalogue import family
-from edgebench.course import Course, Recipe, packed, score
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
 from edgebench.errors import CaseError
@@ -16,6 +15,7 @@ from edgebench.prepare.fake import release, simulate
 from edgebench.record import Weights
 from edgebench.shelf import module
 from edgebench.train import Options, follow, require_small
+from edgebench.train.course import Course, Recipe, packed, score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,6 @@ def _stem(variant: Variant, start: Weights) -> str:
             module("architectures", variant.architecture),
             "build",
             "prepare",
-            "course",
             "train",
             *sources(variant.dataset),
         ),

@@ -60,6 +60,10 @@ class Row:
     p50_ms: float | None
     p50_low_ms: float | None
     p50_high_ms: float | None
+    p50_beats: float | None
+    p50_low_beats: float | None
+    p50_high_beats: float | None
+    beat: str
     p90_ms: float | None
     kernel_ms: float | None
     transfer_ms: float | None
@@ -160,6 +164,13 @@ class Row:
         return self.p50_low_ms, self.p50_ms, self.p50_high_ms
 
     @property
+    def paced(self) -> Spread | None:
+        """p50 between the ends of its 95 % interval, in beats; None where `spread` is, or without beats."""
+        if not self.spread or not self.p50_beats or not self.p50_low_beats or not self.p50_high_beats:
+            return None
+        return self.p50_low_beats, self.p50_beats, self.p50_high_beats
+
+    @property
     def share(self) -> Spread | None:
         """top-1 between the ends of its 95 % interval, per cent; None where it was not measured or is worth nothing."""
         if self.is_worthless or self.top1 is None or self.top1_low is None or self.top1_high is None:
@@ -170,6 +181,16 @@ class Row:
 def ratio(over: Row, under: Row) -> Ratio | None:
     """Return how many times as long one row takes as another; None where either has no interval to go by."""
     return ratio_of_medians(over.spread, under.spread) if over.spread and under.spread else None
+
+
+def speedup(slow: Row, fast: Row) -> Ratio | None:
+    """Return how many times as long one row takes as another that was measured in turns with it.
+
+    In beats where both have them: who shared the core with one and not with the other is no part of it.
+    """
+    if slow.paced and fast.paced and slow.beat == fast.beat:
+        return ratio_of_medians(slow.paced, fast.paced)
+    return ratio(slow, fast)
 
 
 def together(rows: Iterable[Row]) -> list[list[Row]]:

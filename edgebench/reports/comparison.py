@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from edgebench.appraisal import SIGNIFICANT
+from edgebench.measurement.appraisal import SIGNIFICANT
 from edgebench.reports import NOTHING, Background, Row, Table, by_precision, fastest, most_accurate, together
 from edgebench.sheet import Sheet, escape, markdown
 from edgebench.stats import LEAST_FOR_INTERVAL

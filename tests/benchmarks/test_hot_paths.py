@@ -5,9 +5,9 @@ from typing import Any
 
 from edgebench import stats, tally
 from edgebench.agent import timing
-from edgebench.evidence import gather
 from edgebench.journal import JOURNAL, Journal
 from edgebench.measurement import measure
+from edgebench.measurement.evidence import gather
 from edgebench.runtimes import null
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -36,6 +36,11 @@ def _ratios(run: Run) -> Iterator[float]:
         yield log(2 * median(group) / sum(around))
 
 
+def middle_s(runs: Sequence[Run]) -> float:
+    """Return the median of all beats of these processes, of which there is at least one, seconds."""
+    return median(took_s for run in runs if run.beats for took_s in run.beats.took_s)
+
+
 def levels(runs: Sequence[Run]) -> tuple[float, ...]:
     """Return the levels of those that have one, in order."""
     return tuple(found for run in runs if (found := level(run)) is not None)

@@ -5,14 +5,16 @@ Pure: nothing is read, measured or printed here.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import exp
 from statistics import median
 
 from edgebench import stats
-from edgebench.evidence import Evidence, allowed_half_width, half_width, median_condition, process_medians
+from edgebench.measurement import pace
+from edgebench.measurement.evidence import Evidence, allowed_half_width, half_width, median_condition, process_medians
+from edgebench.measurement.verdict import Reason, Verdict, reasons
 from edgebench.record import Run, Session
 from edgebench.spec import PRESETS, Purpose, Settings
 from edgebench.throttle import NOTHING
-from edgebench.verdict import Reason, Verdict, reasons
 
 BURST_S, LATE = 15.0, 0.2  # of a sustained run: its first seconds, and the share of it that is its end
 
@@ -42,6 +44,8 @@ class Measurement:
     Attributes:
         p50_s: the median over processes of each process's median.
         low_s, high_s: its 95 % interval where `has_interval`, else the least and the largest process.
+        p50_beats: the same in beats of each process's own, which a neighbour on the core slows likewise, with its ends;
+            None where not all have them. `beat_s` is what a beat took, the median of all.
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
         kernel_s, transfer_s: by the device's own clock, in a process: the computing of a batch, and its way there and
             back; None where the runtime does not say.
@@ -58,6 +62,11 @@ class Measurement:
     p50_s: float | None = None
     low_s: float | None = None
     high_s: float | None = None
+    p50_beats: float | None = None
+    low_beats: float | None = None
+    high_beats: float | None = None
+    beat: str = ""
+    beat_s: float | None = None
     p90_s: float | None = None
     load_s: float | None = None
     first_s: float | None = None
@@ -148,13 +157,12 @@ def _timed(untimed: Measurement, evidence: Evidence) -> Measurement:
     """Add what the latency runs mean, of which there is at least one."""
     timed, medians = evidence.timed, process_medians(evidence.timed)
     samples = [sample for run in timed for sample in run.samples_s]
-    interval = stats.median_interval(medians)
-    low_s, high_s = interval or (min(medians), max(medians))
+    low_s, high_s = _ends(medians)
     return replace(
-        untimed,
+        _paced(untimed, timed),
         processes=len(timed),
         samples=len(samples),
-        has_interval=interval is not None,
+        has_interval=stats.median_interval(medians) is not None,
         p50_s=median(medians),
         low_s=low_s,
         high_s=high_s,
@@ -164,4 +172,26 @@ def _timed(untimed: Measurement, evidence: Evidence) -> Measurement:
         kernel_s=median_condition(timed, "kernel_s"),
         transfer_s=median_condition(timed, "transfer_s"),
         endurance=endurance(evidence.sustained[-1]) if evidence.sustained else None,
+    )
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the median, else the least and the largest."""
+    return stats.median_interval(values) or (min(values), max(values))
+
+
+def _paced(untimed: Measurement, timed: Sequence[Run]) -> Measurement:
+    """Add how many beats an inference takes, where every process has them."""
+    beat = pace.beat(timed)
+    if not beat:
+        return untimed
+    levels = pace.levels(timed)
+    low, high = _ends(levels)
+    return replace(
+        untimed,
+        p50_beats=exp(median(levels)),
+        low_beats=exp(low),
+        high_beats=exp(high),
+        beat=beat,
+        beat_s=pace.middle_s(timed),
     )

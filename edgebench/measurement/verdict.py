@@ -6,8 +6,8 @@ from enum import IntEnum
 from statistics import median
 
 from edgebench import stats, throttle
-from edgebench.appraisal import appraise
-from edgebench.evidence import Evidence, half_width, median_condition, process_medians
+from edgebench.measurement.appraisal import appraise
+from edgebench.measurement.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, Run
 from edgebench.spec import Precision, Purpose

@@ -8,11 +8,10 @@ from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench import cache, curves
+from edgebench import cache
 from edgebench.blueprint import cost
 from edgebench.build import SEED, accepts, build
 from edgebench.catalogue import family
-from edgebench.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
 from edgebench.errors import CaseError
@@ -20,6 +19,8 @@ from edgebench.progress import Notice, Show, Step
 from edgebench.record import Weights
 from edgebench.shelf import module
 from edgebench.spec import Variant, Weighting
+from edgebench.train import curves
+from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,7 +223,7 @@ def _stem(variant: Variant, options: Options) -> str:
         **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
         "source": cache.source(
-            module("architectures", variant.architecture), *sources(variant.dataset), "build", "course", "train"
+            module("architectures", variant.architecture), *sources(variant.dataset), "build", "train"
         ),
         "torch": version("torch"),
     }

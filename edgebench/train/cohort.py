@@ -40,7 +40,7 @@ def train(variants: Iterable[Variant], show: Show, options: training.Options = t
 
 
 def _computes_on_gpu() -> bool:
-    from edgebench.course import device
+    from edgebench.train.course import device
 
     return device() != "cpu"
 
