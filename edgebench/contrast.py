@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ from edgebench import published, report, stats
 from edgebench.citation import runtime
 from edgebench.compare import Difference, Pair, differences, paired
 from edgebench.journal import Journal
-from edgebench.record import Reference, Run, Session
+from edgebench.measurement.evidence import reference_medians
+from edgebench.record import Session
 from edgebench.reports import WORTHLESS, ratio
 from edgebench.sheet import Sheet
 from edgebench.stats import Ratio
@@ -157,10 +157,7 @@ def _references(before: Sequence[Record], after: Sequence[Record]) -> Iterator[t
 
 
 def _workloads(records: Sequence[Record]) -> dict[str, stats.Spread]:
-    medians = defaultdict[str, list[float]](list)
-    for record in records:
-        if isinstance(record, Run) and isinstance(record.case, Reference) and record.samples_s:
-            medians[record.case.workload].append(median(record.samples_s))
+    medians = reference_medians(records)
     intervals = {name: stats.median_interval(values) for name, values in medians.items()}
     return {name: (span[0], median(medians[name]), span[1]) for name, span in intervals.items() if span}
 

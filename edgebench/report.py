@@ -13,8 +13,8 @@ from edgebench import cache, picture, stats
 from edgebench.catalogue import family
 from edgebench.journal import existing
 from edgebench.measurement import measure
-from edgebench.measurement.evidence import Evidence, gather
-from edgebench.record import QUANTIZE, STEPS, Reference, Run, SpotCheck
+from edgebench.measurement.evidence import Evidence, gather, reference_medians
+from edgebench.record import QUANTIZE, STEPS, Run, SpotCheck
 from edgebench.reports import QUANTILES, Background, Machine, Row, Table
 from edgebench.shelf import load as load_plugin
 from edgebench.spec import PRESETS, Weighting
@@ -258,13 +258,11 @@ def machine(facts: dict[str, str]) -> str:
 
 def _references(records: Sequence[Record], session: Session) -> Iterator[str]:
     """Say what the reference workloads took in the session's environment, and how far they wandered."""
-    medians = defaultdict[str, list[float]](list)
     here = session.environment
-    for record in records:
-        match record:
-            case Run(case=Reference(workload=workload, target=here.target), epoch=here.epoch):
-                medians[workload].append(median(record.samples_s))
-    if medians:
+    mine = (
+        one for one in records if isinstance(one, Run) and (one.case.target, one.epoch) == (here.target, here.epoch)
+    )
+    if medians := reference_medians(mine):
         said = (
             f"{name} {median(values) * 1e3:.2f} ms ({min(values) * 1e3:.2f} to {max(values) * 1e3:.2f})"
             for name, values in sorted(medians.items())

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 
 from edgebench.measurement import endurance, is_settled, measure, needed
-from edgebench.measurement.evidence import Evidence, gather
+from edgebench.measurement.evidence import Evidence, gather, reference_medians
 from edgebench.measurement.verdict import Verdict, saturates
 from edgebench.quantization import Quantization
-from edgebench.record import Accuracy, Beats, Failure, LayerNoise, MemoryMarks, Run, Window
-from edgebench.spec import PRESETS, Precision, Purpose
+from edgebench.record import Accuracy, Beats, Failure, LayerNoise, MemoryMarks, Reference, Run, Window
+from edgebench.spec import PRESETS, Precision, Purpose, Workload
 from tests.conftest import artifact, case, deployment, run, session
 
 STANDARD = PRESETS["standard"]
@@ -298,3 +298,15 @@ def test_a_sustained_run_never_enters_a_latency_nor_its_verdict() -> None:
     (heated,) = gather([session(), deployment(), *steady(), HEATED])
     assert (heated.runs, heated.sustained) == (alone.runs, (HEATED,))
     assert replace(measure(heated), endurance=None) == measure(alone)
+
+
+def test_an_interval_that_a_shared_core_widened_says_so() -> None:
+    slow = (1.0, 1.5, 1.0, 1.5, 1.4, 1.0)
+    runs = [run(1e-3 * by, beats=Beats(workload="b", every=20, took_s=(1e-4 * by,) * 2)) for by in slow]
+    assert reasons(*runs) == "interval wider than ±1%, but not in beats: others shared the core"
+
+
+def test_beats_stand_beside_the_reference_workloads() -> None:
+    reference = run(2e-3, case=Reference(workload=Workload.COMPUTE, target="cpu"))
+    beating = run(beats=Beats(workload="b", every=20, took_s=(1e-4, 3e-4, 2e-4)))
+    assert reference_medians([reference, beating, run()]) == {"compute": [2e-3], "beat b": [2e-4]}

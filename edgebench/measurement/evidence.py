@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from edgebench import stats
-from edgebench.record import Accuracy, Artifact, Deployment, Failure, MemoryMarks, Record, Run, Session, Stop
+from edgebench.record import (
+    Accuracy,
+    Artifact,
+    Beats,
+    Deployment,
+    Failure,
+    MemoryMarks,
+    Record,
+    Reference,
+    Run,
+    Session,
+    Stop,
+)
 from edgebench.spec import PRESETS, Case, Purpose
 
 INSPECTED_ON = "x86_64"  # hosts are
@@ -86,6 +98,18 @@ def allowed_half_width(session: Session) -> float:
 def process_medians(runs: Sequence[Run]) -> list[float]:
     """Return each latency process's median sample, in order, seconds."""
     return [median(run.samples_s) for run in runs if run.purpose == Purpose.LATENCY]
+
+
+def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
+    """Return what processes took for reference workloads, and for the beats between their samples, by name, seconds."""
+    found = defaultdict[str, list[float]](list)
+    for record in records:
+        match record:
+            case Run(case=Reference(workload=workload), samples_s=samples_s) if samples_s:
+                found[workload].append(median(samples_s))
+            case Run(beats=Beats() as beats):
+                found[f"beat {beats.workload}"].append(median(beats.took_s))
+    return found
 
 
 def median_condition(runs: Sequence[Run], name: str) -> float | None:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from math import exp
 from statistics import median
 
 from edgebench import stats, throttle
+from edgebench.measurement import pace
 from edgebench.measurement.appraisal import appraise
 from edgebench.measurement.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.quantization import Quantization
@@ -90,7 +92,10 @@ def _emulated(evidence: Evidence) -> Iterator[Reason]:
 def _wide(evidence: Evidence) -> Iterator[Reason]:
     width, allowed = half_width(process_medians(evidence.timed)), evidence.allowed_half_width
     if width is not None and width > allowed:
-        yield Reason(verdict=Verdict.IMPRECISE, text=f"interval wider than ±{allowed:.0%}")
+        levels = [exp(level) for level in pace.levels(evidence.timed)] if pace.beat(evidence.timed) else []
+        in_beats = half_width(levels) if levels else None
+        why = ", but not in beats: others shared the core" if in_beats is not None and in_beats <= allowed else ""
+        yield Reason(verdict=Verdict.IMPRECISE, text=f"interval wider than ±{allowed:.0%}{why}")
 
 
 def _waited(evidence: Evidence) -> Iterator[Reason]:
