@@ -164,7 +164,8 @@ def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Jou
     yield (
         "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
         " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
-        " the intervals overlap. int8 x: how many times as long the float twin takes, by the medians, with a 95 %"
+        " the intervals overlap. int8 x: how many times as long the float twin takes, by the medians, or by those"
+        " of the ratios to the beats between each process's samples, where both rows have them, with a 95 %"
         " interval from those of both. Δ top-1: points against the float parent; with = McNemar's exact test does not"
         " tell the two apart."
     )

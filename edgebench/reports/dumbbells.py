@@ -39,7 +39,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         label("speed-up [95 %]", WIDTH - MARGIN, TOP - 22, class_="title", text_anchor="end"),
     )
     rest = f" Drawn: the first {len(shown)} of {len(twins)}; the others are in the table." if shown != twins else ""
-    notes = (f"Speed-up: how many times as long fp32 takes, by the medians. Bold: its interval leaves 1 out.{rest}",)
+    notes = (f"Speed-up: how many times as long fp32 takes, by beats if any. Bold: its interval leaves 1 out.{rest}",)
     return Panel(title=TITLE, width=WIDTH, height=bottom + 44, body="".join(body), notes=notes)
 
 
