@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
 TEXTS = frozenset({"", "configuration", "accuracy"})
-UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs"}
+UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs", Q.INSTRUCTIONS: "M instructions"}
 WHY_LACKING = {
     Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
     Q.TOP1: "no top-1",
     Q.TOP5: "no top-5",
+    Q.INSTRUCTIONS: "no instructions (an emulator counts them: --target rpi4_emulated)",
     Q.AGREEMENT: "no float parent to agree with",
 }
 

@@ -10,13 +10,14 @@ from math import inf
 
 
 class Quantity(StrEnum):
-    """What a configuration has of a kind: latencies in ms, memory in MiB, multiply-adds in millions, shares in %."""
+    """What a configuration has of a kind: latencies in ms, memory in MiB, counts of work in millions, shares in %."""
 
     LATENCY = "latency"
     P90 = "p90"
     PEAK = "peak"
     FILE = "file"
     MACS = "macs"
+    INSTRUCTIONS = "instructions"
     TOP1 = "top1"
     TOP5 = "top5"
     AGREEMENT = "agreement"

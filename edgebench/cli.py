@@ -66,7 +66,7 @@ def run(
     calibration: Annotated[
         str, typer.Option(help="Images that int8 is made on, else the data set's: a folder, digits, cifar10:path, ...")
     ] = "",
-    preset: Annotated[str, typer.Option(help="standard, or quick: a look at three processes.")] = "",
+    preset: Annotated[str, typer.Option(help="standard; nightly: six processes a row; quick: a look at three.")] = "",
     time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
     budget: Annotated[
         str, typer.Option(help="Bound of everything on a target: measures what tells most, predicts the rest.")
@@ -208,13 +208,15 @@ def choose(
     dataset: Annotated[str, typer.Option(help="Rows of this data set only.")] = "",
     accuracy: Annotated[str, typer.Option(help="measured, or published: ImageNet's of the same network.")] = "measured",
     objective: Annotated[
-        str, typer.Option(help="latency, p90, peak, file, macs (the least) or top1, top5, agreement (the most).")
+        str,
+        typer.Option(help="The least latency, p90, peak, file, macs, instructions; the most top1, top5, agreement."),
     ] = "top1",
     max_latency: Annotated[str, typer.Option(help="Bound of p50: 20ms.")] = "",
     max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
     max_peak: Annotated[str, typer.Option(help="Bound of peak memory: 64MiB.")] = "",
     max_file: Annotated[str, typer.Option(help="Bound of the file: 5MiB.")] = "",
     max_macs: Annotated[str, typer.Option(help="Bound of multiply-adds: 300M.")] = "",
+    max_instructions: Annotated[str, typer.Option(help="Bound of an inference's instructions: 120M.")] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",

@@ -56,6 +56,20 @@ def test_what_no_row_could_keep_is_refused(options: dict[str, str], said: str) -
     assert said in str(refused.value)
 
 
+def test_without_a_board_the_least_instructions_choose_and_rows_that_nobody_counted_are_named(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untimed = replace(row, p50_ms=None, p50_low_ms=None, p50_high_ms=None, p90_ms=None)
+    emulated = replace(untimed, target="rpi4_emulated", verdict="EMULATED", instructions_m=113.7)
+    heavier = replace(emulated, precision="fp32", quantization="", instructions_m=180.7)
+    found = of([heavier, emulated, row], monkeypatch, objective="instructions", max_instructions="150M")
+    assert found.choice.chosen and found.choice.chosen.figures[Quantity.INSTRUCTIONS].value == 113.7
+    said = markdown(advice.sheet(found))
+    assert "instructions M" in said
+    assert "Left out, no instructions (an emulator counts them: --target rpi4_emulated)" in said
+    assert "180.7" not in said
+
+
 def test_a_row_without_a_p90_is_left_out_of_a_p90_budget_and_named(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = replace(row, width=0.5, p50_ms=9.0, p50_low_ms=8.0, p50_high_ms=10.0, p90_ms=11.0)
     fast = replace(row, p50_ms=1.0, p90_ms=None)

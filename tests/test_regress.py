@@ -104,7 +104,7 @@ def test_a_configuration_alone_is_paired_for_ten_nights() -> None:
     assert why(night(10, entry()), quiet_history(10)) == ()
 
 
-def test_half_way_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
+def test_early_on_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
     assert not is_open(contest())
     assert is_open(contest(0.03)) and is_open(contest(-0.03))
     calm, slow = contest(), contest(0.3)

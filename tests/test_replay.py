@@ -41,13 +41,13 @@ def test_on_a_shared_machine_alarms_stay_few_and_power_is_what_it_is() -> None:
 
 def test_without_the_pairs_the_screen_alone_would_cry_every_night() -> None:
     series = replay.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)
-    believing = replace(RULE, noisy_p=1.0, p=1.0, effect=-0.99)
+    believing = replace(RULE, noisy_p=1.0, p=1.0, effect=-0.99, futile_p=1.0, futile_effect=-0.99)
     assert replay.decide(series, rule=believing).is_slower[10:].mean() > 0.05
 
 
 def test_the_same_seed_decides_the_same_and_another_another() -> None:
     def alarms(seed: int) -> int:
-        return int(replay.decide(replay.simulated(noise.PROFILES["vm"], seed, **SMALL)).was_paired.sum())
+        return int(replay.decide(replay.simulated(noise.PROFILES["vm"], seed, **SMALL)).pairs.sum())
 
     assert alarms(1) == alarms(1) != alarms(2)
 

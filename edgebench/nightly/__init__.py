@@ -219,7 +219,7 @@ def _installed(one: Suspicion, connection: Connection, session: Session, work: W
     evidence = work.evidence[one.entry.name]
     found = pair.installed(one.entry.name, pairs, work.folder, work.pin(one), evidence, connection, session)
     if isinstance(found, pair.Duel) and one.may_be_given_up:
-        found.look = pairs // 2
+        found.look = work.rule.look
     return found
 
 

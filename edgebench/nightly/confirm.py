@@ -44,7 +44,7 @@ class Effect:
         return numpy.asarray((self.faster_p < p) & (self.change < -log1p(effect)))
 
     def is_open(self, rule: Rule) -> NDArray[numpy.bool_]:
-        """Tell, half-way, which may still be confirmed."""
+        """Tell, before all pairs are taken, which may still be confirmed."""
         import numpy
 
         p, effect = rule.futile_p, rule.futile_effect

@@ -50,7 +50,7 @@ class Duel:
     """Two arms of one configuration, and what their processes saw.
 
     Attributes:
-        pairs: to take; `look` after how many it is given up where nothing shows, 0 for never.
+        pairs: to take; `look` after every how many it is given up where nothing shows, 0 for never.
     """
 
     name: str
@@ -140,9 +140,7 @@ def take(duels: Sequence[Duel], session: Session, folder: Path, show: Show, rule
     draw, journals = Random(session.id), {arm: Journal(_made(folder / arm)) for arm in (ACCEPTED, TONIGHT)}
     rounds = max((duel.pairs for duel in duels), default=0)
     for number in range(1, rounds + 1):
-        for duel in duels:
-            if duel.look and number == duel.look + 1 and not is_open(duel.contest, rule):
-                duel.pairs = duel.look
+        _give_up(duels, number - 1, rule)
         entries = [duel for duel in duels if duel.pairs >= number]
         draw.shuffle(entries)
         for done, duel in enumerate(entries):
@@ -150,6 +148,14 @@ def take(duels: Sequence[Duel], session: Session, folder: Path, show: Show, rule
             for arm in draw.sample((ACCEPTED, TONIGHT), 2):
                 if not duel.failure:
                     _observe(duel, arm, session, number, journals[arm], show)
+
+
+def _give_up(duels: Sequence[Duel], taken: int, rule: Rule) -> None:
+    """Leave it at so many pairs where it is time to look and nothing shows."""
+    for duel in duels:
+        is_time = taken and duel.look and taken < duel.pairs and taken % duel.look == 0
+        if is_time and not is_open(duel.contest, rule):
+            duel.pairs = taken
 
 
 def _observe(duel: Duel, which: str, session: Session, number: int, journal: Journal, show: Show) -> None:

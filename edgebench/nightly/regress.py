@@ -78,7 +78,7 @@ class Suspicion:
 
     @property
     def may_be_given_up(self) -> bool:
-        """Tell whether pairs that show nothing half-way are enough: not where they carry older nights over."""
+        """Tell whether pairs that show nothing early are enough: not where they carry older nights over."""
         return NEW_STACK not in self.why
 
     @property
@@ -260,7 +260,7 @@ def _effects(contest: Contest) -> dict[str, Effect]:
 
 
 def is_open(contest: Contest, rule: Rule = RULE) -> bool:
-    """Tell, half-way through the pairs, whether all of them could still confirm something."""
+    """Tell, before all pairs are taken, whether they could still confirm something."""
     effects = _effects(contest).items()
     return any(bool(effect.is_open(rule if figure == LATENCY else COLD)[0]) for figure, effect in effects)
 

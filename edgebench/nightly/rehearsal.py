@@ -38,6 +38,7 @@ def sheet(found: Replay) -> Sheet:
         ("false alarms per 1,000", *_per_mille(found.alarms)),
         ("false improvements per 1,000", *_per_mille(found.gains)),
         ("took pairs per 1,000", *_per_mille(found.paired)),
+        ("pairs a configuration-night", f"{found.pairs:.2f}", "", ""),
         *(
             (
                 f"power by night {night}, {found.inject:.2f}x",

@@ -52,16 +52,17 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What the rule said, (nights, C) each; `was_judged` where it could have alarmed, `was_paired` where it took pairs.
+    """What the rule said, (nights, C) each; `was_judged` where it could have alarmed.
 
     Attributes:
+        pairs: that it took.
         detectable: the minimum detectable effect of the pairs that were or would have been taken, a share.
     """
 
     is_slower: Flags
     is_faster: Flags
     was_judged: Flags
-    was_paired: Flags
+    pairs: NDArray[numpy.intp]
     detectable: Floats
 
 
@@ -134,38 +135,43 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
     shift = numpy.where(numpy.arange(len(series.times)) >= since, log(inject), 0.0)
     medians, deviations = _median(series.ratios) + shift[:, None], deviation(series.times)
     shape = medians.shape
-    slower, faster, paired = (numpy.zeros(shape, bool) for _ in range(3))
+    slower, faster, pairs = numpy.zeros(shape, bool), numpy.zeros(shape, bool), numpy.zeros(shape, int)
     smallest, accepted = numpy.full(shape, numpy.nan), medians.copy()
     for night in range(1, len(medians)):
         past = slice(max(0, night - rule.nights), night)
         screening = screen(accepted[past].T, medians[night])
         spread = noise_of(deviations[max(0, night + 1 - rule.nights) : night + 1])
         noisy, smallest[night] = in_force(screening, spread, rule)
-        paired[night] = is_suspect(screening, noisy, rule) & ~numpy.isnan(medians[night]) & (screening.nights > 0)
-        slower[night], faster[night] = _confirmed(series, night, paired[night], noisy, shift[night], rule)
+        suspects = is_suspect(screening, noisy, rule) & ~numpy.isnan(medians[night]) & (screening.nights > 0)
+        slower[night], faster[night], pairs[night] = _confirmed(series, night, suspects, noisy, shift[night], rule)
         accepted[night, slower[night] | faster[night]] = numpy.nan
     judged = ~numpy.isnan(medians)
     judged[0] = False
-    return Decided(is_slower=slower, is_faster=faster, was_judged=judged, was_paired=paired, detectable=smallest)
+    return Decided(is_slower=slower, is_faster=faster, was_judged=judged, pairs=pairs, detectable=smallest)
 
 
 def _confirmed(
     series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
-) -> tuple[Flags, Flags]:
-    """Take pairs of the suspects; tell which are slower and which are faster, (C,) each."""
+) -> tuple[Flags, Flags, NDArray[numpy.intp]]:
+    """Take pairs of the suspects; tell which are slower, which are faster and how many were taken, (C,) each."""
     import numpy
 
     slower, faster = numpy.zeros(len(suspects), bool), numpy.zeros(len(suspects), bool)
+    taken = numpy.zeros(len(suspects), int)
     for is_noisy in (False, True):
         which = numpy.flatnonzero(suspects & (noisy == is_noisy))
         if len(which):
             pairs, p = rule.confirmation(is_noisy=is_noisy)
             before, now = series.arms(night, which, pairs)
-            effect, half = compare_pairs(before, now + shift), pairs // 2
-            is_open = compare_pairs(before[:, :half], now[:, :half] + shift).is_open(rule)
+            effect, taken[which] = compare_pairs(before, now + shift), pairs
+            is_open = numpy.ones(len(which), bool)
+            for look in range(rule.look, pairs, rule.look):
+                taken[which[is_open]] = look
+                is_open &= compare_pairs(before[:, :look], now[:, :look] + shift).is_open(rule)
+            taken[which[is_open]] = pairs
             slower[which] = effect.is_slower(p, rule.effect) & is_open
             faster[which] = effect.is_faster(p, rule.effect) & is_open
-    return slower, faster
+    return slower, faster, taken
 
 
 def noise_of(deviations: Floats) -> Floats:
@@ -201,7 +207,7 @@ class Replay:
     Attributes:
         inject: how many times as long everything takes from some night on, for the power.
         alarms: configuration-nights of the unchanged history that were called a regression; `gains` an improvement.
-        paired: those that took pairs.
+        paired: those that took pairs; `pairs` how many of them a configuration-night took in the mean.
         power: slowdowns that were found by the first, second, ... night.
         detectable: the median minimum detectable effect, a share; None where no night has one.
     """
@@ -213,6 +219,7 @@ class Replay:
     alarms: Share
     gains: Share
     paired: Share
+    pairs: float
     power: tuple[Share, ...]
     detectable: float | None
 
@@ -257,7 +264,8 @@ def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Rep
         inject=inject,
         alarms=share(_by_night(plain.is_slower & plain.was_judged), judged),
         gains=share(_by_night(plain.is_faster & plain.was_judged), judged),
-        paired=share(_by_night(plain.was_paired & plain.was_judged), judged),
+        paired=share(_by_night((plain.pairs > 0) & plain.was_judged), judged),
+        pairs=float(plain.pairs[plain.was_judged].mean()),
         power=_power(series, inject, rule),
         detectable=float(numpy.median(known)) if len(known) else None,
     )

@@ -15,8 +15,8 @@ class Rule:
             alike they tell as much: then `least` will do. Before that, all are confirmed.
         screen_p, screen_effect: of the moderated t, one-sided, and the change of the median as a share.
         pairs, p, effect: processes of each arm; the p of their differences, one-sided; their median as a share.
-        futile_p, futile_effect: half-way, what does not even show this in either direction is given up. It costs no
-            false alarm, and where 5 % are ten standard errors no power; most suspects are none, and cost half as much.
+        look, futile_p, futile_effect: after every so many pairs, what does not even show this in either direction is
+            given up. It costs no false alarm, and where 5 % are ten standard errors no power; most suspects are none.
         power: that the minimum detectable effect is found with.
         noisy: minimum detectable effect above which a host is noisy for a configuration: then the `noisy_*` hold. They
             alarm on the same night. Two of three nights at p < .05 were tried on the simulated shared machine: fewer
@@ -34,6 +34,7 @@ class Rule:
     pairs: int = 20
     p: float = 0.01
     effect: float = 0.025
+    look: int = 10
     futile_p: float = 0.25
     futile_effect: float = 0.01
     power: float = 0.8

@@ -95,7 +95,9 @@ def nights(asked: argparse.Namespace) -> None:
 
 def _counted(asked: argparse.Namespace, number: int) -> Night:
     found = nightly.run(store.sweep(asked.sweep), asked.history, lambda _: None)
-    print(f"night {number}: {found.headline}; {found.night.spent_s / found.night.measured_s:.2f} x the measuring")
+    night = found.night
+    took = f"{night.measured_s:.0f} s of measuring, {night.spent_s / night.measured_s:.2f} x that in all"
+    print(f"night {number}: {found.headline}; {took}", flush=True)
     return found.night
 
 
