@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from edgebench import tabulate
 from edgebench.errors import UnknownName
-from edgebench.nightly.bulletin import quiet
 from edgebench.nightly.bulletins.markdown import row as cells_of
 from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
@@ -147,9 +146,8 @@ def _console() -> Console:
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print what a night says, in as many lines as there are changes."""
     print(f"{bulletin.headline}; {bulletin.nights} nights")
-    for line in bulletin.lines:
-        if not quiet(line):
-            print("  " + "  ".join(cell for cell in cells_of(line) if cell not in ("", "-")))
+    for line in bulletin.loud:
+        print("  " + "  ".join(cell for cell in cells_of(line) if cell not in ("", "-")))
     for note in bulletin.notes:
         print(f"  {note}")
 

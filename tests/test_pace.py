@@ -47,6 +47,24 @@ def test_a_beat_is_taken_before_the_first_sample_after_every_group_and_after_the
     count: int, every: int, wanted: int
 ) -> None:
     order = list[str]()
-    samples, taken = timing.sample_between(lambda: order.append("s"), count, lambda: order.append("b"), every)
+    run, beat = (lambda: order.append("s")), (lambda: order.append("b"))
+    samples, taken = timing.sample_between(run, count, beat, every=every, untimed=0)
     assert (len(samples), len(taken)) == (count, wanted)
     assert "".join(order) == "b" + "".join("s" * min(every, count - start) + "b" for start in range(0, count, every))
+
+
+@pytest.mark.parametrize(
+    ("count", "iteration_s", "wanted"),
+    [(200, 2e-4, (5, 20)), (200, 1e-3, (5, 0)), (70, 1e-2, (1, 0)), (7, 1.0, (1, 0)), (200, 0.0, (5, 4_999_995))],
+)
+def test_samples_of_a_fast_network_are_spread_over_as_long_as_those_of_a_slow_one(
+    count: int, iteration_s: float, wanted: tuple[int, int]
+) -> None:
+    assert timing.groups(count, iteration_s, apart_s=5e-3, least=40) == wanted
+
+
+def test_calls_before_a_group_are_not_timed() -> None:
+    order = list[str]()
+    run, beat = (lambda: order.append("s")), (lambda: order.append("b"))
+    samples, beats = timing.sample_between(run, 4, beat, every=2, untimed=3)
+    assert (len(samples), len(beats), "".join(order)) == (4, 3, "bsssssbsssssb")

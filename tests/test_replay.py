@@ -45,6 +45,12 @@ def test_without_the_pairs_the_screen_alone_would_cry_every_night() -> None:
     assert replay.decide(series, rule=believing).is_slower[10:].mean() > 0.05
 
 
+def test_a_suspect_takes_pairs_until_a_look_gives_it_up() -> None:
+    pairs = replay.decide(replay.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)).pairs
+    assert set(numpy.unique(pairs)) <= {0, *range(RULE.look, RULE.noisy_pairs + 1, RULE.look)}
+    assert (pairs == RULE.look).sum() > (pairs > RULE.look).sum() > 0  # most show nothing at the first
+
+
 def test_the_same_seed_decides_the_same_and_another_another() -> None:
     def alarms(seed: int) -> int:
         return int(replay.decide(replay.simulated(noise.PROFILES["vm"], seed, **SMALL)).pairs.sum())

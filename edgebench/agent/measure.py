@@ -10,7 +10,9 @@ from edgebench.shelf import load
 
 MEMORY_ITERATIONS = 10
 WINDOW_S = 5.0  # of a sustained run, between two looks at clock and temperature
-BEAT_EVERY_S, BEAT_WARM_UP = 5e-3, 5  # as long as a neighbour on the core keeps doing the same
+BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5  # as long as a neighbour on the core keeps doing the same
+# Over 0.2 s: of networks of 0.2 ms a process then varies half as much from the next as over 0.03 s; 1 s brings no more.
+LEAST_GROUPS = 40
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # a count repeats: it needs no more
 # What a process says that times nothing.
 UNTIMED: dict[str, Any] = {
@@ -81,17 +83,21 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
     start_s = machine.since_process_start_s()
     # Who else was busy is asked over warm-up and samples together: the kernel counts in ticks of 10 ms.
     everybody, myself, started = machine.cpu_seconds(), process_time(), perf_counter()
-    iteration_s, warmup_s = _warm_up(run, request)
+    iteration_s, least_s = _warm_up(run, request)
     count = request["iterations"] or timing.iterations(
-        start_s=start_s + warmup_s,
+        start_s=start_s + least_s,
         iteration_s=iteration_s,
         least=request["least_iterations"],
         most=request["most_iterations"],
     )
-    beat, every = _beat(request), max(1, round(BEAT_EVERY_S / max(iteration_s, 1e-9)))
+    beat = _beat(request)
+    every, untimed = timing.groups(count, iteration_s, apart_s=BEATS_APART_S, least=LEAST_GROUPS if least_s else 1)
     with timing.resting_collector():
         wall, cpu = perf_counter(), process_time()
-        samples, beats = timing.sample_between(run, count, beat, every) if beat else (timing.sample(run, count), [])
+        if beat:
+            samples, beats = timing.sample_between(run, count, beat, every=every, untimed=untimed)
+        else:
+            samples, beats = timing.sample(run, count), list[float]()
         wall, cpu = perf_counter() - wall - sum(beats), process_time() - cpu - sum(beats)
     busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), everybody, strict=True))
     return {

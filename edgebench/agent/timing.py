@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 from time import perf_counter, perf_counter_ns
 
 # Variance within a process over variance between processes, from the trials behind the two-level cost rule:
@@ -21,6 +21,16 @@ def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int)
         spent.append(perf_counter() - before)
     settled = spent[len(spent) // 2 :]
     return sum(settled) / len(settled)
+
+
+def groups(count: int, iteration_s: float, *, apart_s: float, least: int) -> tuple[int, int]:
+    """Return how many calls to time between two beats that are so far apart, and how many to leave untimed.
+
+    At least so many groups, where there are as many calls: a few milliseconds say little of who shares the core.
+    """
+    calls = max(1, round(apart_s / max(iteration_s, 1e-9)))
+    timed = min(calls, ceil(count / least))
+    return timed, calls - timed
 
 
 def iterations(*, start_s: float, iteration_s: float, least: int, most: int) -> int:
@@ -40,11 +50,16 @@ def sample(run: Callable[[], object], count: int) -> list[float]:
 
 
 def sample_between(
-    run: Callable[[], object], count: int, beat: Callable[[], object], every: int
+    run: Callable[[], object], count: int, beat: Callable[[], object], *, every: int, untimed: int
 ) -> tuple[list[float], list[float]]:
-    """Time `count` calls as `sample` does, and a beat before them, after every so many and after the last."""
+    """Time `count` calls in groups as `sample` does, and a beat before them, after every group and after the last.
+
+    Before each group so many calls run untimed: they spread the samples over time.
+    """
     samples, beats = list[float](), sample(beat, 1)
     while len(samples) < count:
+        for _ in range(untimed):
+            run()
         samples += sample(run, min(every, count - len(samples)))
         beats += sample(beat, 1)
     return samples, beats

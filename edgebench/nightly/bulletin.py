@@ -49,6 +49,11 @@ class Line:
     points: tuple[Point, ...]
 
     @property
+    def is_calm(self) -> bool:
+        """Whether nobody needs to look."""
+        return self.entry.verdict in QUIET and self.entry.verdict != Verdict.HOST_CHANGE
+
+    @property
     def worst(self) -> Finding | None:
         """The finding that decided its verdict."""
         return max(self.entry.findings, key=lambda one: (one.verdict.badness, abs(one.change)), default=None)
@@ -66,6 +71,11 @@ class Bulletin:
     def of(self, *verdicts: Verdict) -> list[Line]:
         """Return the lines with one of these verdicts."""
         return [line for line in self.lines if line.entry.verdict in verdicts]
+
+    @property
+    def loud(self) -> list[Line]:
+        """Return the lines that somebody should look at."""
+        return [line for line in self.lines if not line.is_calm]
 
     @property
     def headline(self) -> str:
@@ -138,8 +148,3 @@ def _point(night: Night, before: Night | None, seen: dict[str, Entry], middle: f
         is_epoch=is_epoch,
         note=reasons.get(night.id, ""),
     )
-
-
-def quiet(line: Line) -> bool:
-    """Tell whether nobody needs to look."""
-    return line.entry.verdict in QUIET and line.entry.verdict != Verdict.HOST_CHANGE

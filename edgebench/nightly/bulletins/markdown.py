@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.bulletin import quiet
 from edgebench.sheet import Sheet, escape, markdown
 from edgebench.units import milliseconds
 
@@ -20,7 +19,7 @@ HEADINGS = ("verdict", "configuration", "figure", "change", "[95 %]", "p50 ms", 
 
 def render(bulletin: Bulletin) -> str:
     """Write the headline and, unless nothing happened, the worst configurations."""
-    loud = [line for line in bulletin.lines if not quiet(line)]
+    loud = bulletin.loud
     head = f"# Nightly {bulletin.night.started_at}\n\n**{escape(bulletin.headline)}.** {_ending(bulletin)}\n"
     notes = "".join(f"\n- {escape(note)}" for note in bulletin.notes[:NOTES])
     text = "\n".join((head, _table(loud) if loud else "", notes)).rstrip() + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.bulletin import NIGHTS, quiet
+from edgebench.nightly.bulletin import NIGHTS
 from edgebench.nightly.bulletins.markdown import HEADINGS, row
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 
 def render(bulletin: Bulletin) -> str:
     """Write the page: what happened first, the others folded away."""
-    loud = [line for line in bulletin.lines if not quiet(line)]
-    calm = [line for line in bulletin.lines if quiet(line)]
+    loud, calm = bulletin.loud, [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
     parts = [
         f"<h1>{escape(bulletin.headline)}</h1>",
@@ -41,7 +40,7 @@ def render(bulletin: Bulletin) -> str:
         f" measured in {night.measured_s:.0f} s of {night.spent_s:.0f} s</p>",
         _table(loud) if loud else "",
         f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
-        f'<p class="key">A line: the last {NIGHTS} nights, latency over the reference workloads, against their median;'
+        f'<p class="key">A line: the last {NIGHTS} nights, latency over the reference workload, against their median;'
         " its band the 95 % interval; gaps are nights without it; blue marks another host or stack, green an accepted"
         " night. ± % is the least change that tonight would have found with 80 % power.</p>",
         *(f"<p>{escape(note)}</p>" for note in bulletin.notes),
