@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import exp
 from random import Random
 
 import pytest
@@ -67,6 +68,21 @@ def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> Non
     (finding,) = judged(tonight, history, pairs=paced).findings
     assert finding.verdict == Verdict.REGRESSION
     assert 0.04 < finding.change < 0.06
+
+
+def test_a_configuration_that_feels_a_neighbour_more_than_the_beats_do_is_screened_at_one_pace() -> None:
+    """Half as much again: on nights when the core was shared its ratio is higher, and nothing is wrong with it."""
+
+    def paced(number: int, beat: float, change: float = 0.0) -> Entry:
+        calm = entry(change + 0.5 * beat, seed=number).figures
+        figures = replace(calm, latencies_s=tuple(exp(ratio + beat) for ratio in calm.ratios), beat="b")
+        return entry(verdict=Verdict.OK, since=f"{0:012x}" if number else "", figures=figures)
+
+    nights = [night(number, paced(number, -8.0 + 0.3 * (number % 2))) for number in range(20)]
+    history = History(nights=tuple(nights))
+    assert why(night(20, paced(20, -7.6)), history) == ()
+    (said,) = why(night(20, paced(20, -7.6, slower(0.05))), history)
+    assert said.endswith("against 20 nights")
 
 
 def test_nights_over_another_reference_workload_are_no_history_to_screen_against() -> None:

@@ -218,8 +218,8 @@ def _installed(one: Suspicion, connection: Connection, session: Session, work: W
     pairs, _ = work.rule.confirmation(is_noisy=one.is_noisy)
     evidence = work.evidence[one.entry.name]
     found = pair.installed(one.entry.name, pairs, work.folder, work.pin(one), evidence, connection, session)
-    if isinstance(found, pair.Duel) and one.may_be_given_up:
-        found.look = work.rule.look
+    if isinstance(found, pair.Duel):
+        found.look, found.slope = work.rule.look * one.may_be_given_up, one.past.slope
     return found
 
 

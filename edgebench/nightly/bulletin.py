@@ -118,33 +118,39 @@ def _points(past: Past | None, history: History) -> tuple[Point, ...]:
         return ()
     beat = past.tonight[1].figures.beat  # levels over another workload are of another kind: gaps
     seen = {night.id: entry for night, entry in (*past.seen, past.tonight) if entry.figures.beat == beat}
-    shown = history.nights[-NIGHTS:]
-    levels = [
-        entry.figures.level for night in shown if (entry := seen.get(night.id)) and entry.figures.level is not None
-    ]
+    shown = [(night, seen.get(night.id)) for night in history.nights[-NIGHTS:]]
+    levels = [level for _, entry in shown if entry and (level := past.level_of(entry)) is not None]
     middle = sorted(levels)[len(levels) // 2] if levels else 0.0
     reasons = {one.night: one.reason for one in history.acceptances if one.covers(past.tonight[1].name)}
     return tuple(
-        _point(night, shown[place - 1] if place else None, seen, middle, reasons) for place, night in enumerate(shown)
+        _point(one, shown[place - 1] if place else None, past, middle, reasons.get(one[0].id, ""))
+        for place, one in enumerate(shown)
     )
 
 
-def _point(night: Night, before: Night | None, seen: dict[str, Entry], middle: float, reasons: dict[str, str]) -> Point:
-    entry = seen.get(night.id)
-    if entry is None or entry.figures.level is None:
+Shown = tuple["Night", "Entry | None"]
+
+
+def _point(one: Shown, before: Shown | None, past: Past, middle: float, note: str) -> Point:
+    night, entry = one
+    level = past.level_of(entry) if entry else None
+    if entry is None or level is None:
         return Point(started_at=night.started_at, change=None)
-    former = seen.get(before.id) if before else None
-    interval = median_interval(entry.figures.ratios)
-    is_epoch = bool(
-        before
-        and former
-        and (former.stack != entry.stack or before.hosts.get(entry.target) != night.hosts.get(entry.target))
-    )
+    interval = median_interval(past.ratios_of(entry))
     return Point(
         started_at=night.started_at,
-        change=expm1(entry.figures.level - middle),
+        change=expm1(level - middle),
         low=expm1(interval[0] - middle) if interval else None,
         high=expm1(interval[1] - middle) if interval else None,
-        is_epoch=is_epoch,
-        note=reasons.get(night.id, ""),
+        is_epoch=_is_epoch(night, entry, before),
+        note=note,
     )
+
+
+def _is_epoch(night: Night, entry: Entry, before: Shown | None) -> bool:
+    """Tell whether host or stack are not those of the night before; a gap there is none."""
+    if before is None or before[1] is None:
+        return False
+    former = before[1]
+    hosts = [one.hosts.get(entry.target) for one in (before[0], night)]
+    return former.stack != entry.stack or hosts[0] != hosts[1]

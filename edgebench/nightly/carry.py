@@ -14,7 +14,8 @@ from math import log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Verdict
+from edgebench.nightly.night import Verdict, logs
+from edgebench.nightly.steady import at_one_pace, slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,40 @@ class Past:
         )
 
     @cached_property
+    def paced(self) -> tuple[Seen, ...]:
+        """Those of them whose times are over the same workload as tonight's: others are of another kind."""
+        beat = self.tonight[1].figures.beat
+        return tuple((night, entry) for night, entry in self.here if entry.figures.beat == beat)
+
+    @cached_property
+    def slope(self) -> float:
+        """How its times follow the beats, by the nights before: what tonight shows is no part of it."""
+        by_stack = defaultdict[str, tuple[list[float], list[float]]](lambda: ([], []))
+        for _, entry in self.paced:
+            ratios, beats = by_stack[str(sorted(entry.stack.items()))]
+            ratios += entry.figures.ratios if entry.figures.beat else ()
+            beats += entry.figures.beats
+        return slope(by_stack.values())
+
+    def ratios_of(self, entry: Entry) -> list[float]:
+        """Return a night's processes: log latency less log reference, at one pace where these are beats."""
+        figures = entry.figures
+        return at_one_pace(figures.ratios, figures.beats, self.slope) if figures.beat else list(figures.ratios)
+
+    def compared(self, entry: Entry) -> list[float]:
+        """Return a night's processes as pairs are compared: by their beats, else by their times."""
+        return self.ratios_of(entry) if entry.figures.beat else logs(entry.figures.latencies_s)
+
+    def level_of(self, entry: Entry) -> float | None:
+        """Return a night's level: the median of its processes' ratios."""
+        return median(ratios) if (ratios := self.ratios_of(entry)) else None
+
+    @property
+    def level(self) -> float | None:
+        """Tonight's level."""
+        return self.level_of(self.tonight[1])
+
+    @cached_property
     def _by_id(self) -> dict[str, Seen]:
         return {night.id: (night, entry) for night, entry in self.seen}
 
@@ -71,12 +106,11 @@ class Past:
         """The nights' ids and levels in tonight's terms."""
         if self.offset is None:
             return ()
-        beat = self.tonight[1].figures.beat  # levels over another workload are of another kind
-        found = ((night, entry, self._total(entry.since or night.id, entry.stack)) for night, entry in self.here)
+        found = ((night, entry, self._total(entry.since or night.id, entry.stack)) for night, entry in self.paced)
         return tuple(
-            (night.id, entry.figures.level - total + self.offset)
+            (night.id, level - total + self.offset)
             for night, entry, total in found
-            if total is not None and entry.figures.level is not None and entry.figures.beat == beat
+            if total is not None and (level := self.level_of(entry)) is not None
         )
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import log
 from statistics import median
 from typing import ClassVar, Literal
 
+from edgebench.nightly.steady import at_one_pace
 from edgebench.record import Artifact
 from edgebench.spec import Case
 
@@ -63,14 +65,9 @@ class Figures:
     instructions: int | None = None
 
     @property
-    def level(self) -> float | None:
-        """The median over processes of log latency less log reference."""
-        return median(self.ratios) if self.ratios else None
-
-    @property
-    def compared(self) -> list[float]:
-        """What pairs compare, a logarithm a process: its time over its own beats, else its time."""
-        return list(self.ratios) if self.beat else logs(self.latencies_s)
+    def beats(self) -> list[float]:
+        """What a beat took in each process, a logarithm; nothing where `ratios` are over something else."""
+        return _differences(logs(self.latencies_s), self.ratios) if self.beat else []
 
     @property
     def p50_s(self) -> float | None:
@@ -241,7 +238,7 @@ class Contest:
 
     Attributes:
         accepted_levels, tonight_levels: logarithms of the times over the beats between the samples of each process;
-            empty where the two agents do not beat alike.
+            empty where the two agents do not beat alike. `slope` is how the times follow the beats.
         why_not: what kept them from being taken; then they are empty.
     """
 
@@ -249,6 +246,7 @@ class Contest:
     tonight_s: tuple[float, ...] = ()
     accepted_levels: tuple[float, ...] = ()
     tonight_levels: tuple[float, ...] = ()
+    slope: float = 1.0
     accepted_load_s: tuple[float, ...] = ()
     tonight_load_s: tuple[float, ...] = ()
     accepted_first_s: tuple[float, ...] = ()
@@ -257,10 +255,12 @@ class Contest:
 
     @property
     def compared(self) -> tuple[list[float], list[float]]:
-        """What is compared of both arms, a logarithm a process: its time over its own beats, else its time."""
-        if self.accepted_levels and self.tonight_levels:
-            return list(self.accepted_levels), list(self.tonight_levels)
-        return both_logs(self.accepted_s, self.tonight_s)
+        """What is compared of both arms, a logarithm a process: its time at one pace of the beats, else its time."""
+        if not self.accepted_levels or not self.tonight_levels:
+            return both_logs(self.accepted_s, self.tonight_s)
+        arms = (self.accepted_s, self.accepted_levels), (self.tonight_s, self.tonight_levels)
+        accepted, tonight = (at_one_pace(levels, _differences(logs(s), levels), self.slope) for s, levels in arms)
+        return accepted, tonight
 
 
 def _stem(at: str, id: str) -> str:
@@ -275,3 +275,7 @@ def logs(values: tuple[float, ...]) -> list[float]:
 def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list[float], list[float]]:
     """Return the logarithms of two arms; nothing where a time is zero, as the null runtime's may be."""
     return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])
+
+
+def _differences(these: Sequence[float], those: Sequence[float]) -> list[float]:
+    return [one - other for one, other in zip(these, those, strict=True)]

@@ -51,6 +51,7 @@ class Duel:
 
     Attributes:
         pairs: to take; `look` after every how many it is given up where nothing shows, 0 for never.
+        slope: how its times follow the beats.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Duel:
     tonight: Arm
     pairs: int
     look: int = 0
+    slope: float = 1.0
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     failure: str = ""
 
@@ -73,6 +75,7 @@ class Duel:
             tonight_s=_medians(tonight),
             accepted_levels=pace.levels(accepted) if is_paced else (),
             tonight_levels=pace.levels(tonight) if is_paced else (),
+            slope=self.slope,
             accepted_load_s=tuple(run.load_s for run in accepted),
             tonight_load_s=tuple(run.load_s for run in tonight),
             accepted_first_s=tuple(run.first_s for run in accepted),

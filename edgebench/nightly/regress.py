@@ -112,7 +112,7 @@ def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
     """Screen what has times against its past."""
     import numpy
 
-    levels = [one.tonight[1].figures.level for one in known]
+    levels = [one.level for one in known]
     screening = screen(
         _rows([[level for _, level in one.levels[-rule.nights :]] for one in known]),
         numpy.array([numpy.nan if level is None else level for level in levels]),
@@ -147,10 +147,10 @@ def _deviations(one: Past, rule: Rule) -> list[float]:
     """Return processes' deviations from their night's median, of the last nights and tonight."""
     from statistics import median
 
-    found, beat = list[float](), one.tonight[1].figures.beat
-    for _, entry in (*one.here[-rule.nights :], one.tonight):
-        values = entry.figures.compared
-        if len(values) > 1 and entry.figures.beat == beat:
+    found = list[float]()
+    for _, entry in (*one.paced[-rule.nights :], one.tonight):
+        values = one.compared(entry)
+        if len(values) > 1:
             wider = (len(values) / (len(values) - 1)) ** 0.5
             found += [(value - median(values)) * wider for value in values]
     return found
@@ -173,7 +173,7 @@ def _drifted(one: Past, rule: Rule) -> bool:
     """Tell, once a week, whether this week left the first one: a creep that no night's screen sees."""
     import numpy
 
-    level, week = one.tonight[1].figures.level, rule.drift_nights
+    level, week = one.level, rule.drift_nights
     levels = [*one.week_levels, *([] if level is None else [level])]
     if len(levels) < 2 * week or len(levels) % week:
         return False

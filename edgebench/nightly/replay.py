@@ -318,12 +318,12 @@ def processes(history: History) -> tuple[Floats, Floats]:
     most = max((len(entry.figures.ratios) for night in history.nights for entry in night.entries), default=0)
     times, ratios = (numpy.full((len(places), len(found), max(most, 1)), numpy.nan) for _ in range(2))
     for column, past in enumerate(found):
-        tonight, entry = past.tonight
-        levels = dict(past.levels) | ({tonight.id: entry.figures.level} if entry.figures.level is not None else {})
-        for night, one in (*past.here, past.tonight):
-            if (level := levels.get(night.id)) is None or one.figures.level is None:
+        tonight, _ = past.tonight
+        levels = dict(past.levels) | ({tonight.id: past.level} if past.level is not None else {})
+        for night, one in (*past.paced, past.tonight):
+            if (level := levels.get(night.id)) is None or (own := past.level_of(one)) is None:
                 continue
-            values, row = numpy.array(one.figures.ratios), places[night.id]
-            ratios[row, column, : len(values)] = values - one.figures.level + level
-            times[row, column, : len(one.figures.compared)][:most] = one.figures.compared[:most]
+            values, compared, row = numpy.array(past.ratios_of(one)), past.compared(one), places[night.id]
+            ratios[row, column, : len(values)] = values - own + level
+            times[row, column, : len(compared)][:most] = compared[:most]
     return times, ratios
