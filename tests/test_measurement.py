@@ -79,6 +79,10 @@ def test_two_threads_that_use_one_core_are_suspect() -> None:
     assert "waited for a core: CPU time is 60% of wall time a thread" in reasons(*runs)
 
 
+def test_two_threads_of_which_one_works_are_suspect_and_still_a_figure() -> None:
+    assert measure(evidence(*steady(case=case(threads=2), cpu_s=0.02 * 0.99))).verdict == Verdict.SUSPECT
+
+
 def test_a_process_that_used_more_cores_than_its_threads_is_suspect() -> None:
     measured = measure(evidence(*steady(cpu_s=0.02 * 1.9)))
     assert measured.verdict == Verdict.SUSPECT

@@ -55,6 +55,11 @@ def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
     assert found.changed == ("runtime: engine 1.0 -> engine 2.0",)
 
 
+def test_a_history_that_does_not_say_how_much_it_varies_tells_of_no_change_of_the_host() -> None:
+    found = judged(night(3, entry(slower(0.2))), quiet_history(3), pairs=contest())
+    assert (found.verdict, found.why) == (Verdict.OK, f"{TOO_FEW}: pairs found nothing")
+
+
 def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> None:
     """A neighbour that comes and goes hides 5 % from the times and not from their ratio to the beats."""
     draw, raw = Random(3), contest(0.05, process=0.15)

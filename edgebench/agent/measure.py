@@ -81,7 +81,12 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
     (run, facts), load_s = _timed(opener)
     _, first_s = _timed(run)
     start_s = machine.since_process_start_s()
-    # Who else was busy is asked over warm-up and samples together: the kernel counts in ticks of 10 ms.
+    seen = _watched(run, request, start_s)
+    return seen | {"start_s": start_s, "load_s": load_s, "first_s": first_s, "memory": None, "facts": facts}
+
+
+def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float) -> dict[str, Any]:
+    """Warm up and sample; say who else was busy over both together, for the kernel counts in ticks of 10 ms."""
     everybody, myself, started = machine.cpu_seconds(), process_time(), perf_counter()
     iteration_s, least_s = _warm_up(run, request)
     count = request["iterations"] or timing.iterations(
@@ -90,29 +95,29 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
         least=request["least_iterations"],
         most=request["most_iterations"],
     )
-    beat = _beat(request)
     every, untimed = timing.groups(count, iteration_s, apart_s=BEATS_APART_S, least=LEAST_GROUPS if least_s else 1)
+    seen = _sampled(run, count, every, untimed, _beat(request))
+    busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), everybody, strict=True))
+    return seen | {
+        "others_cpu": max(0.0, busy - (process_time() - myself)) / (perf_counter() - started),
+        "steal": stolen / total if total else 0.0,
+    }
+
+
+def _sampled(
+    run: Callable[[], object], count: int, every: int, untimed: int, beat: Callable[[], object] | None
+) -> dict[str, Any]:
+    """Time the calls, with beats between their groups where there is one; what these take is no part of wall or CPU."""
+    beats = list[float]()
     with timing.resting_collector():
         wall, cpu = perf_counter(), process_time()
         if beat:
             samples, beats = timing.sample_between(run, count, beat, every=every, untimed=untimed)
         else:
-            samples, beats = timing.sample(run, count), list[float]()
+            samples = timing.sample(run, count)
         wall, cpu = perf_counter() - wall - sum(beats), process_time() - cpu - sum(beats)
-    busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), everybody, strict=True))
-    return {
-        "start_s": start_s,
-        "load_s": load_s,
-        "first_s": first_s,
-        "samples_s": samples,
-        "beats": {"workload": reference.BEAT, "every": every, "took_s": beats} if beat else None,
-        "wall_s": wall,
-        "cpu_s": cpu,
-        "others_cpu": max(0.0, busy - (process_time() - myself)) / (perf_counter() - started),
-        "steal": stolen / total if total else 0.0,
-        "memory": None,
-        "facts": facts,
-    }
+    said = {"workload": reference.BEAT, "every": every, "took_s": beats} if beat else None
+    return {"samples_s": samples, "beats": said, "wall_s": wall, "cpu_s": cpu}
 
 
 def _beat(request: dict[str, Any]) -> Callable[[], object] | None:

@@ -238,6 +238,7 @@ def _arms(suspicions: Sequence[Suspicion], turn: int, work: Work) -> Arms | None
             pinned = chronicle.pinned(work.folder, work.pin(one))
             evidence = work.evidence[one.entry.name]
             with pair.twins(one.entry.name, pairs, work.folder, pinned, evidence, connection, at.session) as duel:
+                duel.slope = one.past.slope
                 return pair.difference(duel, at.session, raw, work.show)
     except (CaseError, RequestError) as error:
         work.show(Notice(text=f"how much two copies of one environment differ was not measured: {error}"))

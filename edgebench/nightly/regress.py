@@ -7,14 +7,14 @@ then `judge` decides.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import expm1, log, log1p
+from math import expm1, log
 from typing import TYPE_CHECKING
 
 from edgebench.nightly.carry import UNSEEN, Past, pasts
 from edgebench.nightly.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, both_logs
 from edgebench.nightly.rule import RULE, Rule
-from edgebench.nightly.suspect import Screening, in_force, is_suspect, noise, screen
+from edgebench.nightly.suspect import Screening, in_force, is_shifted, is_suspect, noise, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,17 +119,17 @@ def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
     )
     spread = noise(_rows([_deviations(one, rule) for one in known]))
     is_noisy, smallest = in_force(screening, spread, rule)
-    found = zip(known, is_suspect(screening, is_noisy, rule), is_noisy, smallest, _cold(known), strict=True)
+    suspects, shifts = is_suspect(screening, is_noisy, rule), is_shifted(screening, rule)
+    found = zip(known, suspects, shifts, is_noisy, smallest, _cold(known), strict=True)
     return tuple(
         Suspicion(
             past=one,
             why=(*_reasons(one, screening, place, bool(suspect), rule), *cold),
-            is_shifted=bool(min(screening.slower_p[place], screening.faster_p[place]) < rule.shifted_p)
-            and bool(abs(screening.change[place]) > log1p(rule.screen_effect)),
+            is_shifted=bool(shifted),
             is_noisy=bool(noisy),
             detectable=float(least) if least == least else None,
         )
-        for place, (one, suspect, noisy, least, cold) in enumerate(found)
+        for place, (one, suspect, shifted, noisy, least, cold) in enumerate(found)
     )
 
 

@@ -188,3 +188,12 @@ def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
     slower = (screening.slower_p < p) & (screening.change > log1p(rule.screen_effect))
     faster = (screening.faster_p < p) & (screening.change < -log1p(rule.screen_effect))
     return numpy.asarray(slower | faster | ~screening.is_enough(rule))
+
+
+def is_shifted(screening: Screening, rule: Rule) -> Flags:
+    """Tell which left their history beyond doubt, (C,): none whose history does not say how much it varies."""
+    import numpy
+
+    p = numpy.fmin(screening.slower_p, screening.faster_p)
+    is_far = numpy.abs(screening.change) > log1p(rule.screen_effect)
+    return numpy.asarray((p < rule.shifted_p) & is_far & screening.is_enough(rule))
