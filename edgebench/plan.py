@@ -14,7 +14,7 @@ from edgebench.compare import differences
 from edgebench.datasets import chosen_recipe, require_calibration
 from edgebench.errors import RequestError, UnknownName
 from edgebench.export import as_float
-from edgebench.measurement.verdict import saturates
+from edgebench.measurement.verdict import overflows
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
@@ -220,7 +220,8 @@ def _variant(
 def _quantization(cell: Wanted, runtime: Runtime, environment: Environment) -> Quantization:
     """Complete the scheme asked for by the runtime's own; use 7-bit weights where the target's products saturate."""
     asked = parse(cell.quantization, _scheme(runtime))
-    return replace(asked, reduce_range=asked.reduce_range or (asked.saturating and saturates(environment.facts)))
+    form: str = load("runtimes", runtime.name).FORMAT
+    return replace(asked, reduce_range=asked.reduce_range or overflows(asked, form, environment.facts))
 
 
 def _calibrated(quantization: Quantization, images: DataSet, own: DataSet) -> Quantization:

@@ -47,8 +47,8 @@ class Quantization:
 
     @property
     def saturating(self) -> bool:
-        """Tell whether its 8-bit products overflow 16 bits on a CPU that adds them there: uint8 by full int8."""
-        return (self.activations, self.weights, self.reduce_range) == ("uint8", "int8", False)
+        """Tell whether its 8-bit products overflow 16 bits on a CPU that adds two of them there."""
+        return self.weights == "int8" and not self.reduce_range
 
     @property
     def changes_weights(self) -> bool:

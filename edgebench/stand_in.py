@@ -18,7 +18,7 @@ from edgebench.datasets import split
 from edgebench.deploy import bundle
 from edgebench.engine import Engine
 from edgebench.errors import RequestError
-from edgebench.measurement.verdict import saturates
+from edgebench.measurement.verdict import overflows
 from edgebench.record import SpotCheck
 from edgebench.shelf import load
 from edgebench.survey import survey
@@ -79,8 +79,8 @@ def _same(name: str, version: str) -> tuple[Environment, Runtime]:
 
 
 def _overflows(case: Case, environment: Environment) -> bool:
-    quantization = case.variant.quantization
-    return quantization is not None and quantization.saturating and saturates(environment.facts)
+    form: str = load("runtimes", case.runtime.name).FORMAT
+    return overflows(case.variant.quantization, form, environment.facts)
 
 
 def spot_check(case: Case, there: Deployed, here: Deployed, board: Connection, stand_in: StandIn) -> SpotCheck:

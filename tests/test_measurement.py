@@ -4,7 +4,7 @@ import pytest
 
 from edgebench.measurement import endurance, is_settled, measure, needed
 from edgebench.measurement.evidence import Evidence, gather, reference_medians
-from edgebench.measurement.verdict import Verdict, saturates
+from edgebench.measurement.verdict import Verdict, overflows, saturates
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Beats, Failure, LayerNoise, MemoryMarks, Reference, Run, Window
 from edgebench.spec import PRESETS, Precision, Purpose, Workload
@@ -129,9 +129,19 @@ def test_a_float_operator_in_an_int8_graph_is_suspect() -> None:
     ("isa", "reduce_range", "verdict"),
     [("avx2", False, Verdict.INVALID), ("avx2", True, 0), ("avx2 avx_vnni", False, 0)],
 )
-def test_u8s8_without_vnni_or_reduce_range_is_invalid(isa: str, reduce_range: bool, verdict: int) -> None:
-    card = artifact(quantization=Quantization(reduce_range=reduce_range))
-    assert measure(evidence(*steady(), artifact=card, session=session(isa=isa))).verdict == verdict
+def test_8_bit_weights_without_vnni_or_reduce_range_are_invalid(isa: str, reduce_range: bool, verdict: int) -> None:
+    for activations in ("uint8", "int8"):
+        card = artifact(quantization=Quantization(activations=activations, reduce_range=reduce_range))
+        assert measure(evidence(*steady(), artifact=card, session=session(isa=isa))).verdict == verdict
+
+
+def test_what_is_no_onnx_file_or_runs_on_a_gpu_does_not_overflow() -> None:
+    facts = {"machine": "x86_64", "isa": "avx2"}
+    assert overflows(Quantization(), "onnx", facts)
+    assert not overflows(Quantization(), "tflite", facts)
+    assert not overflows(Quantization(), "onnx", facts | {"device": "cuda"})
+    assert not overflows(Quantization(weights="uint8"), "onnx", facts)
+    assert not overflows(None, "onnx", facts)
 
 
 def test_only_x86_saturates() -> None:

@@ -14,7 +14,7 @@ from edgebench.cache import path_of
 from edgebench.connections import Connection, ssh
 from edgebench.deploy import Deployed, bundle
 from edgebench.export import export
-from edgebench.measurement import measure
+from edgebench.measurement import measure, verdict
 from edgebench.measurement.evidence import Evidence
 from edgebench.measurement.verdict import Verdict, reasons
 from edgebench.quantization import Quantization
@@ -114,9 +114,9 @@ def test_a_host_whose_integers_overflow_answers_for_nobody(
 ) -> None:
     quantized = replace(variant(), precision=Precision.INT8, quantization=Quantization())
     of = replace(case(quantized), runtime=INSTALLED)
-    assert stand_in.find(of, connection) is not None
-    monkeypatch.setattr(stand_in, "saturates", lambda facts: True)
-    assert stand_in.find(of, connection) is None
+    for saturates in (False, True):
+        monkeypatch.setattr(verdict, "saturates", lambda facts, it=saturates: it)
+        assert (stand_in.find(of, connection) is None) == saturates
 
 
 @pytest.mark.slow

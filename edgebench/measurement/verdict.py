@@ -221,9 +221,9 @@ def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _saturation(evidence: Evidence) -> Iterator[Reason]:
-    quantization = evidence.artifact.quantization if evidence.artifact else None
-    if quantization and quantization.saturating and saturates(evidence.session.environment.facts):
-        text = "U8S8 without reduce_range saturates on an x86 CPU without VNNI: its answers are wrong"
+    made = evidence.artifact
+    if made and overflows(made.quantization, made.format, evidence.session.environment.facts):
+        text = "8-bit weights without reduce_range saturate on an x86 CPU without VNNI: its answers are wrong"
         yield Reason(verdict=Verdict.INVALID, text=text)
 
 
@@ -261,6 +261,15 @@ def _remedy(quantization: Quantization, form: str) -> str:
         "qat": not is_coarse and not quantization.aware,
     }
     return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"
+
+
+def overflows(quantization: Quantization | None, form: str, facts: dict[str, str]) -> bool:
+    """Tell whether a file's answers are wrong on this CPU.
+
+    onnxruntime computes signed activations by the kernels of unsigned ones; those of TFLite's runtimes do not overflow.
+    """
+    is_onnx_here = form == "onnx" and facts.get("device") != "cuda"
+    return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)
 
 
 def saturates(facts: dict[str, str]) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.night import Entry, Finding, History, Night
 
 NIGHTS = 60  # that a line looks back on
+NAMED = 8  # of what is gone; the others are counted, and all are in the history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,8 @@ def bulletin(history: History) -> Bulletin:
 
 def _gone(night: Night) -> Iterator[str]:
     if night.gone:
-        yield f"no longer in the sweep: {', '.join(night.gone)}"
+        more = f" and {len(night.gone) - NAMED} more" if len(night.gone) > NAMED else ""
+        yield f"no longer in the sweep: {', '.join(night.gone[:NAMED])}{more}"
 
 
 def _arms(night: Night) -> Iterator[str]:

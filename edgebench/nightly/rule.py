@@ -35,7 +35,7 @@ class Rule:
     p: float = 0.01
     effect: float = 0.025
     look: int = 10
-    futile_p: float = 0.25
+    futile_p: float = 0.35
     futile_effect: float = 0.01
     power: float = 0.8
     noisy: float = 0.05
