@@ -61,9 +61,9 @@ class Past:
     @cached_property
     def slope(self) -> float:
         """How its times follow the beats, by the nights before: what tonight shows is no part of it."""
-        by_stack = defaultdict[str, tuple[list[float], list[float]]](lambda: ([], []))
+        by_stack = defaultdict[frozenset[tuple[str, str]], tuple[list[float], list[float]]](lambda: ([], []))
         for _, entry in self.paced:
-            ratios, beats = by_stack[str(sorted(entry.stack.items()))]
+            ratios, beats = by_stack[frozenset(entry.stack.items())]
             ratios += entry.figures.ratios if entry.figures.beat else ()
             beats += entry.figures.beats
         return slope(by_stack.values())
