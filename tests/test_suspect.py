@@ -54,13 +54,14 @@ def test_the_fitted_prior_is_the_one_that_variances_were_drawn_from() -> None:
     [
         (1, 9, 0.0, False),
         (1, 10, 0.0, True),
-        (20, 2, 0.0, False),
+        (200, 1, 0.0, False),
+        (200, 2, 0.0, True),
         (20, 3, 0.0, True),
         (200, 9, 2.0, False),  # each varies by an amount of its own: others say nothing of it
         (200, 10, 2.0, True),
     ],
 )
-def test_what_varies_alike_needs_three_nights_and_what_is_alone_ten(
+def test_what_varies_alike_needs_two_nights_and_what_is_alone_ten(
     configurations: int, nights: int, spreads: float, is_enough: bool
 ) -> None:
     draw = numpy.random.default_rng(1)
@@ -80,6 +81,25 @@ def test_gaps_are_left_out_and_no_history_says_nothing() -> None:
 def test_a_history_that_repeats_to_the_last_digit_divides_by_nothing() -> None:
     found = screen(numpy.zeros((2, 12)), numpy.array([0.0, 0.05]))
     assert is_suspect(found, numpy.zeros(2, bool), RULE).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("error", "share"), [(0.003, 0.001), (0.010, 0.010), (0.030, 0.100)])
+def test_the_screen_is_as_strict_as_the_aim_allows(error: float, share: float) -> None:
+    """Of unchanged configurations few pass where that loses nothing; of those slower by 5 % nearly all, if any can."""
+    draw = numpy.random.default_rng(5)
+    history = draw.normal(0, error / (1 + numpy.pi / 60) ** 0.5, (20_000, 30))
+    tonight = draw.normal(0, error, 20_000)
+    calm, noisy = numpy.zeros(20_000, bool), numpy.ones(20_000, bool)
+    assert is_suspect(screen(history, tonight), calm, RULE).mean() < 1.5 * (share + min(share, RULE.faster_p))
+    found = is_suspect(screen(history, tonight + log1p(RULE.aim)), noisy, RULE).mean()
+    assert found > (RULE.aim_power - 0.005 if error < 0.02 else 0.7)
+
+
+def test_an_improvement_on_a_noisy_host_needs_more_than_a_slowdown() -> None:
+    history = numpy.random.default_rng(6).normal(0, 0.05, (100, 30))
+    noisy = numpy.ones(100, bool)
+    for change, share in ((0.07, 0.9), (-0.07, 0.0)):  # 1.4 standard deviations
+        assert is_suspect(screen(history, numpy.full(100, change)), noisy, RULE).mean() == pytest.approx(share, abs=0.1)
 
 
 def test_noise_is_that_of_most_processes_whatever_a_burst_did() -> None:

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 BULLETINS = "nightly.bulletins"  # the shelf of what a night is told in
 REGRESSED, UNMEASURED = 1, 3  # exit codes; 2 is a request that cannot be met
-# Of a night's processes, in each of two arms that are alike: together a tenth of its time. Fewer than four pairs have
-# no interval of 95 %.
-ARM_SHARE, LEAST_PAIRS = 0.05, 4
+# Of a night's processes, in each of two arms that are alike: together a twentieth of its time. Fewer than four pairs
+# have no interval of 95 %.
+ARM_SHARE, LEAST_PAIRS = 0.03, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

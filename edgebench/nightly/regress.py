@@ -30,9 +30,10 @@ LATENCY = "latency"
 # A cold figure is one sample a process: only large changes of it are told from chance.
 COLD = replace(
     RULE,
-    screen_p=0.01,
-    noisy_screen_p=0.01,
+    screen_p=0.003,
+    noisy_screen_p=0.003,
     screen_effect=0.10,
+    aim=0.5,
     p=0.001,
     noisy_p=0.001,
     effect=0.10,

@@ -14,6 +14,9 @@ class Rule:
         enough: nights that a configuration alone is screened against, at least. Where others vary from night to night
             alike they tell as much: then `least` will do. Before that, all are confirmed.
         screen_p, screen_effect: of the moderated t, one-sided, and the change of the median as a share.
+        rare_p, aim, aim_power: the screen is stricter, down to this p, where a change of the aimed size passes it with
+            this power all the same: pairs of what did not change are most of what deciding costs.
+        faster_p: no improvement is screened at a looser p: one that is missed today is there tomorrow.
         pairs, p, effect: processes of each arm; the p of their differences, one-sided; their median as a share.
         look, futile_p, futile_effect: after every so many pairs, what does not even show this in either direction is
             given up. It costs no false alarm, and where 5 % are ten standard errors no power; most suspects are none.
@@ -28,9 +31,13 @@ class Rule:
 
     nights: int = 30
     enough: int = 10
-    least: int = 3
+    least: int = 2
     screen_p: float = 0.10
     screen_effect: float = 0.02
+    rare_p: float = 0.001
+    aim: float = 0.05
+    aim_power: float = 0.99
+    faster_p: float = 0.02
     pairs: int = 20
     p: float = 0.01
     effect: float = 0.025

@@ -163,10 +163,21 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     power, freedom = t.ppf(rule.power, pairs - 1), pairs - 1
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
     by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p / 2, freedom) * error) + power * error
-    threshold = numpy.maximum(log1p(rule.screen_effect), t.isf(rule.screen_p, screening.freedom) * screening.error)
-    by_screen = threshold + power * screening.error
+    by_screen = _threshold(screening, rule, rule.screen_p) + power * screening.error
     least = numpy.where(screening.is_enough(rule), numpy.maximum(by_pairs, by_screen), by_pairs)
     return numpy.asarray(numpy.expm1(least))
+
+
+def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
+    """Return the least change that calls for pairs, a logarithm, (C,): rare by chance if that still finds the aim."""
+    import numpy
+    from scipy.stats import t
+
+    error, freedom = screening.error, screening.freedom
+    rare = t.isf(rule.rare_p, freedom) * error
+    aimed = log1p(rule.aim) - t.ppf(rule.aim_power, freedom) * error
+    by_chance = numpy.maximum(t.isf(p, freedom) * error, numpy.minimum(rare, aimed))
+    return numpy.asarray(numpy.maximum(log1p(rule.screen_effect), by_chance))
 
 
 def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags, Floats]:
@@ -185,8 +196,8 @@ def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
     import numpy
 
     p = numpy.where(is_noisy, rule.noisy_screen_p, rule.screen_p)
-    slower = (screening.slower_p < p) & (screening.change > log1p(rule.screen_effect))
-    faster = (screening.faster_p < p) & (screening.change < -log1p(rule.screen_effect))
+    slower = screening.change > _threshold(screening, rule, p)
+    faster = screening.change < -_threshold(screening, rule, numpy.minimum(p, rule.faster_p))
     return numpy.asarray(slower | faster | ~screening.is_enough(rule))
 
 
