@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from edgebench.sheet import Sheet
 from edgebench.spec import Target
-from edgebench.throttle import NOTHING, UNDER_VOLTAGE
+from edgebench.throttle import NOTHING, UNDER_VOLTAGE, harmful
 from edgebench.units import MIB
 
 COOL_BELOW_C = 60.0  # twenty degrees below where a Raspberry Pi 4 lowers its clock
 SPARE_MEMORY_MIB = 256.0  # VGG16 in float loads with four times that, a MobileNet with a quarter
 SPARE_DISK_MIB = 512.0  # a runtime's packages unpacked, and some artifacts
+MOST_USED_MIB = 1024.0  # of a GPU's memory: more than a desktop and a driver hold
 MOST_LOAD = 0.5  # of one core: what else runs disturbs
 WITH_WHEELS = ("aarch64", "x86_64")  # of onnxruntime, LiteRT and torch
 
@@ -66,6 +67,7 @@ def _findings(target: Target, seen: Seen) -> Iterator[Finding]:
     yield _clock(machine, now)
     yield from _heat(now)
     yield from _firmware(now)
+    yield from _gpu(machine, now)
     yield _load(now)
     yield Finding(subject="answers in", found=f"{seen.answered_s:.2f} s, a fresh process each time")
     for name, runtime in seen.runtimes.items():
@@ -132,6 +134,28 @@ def _firmware(now: Mapping[str, str]) -> Iterator[Finding]:
     elif lowered != NOTHING:
         advice = COOLER
     yield Finding(subject="clock lowered", found=f"now by {lowered}; since its start by {before}", advice=advice)
+
+
+def _gpu(machine: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Finding]:
+    if "device" not in machine:  # it computes on its CPU
+        return
+    if "gpu" not in machine:
+        advice = "install nvidia-ml-py there, which watches its clock"
+        yield Finding(subject="GPU", found="a CUDA device that nobody could ask its name", advice=advice)
+        return
+    used, lowered = _mib(now.get("gpu_used_bytes", 0)), now.get("gpu_throttle", NOTHING)
+    parts = (
+        machine["gpu"],
+        f"driver {machine['gpu_driver']}" if "gpu_driver" in machine else "",
+        f"{used:.0f} of {_mib(machine['gpu_memory_bytes']):.0f} MiB in use" if "gpu_memory_bytes" in machine else "",
+        f"{now['gpu_clock_mhz']} MHz now" if "gpu_clock_mhz" in now else "",
+        f"clock lowered by {lowered}" if harmful(lowered) else "",
+    )
+    yield Finding(
+        subject="GPU",
+        found=", ".join(filter(None, parts)),
+        advice="wait until what else computes there has ended" if used > MOST_USED_MIB else "",
+    )
 
 
 def _load(now: Mapping[str, str]) -> Finding:

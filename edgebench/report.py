@@ -247,6 +247,7 @@ def machine(facts: dict[str, str]) -> str:
         facts.get("board") or facts.get("cpu", "unknown CPU"),
         f"{facts.get('usable_cores', '?')} cores",
         f"{gibibytes:.0f} GiB",
+        _gpu(facts),
         facts.get("kernel", ""),
         "virtual" if facts.get("hypervisor") else "",
         f"emulated by {facts['emulator']}" if facts.get("emulator") else "",
@@ -255,6 +256,15 @@ def machine(facts: dict[str, str]) -> str:
         facts.get("python", ""),
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _gpu(facts: dict[str, str]) -> str:
+    """Say which GPU computes, if one does, as far as its driver told."""
+    if "gpu" not in facts:
+        return "a GPU that nobody could ask its name" if facts.get("device") == "cuda" else ""
+    gibibytes = int(facts.get("gpu_memory_bytes", 0)) / 1024**3
+    limit = f", at most {facts['gpu_power_limit_w']} W" if "gpu_power_limit_w" in facts else ""
+    return f"{facts['gpu']} ({gibibytes:.0f} GiB{limit}, driver {facts.get('gpu_driver', 'unknown')})"
 
 
 def _references(records: Sequence[Record], session: Session) -> Iterator[str]:

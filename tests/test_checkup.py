@@ -92,3 +92,37 @@ def test_a_runtime_that_is_nowhere_is_to_be_installed() -> None:
 def test_a_full_disk_is_said() -> None:
     found = {one.subject: one for one in checkup.checkup(RPI4, replace(GOOD, disk_free_bytes=100 << 20)).findings}
     assert found["disk"].advice.startswith("free some")
+
+
+H200 = {"device": "cuda", "gpu": "NVIDIA H200", "gpu_driver": "580.159.04", "gpu_memory_bytes": str(143771 << 20)}
+
+
+@pytest.mark.parametrize(
+    ("facts", "now", "found", "advice"),
+    [
+        (
+            H200,
+            {"gpu_used_bytes": str(1 << 20), "gpu_clock_mhz": "345", "gpu_throttle": "idle"},
+            "NVIDIA H200, driver 580.159.04, 1 of 143771 MiB in use, 345 MHz now",
+            "",
+        ),
+        (
+            H200,
+            {"gpu_used_bytes": str(9 << 30), "gpu_throttle": "power brake"},
+            "NVIDIA H200, driver 580.159.04, 9216 of 143771 MiB in use, clock lowered by power brake",
+            "wait until what else computes there has ended",
+        ),
+        (
+            {"device": "cuda"},
+            {},
+            "a CUDA device that nobody could ask its name",
+            "install nvidia-ml-py there, which watches its clock",
+        ),
+    ],
+)
+def test_the_gpu_of_a_target_is_told(facts: dict[str, str], now: dict[str, str], found: str, advice: str) -> None:
+    seen = replace(GOOD, machine={**GOOD.machine, **facts}, conditions={**GOOD.conditions, **now})
+    assert {one.subject: (one.found, one.advice) for one in checkup.checkup(RPI4, seen).findings}["GPU"] == (
+        found,
+        advice,
+    )

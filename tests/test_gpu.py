@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import engine, plan, tally, throttle
+from edgebench import engine, plan, report, tally, throttle
 from edgebench.agent import device, gpu
 from edgebench.connections.null import Here
 from edgebench.errors import RequestError
@@ -127,7 +127,7 @@ def test_the_device_of_a_request_is_that_of_its_words() -> None:
 def test_a_provider_that_is_not_there_is_a_failure_and_no_fallback() -> None:
     from edgebench import cache
 
-    if CUDA in __import__("onnxruntime").get_available_providers():
+    if CUDA in onnxruntime._available():
         pytest.skip("onnxruntime-gpu is installed")
     path = str(cache.path_of(export(variant(), "onnx", print)))
     with (
@@ -135,6 +135,46 @@ def test_a_provider_that_is_not_there_is_a_failure_and_no_fallback() -> None:
         pytest.raises(RuntimeError, match=f"wanted onnxruntime's {CUDA}, found {CPU[0]}: install onnxruntime-gpu"),
     ):
         onnxruntime.open(path, threads=1, batch=1, options=(CUDA,))
+
+
+@pytest.mark.parametrize(
+    ("provider", "available", "advice"),
+    [
+        (CUDA, CPU, "install onnxruntime-gpu in place of onnxruntime"),
+        (
+            CUDA,
+            (CUDA, *CPU),
+            "install CUDA's libraries and cuDNN's: pip install 'onnxruntime-gpu[cuda,cudnn]'",
+        ),
+        (TENSORRT, (TENSORRT, CUDA, *CPU), "install TensorRT's libraries"),
+    ],
+)
+def test_what_to_install_depends_on_what_is_there(provider: str, available: tuple[str, ...], advice: str) -> None:
+    with pytest.raises(RuntimeError) as refused:
+        onnxruntime.require(provider, CPU, available)
+    assert str(refused.value) == f"wanted onnxruntime's {provider}, found {CPU[0]}: {advice}"
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.skipif(bool(gpu.why_missing()), reason=f"no CUDA device: {gpu.why_missing()}")
+def test_a_graph_on_a_gpu_answers_as_on_the_cpu_and_rounds_its_products_only_when_told() -> None:
+    from edgebench import cache
+
+    if CUDA not in onnxruntime._available():
+        pytest.skip("onnxruntime-gpu is not installed")
+    path = str(cache.path_of(export(variant("mobilenet_v1", 0.25, 64), "onnx", print)))
+    images = numpy.random.default_rng(0).uniform(-1, 1, (8, 3, 64, 64)).astype(numpy.float32)
+
+    def answered(*options: str) -> Any:
+        session = onnxruntime.open(path, threads=1, batch=1, options=options)
+        assert "fallback" not in session.facts()
+        return numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4")
+
+    rounded = answered(CUDA, "tf32")  # first: what CUDA's libraries are told when they start holds for good
+    wanted, found = answered(*CPU), answered(CUDA)
+    assert numpy.abs(found - wanted).max() < 1e-4
+    assert numpy.abs(rounded - wanted).max() > 3 * numpy.abs(found - wanted).max()
 
 
 @pytest.mark.slow
@@ -155,7 +195,7 @@ def test_a_device_session_answers_as_a_plain_one_and_tells_where_it_ran() -> Non
 
     path = str(cache.path_of(export(variant(), "onnx", print)))
     plain = onnxruntime.open(path, threads=1, batch=1, options=CPU)
-    apart = onnxruntime.DeviceSession(plain._session, 1, path, CPU[0])
+    apart = onnxruntime.DeviceSession(plain._session, 1, path, CPU[0], tf32=False)
     apart.run()
     images = numpy.zeros((1, 3, 32, 32), numpy.float32)
     assert apart.infer(images.tobytes(), images.shape) == plain.infer(images.tobytes(), images.shape)
@@ -344,3 +384,11 @@ def test_the_half_of_another_environment_is_not_compared() -> None:
     one, other = replace(case(), batch=1), replace(case(), batch=2)
     records = [session(one), replace(session(other, id="s2"), environment=environment("e2"))]
     assert [seen.halved for seen in evidence.gather(records)] == [(), ()]
+
+
+def test_a_report_names_the_gpu_that_computed() -> None:
+    facts = {"cpu": "a CPU", "device": "cuda", "gpu": "NVIDIA H200", "gpu_driver": "580.159.04"}
+    facts |= {"gpu_memory_bytes": "150754820096", "gpu_power_limit_w": "700"}
+    assert "NVIDIA H200 (140 GiB, at most 700 W, driver 580.159.04)" in report.machine(facts)
+    assert "a GPU that nobody could ask its name" in report.machine({"device": "cuda"})
+    assert "GPU" not in report.machine({"cpu": "a CPU"})

@@ -32,6 +32,8 @@ def missing_gpu() -> str:
     return gpu.why_missing()
 
 
+# torch.compile says that TF32 is there and off, which is meant, and that a part of torch itself is deprecated.
+quietly = pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores", "ignore:`torch.jit.script_method`")
 gpu = pytest.mark.gpu
 needs_gpu = pytest.mark.skipif(bool(missing_gpu()), reason=f"no CUDA device: {missing_gpu()}")
 
@@ -178,8 +180,10 @@ def test_without_a_compiler_compile_is_a_failure_that_names_it(place: Path) -> N
     assert reply["error"].startswith("RuntimeError: torch.compile: InvalidCxxCompiler: No working C++ compiler found")
 
 
+@slow
 @gpu
 @needs_gpu
+@quietly
 @pytest.mark.parametrize("option", ["eager", "compile", "cuda_graphs"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("fp16", 5e-3), ("bf16", 5e-2)])
 def test_a_gpu_answers_as_the_cpu_does(option: str, precision: str, tolerance: float, images: Any, place: Path) -> None:
@@ -189,6 +193,7 @@ def test_a_gpu_answers_as_the_cpu_does(option: str, precision: str, tolerance: f
     assert numpy.abs(outputs(path, images, options=(option, "cuda")) - wanted).max() < tolerance
 
 
+@slow
 @gpu
 @needs_gpu
 @pytest.mark.parametrize("option", ["eager", "cuda_graphs"])

@@ -19,7 +19,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     on_gpu = request.get("device") == CUDA
     return {
         "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
-        "conditions": machine.conditions(),
+        "conditions": machine.conditions() | (gpu.conditions() if on_gpu else {}),
         "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # where what is pushed goes
         "missing_device": gpu.why_missing() if on_gpu else "",
         "packages": {item.metadata["Name"]: item.version for item in distributions() if item.metadata["Name"]},

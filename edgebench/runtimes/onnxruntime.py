@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter, defaultdict
+from contextlib import redirect_stdout
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -86,9 +88,9 @@ class Session:
 class DeviceSession(Session):
     """A graph on a GPU; the image travels there in every run, as a caller's would."""
 
-    def __init__(self, session: Any, batch: int, path: str, provider: str) -> None:
+    def __init__(self, session: Any, batch: int, path: str, provider: str, *, tf32: bool) -> None:
         super().__init__(session, batch)
-        self._path, self._provider = path, provider
+        self._path, self._provider, self._tf32 = path, provider, tf32
 
     def run(self) -> None:
         """Send the image, run the graph; the outputs lie in host memory on return."""
@@ -99,8 +101,8 @@ class DeviceSession(Session):
         """Tell which operators ran on the CPU though they were to run on the GPU."""
         import numpy
 
-        events = _profile(self._path, self._provider, {self._input.name: numpy.array(self._image.numpy())})
-        return fallback(events)
+        feed = {self._input.name: numpy.array(self._image.numpy())}
+        return fallback(_profile(self._path, self._provider, feed, tf32=self._tf32))
 
 
 def version() -> str:
@@ -141,12 +143,10 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Sess
     Raises:
         RuntimeError: onnxruntime took another provider than it was told.
     """
-    provider = options[0]
-    if provider != CPU and "tf32" not in options:
-        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # read by CUDA's libraries when they start: their default rounds fp32
-    session = _loaded(path, provider, _settings(threads))
-    require(provider, session.get_providers())
-    return Session(session, batch) if provider == CPU else DeviceSession(session, batch, path, provider)
+    provider, tf32 = options[0], "tf32" in options
+    session = _loaded(path, provider, _settings(threads), tf32=tf32)
+    require(provider, session.get_providers(), _available())
+    return Session(session, batch) if provider == CPU else DeviceSession(session, batch, path, provider, tf32=tf32)
 
 
 def _settings(threads: int) -> Any:
@@ -159,43 +159,63 @@ def _settings(threads: int) -> Any:
     return settings
 
 
-def _loaded(path: str, provider: str, settings: Any) -> Any:
+def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> Any:
     """Load the graph; what TensorRT does not take goes to CUDA, and the rest to the CPU."""
     import onnxruntime
 
-    chain: list[Any] = [provider]
+    if provider == CPU:
+        return onnxruntime.InferenceSession(path, settings, providers=[CPU])
+    if not tf32:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # read by CUDA's libraries when they start: their default rounds fp32
+    with redirect_stdout(sys.stderr):  # it prints what it misses; what is printed here is the agent's reply
+        onnxruntime.preload_dlls()  # NVIDIA's packages put CUDA's libraries where no loader looks
+    chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
         # Quantized files only: TensorRT wants calibration of its own for a float one.
         is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
-        chain = [(TENSORRT, {"trt_int8_enable": str(int(is_int8))}), CUDA]
+        chain.insert(0, (TENSORRT, {"trt_int8_enable": str(int(is_int8))}))
     return onnxruntime.InferenceSession(path, settings, providers=chain)
 
 
-def require(provider: str, found: Sequence[str]) -> None:
+def _available() -> Sequence[str]:
+    """Name the providers that the installed package was built with."""
+    import onnxruntime
+
+    found: Sequence[str] = onnxruntime.get_available_providers()
+    return found
+
+
+def require(provider: str, found: Sequence[str], available: Sequence[str]) -> None:
     """Refuse a session that silently took another provider.
 
     Raises:
         RuntimeError: with those it has.
     """
-    if found[0] != provider:
-        raise RuntimeError(
-            f"wanted onnxruntime's {provider}, found {', '.join(found)}: install onnxruntime-gpu in place of"
-            f" onnxruntime{', and TensorRT' if provider == TENSORRT else ''}"
-        )
+    if found[0] == provider:
+        return
+    if provider not in available:
+        advice = "install onnxruntime-gpu in place of onnxruntime"
+    elif provider == TENSORRT:
+        advice = "install TensorRT's libraries"
+    else:
+        advice = "install CUDA's libraries and cuDNN's: pip install 'onnxruntime-gpu[cuda,cudnn]'"
+    raise RuntimeError(f"wanted onnxruntime's {provider}, found {', '.join(found)}: {advice}")
 
 
-def _profile(path: str, provider: str, feed: dict[str, Any]) -> list[dict[str, Any]]:
+def _profile(path: str, provider: str, feed: dict[str, Any], *, tf32: bool = False) -> list[dict[str, Any]]:
     """Run the graph once in a session of its own that says where each operator ran."""
-    return _profiled(path, provider, 1, lambda session: session.run(None, feed))
+    return _profiled(path, provider, 1, lambda session: session.run(None, feed), tf32=tf32)
 
 
-def _profiled(path: str, provider: str, threads: int, use: Callable[[Any], object]) -> list[dict[str, Any]]:
+def _profiled(
+    path: str, provider: str, threads: int, use: Callable[[Any], object], *, tf32: bool
+) -> list[dict[str, Any]]:
     """Use the graph in a session of its own that profiles itself; return the events of its trace."""
     with TemporaryDirectory() as scratch:
         settings = _settings(threads)
         settings.enable_profiling = True
         settings.profile_file_prefix = str(Path(scratch) / "profile")
-        session = _loaded(path, provider, settings)
+        session = _loaded(path, provider, settings, tf32=tf32)
         use(session)
         events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text())
     return events
@@ -211,7 +231,7 @@ def profile(
         for _ in range(warm_up + iterations):
             bound.run()
 
-    return operators(_profiled(path, options[0], threads, use), iterations)
+    return operators(_profiled(path, options[0], threads, use, tf32="tf32" in options), iterations)
 
 
 def operators(events: Iterable[dict[str, Any]], iterations: int) -> dict[str, Any]:
