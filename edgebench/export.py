@@ -6,7 +6,6 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -18,7 +17,7 @@ from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import calibrated, sources, split, too_few
 from edgebench.errors import CaseError, EdgebenchError
-from edgebench.formats import Written
+from edgebench.formats import Written, tool_version
 from edgebench.prepare import prepare
 from edgebench.progress import Notice, Show, Step
 from edgebench.record import BUILD, EXPORT, QUANTIZE, Artifact
@@ -230,7 +229,7 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
         for dataset in (variant.dataset, calibrated(variant).dataset):
             modules += sources(dataset)
             tools += family(dataset).TOOLS
-    versions = {f"version.{tool}": version(tool) for tool in tools}
+    versions = {f"version.{tool}": tool_version(tool) for tool in tools}
     return parts | versions | {"source": cache.source(*modules)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from edgebench.compare import differences
 from edgebench.datasets import chosen_recipe, require_calibration
 from edgebench.errors import RequestError, UnknownName
 from edgebench.export import as_float
+from edgebench.formats import tool_version
 from edgebench.measurement.verdict import overflows
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from edgebench.spec import Sweep
 
 
+_EXTRAS = ("tflite",)  # formats whose tools are an extra of that name
 _WEIGHTINGS = tuple(one for one in Weighting if one != Weighting.OWN)  # that a person can ask for
 
 
@@ -70,15 +72,16 @@ def check(sweep: Sweep) -> None:
 
 
 def _require_tools(runtime: str) -> None:
-    """Refuse a runtime whose files cannot be written here: a format's tools are optional, in an extra of its name."""
+    """Refuse a runtime whose files cannot be written here."""
     form = load("runtimes", runtime).FORMAT
     for tool in load("formats", form).TOOLS:
         try:
-            version(tool)
+            tool_version(tool)
         except PackageNotFoundError as missing:
+            wanted = f"edgebench[{form}]" if form in _EXTRAS else tool
             raise RequestError(
                 f"runtime {runtime} reads {form} files, and {tool}, which helps to write them, is not installed here;"
-                f" run pip install 'edgebench[{form}]'"
+                f" run pip install '{wanted}'"
             ) from missing
 
 

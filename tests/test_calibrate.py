@@ -15,11 +15,11 @@ from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import calibrate, range_methods
 from edgebench.quantization import parse
-from edgebench.spec import Variant
 from tests.conftest import variant
+from tests.networks import awake
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 pytestmark = pytest.mark.slow
 
@@ -42,22 +42,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     folder, of = tmp_path_factory.mktemp("network"), variant("mobilenet_v2", 0.35, 64)
-    onnx.write(folder / "float.onnx", of, lambda: _normalised(of))
+    onnx.write(folder / "float.onnx", of, lambda: awake(build.build(of), _digits()))
     quant_pre_process(str(folder / "float.onnx"), str(folder / "prepared.onnx"), skip_symbolic_shape=True)
     return folder / "prepared.onnx"
-
-
-def _normalised(of: Variant) -> "nn.Module":
-    """Random weights whose batch norms have seen the images: activations as large as a trained network's."""
-    import torch
-
-    network = build.build(of).train()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        network(torch.from_numpy(_digits()))
-    return network.eval()
 
 
 def theirs(path: Path, method: str, bins: int) -> dict[str, tuple[float, float]]:

@@ -26,6 +26,7 @@ from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
 from edgebench.train.course import score
 from tests.conftest import CPU, variant
+from tests.networks import awake
 
 pytestmark = pytest.mark.slow
 
@@ -41,19 +42,6 @@ def small(name: str) -> Variant:
 def trained(of: Variant) -> Any:
     """A network that has learnt the digits: what int8 loses of one that has not says nothing."""
     return build.build(of, str(cache.path_of(train.find(of) or train.train(of, lambda _: None))))
-
-
-def normalised(of: Variant) -> Any:
-    """Random weights whose batch norms have seen the images: activations as large as a trained network's."""
-    import torch
-
-    network = build.build(of).train()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        network(torch.from_numpy(images(of.resolution)))
-    return network.eval()
 
 
 @functools.cache
@@ -105,7 +93,7 @@ def pulled_apart(network: Any, spread: float = SPREAD) -> Any:
 def test_folding_leaves_no_batch_norm_and_the_same_answers(name: str) -> None:
     import torch
 
-    network = normalised(variant(name, 1.0, 64))
+    network = awake(build.build(variant(name, 1.0, 64)), images(64))
     folded = fold(network)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()), "the network itself stays"
@@ -115,7 +103,7 @@ def test_folding_leaves_no_batch_norm_and_the_same_answers(name: str) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "se_resnet50"])
 def test_equalizing_across_relu_changes_no_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(load("architectures", "se_resnet50").BLOCKS, "se_resnet50", (2, 1, 1, 1))  # each kind once
-    network = normalised(variant(name, 1.0, 64))
+    network = awake(build.build(variant(name, 1.0, 64)), images(64))
     graph = fold(network)
     assert list(pairs(graph))
     equalize(graph)

@@ -25,6 +25,7 @@ from edgebench.shelf import load, names
 from edgebench.spec import Model, Precision, Runtime, Sweep, Variant, Weighting
 from edgebench.units import MIB
 from tests.conftest import CPU, environment, variant
+from tests.networks import awake
 from tests.test_noise import spread_network
 from tests.test_prepare import sqnr_db
 
@@ -341,19 +342,6 @@ def keep(row: dict[str, object]) -> None:
     kept = pandas.read_csv(EVIDENCE) if EVIDENCE.exists() else pandas.DataFrame(columns=list(row))
     rows = [*kept[kept.network != row["network"]].to_dict("records"), row]
     pandas.DataFrame(rows).sort_values("network").to_csv(EVIDENCE, index=False)
-
-
-def awake(network: nn.Module, images: Pixels) -> nn.Module:
-    """Let an untrained network's batch norms know what comes to them: else its signal fades and only biases answer."""
-    import torch
-    from torch import nn
-
-    for part in network.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.momentum = None
-    with torch.no_grad():
-        network.train()(torch.from_numpy(images))
-    return network.eval()
 
 
 def few(of: Variant) -> Iterator[Pixels]:

@@ -4,7 +4,7 @@ A format offers
     SUFFIX                     of its files
     refuses(variant)           why it cannot hold the variant, empty where it can: asked before anything is trained
     SCHEME                     the Quantization that int8 is there, but for what a person's words change of it
-    TOOLS                      installed packages whose version shapes the file
+    TOOLS                      installed packages whose version shapes the file, see `tool_version`
     write(path, variant, network)
                                writes the float file; `network()` gives the torch module, and is not called in vain
     write_int8(parent, path, quantization, calibration) -> Written
@@ -14,6 +14,7 @@ A format offers
 """
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 
 from edgebench.record import LayerNoise
 
@@ -25,3 +26,20 @@ class Written:
     float_nodes: tuple[str, ...] = ()
     integer_share: float | None = None
     layers: tuple[LayerNoise, ...] = ()
+
+
+_INSTEAD = {"onnxruntime": "onnxruntime-gpu"}  # packages of the same tool, of which one is installed
+
+
+def tool_version(tool: str) -> str:
+    """Return the version of an installed tool, in whichever package it came.
+
+    Raises:
+        PackageNotFoundError: it is not installed.
+    """
+    try:
+        return version(tool)
+    except PackageNotFoundError:
+        if tool not in _INSTEAD:
+            raise
+    return version(_INSTEAD[tool])

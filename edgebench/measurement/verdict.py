@@ -26,6 +26,10 @@ DRIFT = 0.01  # of the median, from the first process to the last
 DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2, Precision.INT8: 2e-2}
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
+# Of its own kernels' time. That has the gaps between them and is taken after the samples: where launching takes longest
+# it varies with the host, and 24 processes on an H200 had 0.85 to 1.48. Who does not wait for ResNet-50 at batch 64
+# would have 0.15.
+LEAST_OF_KERNELS = 0.7
 DOUBLED = 1.05  # time at twice the batch over time at the batch: less is no change
 # Multiply-adds of the smaller batch from which on that is suspicious: 2 ms at the 10^15 operations a second of the
 # fastest GPU there is, longer than launching some hundred kernels takes.
@@ -198,7 +202,7 @@ def _other_device(evidence: Evidence) -> Iterator[Reason]:
 def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
     """Doubt a time that does not hold the work: shorter than its own kernels took, or the same at twice the batch."""
     kernel_s = median_condition(evidence.timed, "kernel_s")
-    if kernel_s and (share := median(process_medians(evidence.timed)) / kernel_s) < 1 / DOUBLED:
+    if kernel_s and (share := median(process_medians(evidence.timed)) / kernel_s) < LEAST_OF_KERNELS:
         text = f"it took {share:.0%} of the time of its own kernels: is something not synchronised?"
         yield Reason(verdict=Verdict.INVALID, text=text)
     macs = evidence.artifact.macs * evidence.case.batch / 2 if evidence.artifact else 0
