@@ -20,13 +20,15 @@ START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 PROCESS, BETWEEN = 0.004, 0.003  # deviations of a quiet machine
 
 
-def figures(level: float = 0.0, seed: int = 0, processes: int = 6, process: float = PROCESS) -> Figures:
-    """Six processes about a level, the log of milliseconds."""
+def figures(level: float = 0.0, seed: int = 0, processes: int = 6, process: float = PROCESS, beat: str = "") -> Figures:
+    """Six processes about a level, the log of milliseconds, or of beats of a millisecond that wander by 10 %."""
     draw = Random(seed)
     ratios = tuple(level + draw.gauss(0, process) for _ in range(processes))
+    beats = [draw.gauss(0, 0.1) if beat else 0.0 for _ in ratios]
     return Figures(
-        latencies_s=tuple(exp(one) * 1e-3 for one in ratios),
+        latencies_s=tuple(exp(ratio + pace) * 1e-3 for ratio, pace in zip(ratios, beats, strict=True)),
         ratios=ratios,
+        beat=beat,
         load_s=0.02,
         first_s=0.004,
         peak_bytes=60e6,

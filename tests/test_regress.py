@@ -267,6 +267,13 @@ def test_a_configuration_that_failed_stays_invalid_and_one_that_was_not_measured
         assert judged(night(20, lost), quiet_history(20)) == lost
 
 
+def test_what_is_worth_nothing_says_what_is_another_tonight() -> None:
+    lost = entry(verdict=Verdict.INVALID, why="because", stack={**STACK, "runtime": "engine 2.0"})
+    found = judged(night(20, lost, facts={**HOST, "kernel": "Linux 6.2"}), quiet_history(20))
+    assert (found.verdict, found.why, found.offset) == (Verdict.INVALID, "because", None)
+    assert found.changed == ("runtime: engine 1.0 -> engine 2.0", "kernel: Linux 6.1 -> Linux 6.2")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "figure"),
     [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import expm1
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.carry import QUIET, pasts
+from edgebench.nightly.carry import QUIET, UNSEEN, pasts
 from edgebench.nightly.night import Verdict
 from edgebench.stats import median_interval
 
@@ -118,8 +118,9 @@ def _points(past: Past | None, history: History) -> tuple[Point, ...]:
     """Lay out the last nights; a night that did not measure it is a gap."""
     if past is None:
         return ()
-    beat = past.tonight[1].figures.beat  # levels over another workload are of another kind: gaps
-    seen = {night.id: entry for night, entry in (*past.seen, past.tonight) if entry.figures.beat == beat}
+    every = past.seen if past.tonight[1].verdict in UNSEEN else (*past.seen, past.tonight)
+    beat = every[-1][1].figures.beat if every else ""  # levels over another workload are of another kind: gaps
+    seen = {night.id: entry for night, entry in every if entry.figures.beat == beat}
     shown = [(night, seen.get(night.id)) for night in history.nights[-NIGHTS:]]
     levels = [level for _, entry in shown if entry and (level := past.level_of(entry)) is not None]
     middle = sorted(levels)[len(levels) // 2] if levels else 0.0

@@ -15,6 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench.nightly.night import Verdict, logs
+from edgebench.nightly.rule import RULE
 from edgebench.nightly.steady import at_one_pace, slope
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ class Past:
 
     @cached_property
     def slope(self) -> float:
-        """How its times follow the beats, by the nights before: what tonight shows is no part of it."""
+        """How its times follow the beats, by the last nights before: what tonight shows is no part of it."""
         by_stack = defaultdict[frozenset[tuple[str, str]], tuple[list[float], list[float]]](lambda: ([], []))
-        for _, entry in self.paced:
+        for _, entry in self.paced[-RULE.nights :]:
             ratios, beats = by_stack[frozenset(entry.stack.items())]
             ratios += entry.figures.ratios if entry.figures.beat else ()
             beats += entry.figures.beats
@@ -152,7 +153,7 @@ def _facts(one: Seen) -> dict[str, str]:
 
 
 def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
-    """Collect what was seen of every configuration of tonight; nights that start later are no past."""
+    """Collect what was seen of every configuration that was measured tonight; nights that start later are no past."""
     seen = defaultdict[str, list[Seen]](list)
     for night in history.nights:
         if night.started_at < tonight.started_at:
@@ -166,7 +167,7 @@ def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
             baseline=_baseline(history, seen[entry.name], entry.name),
         )
         for entry in tonight.entries
-        if entry.verdict not in UNSEEN
+        if entry.verdict != Verdict.MISSING
     )
 
 

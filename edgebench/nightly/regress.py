@@ -83,6 +83,11 @@ class Suspicion:
         return NEW_STACK not in self.why
 
     @property
+    def changes(self) -> tuple[str, ...]:
+        """All that differs from the accepted night, or of the host from the last one."""
+        return (*self.stack_changes, *self.host_changes)
+
+    @property
     def host_changes(self) -> tuple[str, ...]:
         """Facts of the host that are not those of the last night that measured this."""
         night, entry = self.past.tonight
@@ -104,9 +109,13 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, .
 def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Suspicion, ...]:
     """Say of every configuration that was measured tonight and before what calls for pairs."""
     every = [one for one in pasts(history, tonight) if one.baseline]
-    timed = [one for one in every if one.tonight[1].figures.latencies_s]
-    untimed = (Suspicion(past=one) for one in every if not one.tonight[1].figures.latencies_s)
-    return (*(_screened(timed, rule) if timed else ()), *untimed)
+    timed = [one for one in every if _is_timed(one.tonight[1])]
+    others = (Suspicion(past=one) for one in every if not _is_timed(one.tonight[1]))
+    return (*(_screened(timed, rule) if timed else ()), *others)
+
+
+def _is_timed(entry: Entry) -> bool:
+    return bool(entry.figures.latencies_s) and entry.verdict not in UNSEEN
 
 
 def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
@@ -208,7 +217,7 @@ def judge(tonight: Night, suspicions: Sequence[Suspicion], contests: Mapping[str
 
 def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, rule: Rule) -> Entry:
     if entry.verdict in UNSEEN:
-        return entry
+        return replace(entry, changed=suspicion.changes) if suspicion else entry
     if suspicion is None or suspicion.past.baseline is None:
         return replace(entry, verdict=Verdict.NEW, why="the first night that measured it: later ones compare with it")
     effects = _effects(contest) if contest and not contest.why_not else {}
@@ -219,7 +228,7 @@ def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, 
         verdict=verdict,
         why=why,
         findings=findings,
-        changed=(*suspicion.stack_changes, *suspicion.host_changes),
+        changed=suspicion.changes,
         detectable=suspicion.detectable,
         offset=float(effects[LATENCY].change[0]) if LATENCY in effects else None,
         since=suspicion.past.baseline[0].id,

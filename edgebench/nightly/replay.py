@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.errors import RequestError
 from edgebench.nightly import noise
-from edgebench.nightly.carry import pasts
+from edgebench.nightly.carry import UNSEEN, pasts
 from edgebench.nightly.confirm import compare_pairs
 from edgebench.nightly.rule import RULE, Rule
 from edgebench.nightly.suspect import in_force, is_suspect, screen
@@ -313,7 +313,8 @@ def processes(history: History) -> tuple[Floats, Floats]:
     """
     import numpy
 
-    found = pasts(history, history.nights[-1]) if history.nights else ()
+    last = pasts(history, history.nights[-1]) if history.nights else ()
+    found = [one for one in last if one.tonight[1].verdict not in UNSEEN]
     places = {night.id: place for place, night in enumerate(history.nights)}
     most = max((len(entry.figures.ratios) for night in history.nights for entry in night.entries), default=0)
     times, ratios = (numpy.full((len(places), len(found), max(most, 1)), numpy.nan) for _ in range(2))

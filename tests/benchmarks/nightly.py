@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
 from edgebench import nightly, screen, store
+from edgebench.agent import reference
 from edgebench.nightly import chronicle, noise, rehearsal, replay
 from edgebench.nightly.night import Entry, Night, Verdict
 from edgebench.units import MIB
@@ -64,7 +65,7 @@ def _year() -> Iterator[Night]:
                 target="cpu",
                 pin="p",
                 stack=STACK,
-                figures=figures(seed=day * CONFIGURATIONS + number),
+                figures=figures(seed=day * CONFIGURATIONS + number, beat=reference.BEAT),
                 verdict=Verdict.OK if day else Verdict.NEW,
                 since=f"{0:012x}" if day else "",
                 detectable=0.026,
