@@ -30,7 +30,7 @@ from tests.test_pipeline import wait_for
 
 HISTORY = Path("results/nightly")
 # Of 3,432 orders of seven pairs four are as far out as this: what is equal is hardly ever taken for a change.
-FEW = replace(RULE, pairs=10, noisy_pairs=10, look=5, p=0.002, noisy_p=0.002)
+FEW = replace(RULE, pairs=10, noisy_pairs=10, look=5, noisy_look=5, p=0.002, noisy_p=0.002)
 SWEEP = """
 targets = ["cpu"]
 runtimes = ["null"]

@@ -12,7 +12,7 @@ from scipy.stats import t
 
 from edgebench.nightly.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.rule import RULE
-from edgebench.nightly.suspect import detectable, is_suspect, moderate, noise, screen
+from edgebench.nightly.suspect import detectable, is_enough, is_suspect, moderate, noise, screen
 
 Compared = Callable[[Any, Any], Effect]
 DRAW = numpy.random.default_rng(1)
@@ -67,7 +67,18 @@ def test_what_varies_alike_needs_two_nights_and_what_is_alone_ten(
     draw = numpy.random.default_rng(1)
     scale = 0.01 * numpy.exp(draw.normal(0, spreads, (configurations, 1)))
     found = screen(draw.normal(0, scale, (configurations, nights)), numpy.zeros(configurations))
-    assert set(found.is_enough(RULE).tolist()) == {is_enough}
+    assert set(found.knows_spread(RULE).tolist()) == {is_enough}
+
+
+def test_a_history_too_short_to_know_its_spread_will_do_where_the_aim_would_show() -> None:
+    draw = numpy.random.default_rng(1)
+    for spread, will_do in ((0.003, True), (0.05, False)):
+        scale = spread * numpy.exp(draw.normal(0, 2.0, (200, 1)))  # each varies by an amount of its own
+        found = screen(draw.normal(0, scale, (200, 4)), numpy.zeros(200))
+        assert not found.knows_spread(RULE).any()
+        assert is_enough(found, RULE)[found.error < 0.005].all()
+        assert not is_enough(found, RULE)[found.error > 0.05].any()
+        assert bool(is_enough(found, RULE).mean() > 0.5) == will_do
 
 
 def test_gaps_are_left_out_and_no_history_says_nothing() -> None:

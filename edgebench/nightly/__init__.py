@@ -219,7 +219,8 @@ def _installed(one: Suspicion, connection: Connection, session: Session, work: W
     evidence = work.evidence[one.entry.name]
     found = pair.installed(one.entry.name, pairs, work.folder, work.pin(one), evidence, connection, session)
     if isinstance(found, pair.Duel):
-        found.look, found.slope = work.rule.look * one.may_be_given_up, one.past.slope
+        found.slope = one.past.slope
+        found.look = work.rule.looks(is_noisy=one.is_noisy) if one.may_be_given_up else 0
     return found
 
 

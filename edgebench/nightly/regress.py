@@ -14,7 +14,7 @@ from edgebench.nightly.carry import UNSEEN, Past, pasts
 from edgebench.nightly.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, both_logs
 from edgebench.nightly.rule import RULE, Rule
-from edgebench.nightly.suspect import Screening, in_force, is_shifted, is_suspect, noise, screen
+from edgebench.nightly.suspect import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ COLD = replace(
     p=0.001,
     noisy_p=0.001,
     effect=0.10,
-    futile_p=0.05,
+    futile_p=0.20,
     futile_effect=0.05,
 )
 COLD_FIGURES = {"load": "load_s", "first inference": "first_s"}
@@ -171,7 +171,7 @@ def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: R
         yield NEW_HOST
     elif one.offset is None:
         yield NEW_STACK
-    elif not screening.is_enough(rule)[place]:
+    elif not is_enough(screening, rule)[place]:
         yield TOO_FEW
     elif suspect:
         yield f"{expm1(screening.change[place]):+.1%} against {screening.nights[place]:.0f} nights"
@@ -200,7 +200,7 @@ def _cold(known: Sequence[Past]) -> list[tuple[str, ...]]:
         values = [getattr(one.tonight[1].figures, figure) for one in known]
         tonight = numpy.array([log(value) if value else numpy.nan for value in values])
         seen = screen(_rows([one.same_stack(figure)[-COLD.nights :] for one in known]), tonight)
-        suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & seen.is_enough(COLD)
+        suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & is_enough(seen, COLD)
         found = [
             (*mine, f"{word} {expm1(change):+.0%}") if suspect else mine
             for mine, suspect, change in zip(found, suspects, seen.change, strict=True)

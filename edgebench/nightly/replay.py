@@ -165,7 +165,8 @@ def _confirmed(
             before, now = series.arms(night, which, pairs)
             effect, taken[which] = compare_pairs(before, now + shift), pairs
             is_open = numpy.ones(len(which), bool)
-            for look in range(rule.look, pairs, rule.look):
+            each = rule.looks(is_noisy=is_noisy)
+            for look in range(each, pairs, each):
                 taken[which[is_open]] = look
                 is_open &= compare_pairs(before[:, :look], now[:, :look] + shift).is_open(rule)
             taken[which[is_open]] = pairs

@@ -42,7 +42,7 @@ class Screening:
     slower_p: Floats
     faster_p: Floats
 
-    def is_enough(self, rule: Rule) -> Flags:
+    def knows_spread(self, rule: Rule) -> Flags:
         """Tell of which configurations the history knows how much they vary, (C,)."""
         import numpy
 
@@ -164,7 +164,7 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
     by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p / 2, freedom) * error) + power * error
     by_screen = _threshold(screening, rule, rule.screen_p) + power * screening.error
-    least = numpy.where(screening.is_enough(rule), numpy.maximum(by_pairs, by_screen), by_pairs)
+    least = numpy.where(is_enough(screening, rule), numpy.maximum(by_pairs, by_screen), by_pairs)
     return numpy.asarray(numpy.expm1(least))
 
 
@@ -178,6 +178,16 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
     aimed = log1p(rule.aim) - t.ppf(rule.aim_power, freedom) * error
     by_chance = numpy.maximum(t.isf(p, freedom) * error, numpy.minimum(rare, aimed))
     return numpy.asarray(numpy.maximum(log1p(rule.screen_effect), by_chance))
+
+
+def is_enough(screening: Screening, rule: Rule) -> Flags:
+    """Tell for which configurations a screen will do, (C,): it knows their spread, or would show the aim as it is."""
+    import numpy
+    from scipy.stats import t
+
+    shown = _threshold(screening, rule, rule.screen_p) + t.ppf(rule.power, screening.freedom) * screening.error
+    would_show = (screening.nights >= rule.least) & (shown <= log1p(rule.aim))
+    return numpy.asarray(screening.knows_spread(rule) | would_show)
 
 
 def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags, Floats]:
@@ -198,7 +208,7 @@ def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
     p = numpy.where(is_noisy, rule.noisy_screen_p, rule.screen_p)
     slower = screening.change > _threshold(screening, rule, p)
     faster = screening.change < -_threshold(screening, rule, numpy.minimum(p, rule.faster_p))
-    return numpy.asarray(slower | faster | ~screening.is_enough(rule))
+    return numpy.asarray(slower | faster | ~is_enough(screening, rule))
 
 
 def is_shifted(screening: Screening, rule: Rule) -> Flags:
@@ -207,4 +217,4 @@ def is_shifted(screening: Screening, rule: Rule) -> Flags:
 
     p = numpy.fmin(screening.slower_p, screening.faster_p)
     is_far = numpy.abs(screening.change) > log1p(rule.screen_effect)
-    return numpy.asarray((p < rule.shifted_p) & is_far & screening.is_enough(rule))
+    return numpy.asarray((p < rule.shifted_p) & is_far & screening.knows_spread(rule))
