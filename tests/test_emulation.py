@@ -200,7 +200,7 @@ def test_the_emulated_pi_stands_beside_this_machine_in_one_table() -> None:
 @needs_qemu
 def test_a_count_repeats_and_grows_with_the_multiply_adds() -> None:
     arguments = ("--target", "rpi4_emulated", "--model", "mobilenet_v1", "--precision", "fp32", "--weights", "random")
-    first = answered(*arguments, "--width", "0.25,0.5,1", name="a").sort_values("macs")
+    first = answered(*arguments, "--width", "0.25,0.5", name="a").sort_values("macs")
     again = answered(*arguments, "--width", "0.25", name="b")
     assert first.instructions_m.is_monotonic_increasing
     # Some hundred instructions differ between processes, of 2 million here as of 12 million.
@@ -224,12 +224,11 @@ def test_a_board_over_ssh_whose_processor_is_emulated_is_measured_like_one(
     python.chmod(0o755)
     with board(where, f'ForceCommand PATH={python.parent}:$PATH; eval "$SSH_ORIGINAL_COMMAND"') as there:
         monkeypatch.setenv("PATH", f"{there.folder}/bin{os.pathsep}{os.environ['PATH']}")
-        table = answered("--target", "rpi4", "--address", "board", "--model", "lenet5", name="far")
+        table = answered("--target", "rpi4", "--address", "board", "--model", "lenet5", "--precision", "fp32", name="far")
         brought = {file.name[17:] for file in there.cache.iterdir()}
     assert {"lenet5", "onnxruntime", "edgebench"} <= {name.partition("-")[0] for name in brought}
-    assert table.target.tolist() == ["rpi4", "rpi4"]
+    assert table.target.tolist() == ["rpi4"]
     assert table[TIMES].isna().all(axis=None)
     assert table.top1.gt(80).all()
-    assert table.agreement.dropna().gt(90).all()
     assert table.instructions_m.gt(0).all()
     assert table.reasons.str.contains("emulated by qemu-aarch64").all()

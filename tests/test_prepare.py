@@ -22,8 +22,10 @@ from edgebench.prepare.fake import release, simulate
 from edgebench.prepare.fold import fold
 from edgebench.progress import Notice, Step
 from edgebench.quantization import Quantization, parse
+from edgebench.record import Weights
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
+from edgebench.train import Options
 from edgebench.train.course import score
 from tests.conftest import CPU, variant
 from tests.networks import awake
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.slow
 
 Array = NDArray[numpy.float32]
 NETWORKS = ["mobilenet_v1", "mobilenet_v2"]
+SHORT = Options(epochs=4)
 SPREAD = 30.0  # how far channels are pulled apart, each way
 
 
@@ -39,9 +42,14 @@ def small(name: str) -> Variant:
     return variant(name, 0.25 if name == "mobilenet_v1" else 0.35, 32, weights=Weighting.TRAINED)
 
 
+def learnt(of: Variant) -> Weights:
+    """Weights that tell digits apart: what int8 loses of others says nothing."""
+    return train.find(of, SHORT) or train.train(of, lambda _: None, SHORT)
+
+
 def trained(of: Variant) -> Any:
-    """A network that has learnt the digits: what int8 loses of one that has not says nothing."""
-    return build.build(of, str(cache.path_of(train.find(of) or train.train(of, lambda _: None))))
+    """A network with such weights."""
+    return build.build(of, str(cache.path_of(learnt(of))))
 
 
 @functools.cache
@@ -159,7 +167,7 @@ def test_what_rounds_is_taken_out_again() -> None:
 
 def test_fine_tuning_under_rounding_mends_what_rounding_breaks() -> None:
     of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("per_tensor+qat"))
-    start = train.find(small("mobilenet_v1")) or train.train(small("mobilenet_v1"), lambda _: None)
+    start = learnt(small("mobilenet_v1"))
     test = split(of, "test")
 
     def right(network: Any) -> float:
@@ -179,7 +187,7 @@ def test_fine_tuning_under_rounding_mends_what_rounding_breaks() -> None:
 
 def test_a_kill_undoes_at_most_an_epoch_of_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
     of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat+seed=7"))
-    start = train.find(small("mobilenet_v1")) or train.train(small("mobilenet_v1"), lambda _: None)
+    start = learnt(small("mobilenet_v1"))
 
     def interrupt(event: Step | Notice) -> None:
         if isinstance(event, Step) and event.done == 2:
@@ -217,7 +225,7 @@ def test_a_nearly_dead_channel_does_not_blow_up_the_activations() -> None:
 
 def test_fine_tuned_weights_are_made_once() -> None:
     of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"))
-    start = train.find(small("mobilenet_v1")) or train.train(small("mobilenet_v1"), lambda _: None)
+    start = learnt(small("mobilenet_v1"))
     told = list[Step | Notice]()
     first = answers(prepare(trained(small("mobilenet_v1")), of, start, digits, told.append))
     steps = len(told)
@@ -229,7 +237,7 @@ def test_fine_tuned_weights_are_made_once() -> None:
 def test_fine_tuning_does_not_depend_on_the_images_that_calibrate() -> None:
     of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"))
     other = replace(of, quantization=replace(parse("qat+calibration=unlabelled:photos"), calibration_sha256="f00d"))
-    start = train.find(small("mobilenet_v1")) or train.train(small("mobilenet_v1"), lambda _: None)
+    start = learnt(small("mobilenet_v1"))
     first, told = prepare(trained(small("mobilenet_v1")), of, start, digits, lambda _: None), list[Step | Notice]()
     again = prepare(trained(small("mobilenet_v1")), other, start, digits, told.append)
     assert told == []

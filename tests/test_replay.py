@@ -32,7 +32,7 @@ def test_a_quiet_machine_and_a_board_have_no_false_alarm_and_find_five_per_cent_
 
 @pytest.mark.slow
 def test_on_a_shared_machine_alarms_stay_few_and_power_is_what_it_is() -> None:
-    series = replay.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, nights=60, configurations=100)
+    series = replay.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, nights=45, configurations=80)
     found = replay.replay("vm", series, 1.05)
     assert found.alarms.value < 0.005
     assert 0.3 < found.power[0].value < found.power[-1].value
