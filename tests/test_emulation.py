@@ -224,7 +224,9 @@ def test_a_board_over_ssh_whose_processor_is_emulated_is_measured_like_one(
     python.chmod(0o755)
     with board(where, f'ForceCommand PATH={python.parent}:$PATH; eval "$SSH_ORIGINAL_COMMAND"') as there:
         monkeypatch.setenv("PATH", f"{there.folder}/bin{os.pathsep}{os.environ['PATH']}")
-        table = answered("--target", "rpi4", "--address", "board", "--model", "lenet5", "--precision", "fp32", name="far")
+        table = answered(
+            "--target", "rpi4", "--address", "board", "--model", "lenet5", "--precision", "fp32", name="far"
+        )
         brought = {file.name[17:] for file in there.cache.iterdir()}
     assert {"lenet5", "onnxruntime", "edgebench"} <= {name.partition("-")[0] for name in brought}
     assert table.target.tolist() == ["rpi4"]

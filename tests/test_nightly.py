@@ -18,7 +18,7 @@ from edgebench import nightly, store
 from edgebench.errors import Busy, RequestError
 from edgebench.formats import null
 from edgebench.journal import Journal
-from edgebench.nightly import chronicle, pair
+from edgebench.nightly import chronicle, pair, regress
 from edgebench.nightly.bulletin import Bulletin
 from edgebench.nightly.night import Verdict
 from edgebench.nightly.rule import RULE, Rule
@@ -115,7 +115,8 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
 
 
 @pytest.mark.slow
-def test_pairs_that_show_nothing_early_are_given_up() -> None:
+def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regress, "COLD", replace(regress.COLD, futile_effect=99.0))
     run()
     found = run(rule=replace(FEW, futile_effect=99.0))
     assert {line.entry.verdict for line in found.lines} <= CALM

@@ -15,7 +15,7 @@ import numpy
 import pandas
 import pytest
 
-from edgebench import build, cache, export, plan
+from edgebench import build, cache, export, formats, plan
 from edgebench.datasets import split
 from edgebench.errors import CaseError, RequestError
 from edgebench.formats import Written, onnx, tflite
@@ -295,7 +295,7 @@ def test_writing_without_its_tools_is_refused_with_what_to_install(monkeypatch: 
             raise PackageNotFoundError(package)
         return "1"
 
-    monkeypatch.setattr(plan, "version", version)
+    monkeypatch.setattr(formats, "version", version)
     with pytest.raises(RequestError) as caught:
         plan.check(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("litert",)))
     assert str(caught.value) == (

@@ -37,8 +37,8 @@ COLD = replace(
     p=0.001,
     noisy_p=0.001,
     effect=0.10,
-    futile_p=0.20,
-    futile_effect=0.05,
+    futile_p=0.10,
+    futile_effect=0.10,
 )
 COLD_FIGURES = {"load": "load_s", "first inference": "first_s"}
 # Figures without noise to speak of: the share by which they may grow, and the least amount.
