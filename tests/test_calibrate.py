@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy
 import pytest
@@ -17,9 +16,6 @@ from edgebench.formats.onnx import calibrate, range_methods
 from edgebench.quantization import parse
 from tests.conftest import variant
 from tests.networks import awake
-
-if TYPE_CHECKING:
-    pass
 
 pytestmark = pytest.mark.slow
 

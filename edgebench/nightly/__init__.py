@@ -226,7 +226,7 @@ def _installed(one: Suspicion, connection: Connection, session: Session, work: W
 
 def _arms(suspicions: Sequence[Suspicion], turn: int, work: Work) -> Arms | None:
     """Compare two copies of one accepted environment: every night another configuration's."""
-    timed = [one for one in suspicions if one.entry.figures.latencies_s and one.entry.verdict not in UNSEEN]
+    timed = [one for one in suspicions if one.past.is_timed]
     if not timed:
         return None
     one = timed[turn % len(timed)]

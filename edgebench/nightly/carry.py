@@ -42,6 +42,11 @@ class Past:
     seen: tuple[Seen, ...]
     baseline: Seen | None
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether tonight has times that may be judged."""
+        return bool(self.tonight[1].figures.latencies_s) and self.tonight[1].verdict not in UNSEEN
+
     @cached_property
     def here(self) -> tuple[Seen, ...]:
         """The nights on tonight's host that count: nothing had changed, or the change was accepted."""

@@ -109,13 +109,9 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, .
 def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Suspicion, ...]:
     """Say of every configuration that was measured tonight and before what calls for pairs."""
     every = [one for one in pasts(history, tonight) if one.baseline]
-    timed = [one for one in every if _is_timed(one.tonight[1])]
-    others = (Suspicion(past=one) for one in every if not _is_timed(one.tonight[1]))
+    timed = [one for one in every if one.is_timed]
+    others = (Suspicion(past=one) for one in every if not one.is_timed)
     return (*(_screened(timed, rule) if timed else ()), *others)
-
-
-def _is_timed(entry: Entry) -> bool:
-    return bool(entry.figures.latencies_s) and entry.verdict not in UNSEEN
 
 
 def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
