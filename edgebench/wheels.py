@@ -14,7 +14,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from edgebench import cache
 from edgebench.errors import RequestError
@@ -94,8 +94,10 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
         _install(wanted, target, scratch)
         listed = sorted(f"{one.metadata['Name']}=={one.version}" for one in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
-            for file in sorted(Path(scratch).rglob("*")):
-                archive.write(file, file.relative_to(scratch))
+            for file in sorted(one for one in Path(scratch).rglob("*") if one.is_file()):
+                # Without the time of unpacking: the same packages are the same file.
+                name = ZipInfo(file.relative_to(scratch).as_posix())
+                archive.writestr(name, file.read_bytes(), ZIP_DEFLATED, compresslevel=1)
     return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=tuple(listed))
 
 

@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from edgebench.nightly.extract import entries, host, name, names
+from edgebench.nightly.extract import Kept, entries, host, name, names
 from edgebench.nightly.night import Verdict
 from edgebench.record import Failure, Record, Reference, Run, Stop
 from edgebench.spec import Runtime, Workload
@@ -30,8 +30,8 @@ def seen(*more: Record, rounds: int = 6, compute: float = 2e-3, memory: float = 
     return [session(), deployment(), *timed, *both, *more, Stop(session="s1", spent_s=1.0)]
 
 
-def pin(_: object) -> str:
-    return "p"
+def pin(_: object) -> Kept:
+    return Kept(pin="p")
 
 
 def test_a_process_is_divided_by_both_reference_workloads_of_its_own_round() -> None:
@@ -79,6 +79,8 @@ def test_a_configuration_keeps_its_name_when_its_runtime_is_upgraded_and_its_sta
     assert found.stack == {
         "model": artifact().sha256, "runtime": str(case().runtime), "packages": "", "harness": "a"
     }  # fmt: skip
+    (brought,) = entries(seen(), lambda _: Kept(pin="p", packages="0123456789abcdef"))
+    assert brought.stack["packages"] == "0123456789ab"
 
 
 def test_two_versions_in_one_sweep_are_two_configurations() -> None:

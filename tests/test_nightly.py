@@ -70,26 +70,36 @@ def run(asked: Sweep | None = None, rule: Rule = FEW) -> Bulletin:
     return found
 
 
-@pytest.fixture
-def slowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
-    """Let what is exported meanwhile take 2 microseconds more an inference, several times as long: another model."""
+Retrained = Callable[[float], AbstractContextManager[None]]
 
-    def write(path: Path, *_: object) -> None:
-        path.write_text(json.dumps({"delay_s": 2e-6, "classes": 10}))
+
+@pytest.fixture
+def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Retrained:
+    """Let what is exported meanwhile be another model, which takes so much longer an inference, seconds."""
+
+    def write(path: Path, delay_s: float) -> None:
+        path.write_text(json.dumps({"delay_s": delay_s, "classes": 10}) + "\n")
 
     @contextmanager
-    def within() -> Iterator[None]:
+    def within(delay_s: float) -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr(null, "write", write)
-            patch.setenv("EDGEBENCH_CACHE", str(tmp_path / "another"))
+            patch.setattr(null, "write", lambda path, *_: write(path, delay_s))
+            patch.setenv("EDGEBENCH_CACHE", str(tmp_path / f"another-{delay_s}"))
             yield
 
     return within
 
 
+def paired(found: Bulletin) -> list[int]:
+    """Count the processes of each arm that a night paired."""
+    raw = chronicle.raw_folder(HISTORY, found.night)
+    arms = (list(Journal(raw / arm)) for arm in (pair.ACCEPTED, pair.TONIGHT))
+    return [sum(isinstance(one, Run) for one in arm) for arm in arms]
+
+
 @pytest.mark.slow
 def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_night_until_it_is_accepted(
-    slowed: Callable[[], AbstractContextManager[None]], shared_cache: Path
+    retrained: Retrained, shared_cache: Path
 ) -> None:
     first = run()
     assert [line.entry.verdict for line in first.lines] == [Verdict.NEW]
@@ -97,9 +107,10 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
     second = run()
     assert {line.entry.verdict for line in second.lines} <= CALM
     assert nightly.exit_code(second.night) == 0
+    assert paired(second) == [0, 0]
     assert second.night.arms is not None and second.night.arms.pairs == nightly.LEAST_PAIRS
     shutil.rmtree(shared_cache / "artifacts")  # the accepted model is in the history, too
-    with slowed():
+    with retrained(2e-6):  # several times as long
         third = run()
         (line,) = third.lines
         assert line.entry.verdict == Verdict.REGRESSION, line.entry.why
@@ -108,21 +119,26 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
         assert latency.change > 3
         assert latency.pairs == FEW.pairs
         assert nightly.exit_code(third.night) == 1
+        fourth = run()  # of the same model
+        assert [one.confirmed_at for one in fourth.lines[0].entry.confirmed] == [third.night.started_at] * len(
+            line.entry.confirmed
+        )
+        assert paired(fourth) == [0, 0]
+        assert nightly.exit_code(fourth.night) == 1
         nightly.accept(HISTORY, "a better model")
-        fourth = run()
-    assert {line.entry.verdict for line in fourth.lines} <= CALM
+        fifth = run()
+    assert {line.entry.verdict for line in fifth.lines} <= CALM
     assert [one.reason for one in chronicle.read(HISTORY).acceptances] == ["a better model"]
 
 
 @pytest.mark.slow
-def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPatch, retrained: Retrained) -> None:
     monkeypatch.setattr(regress, "COLD", replace(regress.COLD, futile_effect=99.0))
     run()
-    found = run(rule=replace(FEW, futile_effect=99.0))
+    with retrained(0.0):
+        found = run(rule=replace(FEW, futile_effect=99.0))
     assert {line.entry.verdict for line in found.lines} <= CALM
-    raw = chronicle.raw_folder(HISTORY, found.night)
-    for arm in (pair.ACCEPTED, pair.TONIGHT):
-        assert len([one for one in Journal(raw / arm) if isinstance(one, Run)]) == FEW.look
+    assert paired(found) == [FEW.look, FEW.look]
 
 
 @pytest.mark.slow

@@ -9,11 +9,12 @@ from random import Random
 import pytest
 
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Verdict
-from edgebench.nightly.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, examine, is_open, judge
+from edgebench.nightly.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, WAS_SLOWER, examine, is_open, judge
 from edgebench.nightly.rule import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 
 UPGRADED = STACK | {"runtime": "engine 2.0"}
+RETRAINED, AGAIN = STACK | {"model": "m2"}, STACK | {"model": "m3"}
 
 
 def contest(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004) -> Contest:
@@ -25,9 +26,11 @@ def contest(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004
 
 
 def judged(tonight: Night, history: History, **contests: Contest) -> Entry:
-    """Judge the night's only configuration, whose pairs are `pairs`."""
-    by_name = {NAME: contests["pairs"]} if contests else {}
-    return judge(tonight, examine(tonight, history), by_name).entries[0]
+    """Judge the night's only configuration, whose pairs, where it calls for any, are `pairs`."""
+    suspicions = examine(tonight, history)
+    wanted = {one.entry.name for one in suspicions if one.calls_for_pairs}
+    assert wanted or not contests, "nothing calls for pairs"
+    return judge(tonight, suspicions, dict.fromkeys(wanted, contests["pairs"]) if contests else {}).entries[0]
 
 
 def why(tonight: Night, history: History) -> tuple[str, ...]:
@@ -56,7 +59,7 @@ def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
 
 
 def test_a_history_that_does_not_say_how_much_it_varies_tells_of_no_change_of_the_host() -> None:
-    found = judged(night(3, entry(slower(0.2))), quiet_history(3), pairs=contest())
+    found = judged(night(3, entry(slower(0.2), stack=RETRAINED)), quiet_history(3), pairs=contest())
     assert found.verdict == Verdict.OK
     assert found.why.endswith("against 3 nights: pairs found nothing")
 
@@ -69,7 +72,7 @@ def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> Non
         accepted_levels=tuple(draw.gauss(2.0, 0.01) for _ in raw.accepted_s),
         tonight_levels=tuple(draw.gauss(2.0 + slower(0.05), 0.01) for _ in raw.tonight_s),
     )
-    tonight, history = night(20, entry(slower(0.05))), quiet_history(20)
+    tonight, history = night(20, entry(slower(0.05), stack=RETRAINED)), quiet_history(20)
     assert judged(tonight, history, pairs=raw).verdict == Verdict.HOST_CHANGE
     (finding,) = judged(tonight, history, pairs=paced).findings
     assert finding.verdict == Verdict.REGRESSION
@@ -93,30 +96,45 @@ def test_a_configuration_that_feels_a_neighbour_more_than_the_beats_do_is_screen
 
 def test_nights_over_another_reference_workload_are_no_history_to_screen_against() -> None:
     paced = entry()
-    tonight = night(20, replace(paced, figures=replace(paced.figures, beat="b")))
-    assert why(night(20, entry()), quiet_history(20)) == ()
+    tonight = night(20, replace(paced, stack=RETRAINED, figures=replace(paced.figures, beat="b")))
+    assert why(night(20, entry(stack=RETRAINED)), quiet_history(20)) == ()
     assert why(tonight, quiet_history(20)) == (TOO_FEW,)
 
 
-def test_a_slowdown_of_the_same_stack_is_suspect_for_its_change() -> None:
-    (said,) = why(night(20, entry(slower(0.05))), quiet_history(20))
-    assert said.endswith("% against 20 nights")
+def test_another_model_is_screened_like_any_night_and_paired_where_it_is_suspect() -> None:
+    history = quiet_history(20)
+    (calm,) = examine(night(20, entry(stack=RETRAINED)), history)
+    assert (calm.why, calm.calls_for_pairs) == ((), False)
+    (slow,) = examine(night(20, entry(slower(0.05), stack=RETRAINED)), history)
+    assert slow.why[0].endswith("% against 20 nights") and slow.calls_for_pairs
+    assert judged(night(20, entry(slower(0.05), stack=RETRAINED)), history).verdict == Verdict.INVALID
+
+
+def test_what_is_the_accepted_environment_byte_by_byte_is_not_paired_with_itself() -> None:
+    (slow,) = examine(night(20, entry(slower(0.2))), quiet_history(20))
+    assert slow.why[0].endswith("% against 20 nights") and not slow.calls_for_pairs
+    found = judged(night(20, entry(slower(0.2))), quiet_history(20))
+    assert found.verdict == Verdict.HOST_CHANGE
+    assert found.why.endswith("against 20 nights: the components are the accepted ones")
+    (young,) = examine(night(1, entry(slower(0.2))), quiet_history(1))
+    assert (young.why, young.calls_for_pairs) == ((), False)
 
 
 def test_an_improvement_needs_the_same_confirmation() -> None:
-    tonight, history = night(20, entry(-slower(0.05))), quiet_history(20)
+    tonight, history = night(20, entry(-slower(0.05), stack=RETRAINED)), quiet_history(20)
     assert judged(tonight, history, pairs=contest(-0.05)).verdict == Verdict.IMPROVEMENT
     assert judged(tonight, history, pairs=contest()).verdict == Verdict.HOST_CHANGE
 
 
 def test_where_the_accepted_environment_is_as_slow_the_host_changed() -> None:
-    found = judged(night(20, entry(slower(0.2))), quiet_history(20), pairs=contest())
+    found = judged(night(20, entry(slower(0.2), stack=RETRAINED)), quiet_history(20), pairs=contest())
     assert found.verdict == Verdict.HOST_CHANGE
-    assert found.why.endswith("and the accepted environment likewise")
+    assert found.why.endswith("against 20 nights: pairs found nothing")
 
 
 def test_a_suspect_that_could_not_be_paired_is_invalid_and_says_why() -> None:
-    found = judged(night(20, entry(slower(0.2))), quiet_history(20), pairs=Contest(why_not="no wheel of engine 1.0"))
+    tonight = night(20, entry(slower(0.2), stack=RETRAINED))
+    found = judged(tonight, quiet_history(20), pairs=Contest(why_not="no wheel of engine 1.0"))
     assert found.verdict == Verdict.INVALID
     assert found.why.endswith("not confirmed: no wheel of engine 1.0")
 
@@ -127,7 +145,7 @@ def test_a_configuration_alone_is_paired_for_ten_nights_or_until_five_per_cent_w
 ) -> None:
     for nights in (paired - 1, paired):
         wanted = (TOO_FEW,) if nights < paired else ()
-        assert why(night(nights, entry()), quiet_history(nights, between=between)) == wanted
+        assert why(night(nights, entry(stack=RETRAINED)), quiet_history(nights, between=between)) == wanted
 
 
 def test_early_on_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
@@ -141,8 +159,11 @@ def test_early_on_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
 def test_older_nights_are_carried_over_by_all_of_the_pairs() -> None:
     history = quiet_history(20)
     (changed,) = examine(night(20, entry(stack=UPGRADED)), history)
-    (slow,) = examine(night(20, entry(slower(0.2))), history)
+    (slow,) = examine(night(20, entry(slower(0.2), stack=RETRAINED)), history)
     assert (changed.may_be_given_up, slow.may_be_given_up) == (False, True)
+    tonight = night(20, entry(slower(0.2), stack=RETRAINED))
+    assert judged(tonight, history, pairs=contest(pairs=RULE.look)).offset is None
+    assert judged(tonight, history, pairs=contest()).offset is not None
 
 
 def test_a_changed_stack_is_paired_on_its_first_night_and_the_history_is_carried_by_what_the_pairs_measured() -> None:
@@ -161,21 +182,23 @@ def test_another_kernel_is_a_host_change_that_is_named_and_its_history_begins_an
     history, facts = quiet_history(20), HOST | {"kernel": "Linux 6.2"}
     tonight = night(20, entry(slower(0.3)), facts=facts)
     assert why(tonight, history) == (NEW_HOST,)
-    first = judge(tonight, examine(tonight, history), {NAME: contest()})
+    first = judge(tonight, examine(tonight, history), {})
     assert first.entries[0].verdict == Verdict.HOST_CHANGE
     assert first.entries[0].changed == ("kernel: Linux 6.1 -> Linux 6.2",)
+    assert first.entries[0].why == "kernel: Linux 6.1 -> Linux 6.2: the components are the accepted ones"
     later = replace(history, nights=(*history.nights, first))
-    assert why(night(21, entry(slower(0.3)), facts=facts), later) == (TOO_FEW,)
+    assert why(night(21, entry(slower(0.3)), facts=facts), later) == ()
+    assert why(night(21, entry(slower(0.3), stack=RETRAINED), facts=facts), later) == (TOO_FEW,)
 
 
 def test_a_changed_clock_of_the_processor_is_a_host_change() -> None:
     tonight = night(20, entry(), facts=HOST | {"max_clock_mhz": "1500"})
-    assert judged(tonight, quiet_history(20), pairs=contest()).changed == ("max_clock_mhz: 1800 -> 1500",)
+    assert judged(tonight, quiet_history(20)).changed == ("max_clock_mhz: 1800 -> 1500",)
 
 
 def test_a_history_from_another_machine_is_no_history_of_this_one() -> None:
     tonight = night(20, entry(slower(3.0)), facts={"cpu": "Other", "kernel": "Linux 6.1"})
-    found = judged(tonight, quiet_history(20), pairs=contest())
+    found = judged(tonight, quiet_history(20))
     assert found.verdict == Verdict.HOST_CHANGE
     assert "cpu: Example -> Other" in found.changed
 
@@ -216,12 +239,52 @@ def regressed(count: int = 20) -> History:
     return replace(history, nights=(*history.nights, judge(tonight, examine(tonight, history), {NAME: contest(0.1)})))
 
 
-def test_a_regression_that_nobody_accepted_is_no_history_and_stays_one() -> None:
+def test_a_regression_that_nobody_accepted_is_no_history_and_stays_one_without_more_pairs() -> None:
     history = regressed()
-    tonight = night(21, entry(slower(0.1), stack=UPGRADED))
+    for number in (21, 22):
+        tonight = night(number, entry(slower(0.1), stack=UPGRADED))
+        (suspicion,) = examine(tonight, history)
+        assert len(suspicion.past.levels) == 20
+        assert not suspicion.calls_for_pairs
+        after = judge(tonight, [suspicion], {})
+        (finding,) = after.entries[0].findings
+        assert finding.verdict == after.entries[0].verdict == Verdict.REGRESSION
+        assert finding.confirmed_at == history.nights[20].started_at
+        history = replace(history, nights=(*history.nights, after))
+
+
+def test_a_regression_ends_with_the_accepted_components() -> None:
+    found = judged(night(21, entry()), regressed())
+    assert (found.verdict, found.findings) == (Verdict.OK, ())
+
+
+def test_another_model_after_a_slower_one_is_paired_to_the_end_whether_it_looks_slow_or_not() -> None:
+    slow, history = night(20, entry(slower(0.1), stack=RETRAINED)), quiet_history(20)
+    history = replace(history, nights=(*history.nights, judge(slow, examine(slow, history), {NAME: contest(0.1)})))
+    assert history.nights[-1].entries[0].verdict == Verdict.REGRESSION
+    tonight = night(21, entry(stack=AGAIN))
     (suspicion,) = examine(tonight, history)
-    assert len(suspicion.past.levels) == 20
-    assert judged(tonight, history, pairs=contest(0.1)).verdict == Verdict.REGRESSION
+    assert suspicion.why == (WAS_SLOWER,)
+    assert suspicion.calls_for_pairs and not suspicion.may_be_given_up
+    assert judged(tonight, history, pairs=contest()).verdict == Verdict.OK
+
+
+def test_what_pairs_have_compared_is_not_compared_again() -> None:
+    history, tonight = quiet_history(20), night(20, entry(stack=UPGRADED))
+    first = judge(tonight, examine(tonight, history), {NAME: contest()})
+    later = replace(history, nights=(*history.nights, first))
+    found = judged(night(21, entry(slower(0.2), stack=UPGRADED)), later)
+    assert found.verdict == Verdict.HOST_CHANGE
+    assert found.why.endswith("against 21 nights: pairs compared these components before")
+    (elsewhere,) = examine(night(21, entry(stack=UPGRADED), facts=HOST | {"kernel": "Linux 6.2"}), later)
+    assert elsewhere.calls_for_pairs  # nobody compared them there
+
+
+def test_another_model_of_a_compared_runtime_is_screened_by_what_the_pairs_of_the_other_measured() -> None:
+    history, tonight = quiet_history(20), night(20, entry(slower(0.02), stack=UPGRADED))
+    first = judge(tonight, examine(tonight, history), {NAME: contest(0.02)})
+    later = replace(history, nights=(*history.nights, first))
+    assert why(night(21, entry(slower(0.02), stack=UPGRADED | {"model": "m2"})), later) == ()
 
 
 def test_an_accepted_regression_is_the_new_baseline_and_older_nights_are_carried_to_it() -> None:
@@ -258,10 +321,10 @@ def test_a_noisy_machine_takes_more_pairs_and_says_that_it_is_underpowered() -> 
         replace(one, entries=(replace(one.entries[0], figures=figures(0.0, place, process=0.08)),))
         for place, one in enumerate(quiet_history(20).nights)
     ]
-    history, tonight = History(nights=tuple(nights)), night(20, entry(figures=figures(0.0, 99, process=0.08)))
-    (suspicion,) = examine(tonight, history)
+    history, noisy = History(nights=tuple(nights)), entry(figures=figures(0.0, 99, process=0.08), stack=UPGRADED)
+    (suspicion,) = examine(night(20, noisy), history)
     assert suspicion.is_noisy
-    found = judged(tonight, history, pairs=contest(process=0.08, pairs=RULE.noisy_pairs))
+    found = judged(night(20, noisy), history, pairs=contest(process=0.08, pairs=RULE.noisy_pairs))
     assert found.verdict == Verdict.UNDERPOWERED
     assert found.why.endswith("would not show here")
 
@@ -322,7 +385,8 @@ def test_a_slow_load_alone_calls_for_pairs() -> None:
         )
         for k, one in enumerate(quiet_history(20).nights)
     )
-    tonight = night(20, entry(figures=replace(figures(), load_s=0.04)))
-    assert why(tonight, History(nights=nights)) == ("load +99%",) or why(tonight, History(nights=nights)) == (
-        "load +100%",
-    )
+    for stack, called in ((STACK, False), (RETRAINED, True)):
+        tonight = night(20, entry(figures=replace(figures(), load_s=0.04), stack=stack))
+        (suspicion,) = examine(tonight, History(nights=nights))
+        assert suspicion.why in (("load +99%",), ("load +100%",))
+        assert suspicion.calls_for_pairs == called

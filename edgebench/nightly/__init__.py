@@ -171,26 +171,24 @@ def _missing(reached: Reached, sweep: Sweep, history: History) -> Iterator[Entry
         yield Entry(name=name, target=target, verdict=Verdict.MISSING, why=reached.why)
 
 
-def _pin(folder: Path, evidence: Evidence) -> str:
+def _pin(folder: Path, evidence: Evidence) -> extract.Kept:
     """Copy what a configuration was measured with into the history, so that the cache may be emptied."""
     assert evidence.artifact
     agent, digest = bundle()
     runtime, environment = evidence.case.runtime, evidence.session.environment
-    brought = ""
+    brought = packages = ""
     if runtime.packages:
         card = wheels_of(runtime.name, public(runtime.version), platform(environment.facts))
-        brought = chronicle.keep(folder, path_of(card), card.sha256)
-    return chronicle.pin(
-        folder,
-        Pin(
-            case=evidence.case,
-            artifact=evidence.artifact,
-            file=chronicle.keep(folder, path_of(evidence.artifact), evidence.artifact.sha256),
-            agent=chronicle.keep(folder, agent, digest),
-            agent_sha256=digest,
-            packages=brought,
-        ),
+        brought, packages = chronicle.keep(folder, path_of(card), card.sha256), card.sha256
+    pin = Pin(
+        case=evidence.case,
+        artifact=evidence.artifact,
+        file=chronicle.keep(folder, path_of(evidence.artifact), evidence.artifact.sha256),
+        agent=chronicle.keep(folder, agent, digest),
+        agent_sha256=digest,
+        packages=brought,
     )
+    return extract.Kept(pin=chronicle.pin(folder, pin), packages=packages)
 
 
 def _evidence(journal: Journal) -> dict[str, Evidence]:
@@ -201,7 +199,7 @@ def _evidence(journal: Journal) -> dict[str, Evidence]:
 
 def _paired(suspicions: Sequence[Suspicion], at: Reached, work: Work) -> Iterator[tuple[str, Contest]]:
     """Take pairs of every suspect of a target; what keeps them from being taken is their answer."""
-    suspects = [one for one in suspicions if one.why and one.entry.target == at.target.name]
+    suspects = [one for one in suspicions if one.calls_for_pairs and one.entry.target == at.target.name]
     if not suspects or not at.session:
         return
     names = [one.entry.name for one in suspects]

@@ -1,8 +1,9 @@
 """The past of one configuration -> its accepted environment, and its levels as tonight's environment would have them.
 
 Pure. An era is the time since one accepted night. Within it a change of the stack has an offset that pairs measured
-against the accepted environment; so levels are carried from stack to stack and from era to era. A host cannot be
-paired: nights of another one are no part of the history.
+against the accepted environment; so levels are carried from stack to stack and from era to era. Another model alone,
+which may come every night, is screened as if it took as long. A host cannot be paired: nights of another one are no
+part of the history.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from math import log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Verdict, logs
+from edgebench.nightly.night import MODEL, Verdict, logs
 from edgebench.nightly.rule import RULE
 from edgebench.nightly.steady import at_one_pace, slope
 
@@ -50,13 +51,39 @@ class Past:
     @cached_property
     def here(self) -> tuple[Seen, ...]:
         """The nights on tonight's host that count: nothing had changed, or the change was accepted."""
+        accepted = self.baseline[1].stack if self.baseline else {}
+        return tuple(one for one in self._on_host if one[1].verdict in QUIET or one[1].stack == accepted)
+
+    @cached_property
+    def _on_host(self) -> tuple[Seen, ...]:
         facts = _facts(self.tonight)
-        accepted = self.baseline[0].id if self.baseline else ""
-        return tuple(
-            (night, entry)
-            for night, entry in self.seen
-            if _facts((night, entry)) == facts and (entry.verdict in QUIET or night.id == accepted)
-        )
+        return tuple(one for one in self.seen if _facts(one) == facts)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether all that pairs could hold fixed is the accepted environment's, byte by byte."""
+        return self.baseline is not None and self.baseline[1].stack == self.tonight[1].stack
+
+    @cached_property
+    def precedent(self) -> Seen | None:
+        """The night that took all pairs of these components and the accepted ones on this host."""
+        stack = self.tonight[1].stack
+        same = ((night, entry) for night, entry in reversed(self._on_host) if entry.stack == stack)
+        return next((one for one in same if self._is_of_era(one[1]) and one[1].offset is not None), None)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether pairs could compare nothing that they have not compared."""
+        return self.is_accepted or self.precedent is not None
+
+    @property
+    def was_slower(self) -> bool:
+        """Whether the last night's times, or what its processes began with, were a regression that nobody accepted."""
+        last = self._on_host[-1][1] if self._on_host else None
+        return bool(last and self._is_of_era(last) and any(one.verdict == Verdict.REGRESSION for one in last.confirmed))
+
+    def _is_of_era(self, entry: Entry) -> bool:
+        return self.baseline is not None and entry.since == self.baseline[0].id
 
     @cached_property
     def paced(self) -> tuple[Seen, ...]:
@@ -99,7 +126,7 @@ class Past:
     @property
     def is_new_host(self) -> bool:
         """Whether no night was on this host."""
-        return not any(_facts(one) == _facts(self.tonight) for one in self.seen)
+        return not self._on_host
 
     @property
     def offset(self) -> float | None:
@@ -128,9 +155,10 @@ class Past:
         later = set(ids[ids.index(self.baseline[0].id) :])
         return [level for id, level in self.levels if id in later]
 
-    def same_stack(self, figure: str) -> list[float]:
-        """Return a figure's logarithms on tonight's host and stack: cold figures have no offset to be carried by."""
-        values = (getattr(entry.figures, figure) for _, entry in self.here if entry.stack == self.tonight[1].stack)
+    def cold_levels(self, figure: str) -> list[float]:
+        """Return a figure's logarithms with tonight's stack, whichever the model: nothing carries them to another."""
+        stack = _but_model(self.tonight[1].stack)
+        values = (getattr(entry.figures, figure) for _, entry in self.here if _but_model(entry.stack) == stack)
         return [log(value) for value in values if value]
 
     def _total(self, since: str, stack: dict[str, str]) -> float | None:
@@ -139,17 +167,22 @@ class Past:
         if start is None:
             return 0.0 if since == self.tonight[0].id else None
         base = self._total(start[1].since, start[1].stack) if start[1].since else 0.0
-        own = 0.0 if stack == start[1].stack else self._paired(since, stack)
+        own = 0.0 if stack == start[1].stack else self._paired(since, stack, start[1].stack)
         return None if base is None or own is None else base + own
 
-    def _paired(self, since: str, stack: dict[str, str]) -> float | None:
-        """Return what pairs measured between the accepted environment of an era and a stack."""
-        found = [
-            entry.offset
-            for _, entry in self.seen
-            if entry.since == since and entry.stack == stack and entry.offset is not None
-        ]
+    def _paired(self, since: str, stack: dict[str, str], accepted: dict[str, str]) -> float | None:
+        """Return what pairs measured between an era's accepted environment and a stack, if need be but its model."""
+        era = [(one.stack, one.offset) for _, one in self.seen if one.since == since and one.offset is not None]
+        if found := [offset for other, offset in era if other == stack]:
+            return median(found)
+        if _but_model(accepted) == _but_model(stack):
+            return 0.0
+        found = [offset for other, offset in era if _but_model(other) == _but_model(stack)]
         return median(found) if found else None
+
+
+def _but_model(stack: dict[str, str]) -> dict[str, str]:
+    return {name: component for name, component in stack.items() if name != MODEL}
 
 
 def _facts(one: Seen) -> dict[str, str]:

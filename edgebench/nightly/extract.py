@@ -5,9 +5,8 @@ Pure: nothing is read, measured or judged here.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING
@@ -32,6 +31,14 @@ SHORT = 12  # hexadecimal digits that name a component
 Round = tuple[str, int]  # a session's id and the number of its round
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a configuration can be measured again with: its pin's name, and the hash of a brought runtime's files."""
+
+    pin: str = ""
+    packages: str = ""
+
+
 def host(environment: Environment) -> dict[str, str]:
     """Return the facts of a target that pairs cannot hold fixed: kernel, governor, firmware, processor, Python."""
     return lasting(environment.facts)
@@ -50,7 +57,7 @@ def name(case: Case) -> str:
     return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 
 
-def entries(records: Iterable[Record], pin: Callable[[Evidence], str]) -> tuple[Entry, ...]:
+def entries(records: Iterable[Record], pin: Callable[[Evidence], Kept]) -> tuple[Entry, ...]:
     """Read what a night's journal says of every case; `pin` keeps what it takes to measure it again."""
     every = tuple(records)
     evidence, references = gather(every), _references(every)
@@ -58,7 +65,8 @@ def entries(records: Iterable[Record], pin: Callable[[Evidence], str]) -> tuple[
     return tuple(_entry(one, named[one.case], references, pin) for one in evidence)
 
 
-def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], str]) -> Entry:
+def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], Kept]) -> Entry:
+    kept = pin(evidence) if evidence.artifact else Kept()
     measured, beat = measure(evidence), pace.beat(evidence.timed)
     ratios = _paced(evidence) if beat else _ratios(evidence, references)
     verdict, why = _worth(evidence, measured, ratios)
@@ -67,8 +75,8 @@ def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin
         target=evidence.case.target,
         verdict=verdict,
         why=why,
-        pin=pin(evidence) if evidence.artifact else "",
-        stack=_stack(evidence),
+        pin=kept.pin,
+        stack=_stack(evidence, kept),
         figures=replace(_figures(evidence, measured), ratios=ratios, beat=beat),
     )
 
@@ -119,13 +127,11 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
     )
 
 
-def _stack(evidence: Evidence) -> dict[str, str]:
+def _stack(evidence: Evidence, kept: Kept) -> dict[str, str]:
     """Name the components that pairs can hold fixed."""
-    runtime, environment = evidence.case.runtime, evidence.session.environment
-    packages = hashlib.sha256("\n".join(runtime.packages).encode()).hexdigest()[:SHORT] if runtime.packages else ""
     return {
         MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
-        RUNTIME: str(runtime),
-        PACKAGES: packages,
-        HARNESS: environment.agent_sha256[:SHORT],
+        RUNTIME: str(evidence.case.runtime),
+        PACKAGES: kept.packages[:SHORT],
+        HARNESS: evidence.session.environment.agent_sha256[:SHORT],
     }

@@ -82,6 +82,7 @@ class Finding:
     Attributes:
         change: as a share, with its 95 % interval where it has one; of accuracies in points, as a share of 1.
         p: one-sided; None for a rule without statistics.
+        confirmed_at: when the night began whose pairs say so; empty for tonight's.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -95,6 +96,7 @@ class Finding:
     high: float | None = None
     p: float | None = None
     pairs: int = 0
+    confirmed_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ class Entry:
         stack: its components that a pair can hold fixed, by name: model, runtime, packages, harness.
         changed: components that are not the accepted ones, `runtime: onnxruntime 1.23.2 -> 1.31.1`.
         detectable: the least change of the latency, a share, that this night would have found.
-        offset: log change of the latency against the accepted environment, where pairs measured it.
+        offset: log change of the latency against the accepted environment, where all of the pairs were taken.
         since: the night whose environment is the accepted one; empty for a new configuration.
     """
 
@@ -125,6 +127,11 @@ class Entry:
     detectable: float | None = None
     offset: float | None = None
     since: str = ""
+
+    @property
+    def confirmed(self) -> tuple[Finding, ...]:
+        """The findings that rest on pairs."""
+        return tuple(one for one in self.findings if one.p is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,9 +48,10 @@ GROWTH = {
     "instructions": ("instructions", 0.001, 1),  # repeats within 0.03 %
 }
 LOST = 0.005  # of accuracy or agreement, as a share: three of 600 images
-TOO_FEW, NEW_STACK, NEW_HOST, DRIFTED = (
+TOO_FEW, NEW_STACK, WAS_SLOWER, NEW_HOST, DRIFTED = (
     "too few nights to screen",
     "the stack changed",
+    "another model than the slower one",
     "the host changed",
     "it drifted",
 )
@@ -61,7 +62,7 @@ class Suspicion:
     """What the history says of one configuration, before any pair.
 
     Attributes:
-        why: what calls for pairs; nothing where nothing does.
+        why: what is out of the ordinary; nothing where nothing is.
         is_shifted: whether the level left the history beyond doubt, whoever is to blame.
         detectable: the least change, a share, that this night finds.
     """
@@ -78,9 +79,14 @@ class Suspicion:
         return self.past.tonight[1]
 
     @property
+    def calls_for_pairs(self) -> bool:
+        """Tell whether pairs could say what it comes of: not where both arms were the same, or are compared already."""
+        return bool(self.why) and not self.past.is_decided
+
+    @property
     def may_be_given_up(self) -> bool:
         """Tell whether pairs that show nothing early are enough: not where they carry older nights over."""
-        return NEW_STACK not in self.why
+        return NEW_STACK not in self.why and WAS_SLOWER not in self.why
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -107,7 +113,7 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, .
 
 
 def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Suspicion, ...]:
-    """Say of every configuration that was measured tonight and before what calls for pairs."""
+    """Say of every configuration that was measured tonight and before what is out of the ordinary."""
     every = [one for one in pasts(history, tonight) if one.baseline]
     timed = [one for one in every if one.is_timed]
     others = (Suspicion(past=one) for one in every if not one.is_timed)
@@ -167,8 +173,11 @@ def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: R
         yield NEW_HOST
     elif one.offset is None:
         yield NEW_STACK
+    elif one.was_slower and not one.is_decided:
+        yield WAS_SLOWER
     elif not is_enough(screening, rule)[place]:
-        yield TOO_FEW
+        if not one.is_decided:
+            yield TOO_FEW
     elif suspect:
         yield f"{expm1(screening.change[place]):+.1%} against {screening.nights[place]:.0f} nights"
     elif _drifted(one, rule):
@@ -195,7 +204,7 @@ def _cold(known: Sequence[Past]) -> list[tuple[str, ...]]:
     for word, figure in COLD_FIGURES.items():
         values = [getattr(one.tonight[1].figures, figure) for one in known]
         tonight = numpy.array([log(value) if value else numpy.nan for value in values])
-        seen = screen(_rows([one.same_stack(figure)[-COLD.nights :] for one in known]), tonight)
+        seen = screen(_rows([one.cold_levels(figure)[-COLD.nights :] for one in known]), tonight)
         suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & is_enough(seen, COLD)
         found = [
             (*mine, f"{word} {expm1(change):+.0%}") if suspect else mine
@@ -217,7 +226,7 @@ def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, 
     if suspicion is None or suspicion.past.baseline is None:
         return replace(entry, verdict=Verdict.NEW, why="the first night that measured it: later ones compare with it")
     effects = _effects(contest) if contest and not contest.why_not else {}
-    findings = (*_exact(suspicion), *_found(effects, contest, suspicion, rule))
+    findings = (*_exact(suspicion), *_standing(suspicion.past), *_found(effects, contest, suspicion, rule))
     verdict, why = _verdict(suspicion, contest, findings, rule)
     return replace(
         entry,
@@ -226,7 +235,7 @@ def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, 
         findings=findings,
         changed=suspicion.changes,
         detectable=suspicion.detectable,
-        offset=float(effects[LATENCY].change[0]) if LATENCY in effects else None,
+        offset=_offset(effects, contest, suspicion, rule),
         since=suspicion.past.baseline[0].id,
     )
 
@@ -237,16 +246,39 @@ def _verdict(
     """Return the worst that is known, and in words what it rests on."""
     if found := max((one.verdict for one in findings), key=lambda one: one.badness, default=None):
         return found, "; ".join(suspicion.why)
-    if suspicion.why and (contest is None or contest.why_not):
+    if suspicion.calls_for_pairs and (contest is None or contest.why_not):
         reason = contest.why_not if contest else "no pairs were taken"
         return Verdict.INVALID, f"{'; '.join(suspicion.why)}: not confirmed: {reason}"
+    noticed = "; ".join(suspicion.why)
     if NEW_HOST in suspicion.why:
-        return Verdict.HOST_CHANGE, f"the accepted environment is as slow here; {', '.join(suspicion.host_changes)}"
+        return Verdict.HOST_CHANGE, f"{', '.join(suspicion.host_changes)}: {_not_ours(suspicion)}"
     if suspicion.is_shifted:
-        return Verdict.HOST_CHANGE, f"{'; '.join(suspicion.why)}, and the accepted environment likewise"
+        return Verdict.HOST_CHANGE, f"{noticed}: {_not_ours(suspicion)}"
     if suspicion.detectable and suspicion.detectable > rule.noisy:
         return Verdict.UNDERPOWERED, f"a change below {suspicion.detectable:.1%} would not show here"
-    return Verdict.OK, f"{'; '.join(suspicion.why)}: pairs found nothing" if suspicion.why else ""
+    return Verdict.OK, f"{noticed}: {_not_ours(suspicion)}" if noticed else ""
+
+
+def _not_ours(suspicion: Suspicion) -> str:
+    """Say why what is out of the ordinary comes of no component."""
+    if suspicion.past.is_accepted:
+        return "the components are the accepted ones"
+    return "pairs compared these components before" if suspicion.past.precedent else "pairs found nothing"
+
+
+def _offset(effects: Mapping[str, Effect], contest: Contest | None, suspicion: Suspicion, rule: Rule) -> float | None:
+    """Return how much slower all of the pairs say it is: what is given up early tells it too badly."""
+    wanted, _ = rule.confirmation(is_noisy=suspicion.is_noisy)
+    if LATENCY not in effects or contest is None or len(contest.tonight_s) < wanted:
+        return None
+    return float(effects[LATENCY].change[0])
+
+
+def _standing(past: Past) -> Iterator[Finding]:
+    """Yield what pairs confirmed of these very components on an earlier night: it holds until something is another."""
+    if past.precedent and not past.is_accepted:
+        night, entry = past.precedent
+        yield from (replace(one, confirmed_at=night.started_at) for one in entry.confirmed)
 
 
 def _effects(contest: Contest) -> dict[str, Effect]:

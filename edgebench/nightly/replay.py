@@ -128,7 +128,9 @@ def _median(values: Floats) -> Floats:
 def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RULE) -> Decided:
     """Decide every night of a history in which all configurations take `inject` times as long from a night on.
 
-    A night that alarmed is not accepted: it is no part of the history that later ones are screened against.
+    Every night has another model: where nothing is another, nothing is paired. What takes longer is one model, which
+    is compared no more once all of its pairs were taken. A night that alarmed is not accepted: it is no part of the
+    history that later ones are screened against.
     """
     import numpy
 
@@ -136,15 +138,17 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
     medians, deviations = _median(series.ratios) + shift[:, None], deviation(series.times)
     shape = medians.shape
     slower, faster, pairs = numpy.zeros(shape, bool), numpy.zeros(shape, bool), numpy.zeros(shape, int)
-    smallest, accepted = numpy.full(shape, numpy.nan), medians.copy()
+    smallest, accepted, decided = numpy.full(shape, numpy.nan), medians.copy(), numpy.zeros(shape[1], bool)
     for night in range(1, len(medians)):
         past = slice(max(0, night - rule.nights), night)
         screening = screen(accepted[past].T, medians[night])
         spread = noise_of(deviations[max(0, night + 1 - rule.nights) : night + 1])
         noisy, smallest[night] = in_force(screening, spread, rule)
-        suspects = is_suspect(screening, noisy, rule) & ~numpy.isnan(medians[night]) & (screening.nights > 0)
+        suspects = is_suspect(screening, noisy, rule) & ~numpy.isnan(medians[night]) & (screening.nights > 0) & ~decided
         slower[night], faster[night], pairs[night] = _confirmed(series, night, suspects, noisy, shift[night], rule)
         accepted[night, slower[night] | faster[night]] = numpy.nan
+        if shift[night]:
+            decided |= pairs[night] == numpy.where(noisy, rule.noisy_pairs, rule.pairs)
     judged = ~numpy.isnan(medians)
     judged[0] = False
     return Decided(is_slower=slower, is_faster=faster, was_judged=judged, pairs=pairs, detectable=smallest)

@@ -43,7 +43,8 @@ def row(line: Line) -> tuple[str, ...]:
     interval = (
         f"[{worst.low:+.1%}, {worst.high:+.1%}]" if worst and worst.low is not None and worst.high is not None else "-"
     )
-    evidence = f"{worst.pairs} pairs, p = {worst.p:.1g}" if worst and worst.p is not None else entry.why
+    on = f" on {worst.confirmed_at[:10]}" if worst and worst.confirmed_at else ""
+    evidence = f"{worst.pairs} pairs{on}, p = {worst.p:.1g}" if worst and worst.p is not None else entry.why
     p50_s = entry.figures.p50_s
     return (
         str(entry.verdict),
