@@ -327,6 +327,13 @@ def test_a_noisy_machine_takes_more_pairs_and_says_that_it_is_underpowered() -> 
     found = judged(night(20, noisy), history, pairs=contest(process=0.08, pairs=RULE.noisy_pairs))
     assert found.verdict == Verdict.UNDERPOWERED
     assert found.why.endswith("would not show here")
+    assert found.offset is None
+    later = replace(history, nights=(*history.nights, night(20, found)))
+    slow = entry(figures=figures(slower(0.3), 98, process=0.08), stack=UPGRADED)
+    (again,) = examine(night(21, slow), later)
+    assert again.why[0].endswith("against 21 nights") and again.calls_for_pairs
+    found = judged(night(21, slow), later, pairs=contest(0.3, process=0.08, pairs=RULE.noisy_pairs))
+    assert found.verdict == Verdict.REGRESSION and found.offset is not None
 
 
 def test_a_configuration_that_failed_stays_invalid_and_one_that_was_not_measured_missing() -> None:

@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from edgebench.errors import RequestError
-from edgebench.nightly import chronicle, noise, replay
+from edgebench.nightly import chronicle, noise, replay, series
 from edgebench.nightly.night import History
 from edgebench.nightly.rule import RULE
 from tests.command import cli
@@ -23,8 +23,8 @@ SMALL = {"nights": 40, "configurations": 30}
 def test_a_quiet_machine_and_a_board_have_no_false_alarm_and_find_five_per_cent_on_the_first_night(
     profile: str,
 ) -> None:
-    series = replay.simulated(noise.PROFILES[profile], noise.TUNING_SEED, nights=SMALL["nights"], configurations=150)
-    unchanged, slowed = replay.decide(series), replay.decide(series, 1.05, since=SMALL["nights"] - 1)
+    drawn = series.simulated(noise.PROFILES[profile], noise.TUNING_SEED, nights=SMALL["nights"], configurations=150)
+    unchanged, slowed = replay.decide(drawn), replay.decide(drawn, 1.05, since=SMALL["nights"] - 1)
     assert not (unchanged.is_slower | unchanged.is_faster).any()
     assert slowed.is_slower[-1].mean() >= 0.95
     assert numpy.median(unchanged.detectable[-1]) < 0.04
@@ -32,28 +32,46 @@ def test_a_quiet_machine_and_a_board_have_no_false_alarm_and_find_five_per_cent_
 
 @pytest.mark.slow
 def test_on_a_shared_machine_alarms_stay_few_and_power_is_what_it_is() -> None:
-    series = replay.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, nights=45, configurations=80)
-    found = replay.replay("vm", series, 1.05)
+    drawn = series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, nights=45, configurations=80)
+    found = replay.replay("vm", drawn, 1.05)
     assert found.alarms.value < 0.005
     assert 0.3 < found.power[0].value < found.power[-1].value
+    assert found.runtime_alarms.value < 0.01
+    assert found.power[0].value < found.runtime_power.value  # the screen lets some through, the pairs see all
     assert found.detectable is not None and found.detectable > RULE.noisy
 
 
 def test_without_the_pairs_the_screen_alone_would_cry_every_night() -> None:
-    series = replay.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)
+    drawn = series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)
     believing = replace(RULE, noisy_p=1.0, p=1.0, effect=-0.99, futile_p=1.0, futile_effect=-0.99)
-    assert replay.decide(series, rule=believing).is_slower[10:].mean() > 0.05
+    assert replay.decide(drawn, rule=believing).is_slower[10:].mean() > 0.05
 
 
 def test_a_suspect_takes_pairs_until_a_look_gives_it_up() -> None:
-    pairs = replay.decide(replay.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)).pairs
+    pairs = replay.decide(series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)).pairs
     assert set(numpy.unique(pairs)) <= {0, *range(RULE.look, RULE.noisy_pairs + 1, RULE.look)}
     assert (pairs == RULE.noisy_look).sum() > (pairs > RULE.noisy_look).sum() > 0  # most show nothing at the first
 
 
+def test_a_model_that_is_slower_and_stays_is_compared_once() -> None:
+    drawn = series.simulated(noise.PROFILES["quiet"], noise.TUNING_SEED, **SMALL)
+    since = SMALL["nights"] - 3
+    pairs = replay.decide(drawn, 1.05, since=since).pairs[since:]
+    assert pairs.sum(0).max() <= RULE.pairs + RULE.look * 2
+    assert (pairs[0] == RULE.pairs).mean() > 0.9
+
+
+def test_another_runtime_is_compared_by_all_of_the_pairs() -> None:
+    drawn = series.simulated(noise.PROFILES["pi"], noise.TUNING_SEED, **SMALL)
+    same, slow = replay.decide_in_full(drawn), replay.decide_in_full(drawn, 1.05)
+    assert (same.pairs[1:] == RULE.pairs).all()
+    assert not (same.is_slower | same.is_faster).any()
+    assert slow.is_slower[1:].mean() > 0.95
+
+
 def test_the_same_seed_decides_the_same_and_another_another() -> None:
     def alarms(seed: int) -> int:
-        return int(replay.decide(replay.simulated(noise.PROFILES["vm"], seed, **SMALL)).pairs.sum())
+        return int(replay.decide(series.simulated(noise.PROFILES["vm"], seed, **SMALL)).pairs.sum())
 
     assert alarms(1) == alarms(1) != alarms(2)
 
@@ -62,13 +80,13 @@ def test_the_seed_of_quoted_figures_is_not_the_one_that_rules_were_tuned_on() ->
     assert noise.FINAL_SEED != noise.TUNING_SEED
 
 
-def recorded(history: History) -> replay.Series:
-    times, ratios = replay.processes(history)
-    return replay.recorded(times, ratios, seed=1)
+def recorded(history: History) -> series.Series:
+    times, ratios = series.processes(history)
+    return series.recorded(times, ratios, seed=1)
 
 
 def test_a_recorded_history_is_laid_out_in_nights_configurations_and_processes() -> None:
-    times, ratios = replay.processes(quiet_history(40, (NAME, "other")))
+    times, ratios = series.processes(quiet_history(40, (NAME, "other")))
     assert times.shape == ratios.shape == (40, 2, 6)
     assert not numpy.isnan(ratios).any()
 

@@ -13,6 +13,7 @@ A format offers
                                A format that refuses int8 has none
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -28,7 +29,7 @@ class Written:
     layers: tuple[LayerNoise, ...] = ()
 
 
-_INSTEAD = {"onnxruntime": "onnxruntime-gpu"}  # packages of the same tool, of which one is installed
+_PACKAGES = {"onnxruntime": ("onnxruntime-gpu", "onnxruntime")}  # that one tool comes in, the first that is installed
 
 
 def tool_version(tool: str) -> str:
@@ -37,9 +38,7 @@ def tool_version(tool: str) -> str:
     Raises:
         PackageNotFoundError: it is not installed.
     """
-    try:
-        return version(tool)
-    except PackageNotFoundError:
-        if tool not in _INSTEAD:
-            raise
-    return version(_INSTEAD[tool])
+    for package in _PACKAGES.get(tool, (tool,)):
+        with suppress(PackageNotFoundError):
+            return version(package)
+    raise PackageNotFoundError(tool)

@@ -55,9 +55,14 @@ class Line:
         return self.entry.verdict in QUIET and self.entry.verdict != Verdict.HOST_CHANGE
 
     @property
+    def findings(self) -> list[Finding]:
+        """What changed, the worst first, which decided its verdict."""
+        return sorted(self.entry.findings, key=lambda one: (-one.verdict.badness, -abs(one.change)))
+
+    @property
     def worst(self) -> Finding | None:
-        """The finding that decided its verdict."""
-        return max(self.entry.findings, key=lambda one: (one.verdict.badness, abs(one.change)), default=None)
+        """The first of them."""
+        return next(iter(self.findings), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 Pure. An era is the time since one accepted night. Within it a change of the stack has an offset that pairs measured
 against the accepted environment; so levels are carried from stack to stack and from era to era. Another model alone,
-which may come every night, is screened as if it took as long. A host cannot be paired: nights of another one are no
-part of the history.
+which may come every night, is screened as if it took as long, and so is what a noisy host's pairs could say too little
+of. A host cannot be paired: nights of another one are no part of the history.
 """
 
 from __future__ import annotations
@@ -175,10 +175,15 @@ class Past:
         era = [(one.stack, one.offset) for _, one in self.seen if one.since == since and one.offset is not None]
         if found := [offset for other, offset in era if other == stack]:
             return median(found)
-        if _but_model(accepted) == _but_model(stack):
+        if _but_model(accepted) == _but_model(stack) or self._was_quiet(since, stack):
             return 0.0
         found = [offset for other, offset in era if _but_model(other) == _but_model(stack)]
         return median(found) if found else None
+
+    def _was_quiet(self, since: str, stack: dict[str, str]) -> bool:
+        """Tell whether a stack was judged before in an era, on tonight's host, and nothing was found."""
+        era = (one for _, one in self._on_host if one.since == since)
+        return any(one.stack == stack and one.verdict in QUIET for one in era)
 
 
 def _but_model(stack: dict[str, str]) -> dict[str, str]:

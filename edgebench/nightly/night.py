@@ -109,7 +109,7 @@ class Entry:
         stack: its components that a pair can hold fixed, by name: model, runtime, packages, harness.
         changed: components that are not the accepted ones, `runtime: onnxruntime 1.23.2 -> 1.31.1`.
         detectable: the least change of the latency, a share, that this night would have found.
-        offset: log change of the latency against the accepted environment, where all of the pairs were taken.
+        offset: log change of the latency against the accepted environment, where pairs said enough of it.
         since: the night whose environment is the accepted one; empty for a new configuration.
     """
 

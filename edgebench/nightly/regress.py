@@ -171,7 +171,7 @@ def _deviations(one: Past, rule: Rule) -> list[float]:
 def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: Rule) -> Iterator[str]:
     if one.is_new_host:
         yield NEW_HOST
-    elif one.offset is None:
+    elif one.offset is None and not one.is_decided:
         yield NEW_STACK
     elif one.was_slower and not one.is_decided:
         yield WAS_SLOWER
@@ -235,7 +235,7 @@ def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, 
         findings=findings,
         changed=suspicion.changes,
         detectable=suspicion.detectable,
-        offset=_offset(effects, contest, suspicion, rule),
+        offset=_offset(effects, contest, suspicion, findings, rule),
         since=suspicion.past.baseline[0].id,
     )
 
@@ -266,10 +266,22 @@ def _not_ours(suspicion: Suspicion) -> str:
     return "pairs compared these components before" if suspicion.past.precedent else "pairs found nothing"
 
 
-def _offset(effects: Mapping[str, Effect], contest: Contest | None, suspicion: Suspicion, rule: Rule) -> float | None:
-    """Return how much slower all of the pairs say it is: what is given up early tells it too badly."""
+def _offset(
+    effects: Mapping[str, Effect],
+    contest: Contest | None,
+    suspicion: Suspicion,
+    findings: Sequence[Finding],
+    rule: Rule,
+) -> float | None:
+    """Return how much slower the pairs say it is, if they say enough to be asked no more.
+
+    Not what was given up early, nor what a noisy host could have hidden: that is screened again, and paired again where
+    it is suspect.
+    """
     wanted, _ = rule.confirmation(is_noisy=suspicion.is_noisy)
-    if LATENCY not in effects or contest is None or len(contest.tonight_s) < wanted:
+    is_whole = contest is not None and len(contest.tonight_s) >= wanted
+    was_found = any(one.p is not None for one in findings)
+    if LATENCY not in effects or not is_whole or (suspicion.is_noisy and not was_found):
         return None
     return float(effects[LATENCY].change[0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.errors import RequestError, UnknownName
-from edgebench.nightly import chronicle, noise, replay
+from edgebench.nightly import chronicle, noise, replay, series
 from edgebench.nightly.rule import RULE
 from edgebench.sheet import Sheet
 
@@ -25,11 +25,11 @@ def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) ->
         raise RequestError("wanted a history's folder or --profile quiet, pi or vm; found neither or both")
     chosen = seed or noise.FINAL_SEED
     if folder:
-        times, ratios = replay.processes(chronicle.read(folder))
-        return replay.replay(str(folder), replay.recorded(times, ratios, chosen), inject)
+        times, ratios = series.processes(chronicle.read(folder))
+        return replay.replay(str(folder), series.recorded(times, ratios, chosen), inject)
     if profile not in noise.PROFILES:
         raise UnknownName("profile", profile, tuple(noise.PROFILES))
-    return replay.replay(f"simulated {profile}", replay.simulated(noise.PROFILES[profile], chosen), inject)
+    return replay.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
 
 
 def sheet(found: Replay) -> Sheet:
@@ -40,14 +40,11 @@ def sheet(found: Replay) -> Sheet:
         ("took pairs per 1,000", *_per_mille(found.paired)),
         ("pairs a configuration-night", f"{found.pairs:.2f}", "", ""),
         *(
-            (
-                f"power by night {night}, {found.inject:.2f}x",
-                f"{one.value:.3f}",
-                f"[{one.low:.3f}, {one.high:.3f}]",
-                str(one.of),
-            )
+            (f"power by night {night}, {found.inject:.2f}x", *_as_share(one))
             for night, one in enumerate(found.power, 1)
         ),
+        ("another runtime: false alarms per 1,000", *_per_mille(found.runtime_alarms)),
+        (f"another runtime: power, {found.inject:.2f}x", *_as_share(found.runtime_power)),
     ]
     least = "none" if found.detectable is None else f"{found.detectable:.1%}"
     return Sheet(
@@ -55,9 +52,16 @@ def sheet(found: Replay) -> Sheet:
         headings=("figure", "value", "[95 %]", "of"),
         rows=tuple(rows),
         texts=frozenset({"figure"}),
-        notes=(f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",),
+        notes=(
+            "Every night has another model, or where that is said another runtime: what nothing changed is not paired.",
+            f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",
+        ),
     )
 
 
 def _per_mille(one: Share) -> tuple[str, str, str]:
     return f"{one.value * 1e3:.2f}", f"[{one.low * 1e3:.2f}, {one.high * 1e3:.2f}]", str(one.of)
+
+
+def _as_share(one: Share) -> tuple[str, str, str]:
+    return f"{one.value:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", str(one.of)

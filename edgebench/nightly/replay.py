@@ -1,53 +1,35 @@
-"""A history of processes, recorded or simulated, and a slowdown -> false alarms of the nightly rule, and its power.
+"""A series of nights and a slowdown -> false alarms of the nightly rule, and its power.
 
-Pure but for the seed's draws. What is decided is what `regress` decides: the same screen, the same pairs.
+Pure. What is decided is what `regress` decides: the same screen, the same pairs. Every night something is another, or
+nothing would be paired: a model, which is screened first, or a runtime, which is compared by all of the pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import TYPE_CHECKING
 
 from edgebench.errors import RequestError
-from edgebench.nightly import noise
-from edgebench.nightly.carry import UNSEEN, pasts
 from edgebench.nightly.confirm import compare_pairs
 from edgebench.nightly.rule import RULE, Rule
-from edgebench.nightly.suspect import in_force, is_suspect, screen
+from edgebench.nightly.series import cut, deviation, medians
+from edgebench.nightly.suspect import in_force, is_suspect, noise, screen
 from edgebench.stats import wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy
-    from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from edgebench.nightly.night import History
+    from edgebench.nightly.series import Series
 
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
 
 DELAYS = 7  # nights that a slowdown may take to be found
 STARTS = 20  # nights of a history that a slowdown is begun at, one after the other
-CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # of a simulated history: 120,000 configuration-nights
-
-Arms = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """What a history holds for replaying.
-
-    Attributes:
-        times: log times of processes as pairs compare them, (nights, C, processes); NaN where there was none.
-        ratios: log times over a reference workload's.
-        arms: night, configurations and pairs -> log times of two equal arms, (K, pairs) each.
-    """
-
-    times: Floats
-    ratios: Floats
-    arms: Arms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,124 +48,84 @@ class Decided:
     detectable: Floats
 
 
-def simulated(profile: noise.Profile, seed: int, nights: int = NIGHTS, configurations: int = CONFIGURATIONS) -> Series:
-    """Draw a history in which nothing ever changes."""
-    import numpy
-
-    draw = numpy.random.default_rng(seed)
-    seen = [noise.measured(profile, draw, configurations, PROCESSES) for _ in range(nights)]
-    times, references = (numpy.array(part) for part in zip(*seen, strict=True))
-
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
-        return noise.arms(profile, numpy.random.default_rng((seed, night, pairs)), len(which), pairs)
-
-    return Series(times=times, ratios=times - references, arms=arms)
-
-
-def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
-    """Replay recorded processes, (nights, C, processes); arms are drawn from the recent deviations between processes.
-
-    So a replay has the noise of its machine, but not what pairs of two installations would have had beyond it.
-    """
-    import numpy
-
-    deviations = deviation(times)
-
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
-        draw = numpy.random.default_rng((seed, night, pairs))
-        recent = deviations[max(0, night + 1 - RULE.nights) : night + 1, which]
-        found = [_drawn(recent, draw, pairs), _drawn(recent, draw, pairs)]
-        return found[0], found[1]
-
-    return Series(times=times, ratios=ratios, arms=arms)
-
-
-def _drawn(deviations: Floats, draw: Generator, pairs: int) -> Floats:
-    """Draw deviations of each configuration with replacement, (K, pairs)."""
-    import numpy
-
-    pools = (column[~numpy.isnan(column)] for column in deviations.transpose(1, 0, 2).reshape(deviations.shape[1], -1))
-    return numpy.array([draw.choice(pool if len(pool) else numpy.zeros(1), pairs) for pool in pools])
-
-
-def deviation(times: Floats) -> Floats:
-    """Return each process's deviation from its night's median, widened for the few that the median is of."""
-    import numpy
-
-    counts = numpy.sum(~numpy.isnan(times), axis=2, keepdims=True)
-    with numpy.errstate(divide="ignore", invalid="ignore"):
-        widened = numpy.where(counts > 1, numpy.sqrt(counts / (counts - 1)), numpy.nan)
-    return numpy.asarray((times - _median(times)[:, :, None]) * widened)
-
-
-def _median(values: Floats) -> Floats:
-    import numpy
-
-    found = numpy.full(values.shape[:2], numpy.nan)
-    known = ~numpy.isnan(values).all(axis=2)
-    found[known] = numpy.nanmedian(values[known], axis=1)
-    return found
-
-
 def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RULE) -> Decided:
-    """Decide every night of a history in which all configurations take `inject` times as long from a night on.
+    """Decide nights of which each has another model; from one on it takes `inject` times as long, and stays.
 
-    Every night has another model: where nothing is another, nothing is paired. What takes longer is one model, which
-    is compared no more once all of its pairs were taken. A night that alarmed is not accepted: it is no part of the
-    history that later ones are screened against.
+    What stays is compared no more once all of its pairs were taken on a quiet host. A night that alarmed is not
+    accepted: it is no part of the history that later ones are screened against.
     """
     import numpy
 
     shift = numpy.where(numpy.arange(len(series.times)) >= since, log(inject), 0.0)
-    medians, deviations = _median(series.ratios) + shift[:, None], deviation(series.times)
-    shape = medians.shape
-    slower, faster, pairs = numpy.zeros(shape, bool), numpy.zeros(shape, bool), numpy.zeros(shape, int)
-    smallest, accepted, decided = numpy.full(shape, numpy.nan), medians.copy(), numpy.zeros(shape[1], bool)
-    for night in range(1, len(medians)):
-        past = slice(max(0, night - rule.nights), night)
-        screening = screen(accepted[past].T, medians[night])
-        spread = noise_of(deviations[max(0, night + 1 - rule.nights) : night + 1])
-        noisy, smallest[night] = in_force(screening, spread, rule)
-        suspects = is_suspect(screening, noisy, rule) & ~numpy.isnan(medians[night]) & (screening.nights > 0) & ~decided
-        slower[night], faster[night], pairs[night] = _confirmed(series, night, suspects, noisy, shift[night], rule)
-        accepted[night, slower[night] | faster[night]] = numpy.nan
+    levels = medians(series.ratios) + shift[:, None]
+    found, accepted, compared = _undecided(levels), levels.copy(), numpy.zeros(levels.shape[1], bool)
+    for night, spread in enumerate(_spreads(series, rule)[1:], 1):
+        screening = screen(accepted[max(0, night - rule.nights) : night].T, levels[night])
+        noisy, found.detectable[night] = in_force(screening, spread, rule)
+        suspects = is_suspect(screening, noisy, rule) & found.was_judged[night] & (screening.nights > 0) & ~compared
+        _confirm(found, series, night, suspects, noisy, shift[night], rule)
+        accepted[night, found.is_slower[night] | found.is_faster[night]] = numpy.nan
         if shift[night]:
-            decided |= pairs[night] == numpy.where(noisy, rule.noisy_pairs, rule.pairs)
-    judged = ~numpy.isnan(medians)
-    judged[0] = False
-    return Decided(is_slower=slower, is_faster=faster, was_judged=judged, pairs=pairs, detectable=smallest)
+            compared |= (found.pairs[night] == rule.pairs) & ~noisy
+    return found
 
 
-def _confirmed(
-    series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
-) -> tuple[Flags, Flags, NDArray[numpy.intp]]:
-    """Take pairs of the suspects; tell which are slower, which are faster and how many were taken, (C,) each."""
+def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> Decided:
+    """Decide nights of which each has another runtime, that takes `inject` times as long: all pairs, and no screen."""
     import numpy
 
-    slower, faster = numpy.zeros(len(suspects), bool), numpy.zeros(len(suspects), bool)
-    taken = numpy.zeros(len(suspects), int)
+    patient = replace(rule, look=rule.pairs, noisy_look=rule.noisy_pairs)
+    levels = medians(series.ratios)
+    found = _undecided(levels)
+    for night, spread in enumerate(_spreads(series, rule)[1:], 1):
+        unknown = screen(numpy.full((len(levels[night]), 1), numpy.nan), levels[night])
+        noisy, found.detectable[night] = in_force(unknown, spread, rule)
+        _confirm(found, series, night, found.was_judged[night], noisy, log(inject), patient)
+    return found
+
+
+def _undecided(levels: Floats) -> Decided:
+    """Lay out what there is to decide: every night but the first, which has nothing before it."""
+    import numpy
+
+    judged = ~numpy.isnan(levels)
+    judged[0] = False
+    return Decided(
+        is_slower=numpy.zeros(levels.shape, bool),
+        is_faster=numpy.zeros(levels.shape, bool),
+        was_judged=judged,
+        pairs=numpy.zeros(levels.shape, int),
+        detectable=numpy.full(levels.shape, numpy.nan),
+    )
+
+
+def _spreads(series: Series, rule: Rule) -> list[Floats]:
+    """Return the deviation between processes, (C,), by each night and those before it."""
+    seen = deviation(series.times).transpose(1, 0, 2)
+    windows = (seen[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(seen.shape[1]))
+    return [noise(window.reshape(len(window), -1)) for window in windows]
+
+
+def _confirm(
+    found: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
+) -> None:
+    """Take pairs of a night's suspects, (C,), and write down which are slower or faster, and how many were taken."""
+    import numpy
+
     for is_noisy in (False, True):
         which = numpy.flatnonzero(suspects & (noisy == is_noisy))
         if len(which):
             pairs, p = rule.confirmation(is_noisy=is_noisy)
             before, now = series.arms(night, which, pairs)
-            effect, taken[which] = compare_pairs(before, now + shift), pairs
+            effect = compare_pairs(before, now + shift)
             is_open = numpy.ones(len(which), bool)
             each = rule.looks(is_noisy=is_noisy)
             for look in range(each, pairs, each):
-                taken[which[is_open]] = look
+                found.pairs[night, which[is_open]] = look
                 is_open &= compare_pairs(before[:, :look], now[:, :look] + shift).is_open(rule)
-            taken[which[is_open]] = pairs
-            slower[which] = effect.is_slower(p, rule.effect) & is_open
-            faster[which] = effect.is_faster(p, rule.effect) & is_open
-    return slower, faster, taken
-
-
-def noise_of(deviations: Floats) -> Floats:
-    """Return the deviation between processes, (C,), of recent nights', (nights, C, processes)."""
-    from edgebench.nightly.suspect import noise as spread
-
-    return spread(deviations.transpose(1, 0, 2).reshape(deviations.shape[1], -1))
+            found.pairs[night, which[is_open]] = pairs
+            found.is_slower[night, which] = effect.is_slower(p, rule.effect) & is_open
+            found.is_faster[night, which] = effect.is_faster(p, rule.effect) & is_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,13 +149,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What the rule does on a history.
+    """What the rule does on a history whose every night has another model, or another runtime.
 
     Attributes:
         inject: how many times as long everything takes from some night on, for the power.
-        alarms: configuration-nights of the unchanged history that were called a regression; `gains` an improvement.
+        alarms: configuration-nights with a model as fast that were called a regression; `gains` an improvement.
         paired: those that took pairs; `pairs` how many of them a configuration-night took in the mean.
-        power: slowdowns that were found by the first, second, ... night.
+        power: slower models that were found by the first, second, ... night.
+        runtime_alarms, runtime_power: likewise with another runtime, whose pairs are all taken.
         detectable: the median minimum detectable effect, a share; None where no night has one.
     """
 
@@ -226,6 +169,8 @@ class Replay:
     paired: Share
     pairs: float
     power: tuple[Share, ...]
+    runtime_alarms: Share
+    runtime_power: Share
     detectable: float | None
 
 
@@ -259,7 +204,11 @@ def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Rep
     nights, configurations, _ = series.times.shape
     if nights < rule.enough + 2:
         raise RequestError(f"wanted a history of at least {rule.enough + 2} nights to replay, found {nights}")
-    plain = decide(series, rule=rule)
+    plain, same, slow = (
+        decide(series, rule=rule),
+        decide_in_full(series, rule=rule),
+        decide_in_full(series, inject, rule),
+    )
     judged = _by_night(plain.was_judged)
     known = plain.detectable[~numpy.isnan(plain.detectable)]
     return Replay(
@@ -272,6 +221,8 @@ def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Rep
         paired=share(_by_night((plain.pairs > 0) & plain.was_judged), judged),
         pairs=float(plain.pairs[plain.was_judged].mean()),
         power=_power(series, inject, rule),
+        runtime_alarms=share(_by_night(same.is_slower), judged),
+        runtime_power=share(_by_night(slow.is_slower), judged),
         detectable=float(numpy.median(known)) if len(known) else None,
     )
 
@@ -298,38 +249,7 @@ def _found(series: Series, since: int, until: int, inject: float, rule: Rule) ->
     import numpy
 
     start = max(0, since - rule.nights)
-    decided = decide(_cut(series, start, until), inject, since - start, rule)
+    decided = decide(cut(series, start, until), inject, since - start, rule)
     judged = decided.was_judged[since - start]  # a configuration that is missing on the night itself does not count
     seen = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
     return _by_night(seen), int(judged.sum())
-
-
-def _cut(series: Series, start: int, until: int) -> Series:
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
-        return series.arms(night + start, which, pairs)
-
-    return Series(times=series.times[start:until], ratios=series.ratios[start:until], arms=arms)
-
-
-def processes(history: History) -> tuple[Floats, Floats]:
-    """Lay a history out as log times and ratios, (nights, C, processes), in terms of its last night's environment.
-
-    What ran on another host than the last night's, or was a change that nobody accepted, is a gap.
-    """
-    import numpy
-
-    last = pasts(history, history.nights[-1]) if history.nights else ()
-    found = [one for one in last if one.tonight[1].verdict not in UNSEEN]
-    places = {night.id: place for place, night in enumerate(history.nights)}
-    most = max((len(entry.figures.ratios) for night in history.nights for entry in night.entries), default=0)
-    times, ratios = (numpy.full((len(places), len(found), max(most, 1)), numpy.nan) for _ in range(2))
-    for column, past in enumerate(found):
-        tonight, _ = past.tonight
-        levels = dict(past.levels) | ({tonight.id: past.level} if past.level is not None else {})
-        for night, one in (*past.paced, past.tonight):
-            if (level := levels.get(night.id)) is None or (own := past.level_of(one)) is None:
-                continue
-            values, compared, row = numpy.array(past.ratios_of(one)), past.compared(one), places[night.id]
-            ratios[row, column, : len(values)] = values - own + level
-            times[row, column, : len(compared)][:most] = compared[:most]
-    return times, ratios

@@ -22,7 +22,7 @@ from time import perf_counter, process_time
 
 from edgebench import nightly, screen, store
 from edgebench.agent import reference
-from edgebench.nightly import chronicle, noise, rehearsal, replay
+from edgebench.nightly import chronicle, noise, rehearsal, replay, series
 from edgebench.nightly.night import Entry, Night, Verdict
 from edgebench.units import MIB
 from tests.nights import STACK, figures
@@ -34,7 +34,7 @@ def simulated(asked: argparse.Namespace) -> None:
     """Print the rates of every profile."""
     for name, profile in noise.PROFILES.items():
         started = perf_counter()
-        found = replay.replay(f"simulated {name}", replay.simulated(profile, asked.seed), 1.05)
+        found = replay.replay(f"simulated {name}", series.simulated(profile, asked.seed), 1.05)
         screen.show_sheets([rehearsal.sheet(found)], "table")
         print(f"  seed {asked.seed}, {perf_counter() - started:.0f} s")
 

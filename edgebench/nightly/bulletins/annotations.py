@@ -24,8 +24,8 @@ def render(bulletin: Bulletin) -> str:
 
 
 def _command(kind: str, line: Line) -> str:
-    entry, worst = line.entry, line.worst
-    said = [f"{worst.figure} {worst.change:+.1%}"] if worst else []
+    entry = line.entry
+    said = [f"{one.figure} {one.change:+.1%}" for one in line.findings]
     text = "; ".join((*said, *entry.changed, *([entry.why] if entry.why else [])))
     title = f"{entry.verdict} {entry.name}".replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={_escaped(title)}::{_escaped(text)}\n"

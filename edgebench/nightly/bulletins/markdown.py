@@ -8,6 +8,8 @@ from edgebench.sheet import Sheet, escape, markdown
 from edgebench.units import milliseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edgebench.nightly.bulletin import Bulletin, Line
 
 FILE = "summary.md"
@@ -43,8 +45,6 @@ def row(line: Line) -> tuple[str, ...]:
     interval = (
         f"[{worst.low:+.1%}, {worst.high:+.1%}]" if worst and worst.low is not None and worst.high is not None else "-"
     )
-    on = f" on {worst.confirmed_at[:10]}" if worst and worst.confirmed_at else ""
-    evidence = f"{worst.pairs} pairs{on}, p = {worst.p:.1g}" if worst and worst.p is not None else entry.why
     p50_s = entry.figures.p50_s
     return (
         str(entry.verdict),
@@ -54,6 +54,16 @@ def row(line: Line) -> tuple[str, ...]:
         interval,
         milliseconds(None if p50_s is None else p50_s * 1e3),
         "-" if entry.detectable is None else f"{entry.detectable * 100:.1f}",
-        evidence,
+        "; ".join(_evidence(line)),
         "; ".join(entry.changed),
     )
+
+
+def _evidence(line: Line) -> Iterator[str]:
+    """Say what the worst finding rests on, or why there is none; then what else was found."""
+    if (worst := line.worst) and worst.p is not None:
+        on = f" on {worst.confirmed_at[:10]}" if worst.confirmed_at else ""
+        yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"
+    elif line.entry.why:
+        yield line.entry.why
+    yield from (f"{one.figure} {one.change:+.1%}" for one in line.findings[1:])

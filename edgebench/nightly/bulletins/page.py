@@ -42,7 +42,7 @@ def render(bulletin: Bulletin) -> str:
         f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
         f'<p class="key">A line: the last {NIGHTS} nights, latency over the reference workload, against their median;'
         " its band the 95 % interval; gaps are nights without it; blue marks another host or stack, green an accepted"
-        " night. ± % is the least change that tonight would have found with 80 % power.</p>",
+        " night. ± % is the least change of a component that tonight finds with 80 % power.</p>",
         *(f"<p>{escape(note)}</p>" for note in bulletin.notes),
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(bulletin.headline)}</title>'
