@@ -95,9 +95,10 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
         listed = sorted(f"{one.metadata['Name']}=={one.version}" for one in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(one for one in Path(scratch).rglob("*") if one.is_file()):
-                # Without the time of unpacking: the same packages are the same file.
-                name = ZipInfo(file.relative_to(scratch).as_posix())
-                archive.writestr(name, file.read_bytes(), ZIP_DEFLATED, compresslevel=1)
+                # The same packages are the same file: without the time, and without commands that name this Python.
+                name = file.relative_to(scratch)
+                if name.parts[0] != "bin" and name.name != "RECORD":
+                    archive.writestr(ZipInfo(name.as_posix()), file.read_bytes(), ZIP_DEFLATED, compresslevel=1)
     return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=tuple(listed))
 
 

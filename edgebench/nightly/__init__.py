@@ -19,7 +19,6 @@ from edgebench.errors import AgentError, Busy, CaseError, RequestError, Unreacha
 from edgebench.journal import Journal
 from edgebench.measurement.evidence import Evidence, gather
 from edgebench.nightly import bulletin, chronicle, extract, pair
-from edgebench.nightly.carry import UNSEEN
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
 from edgebench.nightly.regress import Suspicion, examine, judge
 from edgebench.nightly.rule import RULE, Rule
@@ -274,7 +273,7 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
     chosen = [one for one in history.nights if one.stem.startswith(night) or one.id == night][-1:]
     if not chosen:
         raise RequestError(f"no night {night or 'at all'} in {folder}; the history has {len(history.nights)} nights")
-    measured = {one.name for one in chosen[0].entries if one.pin and one.verdict not in UNSEEN}
+    measured = {one.name for one in chosen[0].entries if one.pin and one.is_measured}
     if not measured:
         raise RequestError(f"night {chosen[0].stem} measured nothing that could be accepted; name another with --night")
     if unknown := [name for name in configurations if name not in measured]:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from math import expm1
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.carry import QUIET, UNSEEN, pasts
-from edgebench.nightly.night import Verdict
+from edgebench.nightly.night import QUIET, Verdict
+from edgebench.nightly.past import pasts
 from edgebench.stats import median_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgebench.nightly.carry import Past
     from edgebench.nightly.night import Entry, Finding, History, Night
+    from edgebench.nightly.past import Past
 
 NIGHTS = 60  # that a line looks back on
 NAMED = 8  # of what is gone; the others are counted, and all are in the history
@@ -123,7 +123,7 @@ def _points(past: Past | None, history: History) -> tuple[Point, ...]:
     """Lay out the last nights; a night that did not measure it is a gap."""
     if past is None:
         return ()
-    every = past.seen if past.tonight[1].verdict in UNSEEN else (*past.seen, past.tonight)
+    every = past.seen if not past.tonight[1].is_measured else (*past.seen, past.tonight)
     beat = every[-1][1].figures.beat if every else ""  # levels over another workload are of another kind: gaps
     seen = {night.id: entry for night, entry in every if entry.figures.beat == beat}
     shown = [(night, seen.get(night.id)) for night in history.nights[-NIGHTS:]]

@@ -37,6 +37,10 @@ class Verdict(StrEnum):
         return list(Verdict).index(self)
 
 
+# What moves no level; the others count only once somebody has accepted them.
+QUIET = (Verdict.OK, Verdict.NEW, Verdict.UNDERPOWERED, Verdict.HOST_CHANGE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """What one night saw of one configuration; None or empty where there is no such figure.
@@ -127,6 +131,11 @@ class Entry:
     detectable: float | None = None
     offset: float | None = None
     since: str = ""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its figures are worth something, also where pairs could not confirm what they say."""
+        return self.verdict != Verdict.MISSING and (self.verdict != Verdict.INVALID or bool(self.since))
 
     @property
     def confirmed(self) -> tuple[Finding, ...]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from math import expm1, log
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.carry import UNSEEN, Past, pasts
 from edgebench.nightly.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, both_logs
+from edgebench.nightly.past import Past, pasts
 from edgebench.nightly.rule import RULE, Rule
 from edgebench.nightly.suspect import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
 
@@ -51,7 +51,7 @@ LOST = 0.005  # of accuracy or agreement, as a share: three of 600 images
 TOO_FEW, NEW_STACK, WAS_SLOWER, NEW_HOST, DRIFTED = (
     "too few nights to screen",
     "the stack changed",
-    "another model than the slower one",
+    "the night before was slower",
     "the host changed",
     "it drifted",
 )
@@ -86,7 +86,7 @@ class Suspicion:
     @property
     def may_be_given_up(self) -> bool:
         """Tell whether pairs that show nothing early are enough: not where they carry older nights over."""
-        return NEW_STACK not in self.why and WAS_SLOWER not in self.why
+        return not {NEW_HOST, NEW_STACK, WAS_SLOWER} & set(self.why)
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -169,12 +169,12 @@ def _deviations(one: Past, rule: Rule) -> list[float]:
 
 
 def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: Rule) -> Iterator[str]:
+    if not one.is_decided and one.was_slower:
+        yield WAS_SLOWER
     if one.is_new_host:
         yield NEW_HOST
     elif one.offset is None and not one.is_decided:
         yield NEW_STACK
-    elif one.was_slower and not one.is_decided:
-        yield WAS_SLOWER
     elif not is_enough(screening, rule)[place]:
         if not one.is_decided:
             yield TOO_FEW
@@ -221,12 +221,13 @@ def judge(tonight: Night, suspicions: Sequence[Suspicion], contests: Mapping[str
 
 
 def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, rule: Rule) -> Entry:
-    if entry.verdict in UNSEEN:
+    if not entry.is_measured:
         return replace(entry, changed=suspicion.changes) if suspicion else entry
     if suspicion is None or suspicion.past.baseline is None:
         return replace(entry, verdict=Verdict.NEW, why="the first night that measured it: later ones compare with it")
     effects = _effects(contest) if contest and not contest.why_not else {}
-    findings = (*_exact(suspicion), *_standing(suspicion.past), *_found(effects, contest, suspicion, rule))
+    found = tuple(_found(effects, contest, suspicion, rule))
+    findings = (*_exact(suspicion), *found, *_standing(suspicion.past, found))
     verdict, why = _verdict(suspicion, contest, findings, rule)
     return replace(
         entry,
@@ -235,7 +236,7 @@ def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, 
         findings=findings,
         changed=suspicion.changes,
         detectable=suspicion.detectable,
-        offset=_offset(effects, contest, suspicion, findings, rule),
+        offset=_offset(effects, contest, suspicion, found, rule),
         since=suspicion.past.baseline[0].id,
     )
 
@@ -244,33 +245,34 @@ def _verdict(
     suspicion: Suspicion, contest: Contest | None, findings: Sequence[Finding], rule: Rule
 ) -> tuple[Verdict, str]:
     """Return the worst that is known, and in words what it rests on."""
-    if found := max((one.verdict for one in findings), key=lambda one: one.badness, default=None):
-        return found, "; ".join(suspicion.why)
+    noticed, known = "; ".join(suspicion.why), {one.verdict for one in findings}
+    is_explained = any(one.figure == LATENCY and not one.confirmed_at for one in findings)
     if suspicion.calls_for_pairs and (contest is None or contest.why_not):
         reason = contest.why_not if contest else "no pairs were taken"
-        return Verdict.INVALID, f"{'; '.join(suspicion.why)}: not confirmed: {reason}"
-    noticed = "; ".join(suspicion.why)
-    if NEW_HOST in suspicion.why:
-        return Verdict.HOST_CHANGE, f"{', '.join(suspicion.host_changes)}: {_not_ours(suspicion)}"
-    if suspicion.is_shifted:
-        return Verdict.HOST_CHANGE, f"{noticed}: {_not_ours(suspicion)}"
-    if suspicion.detectable and suspicion.detectable > rule.noisy:
-        return Verdict.UNDERPOWERED, f"a change below {suspicion.detectable:.1%} would not show here"
-    return Verdict.OK, f"{noticed}: {_not_ours(suspicion)}" if noticed else ""
+        known, noticed = known | {Verdict.INVALID}, f"{noticed}: not confirmed: {reason}"
+    elif NEW_HOST in suspicion.why:
+        known, noticed = known | {Verdict.HOST_CHANGE}, f"{', '.join(suspicion.host_changes)}: {_not_ours(suspicion)}"
+    elif (suspicion.is_shifted or DRIFTED in suspicion.why) and not is_explained:
+        known, noticed = known | {Verdict.HOST_CHANGE}, f"{noticed}: {_not_ours(suspicion)}"
+    elif not known and suspicion.detectable and suspicion.detectable > rule.noisy:
+        known, noticed = {Verdict.UNDERPOWERED}, f"a change below {suspicion.detectable:.1%} would not show here"
+    elif not known and noticed:
+        noticed = f"{noticed}: {_not_ours(suspicion)}"
+    return max(known, key=lambda one: one.badness, default=Verdict.OK), noticed
 
 
 def _not_ours(suspicion: Suspicion) -> str:
     """Say why what is out of the ordinary comes of no component."""
     if suspicion.past.is_accepted:
         return "the components are the accepted ones"
-    return "pairs compared these components before" if suspicion.past.precedent else "pairs found nothing"
+    return "pairs compared these components before" if suspicion.past.is_decided else "pairs found nothing"
 
 
 def _offset(
     effects: Mapping[str, Effect],
     contest: Contest | None,
     suspicion: Suspicion,
-    findings: Sequence[Finding],
+    found: Sequence[Finding],
     rule: Rule,
 ) -> float | None:
     """Return how much slower the pairs say it is, if they say enough to be asked no more.
@@ -280,17 +282,17 @@ def _offset(
     """
     wanted, _ = rule.confirmation(is_noisy=suspicion.is_noisy)
     is_whole = contest is not None and len(contest.tonight_s) >= wanted
-    was_found = any(one.p is not None for one in findings)
-    if LATENCY not in effects or not is_whole or (suspicion.is_noisy and not was_found):
-        return None
-    return float(effects[LATENCY].change[0])
+    says_enough = not suspicion.is_noisy or any(one.figure == LATENCY for one in found)
+    return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and says_enough else None
 
 
-def _standing(past: Past) -> Iterator[Finding]:
-    """Yield what pairs confirmed of these very components on an earlier night: it holds until something is another."""
+def _standing(past: Past, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield what pairs confirmed of these very components on an earlier night, and tonight's do not say anew."""
     if past.precedent and not past.is_accepted:
         night, entry = past.precedent
-        yield from (replace(one, confirmed_at=night.started_at) for one in entry.confirmed)
+        for one in entry.confirmed:
+            if one.figure not in {each.figure for each in found}:
+                yield replace(one, confirmed_at=one.confirmed_at or night.started_at)
 
 
 def _effects(contest: Contest) -> dict[str, Effect]:
@@ -346,12 +348,14 @@ def _confirmed(figure: str, effect: Effect, contest: Contest, *, slower: bool) -
 
 def _exact(suspicion: Suspicion) -> Iterator[Finding]:
     """Yield what changed among the figures that need no statistics."""
-    assert suspicion.past.baseline
-    before, after = suspicion.past.baseline[1].figures, suspicion.entry.figures
+    past = suspicion.past
+    assert past.baseline
+    before, after = past.baseline[1].figures, suspicion.entry.figures
     for figure, (field, share, least) in GROWTH.items():
-        old, new = getattr(before, field), getattr(after, field)
-        is_elsewhere = figure == "peak memory" and bool(suspicion.host_changes)
-        if old and new and not is_elsewhere and abs(new - old) > max(share * old, least):
+        # Memory is another on another host: there it is compared with the first night that counts.
+        counted = past.first_here if figure == "peak memory" else before
+        old, new = getattr(counted, field, None), getattr(after, field)
+        if old and new and abs(new - old) > max(share * old, least):
             yield _plain(figure, old, new, new / old - 1, is_worse=new > old)
     if before.images and before.images == after.images and before.correct is not None and after.correct is not None:
         old, new = before.correct / before.images, after.correct / before.images

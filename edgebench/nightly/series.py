@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgebench.nightly import noise
-from edgebench.nightly.carry import UNSEEN, pasts
+from edgebench.nightly.past import pasts
 from edgebench.nightly.rule import RULE
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def processes(history: History) -> tuple[Floats, Floats]:
     import numpy
 
     last = pasts(history, history.nights[-1]) if history.nights else ()
-    found = [one for one in last if one.tonight[1].verdict not in UNSEEN]
+    found = [one for one in last if one.tonight[1].is_measured]
     places = {night.id: place for place, night in enumerate(history.nights)}
     most = max((len(entry.figures.ratios) for night in history.nights for entry in night.entries), default=0)
     times, ratios = (numpy.full((len(places), len(found), max(most, 1)), numpy.nan) for _ in range(2))

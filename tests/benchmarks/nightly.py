@@ -22,7 +22,7 @@ from time import perf_counter, process_time
 
 from edgebench import nightly, screen, store
 from edgebench.agent import reference
-from edgebench.nightly import chronicle, noise, rehearsal, replay, series
+from edgebench.nightly import chronicle, noise, regress, rehearsal, replay, series
 from edgebench.nightly.night import Entry, Night, Verdict
 from edgebench.units import MIB
 from tests.nights import STACK, figures
@@ -40,7 +40,7 @@ def simulated(asked: argparse.Namespace) -> None:
 
 
 def year(asked: argparse.Namespace) -> None:
-    """Write 365 nights of 300 configurations and 6 processes, then read and report them."""
+    """Write 365 nights of 300 configurations and 6 processes, each with other models; read, report and examine them."""
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for night in _year():
@@ -54,6 +54,9 @@ def year(asked: argparse.Namespace) -> None:
             f"{size / MIB:.1f} MiB on disk; read and reported in {wall_s:.1f} s, of which {cpu_s:.1f} s of processor"
             f" time; {peak / MIB:.0f} MiB resident at most"
         )
+        history, started = chronicle.read(folder), perf_counter()
+        suspicions = regress.examine(history.nights[-1], history)
+        print(f"{len(suspicions)} configurations examined in {perf_counter() - started:.1f} s")
 
 
 def _year() -> Iterator[Night]:
@@ -64,7 +67,7 @@ def _year() -> Iterator[Night]:
                 name=f"net-1@{number}/fp32 engine cpu threads=1 batch=1",
                 target="cpu",
                 pin="p",
-                stack=STACK,
+                stack=STACK | {"model": f"m{day}"},
                 figures=figures(seed=day * CONFIGURATIONS + number, beat=reference.BEAT),
                 verdict=Verdict.OK if day else Verdict.NEW,
                 since=f"{0:012x}" if day else "",

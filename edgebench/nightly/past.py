@@ -1,0 +1,198 @@
+"""The past of one configuration -> its accepted environment, what was said of tonight's, and levels in its terms.
+
+Pure. Nights of another host are no part of the history.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from math import log
+from statistics import median
+from typing import TYPE_CHECKING
+
+from edgebench.nightly.carry import Key, Offsets, Seen, but_model, key
+from edgebench.nightly.night import QUIET, Verdict, logs
+from edgebench.nightly.rule import RULE
+from edgebench.nightly.steady import at_one_pace, slope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgebench.nightly.night import Entry, Figures, History, Night
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What was seen of one configuration before tonight, in order of time; without slots, to compute things once.
+
+    Attributes:
+        seen: nights that measured it; `baseline` the one whose environment is accepted.
+    """
+
+    tonight: Seen
+    seen: tuple[Seen, ...]
+    baseline: Seen | None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether tonight has times that may be judged."""
+        return bool(self.tonight[1].figures.latencies_s) and self.tonight[1].is_measured
+
+    @cached_property
+    def here(self) -> tuple[Seen, ...]:
+        """The nights on tonight's host that count: nothing had changed, or the change was accepted."""
+        accepted = self.baseline[1].stack if self.baseline else {}
+        return tuple(one for one in self._on_host if one[1].verdict in QUIET or one[1].stack == accepted)
+
+    @cached_property
+    def _on_host(self) -> tuple[Seen, ...]:
+        facts = _facts(self.tonight)
+        return tuple(one for one in self.seen if _facts(one) == facts)
+
+    @property
+    def first_here(self) -> Figures | None:
+        """What the accepted night saw, or where that was on another host the first of this one that counts."""
+        if self.baseline and _facts(self.baseline) == _facts(self.tonight):
+            return self.baseline[1].figures
+        return self.here[0][1].figures if self.here else None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether all that pairs could hold fixed is the accepted environment's, byte by byte."""
+        return self.baseline is not None and self.baseline[1].stack == self.tonight[1].stack
+
+    @cached_property
+    def _judged(self) -> tuple[Seen, ...]:
+        """The nights on tonight's host since the accepted one that say what came of their pairs."""
+        return tuple(one for one in self._on_host if self._is_of_era(one[1]) and one[1].verdict != Verdict.INVALID)
+
+    @cached_property
+    def precedent(self) -> Seen | None:
+        """The last night of tonight's components that pairs said something of: findings, or that there are none."""
+        stack = self.tonight[1].stack
+        same = (one for one in reversed(self._judged) if one[1].stack == stack)
+        return next((one for one in same if one[1].confirmed or one[1].offset is not None), None)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether pairs could compare no times that they have not compared."""
+        stack = self.tonight[1].stack
+        return self.is_accepted or any(one.stack == stack and one.offset is not None for _, one in self._judged)
+
+    @property
+    def was_slower(self) -> bool:
+        """Whether the last night's times, or what its processes began with, were a regression that nobody accepted."""
+        confirmed = self._judged[-1][1].confirmed if self._judged else ()
+        return any(one.verdict == Verdict.REGRESSION for one in confirmed)
+
+    def _is_of_era(self, entry: Entry) -> bool:
+        return self.baseline is not None and entry.since == self.baseline[0].id
+
+    @cached_property
+    def paced(self) -> tuple[Seen, ...]:
+        """Those of them whose times are over the same workload as tonight's: others are of another kind."""
+        beat = self.tonight[1].figures.beat
+        return tuple((night, entry) for night, entry in self.here if entry.figures.beat == beat)
+
+    @cached_property
+    def slope(self) -> float:
+        """How its times follow the beats, by the last nights before: what tonight shows is no part of it."""
+        by_stack = defaultdict[Key, tuple[list[float], list[float]]](lambda: ([], []))
+        for _, entry in self.paced[-RULE.nights :]:
+            ratios, beats = by_stack[key(entry.stack)]
+            ratios += entry.figures.ratios if entry.figures.beat else ()
+            beats += entry.figures.beats
+        return slope(by_stack.values())
+
+    def ratios_of(self, entry: Entry) -> list[float]:
+        """Return a night's processes: log latency less log reference, at one pace where these are beats."""
+        figures = entry.figures
+        return at_one_pace(figures.ratios, figures.beats, self.slope) if figures.beat else list(figures.ratios)
+
+    def compared(self, entry: Entry) -> list[float]:
+        """Return a night's processes as pairs are compared: by their beats, else by their times."""
+        return self.ratios_of(entry) if entry.figures.beat else logs(entry.figures.latencies_s)
+
+    def level_of(self, entry: Entry) -> float | None:
+        """Return a night's level: the median of its processes' ratios."""
+        return median(ratios) if (ratios := self.ratios_of(entry)) else None
+
+    @property
+    def level(self) -> float | None:
+        """Tonight's level."""
+        return self.level_of(self.tonight[1])
+
+    @property
+    def is_new_host(self) -> bool:
+        """Whether no night was on this host."""
+        return not self._on_host
+
+    @property
+    def offset(self) -> float | None:
+        """How much slower tonight's stack is than the first accepted one, a logarithm; None where nothing paired it."""
+        return self._offsets.of(self.tonight[1].stack, self.baseline[0].id) if self.baseline else 0.0
+
+    @cached_property
+    def _offsets(self) -> Offsets:
+        now = self.baseline[0].id if self.baseline else ""
+        return Offsets(seen=self.seen, on_host=self._on_host, now=now)
+
+    @cached_property
+    def levels(self) -> tuple[tuple[str, float], ...]:
+        """The nights' ids and levels in tonight's terms."""
+        if self.offset is None:
+            return ()
+        found = ((night, entry, self._offsets.of(entry.stack, entry.since or night.id)) for night, entry in self.paced)
+        return tuple(
+            (night.id, level - total + self.offset)
+            for night, entry, total in found
+            if total is not None and (level := self.level_of(entry)) is not None
+        )
+
+    @property
+    def week_levels(self) -> list[float]:
+        """The levels since the accepted night."""
+        if self.baseline is None:
+            return []
+        ids = [night.id for night, _ in self.seen]
+        later = set(ids[ids.index(self.baseline[0].id) :])
+        return [level for id, level in self.levels if id in later]
+
+    def cold_levels(self, figure: str) -> list[float]:
+        """Return a figure's logarithms with tonight's stack, whichever the model: nothing carries them to another."""
+        stack = but_model(self.tonight[1].stack)
+        values = (getattr(entry.figures, figure) for _, entry in self.here if but_model(entry.stack) == stack)
+        return [log(value) for value in values if value]
+
+
+def _facts(one: Seen) -> dict[str, str]:
+    night, entry = one
+    return night.hosts.get(entry.target, {})
+
+
+def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
+    """Collect what was seen of every configuration that was measured tonight; nights that start later are no past."""
+    seen = defaultdict[str, list[Seen]](list)
+    for night in history.nights:
+        if night.started_at < tonight.started_at:
+            for entry in night.entries:
+                if entry.is_measured:
+                    seen[entry.name].append((night, entry))
+    return tuple(
+        Past(
+            tonight=(tonight, entry),
+            seen=tuple(seen[entry.name]),
+            baseline=_baseline(history, seen[entry.name], entry.name),
+        )
+        for entry in tonight.entries
+        if entry.verdict != Verdict.MISSING
+    )
+
+
+def _baseline(history: History, seen: Sequence[Seen], name: str) -> Seen | None:
+    """Find the night that was accepted last, else the first one."""
+    by_id = {night.id: (night, entry) for night, entry in seen}
+    accepted = [by_id[one.night] for one in history.acceptances if one.covers(name) and one.night in by_id]
+    return accepted[-1] if accepted else next(iter(seen), None)
