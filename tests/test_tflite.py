@@ -15,7 +15,7 @@ import numpy
 import pandas
 import pytest
 
-from edgebench import build, cache, export, formats, plan
+from edgebench import build, cache, export, formats, plan, train
 from edgebench.datasets import split
 from edgebench.errors import CaseError, RequestError
 from edgebench.formats import Written, onnx, tflite
@@ -120,8 +120,12 @@ def test_an_int8_file_agrees_with_its_float_parent(
 
 
 @pytest.mark.slow
-def test_int8_is_as_true_to_its_parent_as_onnxs_from_the_same_images() -> None:
-    """The issue allows 2 points less."""
+def test_int8_is_as_true_to_its_parent_as_onnxs_from_the_same_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At most 2 points less."""
+    monkeypatch.setenv(cache.HOME_VARIABLE, str(tmp_path / "own-cache"))
+    monkeypatch.setattr(train, "BASE_EPOCHS", 4)  # a third of them: enough to tell digits apart
     of = variant("mobilenet_v1", 0.25, 32, weights=Weighting.TRAINED)
     images = split(of, "test").read(range(600))
     agreement = dict[str, float]()
