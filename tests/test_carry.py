@@ -60,6 +60,12 @@ class Story:
         self.history = replace(self.history, nights=(*self.history.nights, judged))
         return judged.entries[0]
 
+    def accept(self) -> None:
+        """Accept the last night."""
+        last = self.history.nights[-1]
+        accepted = Acceptance(id="a", accepted_at=last.started_at, night=last.id, configurations=(), reason="meant")
+        self.history = replace(self.history, acceptances=(accepted,))
+
     def verdicts(self) -> list[Verdict]:
         return [one.entries[0].verdict for one in self.history.nights[20:]]
 
@@ -168,14 +174,7 @@ def test_what_could_not_be_confirmed_stays_so_and_can_be_accepted() -> None:
     story = Story()
     for _ in range(2):
         assert story.night(stack(runtime=2), why_not="no module named onnxruntime").verdict == Verdict.INVALID
-    accepted = Acceptance(
-        id="a",
-        accepted_at="2026-02-01T00:00:00+00:00",
-        night=story.history.nights[-1].id,
-        configurations=(),
-        reason="r",
-    )
-    story.history = replace(story.history, acceptances=(accepted,))
+    story.accept()
     assert story.night(stack(runtime=2)).verdict == Verdict.OK
     assert story.pairs == 0
 
@@ -191,14 +190,7 @@ def test_a_runtime_and_a_host_that_change_at_once_are_compared_to_the_end() -> N
 def test_what_was_accepted_on_another_host_is_still_compared_with_the_nights_of_this_one() -> None:
     story = Story()
     story.night(stack(runtime=2), facts=ELSEWHERE)
-    accepted = Acceptance(
-        id="a",
-        accepted_at="2026-02-01T00:00:00+00:00",
-        night=story.history.nights[-1].id,
-        configurations=(),
-        reason="r",
-    )
-    story.history = replace(story.history, acceptances=(accepted,))
+    story.accept()
     assert story.night(stack(runtime=2)).verdict == Verdict.OK
     assert story.night(stack(runtime=2), 0.5).verdict == Verdict.HOST_CHANGE
 

@@ -92,7 +92,7 @@ class Past:
 
     @cached_property
     def paced(self) -> tuple[Seen, ...]:
-        """Those of them whose times are over the same workload as tonight's: others are of another kind."""
+        """The nights that count whose times are over the same workload as tonight's: others are of another kind."""
         beat = self.tonight[1].figures.beat
         return tuple((night, entry) for night, entry in self.here if entry.figures.beat == beat)
 
