@@ -63,6 +63,14 @@ def test_the_worst_come_first_and_of_those_the_largest() -> None:
     assert found.headline == "2 REGRESSION, 1 MISSING of 4 configurations"
 
 
+def test_a_line_says_what_its_worst_finding_rests_on_and_what_else_was_found() -> None:
+    standing = replace(FINDING, figure="load", change=0.4, confirmed_at="2026-01-09T02:00:00+00:00")
+    line = replace(EVERY.lines[0], entry=replace(EVERY.lines[0].entry, findings=(FINDING, standing)))
+    _, _, figure, change, *_, evidence, _ = markdown.row(line)
+    assert (figure, change) == ("load", "+40.0%")
+    assert evidence == "20 pairs on 2026-01-09, p = 1e-07; also latency +10.0%"
+
+
 def test_when_nothing_happened_the_page_and_the_summary_fit_a_screen() -> None:
     assert CALM.headline == "nothing changed: 300 configurations"
     assert len(markdown.render(CALM).splitlines()) < 10
