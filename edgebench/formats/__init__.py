@@ -13,11 +13,11 @@ A format offers
                                A format that refuses int8 has none
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 from edgebench.record import LayerNoise
+from edgebench.runtimes import onnxruntime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +29,10 @@ class Written:
     layers: tuple[LayerNoise, ...] = ()
 
 
-_PACKAGES = {"onnxruntime": ("onnxruntime-gpu", "onnxruntime")}  # that one tool comes in, the first that is installed
-
-
 def tool_version(tool: str) -> str:
     """Return the version of an installed tool, in whichever package it came.
 
     Raises:
         PackageNotFoundError: it is not installed.
     """
-    for package in _PACKAGES.get(tool, (tool,)):
-        with suppress(PackageNotFoundError):
-            return version(package)
-    raise PackageNotFoundError(tool)
+    return onnxruntime.version() if tool in onnxruntime.NEEDS else version(tool)

@@ -175,10 +175,10 @@ def _pin(folder: Path, evidence: Evidence) -> extract.Kept:
     assert evidence.artifact
     agent, digest = bundle()
     runtime, environment = evidence.case.runtime, evidence.session.environment
-    brought = packages = ""
+    brought = ""
     if runtime.packages:
         card = wheels_of(runtime.name, public(runtime.version), platform(environment.facts))
-        brought, packages = chronicle.keep(folder, path_of(card), card.sha256), card.sha256
+        brought = chronicle.keep(folder, path_of(card), card.sha256)
     pin = Pin(
         case=evidence.case,
         artifact=evidence.artifact,
@@ -187,7 +187,7 @@ def _pin(folder: Path, evidence: Evidence) -> extract.Kept:
         agent_sha256=digest,
         packages=brought,
     )
-    return extract.Kept(pin=chronicle.pin(folder, pin), packages=packages)
+    return extract.Kept(pin=chronicle.pin(folder, pin), packages=brought.partition(".")[0])
 
 
 def _evidence(journal: Journal) -> dict[str, Evidence]:

@@ -123,7 +123,7 @@ def _points(past: Past | None, history: History) -> tuple[Point, ...]:
     """Lay out the last nights; a night that did not measure it is a gap."""
     if past is None:
         return ()
-    every = past.seen if not past.tonight[1].is_measured else (*past.seen, past.tonight)
+    every = (*past.seen, past.tonight) if past.tonight[1].is_measured else past.seen
     beat = every[-1][1].figures.beat if every else ""  # levels over another workload are of another kind: gaps
     seen = {night.id: entry for night, entry in every if entry.figures.beat == beat}
     shown = [(night, seen.get(night.id)) for night in history.nights[-NIGHTS:]]

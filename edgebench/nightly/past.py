@@ -6,7 +6,7 @@ Pure. Nights of another host are no part of the history.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log
 from statistics import median
@@ -20,7 +20,7 @@ from edgebench.nightly.steady import at_one_pace, slope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.nightly.night import Entry, Figures, History, Night
+    from edgebench.nightly.night import Entry, Figures, Finding, History, Night
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +69,22 @@ class Past:
         return tuple(one for one in self._on_host if self._is_of_era(one[1]) and one[1].verdict != Verdict.INVALID)
 
     @cached_property
-    def precedent(self) -> Seen | None:
-        """The last night of tonight's components that pairs said something of: findings, or that there are none."""
-        stack = self.tonight[1].stack
-        same = (one for one in reversed(self._judged) if one[1].stack == stack)
-        return next((one for one in same if one[1].confirmed or one[1].offset is not None), None)
+    def _same(self) -> tuple[Seen, ...]:
+        """Those of them with tonight's components."""
+        return tuple(one for one in self._judged if one[1].stack == self.tonight[1].stack)
 
     @property
+    def standing(self) -> tuple[Finding, ...]:
+        """What pairs confirmed of tonight's components on an earlier night: it holds until one is another."""
+        if self.is_accepted or not self._same:
+            return ()
+        night, last = self._same[-1]  # which repeats what stood when it was taken
+        return tuple(replace(one, confirmed_at=one.confirmed_at or night.started_at) for one in last.confirmed)
+
+    @cached_property
     def is_decided(self) -> bool:
         """Whether pairs could compare no times that they have not compared."""
-        stack = self.tonight[1].stack
-        return self.is_accepted or any(one.stack == stack and one.offset is not None for _, one in self._judged)
+        return self.is_accepted or any(one.offset is not None for _, one in self._same)
 
     @property
     def was_slower(self) -> bool:

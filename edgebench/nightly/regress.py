@@ -169,14 +169,15 @@ def _deviations(one: Past, rule: Rule) -> list[float]:
 
 
 def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: Rule) -> Iterator[str]:
-    if not one.is_decided and one.was_slower:
+    has_pairs = not one.is_decided
+    if has_pairs and one.was_slower:
         yield WAS_SLOWER
     if one.is_new_host:
         yield NEW_HOST
-    elif one.offset is None and not one.is_decided:
+    elif has_pairs and one.offset is None:
         yield NEW_STACK
     elif not is_enough(screening, rule)[place]:
-        if not one.is_decided:
+        if has_pairs:
             yield TOO_FEW
     elif suspect:
         yield f"{expm1(screening.change[place]):+.1%} against {screening.nights[place]:.0f} nights"
@@ -227,7 +228,9 @@ def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, 
         return replace(entry, verdict=Verdict.NEW, why="the first night that measured it: later ones compare with it")
     effects = _effects(contest) if contest and not contest.why_not else {}
     found = tuple(_found(effects, contest, suspicion, rule))
-    findings = (*_exact(suspicion), *found, *_standing(suspicion.past, found))
+    anew = {one.figure for one in found}
+    standing = (one for one in suspicion.past.standing if one.figure not in anew)
+    findings = (*_exact(suspicion), *found, *standing)
     verdict, why = _verdict(suspicion, contest, findings, rule)
     return replace(
         entry,
@@ -284,15 +287,6 @@ def _offset(
     is_whole = contest is not None and len(contest.tonight_s) >= wanted
     says_enough = not suspicion.is_noisy or any(one.figure == LATENCY for one in found)
     return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and says_enough else None
-
-
-def _standing(past: Past, found: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield what pairs confirmed of these very components on an earlier night, and tonight's do not say anew."""
-    if past.precedent and not past.is_accepted:
-        night, entry = past.precedent
-        for one in entry.confirmed:
-            if one.figure not in {each.figure for each in found}:
-                yield replace(one, confirmed_at=one.confirmed_at or night.started_at)
 
 
 def _effects(contest: Contest) -> dict[str, Effect]:
