@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgebench.build import check, outline
 from edgebench.shelf import load
@@ -64,6 +64,8 @@ class Layer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """A network on paper, at batch 1; the first layer is its input."""
+
+    FOLDER: ClassVar = "descriptions"  # of the cache
 
     name: str
     width: float

@@ -27,6 +27,7 @@ class Weights:
     """
 
     __pydantic_config__: ClassVar = _STRICT
+    FOLDER: ClassVar = "weights"  # of the cache
 
     file: str
     sha256: str
@@ -50,6 +51,7 @@ class DataSet:
     """
 
     __pydantic_config__: ClassVar = _STRICT
+    FOLDER: ClassVar = "datasets"  # of the cache
 
     name: str
     sha256: str
@@ -76,6 +78,7 @@ class OwnModel:
     """
 
     __pydantic_config__: ClassVar = _STRICT
+    FOLDER: ClassVar = "models"  # of the cache
 
     file: str
     sha256: str
@@ -117,6 +120,7 @@ class Packages:
     """A zip of the packages that a runtime needs on a target, each as `name==version`."""
 
     __pydantic_config__: ClassVar = _STRICT
+    FOLDER: ClassVar = "packages"  # of the cache
 
     file: str
     sha256: str
@@ -141,6 +145,7 @@ class Artifact:
     """
 
     __pydantic_config__: ClassVar = _STRICT
+    FOLDER: ClassVar = "artifacts"  # of the cache
 
     variant: str
     format: str
