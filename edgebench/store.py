@@ -10,6 +10,7 @@ import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +22,7 @@ from edgebench.shelf import load
 from edgebench.spec import Sweep, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic import ValidationError
 
@@ -66,7 +67,7 @@ def target(name: str) -> Target:
     files = _files("targets")
     if name not in files:
         raise UnknownName("target", name, tuple(files))
-    read = _read_toml(files[name], Target, name)
+    read = _read_toml(files[name], Target, name, check_content=partial(_refuse_name, name))
     return replace(read, address=os.environ.get(address_variable(name)) or read.address)
 
 
@@ -100,37 +101,55 @@ def sweep(name: str) -> Sweep:
     """
     if name.endswith(".toml"):
         path = Path(name)
-        return _read_toml(path, Sweep, path.stem)
+        return _read_toml(path, Sweep, path.stem, check_value=_check_cells)
     files = _files("sweeps")
     if name not in files:
         raise UnknownName("sweep", name, tuple(files))
-    return _read_toml(files[name], Sweep, name)
+    return _read_toml(files[name], Sweep, name, check_value=_check_cells)
 
 
-def _read_toml(path: Path, kind: type[T], name: str) -> T:
+def _refuse_name(name: str, content: Mapping[str, Any]) -> None:
+    if "name" in content:
+        raise RequestError(f"name: a target is named by its file, {name}")
+
+
+def _check_cells(sweep: Sweep) -> None:
+    """Refuse widths and resolutions that cannot be: making a cell checks its size."""
+    list(sweep.wanted())
+
+
+def _read_toml(
+    path: Path,
+    kind: type[T],
+    name: str,
+    *,
+    check_content: Callable[[Mapping[str, Any]], None] = lambda content: None,
+    check_value: Callable[[T], None] = lambda value: None,
+) -> T:
+    """Read a value that its file names, and refuse what one of the checks refuses with a RequestError.
+
+    Raises:
+        InvalidFile: with the path, and the line where pydantic knows the key.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     try:
         text = path.read_text()
         content = tomllib.loads(text)
-        if kind is Target and "name" in content:
-            raise InvalidFile(f"{path}: name: a target is named by its file, {name}")
+        check_content(content)
         content = {"name": name} | content
         # By way of JSON, where a list may be a tuple and a string an enum though types are strict.
-        value = TypeAdapter(kind).validate_json(json.dumps(content, default=str))
-        if isinstance(value, Sweep):
-            list(value.wanted())  # refuses widths and resolutions that cannot be
-        return value
+        value: T = TypeAdapter(kind).validate_json(json.dumps(content, default=str))
+        check_value(value)
     except OSError as error:
         raise InvalidFile(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
         raise InvalidFile(_explain(path, text, error)) from error
-    except InvalidFile:
-        raise
     except RequestError as error:
         raise InvalidFile(f"{path}: {error}") from error
+    return value
 
 
 def _explain(path: Path, text: str, error: ValidationError) -> str:
