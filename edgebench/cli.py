@@ -80,7 +80,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
-    from edgebench import pipeline, prediction, request, screen
+    from edgebench import pipeline, prediction, request, screen, store
 
     asked = request.sweep(sweep, context.params)
     if dry_run:
@@ -89,8 +89,9 @@ def run(
     with screen.progress(quiet=quiet) as show:
         outcome = pipeline.run(asked, show, address)
     (screen.show_json if json else screen.show_table)(outcome.table)
-    if outcome.outlook and not json:
-        screen.show_sheets([prediction.sheet(outcome.outlook)], "table")
+    if asked.budget and not outcome.interrupted and not json:
+        left = prediction.outlook(store.results_folder(asked.name), asked)
+        screen.show_sheets([prediction.sheet(left)], "table")
     raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import budget, cache, datasets, plan, prediction, report, staging, store
+from edgebench import budget, cache, datasets, plan, report, staging, store
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.deploy import connect, install
@@ -16,7 +16,6 @@ from edgebench.journal import Journal
 from edgebench.known import Known, State, known
 from edgebench.lookup import named, require_todays
 from edgebench.measure import measure
-from edgebench.prediction import Outlook
 from edgebench.progress import Notice, Show
 from edgebench.record import Accuracy, Artifact, Environment, Session, Stop, Weights
 from edgebench.reports import Table
@@ -30,11 +29,10 @@ MOMENT_S = 1e-3  # what a session has left whose budget is spent: 0 would mean n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The table of a run, what a budget left to predict, and whether it was interrupted."""
+    """The table of a run, and whether it was interrupted."""
 
     table: Table
     interrupted: bool
-    outlook: Outlook | None = None
 
 
 def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
@@ -51,19 +49,18 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
     folder = store.results_folder(sweep.name)
     with store.lock(str(folder.resolve())):
         journal = Journal(folder)
-        interrupted, outlook = False, None
+        interrupted = False
         try:
             for target, session in sessions:
                 for part, deadline in budget.rounds(sweep, session, journal, show):
                     answer(part, target, journal, show, deadline=deadline)
             store.write_sweep(folder, sweep)
-            outlook = prediction.outlook(folder, sweep) if sweep.budget else None
         except KeyboardInterrupt:
             interrupted = True
             show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
         finally:
             table = report.write(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
-        return Outcome(table=table, interrupted=interrupted, outlook=outlook)
+        return Outcome(table=table, interrupted=interrupted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
