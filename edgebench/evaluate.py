@@ -17,6 +17,7 @@ from weakref import finalize
 
 from edgebench import cache
 from edgebench.ahead import ahead
+from edgebench.blueprint import channels
 from edgebench.catalogue import family
 from edgebench.datasets import sources, split
 from edgebench.record import Accuracy
@@ -101,7 +102,7 @@ def evaluate(
     Raises:
         AgentError: the runtime could not answer.
     """
-    images = split(case.variant, "test")
+    images = split(case.variant, "test", channels(case.variant))
     engine = runtime or case.runtime
     # The parent first: so its answers are kept from one int8 file to the next.
     reference = infer(parent, engine, case.threads, connection) if parent else None
@@ -141,7 +142,7 @@ def _is_fine_tuned(case: Case) -> bool:
 @lru_cache(maxsize=2)  # a float file, which its int8 ones compare with, and one of them
 def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
     """Return the artifact's outputs for its test split."""
-    return answers(split(deployed.variant, "test"), deployed, runtime, threads, connection)
+    return answers(split(deployed.variant, "test", channels(deployed.variant)), deployed, runtime, threads, connection)
 
 
 def answers(images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:

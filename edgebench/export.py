@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import cache, own, train
-from edgebench.blueprint import cost, given
+from edgebench.blueprint import channels, cost, given
 from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import calibrated, sources, split, too_few
@@ -208,7 +208,7 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
     import numpy
 
     assert variant.quantization is not None
-    images = split(calibrated(variant), "calibration")
+    images = split(calibrated(variant), "calibration", channels(calibrated(variant)))
     if why := too_few(variant, len(images)):  # damaged ones, that is: a request for more than there are is refused
         raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))

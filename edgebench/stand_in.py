@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from edgebench import evaluate
+from edgebench.blueprint import channels
 from edgebench.connections import HOST
 from edgebench.datasets import split
 from edgebench.deploy import bundle
@@ -91,7 +92,7 @@ def spot_check(case: Case, there: Deployed, here: Deployed, board: Connection, s
     """
     import numpy
 
-    images = split(case.variant, "test")
+    images = split(case.variant, "test", channels(case.variant))
     places = numpy.unique(numpy.linspace(0, len(images) - 1, SPOT_IMAGES).astype(numpy.int64))
     asked = replace(images, kept=images.kept[places], memory=None)
     mine = evaluate.answers(asked, here, stand_in.runtime, case.threads, stand_in.connection)

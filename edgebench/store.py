@@ -123,8 +123,8 @@ def _read_toml(
     kind: type[T],
     name: str,
     *,
-    check_content: Callable[[Mapping[str, Any]], None] = lambda content: None,
-    check_value: Callable[[T], None] = lambda value: None,
+    check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
     """Read a value that its file names, and refuse what one of the checks refuses with a RequestError.
 

@@ -6,10 +6,10 @@ import pytest
 
 from edgebench import build
 from edgebench.blueprint import cost
-from edgebench.datasets import split
 from edgebench.errors import CaseError, RequestError
 from edgebench.shelf import load
 from tests.conftest import variant
+from tests.images import split
 
 pytestmark = pytest.mark.slow
 

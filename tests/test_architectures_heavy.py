@@ -4,10 +4,10 @@ from types import ModuleType
 
 import pytest
 
-from edgebench.datasets import split
 from edgebench.describe import describe
 from edgebench.shelf import load, names
 from tests.conftest import variant
+from tests.images import split
 
 pytestmark = pytest.mark.slow
 

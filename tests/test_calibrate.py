@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edgebench import build
-from edgebench.datasets import split
 from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import calibrate, range_methods
 from edgebench.quantization import parse
 from tests.conftest import variant
+from tests.images import split
 from tests.networks import awake
 
 pytestmark = pytest.mark.slow

@@ -11,10 +11,11 @@ import numpy
 import pytest
 
 from edgebench import catalogue
-from edgebench.datasets import cifar10, split
+from edgebench.datasets import cifar10
 from edgebench.errors import RequestError
 from edgebench.images import Images
 from tests.conftest import variant
+from tests.images import split
 
 RECORDS = 20
 RANDOM = numpy.random.default_rng(0)

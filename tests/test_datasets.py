@@ -5,8 +5,9 @@ import numpy
 import pytest
 
 from edgebench import shelf
-from edgebench.datasets import digits, split
+from edgebench.datasets import digits
 from tests.conftest import variant
+from tests.images import split
 
 BUNDLED = [name for name in shelf.names("datasets") if not shelf.load("datasets", name).PLACE]
 SPLITS = ("train", "calibration", "test")

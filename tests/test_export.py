@@ -9,7 +9,6 @@ import numpy
 import pytest
 
 from edgebench import build, cache, export
-from edgebench.datasets import split
 from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import inspect
@@ -19,6 +18,7 @@ from edgebench.record import Artifact
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
 from tests.conftest import CPU, variant
+from tests.images import split
 from tests.networks import awake
 
 pytestmark = pytest.mark.slow

@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from edgebench import cache, catalogue
-from edgebench.datasets import image_folder, inspect, split
+from edgebench.datasets import image_folder, inspect
 from edgebench.errors import CaseError, RequestError
 from edgebench.progress import Notice, Step
 from edgebench.spec import Variant
 from tests.conftest import variant
+from tests.images import split
 
 SYNSETS = ("n01440764", "n01443537", "n02102040")
 Told = list[Step | Notice]

@@ -12,7 +12,6 @@ import numpy
 import pytest
 
 from edgebench import cache, export, store
-from edgebench.datasets import split
 from edgebench.deploy import Deployed, connect
 from edgebench.evaluate import evaluate
 from edgebench.formats import Written, onnx
@@ -24,6 +23,7 @@ from edgebench.record import Accuracy
 from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
 from tests.conftest import CPU, artifact, case, session, variant
+from tests.images import split
 from tests.test_measurement import evidence, steady
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from PIL import Image
 
 from edgebench import catalogue, evaluate, pixels
 from edgebench.connections.null import Here
-from edgebench.datasets import split
 from edgebench.deploy import Deployed
 from edgebench.images import Images
 from edgebench.preprocessing import PRESETS
 from edgebench.spec import Runtime
 from tests.conftest import variant
+from tests.images import split
 
 COUNT = 60
 

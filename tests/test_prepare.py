@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from edgebench import build, cache, train
 from edgebench.agent import machine
-from edgebench.datasets import split
 from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.measurement.verdict import overflows
@@ -28,6 +27,7 @@ from edgebench.spec import Precision, Variant, Weighting
 from edgebench.train import Options
 from edgebench.train.course import score
 from tests.conftest import CPU, variant
+from tests.images import split
 from tests.networks import awake
 
 pytestmark = pytest.mark.slow

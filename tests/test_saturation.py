@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from edgebench import cache, export
 from edgebench.agent import machine
-from edgebench.datasets import split
 from edgebench.quantization import parse
 from edgebench.spec import Precision, Weighting
 from tests.conftest import variant
+from tests.images import split
 
 IMAGES = 16
 EMULATOR = shutil.which("qemu-x86_64")

@@ -16,7 +16,6 @@ import pandas
 import pytest
 
 from edgebench import build, cache, export, formats, plan, train
-from edgebench.datasets import split
 from edgebench.errors import CaseError, RequestError
 from edgebench.formats import Written, onnx, tflite
 from edgebench.formats.tflite.flatbuffer import File
@@ -25,6 +24,7 @@ from edgebench.shelf import load, names
 from edgebench.spec import Model, Precision, Runtime, Sweep, Variant, Weighting
 from edgebench.units import MIB
 from tests.conftest import CPU, environment, variant
+from tests.images import split
 from tests.networks import awake
 from tests.test_noise import spread_network
 from tests.test_prepare import sqnr_db

@@ -161,8 +161,8 @@ def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pyt
 
 def test_the_momentum_of_sgd_is_the_one_that_is_named() -> None:
     from edgebench.build import build
-    from edgebench.datasets import split
     from edgebench.train import course
+    from tests.images import split
 
     images = split(LENET, "calibration")
     recipe = course.Recipe(epochs=1, rate=0.01, optimizer="sgd")

@@ -20,7 +20,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench import cache
-from edgebench.blueprint import channels
 from edgebench.catalogue import damaged, family, find
 from edgebench.errors import CaseError, RequestError
 from edgebench.images import Images
@@ -86,7 +85,7 @@ def has_answers(variant: Variant) -> bool:
     return is_own_int8 or not why_no_accuracy(variant)
 
 
-def split(variant: Variant, name: str) -> Images:
+def split(variant: Variant, name: str, channels: int) -> Images:
     """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1.
 
     Raises:
@@ -105,7 +104,7 @@ def split(variant: Variant, name: str) -> Images:
         kept=numpy.array(whole, numpy.int64),
         recipe=recipe(variant),
         resolution=variant.resolution,
-        channels=channels(variant),
+        channels=channels,
         damaged=count - len(whole),
     )
     return replace(images, memory=_memory(variant, name, images)) if variant.dataset_sha256 else images

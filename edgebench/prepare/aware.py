@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from edgebench import cache
+from edgebench.blueprint import channels
 from edgebench.catalogue import family
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
@@ -57,7 +58,7 @@ def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Sh
     torch.set_num_threads(1)  # as in training: the same weights on any number of cores
     assert variant.quantization is not None
     simulate(graph, variant.quantization)
-    images, held_out, test = (split(variant, name) for name in ("train", "calibration", "test"))
+    images, held_out, test = (split(variant, name, channels(variant)) for name in ("train", "calibration", "test"))
     follow(Course(network=graph, recipe=RECIPE, images=images, held_out=held_out), variant, str(RECIPE), kept, show)
     correct = score(graph, test, RECIPE.batch)
     release(graph)

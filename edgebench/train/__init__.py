@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import cache
-from edgebench.blueprint import cost
+from edgebench.blueprint import channels, cost
 from edgebench.build import SEED, accepts, build
 from edgebench.catalogue import family
 from edgebench.datasets import recipe as preprocessing
@@ -24,6 +24,8 @@ from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, dev
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from edgebench.images import Images
 
 # Most of the learning happens once per width on small images; each resolution is then fine-tuned from it, which
 # costs a third of training it from the start.
@@ -93,7 +95,7 @@ def require_small(variant: Variant, options: Options) -> None:
     """
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
-    images = len(split(variant, "train"))
+    images = len(_split(variant, "train"))
     if images < options.batch:
         raise CaseError(
             f"{variant.dataset} has {images} images to train on, fewer than a batch of {options.batch}; add images"
@@ -106,6 +108,10 @@ def require_small(variant: Variant, options: Options) -> None:
             f"training {variant.architecture} at {variant.resolution} px takes {macs:.0e} multiply-adds, at most"
             f" {most:.0e} are done {'here' if options.asked else 'unasked'}; use --weights random, or a file"
         )
+
+
+def _split(variant: Variant, name: str) -> Images:
+    return split(variant, name, channels(variant))
 
 
 def _has_base(variant: Variant) -> bool:
@@ -149,11 +155,10 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
         # One thread: the same weights on any number of cores, and no threads that wait for each other on a busy one.
         torch.set_num_threads(1)
         network = build(variant, str(cache.path_of(start)) if start else "")
-        course = Course(
-            network=network, recipe=recipe, images=split(variant, "train"), held_out=split(variant, "calibration")
-        )
+        images, held_out = _split(variant, "train"), _split(variant, "calibration")
+        course = Course(network=network, recipe=recipe, images=images, held_out=held_out)
         follow(course, variant, said, cache.folder("training") / f"{stem}.pt", show)
-        test = split(variant, "test")
+        test = _split(variant, "test")
         correct = score(network, test, recipe.batch)
         path.write_bytes(packed(network))
         cache.write(cache.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())

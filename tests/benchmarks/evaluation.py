@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from edgebench import catalogue, evaluate
 from edgebench.cache import path_of
 from edgebench.connections.local import Local
-from edgebench.datasets import split
 from edgebench.deploy import Deployed, bundle
 from edgebench.evaluate import BATCH
 from edgebench.export import export
 from edgebench.preprocessing import PRESETS
 from edgebench.spec import Precision, Runtime, Variant, Weighting
+from tests.images import split
 
 RUNTIME = Runtime(name="onnxruntime", version=version("onnxruntime"), options=("CPUExecutionProvider",))
 NETWORKS = (("mobilenet_v1", 0.25, 128), ("mobilenet_v1", 0.5, 160), ("mobilenet_v2", 1.0, 224))
