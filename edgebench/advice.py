@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.choose import Candidate, Choice, Limit, Price, Quantity
-from edgebench.sheet import Sheet
-from edgebench.units import milliseconds, number
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.units import milliseconds, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

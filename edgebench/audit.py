@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from edgebench.catalogue import family
 from edgebench.datasets import why_no_accuracy
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.units import number
 from edgebench.measurement.appraisal import Appraisal, Change, Share, appraise
 from edgebench.measurement.verdict import collapse
 from edgebench.record import Accuracy, Artifact, LayerNoise
-from edgebench.sheet import Sheet
-from edgebench.units import number
 
 TEXTS = frozenset({"", "layer", "operator"})
 

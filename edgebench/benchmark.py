@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from edgebench import __version__, report
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import gather, process_medians

@@ -14,12 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench import cache
 from edgebench.build import channels as channels_of_shelf
 from edgebench.describe import Description, describe
-from edgebench.errors import CaseError, RequestError
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.shelf import literal, load, module, names
 from edgebench.record import OwnModel
-from edgebench.shelf import literal, load, module, names
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
     """Name a description by what is described and what draws it."""
     parts = {
         "asked": repr((name, float(width), resolution, classes)),
-        "source": cache.source(module("architectures", name), "build", "describe"),
+        "source": provenance.source(module("architectures", name), "build", "describe"),
         "torch": version("torch").partition("+")[0],  # a build for a GPU has the same shapes
     }
-    return f"{name}-{width:g}@{resolution or 'native'}-{cache.key(parts)}"
+    return f"{name}-{width:g}@{resolution or 'native'}-{provenance.key(parts)}"
 
 
 def given(variant: Variant) -> OwnModel:

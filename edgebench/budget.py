@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from edgebench import plan, staging
 from edgebench.allot import allot
-from edgebench.errors import CaseError
-from edgebench.progress import Notice, Show
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import Notice, Show
+from edgebench.foundation.units import parse_duration
 from edgebench.spec import Case
-from edgebench.units import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

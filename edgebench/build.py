@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.errors import CaseError, RequestError
-from edgebench.shelf import literal, load
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.shelf import literal, load
 from edgebench.spec import MAX_RESOLUTION, Variant
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench import cache
-from edgebench.errors import CaseError, RequestError
-from edgebench.progress import Notice, Show, Step
+from edgebench.foundation import cache
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.foundation.shelf import load, names
 from edgebench.record import DataSet
-from edgebench.shelf import load, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

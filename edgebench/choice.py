@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgebench import prediction, published, report, stats
+from edgebench import prediction, published, report
 from edgebench.catalogue import family
 from edgebench.choose import Candidate, Choice, Figure, Limit, Quantity, choose
-from edgebench.citation import require, runtime, targets, title
-from edgebench.errors import RequestError
+from edgebench.citation import runtime, targets, title
+from edgebench.foundation import stats
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
 from edgebench.reports import WORTHLESS
-from edgebench.units import MIB, parse_count, parse_latency, parse_share, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,13 +1,13 @@
 """Published figures, filtered -> the sheets that list them, each row with its source."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from edgebench import published
-from edgebench.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.published import Accuracy, Latency, Quantized
-from edgebench.sheet import Sheet
-from edgebench.units import millions, milliseconds, number
 
 TEXTS = frozenset({"network", "precision", "method", "weights", "runtime", "board", "note", "source"})
 Cell = Callable[[Any], str]
@@ -108,16 +108,6 @@ def _rows() -> dict[str, tuple[Any, ...]]:
 def targets() -> tuple[str, ...]:
     """Name the boards that published latencies are of."""
     return tuple(sorted({one.target for one in published.latencies()}))
-
-
-def require(noun: str, name: str, known: Iterable[str]) -> None:
-    """Refuse a name that is not known; no name asks for nothing.
-
-    Raises:
-        UnknownName
-    """
-    if name and name not in (known := tuple(known)):
-        raise UnknownName(noun, name, known)
 
 
 def _sheet(kind: str, rows: Sequence[Any]) -> Sheet:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from edgebench import __version__
-from edgebench.errors import EdgebenchError, RequestError
+from edgebench.foundation.errors import EdgebenchError, RequestError
 
 SOME_FAILED, NOTHING, FOUND, REFUSED, INTERRUPTED = 1, 1, 1, 2, 130
 
@@ -126,7 +126,8 @@ def train(
 @app.command()
 def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
     """List the weights in the cache, and how good they were on their data sets."""
-    from edgebench import cache, record, screen
+    from edgebench import record, screen
+    from edgebench.foundation import cache
 
     screen.show_weights(cache.cards(record.Weights), json=json)
 

@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench import published, report, stats
+from edgebench import published, report
 from edgebench.citation import runtime
 from edgebench.compare import Difference, Pair, differences, paired
+from edgebench.foundation import stats
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.stats import Ratio
+from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.journal import Journal
 from edgebench.measurement.evidence import reference_medians
 from edgebench.record import Session
 from edgebench.reports import WORTHLESS, ratio
-from edgebench.sheet import Sheet
-from edgebench.stats import Ratio
-from edgebench.units import millions, milliseconds, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence

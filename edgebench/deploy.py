@@ -1,5 +1,6 @@
 """Agent bundle, artifacts and runtimes' packages -> a target, by content hash."""
 
+import ast
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,29 +11,21 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from edgebench import cache, engine
+from edgebench import engine
 from edgebench.connections import Connection
 from edgebench.engine import Engine
-from edgebench.errors import CaseError
+from edgebench.foundation import cache
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.files import folder as cache_folder
+from edgebench.foundation.files import sha256 as sha256_of
+from edgebench.foundation.files import write
+from edgebench.foundation.shelf import load
 from edgebench.record import Artifact, Environment
-from edgebench.shelf import load
 from edgebench.spec import Runtime, Target, Variant
 from edgebench.wheels import Platform, gather, platform, public
 
-# The floors from `agent` down; a test runs them alone to prove that they need nothing above.
-TRAVELS = (
-    "agent",
-    "ahead",
-    "architectures",
-    "build",
-    "errors",
-    "normalization",
-    "quantization",
-    "runtimes",
-    "shelf",
-    "spec",
-    "throttle",
-)
+# What the agent finds by name, not by an import: its requests and the plug-ins that it may be asked for.
+ROOTS = ("edgebench.agent", "edgebench.architectures", "edgebench.runtimes")
 _PACKAGE = Path(__file__).parent
 UNPACK_S = 300.0  # a slow card takes 100 MB
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes
@@ -72,9 +65,9 @@ def bundle() -> tuple[Path, str]:
     """Write the agent as one zip that Python runs; return its path and hash, identical for identical sources."""
     content = _zip()
     digest = hashlib.sha256(content).hexdigest()
-    path = cache.folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
-    if not path.exists() or cache.sha256(path) != digest:
-        cache.write(path, content)
+    path = cache_folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
+    if not path.exists() or sha256_of(path) != digest:
+        write(path, content)
     return path, digest
 
 
@@ -135,8 +128,46 @@ def _zip() -> bytes:
 
 
 def _sources() -> list[tuple[str, str]]:
-    files = [_PACKAGE / "__init__.py"]
-    for name in TRAVELS:
-        folder = _PACKAGE / name
-        files += sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
-    return [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in files]
+    """Read the agent's import closure: the path of each file in the bundle, and its text."""
+    found = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in closure()]
+    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text()), *found]
+
+
+def closure() -> list[Path]:
+    """List the files of this package that those of `ROOTS` import, directly or not, wherever in a file they do."""
+    left, found = [file for root in ROOTS for file in _below(root)], set[Path]()
+    while left:
+        file = left.pop()
+        if file not in found:
+            found.add(file)
+            left += [one for module in _imports(file) for one in _with_parents(module)]
+    return sorted(found)
+
+
+def _file(module: str) -> Path:
+    place = _PACKAGE.joinpath(*module.split(".")[1:])
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _below(root: str) -> Iterator[Path]:
+    return _file(root).parent.rglob("*.py")
+
+
+def _with_parents(module: str) -> Iterator[Path]:
+    """Yield a module's file and those of the packages it is in, which Python imports first; this package's is added."""
+    names = module.split(".")
+    return (_file(".".join(names[:count])) for count in range(2, len(names) + 1))
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Yield the modules of this package that a file imports when it runs: what only types need stays at home."""
+    left: list[ast.AST] = [ast.parse(file.read_text())]
+    while left:
+        match left.pop():
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
+                left += otherwise
+            case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "edgebench":
+                full = [f"{module}.{alias.name}" for alias in names]
+                yield from (one if _file(one).exists() else module for one in full)
+            case node:
+                left += ast.iter_child_nodes(node)

@@ -10,7 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgebench.build import check, outline
-from edgebench.shelf import load
+from edgebench.foundation.shelf import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

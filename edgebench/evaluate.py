@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 from weakref import finalize
 
-from edgebench import cache
-from edgebench.ahead import ahead
 from edgebench.blueprint import channels
 from edgebench.catalogue import family
 from edgebench.datasets import sources, split
+from edgebench.foundation import provenance
+from edgebench.foundation.prefetch import ahead
 from edgebench.record import Accuracy
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def evaluate(
 def made_by(variant: Variant) -> str:
     """Hash what shapes an accuracy beside the artifact, its target and the images: how they are read here."""
     tools = {f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS}
-    return cache.key(tools | {"source": cache.source("evaluate", *sources(variant.dataset))})
+    return provenance.key(tools | {"source": provenance.source("evaluate", *sources(variant.dataset))})
 
 
 def _is_fine_tuned(case: Case) -> bool:

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import IO, Any
 
 from edgebench.agent.__main__ import MARK
-from edgebench.errors import AgentError
+from edgebench.foundation.errors import AgentError
 from edgebench.spec import Purpose
 
 # Memory runs give freed pages back at once: the figure then repeats within 0.1 MiB instead of 20.

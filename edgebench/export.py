@@ -11,17 +11,18 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench import cache, own, train
+from edgebench import own, train
 from edgebench.blueprint import channels, cost, given
 from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import calibrated, sources, split, too_few
-from edgebench.errors import CaseError, EdgebenchError
 from edgebench.formats import Written, tool_version
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import CaseError, EdgebenchError
+from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.foundation.shelf import load, module
 from edgebench.prepare import prepare
-from edgebench.progress import Notice, Show, Step
 from edgebench.record import BUILD, EXPORT, QUANTIZE, Artifact
-from edgebench.shelf import load, module
 from edgebench.spec import Precision, Weighting
 from edgebench.train import checkpoint
 
@@ -230,9 +231,9 @@ def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, 
             modules += sources(dataset)
             tools += family(dataset).TOOLS
     versions = {f"version.{tool}": tool_version(tool) for tool in tools}
-    return parts | versions | {"source": cache.source(*modules)}
+    return parts | versions | {"source": provenance.source(*modules)}
 
 
 def _stem(variant: Variant, made_by: dict[str, str]) -> str:
     name = str(variant).replace("/", "-").replace(":", "-")  # a colon means a machine to those who copy files to one
-    return f"{name}-{cache.key(made_by)}"
+    return f"{name}-{provenance.key(made_by)}"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edgebench.ahead import ahead
+from edgebench.foundation.prefetch import ahead
 from edgebench.preprocessing import cut, keeps_levels, normalization
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from edgebench.errors import InvalidFile, RequestError
+from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.record import VERSION, Record
 from edgebench.upgrade import upgraded
 

@@ -13,9 +13,9 @@ from edgebench import build
 from edgebench.datasets import has_answers
 from edgebench.evaluate import made_by
 from edgebench.export import find
+from edgebench.foundation.shelf import load
 from edgebench.measurement import needed
 from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
-from edgebench.shelf import load
 from edgebench.spec import Case, Weighting
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench import cache
-from edgebench.errors import RequestError, UnknownName
 from edgebench.export import find, known_weights
+from edgebench.foundation import cache
+from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.quantization import parse
 from edgebench.record import Artifact
 from edgebench.spec import Precision

@@ -10,10 +10,10 @@ from typing import Any
 from edgebench.checkup import COOL_BELOW_C
 from edgebench.connections import Connection
 from edgebench.deploy import Deployed
-from edgebench.errors import AgentError
+from edgebench.foundation.errors import AgentError
+from edgebench.foundation.progress import Show, Step
 from edgebench.measurement import needed
 from edgebench.measurement.verdict import lowered
-from edgebench.progress import Show, Step
 from edgebench.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
 from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.throttle import NOTHING, UNDER_VOLTAGE

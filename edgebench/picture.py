@@ -1,6 +1,6 @@
 """SVG text -> the bytes of a picture in a form that papers take."""
 
-from edgebench.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, UnknownName
 
 FORMS = ("svg", "png", "pdf")
 SCALE = 3.0  # pixels of a PNG for each of the drawing's: 1680 across a figure

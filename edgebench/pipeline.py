@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import budget, cache, datasets, plan, report, staging, store
+from edgebench import budget, datasets, plan, report, staging, store
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.deploy import connect, install
-from edgebench.errors import CaseError, RequestError
+from edgebench.foundation import cache
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.lock import lock
+from edgebench.foundation.progress import Notice, Show
+from edgebench.foundation.shelf import load
 from edgebench.journal import Journal
 from edgebench.known import Known, State, known
 from edgebench.lookup import named, require_todays
 from edgebench.measure import measure
-from edgebench.progress import Notice, Show
 from edgebench.record import Accuracy, Artifact, Environment, Session, Stop, Weights
 from edgebench.reports import Table
-from edgebench.shelf import load
 from edgebench.spec import Case, Sweep, Target, Variant
 from edgebench.survey import survey
 from edgebench.train import cohort
@@ -47,7 +49,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
     targets = store.targets_of(sweep.targets, address)
     sessions = [(target, survey_cases(sweep, target)) for target in targets]
     folder = store.results_folder(sweep.name)
-    with store.lock(str(folder.resolve())):
+    with lock(str(folder.resolve())):
         journal = Journal(folder)
         interrupted = False
         try:
@@ -107,7 +109,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
     artifact, machine = named(name), store.target(target)
     if artifact.of and plan.parent(artifact.of):
         require_todays(artifact)
-    with store.lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
+    with lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
         environment = survey(connection, machine, agent)
         case = _case(artifact, environment, threads)
         session = plan.session(Sweep(models=(), targets=(target,)), environment, (case,))
@@ -153,7 +155,7 @@ def answer(session: Session, target: Target, journal: Journal, show: Show, *, de
     Raises:
         AgentError, Unreachable, Busy: the target, at any time; what was measured is in the journal.
     """
-    with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
+    with lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
         records = tuple(journal)
         every = known(session, records)
         over = (State.SETTLED,) if deadline else (State.SETTLED, State.OUT_OF_TIME)

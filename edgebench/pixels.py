@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import IO, TYPE_CHECKING, Any
 
-from edgebench import cache
+from edgebench.foundation import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Pixels:
 
     @property
     def _path(self) -> Path:
-        return cache.home() / FOLDER / f"{self.stem}.{self.depth}"
+        return files.home() / FOLDER / f"{self.stem}.{self.depth}"
 
     @property
     def _shape(self) -> tuple[int, int, int]:
@@ -86,7 +86,7 @@ class Pixels:
 
     def _has_room(self) -> bool:
         """Tell whether the file is not too large, for itself or for what is free."""
-        free = shutil.disk_usage(cache.folder(FOLDER)).free
+        free = shutil.disk_usage(files.folder(FOLDER)).free
         return self.count * self._row_bytes <= min(MOST_BYTES, FREE_SHARE * free)
 
     def _written(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:

@@ -12,19 +12,19 @@ from uuid import uuid4
 from edgebench import __version__, build, catalogue, engine
 from edgebench.compare import differences
 from edgebench.datasets import chosen_recipe, require_calibration
-from edgebench.errors import RequestError, UnknownName
 from edgebench.export import as_float
 from edgebench.formats import tool_version
+from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.shelf import load, require
+from edgebench.foundation.units import parse_duration
 from edgebench.measurement.verdict import overflows
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
 from edgebench.quantization import NAME, Quantization, parse
 from edgebench.record import Session, lasting
-from edgebench.shelf import load, require
 from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
 from edgebench.train import checkpoint
-from edgebench.units import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

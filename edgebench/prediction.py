@@ -9,8 +9,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench import plan, store
-from edgebench.citation import require
 from edgebench.describe import describe
+from edgebench.foundation.errors import require
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.units import millions, milliseconds
 from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import gather
@@ -18,9 +20,7 @@ from edgebench.measurement.verdict import Verdict
 from edgebench.own import is_own
 from edgebench.predict import ENOUGH, Fit, Prediction, Work, fit
 from edgebench.record import Session
-from edgebench.sheet import Sheet
 from edgebench.spec import Weighting
-from edgebench.units import millions, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

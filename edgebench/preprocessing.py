@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgebench.errors import UnknownName
+from edgebench.foundation.errors import UnknownName
 from edgebench.normalization import Normalization
 from edgebench.spec import Preprocessing
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-from edgebench.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, UnknownName
 
 JOIN = "+"
 

@@ -9,17 +9,18 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench import cache, picture, stats
+from edgebench import picture
 from edgebench.catalogue import family
+from edgebench.foundation import files, stats
+from edgebench.foundation.shelf import load as load_plugin
+from edgebench.foundation.units import duration
 from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import Evidence, gather, reference_medians
 from edgebench.record import QUANTIZE, STEPS, Run, SpotCheck
 from edgebench.reports import QUANTILES, Background, Machine, Row, Table
-from edgebench.shelf import load as load_plugin
 from edgebench.spec import PRESETS, Weighting
 from edgebench.tally import ranked, row, sped
-from edgebench.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ def write(folder: Path) -> Table:
     for name in WRITTEN:
         report = load_plugin("reports", name)
         content = report.render(table, background).encode()
-        cache.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
+        files.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
     return table
 
 
@@ -68,7 +69,7 @@ def draw(folder: Path, form: str) -> list[Path]:
     for name in FIGURES:
         figure = load_plugin("reports", name)
         written.append((folder / figure.FILE).with_suffix(f".{form}"))
-        cache.write(written[-1], picture.convert(figure.render(table, background), form), "free space")
+        files.write(written[-1], picture.convert(figure.render(table, background), form), "free space")
     return written
 
 

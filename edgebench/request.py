@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from edgebench import own, store
-from edgebench.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.units import parse_duration
 from edgebench.quantization import DIGITS, parse
 from edgebench.spec import Model, Precision, Sweep
 from edgebench.train import BATCH, Options
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
-from edgebench.units import parse_duration
 
 DEFAULT = "default"
 Reader = Callable[[str], Any]

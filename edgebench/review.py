@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench import published, report
-from edgebench.errors import InvalidFile, RequestError, UnknownName
+from edgebench.foundation.errors import InvalidFile, RequestError, UnknownName
+from edgebench.foundation.sheet import Sheet
 from edgebench.lint import Entry, Finding, lint
 from edgebench.reports import WORTHLESS
-from edgebench.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -9,13 +9,13 @@ from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench import tabulate
-from edgebench.errors import UnknownName
+from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.progress import Notice, Step
+from edgebench.foundation.sheet import as_csv, as_json, latex, markdown
+from edgebench.foundation.shelf import load
+from edgebench.foundation.units import duration
 from edgebench.nightly.bulletins.markdown import row as cells_of
-from edgebench.progress import Notice, Step
 from edgebench.reports import comparison
-from edgebench.sheet import as_csv, as_json, latex, markdown
-from edgebench.shelf import load
-from edgebench.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from edgebench.choice import Answer
     from edgebench.contrast import Citations, Contrast
     from edgebench.forecast import Forecast
+    from edgebench.foundation.progress import Show
+    from edgebench.foundation.sheet import Sheet
     from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.replay import Replay
-    from edgebench.progress import Show
     from edgebench.record import Weights
     from edgebench.reports import Table
-    from edgebench.sheet import Sheet
 
 LOG_WIDTH = 1000
 _WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}

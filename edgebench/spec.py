@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import product
 from typing import ClassVar, Literal, TypeVar
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.quantization import ORDINARY, Quantization
 
 MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; beyond it is a typing error

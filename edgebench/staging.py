@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from edgebench import evaluate, plan, stand_in
 from edgebench.datasets import has_answers
 from edgebench.deploy import Deployed, install
-from edgebench.errors import CaseError
 from edgebench.export import export
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import Show, Step
+from edgebench.foundation.shelf import load
 from edgebench.known import look_up
 from edgebench.measure import Job
-from edgebench.progress import Show, Step
 from edgebench.record import Deployment, Failure
-from edgebench.shelf import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

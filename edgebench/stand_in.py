@@ -18,10 +18,10 @@ from edgebench.connections import HOST
 from edgebench.datasets import split
 from edgebench.deploy import bundle
 from edgebench.engine import Engine
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load
 from edgebench.measurement.verdict import overflows
 from edgebench.record import SpotCheck
-from edgebench.shelf import load
 from edgebench.survey import survey
 from edgebench.wheels import public
 

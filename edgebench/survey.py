@@ -10,9 +10,9 @@ from typing import Any
 from edgebench.connections import Connection
 from edgebench.deploy import unpack
 from edgebench.engine import Engine
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load
 from edgebench.record import Environment, lasting
-from edgebench.shelf import load
 from edgebench.spec import Runtime, Target
 from edgebench.wheels import platform, public
 

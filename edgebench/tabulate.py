@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
-from edgebench import cache, published
+from edgebench import published
 from edgebench.blueprint import blueprint, published_widths
 from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
-from edgebench.errors import RequestError
+from edgebench.foundation import files
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.units import MIB, millions, number
 from edgebench.record import Weights
-from edgebench.sheet import Sheet
 from edgebench.spec import Precision, check_size
-from edgebench.units import MIB, millions, number
 
 TEXTS = frozenset({"layer", "kind", "network", "pair"})
 VGG16_NOTE = (
@@ -65,7 +66,7 @@ def weights(cards: Sequence[Weights]) -> Sheet:
         notes=(
             "Beside each file of trained weights lies its .svg: loss and accuracy over the epochs.",
             "A run uses those of the ordinary recipe, trained without options; others with --weights path/to/file.pt.",
-            f"The files lie in {cache.home() / 'weights'}.",
+            f"The files lie in {files.home() / 'weights'}.",
         ),
     )
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from edgebench import published, stats
+from edgebench import published
 from edgebench.datasets import recipe, why_no_accuracy
+from edgebench.foundation import stats
+from edgebench.foundation.units import MIB
 from edgebench.measurement.appraisal import appraise
 from edgebench.record import STEPS
 from edgebench.reports import Row, speedup, together
 from edgebench.spec import Precision
-from edgebench.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

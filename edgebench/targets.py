@@ -10,10 +10,11 @@ from edgebench.checkup import Checkup, Seen
 from edgebench.connections import Connection
 from edgebench.deploy import connect, unpack
 from edgebench.engine import PIN, Engine
-from edgebench.errors import RequestError, UnknownName
-from edgebench.progress import Show, Step
-from edgebench.sheet import Sheet
-from edgebench.shelf import load
+from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.lock import lock
+from edgebench.foundation.progress import Show, Step
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.shelf import load
 from edgebench.spec import Target
 from edgebench.survey import ask, bring, offered
 from edgebench.wheels import platform
@@ -68,7 +69,7 @@ def check(name: str, address: str = "") -> Checkup:
 def _connected(name: str, address: str) -> Iterator[tuple[Target, Connection]]:
     """Hold the target, which nobody else measures on meanwhile."""
     (target,) = store.targets_of((name,), address)
-    with store.lock(target.machine, f"target {name}"), connect(target) as (connection, _):
+    with lock(target.machine, f"target {name}"), connect(target) as (connection, _):
         yield target, connection
 
 

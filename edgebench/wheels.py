@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from edgebench import cache
-from edgebench.errors import RequestError
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load
 from edgebench.record import Packages
-from edgebench.shelf import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ def gather(runtime: str, version: str, target: Platform) -> Packages:
     if not needs:
         raise RequestError(f"runtime {runtime} comes with edgebench; leave =={version} out")
     wanted = (f"{needs[0]}=={version}", *needs[1:], _numpy(target))
-    key = cache.key({"wanted": " ".join(wanted), "for": str(target)})
+    key = provenance.key({"wanted": " ".join(wanted), "for": str(target)})
     return cache.once(f"{runtime}-{version}-{key}", ".zip", Packages, partial(_make, wanted, target))
 
 

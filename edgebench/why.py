@@ -13,25 +13,26 @@ from edgebench.compare import differences
 from edgebench.contrast import words
 from edgebench.deploy import connect, install
 from edgebench.engine import Engine
-from edgebench.errors import CaseError, RequestError, UnknownName
 from edgebench.export import find
+from edgebench.foundation.errors import CaseError, RequestError, UnknownName
+from edgebench.foundation.lock import lock
+from edgebench.foundation.progress import Step
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.shelf import load
+from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import gather
-from edgebench.progress import Step
 from edgebench.roofline import Roof, position
-from edgebench.sheet import Sheet
-from edgebench.shelf import load
 from edgebench.spec import Precision, Weighting
 from edgebench.survey import survey
-from edgebench.units import millions, milliseconds, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from edgebench.connections import Connection
+    from edgebench.foundation.progress import Show
     from edgebench.measurement.evidence import Evidence
-    from edgebench.progress import Show
     from edgebench.record import Environment
     from edgebench.spec import Target
 
@@ -92,7 +93,7 @@ def _names(one: Evidence) -> set[str]:
 def _asked(mine: Evidence, address: str, show: Show) -> tuple[Profile, Roof | None]:
     """Profile the case where it was measured, and find what the machine could do."""
     (target,) = store.targets_of((mine.case.target,), address)
-    with store.lock(target.machine, f"target {target.name}"), connect(target) as (connection, agent):
+    with lock(target.machine, f"target {target.name}"), connect(target) as (connection, agent):
         show(Step(activity="profile", subject=str(mine.case)))
         runtime = mine.case.runtime
         wanted = (Engine(name=runtime.name, version=runtime.version if runtime.packages else ""),)

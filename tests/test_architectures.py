@@ -6,8 +6,8 @@ import pytest
 
 from edgebench import build
 from edgebench.blueprint import cost
-from edgebench.errors import CaseError, RequestError
-from edgebench.shelf import load
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.shelf import load
 from tests.conftest import variant
 from tests.images import split
 

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 
 from edgebench.describe import describe
-from edgebench.shelf import load, names
+from edgebench.foundation.shelf import load, names
 from tests.conftest import variant
 from tests.images import split
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import audit, cache, export, lookup
-from edgebench.errors import RequestError
+from edgebench import audit, export, lookup
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import RequestError
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy, Artifact, LayerNoise
 from edgebench.spec import Precision, Variant, Weighting
@@ -145,7 +146,7 @@ def test_an_artifact_of_weights_that_are_gone_is_not_compared() -> None:
 @pytest.mark.slow
 def test_an_artifact_of_an_older_edgebench_gives_way_to_todays(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as before:
-        before.setattr(cache, "source", lambda *modules: "older")
+        before.setattr(provenance, "source", lambda *modules: "older")
         older = export.export(int8(0.75), "onnx", print)
         assert lookup.named("mobilenet_v1-0.75@32/int8") == older
     newer = export.export(int8(0.75), "onnx", print)

@@ -11,7 +11,7 @@ import pytest
 from pytest_benchmark import stats
 
 from edgebench import benchmark, report, rounds
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.journal import JOURNAL, Journal
 from edgebench.measurement.evidence import gather, process_medians
 from edgebench.reports import Row

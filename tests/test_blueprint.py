@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import blueprint, cache
+from edgebench import blueprint
 from edgebench.describe import describe
+from edgebench.foundation import files, provenance
 
 pytestmark = pytest.mark.slow
 
@@ -31,12 +32,12 @@ def test_a_network_described_before_is_shown_without_torch() -> None:
 
 def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypatch: pytest.MonkeyPatch) -> None:
     blueprint.blueprint("lenet5", 1.0)
-    kept = set(cache.folder("descriptions").glob("lenet5-*"))
-    monkeypatch.setattr(cache, "source", lambda *modules: "another")
+    kept = set(files.folder("descriptions").glob("lenet5-*"))
+    monkeypatch.setattr(provenance, "source", lambda *modules: "another")
     blueprint.blueprint.cache_clear()
     blueprint.blueprint("lenet5", 1.0)
     blueprint.blueprint.cache_clear()
-    assert len(set(cache.folder("descriptions").glob("lenet5-*")) - kept) == 1
+    assert len(set(files.folder("descriptions").glob("lenet5-*")) - kept) == 1
 
 
 def test_what_comes_with_the_package_is_what_is_drawn_today() -> None:
@@ -46,7 +47,7 @@ def test_what_comes_with_the_package_is_what_is_drawn_today() -> None:
 
 
 def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "nothing yet"))
+    monkeypatch.setenv(files.HOME_VARIABLE, str(place / "nothing yet"))
     code = "import sys; from edgebench import tabulate; tabulate.every_network(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
@@ -54,6 +55,6 @@ def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkey
 
 def test_it_needs_no_place_to_keep_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "file").touch()
-    monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "file"))
+    monkeypatch.setenv(files.HOME_VARIABLE, str(place / "file"))
     blueprint.blueprint.cache_clear()
     assert blueprint.blueprint("lenet5", 1.0, 32, 10).params == 61_706  # one that does not come with the package

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from edgebench import shelf
+from edgebench.foundation import shelf
 from edgebench.nightly.bulletin import NIGHTS, Bulletin, bulletin
 from edgebench.nightly.bulletins import annotations, junit, markdown, page, pytest_benchmark
 from edgebench.nightly.bulletins import json as as_json

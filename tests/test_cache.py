@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import cache
-from edgebench.errors import RequestError
+from edgebench.foundation import cache, files, provenance
+from edgebench.foundation.errors import RequestError
 from edgebench.record import Artifact
 from tests.conftest import artifact
 
 
 @pytest.fixture(autouse=True)
 def own(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "cache"))
+    monkeypatch.setenv(files.HOME_VARIABLE, str(place / "cache"))
 
 
 def make(path: Path) -> Artifact:
@@ -71,15 +71,19 @@ def test_an_interrupted_making_leaves_nothing() -> None:
     with pytest.raises(KeyboardInterrupt):
         cache.keep("net", ".onnx", Artifact, interrupted)
     assert cache.find("net", Artifact) is None
-    assert [path.name for path in cache.folder("artifacts").iterdir()] in ([], ["net.lock"])
+    assert [path.name for path in files.folder("artifacts").iterdir()] in ([], ["net.lock"])
 
 
 def test_a_cache_that_cannot_be_made_says_what_to_set(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "file").write_text("")
-    monkeypatch.setenv(cache.HOME_VARIABLE, str(place / "file" / "cache"))
+    monkeypatch.setenv(files.HOME_VARIABLE, str(place / "file" / "cache"))
     with pytest.raises(RequestError, match="cannot keep files in .*; set EDGEBENCH_CACHE"):
-        cache.folder("weights")
+        files.folder("weights")
 
 
 def test_a_key_depends_on_every_part_and_not_on_their_order() -> None:
-    assert cache.key({"a": "1", "b": "2"}) == cache.key({"b": "2", "a": "1"}) != cache.key({"a": "1", "b": "3"})
+    assert (
+        provenance.key({"a": "1", "b": "2"})
+        == provenance.key({"b": "2", "a": "1"})
+        != provenance.key({"a": "1", "b": "3"})
+    )

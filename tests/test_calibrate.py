@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edgebench import build
-from edgebench.errors import CaseError
 from edgebench.formats import onnx
 from edgebench.formats.onnx import calibrate, range_methods
+from edgebench.foundation.errors import CaseError
 from edgebench.quantization import parse
 from tests.conftest import variant
 from tests.images import split

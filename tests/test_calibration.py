@@ -8,8 +8,9 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import cache, export, plan, request, store
-from edgebench.errors import RequestError
+from edgebench import export, plan, request, store
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import RequestError
 from edgebench.prepare import prepare
 from edgebench.quantization import parse
 from edgebench.record import Artifact
@@ -82,7 +83,7 @@ def test_other_content_under_the_same_name_is_another_variant(photos: str) -> No
     draw(Path(photos), 200)
     (after,) = int8(calibration=photos)
     assert str(before) == str(after)
-    assert len({cache.key(export._made_by(of, "onnx", None)) for of in (before, after)}) == 2
+    assert len({provenance.key(export._made_by(of, "onnx", None)) for of in (before, after)}) == 2
 
 
 def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.errors import RequestError
-from edgebench.shelf import load
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load
 from edgebench.train import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_whole_file_is_adopted_with_its_classes(place: Path) -> None:
 def test_the_adopted_weights_are_the_files(place: Path) -> None:
     import torch
 
-    from edgebench import cache
+    from edgebench.foundation import cache
 
     path = saved(place, "mobilenet_v2", width=0.35)
     weights, _ = checkpoint.adopt(str(path), "mobilenet_v2", 0.35, 96)

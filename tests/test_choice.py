@@ -8,9 +8,9 @@ import pytest
 
 from edgebench import advice, choice, published, report
 from edgebench.choose import Quantity
-from edgebench.errors import EdgebenchError
+from edgebench.foundation.errors import EdgebenchError
+from edgebench.foundation.sheet import markdown
 from edgebench.reports import Row, Table, comparison
-from edgebench.sheet import markdown
 from tests.command import cli
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import cache
-from edgebench.errors import InvalidFile, RequestError
+from edgebench.foundation import files
+from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.nightly import chronicle
 from edgebench.nightly.night import Acceptance, Pin
 from tests.conftest import artifact, case
@@ -110,8 +110,8 @@ def pin(place: Path) -> Pin:
     file, agent = place / "net.onnx", place / "agent.pyz"
     file.write_bytes(b"net")
     agent.write_bytes(b"agent")
-    kept = {path: chronicle.keep(HISTORY, path, cache.sha256(path)) for path in (file, agent)}
-    return Pin(case=case(), artifact=artifact(), file=kept[file], agent=kept[agent], agent_sha256=cache.sha256(agent))
+    kept = {path: chronicle.keep(HISTORY, path, files.sha256(path)) for path in (file, agent)}
+    return Pin(case=case(), artifact=artifact(), file=kept[file], agent=kept[agent], agent_sha256=files.sha256(agent))
 
 
 def test_a_pinned_environment_outlives_the_files_it_was_copied_from(place: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from edgebench import catalogue
 from edgebench.datasets import cifar10
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.images import Images
 from tests.conftest import variant
 from tests.images import split

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from edgebench import citation
-from edgebench.errors import EdgebenchError
-from edgebench.sheet import as_json
+from edgebench.foundation.errors import EdgebenchError
+from edgebench.foundation.sheet import as_json
 from tests.command import cli
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgebench import train
-from edgebench.progress import Notice, Step
+from edgebench.foundation.progress import Notice, Step
 from edgebench.record import Weights
 from edgebench.spec import Weighting
 from edgebench.train import cohort

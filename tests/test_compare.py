@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgebench import contrast, report, stats
+from edgebench import contrast, report
 from edgebench.compare import Difference, Pair, differences, paired
+from edgebench.foundation import stats
+from edgebench.foundation.stats import Ratio
 from edgebench.reports import Row, Table, ratio
-from edgebench.stats import Ratio
 from tests.command import cli
 
 RESULTS = Path(__file__).parent.parent / "results"

@@ -12,10 +12,11 @@ from zipfile import ZipFile
 
 import pytest
 
-from edgebench import emulation, shelf
+from edgebench import emulation
 from edgebench.connections import Connection, local
 from edgebench.deploy import bundle
-from edgebench.errors import AgentError
+from edgebench.foundation import shelf
+from edgebench.foundation.errors import AgentError
 from edgebench.spec import Target
 from tests import board
 

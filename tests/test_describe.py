@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgebench import shelf, tabulate
+from edgebench import tabulate
 from edgebench.describe import Layer, describe, output_side
-from edgebench.errors import RequestError, UnknownName
+from edgebench.foundation import shelf
+from edgebench.foundation.errors import RequestError, UnknownName
 from tests.command import cli
 
 pytestmark = pytest.mark.slow

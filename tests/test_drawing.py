@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgebench import drawing, picture
 from edgebench.drawing import Axis, Panel, linear_axis, log_axis
-from edgebench.errors import UnknownName
+from edgebench.foundation.errors import UnknownName
 
 POSITIVE = st.floats(min_value=1e-4, max_value=1e5)
 

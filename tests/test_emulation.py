@@ -16,7 +16,7 @@ from edgebench.agent import counter
 from edgebench.connections import qemu
 from edgebench.deploy import bundle
 from edgebench.emulation import plugin
-from edgebench.errors import AgentError, RequestError
+from edgebench.foundation.errors import AgentError, RequestError
 from edgebench.journal import Journal
 from edgebench.measurement.evidence import Evidence
 from edgebench.measurement.verdict import Verdict

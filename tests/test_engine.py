@@ -3,7 +3,7 @@
 import pytest
 
 from edgebench import engine
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 
 GROUPS = (("eager", "compile"), ("", "channels_last"), ("cpu", "cuda"))
 

@@ -8,14 +8,15 @@ from time import monotonic
 import numpy
 import pytest
 
-from edgebench import build, cache, export
-from edgebench.errors import CaseError
+from edgebench import build, export
 from edgebench.formats import onnx
 from edgebench.formats.onnx import inspect
-from edgebench.progress import Notice, Step
+from edgebench.foundation import cache, files, provenance
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import Notice, Step
+from edgebench.foundation.shelf import load
 from edgebench.quantization import Quantization, parse
 from edgebench.record import Artifact
-from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
 from tests.conftest import CPU, variant
 from tests.images import split
@@ -80,7 +81,7 @@ def test_an_artifact_is_made_once_and_again_when_it_was_damaged() -> None:
     assert len(told) == 1
     cache.path_of(first).write_bytes(b"damaged")
     again = export.export(of, "onnx", told.append)
-    assert again.sha256 == first.sha256 == cache.sha256(cache.path_of(first))
+    assert again.sha256 == first.sha256 == files.sha256(cache.path_of(first))
     assert any(isinstance(event, Notice) and "was damaged: made again" in event.text for event in told)
 
 
@@ -102,7 +103,7 @@ def test_int8_is_made_of_the_float_artifact_which_is_made_on_the_way(form: str, 
     assert export.export(asked, form, told.append).took_s == made.took_s
     images = partial(export._calibration, asked)
     load("formats", form).write_int8(cache.path_of(float_card), place / "again", scheme, images)
-    assert cache.sha256(place / "again") == made.sha256
+    assert files.sha256(place / "again") == made.sha256
     assert cache.is_intact(float_card)
 
 
@@ -129,9 +130,9 @@ def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyP
     ]
     monkeypatch.setattr(export, "tool_version", lambda package: "another")
     others.append(export._made_by(of, "onnx", None))
-    monkeypatch.setattr(cache, "source", lambda *modules: "another")
+    monkeypatch.setattr(provenance, "source", lambda *modules: "another")
     others.append(export._made_by(of, "onnx", None))
-    assert len({cache.key(parts) for parts in (base, *others)}) == len(others) + 1
+    assert len({provenance.key(parts) for parts in (base, *others)}) == len(others) + 1
 
 
 def test_a_variant_that_was_read_back_has_the_key_of_the_one_that_was_written() -> None:

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgebench import choose, report, shelf
+from edgebench import choose, report
+from edgebench.foundation import shelf
 from edgebench.reports import Row, Table, dumbbells, fastest, footprint, heat_maps, most_accurate, pareto
 from edgebench.reports._figures import MOST_LINES, numbered
 

@@ -4,13 +4,26 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import grimp
 import pytest
 
-from edgebench.deploy import TRAVELS
+from edgebench.deploy import ROOTS, closure
 
 PACKAGE = Path(__file__).parent.parent / "edgebench"
+TRAVELS = {
+    "agent",
+    "architectures",
+    "build",
+    "foundation",
+    "normalization",
+    "quantization",
+    "runtimes",
+    "spec",
+    "throttle",
+}
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 
@@ -19,33 +32,28 @@ def test_imports_only_go_down() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def imported(path: Path) -> set[str]:
-    """The modules of this package that a file names in its imports, by their first word below `edgebench`."""
-    found = set[str]()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("edgebench."):
-            found.add(node.module.split(".")[1])
-        if isinstance(node, ast.ImportFrom) and node.module == "edgebench":
-            found |= {alias.name for alias in node.names}
-    return found
+def modules(files: Iterable[Path]) -> set[str]:
+    names = {".".join(("edgebench", *file.relative_to(PACKAGE).with_suffix("").parts)) for file in files}
+    return {name.removesuffix(".__init__") for name in names}
 
 
-def test_what_travels_needs_nothing_that_stays() -> None:
-    files = [file for name in TRAVELS for file in (PACKAGE / name).glob("*.py")]
-    files += [PACKAGE / f"{name}.py" for name in TRAVELS if (PACKAGE / f"{name}.py").exists()]
-    assert {word for file in files for word in imported(file)} <= set(TRAVELS)
+def test_the_bundle_is_the_import_closure_of_the_agent_and_holds_nothing_else() -> None:
+    graph = grimp.build_graph("edgebench", exclude_type_checking_imports=True, cache_dir=None)
+    roots = {one for root in ROOTS for one in (root, *graph.find_descendants(root))}
+    wanted = roots.union(*(graph.find_upstream_modules(one) for one in roots))
+    parents = {name.rsplit(".", count)[0] for name in wanted for count in range(1, name.count("."))}
+    assert modules(closure()) == wanted | parents - {"edgebench"}
+    assert {name.split(".")[1] for name in wanted} == TRAVELS
 
 
-@pytest.mark.parametrize("name", TRAVELS)
-def test_what_travels_imports_third_party_libraries_only_inside_functions(name: str) -> None:
-    if name == "architectures":  # imported by `build` alone, inside a function
+@pytest.mark.parametrize("file", closure(), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_what_travels_imports_third_party_libraries_only_inside_functions(file: Path) -> None:
+    if file.parent.name == "architectures":  # imported by `build` alone, inside a function
         return
-    place = PACKAGE / name
-    for file in place.glob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
-        for node in ast.parse(file.read_text()).body:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert {one.split(".")[0] for one in names} <= {"edgebench", *sys.stdlib_module_names}, file
+    for node in ast.parse(file.read_text()).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert {one.split(".")[0] for one in names} <= {"edgebench", *sys.stdlib_module_names}, file
 
 
 def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place: Path, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from edgebench import build, engine, formats, plan, report, tally, throttle
 from edgebench.agent import device, gpu
 from edgebench.connections.null import Here
-from edgebench.errors import RequestError
 from edgebench.export import export
 from edgebench.formats import onnx as form
+from edgebench.foundation.errors import RequestError
 from edgebench.measurement import evidence, measure, verdict
 from edgebench.quantization import Quantization
 from edgebench.record import Deployment, MemoryMarks, Run, Session
@@ -128,7 +128,7 @@ def test_the_device_of_a_request_is_that_of_its_words() -> None:
 
 @pytest.mark.slow
 def test_a_provider_that_is_not_there_is_a_failure_and_no_fallback() -> None:
-    from edgebench import cache
+    from edgebench.foundation import cache
 
     if CUDA in onnxruntime._available():
         pytest.skip("onnxruntime-gpu is installed")
@@ -181,7 +181,7 @@ def test_a_graph_on_a_gpu_answers_as_on_the_cpu_and_rounds_its_products_only_whe
 
 @pytest.mark.slow
 def test_operators_that_ran_on_the_cpu_are_found_in_a_profile() -> None:
-    from edgebench import cache
+    from edgebench.foundation import cache
 
     path = str(cache.path_of(export(variant(), "onnx", print)))
     feed = {"images": numpy.zeros((1, 3, 32, 32), numpy.float32)}
@@ -193,7 +193,7 @@ def test_operators_that_ran_on_the_cpu_are_found_in_a_profile() -> None:
 @pytest.mark.slow
 def test_a_device_session_answers_as_a_plain_one_and_tells_where_it_ran() -> None:
     """On the CPU provider, which stands for a device here."""
-    from edgebench import cache
+    from edgebench.foundation import cache
 
     path = str(cache.path_of(export(variant(), "onnx", print)))
     plain = onnxruntime.open(path, threads=1, batch=1, options=CPU)

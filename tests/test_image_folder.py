@@ -9,10 +9,11 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import cache, catalogue
+from edgebench import catalogue
 from edgebench.datasets import image_folder, inspect
-from edgebench.errors import CaseError, RequestError
-from edgebench.progress import Notice, Step
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.files import sha256 as sha256_of
+from edgebench.foundation.progress import Notice, Step
 from edgebench.spec import Variant
 from tests.conftest import variant
 from tests.images import split
@@ -216,13 +217,13 @@ def test_a_restored_image_of_the_same_size_is_looked_at_again(val: Path) -> None
 
 
 def test_a_file_is_hashed_once_and_again_when_it_was_written(val: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, hashed, hash_file = opened(val), list[str | Path](), cache.sha256
+    first, hashed, hash_file = opened(val), list[str | Path](), sha256_of
 
     def watched(path: str | Path) -> str:
         hashed.append(path)
         return hash_file(path)
 
-    monkeypatch.setattr(cache, "sha256", watched)
+    monkeypatch.setattr(image_folder, "sha256_of", watched)
     assert opened(val) == first
     assert hashed == []
     touched = val / SYNSETS[1] / f"{SYNSETS[1]}_4.JPEG"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgebench import report
-from edgebench.errors import InvalidFile, RequestError
+from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.journal import JOURNAL, Journal
 from edgebench.record import Record, Run
 from edgebench.spec import Case

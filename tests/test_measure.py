@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from edgebench.deploy import Deployed
-from edgebench.errors import AgentError
+from edgebench.foundation.errors import AgentError
+from edgebench.foundation.progress import Step
 from edgebench.measure import Job, measure
-from edgebench.progress import Step
 from edgebench.record import Failure, Reference, Run
 from edgebench.spec import Purpose
 from tests.conftest import case, run, session, variant

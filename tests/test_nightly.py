@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import nightly, store
-from edgebench.errors import Busy, RequestError
+from edgebench import nightly
 from edgebench.formats import null
+from edgebench.foundation.errors import Busy, RequestError
+from edgebench.foundation.lock import lock
 from edgebench.journal import Journal
 from edgebench.nightly import chronicle, pair, regress
 from edgebench.nightly.bulletin import Bulletin
@@ -173,7 +174,7 @@ def test_a_sweep_edited_between_nights_lists_what_is_new_and_what_is_gone() -> N
 
 
 def test_two_nightlies_at_once_are_refused() -> None:
-    with store.lock(str(HISTORY.resolve())), pytest.raises(Busy, match="history results/nightly is in use by process"):
+    with lock(str(HISTORY.resolve())), pytest.raises(Busy, match="history results/nightly is in use by process"):
         run()
 
 

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import numpy
 import pytest
 
-from edgebench import cache, export, store
+from edgebench import export, store
 from edgebench.deploy import Deployed, connect
 from edgebench.evaluate import evaluate
 from edgebench.formats import Written, onnx
 from edgebench.formats.onnx import inspect, noise
+from edgebench.foundation import cache, files
+from edgebench.foundation.shelf import load
 from edgebench.measurement import measure
 from edgebench.measurement.verdict import Verdict
 from edgebench.quantization import Quantization
 from edgebench.record import Accuracy
-from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
 from tests.conftest import CPU, artifact, case, session, variant
 from tests.images import split
@@ -98,7 +99,7 @@ def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     assert of.quantization
     onnx.write(parent, SMALL, lambda: network)
     written = onnx.write_int8(parent, path, of.quantization, calibration)
-    float_file = Deployed(variant=SMALL, path=str(parent), sha256=cache.sha256(parent))
+    float_file = Deployed(variant=SMALL, path=str(parent), sha256=files.sha256(parent))
     int8_file = Deployed(variant=of, path=str(path), sha256="f1")
     with connect(store.target("cpu")) as (connection, _):
         answered = evaluate(case(of), int8_file, float_file, connection, session())

@@ -7,8 +7,9 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import cache, own, plan, request
-from edgebench.errors import RequestError
+from edgebench import own, plan, request
+from edgebench.foundation import cache, files
+from edgebench.foundation.errors import RequestError
 from edgebench.spec import Case
 from tests.conftest import environment, variant
 
@@ -144,7 +145,7 @@ def test_a_file_costs_what_the_shelf_says_its_network_costs(place: Path, name: s
 
 def test_the_copy_of_a_settled_file_is_the_file(place: Path) -> None:
     card = own.adopt(str(write(place / "net.onnx")), "")
-    assert card.sha256 == card.content_sha256 == cache.sha256("net.onnx")
+    assert card.sha256 == card.content_sha256 == files.sha256("net.onnx")
     assert cache.path_of(card).read_bytes() == Path("net.onnx").read_bytes()
 
 
@@ -169,7 +170,7 @@ def test_open_axes_are_settled_by_what_is_asked(place: Path, nets: Path) -> None
     )
     card = own.adopt("open.onnx", "in:1x3x20x20")
     assert (card.resolution, card.macs) == (20, 18 * 18 * 4 * 27 + 24)
-    assert card.sha256 != card.content_sha256 == cache.sha256("open.onnx")
+    assert card.sha256 != card.content_sha256 == files.sha256("open.onnx")
     other = own.adopt("open.onnx", "1x3x24x24")
     assert (other.resolution, other.content_sha256) == (24, card.content_sha256)
     with pytest.raises(RequestError, match=r"input in is \?x3x\?x\?; say its size: --input in:1x3x224x224"):

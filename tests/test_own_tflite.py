@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgebench import own, plan, request
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.spec import Precision
 from tests.conftest import environment
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import cache, report
+from edgebench import report
+from edgebench.foundation import cache
 from edgebench.journal import JOURNAL, Journal
 from edgebench.record import Run
 from edgebench.spec import Purpose

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from edgebench import plan
-from edgebench.errors import RequestError, UnknownName
 from edgebench.evaluate import made_by
+from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.known import look_up
 from edgebench.record import Accuracy
 from edgebench.spec import Model, Precision, Runtime, Sweep, Weighting

@@ -13,12 +13,12 @@ import pytest
 from edgebench import advice, choice, prediction, store
 from edgebench.allot import allot
 from edgebench.choose import Quantity
-from edgebench.errors import EdgebenchError
+from edgebench.foundation.errors import EdgebenchError
+from edgebench.foundation.sheet import as_csv
 from edgebench.journal import Journal
 from edgebench.predict import ENOUGH
 from edgebench.prediction import outlook, work
 from edgebench.record import Beats, Deployment, Failure, Session
-from edgebench.sheet import as_csv
 from edgebench.spec import Case, Model, Precision, Sweep, Weighting
 from tests.benchmarks.prediction import published_grids, score
 from tests.command import cli

@@ -10,19 +10,20 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from edgebench import build, cache, train
+from edgebench import build, train
 from edgebench.agent import machine
-from edgebench.errors import CaseError
 from edgebench.formats import onnx
+from edgebench.foundation import cache, files
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import Notice, Step
+from edgebench.foundation.shelf import load
 from edgebench.measurement.verdict import overflows
 from edgebench.prepare import prepare
 from edgebench.prepare.equalize import equalize, pairs
 from edgebench.prepare.fake import release, simulate
 from edgebench.prepare.fold import fold
-from edgebench.progress import Notice, Step
 from edgebench.quantization import Quantization, parse
 from edgebench.record import Weights
-from edgebench.shelf import load
 from edgebench.spec import Precision, Variant, Weighting
 from edgebench.train import Options
 from edgebench.train.course import score
@@ -198,7 +199,7 @@ def test_a_kill_undoes_at_most_an_epoch_of_fine_tuning(monkeypatch: pytest.Monke
     told = list[Step | Notice]()
     prepare(trained(small("mobilenet_v1")), of, start, digits, told.append)
     assert min(event.done for event in told if isinstance(event, Step)) == 2
-    assert not list(cache.folder("training").glob("*qat*"))
+    assert not list(files.folder("training").glob("*qat*"))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgebench.errors import UnknownName
+from edgebench.foundation.errors import UnknownName
 from edgebench.preprocessing import PRESETS, cut, normalization, preset
 
 Pixels = NDArray[Any]

@@ -1,6 +1,7 @@
 import pytest
 
-from edgebench import published, shelf
+from edgebench import published
+from edgebench.foundation import shelf
 from edgebench.published import Accuracy, Latency, Quantized
 
 EVERY: tuple[Accuracy | Latency | Quantized, ...] = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.quantization import CALIBRATION, COUNTS, WORDS, Quantization, parse
 
 TYPES = [("uint8", "int8"), ("int8", "int8"), ("uint8", "uint8")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.nightly import chronicle, noise, replay, series
 from edgebench.nightly.night import History
 from edgebench.nightly.rule import RULE

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import report, screen, shelf, tally
-from edgebench.errors import UnknownName
+from edgebench import report, screen, tally
+from edgebench.foundation import shelf
+from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.sheet import Sheet, latex
 from edgebench.journal import Journal
 from edgebench.record import Record, Reference, Run
 from edgebench.reports import Row, Table, comparison
-from edgebench.sheet import Sheet, latex
 from edgebench.spec import Weighting, Workload
 from tests.conftest import artifact, case, deployment, run, session, variant
 from tests.test_docs import COLUMNS

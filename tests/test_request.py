@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from edgebench import request
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.spec import Model, Precision, Sweep, Weighting
 from edgebench.train import Options
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgebench import published, review
-from edgebench.errors import EdgebenchError
-from edgebench.sheet import markdown
+from edgebench.foundation.errors import EdgebenchError
+from edgebench.foundation.sheet import markdown
 from tests.command import cli
 
 RESULTS = Path(__file__).parent.parent / "results"

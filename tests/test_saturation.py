@@ -11,8 +11,9 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from edgebench import cache, export
+from edgebench import export
 from edgebench.agent import machine
+from edgebench.foundation import cache
 from edgebench.quantization import parse
 from edgebench.spec import Precision, Weighting
 from tests.conftest import variant

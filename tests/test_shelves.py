@@ -5,8 +5,9 @@ from types import ModuleType
 
 import pytest
 
-from edgebench import engine, shelf, store
-from edgebench.errors import UnknownName
+from edgebench import engine, store
+from edgebench.foundation import shelf
+from edgebench.foundation.errors import UnknownName
 from edgebench.spec import Precision
 from tests.conftest import variant
 
@@ -101,7 +102,7 @@ def test_the_shipped_sweeps_have_the_size_they_are_named_for() -> None:
 
 def test_listing_every_shelf_imports_no_heavy_library() -> None:
     code = (
-        "import sys; from edgebench import cli, pipeline, request, screen, shelf\n"
+        "import sys; from edgebench import cli, pipeline, request, screen; from edgebench.foundation import shelf\n"
         f"[shelf.names(name) for name in {list(PROMISED)}]\n"
         "print(*sorted({'torch', 'onnx', 'onnxruntime', 'pandas', 'numpy', 'sklearn'} & set(sys.modules)))"
     )

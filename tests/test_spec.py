@@ -1,6 +1,6 @@
 import pytest
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.spec import Model, Precision, Sweep
 from tests.conftest import variant
 

@@ -15,7 +15,7 @@ import pytest
 
 from edgebench.connections import Connection, ssh
 from edgebench.deploy import bundle
-from edgebench.errors import AgentError, Busy, RequestError, Unreachable
+from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.spec import Target
 from tests.board import Board, board, make_key, missing, running
 

@@ -10,10 +10,10 @@ import pytest
 
 import edgebench
 from edgebench import stand_in
-from edgebench.cache import path_of
 from edgebench.connections import Connection, ssh
 from edgebench.deploy import Deployed, bundle
 from edgebench.export import export
+from edgebench.foundation.cache import path_of
 from edgebench.measurement import measure, verdict
 from edgebench.measurement.evidence import Evidence
 from edgebench.measurement.verdict import Verdict, reasons

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as oracle
 
-from edgebench import stats
+from edgebench.foundation import stats
 
 numbers = st.floats(-1e6, 1e6)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from edgebench import store
-from edgebench.errors import Busy, InvalidFile, RequestError, UnknownName
+from edgebench.foundation.errors import Busy, InvalidFile, RequestError, UnknownName
+from edgebench.foundation.lock import lock
 
 
 def refused(text: str, path: Path) -> str:
@@ -71,16 +72,16 @@ def test_a_sweep_is_kept_as_the_toml_that_asks_for_it_again(place: Path) -> None
 
 
 def test_a_place_is_held_by_one_process_and_the_other_is_told_whose() -> None:
-    code = "from edgebench import store\nwith store.lock('target cpu'): print('held', flush=True); input()"
+    code = "from edgebench.foundation.lock import lock\nwith lock('target cpu'): print('held', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "held\n"
-        with pytest.raises(Busy, match=f"target cpu is in use by process {owner.pid}"), store.lock("target cpu"):
+        with pytest.raises(Busy, match=f"target cpu is in use by process {owner.pid}"), lock("target cpu"):
             pass
         owner.communicate("\n")
-    with store.lock("target cpu"):
+    with lock("target cpu"):
         pass
 
 

@@ -15,14 +15,15 @@ import numpy
 import pandas
 import pytest
 
-from edgebench import build, cache, export, formats, plan, train
-from edgebench.errors import CaseError, RequestError
+from edgebench import build, export, formats, plan, train
 from edgebench.formats import Written, onnx, tflite
 from edgebench.formats.tflite.flatbuffer import File
+from edgebench.foundation import cache, files
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.shelf import load, names
+from edgebench.foundation.units import MIB
 from edgebench.quantization import Quantization, parse
-from edgebench.shelf import load, names
 from edgebench.spec import Model, Precision, Runtime, Sweep, Variant, Weighting
-from edgebench.units import MIB
 from tests.conftest import CPU, environment, variant
 from tests.images import split
 from tests.networks import awake
@@ -124,7 +125,7 @@ def test_int8_is_as_true_to_its_parent_as_onnxs_from_the_same_images(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """At most 2 points less."""
-    monkeypatch.setenv(cache.HOME_VARIABLE, str(tmp_path / "own-cache"))
+    monkeypatch.setenv(files.HOME_VARIABLE, str(tmp_path / "own-cache"))
     monkeypatch.setattr(train, "BASE_EPOCHS", 4)  # a third of them: enough to tell digits apart
     of = variant("mobilenet_v1", 0.25, 32, weights=Weighting.TRAINED)
     images = split(of, "test").read(range(600))

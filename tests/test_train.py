@@ -3,9 +3,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgebench import cache, pipeline, train
-from edgebench.errors import CaseError
-from edgebench.progress import Notice, Show, Step
+from edgebench import pipeline, train
+from edgebench.foundation import cache, files
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.record import Weights
 from edgebench.spec import Model, Sweep, Weighting
 from edgebench.train import Options
@@ -18,7 +19,7 @@ SMALL = variant("mobilenet_v1", 0.25, 40, weights=Weighting.TRAINED)
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setenv(cache.HOME_VARIABLE, str(tmp_path_factory.mktemp("own-cache")))
+    monkeypatch.setenv(files.HOME_VARIABLE, str(tmp_path_factory.mktemp("own-cache")))
     monkeypatch.setattr(train, "BASE_EPOCHS", 2)
     monkeypatch.setattr(train, "EPOCHS", 1)
 
@@ -79,8 +80,8 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
     assert train.find(LENET, options) is None
     resumed = train.train(LENET, told.append, options)
     assert told[0] == Notice(text="lenet5-1@32 goes on after epoch 2 of 3")
-    assert list(cache.folder("training").iterdir()) == []
-    monkeypatch.setenv(cache.HOME_VARIABLE, str(tmp_path_factory.mktemp("another-cache")))
+    assert list(files.folder("training").iterdir()) == []
+    monkeypatch.setenv(files.HOME_VARIABLE, str(tmp_path_factory.mktemp("another-cache")))
     assert train.train(LENET, lambda _: None, options) == resumed
 
 
@@ -95,7 +96,7 @@ def test_what_was_kept_of_another_recipe_is_not_gone_on_with() -> None:
 def test_a_damaged_checkpoint_means_training_from_the_start() -> None:
     with pytest.raises(KeyboardInterrupt):
         train.train(LENET, killed_in(1), Options(epochs=2))
-    (kept,) = cache.folder("training").iterdir()
+    (kept,) = files.folder("training").iterdir()
     kept.write_bytes(kept.read_bytes()[:1000])
     assert train.train(LENET, lambda _: None, Options(epochs=2)).top1 > 0.2
 
@@ -156,7 +157,7 @@ def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pyt
     with pytest.raises(CaseError, match=r"training diverged in epoch 1: the loss is (nan|inf); use a smaller --rate"):
         train.train(LENET, lambda _: None, hopeless)
     assert train.find(LENET, hopeless) is None
-    assert not list(cache.folder("weights").glob("*.pt"))
+    assert not list(files.folder("weights").glob("*.pt"))
 
 
 def test_the_momentum_of_sgd_is_the_one_that_is_named() -> None:

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from edgebench import units
-from edgebench.errors import RequestError
+from edgebench.foundation import units
+from edgebench.foundation.errors import RequestError
 
 
 @pytest.mark.parametrize(

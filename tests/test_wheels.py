@@ -7,8 +7,9 @@ from zipfile import ZipFile
 import pytest
 
 import edgebench
-from edgebench import cache, wheels
-from edgebench.errors import RequestError
+from edgebench import wheels
+from edgebench.foundation import cache
+from edgebench.foundation.errors import RequestError
 from edgebench.wheels import Platform, gather
 from tests.command import cli
 

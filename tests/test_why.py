@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import shelf, store, why
+from edgebench import store, why
 from edgebench.agent import answer
-from edgebench.errors import RequestError
+from edgebench.foundation import shelf
+from edgebench.foundation.errors import RequestError
 from edgebench.roofline import Bound, Roof, position
 from edgebench.runtimes import onnxruntime
 from tests.command import cli

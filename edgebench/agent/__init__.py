@@ -14,7 +14,7 @@ By hand on a board: `python3 edgebench-agent.pyz < request.json`.
 
 from typing import Any
 
-from edgebench.shelf import load
+from edgebench.foundation.shelf import load
 
 REQUESTS = ("facts", "infer", "measure", "probe", "profile", "unpack")
 CUDA = "cuda"  # the device of a target with a GPU

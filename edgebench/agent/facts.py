@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebench.agent import CUDA, gpu, machine
-from edgebench.shelf import load, names
+from edgebench.foundation.shelf import load, names
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgebench.agent import open_session
-from edgebench.ahead import ahead
+from edgebench.foundation.prefetch import ahead
 from edgebench.normalization import Normalization
 
 

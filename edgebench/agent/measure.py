@@ -6,7 +6,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from edgebench.agent import CUDA, counter, device, machine, open_session, reference, timing
-from edgebench.shelf import load
+from edgebench.foundation.shelf import load
 
 MEMORY_ITERATIONS = 10
 WINDOW_S = 5.0  # of a sustained run, between two looks at clock and temperature

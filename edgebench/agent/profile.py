@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgebench.shelf import load
+from edgebench.foundation.shelf import load
 
 WARM_UP, ITERATIONS = 10, 20
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgebench.agent import answer
 from edgebench.connections import Connection
-from edgebench.errors import AgentError
+from edgebench.foundation.errors import AgentError
 from edgebench.spec import Target
 
 ADDRESS = ""

@@ -19,12 +19,12 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
-from edgebench import cache
 from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
 from edgebench.connections import Connection
-from edgebench.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
+from edgebench.foundation import files
+from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.spec import Target
 
 ADDRESS = "user@host"
@@ -67,7 +67,7 @@ class Ssh:
         self._holder: subprocess.Popen[bytes] | None = None
         try:
             self._connect()
-            self._bundle = self.push(bundle, cache.sha256(bundle))
+            self._bundle = self.push(bundle, files.sha256(bundle))
         except BaseException:
             self.close()
             raise
@@ -196,7 +196,7 @@ class Ssh:
     def with_agent(self, bundle: Path) -> Connection:
         """Bring the other bundle there; link and lock stay one."""
         other = copy(self)
-        other._bundle = self.push(bundle, cache.sha256(bundle))
+        other._bundle = self.push(bundle, files.sha256(bundle))
         return other
 
     def close(self) -> None:

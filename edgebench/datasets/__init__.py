@@ -19,21 +19,21 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgebench import cache
 from edgebench.catalogue import damaged, family, find
-from edgebench.errors import CaseError, RequestError
+from edgebench.foundation import provenance
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.shelf import module
 from edgebench.images import Images
 from edgebench.pixels import Pixels
 from edgebench.preprocessing import preset
 from edgebench.quantization import Quantization
-from edgebench.shelf import module
 from edgebench.spec import Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from edgebench.foundation.progress import Show
     from edgebench.images import Pictures
-    from edgebench.progress import Show
     from edgebench.spec import Preprocessing, Variant
 
 
@@ -122,9 +122,9 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
         "images": images.kept.tobytes().hex(),
         "cut": f"{taken.first} {taken.crop} {taken.shorter_side} {taken.interpolation} {taken.channels}",
         "resolution": str(images.resolution),
-        "made by": f"{cache.source(*sources(variant.dataset))} pillow {PIL.__version__} numpy {numpy.__version__}",
+        "made by": f"{provenance.source(*sources(variant.dataset))} pillow {PIL.__version__} numpy {numpy.__version__}",
     }
-    return Pixels(stem=cache.key(parts), count=len(images), resolution=images.resolution, depth=images.depth)
+    return Pixels(stem=provenance.key(parts), count=len(images), resolution=images.resolution, depth=images.depth)
 
 
 def calibrated(variant: Variant) -> Variant:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.images import Opened
 from edgebench.spec import Preprocessing
 

@@ -19,8 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgebench import cache
-from edgebench.errors import CaseError, RequestError
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.files import folder as cache_folder
+from edgebench.foundation.files import sha256 as sha256_of
+from edgebench.foundation.files import write
 from edgebench.images import THREADS, Opened
 from edgebench.preprocessing import PRESETS
 from edgebench.spec import MAX_CLASSES
@@ -147,14 +149,14 @@ def fingerprint(everything: Sequence[Files]) -> str:
 def contents(root: Path, below: str, found: Mapping[str, Stamp]) -> dict[str, str]:
     """Hash every file; one of the size and time that it had when it was hashed before is not read again."""
     folder = os.path.abspath(root / below)  # noqa: PTH100  # links keep their names, as in the catalogue
-    kept = cache.folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
+    kept = cache_folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
     known = {name: seen for name, seen in _remembered(kept).items() if found.get(name) == tuple(seen[:2])}
     changed = [name for name in found if name not in known]
     with ThreadPoolExecutor(THREADS) as pool:
         digests = dict(zip(changed, pool.map(lambda name: _sha256(root / name), changed), strict=True))
     known |= {name: (*found[name], digest) for name, digest in digests.items() if digest}
     if any(digests.values()):
-        cache.write(kept, json.dumps(known).encode())
+        write(kept, json.dumps(known).encode())
     return {name: seen[2] for name, seen in known.items()} | {name: "" for name in changed if not digests[name]}
 
 
@@ -171,7 +173,7 @@ def _remembered(kept: Path) -> dict[str, tuple[int, int, str]]:
 def _sha256(file: Path) -> str:
     """Hash a file; empty where it cannot be read: a link to nothing is a damaged image."""
     try:
-        return cache.sha256(file)
+        return sha256_of(file)
     except OSError:
         return ""
 

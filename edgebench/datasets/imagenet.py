@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.datasets.image_folder import AUGMENTATION, PLACE, PREPROCESSING, TOOLS
 from edgebench.datasets.image_folder import open as opened
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 
 if TYPE_CHECKING:
     from pathlib import Path

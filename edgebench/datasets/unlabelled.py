@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.datasets.image_folder import AUGMENTATION, PREPROCESSING, TOOLS, Files, contents, fingerprint, images
-from edgebench.errors import CaseError, RequestError
+from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.images import Opened
 
 if TYPE_CHECKING:

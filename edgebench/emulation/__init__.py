@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 from edgebench.emulation import plugin, root
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 
 QEMU, PROCESSOR = "qemu-aarch64", "cortex-a72"
 # Each command that is needed, and the package that it comes in.

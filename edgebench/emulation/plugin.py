@@ -6,9 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from edgebench import cache
 from edgebench.agent.counter import VARIABLE
-from edgebench.errors import RequestError
+from edgebench.foundation import files
+from edgebench.foundation.errors import RequestError
 
 SOURCE = Path(__file__).parent / "counter.c"
 FIRST_OF_API_2 = 9  # QEMU 9 takes no plugin of an older API, QEMU 7 and 8 none of a newer one
@@ -22,7 +22,7 @@ def path(qemu: int) -> Path:
     """
     words = (f"-DAPI={2 if qemu >= FIRST_OF_API_2 else 1}", f'-DVARIABLE="{VARIABLE}"')
     key = sha256(SOURCE.read_bytes() + " ".join(words).encode()).hexdigest()[:16]
-    made = cache.folder("emulation") / f"counter-{key}.so"
+    made = files.folder("emulation") / f"counter-{key}.so"
     with FileLock(made.with_suffix(".lock")):
         if not made.exists():
             _compile(words, made)

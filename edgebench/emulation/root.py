@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from edgebench import cache
-from edgebench.errors import RequestError
+from edgebench.foundation import files, provenance
+from edgebench.foundation.errors import RequestError
 
 PACKAGES = ("python3", "libstdc++6")
 ARCHITECTURE = "arm64"
@@ -39,8 +39,10 @@ def folder() -> Path:
     Raises:
         RequestError: apt cannot bring the packages.
     """
-    home = cache.folder("emulation")
-    key = cache.key({"packages": " ".join(PACKAGES), "source": cache.source("emulation/root"), "release": _release()})
+    home = files.folder("emulation")
+    key = provenance.key(
+        {"packages": " ".join(PACKAGES), "source": provenance.source("emulation/root"), "release": _release()}
+    )
     place = home / f"root-{key}"
     with FileLock(home / f"root-{key}.lock"):
         if not place.is_dir():

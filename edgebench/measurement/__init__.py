@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import exp
 from statistics import median
 
-from edgebench import stats
+from edgebench.foundation import stats
 from edgebench.measurement import pace
 from edgebench.measurement.evidence import Evidence, allowed_half_width, half_width, median_condition, process_medians
 from edgebench.measurement.verdict import Reason, Verdict, reasons

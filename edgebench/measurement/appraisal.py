@@ -5,7 +5,7 @@ Pure: nothing is read, measured or printed here.
 
 from dataclasses import dataclass
 
-from edgebench import stats
+from edgebench.foundation import stats
 from edgebench.record import Accuracy
 
 SIGNIFICANT = 1 - stats.CONFIDENCE

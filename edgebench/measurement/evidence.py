@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from edgebench import stats
+from edgebench.foundation import stats
 from edgebench.record import (
     Accuracy,
     Artifact,

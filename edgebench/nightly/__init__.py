@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench import __version__, pipeline, plan, store
-from edgebench.cache import path_of
 from edgebench.deploy import bundle, connect
-from edgebench.errors import AgentError, Busy, CaseError, RequestError, Unreachable
+from edgebench.foundation.cache import path_of
+from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestError, Unreachable
+from edgebench.foundation.lock import lock
+from edgebench.foundation.progress import Notice, Show
+from edgebench.foundation.shelf import load, names
 from edgebench.journal import Journal
 from edgebench.measurement.evidence import Evidence, gather
 from edgebench.nightly import bulletin, chronicle, extract, pair
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
 from edgebench.nightly.regress import Suspicion, examine, judge
 from edgebench.nightly.rule import RULE, Rule
-from edgebench.progress import Notice, Show
-from edgebench.shelf import load, names
 from edgebench.wheels import gather as wheels_of
 from edgebench.wheels import platform, public
 
@@ -94,7 +95,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
             f"wanted a sweep that measures all of it every night, found budget {sweep.budget}; leave it out"
         )
     targets, started = store.targets_of(sweep.targets, address), monotonic()
-    with store.lock(str(folder.resolve()), f"history {folder}"):
+    with lock(str(folder.resolve()), f"history {folder}"):
         history, night = chronicle.read(folder), _begun(sweep)
         raw = chronicle.raw_folder(folder, night)
         journal = Journal(raw)
@@ -204,7 +205,7 @@ def _paired(suspicions: Sequence[Suspicion], at: Reached, work: Work) -> Iterato
     names = [one.entry.name for one in suspects]
     work.show(Notice(text=f"{len(suspects)} of target {at.target.name} are paired with their accepted environments"))
     try:
-        with store.lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):
+        with lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):
             duels = [_installed(one, connection, at.session, work) for one in suspects]
             yield from pair.contests(duels, names, at.session, work.raw, work.show, work.rule)
     except (AgentError, Busy, Unreachable) as error:
@@ -232,7 +233,7 @@ def _arms(suspicions: Sequence[Suspicion], turn: int, work: Work) -> Arms | None
     taken = sum(len(each.entry.figures.latencies_s) for each in timed)
     pairs = min(work.rule.pairs // 2, max(LEAST_PAIRS, round(taken * ARM_SHARE)))
     try:
-        with store.lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):
+        with lock(at.target.machine, f"target {at.target.name}"), connect(at.target) as (connection, _):
             pinned = chronicle.pinned(work.folder, work.pin(one))
             evidence = work.evidence[one.entry.name]
             with pair.twins(one.entry.name, pairs, work.folder, pinned, evidence, connection, at.session) as duel:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from math import expm1
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.stats import median_interval
 from edgebench.nightly.night import QUIET, Verdict
 from edgebench.nightly.past import pasts
-from edgebench.stats import median_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,8 +22,8 @@ from functools import cache as once
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from edgebench import cache
-from edgebench.errors import InvalidFile, RequestError
+from edgebench.foundation import files
+from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.nightly.night import Acceptance, History, Night, Pin
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _write(path: Path, content: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"cannot make {path.parent}: {error.strerror}; {ADVICE}") from error
-    cache.write(path, content, ADVICE)
+    files.write(path, content, ADVICE)
     return path
 
 
@@ -148,7 +148,7 @@ def keep(folder: Path, file: Path, sha256: str) -> str:
         RequestError: it cannot be written.
     """
     path = folder / PINNED / f"{sha256}{file.suffix}"
-    if not path.exists() or cache.sha256(path) != sha256:
+    if not path.exists() or files.sha256(path) != sha256:
         _write(path, file.read_bytes())
     return path.name
 
@@ -173,7 +173,7 @@ def pinned(folder: Path, name: str) -> Pin:
     try:
         found: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
         for file in (found.file, found.agent, found.packages):
-            if file and cache.sha256(folder / PINNED / file) != file.partition(".")[0]:
+            if file and files.sha256(folder / PINNED / file) != file.partition(".")[0]:
                 raise InvalidFile(f"{PINNED}/{file} is damaged")
     except (OSError, ValidationError) as error:
         raise InvalidFile(f"{PINNED}/{name}: the accepted environment is not whole: {error}") from error

@@ -10,7 +10,7 @@ from math import floor, log1p, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from edgebench.stats import CONFIDENCE
+from edgebench.foundation.stats import CONFIDENCE
 
 if TYPE_CHECKING:
     import numpy

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from edgebench.deploy import UNPACK_S, Deployed, install, unpack
 from edgebench.engine import Engine
-from edgebench.errors import CaseError, RequestError
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.progress import Show, Step
 from edgebench.journal import Journal
 from edgebench.measure import Job, observe
 from edgebench.measurement import pace
@@ -22,7 +23,6 @@ from edgebench.nightly.confirm import compare
 from edgebench.nightly.night import Arms, Contest, Pin
 from edgebench.nightly.regress import is_open
 from edgebench.nightly.rule import RULE, Rule
-from edgebench.progress import Show, Step
 from edgebench.record import Failure, Run
 from edgebench.spec import Purpose
 from edgebench.wheels import platform, public

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.sheet import Sheet
 from edgebench.nightly import chronicle, noise, replay, series
 from edgebench.nightly.rule import RULE
-from edgebench.sheet import Sheet
 
 if TYPE_CHECKING:
     from pathlib import Path

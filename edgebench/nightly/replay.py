@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from math import log
 from typing import TYPE_CHECKING
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.stats import wilson
 from edgebench.nightly.confirm import compare_pairs
 from edgebench.nightly.rule import RULE, Rule
 from edgebench.nightly.series import cut, deviation, medians
 from edgebench.nightly.suspect import in_force, is_suspect, noise, screen
-from edgebench.stats import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench import cache
-from edgebench.errors import CaseError, RequestError
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.own import module, onnx, shape, tflite
 from edgebench.record import OwnModel
 
@@ -83,7 +83,9 @@ def _kept(path: Path, name: str, asked: str, *, source: str = "") -> OwnModel:
         content = reader.content(path, MOST_BYTES)
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
-    key = cache.key({"name": name, "asked": asked, "from": source, "source": cache.source("own", "formats/onnx")})
+    key = provenance.key(
+        {"name": name, "asked": asked, "from": source, "source": provenance.source("own", "formats/onnx")}
+    )
     stem = f"{title(name).replace(':', '-')}-{content[:16]}-{key}"
     card = cache.once(
         stem,

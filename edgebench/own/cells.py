@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from edgebench import own
 from edgebench.catalogue import calibrating, family
 from edgebench.engine import parse as parse_engine
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load, names
 from edgebench.quantization import parse
 from edgebench.record import OwnModel
-from edgebench.shelf import load, names
 from edgebench.spec import Precision, Weighting
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
 from edgebench.build import SEED
-from edgebench.errors import EdgebenchError, RequestError
 from edgebench.formats.onnx import trace as trace_network
+from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.own import shape
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench import cache
-from edgebench.errors import EdgebenchError, RequestError
 from edgebench.formats.onnx.inspect import multiply_adds
+from edgebench.foundation import files
+from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.own import shape
 from edgebench.record import OwnModel
 from edgebench.spec import Precision
@@ -46,10 +46,10 @@ def content(path: Path, most_bytes: int) -> str:
     beside = sorted(set(_beside(path, _parsed(path))))
     if (size := sum(file.stat().st_size for file in (path, *beside))) > most_bytes:
         raise RequestError(f"{path} and its external data have {size} bytes, wanted at most {most_bytes} (2 GiB)")
-    own = cache.sha256(path)
+    own = files.sha256(path)
     if not beside:
         return own
-    return hashlib.sha256("\n".join((own, *map(cache.sha256, beside))).encode()).hexdigest()
+    return hashlib.sha256("\n".join((own, *map(files.sha256, beside))).encode()).hexdigest()
 
 
 def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> OwnModel:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.quantization import DIGITS
 from edgebench.spec import MAX_RESOLUTION
 

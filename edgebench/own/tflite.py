@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgebench import cache
-from edgebench.errors import RequestError
+from edgebench.foundation import files
+from edgebench.foundation.errors import RequestError
 from edgebench.own import shape
 from edgebench.record import OwnModel
 from edgebench.spec import Precision
@@ -99,7 +99,7 @@ class Tensor:
 
 def content(path: Path, most_bytes: int) -> str:
     """Hash the file."""
-    return cache.sha256(path)
+    return files.sha256(path)
 
 
 def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> OwnModel:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from edgebench.progress import Show
+    from edgebench.foundation.progress import Show
     from edgebench.record import Weights
     from edgebench.spec import Variant
 

@@ -6,15 +6,15 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from edgebench import cache
 from edgebench.blueprint import channels
 from edgebench.catalogue import family
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
-from edgebench.errors import CaseError
+from edgebench.foundation import cache, files, provenance
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.shelf import module
 from edgebench.prepare.fake import release, simulate
 from edgebench.record import Weights
-from edgebench.shelf import module
 from edgebench.train import Options, follow, require_small
 from edgebench.train.course import Course, Recipe, packed, score
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch.fx import GraphModule
 
-    from edgebench.progress import Show
+    from edgebench.foundation.progress import Show
     from edgebench.spec import Variant
 
 RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of what the float weights were trained with
@@ -46,7 +46,7 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
     # Training sees no image that calibrates: its weights are the same whatever those are.
     variant = replace(variant, quantization=replace(variant.quantization, calibration="", calibration_sha256=""))
     stem = _stem(variant, start)
-    kept = cache.folder("training") / f"{stem}.pt"
+    kept = files.folder("training") / f"{stem}.pt"
     weights = cache.once(stem, ".pt", Weights, lambda path: _tune(path, graph, variant, kept, show))
     kept.unlink(missing_ok=True)
     graph.load_state_dict(torch.load(cache.path_of(weights), weights_only=True))
@@ -81,7 +81,7 @@ def _stem(variant: Variant, start: Weights) -> str:
         "start": start.sha256,
         "torch": version("torch"),
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
-        "source": cache.source(
+        "source": provenance.source(
             module("architectures", variant.architecture),
             "build",
             "prepare",
@@ -89,4 +89,4 @@ def _stem(variant: Variant, start: Weights) -> str:
             *sources(variant.dataset),
         ),
     }
-    return f"{str(variant).replace('/', '-')}-qat-{cache.key(parts)}"
+    return f"{str(variant).replace('/', '-')}-qat-{provenance.key(parts)}"

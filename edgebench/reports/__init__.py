@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.stats import LEAST_FOR_INTERVAL, Ratio, ratio_of_medians
 from edgebench.spec import Precision, Weighting
-from edgebench.stats import LEAST_FOR_INTERVAL, Ratio, ratio_of_medians
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from edgebench.stats import Spread
+    from edgebench.foundation.stats import Spread
 
 WORTHLESS = ("INVALID", "FAILED")
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of a process's samples

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
+from edgebench.foundation.sheet import Sheet, escape, markdown
+from edgebench.foundation.stats import LEAST_FOR_INTERVAL
+from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.measurement.appraisal import SIGNIFICANT
 from edgebench.reports import NOTHING, Background, Row, Table, by_precision, fastest, most_accurate, together
-from edgebench.sheet import Sheet, escape, markdown
-from edgebench.stats import LEAST_FOR_INTERVAL
-from edgebench.units import millions, milliseconds, number
 
 FILE = "comparison.md"
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from edgebench.drawing import MARGIN, Panel, label, legend, mark
+from edgebench.foundation.units import number
 from edgebench.reports import NOTHING, Background, Row, Table, by_precision
 from edgebench.reports._figures import MOST_LINES, WIDTH, has, name, shortened, stacked, withheld
-from edgebench.units import number
 
 FILE = "footprint.svg"
 TITLE = "Memory and size"

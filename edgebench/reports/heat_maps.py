@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from math import log
 
 from edgebench.drawing import MARGIN, Panel, label, mark
+from edgebench.foundation.units import milliseconds
 from edgebench.reports import NOTHING, Background, Row, Table
 from edgebench.reports._figures import WIDTH, has, shortened, stacked, timed, withheld
-from edgebench.units import milliseconds
 
 FILE = "heat_maps.svg"
 TITLE = "p50 in ms, and top-1, over α and ρ"

@@ -179,7 +179,7 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
     from safetensors import safe_open
 
     from edgebench.build import outline
-    from edgebench.shelf import load
+    from edgebench.foundation.shelf import load
 
     with safe_open(path, framework="pt") as file:
         said: dict[str, str] = file.metadata()

@@ -8,16 +8,16 @@ from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench import cache
 from edgebench.blueprint import channels, cost
 from edgebench.build import SEED, accepts, build
 from edgebench.catalogue import family
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
-from edgebench.errors import CaseError
-from edgebench.progress import Notice, Show, Step
+from edgebench.foundation import cache, files, provenance
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.foundation.shelf import module
 from edgebench.record import Weights
-from edgebench.shelf import module
 from edgebench.spec import Variant, Weighting
 from edgebench.train import curves
 from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
@@ -157,11 +157,11 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
         network = build(variant, str(cache.path_of(start)) if start else "")
         images, held_out = _split(variant, "train"), _split(variant, "calibration")
         course = Course(network=network, recipe=recipe, images=images, held_out=held_out)
-        follow(course, variant, said, cache.folder("training") / f"{stem}.pt", show)
+        follow(course, variant, said, files.folder("training") / f"{stem}.pt", show)
         test = _split(variant, "test")
         correct = score(network, test, recipe.batch)
         path.write_bytes(packed(network))
-        cache.write(cache.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
+        files.write(files.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
         return Weights(
             file="",
             sha256="",
@@ -175,7 +175,7 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
         )
 
     weights = cache.keep(stem, ".pt", Weights, make)
-    (cache.folder("training") / f"{stem}.pt").unlink(missing_ok=True)
+    (files.folder("training") / f"{stem}.pt").unlink(missing_ok=True)
     return weights
 
 
@@ -227,10 +227,10 @@ def _stem(variant: Variant, options: Options) -> str:
         **_choices(variant, options),
         **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
-        "source": cache.source(
+        "source": provenance.source(
             module("architectures", variant.architecture), *sources(variant.dataset), "build", "train"
         ),
         "torch": version("torch"),
     }
     dataset = re.sub(r"[^\w.-]", "-", variant.dataset)
-    return f"{_name(variant)}-{dataset}-{cache.key(parts)}"
+    return f"{_name(variant)}-{dataset}-{provenance.key(parts)}"

@@ -10,10 +10,10 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from edgebench import cache
-from edgebench.errors import RequestError
+from edgebench.foundation import cache, files
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load, names
 from edgebench.record import Weights
-from edgebench.shelf import load, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
 
 def _sha256(path: str) -> str:
     try:
-        return cache.sha256(path)
+        return files.sha256(path)
     except OSError as error:
         raise RequestError(f"cannot read the weights {path}: {error.strerror}") from error
 

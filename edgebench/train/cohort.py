@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, cast
 
 from edgebench import train as training
 from edgebench.blueprint import cost
-from edgebench.errors import CaseError
-from edgebench.progress import Notice, Step
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import Notice, Step
 from edgebench.spec import Precision, Variant, Weighting
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from edgebench.progress import Show
+    from edgebench.foundation.progress import Show
 
 Family = tuple[Variant, ...]  # of one architecture and width
 

@@ -7,8 +7,8 @@ from io import BytesIO
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from edgebench import cache
-from edgebench.errors import CaseError
+from edgebench.foundation import files
+from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ class Course:
         random = {"order": self.random.get_state(), "torch": torch.get_rng_state()}
         buffer = BytesIO()
         torch.save({"note": note, **state, **random, "epochs": [asdict(one) for one in self.epochs]}, buffer)
-        cache.write(path, buffer.getvalue())
+        files.write(path, buffer.getvalue())
 
     def go_on(self, path: Path, note: str) -> None:
         """Take up what was kept under the same note, if it can be read."""

@@ -15,11 +15,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from edgebench import stats
-from edgebench.cache import sha256
 from edgebench.connections import Connection, ssh
 from edgebench.connections.local import Local
 from edgebench.deploy import bundle
+from edgebench.foundation import stats
+from edgebench.foundation.files import sha256
 from edgebench.spec import Target
 from tests.board import board, missing
 

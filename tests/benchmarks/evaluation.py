@@ -22,11 +22,11 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from edgebench import catalogue, evaluate
-from edgebench.cache import path_of
 from edgebench.connections.local import Local
 from edgebench.deploy import Deployed, bundle
 from edgebench.evaluate import BATCH
 from edgebench.export import export
+from edgebench.foundation.cache import path_of
 from edgebench.preprocessing import PRESETS
 from edgebench.spec import Precision, Runtime, Variant, Weighting
 from tests.images import split

@@ -22,9 +22,9 @@ from time import perf_counter, process_time
 
 from edgebench import nightly, screen, store
 from edgebench.agent import reference
+from edgebench.foundation.units import MIB
 from edgebench.nightly import chronicle, noise, regress, rehearsal, replay, series
 from edgebench.nightly.night import Entry, Night, Verdict
-from edgebench.units import MIB
 from tests.nights import STACK, figures
 
 DAYS, CONFIGURATIONS = 365, 300

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from edgebench import stats
 from edgebench.build import channels
-from edgebench.cache import path_of
 from edgebench.connections.local import Local
 from edgebench.deploy import bundle
 from edgebench.export import export
-from edgebench.shelf import load
+from edgebench.foundation import stats
+from edgebench.foundation.cache import path_of
+from edgebench.foundation.shelf import load
 from edgebench.spec import PRESETS, Precision, Variant, Weighting
 
 BARE = """

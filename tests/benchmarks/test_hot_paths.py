@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from edgebench import stats, tally
+from edgebench import tally
 from edgebench.agent import timing
+from edgebench.foundation import stats
 from edgebench.journal import JOURNAL, Journal
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import gather

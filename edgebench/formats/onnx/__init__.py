@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.build import channels
-from edgebench.errors import CaseError
 from edgebench.formats import Written
 from edgebench.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.formats.onnx.noise import layer_noise
 from edgebench.formats.onnx.quantize import quantize
+from edgebench.foundation.errors import CaseError
 from edgebench.quantization import Quantization
 from edgebench.spec import Precision
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.errors import CaseError
 from edgebench.formats.onnx.range_methods import CHOOSERS, OUTSIDE, Outermost, Tally, finite
+from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence

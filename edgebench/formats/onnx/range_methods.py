@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import frexp, inf, isfinite
 from typing import TYPE_CHECKING
 
-from edgebench.errors import CaseError
+from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.errors import CaseError
 from edgebench.formats.tflite.flatbuffer import File, Operator
 from edgebench.formats.tflite.norm import NAME as NORM
 from edgebench.formats.tflite.silence import silent
+from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

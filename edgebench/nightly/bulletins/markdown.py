@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.sheet import Sheet, escape, markdown
-from edgebench.units import milliseconds
+from edgebench.foundation.sheet import Sheet, escape, markdown
+from edgebench.foundation.units import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

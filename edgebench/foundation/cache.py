@@ -6,23 +6,20 @@ The card is written last, by renaming: a file without one was interrupted and do
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.files import HOME_VARIABLE, folder, home, sha256, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from pydantic import TypeAdapter
 
-HOME_VARIABLE = "EDGEBENCH_CACHE"
 CARD = ".card.json"
-_PACKAGE = Path(__file__).parent
 
 
 class Card(Protocol):
@@ -46,64 +43,6 @@ class FileCard(Card, Protocol):
 
 K = TypeVar("K", bound=Card)
 F = TypeVar("F", bound=FileCard)
-
-
-def home() -> Path:
-    """Return the cache directory: `$EDGEBENCH_CACHE`, or the user's own."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get(HOME_VARIABLE) or user_cache_path("edgebench"))
-
-
-def folder(kind: str) -> Path:
-    """Return the cache's folder for one kind of file, made if need be.
-
-    Raises:
-        RequestError: it cannot be made.
-    """
-    place = home() / kind
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(
-            f"cannot keep files in {place}: {error.strerror}; set {HOME_VARIABLE} to a writable folder"
-        ) from error
-    return place
-
-
-def key(parts: Mapping[str, str]) -> str:
-    """Hash everything that shapes a file into 16 hexadecimal digits."""
-    text = "\n".join(f"{name}={value}" for name, value in sorted(parts.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@functools.cache
-def source(*modules: str) -> str:
-    """Hash the source of modules of this package, by path (`formats/onnx`), with what they use of their shelf."""
-    digest = hashlib.sha256()
-    for module in sorted(set().union(*map(_with_neighbours, modules))):
-        for file in _files(module):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _files(module: str) -> list[Path]:
-    """List a module's files: one, or those of its folder."""
-    folder = _PACKAGE / module
-    return sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
-
-
-def _with_neighbours(module: str) -> set[str]:
-    shelf, _, _ = module.rpartition("/")
-    text = "".join(file.read_text() for file in _files(module))
-    used = re.findall(rf"^from edgebench\.{shelf}\.(\w+) import", text, re.MULTILINE) if shelf else []
-    return {module}.union(*(_with_neighbours(f"{shelf}/{name}") for name in used))
-
-
-def sha256(path: str | Path) -> str:
-    """Hash a file's content."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def path_of(card: FileCard) -> Path:
@@ -140,22 +79,6 @@ def cards(card_type: type[K]) -> list[K]:
 def put(stem: str, card: Card) -> None:
     """Keep a card under `stem`."""
     write(folder(card.FOLDER) / f"{stem}{CARD}", _decoder(type(card)).dump_json(card, indent=2))
-
-
-def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
-    """Replace a file whole: a reader sees the old content or the new.
-
-    Raises:
-        RequestError: it cannot be written, or the disk is full; the message ends with the advice.
-    """
-    scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
-    try:
-        scratch.write_bytes(content)
-        scratch.replace(path)
-    except OSError as error:
-        raise RequestError(f"cannot write {path}: {error.strerror}; {advice}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def is_intact(card: FileCard) -> bool:

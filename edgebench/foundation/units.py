@@ -2,7 +2,7 @@
 
 import re
 
-from edgebench.errors import RequestError
+from edgebench.foundation.errors import RequestError
 
 MIB = 1024 * 1024
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

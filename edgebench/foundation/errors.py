@@ -12,6 +12,7 @@
 Anything else that is raised is a bug and keeps its traceback.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 
@@ -59,3 +60,13 @@ class AgentError(CaseError):
     def __init__(self, message: str, *, returncode: int | None = None, said: str = "") -> None:
         super().__init__(message)
         self.returncode, self.said = returncode, said
+
+
+def require(noun: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that is not known; no name asks for nothing.
+
+    Raises:
+        UnknownName
+    """
+    if name and name not in (known := tuple(known)):
+        raise UnknownName(noun, name, known)

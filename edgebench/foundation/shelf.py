@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-from edgebench.errors import UnknownName
+from edgebench.foundation.errors import UnknownName
 
 _NOUNS = {
     "architectures": "model",
