@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from edgebench.measurement import Measurement
     from edgebench.prediction import Cell, Measured
-    from edgebench.record import Record, Session
-    from edgebench.spec import Case
+    from edgebench.schema.case import Case
+    from edgebench.schema.record import Record, Session
 
 TWICE = 2  # times that one command measures a case: once, and again where it is out of line
 

@@ -8,7 +8,8 @@ from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import number
 from edgebench.measurement.appraisal import Appraisal, Change, Share, appraise
 from edgebench.measurement.verdict import collapse
-from edgebench.record import Accuracy, Artifact, LayerNoise
+from edgebench.schema.artifact import Artifact, LayerNoise
+from edgebench.schema.record import Accuracy
 
 TEXTS = frozenset({"", "layer", "operator"})
 

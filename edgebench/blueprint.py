@@ -19,13 +19,13 @@ from edgebench.describe import Description, describe
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import literal, load, module, names
-from edgebench.record import OwnModel
-from edgebench.spec import Weighting
+from edgebench.schema.cards import OwnModel
+from edgebench.schema.variant import Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 
 SHIPPED = Path(__file__).with_name("blueprints.json.gz")

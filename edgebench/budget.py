@@ -14,14 +14,14 @@ from edgebench.allot import allot
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.units import parse_duration
-from edgebench.spec import Case
+from edgebench.schema.case import Case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edgebench.journal import Journal
-    from edgebench.record import Session
-    from edgebench.spec import Sweep
+    from edgebench.schema.record import Session
+    from edgebench.schema.sweep import Sweep
 
 NEEDED_SHARE = 0.5  # of a budget, for the cells that predictions rest on
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import literal, load
-from edgebench.spec import MAX_RESOLUTION, Variant
+from edgebench.schema.variant import MAX_RESOLUTION, Variant
 
 if TYPE_CHECKING:
     from torch import nn

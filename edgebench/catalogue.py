@@ -14,7 +14,7 @@ from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, names
-from edgebench.record import DataSet
+from edgebench.schema.cards import DataSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import MIB
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 from edgebench.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
 COOL_BELOW_C = 60.0  # twenty degrees below where a Raspberry Pi 4 lowers its clock

@@ -14,6 +14,7 @@ from edgebench.foundation import stats
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
 from edgebench.reports import WORTHLESS
+from edgebench.schema.variant import network, scheme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -154,8 +155,8 @@ def _predicted(folder: Path, asked: Asked) -> list[Cell]:
 def _predicted_parts(cell: Cell) -> tuple[str, ...]:
     case, variant = cell.case, cell.case.variant
     return (
-        prediction.network(variant),
-        prediction.scheme(variant),
+        network(variant),
+        scheme(variant),
         case.target,
         str(case.runtime),
         " ".join(case.runtime.packages),

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from edgebench import __version__
 from edgebench.foundation.errors import EdgebenchError, RequestError
+from edgebench.schema.cards import Weights
 
 SOME_FAILED, NOTHING, FOUND, REFUSED, INTERRUPTED = 1, 1, 1, 2, 130
 
@@ -126,10 +127,10 @@ def train(
 @app.command()
 def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
     """List the weights in the cache, and how good they were on their data sets."""
-    from edgebench import record, screen
+    from edgebench import screen
     from edgebench.foundation import cache
 
-    screen.show_weights(cache.cards(record.Weights), json=json)
+    screen.show_weights(cache.cards(Weights), json=json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from edgebench.foundation.stats import Ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 T = TypeVar("T")
 
@@ -39,15 +39,6 @@ class Pair:
         return "slower" if self.ratio.low > 1 else "faster" if self.ratio.high < 1 else "="
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Something that the two environments do not share; empty where one of them has nothing of the kind."""
-
-    what: str
-    before: str
-    after: str
-
-
 def paired(
     before: Sequence[T], after: Sequence[T], keys: Sequence[Callable[[T], Hashable]]
 ) -> tuple[list[tuple[T, T]], list[T], list[T]]:
@@ -69,10 +60,3 @@ def paired(
 def _once(rows: Sequence[T], key: Callable[[T], Hashable]) -> dict[Hashable, T]:
     counts = Counter(map(key, rows))
     return {name: row for row in rows if counts[name := key(row)] == 1}
-
-
-def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
-    """Yield what two environments, each as words by name, do not share, in the order of the names."""
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name, "") != after.get(name, ""):
-            yield Difference(what=name, before=before.get(name, ""), after=after.get(name, ""))

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING
 
 from edgebench import published, report
 from edgebench.citation import runtime
-from edgebench.compare import Difference, Pair, differences, paired
+from edgebench.compare import Pair, paired
 from edgebench.foundation import stats
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.journal import Journal
 from edgebench.measurement.evidence import reference_medians
-from edgebench.record import Session
 from edgebench.reports import WORTHLESS, ratio
+from edgebench.schema.environment import Difference, differences, words
+from edgebench.schema.record import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edgebench.published import Latency
-    from edgebench.record import Environment, Record
     from edgebench.reports import Row
+    from edgebench.schema.environment import Environment
+    from edgebench.schema.record import Record
 
 TEXTS = frozenset({"case", "", "what", "differs", "published"})
 _ANYWHERE = ("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing")
@@ -138,16 +140,6 @@ def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]
         prefix = f"{one}: " if len(both) > 1 else ""
         for found in differences(words(before[one]), words(after[other])):
             yield replace(found, what=f"{prefix}{found.what}")
-
-
-def words(environment: Environment) -> dict[str, str]:
-    """Lay out an environment as words: its facts, runtimes, packages and agent."""
-    return (
-        {"target": environment.target, "agent": environment.agent_sha256[:12]}
-        | {f"machine {name}": str(fact) for name, fact in environment.facts.items()}
-        | {f"runtime {name}": f"{one.version} {' '.join(one.options)}" for name, one in environment.runtimes.items()}
-        | {f"package {name}": version for name, version in environment.packages.items()}
-    )
 
 
 def _references(before: Sequence[Record], after: Sequence[Record]) -> Iterator[tuple[str, Ratio]]:

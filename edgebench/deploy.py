@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from edgebench import engine
 from edgebench.connections import Connection
-from edgebench.engine import Engine
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
 from edgebench.foundation.shelf import load
-from edgebench.record import Artifact, Environment
-from edgebench.spec import Runtime, Target, Variant
+from edgebench.schema import runtime as engine
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.environment import Environment
+from edgebench.schema.runtime import Engine, Runtime
+from edgebench.schema.target import Target
+from edgebench.schema.variant import Variant
 from edgebench.wheels import Platform, gather, platform, public
 
 # What the agent finds by name, not by an import: its requests and the plug-ins that it may be asked for.

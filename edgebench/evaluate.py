@@ -20,7 +20,7 @@ from edgebench.catalogue import family
 from edgebench.datasets import sources, split
 from edgebench.foundation import provenance
 from edgebench.foundation.prefetch import ahead
-from edgebench.record import Accuracy
+from edgebench.schema.record import Accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from edgebench.connections import Connection
     from edgebench.deploy import Deployed
     from edgebench.images import Images
-    from edgebench.record import Session
-    from edgebench.spec import Case, Runtime, Variant
+    from edgebench.schema.case import Case
+    from edgebench.schema.record import Session
+    from edgebench.schema.runtime import Runtime
+    from edgebench.schema.variant import Variant
 
 BATCH = 32
 PART_BYTES = 256 * 2**20  # of images in a file, at most, and of answers in memory: a small board has room for them

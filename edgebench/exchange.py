@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from edgebench.agent.__main__ import MARK
 from edgebench.foundation.errors import AgentError
-from edgebench.spec import Purpose
+from edgebench.schema.case import Purpose
 
 # Memory runs give freed pages back at once: the figure then repeats within 0.1 MiB instead of 20.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}

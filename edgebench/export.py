@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +22,8 @@ from edgebench.foundation.errors import CaseError, EdgebenchError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, module
 from edgebench.prepare import prepare
-from edgebench.record import BUILD, EXPORT, QUANTIZE, Artifact
-from edgebench.spec import Precision, Weighting
+from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
+from edgebench.schema.variant import Weighting, as_float
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from edgebench.record import Weights
-    from edgebench.spec import Variant
+    from edgebench.schema.cards import Weights
+    from edgebench.schema.variant import Variant
 
 _WITHOUT_FILE = (Weighting.RANDOM, Weighting.NONE, Weighting.OWN)
 
@@ -97,11 +97,6 @@ def _parent(variant: Variant, form: str, show: Show) -> Artifact | None:
     if variant.quantization is None or variant.quantization.changes_weights:
         return None
     return export(as_float(variant), form, show)
-
-
-def as_float(variant: Variant) -> Variant:
-    """Return the same network in fp32."""
-    return replace(variant, precision=Precision.FP32, quantization=None)
 
 
 def _make(

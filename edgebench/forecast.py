@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from edgebench import train
 from edgebench.known import Known, State
-from edgebench.record import Session
-from edgebench.spec import PRESETS, Case, Weighting
+from edgebench.schema.case import PRESETS, Case
+from edgebench.schema.record import Session
+from edgebench.schema.variant import Weighting
 
 # What one step took on two cores of a 2.5 GHz x86 server, seconds.
 TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3

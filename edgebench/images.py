@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from edgebench.normalization import Normalization
-    from edgebench.spec import Preprocessing
+    from edgebench.schema.normalization import Normalization
+    from edgebench.schema.variant import Preprocessing
 
 THREADS = 4  # that decode at once; Pillow computes without Python's lock
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from edgebench.foundation.errors import InvalidFile, RequestError
-from edgebench.record import VERSION, Record
+from edgebench.schema.record import VERSION, Record
 from edgebench.upgrade import upgraded
 
 if TYPE_CHECKING:

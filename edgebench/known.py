@@ -15,13 +15,15 @@ from edgebench.evaluate import made_by
 from edgebench.export import find
 from edgebench.foundation.shelf import load
 from edgebench.measurement import needed
-from edgebench.record import Accuracy, Artifact, Failure, Run, Session, Stop
-from edgebench.spec import Case, Weighting
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.case import Case
+from edgebench.schema.record import Accuracy, Failure, Run, Session, Stop
+from edgebench.schema.variant import Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.record import Record
+    from edgebench.schema.record import Record
 
 
 class State(StrEnum):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from edgebench.export import find, known_weights
 from edgebench.foundation import cache
 from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.quantization import parse
-from edgebench.record import Artifact
-from edgebench.spec import Precision
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.quantization import parse
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

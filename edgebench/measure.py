@@ -14,8 +14,8 @@ from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
 from edgebench.measurement import needed
 from edgebench.measurement.verdict import lowered
-from edgebench.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
-from edgebench.spec import PRESETS, Case, Purpose, Settings, Workload
+from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
+from edgebench.schema.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
 from edgebench.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20

@@ -20,9 +20,15 @@ from edgebench.journal import Journal
 from edgebench.known import Known, State, known
 from edgebench.lookup import named, require_todays
 from edgebench.measure import measure
-from edgebench.record import Accuracy, Artifact, Environment, Session, Stop, Weights
 from edgebench.reports import Table
-from edgebench.spec import Case, Sweep, Target, Variant
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.cards import Weights
+from edgebench.schema.case import Case
+from edgebench.schema.environment import Environment
+from edgebench.schema.record import Accuracy, Session, Stop
+from edgebench.schema.sweep import Sweep
+from edgebench.schema.target import Target
+from edgebench.schema.variant import Variant, parent
 from edgebench.survey import survey
 from edgebench.train import cohort
 
@@ -107,7 +113,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         CaseError: it could not be run.
     """
     artifact, machine = named(name), store.target(target)
-    if artifact.of and plan.parent(artifact.of):
+    if artifact.of and parent(artifact.of):
         require_todays(artifact)
     with lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
         environment = survey(connection, machine, agent)
@@ -168,7 +174,7 @@ def answer(session: Session, target: Target, journal: Journal, show: Show, *, de
         journal.append(session)
         started = monotonic()
         datasets.inspect((case.variant for case in cases), show)
-        cohort.train((plan.parent(case.variant) or case.variant for case in cases), show)
+        cohort.train((parent(case.variant) or case.variant for case in cases), show)
         jobs = [staging.stage(case, session, records, journal, connection, show) for case in cases]
         limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session
         for record in measure([job for job in jobs if job], connection, limited, show):

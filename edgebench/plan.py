@@ -9,28 +9,32 @@ from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, build, catalogue, engine
-from edgebench.compare import differences
+from edgebench import __version__, build, catalogue
 from edgebench.datasets import chosen_recipe, require_calibration
-from edgebench.export import as_float
 from edgebench.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.shelf import load, require
 from edgebench.foundation.units import parse_duration
-from edgebench.measurement.verdict import overflows
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
 from edgebench.preprocessing import preset
-from edgebench.quantization import NAME, Quantization, parse
-from edgebench.record import Session, lasting
-from edgebench.spec import PRESETS, Case, Precision, Runtime, Variant, Wanted, Weighting
+from edgebench.schema import runtime as engine
+from edgebench.schema.case import PRESETS, Case
+from edgebench.schema.environment import differences, lasting
+from edgebench.schema.quantization import NAME, Quantization, overflows, parse
+from edgebench.schema.record import Session
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.sweep import Wanted
+from edgebench.schema.variant import Precision, Variant, Weighting
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from edgebench.record import DataSet, Environment, OwnModel, Record
-    from edgebench.spec import Sweep
+    from edgebench.schema.cards import DataSet, OwnModel
+    from edgebench.schema.environment import Environment
+    from edgebench.schema.record import Record
+    from edgebench.schema.sweep import Sweep
 
 
 _EXTRAS = ("tflite",)  # formats whose tools are an extra of that name
@@ -278,14 +282,6 @@ def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
     build.check(cell.model, cell.width, cell.resolution)
     weights, sha256 = checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution)
     return weights.recipe, sha256, weights.classes
-
-
-def parent(variant: Variant) -> Variant | None:
-    """Return the fp32 variant that one of fewer bits was made from."""
-    is_given_so = variant.weights == Weighting.OWN and variant.quantization is None  # its float form is not here
-    if variant.precision == Precision.FP32 or is_given_so:
-        return None
-    return as_float(variant)
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:

@@ -19,16 +19,18 @@ from edgebench.measurement.evidence import gather
 from edgebench.measurement.verdict import Verdict
 from edgebench.own import is_own
 from edgebench.predict import ENOUGH, Fit, Prediction, Work, fit
-from edgebench.record import Session
-from edgebench.spec import Weighting
+from edgebench.schema.record import Session
+from edgebench.schema.variant import Weighting, network, scheme
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edgebench.measurement import Measurement
-    from edgebench.record import Record
-    from edgebench.spec import Case, Sweep, Variant
+    from edgebench.schema.case import Case
+    from edgebench.schema.record import Record
+    from edgebench.schema.sweep import Sweep
+    from edgebench.schema.variant import Variant
 
 PREDICTED = "predicted"
 TEXTS = frozenset({"network", "precision", "target", "runtime", "figure", "note"})
@@ -208,16 +210,6 @@ def sheet(found: Outlook) -> Sheet:
         texts=TEXTS,
         notes=tuple(_notes(found)),
     )  # fmt: skip
-
-
-def network(variant: Variant) -> str:
-    """Name a network of the shelf as tables do."""
-    return f"{variant.architecture} {variant.width:g} @{variant.resolution}"
-
-
-def scheme(variant: Variant) -> str:
-    """Name its precision and, of an int8 one, how it is made, as tables do."""
-    return f"{variant.precision} {variant.quantization or ''}".rstrip()
 
 
 def _line(cell: Cell) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import UnknownName
-from edgebench.normalization import Normalization
-from edgebench.spec import Preprocessing
+from edgebench.schema.normalization import Normalization
+from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:
     from numpy import float32

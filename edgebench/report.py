@@ -17,9 +17,11 @@ from edgebench.foundation.units import duration
 from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import Evidence, gather, reference_medians
-from edgebench.record import QUANTIZE, STEPS, Run, SpotCheck
 from edgebench.reports import QUANTILES, Background, Machine, Row, Table
-from edgebench.spec import PRESETS, Weighting
+from edgebench.schema.artifact import QUANTIZE, STEPS
+from edgebench.schema.case import PRESETS
+from edgebench.schema.record import Run, SpotCheck
+from edgebench.schema.variant import Weighting
 from edgebench.tally import ranked, row, sped
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     import pandas
 
     from edgebench.journal import Journal
-    from edgebench.record import Artifact, Record, Session
+    from edgebench.schema.artifact import Artifact
+    from edgebench.schema.record import Record, Session
 
 WRITTEN = ("comparison", "csv", "html", "readme")
 FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")

@@ -10,8 +10,9 @@ from typing import Any
 from edgebench import own, store
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.units import parse_duration
-from edgebench.quantization import DIGITS, parse
-from edgebench.spec import Model, Precision, Sweep
+from edgebench.schema.quantization import DIGITS, parse
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision
 from edgebench.train import BATCH, Options
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
 

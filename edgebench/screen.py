@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from edgebench.foundation.sheet import Sheet
     from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.replay import Replay
-    from edgebench.record import Weights
     from edgebench.reports import Table
+    from edgebench.schema.cards import Weights
 
 LOG_WIDTH = 1000
 _WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgebench import evaluate, plan, stand_in
+from edgebench import evaluate, stand_in
 from edgebench.datasets import has_answers
 from edgebench.deploy import Deployed, install
 from edgebench.export import export
@@ -17,15 +17,18 @@ from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.known import look_up
 from edgebench.measure import Job
-from edgebench.record import Deployment, Failure
+from edgebench.schema.record import Deployment, Failure
+from edgebench.schema.variant import parent as parent_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgebench.connections import Connection
     from edgebench.journal import Journal
-    from edgebench.record import Accuracy, Artifact, Record, Session
-    from edgebench.spec import Case, Variant
+    from edgebench.schema.artifact import Artifact
+    from edgebench.schema.case import Case
+    from edgebench.schema.record import Accuracy, Record, Session
+    from edgebench.schema.variant import Variant
 
 
 def stage(
@@ -81,7 +84,7 @@ def _deployed(
 
 
 def _parent(case: Case, connection: Connection, session: Session, show: Show) -> Deployed | None:
-    parent = plan.parent(case.variant)
+    parent = parent_of(case.variant)
     return _deployed(case, parent, connection, session, show)[1] if parent else None
 
 

@@ -17,19 +17,20 @@ from edgebench.blueprint import channels
 from edgebench.connections import HOST
 from edgebench.datasets import split
 from edgebench.deploy import bundle
-from edgebench.engine import Engine
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
-from edgebench.measurement.verdict import overflows
-from edgebench.record import SpotCheck
+from edgebench.schema.quantization import overflows
+from edgebench.schema.record import SpotCheck
+from edgebench.schema.runtime import Engine
 from edgebench.survey import survey
 from edgebench.wheels import public
 
 if TYPE_CHECKING:
     from edgebench.connections import Connection
     from edgebench.deploy import Deployed
-    from edgebench.record import Environment
-    from edgebench.spec import Case, Runtime
+    from edgebench.schema.case import Case
+    from edgebench.schema.environment import Environment
+    from edgebench.schema.runtime import Runtime
 
 SPOT_IMAGES = 32  # a batch: seconds on a board
 

@@ -15,8 +15,9 @@ from edgebench.foundation import toml
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.files import write
 from edgebench.foundation.shelf import load
-from edgebench.quantization import renamed
-from edgebench.spec import Sweep, Target
+from edgebench.schema.quantization import renamed
+from edgebench.schema.sweep import Sweep
+from edgebench.schema.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import MIB, millions, number
-from edgebench.record import Weights
-from edgebench.spec import Precision, check_size
+from edgebench.schema.cards import Weights
+from edgebench.schema.variant import Precision, check_size
 
 TEXTS = frozenset({"layer", "kind", "network", "pair"})
 VGG16_NOTE = (

@@ -11,9 +11,9 @@ from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.foundation import stats
 from edgebench.foundation.units import MIB
 from edgebench.measurement.appraisal import appraise
-from edgebench.record import STEPS
 from edgebench.reports import Row, speedup, together
-from edgebench.spec import Precision
+from edgebench.schema.artifact import STEPS
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from edgebench.measurement import Endurance, Measurement
     from edgebench.measurement.appraisal import Appraisal, Share
     from edgebench.measurement.evidence import Evidence
-    from edgebench.record import Accuracy, Artifact
-    from edgebench.spec import Variant
+    from edgebench.schema.artifact import Artifact
+    from edgebench.schema.record import Accuracy
+    from edgebench.schema.variant import Variant
 
 
 def row(evidence: Evidence, measurement: Measurement) -> Row:

@@ -5,17 +5,18 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from edgebench import checkup, engine, store
+from edgebench import checkup, store
 from edgebench.checkup import Checkup, Seen
 from edgebench.connections import Connection
 from edgebench.deploy import connect, unpack
-from edgebench.engine import PIN, Engine
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.shelf import load
-from edgebench.spec import Target
+from edgebench.schema import runtime as engine
+from edgebench.schema.runtime import PIN, Engine
+from edgebench.schema.target import Target
 from edgebench.survey import ask, bring, offered
 from edgebench.wheels import platform
 

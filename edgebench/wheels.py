@@ -19,7 +19,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
-from edgebench.record import Packages
+from edgebench.schema.cards import Packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,10 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgebench import prediction, store
-from edgebench.compare import differences
-from edgebench.contrast import words
 from edgebench.deploy import connect, install
-from edgebench.engine import Engine
 from edgebench.export import find
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.lock import lock
@@ -24,7 +21,9 @@ from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import gather
 from edgebench.roofline import Roof, position
-from edgebench.spec import Precision, Weighting
+from edgebench.schema.environment import differences, words
+from edgebench.schema.runtime import Engine
+from edgebench.schema.variant import Precision, Weighting
 from edgebench.survey import survey
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
     from edgebench.connections import Connection
     from edgebench.foundation.progress import Show
     from edgebench.measurement.evidence import Evidence
-    from edgebench.record import Environment
-    from edgebench.spec import Target
+    from edgebench.schema.environment import Environment
+    from edgebench.schema.target import Target
 
 TEXTS = frozenset({"", "what", "operator", "name", "type", "before", "after", "this", "other"})
 TIMEOUT_S = 600.0

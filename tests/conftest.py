@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.record import Artifact, Deployment, Environment, Run, Session
-from edgebench.spec import Case, Precision, Purpose, Runtime, Variant, Weighting
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.case import Case, Purpose
+from edgebench.schema.environment import Environment
+from edgebench.schema.record import Deployment, Run, Session
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.variant import Precision, Variant, Weighting
 
 CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 # Two workers on two cores: a thread a core in each of them would only wait for the others. Read when torch is imported.

@@ -3,7 +3,7 @@
 from edgebench import datasets
 from edgebench.blueprint import channels
 from edgebench.images import Images
-from edgebench.spec import Variant
+from edgebench.schema.variant import Variant
 
 
 def split(variant: Variant, name: str) -> Images:

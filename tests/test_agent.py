@@ -96,7 +96,7 @@ def test_pixels_are_normalised_on_the_target_from_the_offset_on(place: Path) -> 
     import numpy
 
     from edgebench.agent import infer
-    from edgebench.normalization import Normalization
+    from edgebench.schema.normalization import Normalization
 
     pixels = numpy.random.default_rng(0).integers(0, 256, (7, 3, 4, 4), numpy.uint8)
     pixels.tofile(place / "pixels")

@@ -9,9 +9,10 @@ import pytest
 from edgebench import audit, export, lookup
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
-from edgebench.quantization import Quantization
-from edgebench.record import Accuracy, Artifact, LayerNoise
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.schema.artifact import Artifact, LayerNoise
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.record import Accuracy
+from edgebench.schema.variant import Precision, Variant, Weighting
 from tests.command import cli
 from tests.conftest import artifact, case, make_cache, variant
 from tests.test_appraisal import INT8

@@ -6,7 +6,7 @@ import pytest
 
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import RequestError
-from edgebench.record import Artifact
+from edgebench.schema.artifact import Artifact
 from tests.conftest import artifact
 
 

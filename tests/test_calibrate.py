@@ -12,7 +12,7 @@ from edgebench import build
 from edgebench.formats import onnx
 from edgebench.formats.onnx import calibrate, range_methods
 from edgebench.foundation.errors import CaseError
-from edgebench.quantization import parse
+from edgebench.schema.quantization import parse
 from tests.conftest import variant
 from tests.images import split
 from tests.networks import awake

@@ -12,9 +12,10 @@ from edgebench import export, plan, request, store
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.prepare import prepare
-from edgebench.quantization import parse
-from edgebench.record import Artifact
-from edgebench.spec import Case, Precision, Variant
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.case import Case
+from edgebench.schema.quantization import parse
+from edgebench.schema.variant import Precision, Variant, parent
 from tests.conftest import environment, variant
 
 SIDE = 32
@@ -60,7 +61,7 @@ def test_schemes_on_images_of_several_kinds_stand_side_by_side(photos: str) -> N
     own, other = int8(quantization=f"per_channel,per_tensor+calibration={photos}")
     assert str(own.quantization) == "per_channel"
     assert str(other) == f"mobilenet_v1-0.25@{SIDE}/int8-per_tensor+calibration=unlabelled:photos"
-    assert (other.dataset, plan.parent(own)) == ("digits", plan.parent(other))
+    assert (other.dataset, parent(own)) == ("digits", parent(other))
 
 
 def test_a_sweep_s_images_are_those_of_the_schemes_that_name_none(photos: str, place: Path) -> None:

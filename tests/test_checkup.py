@@ -7,7 +7,7 @@ import pytest
 
 from edgebench import checkup
 from edgebench.checkup import COOLER, SUPPLY, Seen
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 
 RPI4 = Target(name="rpi4", board="Raspberry Pi 4 Model B", connection="ssh", runtimes=(), address="pi@10.0.0.7")
 GOOD = Seen(

@@ -10,8 +10,8 @@ import pytest
 
 from edgebench import train
 from edgebench.foundation.progress import Notice, Step
-from edgebench.record import Weights
-from edgebench.spec import Weighting
+from edgebench.schema.cards import Weights
+from edgebench.schema.variant import Weighting
 from edgebench.train import cohort
 from tests.conftest import make_cache, variant
 from tests.test_pipeline import heeding_interrupts

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgebench import contrast, report
-from edgebench.compare import Difference, Pair, differences, paired
+from edgebench.compare import Pair, paired
 from edgebench.foundation import stats
 from edgebench.foundation.stats import Ratio
 from edgebench.reports import Row, Table, ratio
+from edgebench.schema.environment import Difference, differences
 from tests.command import cli
 
 RESULTS = Path(__file__).parent.parent / "results"

@@ -17,7 +17,7 @@ from edgebench.connections import Connection, local
 from edgebench.deploy import bundle
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import AgentError
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 from tests import board
 
 FACTS = {"do": "facts", "runtimes": ["null"]}

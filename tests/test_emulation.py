@@ -20,9 +20,9 @@ from edgebench.foundation.errors import AgentError, RequestError
 from edgebench.journal import Journal
 from edgebench.measurement.evidence import Evidence
 from edgebench.measurement.verdict import Verdict
-from edgebench.record import Run, Session
 from edgebench.reports import Row, Table, comparison
-from edgebench.spec import Purpose
+from edgebench.schema.case import Purpose
+from edgebench.schema.record import Run, Session
 from tests.board import board
 from tests.board import missing as missing_for_ssh
 from tests.command import cli

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edgebench import engine
 from edgebench.foundation.errors import RequestError
+from edgebench.schema import runtime
 
 GROUPS = (("eager", "compile"), ("", "channels_last"), ("cpu", "cuda"))
 
@@ -21,7 +21,7 @@ GROUPS = (("eager", "compile"), ("", "channels_last"), ("cpu", "cuda"))
 def test_in_each_group_holds_what_was_asked_for_else_the_usual_else_the_first(
     asked: str, usual: tuple[str, ...], options: tuple[str, ...]
 ) -> None:
-    assert engine.parse(asked).options(GROUPS, usual) == options
+    assert runtime.parse(asked).options(GROUPS, usual) == options
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_in_each_group_holds_what_was_asked_for_else_the_usual_else_the_first(
 )
 def test_words_that_mean_nothing_are_refused(asked: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        engine.parse(asked).options(GROUPS)
+        runtime.parse(asked).options(GROUPS)

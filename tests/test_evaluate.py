@@ -15,7 +15,7 @@ from edgebench import evaluate
 from edgebench.connections.null import Here
 from edgebench.deploy import Deployed
 from edgebench.evaluate import Tally, count
-from edgebench.spec import Runtime
+from edgebench.schema.runtime import Runtime
 from tests.conftest import case, session, variant
 
 

@@ -15,9 +15,9 @@ from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.shelf import load
-from edgebench.quantization import Quantization, parse
-from edgebench.record import Artifact
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.quantization import Quantization, parse
+from edgebench.schema.variant import Precision, Variant, Weighting
 from tests.conftest import CPU, variant
 from tests.images import split
 from tests.networks import awake

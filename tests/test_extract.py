@@ -10,8 +10,9 @@ import pytest
 
 from edgebench.nightly.extract import Kept, entries, host, name, names
 from edgebench.nightly.night import Verdict
-from edgebench.record import Failure, Record, Reference, Run, Stop
-from edgebench.spec import Runtime, Workload
+from edgebench.schema.case import Workload
+from edgebench.schema.record import Failure, Record, Reference, Run, Stop
+from edgebench.schema.runtime import Runtime
 from tests.conftest import artifact, case, deployment, environment, run, session, variant
 
 

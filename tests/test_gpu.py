@@ -9,18 +9,22 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import build, engine, formats, plan, report, tally, throttle
+from edgebench import build, formats, plan, report, tally, throttle
 from edgebench.agent import device, gpu
 from edgebench.connections.null import Here
 from edgebench.export import export
 from edgebench.formats import onnx as form
 from edgebench.foundation.errors import RequestError
 from edgebench.measurement import evidence, measure, verdict
-from edgebench.quantization import Quantization
-from edgebench.record import Deployment, MemoryMarks, Run, Session
 from edgebench.reports import Row, comparison
 from edgebench.runtimes import onnxruntime
-from edgebench.spec import Precision, Purpose, Runtime, Target
+from edgebench.schema import runtime
+from edgebench.schema.case import Purpose
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.record import Deployment, MemoryMarks, Run, Session
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.target import Target
+from edgebench.schema.variant import Precision
 from edgebench.survey import survey
 from tests.command import cli
 from tests.conftest import CPU, artifact, case, environment, run, session, variant
@@ -90,7 +94,7 @@ def on(name: str, words: str, device: str = "cuda") -> Runtime:
     found = environment(device=device) if device == "cuda" else environment()
     usual = {"torch": ("eager", device), "onnxruntime": (CUDA if device == "cuda" else CPU[0],)}[name]
     one = replace(found, runtimes={name: Runtime(name=name, version="1", options=usual)})
-    return plan._runtime(engine.parse(words), one)
+    return plan._runtime(runtime.parse(words), one)
 
 
 def test_a_gpu_target_may_be_told_to_use_its_cpu_and_not_the_other_way_round() -> None:

@@ -14,7 +14,7 @@ from edgebench.datasets import image_folder, inspect
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.progress import Notice, Step
-from edgebench.spec import Variant
+from edgebench.schema.variant import Variant
 from tests.conftest import variant
 from tests.images import split
 

@@ -7,8 +7,8 @@ import pytest
 from edgebench import report
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.journal import JOURNAL, Journal
-from edgebench.record import Record, Run
-from edgebench.spec import Case
+from edgebench.schema.case import Case
+from edgebench.schema.record import Record, Run
 from tests.conftest import deployment, run, session
 
 

@@ -12,8 +12,8 @@ from edgebench.deploy import Deployed
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Step
 from edgebench.measure import Job, measure
-from edgebench.record import Failure, Reference, Run
-from edgebench.spec import Purpose
+from edgebench.schema.case import Purpose
+from edgebench.schema.record import Failure, Reference, Run
 from tests.conftest import case, run, session, variant
 
 

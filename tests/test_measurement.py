@@ -4,10 +4,12 @@ import pytest
 
 from edgebench.measurement import endurance, is_settled, measure, needed
 from edgebench.measurement.evidence import Evidence, gather, reference_medians
-from edgebench.measurement.verdict import Verdict, overflows, saturates
-from edgebench.quantization import Quantization
-from edgebench.record import Accuracy, Beats, Failure, LayerNoise, MemoryMarks, Reference, Run, Window
-from edgebench.spec import PRESETS, Precision, Purpose, Workload
+from edgebench.measurement.verdict import Verdict
+from edgebench.schema.artifact import LayerNoise
+from edgebench.schema.case import PRESETS, Purpose, Workload
+from edgebench.schema.quantization import Quantization, overflows, saturates
+from edgebench.schema.record import Accuracy, Beats, Failure, MemoryMarks, Reference, Run, Window
+from edgebench.schema.variant import Precision
 from tests.conftest import artifact, case, deployment, run, session
 
 STANDARD = PRESETS["standard"]

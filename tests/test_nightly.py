@@ -23,8 +23,9 @@ from edgebench.nightly import chronicle, pair, regress
 from edgebench.nightly.bulletin import Bulletin
 from edgebench.nightly.night import Verdict
 from edgebench.nightly.rule import RULE, Rule
-from edgebench.record import Run
-from edgebench.spec import Model, Precision, Sweep
+from edgebench.schema.record import Run
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision
 from tests.command import cli
 from tests.nights import entry, night, quiet_history
 from tests.test_pipeline import wait_for

@@ -20,9 +20,9 @@ from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
 from edgebench.measurement import measure
 from edgebench.measurement.verdict import Verdict
-from edgebench.quantization import Quantization
-from edgebench.record import Accuracy
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.record import Accuracy
+from edgebench.schema.variant import Precision, Variant, Weighting
 from tests.conftest import CPU, artifact, case, session, variant
 from tests.images import split
 from tests.test_measurement import evidence, steady

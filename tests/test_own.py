@@ -10,7 +10,8 @@ import pytest
 from edgebench import own, plan, request
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
-from edgebench.spec import Case
+from edgebench.schema.case import Case
+from edgebench.schema.variant import parent
 from tests.conftest import environment, variant
 
 pytestmark = pytest.mark.slow
@@ -381,14 +382,14 @@ def test_what_cannot_be_asked_of_a_model_is_refused_in_one_line(place: Path, net
 
 def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) -> None:
     from edgebench.formats.onnx import write_int8
-    from edgebench.quantization import Quantization
+    from edgebench.schema.quantization import Quantization
 
     images = numpy.random.default_rng(0).normal(size=(4, 1, 3, 8, 8)).astype(numpy.float32)
     write_int8(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
     (case,) = cells(place, model="small.onnx")
-    assert (case.variant.precision, case.variant.quantization, plan.parent(case.variant)) == ("int8", None, None)
-    card, parent = own.adopt("small.onnx", ""), own.adopt("net.onnx", "")
-    assert (card.params, card.macs) == (parent.params, parent.macs) == (965, 960)
+    assert (case.variant.precision, case.variant.quantization, parent(case.variant)) == ("int8", None, None)
+    card, whole = own.adopt("small.onnx", ""), own.adopt("net.onnx", "")
+    assert (card.params, card.macs) == (whole.params, whole.macs) == (965, 960)
 
 
 def test_a_model_is_not_trained(place: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edgebench import own, plan, request
 from edgebench.foundation.errors import RequestError
-from edgebench.spec import Precision
+from edgebench.schema.variant import Precision
 from tests.conftest import environment
 
 flatbuffers: Any = pytest.importorskip("flatbuffers")

@@ -6,7 +6,7 @@ import pytest
 
 from edgebench.agent import timing
 from edgebench.measurement import pace
-from edgebench.record import Beats
+from edgebench.schema.record import Beats
 from tests.conftest import run
 
 

@@ -16,8 +16,8 @@ import edgebench
 from edgebench import report
 from edgebench.foundation import cache
 from edgebench.journal import JOURNAL, Journal
-from edgebench.record import Run
-from edgebench.spec import Purpose
+from edgebench.schema.case import Purpose
+from edgebench.schema.record import Run
 from tests.command import EDGEBENCH, cli
 
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")

@@ -13,7 +13,7 @@ from edgebench.connections.null import Here
 from edgebench.deploy import Deployed
 from edgebench.images import Images
 from edgebench.preprocessing import PRESETS
-from edgebench.spec import Runtime
+from edgebench.schema.runtime import Runtime
 from tests.conftest import variant
 from tests.images import split
 

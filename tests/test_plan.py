@@ -6,8 +6,10 @@ from edgebench import plan
 from edgebench.evaluate import made_by
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.known import look_up
-from edgebench.record import Accuracy
-from edgebench.spec import Model, Precision, Runtime, Sweep, Weighting
+from edgebench.schema.record import Accuracy
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision, Weighting, parent
 from tests.conftest import artifact, case, environment, session, variant
 
 SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
@@ -47,8 +49,8 @@ def test_int8_is_made_with_a_reduced_range_where_the_cpu_saturates() -> None:
 
 def test_an_int8_variants_parent_is_its_float_self() -> None:
     fp32, int8 = plan.cases(SWEEP.wanted(), environment())
-    assert plan.parent(int8.variant) == fp32.variant
-    assert plan.parent(fp32.variant) is None
+    assert parent(int8.variant) == fp32.variant
+    assert parent(fp32.variant) is None
 
 
 def test_a_runtime_that_the_target_lacks_is_refused() -> None:

@@ -18,8 +18,10 @@ from edgebench.foundation.sheet import as_csv
 from edgebench.journal import Journal
 from edgebench.predict import ENOUGH
 from edgebench.prediction import outlook, work
-from edgebench.record import Beats, Deployment, Failure, Session
-from edgebench.spec import Case, Model, Precision, Sweep, Weighting
+from edgebench.schema.case import Case
+from edgebench.schema.record import Beats, Deployment, Failure, Session
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision, Weighting
 from tests.benchmarks.prediction import published_grids, score
 from tests.command import cli
 from tests.conftest import artifact, case, run, session, variant

@@ -17,14 +17,13 @@ from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.shelf import load
-from edgebench.measurement.verdict import overflows
 from edgebench.prepare import prepare
 from edgebench.prepare.equalize import equalize, pairs
 from edgebench.prepare.fake import release, simulate
 from edgebench.prepare.fold import fold
-from edgebench.quantization import Quantization, parse
-from edgebench.record import Weights
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.schema.cards import Weights
+from edgebench.schema.quantization import Quantization, overflows, parse
+from edgebench.schema.variant import Precision, Variant, Weighting
 from edgebench.train import Options
 from edgebench.train.course import score
 from tests.conftest import CPU, variant

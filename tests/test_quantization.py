@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.quantization import CALIBRATION, COUNTS, WORDS, Quantization, parse
+from edgebench.schema.quantization import CALIBRATION, COUNTS, WORDS, Quantization, parse
 
 TYPES = [("uint8", "int8"), ("int8", "int8"), ("uint8", "uint8")]
 schemes = st.builds(

@@ -14,9 +14,10 @@ from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.sheet import Sheet, latex
 from edgebench.journal import Journal
-from edgebench.record import Record, Reference, Run
 from edgebench.reports import Row, Table, comparison
-from edgebench.spec import Weighting, Workload
+from edgebench.schema.case import Workload
+from edgebench.schema.record import Record, Reference, Run
+from edgebench.schema.variant import Weighting
 from tests.conftest import artifact, case, deployment, run, session, variant
 from tests.test_docs import COLUMNS
 

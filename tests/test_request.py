@@ -4,7 +4,8 @@ import pytest
 
 from edgebench import request
 from edgebench.foundation.errors import RequestError
-from edgebench.spec import Model, Precision, Sweep, Weighting
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision, Weighting
 from edgebench.train import Options
 
 FLAGS = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)

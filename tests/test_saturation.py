@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from edgebench import export
 from edgebench.agent import machine
 from edgebench.foundation import cache
-from edgebench.quantization import parse
-from edgebench.spec import Precision, Weighting
+from edgebench.schema.quantization import parse
+from edgebench.schema.variant import Precision, Weighting
 from tests.conftest import variant
 from tests.images import split
 

@@ -5,10 +5,11 @@ from types import ModuleType
 
 import pytest
 
-from edgebench import engine, store
+from edgebench import store
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
-from edgebench.spec import Precision
+from edgebench.schema import runtime as engine
+from edgebench.schema.variant import Precision
 from tests.conftest import variant
 
 PROMISED = {

@@ -1,7 +1,8 @@
 import pytest
 
 from edgebench.foundation.errors import RequestError
-from edgebench.spec import Model, Precision, Sweep
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision
 from tests.conftest import variant
 
 

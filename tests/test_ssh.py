@@ -16,7 +16,7 @@ import pytest
 from edgebench.connections import Connection, ssh
 from edgebench.deploy import bundle
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 from tests.board import Board, board, make_key, missing, running
 
 FACTS = {"do": "facts", "runtimes": ["null"]}

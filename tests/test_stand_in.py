@@ -14,13 +14,17 @@ from edgebench.connections import Connection, ssh
 from edgebench.deploy import Deployed, bundle
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
-from edgebench.measurement import measure, verdict
+from edgebench.measurement import measure
 from edgebench.measurement.evidence import Evidence
 from edgebench.measurement.verdict import Verdict, reasons
-from edgebench.quantization import Quantization
-from edgebench.record import SpotCheck
 from edgebench.reports import Row
-from edgebench.spec import Case, Precision, Runtime, Target, Variant
+from edgebench.schema import quantization
+from edgebench.schema.case import Case
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.record import SpotCheck
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.target import Target
+from edgebench.schema.variant import Precision, Variant
 from edgebench.tally import row
 from tests.board import Board, board, missing
 from tests.command import cli
@@ -115,7 +119,7 @@ def test_a_host_whose_integers_overflow_answers_for_nobody(
     quantized = replace(variant(), precision=Precision.INT8, quantization=Quantization())
     of = replace(case(quantized), runtime=INSTALLED)
     for saturates in (False, True):
-        monkeypatch.setattr(verdict, "saturates", lambda facts, it=saturates: it)
+        monkeypatch.setattr(quantization, "saturates", lambda facts, it=saturates: it)
         assert (stand_in.find(of, connection) is None) == saturates
 
 

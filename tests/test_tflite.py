@@ -22,8 +22,10 @@ from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB
-from edgebench.quantization import Quantization, parse
-from edgebench.spec import Model, Precision, Runtime, Sweep, Variant, Weighting
+from edgebench.schema.quantization import Quantization, parse
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision, Variant, Weighting
 from tests.conftest import CPU, environment, variant
 from tests.images import split
 from tests.networks import awake

@@ -17,9 +17,9 @@ from edgebench.deploy import bundle
 from edgebench.formats import onnx
 from edgebench.formats import torch as form
 from edgebench.foundation.shelf import load
-from edgebench.quantization import Quantization
 from edgebench.runtimes import torch as runtime
-from edgebench.spec import Precision, Variant
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.variant import Precision, Variant
 from tests.conftest import CPU, variant
 from tests.networks import awake
 

@@ -7,8 +7,9 @@ from edgebench import pipeline, train
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
-from edgebench.record import Weights
-from edgebench.spec import Model, Sweep, Weighting
+from edgebench.schema.cards import Weights
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Weighting
 from edgebench.train import Options
 from tests.conftest import variant
 

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from edgebench.agent import open_session
 from edgebench.foundation.prefetch import ahead
-from edgebench.normalization import Normalization
+from edgebench.schema.normalization import Normalization
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

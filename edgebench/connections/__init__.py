@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 
 HOST = Target(name="host", board="this machine", connection="local", runtimes=())
 

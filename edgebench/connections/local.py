@@ -8,7 +8,7 @@ from typing import Any
 
 from edgebench.connections import Connection
 from edgebench.exchange import agent_environment, agent_options, exchange
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 
 ADDRESS = ""
 

@@ -7,7 +7,7 @@ from typing import Any
 from edgebench.agent import answer
 from edgebench.connections import Connection
 from edgebench.foundation.errors import AgentError
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 
 ADDRESS = ""
 

@@ -16,7 +16,7 @@ from edgebench.agent.counter import VARIABLE
 from edgebench.connections import Connection
 from edgebench.emulation import Emulation, emulation
 from edgebench.exchange import agent_environment, agent_options, exchange
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 
 ADDRESS = ""
 ISOLATED = ("-s", "-P")  # what -I does but for the environment, which holds nothing of this machine's

@@ -25,7 +25,7 @@ from edgebench.connections import Connection
 from edgebench.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 
 ADDRESS = "user@host"
 OPTIONS = {

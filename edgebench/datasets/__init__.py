@@ -26,15 +26,15 @@ from edgebench.foundation.shelf import module
 from edgebench.images import Images
 from edgebench.pixels import Pixels
 from edgebench.preprocessing import preset
-from edgebench.quantization import Quantization
-from edgebench.spec import Weighting
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.variant import Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgebench.foundation.progress import Show
     from edgebench.images import Pictures
-    from edgebench.spec import Preprocessing, Variant
+    from edgebench.schema.variant import Preprocessing, Variant
 
 
 def sources(dataset: str) -> list[str]:
@@ -43,7 +43,7 @@ def sources(dataset: str) -> list[str]:
         module("datasets", dataset.partition(":")[0]),
         "datasets/__init__",
         "images",
-        "normalization",
+        "schema/normalization",
         "preprocessing",
     ]
 

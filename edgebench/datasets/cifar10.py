@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import RequestError
 from edgebench.images import Opened
-from edgebench.spec import Preprocessing
+from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:
     from numpy import int64, uint8

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from edgebench.images import Opened
-from edgebench.spec import Preprocessing
+from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
 from edgebench.images import THREADS, Opened
 from edgebench.preprocessing import PRESETS
-from edgebench.spec import MAX_CLASSES
+from edgebench.schema.variant import MAX_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,8 +16,8 @@ A format offers
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from edgebench.record import LayerNoise
 from edgebench.runtimes import onnxruntime
+from edgebench.schema.artifact import LayerNoise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from shutil import copyfile
 from typing import TYPE_CHECKING
 
 from edgebench.formats import Written
-from edgebench.quantization import Quantization
+from edgebench.schema.quantization import Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 SUFFIX = ".json"
 SCHEME = Quantization()

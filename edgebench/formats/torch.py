@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.quantization import Quantization
-from edgebench.spec import Precision
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 SUFFIX = ".safetensors"
 SCHEME = Quantization()

@@ -6,7 +6,7 @@ Pure: nothing is read, measured or printed here.
 from dataclasses import dataclass
 
 from edgebench.foundation import stats
-from edgebench.record import Accuracy
+from edgebench.schema.record import Accuracy
 
 SIGNIFICANT = 1 - stats.CONFIDENCE
 

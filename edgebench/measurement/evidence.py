@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from edgebench.foundation import stats
-from edgebench.record import (
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.case import PRESETS, Case, Purpose
+from edgebench.schema.record import (
     Accuracy,
-    Artifact,
     Beats,
     Deployment,
     Failure,
@@ -19,7 +20,6 @@ from edgebench.record import (
     Session,
     Stop,
 )
-from edgebench.spec import PRESETS, Case, Purpose
 
 INSPECTED_ON = "x86_64"  # hosts are
 Asked = tuple[Case, str]  # a case and the preset it is measured with

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgebench.record import Run
+    from edgebench.schema.record import Run
 
 
 def level(run: Run) -> float | None:

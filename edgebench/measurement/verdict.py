@@ -11,9 +11,11 @@ from edgebench.foundation import stats
 from edgebench.measurement import pace
 from edgebench.measurement.appraisal import appraise
 from edgebench.measurement.evidence import Evidence, half_width, median_condition, process_medians
-from edgebench.quantization import Quantization
-from edgebench.record import Accuracy, Artifact, Run
-from edgebench.spec import Precision, Purpose
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.case import Purpose
+from edgebench.schema.quantization import Quantization, overflows
+from edgebench.schema.record import Accuracy, Run
+from edgebench.schema.variant import Precision
 
 # This project's own proposals, each a share unless its name says otherwise.
 # CPU time over wall time and thread. One of two threads at work is half: a figure, of fewer threads than asked for.
@@ -266,21 +268,6 @@ def _remedy(quantization: Quantization, form: str) -> str:
         "qat": not is_coarse and not quantization.aware,
     }
     return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"
-
-
-def overflows(quantization: Quantization | None, form: str, facts: dict[str, str]) -> bool:
-    """Tell whether a file's answers are wrong on this CPU.
-
-    onnxruntime computes signed activations by the kernels of unsigned ones; those of TFLite's runtimes do not overflow.
-    """
-    is_onnx_here = form == "onnx" and facts.get("device") != "cuda"
-    return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)
-
-
-def saturates(facts: dict[str, str]) -> bool:
-    """Tell whether this CPU's 8-bit products of uint8 and int8 overflow 16 bits: x86 without VNNI."""
-    x86 = facts.get("machine") in ("x86_64", "AMD64", "i686")
-    return x86 and not {"avx512_vnni", "avx_vnni"} & set(facts.get("isa", "").split())
 
 
 def _stand_in(evidence: Evidence) -> Iterator[Reason]:

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.night import Arms
     from edgebench.nightly.pair import Duel
-    from edgebench.record import Session
-    from edgebench.spec import Sweep, Target
+    from edgebench.schema.record import Session
+    from edgebench.schema.sweep import Sweep
+    from edgebench.schema.target import Target
 
 BULLETINS = "nightly.bulletins"  # the shelf of what a night is told in
 REGRESSED, UNMEASURED = 1, 3  # exit codes; 2 is a request that cannot be met

@@ -15,16 +15,18 @@ from edgebench.measurement import measure, pace
 from edgebench.measurement.evidence import gather
 from edgebench.measurement.verdict import Verdict as Worth
 from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
-from edgebench.record import Reference, Run, lasting
-from edgebench.spec import Workload
+from edgebench.schema.case import Workload
+from edgebench.schema.environment import lasting
+from edgebench.schema.record import Reference, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from edgebench.measurement import Measurement
     from edgebench.measurement.evidence import Evidence
-    from edgebench.record import Environment, Record
-    from edgebench.spec import Case
+    from edgebench.schema.case import Case
+    from edgebench.schema.environment import Environment
+    from edgebench.schema.record import Record
 
 SHORT = 12  # hexadecimal digits that name a component
 

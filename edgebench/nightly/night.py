@@ -10,12 +10,12 @@ from statistics import median
 from typing import ClassVar, Literal
 
 from edgebench.nightly.steady import at_one_pace
-from edgebench.record import Artifact
-from edgebench.spec import Case
+from edgebench.schema import STRICT
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.case import Case
 
 VERSION: Literal[1] = 1  # of a night's file
 
-_STRICT = {"extra": "forbid", "strict": True}
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
 
 
@@ -54,7 +54,7 @@ class Figures:
         instructions: of an inference, the least counted.
     """
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     latencies_s: tuple[float, ...] = ()
     ratios: tuple[float, ...] = ()
@@ -89,7 +89,7 @@ class Finding:
         confirmed_at: when the night began whose pairs say so; empty for tonight's.
     """
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     figure: str
     verdict: Verdict
@@ -117,7 +117,7 @@ class Entry:
         since: the night whose environment is the accepted one; empty for a new configuration.
     """
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     name: str
     target: str
@@ -151,7 +151,7 @@ class Arms:
         change: as a share, with its 95 % interval.
     """
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     name: str
     pairs: int
@@ -171,7 +171,7 @@ class Night:
         measured_s: what the measuring took of `spent_s`.
     """
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     version: Literal[1] = VERSION
     id: str
@@ -199,7 +199,7 @@ class Acceptance:
         night: its id; `configurations` are names, all of that night where empty.
     """
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     id: str
     accepted_at: str
@@ -238,7 +238,7 @@ class Pin:
         file: the artifact's, `packages` a brought runtime's zip where it had one, `agent` the bundle.
     """
 
-    __pydantic_config__: ClassVar = _STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     case: Case
     artifact: Artifact

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgebench.deploy import UNPACK_S, Deployed, install, unpack
-from edgebench.engine import Engine
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Show, Step
 from edgebench.journal import Journal
@@ -23,8 +22,9 @@ from edgebench.nightly.confirm import compare
 from edgebench.nightly.night import Arms, Contest, Pin
 from edgebench.nightly.regress import is_open
 from edgebench.nightly.rule import RULE, Rule
-from edgebench.record import Failure, Run
-from edgebench.spec import Purpose
+from edgebench.schema.case import Purpose
+from edgebench.schema.record import Failure, Run
+from edgebench.schema.runtime import Engine
 from edgebench.wheels import platform, public
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from edgebench.connections import Connection
     from edgebench.measurement.evidence import Evidence
-    from edgebench.record import Session
+    from edgebench.schema.record import Session
 
 ACCEPTED, TONIGHT = "accepted", "tonight"
 

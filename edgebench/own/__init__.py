@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.own import module, onnx, shape, tflite
-from edgebench.record import OwnModel
+from edgebench.schema.cards import OwnModel
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from edgebench import own
 from edgebench.catalogue import calibrating, family
-from edgebench.engine import parse as parse_engine
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
-from edgebench.quantization import parse
-from edgebench.record import OwnModel
-from edgebench.spec import Precision, Weighting
+from edgebench.schema.cards import OwnModel
+from edgebench.schema.quantization import parse
+from edgebench.schema.runtime import parse as parse_engine
+from edgebench.schema.variant import Precision, Weighting
 
 if TYPE_CHECKING:
-    from edgebench.spec import Sweep, Wanted
+    from edgebench.schema.sweep import Sweep, Wanted
 
 NO_DATA_SET = "null"
 REBUILT = ("null", "torch")  # files without a graph: a target builds their networks again, from its own shelf

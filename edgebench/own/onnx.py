@@ -16,8 +16,8 @@ from edgebench.formats.onnx.inspect import multiply_adds
 from edgebench.foundation import files
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.own import shape
-from edgebench.record import OwnModel
-from edgebench.spec import Precision
+from edgebench.schema.cards import OwnModel
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from edgebench.foundation.errors import RequestError
-from edgebench.quantization import DIGITS
-from edgebench.spec import MAX_RESOLUTION
+from edgebench.schema.quantization import DIGITS
+from edgebench.schema.variant import MAX_RESOLUTION
 
 EXAMPLE = "1x3x224x224"
 CHANNELS = (1, 3)

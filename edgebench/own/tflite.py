@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.own import shape
-from edgebench.record import OwnModel
-from edgebench.spec import Precision
+from edgebench.schema.cards import OwnModel
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgebench.foundation.progress import Show
-    from edgebench.record import Weights
-    from edgebench.spec import Variant
+    from edgebench.schema.cards import Weights
+    from edgebench.schema.variant import Variant
 
 
 def prepare(

@@ -14,7 +14,7 @@ from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.shelf import module
 from edgebench.prepare.fake import release, simulate
-from edgebench.record import Weights
+from edgebench.schema.cards import Weights
 from edgebench.train import Options, follow, require_small
 from edgebench.train.course import Course, Recipe, packed, score
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
     from edgebench.foundation.progress import Show
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of what the float weights were trained with
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.fx import GraphModule
 
-    from edgebench.quantization import Quantization
+    from edgebench.schema.quantization import Quantization
 
 
 def correct(graph: GraphModule, quantization: Quantization, images: Iterator[NDArray[float32]]) -> None:

@@ -9,7 +9,7 @@ from edgebench.prepare.fold import layer
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
-    from edgebench.quantization import Quantization
+    from edgebench.schema.quantization import Quantization
 
 _PASSES = ("Dropout", "Flatten", "Identity", "MaxPool2d")  # what an int8 graph does to integers as they are
 REDUCED = 64  # the largest weight of a reduced range, as onnxruntime has it

@@ -14,7 +14,7 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL, Ratio, ratio_of_medians
-from edgebench.spec import Precision, Weighting
+from edgebench.schema.variant import Precision, Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from edgebench.drawing import MARGIN, Axis, Panel, across, label, legend, log_axis, mark, symbol
 from edgebench.reports import NOTHING, Background, Row, Table
 from edgebench.reports._figures import MOST_LINES, WIDTH, ends, shortened, stacked, timed, whisker, withheld
-from edgebench.spec import Precision
+from edgebench.schema.variant import Precision
 
 FILE = "dumbbells.svg"
 TITLE = "fp32 against int8"

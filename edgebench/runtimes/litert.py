@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgebench.runtimes._tflite import Session
 
 if TYPE_CHECKING:
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 FORMAT = "tflite"
 NEEDS = ("ai-edge-litert",)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 FORMAT = "null"
 NEEDS: tuple[str, ...] = ()

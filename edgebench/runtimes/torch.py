@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
     Network = Callable[[Tensor], Tensor]
 

@@ -17,8 +17,8 @@ from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import module
-from edgebench.record import Weights
-from edgebench.spec import Variant, Weighting
+from edgebench.schema.cards import Weights
+from edgebench.schema.variant import Variant, Weighting
 from edgebench.train import curves
 from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
 

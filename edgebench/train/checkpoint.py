@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
-from edgebench.record import Weights
+from edgebench.schema.cards import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # what training scripts put a state dict under

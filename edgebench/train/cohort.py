@@ -18,7 +18,7 @@ from edgebench import train as training
 from edgebench.blueprint import cost
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, Weighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -19,7 +19,7 @@ from time import perf_counter
 import numpy
 from numpy.typing import NDArray
 
-from edgebench.spec import Precision, Variant
+from edgebench.schema.variant import Precision, Variant
 
 OURS, THEIRS = ("min-max", "percentile", "entropy", "mse"), ("min-max", "percentile")
 THEIR_IMAGES = 20  # of percentile: it keeps 63 MB an image
@@ -108,7 +108,7 @@ def _calibrate(whose: str, method: str, count: str, path: str) -> None:
     images, started = Images(path, int(count)), perf_counter()
     if whose == "ours":
         from edgebench.formats.onnx.calibrate import ranges
-        from edgebench.quantization import parse
+        from edgebench.schema.quantization import parse
 
         ranges(Path(path), images, parse(f"{method}+images={count}"))
     else:

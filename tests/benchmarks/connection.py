@@ -20,7 +20,7 @@ from edgebench.connections.local import Local
 from edgebench.deploy import bundle
 from edgebench.foundation import stats
 from edgebench.foundation.files import sha256
-from edgebench.spec import Target
+from edgebench.schema.target import Target
 from tests.board import board, missing
 
 

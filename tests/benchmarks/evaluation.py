@@ -28,7 +28,8 @@ from edgebench.evaluate import BATCH
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
 from edgebench.preprocessing import PRESETS
-from edgebench.spec import Precision, Runtime, Variant, Weighting
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.variant import Precision, Variant, Weighting
 from tests.images import split
 
 RUNTIME = Runtime(name="onnxruntime", version=version("onnxruntime"), options=("CPUExecutionProvider",))

@@ -21,7 +21,8 @@ from edgebench.export import export
 from edgebench.foundation import stats
 from edgebench.foundation.cache import path_of
 from edgebench.foundation.shelf import load
-from edgebench.spec import PRESETS, Precision, Variant, Weighting
+from edgebench.schema.case import PRESETS
+from edgebench.schema.variant import Precision, Variant, Weighting
 
 BARE = """
 import sys, time, statistics, numpy

@@ -19,8 +19,8 @@ from edgebench import prediction, published
 from edgebench.journal import existing
 from edgebench.predict import ENOUGH, Work, fit, informative
 from edgebench.published import Latency
-from edgebench.record import Session
-from edgebench.spec import Precision, Variant, Weighting
+from edgebench.schema.record import Session
+from edgebench.schema.variant import Precision, Variant, Weighting
 
 LEAST_CELLS = 2 * ENOUGH  # of a grid that something is left to predict of
 TUNED_ON = "armnn"

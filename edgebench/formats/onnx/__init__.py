@@ -19,8 +19,8 @@ from edgebench.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.formats.onnx.noise import layer_noise
 from edgebench.formats.onnx.quantize import quantize
 from edgebench.foundation.errors import CaseError
-from edgebench.quantization import Quantization
-from edgebench.spec import Precision
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from edgebench.formats.onnx.calibrate import Images
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 SUFFIX = ".onnx"
 SCHEME = Quantization()

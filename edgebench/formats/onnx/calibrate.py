@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto
 
     from edgebench.formats.onnx.range_methods import Range
-    from edgebench.quantization import Quantization
+    from edgebench.schema.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]
 

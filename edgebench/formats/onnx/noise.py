@@ -10,7 +10,7 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from edgebench.formats.onnx.inspect import AT_THE_EDGE, MOVES_DATA, layer_name
-from edgebench.record import LayerNoise
+from edgebench.schema.artifact import LayerNoise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgebench.formats.onnx.calibrate import Images
-    from edgebench.quantization import Quantization
+    from edgebench.schema.quantization import Quantization
 
 
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:

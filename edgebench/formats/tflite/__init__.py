@@ -15,8 +15,8 @@ from edgebench.formats.tflite.convert import convert
 from edgebench.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.formats.tflite.quantize import quantize
 from edgebench.formats.tflite.tidy import tidy
-from edgebench.quantization import Quantization
-from edgebench.spec import Precision
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgebench.formats.tflite.quantize import Images
-    from edgebench.spec import Variant
+    from edgebench.schema.variant import Variant
 
 SUFFIX = ".tflite"
 SCHEME = Quantization(activations="int8")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-    from edgebench.quantization import Quantization
+    from edgebench.schema.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]
     Ranges = dict[str, Any]  # a tensor's {"min": ..., "max": ...} by its name, as the quantizer keeps them

@@ -126,3 +126,18 @@ def renamed(text: str, rename: Callable[[str], str]) -> str:
     """Return the words of a scheme with the data set that calibrates, if one is named, called otherwise."""
     parts = (word.strip().partition("=") for word in text.split(JOIN))
     return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)
+
+
+def overflows(quantization: Quantization | None, form: str, facts: dict[str, str]) -> bool:
+    """Tell whether a file's answers are wrong on this CPU.
+
+    onnxruntime computes signed activations by the kernels of unsigned ones; those of TFLite's runtimes do not overflow.
+    """
+    is_onnx_here = form == "onnx" and facts.get("device") != "cuda"
+    return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)
+
+
+def saturates(facts: dict[str, str]) -> bool:
+    """Tell whether this CPU's 8-bit products of uint8 and int8 overflow 16 bits: x86 without VNNI."""
+    x86 = facts.get("machine") in ("x86_64", "AMD64", "i686")
+    return x86 and not {"avx512_vnni", "avx_vnni"} & set(facts.get("isa", "").split())

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.schema import STRICT
 
 JOIN, PIN = "+", "=="
 
@@ -55,3 +57,23 @@ def parse(text: str) -> Engine:
     if not re.fullmatch(r"\w+", name) or not all(words) or (pin and not re.fullmatch(r"\d[\w.]*", version)):
         raise RequestError(f"wanted a runtime such as onnxruntime==1.23.2 or torch+compile, found {text[:60]!r}")
     return Engine(name=name, version=version, words=tuple(words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """An inference engine as it is on a target: `onnxruntime 1.31.1`.
+
+    Attributes:
+        packages: `name==version` of everything it runs with, where it was brought there for this sweep at the version
+            asked for; empty where it is the target's own.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    name: str
+    version: str
+    options: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.name, self.version, *self.options))
