@@ -9,8 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench import published
 from edgebench.known import State, known
+from edgebench.networks import published
 from edgebench.predict import ENOUGH, Prediction, contenders, informative, surprises
 from edgebench.prediction import is_predictable, kind_of, kinds_of, measured, predicted, work
 

@@ -6,10 +6,10 @@ from edgebench.catalogue import family
 from edgebench.datasets import why_no_accuracy
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import number
-from edgebench.measurement.appraisal import Appraisal, Change, Share, appraise
 from edgebench.measurement.verdict import collapse
 from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.record import Accuracy
+from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
 TEXTS = frozenset({"", "layer", "operator"})
 

@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgebench import prediction, published, report
+from edgebench import prediction, report
 from edgebench.catalogue import family
 from edgebench.choose import Candidate, Choice, Figure, Limit, Quantity, choose
-from edgebench.citation import runtime, targets, title
 from edgebench.foundation import stats
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
+from edgebench.networks import published
+from edgebench.networks.published import runtime, targets, title
 from edgebench.reports import WORTHLESS
 from edgebench.schema.variant import network, scheme
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from edgebench.networks.published import Latency
     from edgebench.prediction import Cell
-    from edgebench.published import Latency
     from edgebench.reports import Row
 
 Q = Quantity

@@ -3,19 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from edgebench import published
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import millions, milliseconds, number
-from edgebench.published import Accuracy, Latency, Quantized
+from edgebench.networks import published
+from edgebench.networks.published import Quantized, runtime, targets, title
 
 TEXTS = frozenset({"network", "precision", "method", "weights", "runtime", "board", "note", "source"})
 Cell = Callable[[Any], str]
-
-
-def title(one: Accuracy | Latency | Quantized) -> str:
-    """Name a network at its width and resolution, as every table does."""
-    return f"{one.architecture} {one.width:g} @{one.resolution}"
 
 
 def _text(value: object) -> str:
@@ -25,11 +20,6 @@ def _text(value: object) -> str:
 def _weights(one: Quantized) -> str:
     bits = f"{one.weight_bits}/{one.activation_bits or '?'} bits"
     return " ".join(filter(None, (bits, one.weight_granularity, one.weight_symmetry)))
-
-
-def runtime(one: Latency) -> str:
-    """Name what a published row ran on: `tflite 2.7.1 ruy`."""
-    return f"{one.runtime} {one.runtime_version}".rstrip()
 
 
 _NETWORK: dict[str, Cell] = {"network": title}
@@ -103,11 +93,6 @@ def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
 
 def _rows() -> dict[str, tuple[Any, ...]]:
     return dict(zip(KINDS, (published.accuracies(), published.latencies(), published.quantized()), strict=True))
-
-
-def targets() -> tuple[str, ...]:
-    """Name the boards that published latencies are of."""
-    return tuple(sorted({one.target for one in published.latencies()}))
 
 
 def _sheet(kind: str, rows: Sequence[Any]) -> Sheet:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench import published, report
-from edgebench.citation import runtime
+from edgebench import report
 from edgebench.compare import Pair, paired
 from edgebench.foundation import stats
 from edgebench.foundation.sheet import Sheet
@@ -15,6 +14,8 @@ from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.journal import Journal
 from edgebench.measurement.evidence import reference_medians
+from edgebench.networks import published
+from edgebench.networks.published import runtime
 from edgebench.reports import WORTHLESS, ratio
 from edgebench.schema.environment import Difference, differences, words
 from edgebench.schema.record import Session
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from edgebench.published import Latency
+    from edgebench.networks.published import Latency
     from edgebench.reports import Row
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record

@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import b64decode
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from itertools import islice
-from math import log10
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 from weakref import finalize
 
-from edgebench.blueprint import channels
 from edgebench.catalogue import family
 from edgebench.datasets import sources, split
 from edgebench.foundation import provenance
 from edgebench.foundation.prefetch import ahead
+from edgebench.networks.custom import channels
 from edgebench.schema.record import Accuracy
+from edgebench.tasks.classification import Tally, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,35 +41,6 @@ PART_BYTES = 256 * 2**20  # of images in a file, at most, and of answers in memo
 COPIES = 8  # of the answers on their way: as numbers, as base64, as JSON
 TALLY_ROWS = 1024
 TIMEOUT_S = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What two artifacts answered, counted; without a parent the first one is compared with itself.
-
-    Attributes:
-        correct_top5: images whose label is among the five largest outputs.
-        only_parent: images that the parent alone gets right, `only_this` those that it alone gets wrong.
-        agreed: images that both give the same class.
-        signal: sum of the parent's squared outputs; `noise` that of the squared differences.
-    """
-
-    correct: int = 0
-    correct_top5: int = 0
-    parent_correct: int = 0
-    only_parent: int = 0
-    only_this: int = 0
-    agreed: int = 0
-    signal: float = 0.0
-    noise: float = 0.0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
-
-    @property
-    def sqnr_db(self) -> float | None:
-        """The signal to quantization noise ratio of the outputs; None where they are equal."""
-        return 10 * log10(self.signal / self.noise) if self.noise and self.signal else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -133,7 +104,9 @@ def evaluate(
 def made_by(variant: Variant) -> str:
     """Hash what shapes an accuracy beside the artifact, its target and the images: how they are read here."""
     tools = {f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS}
-    return provenance.key(tools | {"source": provenance.source("evaluate", *sources(variant.dataset))})
+    return provenance.key(
+        tools | {"source": provenance.source("evaluate", "tasks/classification", *sources(variant.dataset))}
+    )
 
 
 def _is_fine_tuned(case: Case) -> bool:
@@ -212,23 +185,3 @@ def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Tall
         counted += count(labels[done : done + len(ours)], ours, theirs)
         done += len(ours)
     return counted
-
-
-def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[float32]) -> Tally:
-    """Count some images' answers; the first of equal outputs wins."""
-    import numpy
-
-    ours, theirs = outputs.argmax(1), reference.argmax(1)
-    right, parent_right = ours == labels, theirs == labels
-    top5 = numpy.argsort(-outputs, axis=1, kind="stable")[:, :5]
-    exact = reference.astype("f8")
-    return Tally(
-        correct=int(right.sum()),
-        correct_top5=int((top5 == labels[:, None]).sum()),
-        parent_correct=int(parent_right.sum()),
-        only_parent=int((parent_right & ~right).sum()),
-        only_this=int((right & ~parent_right).sum()),
-        agreed=int((ours == theirs).sum()),
-        signal=float((exact**2).sum()),
-        noise=float(((exact - outputs) ** 2).sum()),
-    )

@@ -12,8 +12,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import own, train
-from edgebench.blueprint import channels, cost, given
-from edgebench.build import build
 from edgebench.catalogue import family
 from edgebench.datasets import calibrated, sources, split, too_few
 from edgebench.formats import Written, tool_version
@@ -21,6 +19,9 @@ from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, EdgebenchError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, module
+from edgebench.networks.build import build
+from edgebench.networks.cost import cost
+from edgebench.networks.custom import channels, given
 from edgebench.prepare import prepare
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
 from edgebench.schema.variant import Weighting, as_float
@@ -214,7 +215,7 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
     """Name everything that shapes the file: change any of it and the file is another."""
     network = "own" if variant.weights == Weighting.OWN else module("architectures", variant.architecture)
-    modules = [network, f"formats/{form}", "build", "export"]
+    modules = [network, f"formats/{form}", "networks/build", "export"]
     parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": form}
     if weights:
         parts["weights"] = weights.sha256

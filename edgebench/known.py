@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from edgebench import build
 from edgebench.datasets import has_answers
 from edgebench.evaluate import made_by
 from edgebench.export import find
 from edgebench.foundation.shelf import load
 from edgebench.measurement import needed
+from edgebench.networks import build
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy, Failure, Run, Session, Stop

@@ -9,7 +9,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench import plan, store
-from edgebench.describe import describe
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import millions, milliseconds
@@ -17,6 +16,7 @@ from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import gather
 from edgebench.measurement.verdict import Verdict
+from edgebench.networks.describe import describe
 from edgebench.own import is_own
 from edgebench.predict import ENOUGH, Fit, Prediction, Work, fit
 from edgebench.schema.record import Session

@@ -11,10 +11,11 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgebench import published, report
+from edgebench import report
 from edgebench.foundation.errors import InvalidFile, RequestError, UnknownName
 from edgebench.foundation.sheet import Sheet
 from edgebench.lint import Entry, Finding, lint
+from edgebench.networks import published
 from edgebench.reports import WORTHLESS
 
 if TYPE_CHECKING:

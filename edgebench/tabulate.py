@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
-from edgebench import published
-from edgebench.blueprint import blueprint, published_widths
-from edgebench.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import MIB, millions, number
+from edgebench.networks import published
+from edgebench.networks.cost import blueprint, published_widths
+from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
 from edgebench.schema.cards import Weights
 from edgebench.schema.variant import Precision, check_size
 

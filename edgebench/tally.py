@@ -6,24 +6,24 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from edgebench import published
 from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.foundation import stats
 from edgebench.foundation.units import MIB
-from edgebench.measurement.appraisal import appraise
+from edgebench.networks import published
 from edgebench.reports import Row, speedup, together
 from edgebench.schema.artifact import STEPS
 from edgebench.schema.variant import Precision
+from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from edgebench.measurement import Endurance, Measurement
-    from edgebench.measurement.appraisal import Appraisal, Share
     from edgebench.measurement.evidence import Evidence
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.record import Accuracy
     from edgebench.schema.variant import Variant
+    from edgebench.tasks.classification import Appraisal, Share
 
 
 def row(evidence: Evidence, measurement: Measurement) -> Row:

@@ -1,8 +1,8 @@
 """A split of a variant's data set, with as many channels as its network takes."""
 
 from edgebench import datasets
-from edgebench.blueprint import channels
 from edgebench.images import Images
+from edgebench.networks.custom import channels
 from edgebench.schema.variant import Variant
 
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench.measurement.appraisal import appraise
 from edgebench.schema.record import Accuracy
+from edgebench.tasks.classification import appraise
 from tests.conftest import case
 
 FLOAT = Accuracy(case=case(), session="s1", epoch="e1", artifact_sha256="f1", dataset="digits", images=600, correct=567)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench import build
-from edgebench.blueprint import cost
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load
+from edgebench.networks import build
+from edgebench.networks.cost import cost
 from tests.conftest import variant
 from tests.images import split
 

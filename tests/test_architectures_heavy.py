@@ -4,8 +4,8 @@ from types import ModuleType
 
 import pytest
 
-from edgebench.describe import describe
 from edgebench.foundation.shelf import load, names
+from edgebench.networks.describe import describe
 from tests.conftest import variant
 from tests.images import split
 

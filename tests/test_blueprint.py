@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import blueprint
-from edgebench.describe import describe
 from edgebench.foundation import files, provenance
+from edgebench.networks import cost
+from edgebench.networks.describe import describe
 
 pytestmark = pytest.mark.slow
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 def test_what_is_kept_is_what_was_drawn() -> None:
     drawn = describe("mobilenet_v2", 0.5, 96, 10)
     for _ in range(2):
-        blueprint.blueprint.cache_clear()
-        assert blueprint.blueprint("mobilenet_v2", 0.5, 96, 10) == drawn
+        cost.blueprint.cache_clear()
+        assert cost.blueprint("mobilenet_v2", 0.5, 96, 10) == drawn
 
 
 def test_a_network_described_before_is_shown_without_torch() -> None:
     for resolution in (32, 0):  # with a number of classes none of these comes with the package
-        blueprint.blueprint("lenet5", 1.0, resolution, 7)
+        cost.blueprint("lenet5", 1.0, resolution, 7)
     code = (
         "import sys; from edgebench import tabulate as t; t.network('lenet5', 1, 32, 7); print('torch' in sys.modules)"
     )
@@ -31,19 +31,19 @@ def test_a_network_described_before_is_shown_without_torch() -> None:
 
 
 def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypatch: pytest.MonkeyPatch) -> None:
-    blueprint.blueprint("lenet5", 1.0)
+    cost.blueprint("lenet5", 1.0)
     kept = set(files.folder("descriptions").glob("lenet5-*"))
     monkeypatch.setattr(provenance, "source", lambda *modules: "another")
-    blueprint.blueprint.cache_clear()
-    blueprint.blueprint("lenet5", 1.0)
-    blueprint.blueprint.cache_clear()
+    cost.blueprint.cache_clear()
+    cost.blueprint("lenet5", 1.0)
+    cost.blueprint.cache_clear()
     assert len(set(files.folder("descriptions").glob("lenet5-*")) - kept) == 1
 
 
 def test_what_comes_with_the_package_is_what_is_drawn_today() -> None:
-    for name, width in blueprint.published_widths():
-        shipped = blueprint._shipped(blueprint._stem(name, width, 0, 0))
-        assert shipped == blueprint.draw(name, width), "run python -c 'from edgebench import blueprint as b; b.ship()'"
+    for name, width in cost.published_widths():
+        shipped = cost._shipped(cost._stem(name, width, 0, 0))
+        assert shipped == cost.draw(name, width), "run python -c 'from edgebench.networks import cost; cost.ship()'"
 
 
 def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,5 +56,5 @@ def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkey
 def test_it_needs_no_place_to_keep_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "file").touch()
     monkeypatch.setenv(files.HOME_VARIABLE, str(place / "file"))
-    blueprint.blueprint.cache_clear()
-    assert blueprint.blueprint("lenet5", 1.0, 32, 10).params == 61_706  # one that does not come with the package
+    cost.blueprint.cache_clear()
+    assert cost.blueprint("lenet5", 1.0, 32, 10).params == 61_706  # one that does not come with the package

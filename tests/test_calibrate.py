@@ -8,10 +8,10 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from edgebench import build
 from edgebench.formats import onnx
 from edgebench.formats.onnx import calibrate, range_methods
 from edgebench.foundation.errors import CaseError
+from edgebench.networks import build
 from edgebench.schema.quantization import parse
 from tests.conftest import variant
 from tests.images import split

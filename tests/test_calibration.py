@@ -185,7 +185,7 @@ def test_an_int8_file_has_the_ranges_of_the_images_that_were_named(form: str, ph
 
 @pytest.mark.slow
 def test_biases_are_corrected_on_the_images_that_were_named(photos: str) -> None:
-    from edgebench import build
+    from edgebench.networks import build
 
     of = replace(variant("mobilenet_v1", 0.25, SIDE), precision=Precision.INT8, quantization=parse("bias_corrected"))
     (other,) = int8(calibration=photos, quantization="bias_corrected")

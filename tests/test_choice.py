@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import advice, choice, published, report
+from edgebench import advice, choice, report
 from edgebench.choose import Quantity
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import markdown
+from edgebench.networks import published
 from edgebench.reports import Row, Table, comparison
 from tests.command import cli
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgebench import tabulate
-from edgebench.describe import Layer, describe, output_side
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.networks.describe import Layer, describe, output_side
 from tests.command import cli
 
 pytestmark = pytest.mark.slow

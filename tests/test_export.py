@@ -8,13 +8,14 @@ from time import monotonic
 import numpy
 import pytest
 
-from edgebench import build, export
+from edgebench import export
 from edgebench.formats import onnx
 from edgebench.formats.onnx import inspect
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.shelf import load
+from edgebench.networks import build
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.quantization import Quantization, parse
 from edgebench.schema.variant import Precision, Variant, Weighting

@@ -9,13 +9,14 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import build, formats, plan, report, tally, throttle
+from edgebench import formats, plan, report, tally, throttle
 from edgebench.agent import device, gpu
 from edgebench.connections.null import Here
 from edgebench.export import export
 from edgebench.formats import onnx as form
 from edgebench.foundation.errors import RequestError
 from edgebench.measurement import evidence, measure, verdict
+from edgebench.networks import build
 from edgebench.reports import Row, comparison
 from edgebench.runtimes import onnxruntime
 from edgebench.schema import runtime

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgebench import lint, published
+from edgebench import lint
 from edgebench.lint import Entry
+from edgebench.networks import published
 from edgebench.review import read
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here

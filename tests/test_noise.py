@@ -162,7 +162,7 @@ def test_the_last_layers_noise_is_that_of_the_outputs() -> None:
 
 @pytest.mark.parametrize(("name", "size"), [("mobilenet_v2", 64), ("se_resnet50", 32), ("googlenet", 64)])
 def test_every_convolution_and_linear_layer_is_compared_under_the_name_that_describe_has(name: str, size: int) -> None:
-    from edgebench.describe import describe
+    from edgebench.networks.describe import describe
 
     width = 0.35 if name == "mobilenet_v2" else 1.0
     card = export.export(int8(variant(name, width, size), images=2), "onnx", print)

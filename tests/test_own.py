@@ -127,9 +127,9 @@ def outside(location: str) -> Callable[[Any], None]:
 
 @pytest.mark.parametrize(("name", "resolution"), [("mobilenet_v1", 64), ("lenet5", 32), ("resnet18", 64)])
 def test_a_file_costs_what_the_shelf_says_its_network_costs(place: Path, name: str, resolution: int) -> None:
-    from edgebench.blueprint import blueprint
-    from edgebench.build import build, channels
     from edgebench.formats.onnx import trace
+    from edgebench.networks.build import build, channels
+    from edgebench.networks.cost import blueprint
 
     of = variant(name, 0.25 if name == "mobilenet_v1" else 1.0, resolution)
     network = build(of)

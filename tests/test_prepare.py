@@ -10,13 +10,14 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from edgebench import build, train
+from edgebench import train
 from edgebench.agent import machine
 from edgebench.formats import onnx
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.shelf import load
+from edgebench.networks import build
 from edgebench.prepare import prepare
 from edgebench.prepare.equalize import equalize, pairs
 from edgebench.prepare.fake import release, simulate

@@ -1,8 +1,8 @@
 import pytest
 
-from edgebench import published
 from edgebench.foundation import shelf
-from edgebench.published import Accuracy, Latency, Quantized
+from edgebench.networks import published
+from edgebench.networks.published import Accuracy, Latency, Quantized
 
 EVERY: tuple[Accuracy | Latency | Quantized, ...] = (
     *published.accuracies(),

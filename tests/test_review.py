@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import published, review
+from edgebench import review
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import markdown
+from edgebench.networks import published
 from tests.command import cli
 
 RESULTS = Path(__file__).parent.parent / "results"

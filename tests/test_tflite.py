@@ -15,13 +15,14 @@ import numpy
 import pandas
 import pytest
 
-from edgebench import build, export, formats, plan, train
+from edgebench import export, formats, plan, train
 from edgebench.formats import Written, onnx, tflite
 from edgebench.formats.tflite.flatbuffer import File
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB
+from edgebench.networks import build
 from edgebench.schema.quantization import Quantization, parse
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sweep import Model, Sweep

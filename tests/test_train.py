@@ -162,7 +162,7 @@ def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pyt
 
 
 def test_the_momentum_of_sgd_is_the_one_that_is_named() -> None:
-    from edgebench.build import build
+    from edgebench.networks.build import build
     from edgebench.train import course
     from tests.images import split
 

@@ -19,6 +19,9 @@ _NOUNS = {
     "reports": "report",
     "runtimes": "runtime",
 }
+_PLACES = {  # below `edgebench`; the short name is what records, TOML files and the command line may hold
+    "architectures": "networks.architectures",
+}
 
 
 @cache
@@ -27,11 +30,11 @@ def _plugins(shelf: str) -> dict[str, str]:
 
     Files are read, not imported: an architecture would import torch.
     """
-    found = dict[str, str]()
-    for module in iter_modules(import_module(f"edgebench.{shelf}").__path__):
+    found, place = dict[str, str](), f"edgebench.{_PLACES.get(shelf, shelf)}"
+    for module in iter_modules(import_module(place).__path__):
         if module.name.startswith("_"):  # what plug-ins share
             continue
-        full = f"edgebench.{shelf}.{module.name}"
+        full = f"{place}.{module.name}"
         found |= dict.fromkeys(_literal(full, "NAMES") or (module.name,), full)
     return found
 
@@ -47,12 +50,12 @@ def _literal(module: str, constant: str) -> Any:
 
 
 def names(shelf: str) -> tuple[str, ...]:
-    """List what `edgebench/<shelf>/` offers without importing any of it."""
+    """List what a shelf offers without importing any of it."""
     return tuple(sorted(_plugins(shelf)))
 
 
 def module(shelf: str, name: str) -> str:
-    """Return the module that offers a name, below `edgebench`: `architectures/vgg` for vgg16.
+    """Return the module that offers a name, below `edgebench`: `networks/architectures/vgg` for vgg16.
 
     Raises:
         UnknownName: there is none.

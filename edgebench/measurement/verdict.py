@@ -9,13 +9,13 @@ from statistics import median
 from edgebench import throttle
 from edgebench.foundation import stats
 from edgebench.measurement import pace
-from edgebench.measurement.appraisal import appraise
 from edgebench.measurement.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization, overflows
 from edgebench.schema.record import Accuracy, Run
 from edgebench.schema.variant import Precision
+from edgebench.tasks.classification import appraise
 
 # This project's own proposals, each a share unless its name says otherwise.
 # CPU time over wall time and thread. One of two threads at work is half: a figure, of fewer threads than asked for.

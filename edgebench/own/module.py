@@ -10,9 +10,9 @@ from contextlib import contextmanager, redirect_stdout
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
-from edgebench.build import SEED
 from edgebench.formats.onnx import trace as trace_network
 from edgebench.foundation.errors import EdgebenchError, RequestError
+from edgebench.networks.build import SEED
 from edgebench.own import shape
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from edgebench.blueprint import channels
 from edgebench.catalogue import family
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.shelf import module
+from edgebench.networks.custom import channels
 from edgebench.prepare.fake import release, simulate
 from edgebench.schema.cards import Weights
 from edgebench.train import Options, follow, require_small
@@ -83,7 +83,7 @@ def _stem(variant: Variant, start: Weights) -> str:
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
         "source": provenance.source(
             module("architectures", variant.architecture),
-            "build",
+            "networks/build",
             "prepare",
             "train",
             *sources(variant.dataset),

@@ -178,8 +178,8 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
     """Return the network with the file's weights, the shape of one image and the number of classes."""
     from safetensors import safe_open
 
-    from edgebench.build import outline
     from edgebench.foundation.shelf import load
+    from edgebench.networks.build import outline
 
     with safe_open(path, framework="pt") as file:
         said: dict[str, str] = file.metadata()

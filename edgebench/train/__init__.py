@@ -8,8 +8,6 @@ from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench.blueprint import channels, cost
-from edgebench.build import SEED, accepts, build
 from edgebench.catalogue import family
 from edgebench.datasets import recipe as preprocessing
 from edgebench.datasets import sources, split
@@ -17,6 +15,9 @@ from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import module
+from edgebench.networks.build import SEED, accepts, build
+from edgebench.networks.cost import cost
+from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
 from edgebench.schema.variant import Variant, Weighting
 from edgebench.train import curves
@@ -228,7 +229,7 @@ def _stem(variant: Variant, options: Options) -> str:
         **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
         "source": provenance.source(
-            module("architectures", variant.architecture), *sources(variant.dataset), "build", "train"
+            module("architectures", variant.architecture), *sources(variant.dataset), "networks/build", "train"
         ),
         "torch": version("torch"),
     }

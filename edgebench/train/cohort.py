@@ -15,9 +15,9 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, cast
 
 from edgebench import train as training
-from edgebench.blueprint import cost
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
+from edgebench.networks.cost import cost
 from edgebench.schema.variant import Precision, Variant, Weighting
 
 if TYPE_CHECKING:

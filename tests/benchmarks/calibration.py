@@ -57,8 +57,8 @@ def _growth(few: dict[str, float], many: dict[str, float]) -> float:
 def _network(folder: Path) -> str:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    from edgebench import build
     from edgebench.formats import onnx
+    from edgebench.networks import build
 
     of = Variant(
         architecture="mobilenet_v2",

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from edgebench.build import channels
 from edgebench.connections.local import Local
 from edgebench.deploy import bundle
 from edgebench.export import export
 from edgebench.foundation import stats
 from edgebench.foundation.cache import path_of
 from edgebench.foundation.shelf import load
+from edgebench.networks.build import channels
 from edgebench.schema.case import PRESETS
 from edgebench.schema.variant import Precision, Variant, Weighting
 

@@ -15,10 +15,11 @@ from math import log
 from pathlib import Path
 from statistics import median, quantiles
 
-from edgebench import prediction, published
+from edgebench import prediction
 from edgebench.journal import existing
+from edgebench.networks import published
+from edgebench.networks.published import Latency
 from edgebench.predict import ENOUGH, Work, fit, informative
-from edgebench.published import Latency
 from edgebench.schema.record import Session
 from edgebench.schema.variant import Precision, Variant, Weighting
 

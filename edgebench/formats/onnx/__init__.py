@@ -13,12 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.build import channels
 from edgebench.formats import Written
 from edgebench.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.formats.onnx.noise import layer_noise
 from edgebench.formats.onnx.quantize import quantize
 from edgebench.foundation.errors import CaseError
+from edgebench.networks.build import channels
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision
 

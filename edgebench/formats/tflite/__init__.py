@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from edgebench.blueprint import channels
 from edgebench.formats import Written
 from edgebench.formats.tflite.convert import convert
 from edgebench.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.formats.tflite.quantize import quantize
 from edgebench.formats.tflite.tidy import tidy
+from edgebench.networks.custom import channels
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision
 

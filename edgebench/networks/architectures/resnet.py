@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from edgebench.architectures.googlenet import head
+from edgebench.networks.architectures.googlenet import head
 
 SOURCE = "He et al., Deep Residual Learning, arXiv:1512.03385, Table 1"
 NAMES = (

@@ -1,12 +1,21 @@
-"""What an artifact answered -> shares with their intervals, and the test against its float parent.
+"""A class for each image: answers counted, their shares with intervals, and the test against the float parent.
 
 Pure: nothing is read, measured or printed here.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from math import log10
+from typing import TYPE_CHECKING
 
 from edgebench.foundation import stats
 from edgebench.schema.record import Accuracy
+
+if TYPE_CHECKING:
+    from numpy import float32, int64
+    from numpy.typing import NDArray
+
 
 SIGNIFICANT = 1 - stats.CONFIDENCE
 
@@ -84,4 +93,53 @@ def _change(accuracy: Accuracy) -> Change | None:
         only_this=only_this,
         p=stats.mcnemar(only_parent, only_this),
         images_needed=stats.pairs_to_separate(only_parent, only_this, accuracy.images),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What two artifacts answered, counted; without a parent the first one is compared with itself.
+
+    Attributes:
+        correct_top5: images whose label is among the five largest outputs.
+        only_parent: images that the parent alone gets right, `only_this` those that it alone gets wrong.
+        agreed: images that both give the same class.
+        signal: sum of the parent's squared outputs; `noise` that of the squared differences.
+    """
+
+    correct: int = 0
+    correct_top5: int = 0
+    parent_correct: int = 0
+    only_parent: int = 0
+    only_this: int = 0
+    agreed: int = 0
+    signal: float = 0.0
+    noise: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """The signal to quantization noise ratio of the outputs; None where they are equal."""
+        return 10 * log10(self.signal / self.noise) if self.noise and self.signal else None
+
+
+def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[float32]) -> Tally:
+    """Count some images' answers; the first of equal outputs wins."""
+    import numpy
+
+    ours, theirs = outputs.argmax(1), reference.argmax(1)
+    right, parent_right = ours == labels, theirs == labels
+    top5 = numpy.argsort(-outputs, axis=1, kind="stable")[:, :5]
+    exact = reference.astype("f8")
+    return Tally(
+        correct=int(right.sum()),
+        correct_top5=int((top5 == labels[:, None]).sum()),
+        parent_correct=int(parent_right.sum()),
+        only_parent=int((parent_right & ~right).sum()),
+        only_this=int((right & ~parent_right).sum()),
+        agreed=int((ours == theirs).sum()),
+        signal=float((exact**2).sum()),
+        noise=float(((exact - outputs) ** 2).sum()),
     )

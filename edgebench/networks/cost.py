@@ -14,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.build import channels as channels_of_shelf
-from edgebench.describe import Description, describe
 from edgebench.foundation import cache, provenance
-from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, load, module, names
+from edgebench.networks.custom import given
+from edgebench.networks.describe import Description, describe
 from edgebench.schema.cards import OwnModel
 from edgebench.schema.variant import Weighting
 
@@ -86,28 +86,10 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
     """Name a description by what is described and what draws it."""
     parts = {
         "asked": repr((name, float(width), resolution, classes)),
-        "source": provenance.source(module("architectures", name), "build", "describe"),
+        "source": provenance.source(module("architectures", name), "networks/build", "networks/describe"),
         "torch": version("torch").partition("+")[0],  # a build for a GPU has the same shapes
     }
     return f"{name}-{width:g}@{resolution or 'native'}-{provenance.key(parts)}"
-
-
-def given(variant: Variant) -> OwnModel:
-    """Return the card of a model that somebody gave.
-
-    Raises:
-        CaseError: it is no longer in the cache.
-    """
-    wanted = (variant.architecture, variant.weights_sha256, variant.resolution)
-    for card in reversed(cache.cards(OwnModel)):
-        if (card.name, card.content_sha256, card.resolution) == wanted:
-            return card
-    raise CaseError(f"{variant.architecture} is no longer in the cache; run again with its file")
-
-
-def channels(variant: Variant) -> int:
-    """Return how many channels the network's input has: 3, or 1 for grey."""
-    return given(variant).channels if variant.weights == Weighting.OWN else channels_of_shelf(variant)
 
 
 def cost(variant: Variant) -> Description | OwnModel:

@@ -122,3 +122,18 @@ def top1(architecture: str, width: float, resolution: int, precision: str, datas
     is_imagenet = dataset.partition(":")[0] == IMAGENET
     found = reference(architecture, width, resolution, precision) if is_imagenet else None
     return found.top1 if found else None
+
+
+def title(one: Accuracy | Latency | Quantized) -> str:
+    """Name a network at its width and resolution, as every table does."""
+    return f"{one.architecture} {one.width:g} @{one.resolution}"
+
+
+def runtime(one: Latency) -> str:
+    """Name what a published row ran on: `tflite 2.7.1 ruy`."""
+    return f"{one.runtime} {one.runtime_version}".rstrip()
+
+
+def targets() -> tuple[str, ...]:
+    """Name the boards that published latencies are of."""
+    return tuple(sorted({one.target for one in latencies()}))

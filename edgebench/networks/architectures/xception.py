@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from edgebench.architectures.googlenet import head
+from edgebench.networks.architectures.googlenet import head
 
 SOURCE = "Chollet, Xception, arXiv:1610.02357, Fig. 5"
 NAMES = ("xception",)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgebench.build import check, outline
 from edgebench.foundation.shelf import load
+from edgebench.networks.build import check, outline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from functools import partial
 
 from torch import nn
 
-from edgebench.architectures.alexnet import NORM, SIDES, AlexNet, Layer, last_side
+from edgebench.networks.architectures.alexnet import NORM, SIDES, AlexNet, Layer, last_side
 
 SOURCE = "Zeiler and Fergus, arXiv:1311.2901, Fig. 3"
 NAMES = ("zfnet",)

@@ -8,8 +8,8 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from edgebench.architectures.googlenet import head
-from edgebench.architectures.resnet import EXPANSION, PLANES, Bottleneck, stages, stem
+from edgebench.networks.architectures.googlenet import head
+from edgebench.networks.architectures.resnet import EXPANSION, PLANES, Bottleneck, stages, stem
 
 SOURCE = "Hu et al., Squeeze-and-Excitation Networks, arXiv:1709.01507, Table 1 and appendix (SENet-154)"
 NAMES = ("se_resnet50", "senet154")

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from edgebench.architectures.googlenet import Unit, head
+from edgebench.networks.architectures.googlenet import Unit, head
 
 SOURCE = "Szegedy et al., Rethinking the Inception Architecture, arXiv:1512.00567, Table 1"
 NAMES = ("inception_v3",)

@@ -1,0 +1,32 @@
+"""A model that somebody gave -> its card in the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.foundation import cache
+from edgebench.foundation.errors import CaseError
+from edgebench.networks.build import channels as channels_of_shelf
+from edgebench.schema.cards import OwnModel
+from edgebench.schema.variant import Weighting
+
+if TYPE_CHECKING:
+    from edgebench.schema.variant import Variant
+
+
+def given(variant: Variant) -> OwnModel:
+    """Return the card of a model that somebody gave.
+
+    Raises:
+        CaseError: it is no longer in the cache.
+    """
+    wanted = (variant.architecture, variant.weights_sha256, variant.resolution)
+    for card in reversed(cache.cards(OwnModel)):
+        if (card.name, card.content_sha256, card.resolution) == wanted:
+            return card
+    raise CaseError(f"{variant.architecture} is no longer in the cache; run again with its file")
+
+
+def channels(variant: Variant) -> int:
+    """Return how many channels the network's input has: 3, or 1 for grey."""
+    return given(variant).channels if variant.weights == Weighting.OWN else channels_of_shelf(variant)
