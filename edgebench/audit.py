@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from edgebench.catalogue import family
-from edgebench.datasets import why_no_accuracy
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import number
+from edgebench.images.catalogue import family
+from edgebench.images.splits import why_no_accuracy
 from edgebench.measurement.verdict import collapse
 from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.record import Accuracy

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgebench import prediction, report
-from edgebench.catalogue import family
 from edgebench.choose import Candidate, Choice, Figure, Limit, Quantity, choose
 from edgebench.foundation import stats
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
+from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.networks.published import runtime, targets, title
 from edgebench.reports import WORTHLESS

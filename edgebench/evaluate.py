@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 from weakref import finalize
 
-from edgebench.catalogue import family
-from edgebench.datasets import sources, split
 from edgebench.foundation import provenance
 from edgebench.foundation.prefetch import ahead
+from edgebench.images.catalogue import family
+from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
 from edgebench.schema.record import Accuracy
 from edgebench.tasks.classification import Tally, count
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from edgebench.connections import Connection
     from edgebench.deploy import Deployed
-    from edgebench.images import Images
+    from edgebench.images.loader import Images
     from edgebench.schema.case import Case
     from edgebench.schema.record import Session
     from edgebench.schema.runtime import Runtime

@@ -12,13 +12,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench import own, train
-from edgebench.catalogue import family
-from edgebench.datasets import calibrated, sources, split, too_few
 from edgebench.formats import Written, tool_version
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, EdgebenchError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, module
+from edgebench.images.catalogue import family
+from edgebench.images.splits import calibrated, sources, split, too_few
 from edgebench.networks.build import build
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import channels, given

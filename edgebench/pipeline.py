@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import budget, datasets, plan, report, staging, store
+from edgebench import budget, plan, report, staging, store
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.deploy import connect, install
@@ -16,6 +16,7 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load
+from edgebench.images import splits
 from edgebench.journal import Journal
 from edgebench.known import Known, State, known
 from edgebench.lookup import named, require_todays
@@ -86,7 +87,7 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
         RequestError: the sweep cannot be; nothing was trained.
     """
     variants, weights, failures = plan.to_train(sweep), list[Weights](), list[str]()
-    datasets.inspect(variants, show)
+    splits.inspect(variants, show)
     cohort.train(variants, show, options)
     for variant in variants:
         try:
@@ -173,7 +174,7 @@ def answer(session: Session, target: Target, journal: Journal, show: Show, *, de
             show(Notice(text=differs))
         journal.append(session)
         started = monotonic()
-        datasets.inspect((case.variant for case in cases), show)
+        splits.inspect((case.variant for case in cases), show)
         cohort.train((parent(case.variant) or case.variant for case in cases), show)
         jobs = [staging.stage(case, session, records, journal, connection, show) for case in cases]
         limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session

@@ -9,16 +9,17 @@ from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, catalogue
-from edgebench.datasets import chosen_recipe, require_calibration
+from edgebench import __version__
 from edgebench.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.shelf import load, require
 from edgebench.foundation.units import parse_duration
+from edgebench.images import catalogue
+from edgebench.images.preprocessing import preset
+from edgebench.images.splits import chosen_recipe, require_calibration
 from edgebench.networks import build
 from edgebench.own import cells as own_cells
 from edgebench.own import is_file, is_own
-from edgebench.preprocessing import preset
 from edgebench.schema import runtime as engine
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.environment import differences, lasting

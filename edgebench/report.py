@@ -10,10 +10,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench import picture
-from edgebench.catalogue import family
 from edgebench.foundation import files, stats
 from edgebench.foundation.shelf import load as load_plugin
 from edgebench.foundation.units import duration
+from edgebench.images.catalogue import family
 from edgebench.journal import existing
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import Evidence, gather, reference_medians

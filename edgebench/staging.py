@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench import evaluate, stand_in
-from edgebench.datasets import has_answers
 from edgebench.deploy import Deployed, install
 from edgebench.export import export
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
+from edgebench.images.splits import has_answers
 from edgebench.known import look_up
 from edgebench.measure import Job
 from edgebench.schema.record import Deployment, Failure

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from edgebench import evaluate
 from edgebench.connections import HOST
-from edgebench.datasets import split
 from edgebench.deploy import bundle
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
+from edgebench.images.splits import split
 from edgebench.networks.custom import channels
 from edgebench.schema.quantization import overflows
 from edgebench.schema.record import SpotCheck

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench import own
-from edgebench.catalogue import calibrating, title
 from edgebench.foundation import toml
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.files import write
 from edgebench.foundation.shelf import load
+from edgebench.images.catalogue import calibrating, title
 from edgebench.schema.quantization import renamed
 from edgebench.schema.sweep import Sweep
 from edgebench.schema.target import Target

@@ -6,9 +6,9 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from edgebench.datasets import recipe, why_no_accuracy
 from edgebench.foundation import stats
 from edgebench.foundation.units import MIB
+from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.reports import Row, speedup, together
 from edgebench.schema.artifact import STEPS

@@ -10,10 +10,10 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import catalogue
-from edgebench.datasets import cifar10
 from edgebench.foundation.errors import RequestError
-from edgebench.images import Images
+from edgebench.images import catalogue
+from edgebench.images.datasets import cifar10
+from edgebench.images.loader import Images
 from tests.conftest import variant
 from tests.images import split
 

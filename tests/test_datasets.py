@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy
 import pytest
 
-from edgebench.datasets import digits
 from edgebench.foundation import shelf
+from edgebench.images.datasets import digits
 from tests.conftest import variant
 from tests.images import split
 

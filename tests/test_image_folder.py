@@ -9,11 +9,12 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import catalogue
-from edgebench.datasets import image_folder, inspect
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.progress import Notice, Step
+from edgebench.images import catalogue
+from edgebench.images.datasets import image_folder
+from edgebench.images.splits import inspect
 from edgebench.schema.variant import Variant
 from tests.conftest import variant
 from tests.images import split
@@ -319,7 +320,7 @@ def test_a_class_that_lost_its_images_is_refused_without_a_path(val: Path) -> No
 
 
 def test_a_background_class_moves_every_label_by_one(val: Path) -> None:
-    from edgebench.preprocessing import PRESETS
+    from edgebench.images.preprocessing import PRESETS
 
     plain, moved = opened(val), opened(val, preprocessing=PRESETS["tf"])
     assert (split(moved, "test").labels == split(plain, "test").labels + 1).all()

@@ -8,11 +8,12 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import catalogue, evaluate, pixels
+from edgebench import evaluate
 from edgebench.connections.null import Here
 from edgebench.deploy import Deployed
-from edgebench.images import Images
-from edgebench.preprocessing import PRESETS
+from edgebench.images import catalogue, pixels
+from edgebench.images.loader import Images
+from edgebench.images.preprocessing import PRESETS
 from edgebench.schema.runtime import Runtime
 from tests.conftest import variant
 from tests.images import split

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgebench.foundation.errors import UnknownName
-from edgebench.preprocessing import PRESETS, cut, normalization, preset
+from edgebench.images.preprocessing import PRESETS, cut, normalization, preset
 
 Pixels = NDArray[Any]
 ONE_LEVEL = 1.01  # of 255: Pillow rounds to whole levels after each of two passes

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench import own
-from edgebench.catalogue import calibrating, family
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
+from edgebench.images.catalogue import calibrating, family
 from edgebench.schema.cards import OwnModel
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import parse as parse_engine

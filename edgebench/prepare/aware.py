@@ -6,12 +6,12 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from edgebench.catalogue import family
-from edgebench.datasets import recipe as preprocessing
-from edgebench.datasets import sources, split
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.shelf import module
+from edgebench.images.catalogue import family
+from edgebench.images.splits import recipe as preprocessing
+from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
 from edgebench.prepare.fake import release, simulate
 from edgebench.schema.cards import Weights

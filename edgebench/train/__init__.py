@@ -8,13 +8,13 @@ from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench.catalogue import family
-from edgebench.datasets import recipe as preprocessing
-from edgebench.datasets import sources, split
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import module
+from edgebench.images.catalogue import family
+from edgebench.images.splits import recipe as preprocessing
+from edgebench.images.splits import sources, split
 from edgebench.networks.build import SEED, accepts, build
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import channels
@@ -26,7 +26,7 @@ from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, dev
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.images import Images
+    from edgebench.images.loader import Images
 
 # Most of the learning happens once per width on small images; each resolution is then fine-tuned from it, which
 # costs a third of training it from the start.

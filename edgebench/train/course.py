@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from edgebench.images import Images
+    from edgebench.images.loader import Images
 
 SEED = 0
 WEIGHT_DECAY, MOMENTUM = 1e-4, 0.9

@@ -21,13 +21,14 @@ from time import perf_counter
 from numpy import float32
 from numpy.typing import NDArray
 
-from edgebench import catalogue, evaluate
+from edgebench import evaluate
 from edgebench.connections.local import Local
 from edgebench.deploy import Deployed, bundle
 from edgebench.evaluate import BATCH
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
-from edgebench.preprocessing import PRESETS
+from edgebench.images import catalogue
+from edgebench.images.preprocessing import PRESETS
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.variant import Precision, Variant, Weighting
 from tests.images import split

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.images import Opened
+from edgebench.images.loader import Opened
 from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:

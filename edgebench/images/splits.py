@@ -1,14 +1,4 @@
-"""Labelled images, one file a data set.
-
-A data set offers
-    CLASSES                    how many; 0 where only the opened one knows
-    SOURCE                     where the images come from
-    PLACE                      what to name after the colon of `--dataset name:path`, in words; empty for a bundled one
-    PREPROCESSING              its own recipe
-    AUGMENTATION               how its images may be varied in training: flip, shift
-    NOTE                       what a reader of its accuracies must know
-    TOOLS                      installed packages whose version shapes the images
-    open(place)                what lies there, refused unless it is whole
+"""A variant and the name of a split -> its images, as the network takes them; and which variants have answers.
 
 A split is `train`, `calibration` or `test`; the three share no image.
 """
@@ -19,13 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgebench.catalogue import damaged, family, find
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import module
-from edgebench.images import Images
-from edgebench.pixels import Pixels
-from edgebench.preprocessing import preset
+from edgebench.images.catalogue import damaged, family, find
+from edgebench.images.loader import Images
+from edgebench.images.pixels import Pixels
+from edgebench.images.preprocessing import preset
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Weighting
 
@@ -33,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgebench.foundation.progress import Show
-    from edgebench.images import Pictures
+    from edgebench.images.loader import Pictures
     from edgebench.schema.variant import Preprocessing, Variant
 
 
@@ -41,10 +31,10 @@ def sources(dataset: str) -> list[str]:
     """Name the modules of this package that shape a data set's images."""
     return [
         module("datasets", dataset.partition(":")[0]),
-        "datasets/__init__",
-        "images",
+        "images/splits",
+        "images/loader",
+        "images/preprocessing",
         "schema/normalization",
-        "preprocessing",
     ]
 
 

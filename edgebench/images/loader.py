@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgebench.foundation.prefetch import ahead
-from edgebench.preprocessing import cut, keeps_levels, normalization
+from edgebench.images.preprocessing import cut, keeps_levels, normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -23,8 +23,8 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
-from edgebench.images import THREADS, Opened
-from edgebench.preprocessing import PRESETS
+from edgebench.images.loader import THREADS, Opened
+from edgebench.images.preprocessing import PRESETS
 from edgebench.schema.variant import MAX_CLASSES
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import RequestError
-from edgebench.images import Opened
+from edgebench.images.loader import Opened
 from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from edgebench.images import Opened
+    from edgebench.images.loader import Opened
 
 LOOK = 1000  # pictures between two words of progress
 NAMED = 3  # damaged pictures that a notice names

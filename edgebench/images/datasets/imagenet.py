@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.datasets.image_folder import AUGMENTATION, PLACE, PREPROCESSING, TOOLS
-from edgebench.datasets.image_folder import open as opened
 from edgebench.foundation.errors import RequestError
+from edgebench.images.datasets.image_folder import AUGMENTATION, PLACE, PREPROCESSING, TOOLS
+from edgebench.images.datasets.image_folder import open as opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.images import Opened
+    from edgebench.images.loader import Opened
 
 __all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE", "TOOLS", "open"]
 

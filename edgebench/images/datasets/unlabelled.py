@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.datasets.image_folder import AUGMENTATION, PREPROCESSING, TOOLS, Files, contents, fingerprint, images
 from edgebench.foundation.errors import CaseError, RequestError
-from edgebench.images import Opened
+from edgebench.images.datasets.image_folder import (
+    AUGMENTATION,
+    PREPROCESSING,
+    TOOLS,
+    Files,
+    contents,
+    fingerprint,
+    images,
+)
+from edgebench.images.loader import Opened
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from edgebench.images import Opened
+from edgebench.images.loader import Opened
 from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:

@@ -1,0 +1,6 @@
+"""Pictures, wherever they lie -> batches of what a network takes.
+
+    datasets (who has the pictures) -> catalogue (found by name, known by content) -> splits -> loader
+
+`preprocessing` says how a picture becomes an input, `pixels` keeps those that are expensive to decode.
+"""
