@@ -27,7 +27,7 @@ from edgebench.schema.variant import Variant
 from edgebench.wheels import Platform, gather, platform, public
 
 # What the agent finds by name, not by an import: its requests and the plug-ins that it may be asked for.
-ROOTS = ("edgebench.agent", "edgebench.networks.architectures", "edgebench.runtimes")
+ROOTS = ("edgebench.agent", "edgebench.networks.architectures")
 _PACKAGE = Path(__file__).parent
 UNPACK_S = 300.0  # a slow card takes 100 MB
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes

@@ -7,6 +7,7 @@ from random import Random
 from time import monotonic, sleep
 from typing import Any
 
+from edgebench.agent.throttle import NOTHING, UNDER_VOLTAGE
 from edgebench.checkup import COOL_BELOW_C
 from edgebench.connections import Connection
 from edgebench.deploy import Deployed
@@ -16,7 +17,6 @@ from edgebench.measurement import needed
 from edgebench.measurement.verdict import lowered
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
-from edgebench.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # whose figures are dropped before one is kept as it is

@@ -128,7 +128,7 @@ def test_what_a_runtime_prints_never_reaches_the_protocol(null_artifact: str, pl
     noisy.write_text(
         "import os, sys\n"
         f"sys.path.insert(0, {str(bundle()[0])!r})\n"
-        "import edgebench.runtimes.null as null\n"
+        "import edgebench.agent.runtimes.null as null\n"
         "open_quietly = null.open\n"
         "def open_loudly(*args, **kwargs):\n"
         f"    print('{MARK} nonsense', flush=True); os.write(1, b'more nonsense')\n"

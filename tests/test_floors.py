@@ -13,7 +13,7 @@ import pytest
 from edgebench.deploy import ROOTS, closure
 
 PACKAGE = Path(__file__).parent.parent / "edgebench"
-TRAVELS = {"agent", "foundation", "networks", "runtimes", "schema", "throttle"}
+TRAVELS = {"agent", "foundation", "networks", "schema"}
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import formats, plan, report, tally, throttle
-from edgebench.agent import device, gpu
+from edgebench import formats, plan, report, tally
+from edgebench.agent import device, gpu, throttle
+from edgebench.agent.runtimes import onnxruntime
 from edgebench.connections.null import Here
 from edgebench.export import export
 from edgebench.formats import onnx as form
@@ -18,7 +19,6 @@ from edgebench.foundation.errors import RequestError
 from edgebench.measurement import evidence, measure, verdict
 from edgebench.networks import build
 from edgebench.reports import Row, comparison
-from edgebench.runtimes import onnxruntime
 from edgebench.schema import runtime
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization

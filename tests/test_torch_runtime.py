@@ -12,12 +12,12 @@ import numpy
 import pytest
 
 from edgebench.agent.__main__ import MARK
+from edgebench.agent.runtimes import torch as runtime
 from edgebench.deploy import bundle
 from edgebench.formats import onnx
 from edgebench.formats import torch as form
 from edgebench.foundation.shelf import load
 from edgebench.networks import build
-from edgebench.runtimes import torch as runtime
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision, Variant
 from tests.conftest import CPU, variant

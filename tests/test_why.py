@@ -7,10 +7,10 @@ import pytest
 
 from edgebench import store, why
 from edgebench.agent import answer
+from edgebench.agent.runtimes import onnxruntime
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError
 from edgebench.roofline import Bound, Roof, position
-from edgebench.runtimes import onnxruntime
 from tests.command import cli
 from tests.conftest import CPU
 from tests.test_own import write

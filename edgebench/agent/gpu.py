@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from edgebench import throttle
+from edgebench.agent import throttle
 
 DRIVER = "libcuda.so.1"
 DEVICE = 0  # as CUDA counts them: CUDA_VISIBLE_DEVICES chooses another

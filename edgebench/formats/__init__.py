@@ -16,7 +16,7 @@ A format offers
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from edgebench.runtimes import onnxruntime
+from edgebench.agent.runtimes import onnxruntime
 from edgebench.schema.artifact import LayerNoise
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from math import exp
 from statistics import median
 
+from edgebench.agent.throttle import NOTHING
 from edgebench.foundation import stats
 from edgebench.measurement import pace
 from edgebench.measurement.evidence import Evidence, allowed_half_width, half_width, median_condition, process_medians
 from edgebench.measurement.verdict import Reason, Verdict, reasons
 from edgebench.schema.case import PRESETS, Purpose, Settings
 from edgebench.schema.record import Run, Session
-from edgebench.throttle import NOTHING
 
 BURST_S, LATE = 15.0, 0.2  # of a sustained run: its first seconds, and the share of it that is its end
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 from math import exp
 from statistics import median
 
-from edgebench import throttle
+from edgebench.agent import throttle
 from edgebench.foundation import stats
 from edgebench.measurement import pace
 from edgebench.measurement.evidence import Evidence, half_width, median_condition, process_medians

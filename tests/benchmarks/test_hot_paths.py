@@ -5,11 +5,11 @@ from typing import Any
 
 from edgebench import tally
 from edgebench.agent import timing
+from edgebench.agent.runtimes import null
 from edgebench.foundation import stats
 from edgebench.journal import JOURNAL, Journal
 from edgebench.measurement import measure
 from edgebench.measurement.evidence import gather
-from edgebench.runtimes import null
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SAMPLES = 200

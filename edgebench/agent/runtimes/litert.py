@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from edgebench.runtimes._tflite import Session
+from edgebench.agent.runtimes._tflite import Session
 
 if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
