@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.choose import Candidate, Choice, Limit, Price, Quantity
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import milliseconds, number
+from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from edgebench.prediction import is_predictable, kind_of, kinds_of, measured, pr
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from edgebench.measurement import Measurement
     from edgebench.prediction import Cell, Measured
+    from edgebench.results.measurement import Measurement
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
 

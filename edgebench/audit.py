@@ -6,7 +6,7 @@ from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import number
 from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
-from edgebench.measurement.verdict import collapse
+from edgebench.results.measurement.verdict import collapse
 from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.record import Accuracy
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise

@@ -19,7 +19,7 @@ from edgebench.schema.case import Case
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgebench.journal import Journal
+    from edgebench.results.journal import Journal
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
 

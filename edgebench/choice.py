@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgebench import prediction, report
-from edgebench.choose import Candidate, Choice, Figure, Limit, Quantity, choose
+from edgebench import prediction
 from edgebench.foundation import stats
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
 from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.networks.published import runtime, targets, title
-from edgebench.reports import WORTHLESS
+from edgebench.results import folders
+from edgebench.results.table.choice import Candidate, Choice, Figure, Limit, Quantity, choose
+from edgebench.results.table.row import WORTHLESS
 from edgebench.schema.variant import network, scheme
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from edgebench.networks.published import Latency
     from edgebench.prediction import Cell
-    from edgebench.reports import Row
+    from edgebench.results.table.row import Row
 
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
@@ -119,7 +120,7 @@ def measured(folder: Path, asked: Asked) -> Answer:
         InvalidFile: the folder has no journal, or one that cannot be read.
         UnknownName, RequestError: no row is of the target, precision or data set, or accuracies do not compare.
     """
-    rows = report.read(folder).rows
+    rows = folders.read(folder).rows
     for name in ("target", "precision", "dataset"):
         wanted = getattr(asked, name)
         require(f"{name} in {folder}", wanted, sorted({getattr(row, name) for row in rows}))

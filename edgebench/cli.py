@@ -81,7 +81,8 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
-    from edgebench import pipeline, prediction, request, screen, store
+    from edgebench import pipeline, prediction, request, screen
+    from edgebench.results.folders import results_folder
 
     asked = request.sweep(sweep, context.params)
     if dry_run:
@@ -91,7 +92,7 @@ def run(
         outcome = pipeline.run(asked, show, address)
     (screen.show_json if json else screen.show_table)(outcome.table)
     if asked.budget and not outcome.interrupted and not json:
-        left = prediction.outlook(store.results_folder(asked.name), asked)
+        left = prediction.outlook(results_folder(asked.name), asked)
         screen.show_sheets([prediction.sheet(left)], "table")
     raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
 
@@ -142,14 +143,14 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Render a results folder's tables and its page again from its journal."""
-    from edgebench import benchmark, screen
-    from edgebench import report as reporting
+    from edgebench import screen
+    from edgebench.results import pytest_benchmark, write_reports
 
     form = "json" if json else format
-    screen.require_form(form, (*screen.FORMS, benchmark.FORM))
-    table = reporting.write(results)
-    if form == benchmark.FORM:
-        typer.echo(benchmark.benchmark(results))
+    screen.require_form(form, (*screen.FORMS, pytest_benchmark.FORM))
+    table = write_reports(results)
+    if form == pytest_benchmark.FORM:
+        typer.echo(pytest_benchmark.benchmark(results))
     else:
         screen.show_report(table, form)
 
@@ -160,9 +161,9 @@ def figures(
     format: Annotated[str, typer.Option(help="svg, png or pdf.")] = "svg",
 ) -> None:
     """Write the figures of a results folder's page as files for a paper, into the folder."""
-    from edgebench import report as reporting
+    from edgebench.results import draw_figures
 
-    for path in reporting.draw(results, format):
+    for path in draw_figures(results, format):
         typer.echo(path)
 
 

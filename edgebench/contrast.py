@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench import report
 from edgebench.compare import Pair, paired
 from edgebench.foundation import stats
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import millions, milliseconds, number
-from edgebench.journal import Journal
-from edgebench.measurement.evidence import reference_medians
 from edgebench.networks import published
 from edgebench.networks.published import runtime
-from edgebench.reports import WORTHLESS, ratio
+from edgebench.results import folders
+from edgebench.results.journal import Journal
+from edgebench.results.measurement.evidence import reference_medians
+from edgebench.results.table.ranking import ratio
+from edgebench.results.table.row import WORTHLESS
 from edgebench.schema.environment import Difference, differences, words
 from edgebench.schema.record import Session
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgebench.networks.published import Latency
-    from edgebench.reports import Row
+    from edgebench.results.table.row import Row
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
@@ -89,7 +90,10 @@ def contrast(before: Path, after: Path) -> Contrast:
     Raises:
         InvalidFile: a folder has no journal, or one that cannot be read.
     """
-    tables, journals = [report.read(folder) for folder in (before, after)], [tuple(Journal(f)) for f in (before, after)]
+    tables, journals = (
+        [folders.read(folder) for folder in (before, after)],
+        [tuple(Journal(f)) for f in (before, after)],
+    )
     pairs, missing, new = paired(tables[0].rows, tables[1].rows, [_key(names) for names in KEYS])
     first, second = (_environments(records) for records in journals)
     return Contrast(
@@ -162,7 +166,7 @@ def beside_published(folder: Path) -> Citations:
     Raises:
         InvalidFile: the folder has no journal, or one that cannot be read.
     """
-    table = report.read(folder)
+    table = folders.read(folder)
     rows = [row for row in table.rows if row.verdict not in WORTHLESS and row.p50_ms and row.batch == 1]
     found = [(row, _nearest(row)) for row in rows]
     return Citations(

@@ -13,8 +13,8 @@ from edgebench.evaluate import made_by
 from edgebench.export import find
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import has_answers
-from edgebench.measurement import needed
 from edgebench.networks import build
+from edgebench.results.measurement import needed
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy, Failure, Run, Session, Stop

@@ -13,8 +13,8 @@ from edgebench.connections import Connection
 from edgebench.deploy import Deployed
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
-from edgebench.measurement import needed
-from edgebench.measurement.verdict import lowered
+from edgebench.results.measurement import needed
+from edgebench.results.measurement.verdict import lowered
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
 

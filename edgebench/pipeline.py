@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from edgebench import budget, plan, report, staging, store
+from edgebench import budget, plan, staging, store
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.deploy import connect, install
@@ -17,11 +17,13 @@ from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
-from edgebench.journal import Journal
 from edgebench.known import Known, State, known
 from edgebench.lookup import named, require_todays
 from edgebench.measure import measure
-from edgebench.reports import Table
+from edgebench.results import write_reports
+from edgebench.results.folders import RESULTS, results_folder
+from edgebench.results.journal import Journal
+from edgebench.results.table.row import Table
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.cards import Weights
 from edgebench.schema.case import Case
@@ -55,7 +57,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
     plan.check(sweep)
     targets = store.targets_of(sweep.targets, address)
     sessions = [(target, survey_cases(sweep, target)) for target in targets]
-    folder = store.results_folder(sweep.name)
+    folder = results_folder(sweep.name)
     with lock(str(folder.resolve())):
         journal = Journal(folder)
         interrupted = False
@@ -68,7 +70,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
             interrupted = True
             show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
         finally:
-            table = report.write(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
+            table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
         return Outcome(table=table, interrupted=interrupted)
 
 
@@ -137,7 +139,7 @@ def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...
     """Say what `run` would do, without training, exporting or measuring anything."""
     plan.check(sweep)
     sessions = [survey_cases(sweep, target) for target in store.targets_of(sweep.targets, address)]
-    records = tuple(Journal(store.RESULTS / sweep.name))
+    records = tuple(Journal(RESULTS / sweep.name))
     return tuple(forecasting.forecast(session, known(session, records)) for session in sessions)
 
 

@@ -12,13 +12,13 @@ from edgebench import plan, store
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import millions, milliseconds
-from edgebench.journal import existing
-from edgebench.measurement import measure
-from edgebench.measurement.evidence import gather
-from edgebench.measurement.verdict import Verdict
 from edgebench.networks.describe import describe
 from edgebench.own import is_own
 from edgebench.predict import ENOUGH, Fit, Prediction, Work, fit
+from edgebench.results.journal import existing
+from edgebench.results.measurement import measure
+from edgebench.results.measurement.evidence import gather
+from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.record import Session
 from edgebench.schema.variant import Weighting, network, scheme
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from edgebench.measurement import Measurement
+    from edgebench.results.measurement import Measurement
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep

@@ -11,12 +11,12 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgebench import report
 from edgebench.foundation.errors import InvalidFile, RequestError, UnknownName
 from edgebench.foundation.sheet import Sheet
 from edgebench.lint import Entry, Finding, lint
 from edgebench.networks import published
-from edgebench.reports import WORTHLESS
+from edgebench.results import folders
+from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,7 +63,7 @@ def review(path: Path, columns: str = "") -> Review:
         UnknownName, RequestError: the columns do not fit, or there are more configurations than memory is kept for.
     """
     if path.is_dir():
-        rows = report.read(path).rows
+        rows = folders.read(path).rows
         worth = [asdict(row) for row in rows if row.verdict not in WORTHLESS]
         reading, left_out = read(enumerate(worth, 1)), len(rows) - len(worth)
     else:

@@ -15,7 +15,7 @@ from edgebench.foundation.sheet import as_csv, as_json, latex, markdown
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import duration
 from edgebench.nightly.bulletins.markdown import row as cells_of
-from edgebench.reports import comparison
+from edgebench.results.reports import comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgebench.foundation.sheet import Sheet
     from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.replay import Replay
-    from edgebench.reports import Table
+    from edgebench.results.table.row import Table
     from edgebench.schema.cards import Weights
 
 LOG_WIDTH = 1000

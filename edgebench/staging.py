@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgebench.connections import Connection
-    from edgebench.journal import Journal
+    from edgebench.results.journal import Journal
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.case import Case
     from edgebench.schema.record import Accuracy, Record, Session

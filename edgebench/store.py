@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-RESULTS = Path("results")
 SWEEP = "sweep.toml"
 SCHEMES = "quantizations"  # of a sweep
 
@@ -127,21 +125,3 @@ def _toml(sweep: Sweep) -> str:
 def _named(calibration: str) -> str:
     """Return what the images that calibrate are called wherever they lie."""
     return title(calibrating(calibration))
-
-
-def results_folder(name: str) -> Path:
-    """Make `results/<name>/`.
-
-    Raises:
-        RequestError: the name is no folder's name, or the folder cannot be made or written.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {name!r}")
-    folder = RESULTS / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"cannot make {folder}: {error.strerror}; run in a folder you may write") from error
-    if not os.access(folder, os.W_OK):
-        raise RequestError(f"cannot write {folder}: Permission denied; run in a folder you may write")
-    return folder

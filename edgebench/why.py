@@ -17,9 +17,10 @@ from edgebench.foundation.progress import Step
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import millions, milliseconds, number
-from edgebench.journal import existing
-from edgebench.measurement import measure
-from edgebench.measurement.evidence import gather
+from edgebench.results.folders import RESULTS
+from edgebench.results.journal import existing
+from edgebench.results.measurement import measure
+from edgebench.results.measurement.evidence import gather
 from edgebench.roofline import Roof, position
 from edgebench.schema.environment import differences, words
 from edgebench.schema.runtime import Engine
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from edgebench.connections import Connection
     from edgebench.foundation.progress import Show
-    from edgebench.measurement.evidence import Evidence
+    from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.environment import Environment
     from edgebench.schema.target import Target
 
@@ -73,7 +74,7 @@ def evidence(asked: str) -> Evidence:
     """
     left, colon, right = asked.partition(":")
     is_module = Path(left).suffix == ".py"  # `nets.py:build` is a network's name
-    folder, said = (Path(left), right) if colon and not is_module else (store.RESULTS / "default", asked)
+    folder, said = (Path(left), right) if colon and not is_module else (RESULTS / "default", asked)
     rows = gather(existing(folder))
     found = [one for one in rows if set(said.split()) <= _names(one)]
     if not said.split() or not found:

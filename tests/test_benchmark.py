@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from pytest_benchmark import stats
 
-from edgebench import benchmark, report, rounds
 from edgebench.foundation.errors import RequestError
-from edgebench.journal import JOURNAL, Journal
-from edgebench.measurement.evidence import gather, process_medians
-from edgebench.reports import Row
+from edgebench.results import folders, pytest_benchmark
+from edgebench.results.journal import JOURNAL, Journal
+from edgebench.results.measurement.evidence import gather, process_medians
+from edgebench.results.pytest_benchmark import summary
+from edgebench.results.table.row import Row
 from tests.command import cli
 from tests.conftest import artifact, case, deployment, run, session
 
@@ -34,7 +35,7 @@ def test_the_real_command_compares_what_was_written(place: Path) -> None:
     assert "benchmark 'cpu onnxruntime 1.31.1 CPUExecutionProvider': 16 tests" in shown
     lines = (place / "out.csv").read_text().splitlines()[1:]
     shown_s = {line.partition(" ")[0].rpartition("::")[2]: float(line.split(",")[-2]) for line in lines}
-    for row in report.read(RESULTS).rows:
+    for row in folders.read(RESULTS).rows:
         assert shown_s[network(row)] == pytest.approx((row.p50_ms or 0) / 1e3)
 
 
@@ -43,7 +44,7 @@ def network(row: Row) -> str:
 
 
 def test_a_round_is_a_process_and_the_median_is_that_of_the_table() -> None:
-    content = json.loads(benchmark.benchmark(RESULTS))
+    content = json.loads(pytest_benchmark.benchmark(RESULTS))
     for one, evidence in zip(content["benchmarks"], gather(Journal(RESULTS)), strict=True):
         assert one["stats"]["data"] == process_medians(evidence.timed)
         assert one["stats"]["median"] == median(one["stats"]["data"])
@@ -59,7 +60,7 @@ def test_the_statistics_are_those_that_pytest_benchmark_computes(count: int) -> 
     theirs: Any = stats.Stats()  # type: ignore[no-untyped-call]
     for value in VALUES[:count]:
         theirs.update(value)
-    mine = rounds.summary(VALUES[:count])
+    mine = summary(VALUES[:count])
     assert mine["outliers"] == theirs.outliers
     numbers = [name for name in theirs.fields if name != "outliers"]
     assert [mine[name] for name in numbers] == pytest.approx([getattr(theirs, name) for name in numbers])
@@ -71,7 +72,7 @@ def test_what_is_worth_nothing_is_left_out_and_named(place: Path) -> None:
     journal.append(deployment(artifact()))
     for _ in range(6):
         journal.append(run())
-    content = json.loads(benchmark.benchmark(place))
+    content = json.loads(pytest_benchmark.benchmark(place))
     assert [one["stats"]["median"] for one in content["benchmarks"]] == [1e-3]
     assert list(content["edgebench"]["left_out"].values()) == ["FAILED"]
 
@@ -79,7 +80,7 @@ def test_what_is_worth_nothing_is_left_out_and_named(place: Path) -> None:
 def test_a_folder_that_nothing_was_measured_in_is_refused(place: Path) -> None:
     (place / JOURNAL).touch()
     with pytest.raises(RequestError, match="wanted a measured case in .*, found none"):
-        benchmark.benchmark(place)
+        pytest_benchmark.benchmark(place)
 
 
 def test_an_unknown_form_is_refused_in_one_line(place: Path) -> None:

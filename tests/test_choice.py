@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import advice, choice, report
-from edgebench.choose import Quantity
+from edgebench import advice, choice
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import markdown
 from edgebench.networks import published
-from edgebench.reports import Row, Table, comparison
+from edgebench.results import folders
+from edgebench.results.reports import comparison
+from edgebench.results.table.choice import Quantity
+from edgebench.results.table.row import Row, Table
 from tests.command import cli
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,13 +26,13 @@ def asked(**options: str) -> choice.Asked:
 
 
 def of(rows: list[Row], monkeypatch: pytest.MonkeyPatch, **options: str) -> choice.Answer:
-    monkeypatch.setattr(report, "read", lambda _: Table(title="t", rows=tuple(rows), notes=()))
+    monkeypatch.setattr(folders, "read", lambda _: Table(title="t", rows=tuple(rows), notes=()))
     return choice.measured(Path("results/x"), asked(**options))
 
 
 @pytest.fixture
 def row() -> Row:
-    return next(one for one in report.read(RESULTS).rows if one.precision == "int8")
+    return next(one for one in folders.read(RESULTS).rows if one.precision == "int8")
 
 
 def test_limits_are_read_as_people_write_them() -> None:

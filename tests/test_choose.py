@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgebench.choose import Candidate, Figure, Limit, Quantity, choose, dominates, front
+from edgebench.results.table.choice import Candidate, Figure, Limit, Quantity, choose, dominates, front
 
 Q = Quantity
 CALM = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here

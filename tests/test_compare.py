@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgebench import contrast, report
+from edgebench import contrast
 from edgebench.compare import Pair, paired
 from edgebench.foundation import stats
 from edgebench.foundation.stats import Ratio
-from edgebench.reports import Row, Table, ratio
+from edgebench.results import folders
+from edgebench.results.table.ranking import ratio
+from edgebench.results.table.row import Row, Table
 from edgebench.schema.environment import Difference, differences
 from tests.command import cli
 
@@ -115,7 +117,7 @@ def test_two_folders_share_what_both_measured_and_name_the_rest() -> None:
 
 @pytest.fixture
 def rows() -> tuple[Row, ...]:
-    return report.read(RESULTS / "x86_vm").rows
+    return folders.read(RESULTS / "x86_vm").rows
 
 
 def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
@@ -123,7 +125,7 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
 ) -> None:
     after = (replace(rows[0], verdict="INVALID"), replace(rows[1], processes=3), *rows[2:])
     tables = {"x86_vm": rows, "x86_vm_int8": after}
-    monkeypatch.setattr(report, "read", lambda path: Table(title="t", rows=tables[path.name], notes=()))
+    monkeypatch.setattr(folders, "read", lambda path: Table(title="t", rows=tables[path.name], notes=()))
     first, second, *others = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm_int8").pairs
     assert (first.ratio, first.why) == (None, "B INVALID")
     assert second.ratio and (second.ratio.low, second.why) == (None, "too few processes for an interval")
@@ -132,7 +134,7 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
 
 
 def test_a_runtime_that_was_upgraded_is_compared_and_the_version_told() -> None:
-    row = report.read(RESULTS / "x86_vm").rows[0]
+    row = folders.read(RESULTS / "x86_vm").rows[0]
     keys = [contrast._key(names) for names in contrast.KEYS]
     assert paired([row], [replace(row, runtime_version="2.0", target="rpi4")], keys)[0]
     assert not paired([row], [replace(row, threads=2)], keys)[0]

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from edgebench import __version__, emulation
-from edgebench.journal import JOURNAL
 from edgebench.nightly import chronicle
+from edgebench.results.journal import JOURNAL
 from tests.command import cli
 from tests.nights import quiet_history
 from tests.test_nightly import SWEEP

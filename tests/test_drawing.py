@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench import drawing, picture
-from edgebench.drawing import Axis, Panel, linear_axis, log_axis
 from edgebench.foundation.errors import UnknownName
+from edgebench.results import drawing
+from edgebench.results.drawing import Axis, Panel, linear_axis, log_axis
 
 POSITIVE = st.floats(min_value=1e-4, max_value=1e5)
 
@@ -68,11 +68,11 @@ def test_every_series_has_a_colour_in_both_modes_and_a_shape_of_its_own() -> Non
 
 def test_an_unknown_form_of_a_picture_is_refused() -> None:
     with pytest.raises(UnknownName, match="no format 'gif'"):
-        picture.require("gif")
+        drawing.require("gif")
 
 
 @pytest.mark.parametrize(("form", "begin"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_a_drawing_becomes_each_form_of_a_picture(form: str, begin: bytes) -> None:
     if form != "svg":
         pytest.importorskip("vl_convert", reason="needs edgebench[figures]")
-    assert picture.convert(drawing.document("t", []), form).startswith(begin)
+    assert drawing.convert(drawing.document("t", []), form).startswith(begin)

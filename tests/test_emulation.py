@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 
 import edgebench
-from edgebench import emulation, measurement, store, tally
+from edgebench import emulation, store
 from edgebench.agent import counter
 from edgebench.connections import qemu
 from edgebench.deploy import bundle
 from edgebench.emulation import plugin
 from edgebench.foundation.errors import AgentError, RequestError
-from edgebench.journal import Journal
-from edgebench.measurement.evidence import Evidence
-from edgebench.measurement.verdict import Verdict
-from edgebench.reports import Row, Table, comparison
+from edgebench.results import measurement
+from edgebench.results.journal import Journal
+from edgebench.results.measurement.evidence import Evidence
+from edgebench.results.measurement.verdict import Verdict
+from edgebench.results.reports import comparison
+from edgebench.results.table import rows
+from edgebench.results.table.row import Row, Table
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Run, Session
 from tests.board import board
@@ -107,7 +110,7 @@ def test_an_emulated_row_has_instructions_and_a_verdict_of_its_own() -> None:
 
 def test_times_and_memory_that_an_emulator_did_give_are_not_shown() -> None:
     known = evidence(*(run(1e-3) for _ in range(6)), counted(10))
-    row = tally.row(known, measurement.measure(known))
+    row = rows.row(known, measurement.measure(known))
     assert [getattr(row, name) for name in TIMES] == [None] * len(TIMES)
     assert (row.verdict, row.instructions_m, row.rank) == ("EMULATED", 1e-5, None)
 
@@ -129,7 +132,7 @@ def test_what_a_reader_of_counts_must_know_is_a_reason(changes: dict[str, Any], 
 def test_operators_left_in_float_are_claimed_only_where_they_were_looked_for() -> None:
     left = artifact(float_nodes=("Conv features.0",), integer_share=0.5)
     known = replace(evidence(counted(1)), artifact=left)
-    row = tally.row(known, measurement.measure(known))
+    row = rows.row(known, measurement.measure(known))
     assert row.integer_share is None
     assert "float" not in row.reasons
 
@@ -137,8 +140,8 @@ def test_operators_left_in_float_are_claimed_only_where_they_were_looked_for() -
 def test_a_table_has_the_column_only_where_some_row_counts() -> None:
     counting = evidence(counted(12_000_000))
     timing = Evidence(case=case(), session=session(), runs=tuple(run() for _ in range(6)), artifact=artifact())
-    rows = [tally.row(one, measurement.measure(one)) for one in (counting, timing)]
-    apart = [rows[0], replace(rows[1], epoch="another")]
+    counted_row, timed_row = (rows.row(one, measurement.measure(one)) for one in (counting, timing))
+    apart = [counted_row, replace(timed_row, epoch="another")]
     with_counts, without = comparison.sheets(Table(title="t", rows=tuple[Row, ...](apart), notes=()))
     assert "12.00" in with_counts.rows[0]
     assert "Minstr" in with_counts.headings

@@ -9,10 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgebench import choose, report
 from edgebench.foundation import shelf
-from edgebench.reports import Row, Table, dumbbells, fastest, footprint, heat_maps, most_accurate, pareto
-from edgebench.reports._figures import MOST_LINES, numbered
+from edgebench.results import FIGURES, draw_figures, folders
+from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
+from edgebench.results.reports._figures import MOST_LINES, numbered
+from edgebench.results.table import choice
+from edgebench.results.table.ranking import fastest, most_accurate
+from edgebench.results.table.row import Row, Table
 
 ROOT = Path(__file__).parent.parent
 HOLE = {"p50_ms": None, "p50_low_ms": None, "p50_high_ms": None, "top1": None, "processes": 0, "peak_mib": None}
@@ -20,7 +23,7 @@ HOLE = {"p50_ms": None, "p50_low_ms": None, "p50_high_ms": None, "top1": None, "
 
 @pytest.fixture(scope="module")
 def measured() -> Table:
-    return report.read(ROOT / "results" / "x86_vm")
+    return folders.read(ROOT / "results" / "x86_vm")
 
 
 def row(of: Table, **changes: object) -> Row:
@@ -35,14 +38,14 @@ def rows(*of: Row) -> dict[int, Row]:
     return dict(enumerate(of))
 
 
-@pytest.mark.parametrize("name", report.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_well_formed_and_draws_every_measured_row(name: str, measured: Table) -> None:
     root = ElementTree.fromstring(shelf.load("reports", name).render(measured))
     drawn = {int(element.attrib["data-row"]) for element in root.iter() if "data-row" in element.attrib}
     assert drawn == set(range(len(measured.rows)))
 
 
-@pytest.mark.parametrize("name", report.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_rows_without_figures_or_worth_nothing_are_drawn_by_none_as_if_they_were_something(
     name: str, measured: Table
 ) -> None:
@@ -55,7 +58,7 @@ def test_rows_without_figures_or_worth_nothing_are_drawn_by_none_as_if_they_were
     ElementTree.fromstring(figure.render(replace(measured, rows=(failed, emulated))))
 
 
-@pytest.mark.parametrize("name", report.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_what_is_no_number_stays_out_of_a_figure(name: str, measured: Table) -> None:
     odd = row(measured, p50_ms=nan, p50_low_ms=nan, p50_high_ms=nan, top1=nan, peak_mib=nan, width=0.75)
     others = (row(measured), row(measured, width=0.5), row(measured, precision="int8", p50_ms=0.5))
@@ -77,7 +80,7 @@ def test_the_front_is_the_one_that_choose_finds(measured: Table) -> None:
         shares = {"top1_low": top1 - points, "top1_high": min(100.0, top1 + points)}
         some[number] = row(measured, p50_ms=p50, top1=top1, architecture=f"net{number}", **ends, **shares)
     candidates = {number: pareto._candidate(one) for number, one in some.items()}
-    wanted = {id(one) for one in choose.front(list(candidates.values()))}
+    wanted = {id(one) for one in choice.front(list(candidates.values()))}
     assert set(pareto.front(some)) == {number for number, one in candidates.items() if id(one) in wanted}
     assert 1 < len(wanted) < len(some)
 
@@ -143,6 +146,6 @@ def test_rows_keep_their_place_in_the_table_through_the_groups(measured: Table) 
 def test_figures_are_written_beside_the_table(place: Path) -> None:
     (place / "x").mkdir()
     (place / "x" / "runs.jsonl").write_bytes((ROOT / "tests" / "golden" / "runs.jsonl").read_bytes())
-    written = report.draw(place / "x", "svg")
+    written = draw_figures(place / "x", "svg")
     assert [path.name for path in written] == ["pareto.svg", "heat_maps.svg", "dumbbells.svg", "footprint.svg"]
     assert all(path.read_text().startswith("<svg") for path in written)

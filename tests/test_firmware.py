@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgebench.agent import firmware, machine
-from edgebench.measurement import verdict
+from edgebench.results.measurement import verdict
 from tests.conftest import run
 
 

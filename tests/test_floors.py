@@ -48,7 +48,7 @@ def test_what_travels_imports_third_party_libraries_only_inside_functions(file: 
 
 def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
-    shutil.copytree(PACKAGE.parent, source, ignore=shutil.ignore_patterns(".*", "results", "tests", "__pycache__"))
+    shutil.copytree(PACKAGE.parent, source, ignore=shutil.ignore_patterns(".*", "tests", "__pycache__"))
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
     subprocess.run(build, capture_output=True, check=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -59,7 +59,7 @@ def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place
         "import edgebench; assert edgebench.__file__.startswith(sys.path[0])\n"
         "from edgebench import store\n"
         "print(store.target('cpu').board, len(list(store.sweep('grid').wanted())))\n"
-        "from edgebench.reports import Table, html\n"
+        "from edgebench.results.reports import html; from edgebench.results.table.row import Table\n"
         "print(html.render(Table(title='t', rows=(), notes=())).splitlines()[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=place)

@@ -9,16 +9,19 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import formats, plan, report, tally
+from edgebench import formats, plan
 from edgebench.agent import device, gpu, throttle
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.connections.null import Here
 from edgebench.export import export
 from edgebench.formats import onnx as form
 from edgebench.foundation.errors import RequestError
-from edgebench.measurement import evidence, measure, verdict
 from edgebench.networks import build
-from edgebench.reports import Row, comparison
+from edgebench.results.measurement import evidence, measure, verdict
+from edgebench.results.reports import comparison
+from edgebench.results.table import rows
+from edgebench.results.table.notes import machine
+from edgebench.results.table.row import Row
 from edgebench.schema import runtime
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization
@@ -325,7 +328,7 @@ def row(conditions: dict[str, str], where: Session) -> Row:
     runs = [run(conditions=conditions)] * 6
     weighed = run(purpose=Purpose.MEMORY, samples_s=(), memory=marks, conditions=conditions)
     seen = evidence.Evidence(case=case(), session=where, runs=(*runs, weighed), artifact=artifact())
-    return tally.row(seen, measure(seen))
+    return rows.row(seen, measure(seen))
 
 
 @pytest.mark.parametrize(
@@ -397,9 +400,9 @@ def test_the_half_of_another_environment_is_not_compared() -> None:
 def test_a_report_names_the_gpu_that_computed() -> None:
     facts = {"cpu": "a CPU", "device": "cuda", "gpu": "NVIDIA H200", "gpu_driver": "580.159.04"}
     facts |= {"gpu_memory_bytes": "150754820096", "gpu_power_limit_w": "700"}
-    assert "NVIDIA H200 (140 GiB, at most 700 W, driver 580.159.04)" in report.machine(facts)
-    assert "a GPU that nobody could ask its name" in report.machine({"device": "cuda"})
-    assert "GPU" not in report.machine({"cpu": "a CPU"})
+    assert "NVIDIA H200 (140 GiB, at most 700 W, driver 580.159.04)" in machine(facts)
+    assert "a GPU that nobody could ask its name" in machine({"device": "cuda"})
+    assert "GPU" not in machine({"cpu": "a CPU"})
 
 
 def test_onnxruntime_of_a_gpu_is_onnxruntime_to_who_writes_files(monkeypatch: pytest.MonkeyPatch) -> None:

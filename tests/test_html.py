@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import report, tally
-from edgebench.reports import Background, Machine, Row, Table, html
+from edgebench.results import folders
+from edgebench.results.reports import html
+from edgebench.results.table.notes import method
+from edgebench.results.table.ranking import ranked
+from edgebench.results.table.row import Background, Machine, Row, Table
 
 ROOT = Path(__file__).parent.parent
 EVIL = '</script><img src=x onerror="alert(1)">&<b>'
@@ -51,7 +54,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def measured() -> tuple[Table, Background]:
-    return report.study(ROOT / "results" / "x86_vm")
+    return folders.study(ROOT / "results" / "x86_vm")
 
 
 def failed(of: Row, **changes: object) -> Row:
@@ -102,7 +105,7 @@ def test_rows_are_grouped_by_precision_and_the_best_of_each_is_marked(measured: 
 
 def test_a_failed_row_stands_below_and_says_why(measured: tuple[Table, Background]) -> None:
     table, _ = measured
-    rows = tuple(tally.ranked([failed(table.rows[1]), table.rows[1], replace(table.rows[1], width=0.5)]))
+    rows = tuple(ranked([failed(table.rows[1]), table.rows[1], replace(table.rows[1], width=0.5)]))
     page = Reader(html.render(replace(table, rows=rows)))
     assert [found["data-verdict"] for found, _ in page.cases] == ["IMPRECISE", "IMPRECISE", "FAILED"]
     assert page.cases[-1][1][-1] == "export: no such operator"
@@ -142,13 +145,13 @@ def test_an_empty_table_is_a_page_that_says_so() -> None:
 def test_a_journal_of_an_older_version_is_shown(measured: tuple[Table, Background]) -> None:
     golden = ROOT / "tests" / "golden"
     assert json.loads((golden / "runs.jsonl").read_text().splitlines()[0])["version"] < 2
-    table, background = report.study(golden)
+    table, background = folders.study(golden)
     assert len(Reader(html.render(table, background)).cases) == len(table.rows) > 0
 
 
 def test_how_it_was_measured_is_said_of_every_preset() -> None:
-    assert report.method("standard").startswith("standard: stops after 6, 9, 12, 16, 20, 30 processes")
-    assert "too few for an interval" in report.method("quick")
+    assert method("standard").startswith("standard: stops after 6, 9, 12, 16, 20, 30 processes")
+    assert "too few for an interval" in method("quick")
 
 
 def test_what_rows_say_in_other_ways_has_tables_of_its_own(measured: tuple[Table, Background]) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import report
 from edgebench.foundation.errors import InvalidFile, RequestError
-from edgebench.journal import JOURNAL, Journal
+from edgebench.results import folders
+from edgebench.results.journal import JOURNAL, Journal
 from edgebench.schema.case import Case
 from edgebench.schema.record import Record, Run
 from tests.conftest import deployment, run, session
@@ -104,5 +104,5 @@ def test_a_journal_of_version_1_is_read_in_todays_words() -> None:
 
 
 def test_a_table_from_a_journal_of_version_1_says_so() -> None:
-    table = report.read(Path(__file__).parent / "golden")
+    table = folders.read(Path(__file__).parent / "golden")
     assert any("of an older edgebench and were read in today's words" in note for note in table.notes)

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench.measurement import endurance, is_settled, measure, needed
-from edgebench.measurement.evidence import Evidence, gather, reference_medians
-from edgebench.measurement.verdict import Verdict
+from edgebench.results.measurement import endurance, is_settled, measure, needed
+from edgebench.results.measurement.evidence import Evidence, gather, reference_medians
+from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.artifact import LayerNoise
 from edgebench.schema.case import PRESETS, Purpose, Workload
 from edgebench.schema.quantization import Quantization, overflows, saturates

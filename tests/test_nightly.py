@@ -18,11 +18,11 @@ from edgebench import nightly
 from edgebench.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock
-from edgebench.journal import Journal
 from edgebench.nightly import chronicle, pair, regress
 from edgebench.nightly.bulletin import Bulletin
 from edgebench.nightly.night import Verdict
 from edgebench.nightly.rule import RULE, Rule
+from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision

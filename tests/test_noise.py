@@ -18,8 +18,8 @@ from edgebench.formats import Written, onnx
 from edgebench.formats.onnx import inspect, noise
 from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
-from edgebench.measurement import measure
-from edgebench.measurement.verdict import Verdict
+from edgebench.results.measurement import measure
+from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import Precision, Variant, Weighting

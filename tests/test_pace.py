@@ -5,7 +5,7 @@ from math import exp, isclose, log
 import pytest
 
 from edgebench.agent import timing
-from edgebench.measurement import pace
+from edgebench.results.measurement import beats as pace
 from edgebench.schema.record import Beats
 from tests.conftest import run
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from edgebench import report
-from edgebench.reports import Background, Table, html
+from edgebench.results import folders
+from edgebench.results.reports import html
+from edgebench.results.table.row import Background, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def measured() -> tuple[Table, Background]:
     """A real table, of which one row is suspect."""
-    table, background = report.study(ROOT / "results" / "x86_vm")
+    table, background = folders.study(ROOT / "results" / "x86_vm")
     first, *others = table.rows
     return replace(table, rows=(replace(first, verdict="SUSPECT"), *others)), background
 

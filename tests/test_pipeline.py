@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import report
 from edgebench.foundation import cache
-from edgebench.journal import JOURNAL, Journal
+from edgebench.results import folders
+from edgebench.results.journal import JOURNAL, Journal
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Run
 from tests.command import EDGEBENCH, cli
@@ -179,7 +179,7 @@ def test_a_damaged_artifact_is_made_again_with_a_word_about_it(place: Path) -> N
 def test_a_torn_journal_is_read_and_reported(place: Path) -> None:
     golden = Path(__file__).parent / "golden" / JOURNAL
     (place / JOURNAL).write_bytes(golden.read_bytes()[:-30])
-    assert any("torn off" in note for note in report.read(place).notes)
+    assert any("torn off" in note for note in folders.read(place).notes)
 
 
 def test_a_folder_without_a_journal_is_refused() -> None:

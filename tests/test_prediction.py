@@ -12,12 +12,12 @@ import pytest
 
 from edgebench import advice, choice, prediction, store
 from edgebench.allot import allot
-from edgebench.choose import Quantity
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import as_csv
-from edgebench.journal import Journal
 from edgebench.predict import ENOUGH
 from edgebench.prediction import outlook, work
+from edgebench.results.journal import Journal
+from edgebench.results.table.choice import Quantity
 from edgebench.schema.case import Case
 from edgebench.schema.record import Beats, Deployment, Failure, Session
 from edgebench.schema.sweep import Model, Sweep

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import report, screen, tally
+from edgebench import screen
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.sheet import Sheet, latex
-from edgebench.journal import Journal
-from edgebench.reports import Row, Table, comparison
+from edgebench.results import WRITTEN, folders, write_reports
+from edgebench.results.journal import Journal
+from edgebench.results.reports import comparison
+from edgebench.results.table import ranking, rows
+from edgebench.results.table.ranking import sped
+from edgebench.results.table.row import Row, Table
 from edgebench.schema.case import Workload
 from edgebench.schema.record import Record, Reference, Run
 from edgebench.schema.variant import Weighting
@@ -33,12 +37,12 @@ def golden(place: Path) -> Path:
 
 @pytest.fixture
 def table(golden: Path) -> Table:
-    return report.read(golden)
+    return folders.read(golden)
 
 
-@pytest.mark.parametrize("name", report.WRITTEN)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_a_recorded_journal_gives_the_same_report_to_the_letter(name: str, golden: Path) -> None:
-    report.write(golden)
+    write_reports(golden)
     file = shelf.load("reports", name).FILE
     assert (golden / file).read_text() == (GOLDEN / file).read_text()
 
@@ -59,7 +63,7 @@ def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(tabl
     one = replace(table.rows[0], processes=6, verdict="VALID", rank=None, tied=False)
     rows = [replace(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1) for p50 in (5.0, 1.0, 1.15, 3.0)]
     hole = replace(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None, processes=0, verdict="FAILED")
-    ranked = list(tally.ranked([hole, *rows]))
+    ranked = list(ranking.ranked([hole, *rows]))
     assert [(row.p50_ms, row.rank, row.tied) for row in ranked] == [
         (1.0, 1, True), (1.15, 1, True), (3.0, 3, False), (5.0, 4, False), (None, None, False),
     ]  # fmt: skip
@@ -72,7 +76,7 @@ def test_a_row_without_an_interval_or_worth_nothing_has_no_rank(table: Table) ->
         replace(one, processes=6, verdict="INVALID"),
         replace(one, processes=6, verdict="SUSPECT"),
     ]
-    assert sorted(str(row.rank) for row in tally.ranked(rows)) == ["1", "None", "None"]
+    assert sorted(str(row.rank) for row in ranking.ranked(rows)) == ["1", "None", "None"]
 
 
 @pytest.mark.parametrize("change", [{"epoch": "another"}, {"weights": "net.pth"}, {"dataset": "null"}, {"threads": 2}])
@@ -123,7 +127,7 @@ def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table
     shelf_s = replace(table.rows[0], p50_ms=2.0)
     own = {"architecture": "net.onnx", "weights": "own", "dataset": "image_folder:val", "images": 22}
     given = replace(shelf_s, p50_ms=1.0, **own)  # type: ignore[arg-type]
-    assert [row.network for row in tally.ranked([shelf_s, given])] == ["net.onnx @32", shelf_s.network]
+    assert [row.network for row in ranking.ranked([shelf_s, given])] == ["net.onnx @32", shelf_s.network]
     (sheet,) = comparison.sheets(replace(table, rows=(given, shelf_s)))
     assert sheet.title == comparison.group_title(shelf_s)
     assert "net.onnx @32: a given model; its answers are of image_folder:val" in sheet.notes
@@ -132,14 +136,14 @@ def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table
 
 
 def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) -> None:
-    from edgebench.measurement import measure
+    from edgebench.results.measurement import measure
     from tests.test_appraisal import INT8
     from tests.test_audit import CARD
     from tests.test_measurement import evidence, steady
 
     trained = case(variant(weights=Weighting.TRAINED))
     known = replace(evidence(*steady(), artifact=CARD, accuracy=INT8), case=trained)
-    row = tally.row(known, measure(known))
+    row = rows.row(known, measure(known))
     assert (row.top5, row.parent_top1, row.only_parent, row.only_this) == (100.0, 94.5, 4, 3)
     assert (row.mcnemar_p, row.images_needed, row.integer_share) == (1.0, 32963, 97.0)
     assert (row.worst_layer, row.worst_layer_sqnr_db) == ("blocks.3", 20.0)
@@ -156,7 +160,7 @@ def spent(journal: Path, *runs: Run, **of_card: object) -> Table:
     records: list[Record] = [session(), deployment(artifact(**of_card)), *runs]
     for record in records:
         folder.append(record)
-    return report.read(journal)
+    return folders.read(journal)
 
 
 @pytest.mark.parametrize(("took_s", "figures"), [(OF_FLOAT, [2.0, 10.5, None, 7.0]), (OF_INT8, [2.0, 10.5, 3.25, 7.0])])
@@ -182,7 +186,7 @@ def test_the_table_sums_up_where_the_time_went_and_counts_a_file_once(place: Pat
         records += [replace(deployment(card), case=one), run(case=one, took_s=30.0)]
     for record in (*records, run(case=Reference(workload=Workload.COMPUTE, target="cpu"), took_s=5.0)):
         Journal(place).append(record)
-    assert [note for note in report.read(place).notes if " took " in note] == [
+    assert [note for note in folders.read(place).notes if " took " in note] == [
         "Making the files took 16 s, when and where each was made: build 2 s, export 10 s, quantize 3 s.",
         "Measuring took 1 min 35 s in 4 processes, reference workloads among them.",
     ]
@@ -194,7 +198,7 @@ def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Ta
     )
     int8 = replace(fp32, precision="int8", p50_ms=2.0, p50_low_ms=2.0, p50_high_ms=2.0)
     alone, worthless = replace(int8, threads=2), replace(int8, quantization="per_tensor", verdict="INVALID")
-    rows = list(tally.sped([fp32, int8, alone, worthless]))
+    rows = list(sped([fp32, int8, alone, worthless]))
     assert [row.speedup for row in rows] == [None, pytest.approx(2.0), None, None]
     assert [rows[1].speedup_low, rows[1].speedup_high] == pytest.approx([1.8, 2.2])
     assert [comparison.CELLS["int8 x"](row) for row in rows] == ["-", "2.00 [1.80, 2.20]", "-", "-"]
@@ -208,7 +212,7 @@ def test_a_speed_up_goes_by_beats_where_both_rows_have_the_same(table: Table) ->
     fp32 = replace(fp32, p50_beats=30.0, p50_low_beats=30.0, p50_high_beats=30.0, beat="b")
     paced = replace(int8, p50_beats=15.0, p50_low_beats=14.0, p50_high_beats=16.0, beat="b")
     other = replace(paced, beat="another", quantization="per_tensor")
-    _, first, second = tally.sped([fp32, paced, other])
+    _, first, second = sped([fp32, paced, other])
     assert (first.speedup, first.speedup_low, first.speedup_high) == pytest.approx((2.0, 1.875, 30 / 14))
     assert second.speedup == pytest.approx(1.0)
 
@@ -252,7 +256,7 @@ def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
 def test_a_printed_form_is_the_file_of_that_form(
     form: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    screen.show_report(report.write(golden), form)
+    screen.show_report(write_reports(golden), form)
     assert capsys.readouterr().out == (golden / file).read_text()
 
 

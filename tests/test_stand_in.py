@@ -14,10 +14,11 @@ from edgebench.connections import Connection, ssh
 from edgebench.deploy import Deployed, bundle
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
-from edgebench.measurement import measure
-from edgebench.measurement.evidence import Evidence
-from edgebench.measurement.verdict import Verdict, reasons
-from edgebench.reports import Row
+from edgebench.results.measurement import measure
+from edgebench.results.measurement.evidence import Evidence
+from edgebench.results.measurement.verdict import Verdict, reasons
+from edgebench.results.table.row import Row
+from edgebench.results.table.rows import row
 from edgebench.schema import quantization
 from edgebench.schema.case import Case
 from edgebench.schema.quantization import Quantization
@@ -25,7 +26,6 @@ from edgebench.schema.record import SpotCheck
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Precision, Variant
-from edgebench.tally import row
 from tests.board import Board, board, missing
 from tests.command import cli
 from tests.conftest import artifact, case, session, variant

@@ -7,6 +7,7 @@ import pytest
 from edgebench import store
 from edgebench.foundation.errors import Busy, InvalidFile, RequestError, UnknownName
 from edgebench.foundation.lock import lock
+from edgebench.results.folders import results_folder
 
 
 def refused(text: str, path: Path) -> str:
@@ -88,10 +89,10 @@ def test_a_place_is_held_by_one_process_and_the_other_is_told_whose() -> None:
 @pytest.mark.parametrize("name", ["../up", "", "a/b", ".hidden", "x\ny"])
 def test_a_results_name_that_is_no_folder_name_is_refused(name: str) -> None:
     with pytest.raises(RequestError, match="wanted a name of letters, digits"):
-        store.results_folder(name)
+        results_folder(name)
 
 
 def test_a_results_folder_that_cannot_be_made_is_refused(place: Path) -> None:
     (place / "results").write_text("a file")
     with pytest.raises(RequestError, match="cannot make results/mine: Not a directory"):
-        store.results_folder("mine")
+        results_folder("mine")

@@ -22,6 +22,7 @@ _NOUNS = {
 _PLACES = {  # below `edgebench`; the short name is what records, TOML files and the command line may hold
     "architectures": "networks.architectures",
     "datasets": "images.datasets",
+    "reports": "results.reports",
     "runtimes": "agent.runtimes",
 }
 

@@ -19,12 +19,12 @@ from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestErro
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
-from edgebench.journal import Journal
-from edgebench.measurement.evidence import Evidence, gather
 from edgebench.nightly import bulletin, chronicle, extract, pair
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
 from edgebench.nightly.regress import Suspicion, examine, judge
 from edgebench.nightly.rule import RULE, Rule
+from edgebench.results.journal import Journal
+from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.wheels import gather as wheels_of
 from edgebench.wheels import platform, public
 

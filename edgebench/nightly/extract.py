@@ -11,10 +11,10 @@ from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from edgebench.measurement import measure, pace
-from edgebench.measurement.evidence import gather
-from edgebench.measurement.verdict import Verdict as Worth
 from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
+from edgebench.results.measurement import beats, measure
+from edgebench.results.measurement.evidence import gather
+from edgebench.results.measurement.verdict import Verdict as Worth
 from edgebench.schema.case import Workload
 from edgebench.schema.environment import lasting
 from edgebench.schema.record import Reference, Run
@@ -22,8 +22,8 @@ from edgebench.schema.record import Reference, Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from edgebench.measurement import Measurement
-    from edgebench.measurement.evidence import Evidence
+    from edgebench.results.measurement import Measurement
+    from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.case import Case
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
@@ -69,7 +69,7 @@ def entries(records: Iterable[Record], pin: Callable[[Evidence], Kept]) -> tuple
 
 def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], Kept]) -> Entry:
     kept = pin(evidence) if evidence.artifact else Kept()
-    measured, beat = measure(evidence), pace.beat(evidence.timed)
+    measured, beat = measure(evidence), beats.beat(evidence.timed)
     ratios = _paced(evidence) if beat else _ratios(evidence, references)
     verdict, why = _worth(evidence, measured, ratios)
     return Entry(
@@ -105,7 +105,7 @@ def _references(records: Iterable[Record]) -> dict[Round, float]:
 
 def _paced(evidence: Evidence) -> tuple[float, ...]:
     """Return each process's log time over its own beats."""
-    return tuple(round(level, 6) for level in pace.levels(evidence.timed))
+    return tuple(round(level, 6) for level in beats.levels(evidence.timed))
 
 
 def _ratios(evidence: Evidence, references: Mapping[Round, float]) -> tuple[float, ...]:

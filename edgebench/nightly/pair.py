@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from edgebench.deploy import UNPACK_S, Deployed, install, unpack
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Show, Step
-from edgebench.journal import Journal
 from edgebench.measure import Job, observe
-from edgebench.measurement import pace
 from edgebench.nightly import chronicle
 from edgebench.nightly.confirm import compare
 from edgebench.nightly.night import Arms, Contest, Pin
 from edgebench.nightly.regress import is_open
 from edgebench.nightly.rule import RULE, Rule
+from edgebench.results.journal import Journal
+from edgebench.results.measurement import beats
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Failure, Run
 from edgebench.schema.runtime import Engine
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edgebench.connections import Connection
-    from edgebench.measurement.evidence import Evidence
+    from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.record import Session
 
 ACCEPTED, TONIGHT = "accepted", "tonight"
@@ -69,12 +69,12 @@ class Duel:
         if self.failure:
             return Contest(why_not=self.failure)
         accepted, tonight = self.runs[ACCEPTED], self.runs[TONIGHT]
-        is_paced = bool(pace.beat((*accepted, *tonight)))
+        is_paced = bool(beats.beat((*accepted, *tonight)))
         return Contest(
             accepted_s=_medians(accepted),
             tonight_s=_medians(tonight),
-            accepted_levels=pace.levels(accepted) if is_paced else (),
-            tonight_levels=pace.levels(tonight) if is_paced else (),
+            accepted_levels=beats.levels(accepted) if is_paced else (),
+            tonight_levels=beats.levels(tonight) if is_paced else (),
             slope=self.slope,
             accepted_load_s=tuple(run.load_s for run in accepted),
             tonight_load_s=tuple(run.load_s for run in tonight),

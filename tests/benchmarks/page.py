@@ -15,8 +15,10 @@ from time import perf_counter
 
 from playwright.sync_api import Page, sync_playwright
 
-from edgebench import report, tally
-from edgebench.reports import Background, Row, Table, html
+from edgebench.results import folders
+from edgebench.results.reports import html
+from edgebench.results.table.ranking import ranked, sped
+from edgebench.results.table.row import Background, Row, Table
 
 ROWS, GROUPS, VISITS = 10_000, 40, 7
 RESULTS = Path(__file__).parents[2] / "results" / "x86_vm"
@@ -47,10 +49,10 @@ def drawn(row: Row, place: int, random: Random) -> Row:
 
 def large() -> tuple[Table, Background]:
     """The recorded table, grown."""
-    table, background = report.study(RESULTS)
+    table, background = folders.study(RESULTS)
     random, count = Random(1), len(table.rows)
     rows = [drawn(table.rows[place % count], place, random) for place in range(ROWS)]
-    ordered = tuple(tally.sped(tally.ranked(rows)))
+    ordered = tuple(sped(ranked(rows)))
     processes = tuple(background.processes[place % count] for place in range(ROWS))
     return replace(table, rows=ordered), replace(background, processes=processes)
 

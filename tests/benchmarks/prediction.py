@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from edgebench import prediction
-from edgebench.journal import existing
 from edgebench.networks import published
 from edgebench.networks.published import Latency
 from edgebench.predict import ENOUGH, Work, fit, informative
+from edgebench.results.journal import existing
 from edgebench.schema.record import Session
 from edgebench.schema.variant import Precision, Variant, Weighting
 

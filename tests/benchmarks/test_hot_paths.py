@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from edgebench import tally
 from edgebench.agent import timing
 from edgebench.agent.runtimes import null
 from edgebench.foundation import stats
-from edgebench.journal import JOURNAL, Journal
-from edgebench.measurement import measure
-from edgebench.measurement.evidence import gather
+from edgebench.results.journal import JOURNAL, Journal
+from edgebench.results.measurement import measure
+from edgebench.results.measurement.evidence import gather
+from edgebench.results.table import rows
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SAMPLES = 200
@@ -28,7 +28,7 @@ def test_reading_a_journal(benchmark: Any) -> None:
 
 def test_computing_a_table(benchmark: Any) -> None:
     records = list(Journal(GOLDEN))
-    assert len(benchmark(lambda: [tally.row(one, measure(one)) for one in gather(records)])) == 3
+    assert len(benchmark(lambda: [rows.row(one, measure(one)) for one in gather(records)])) == 3
 
 
 def test_early_stopping_over_six_thousand_samples(benchmark: Any) -> None:

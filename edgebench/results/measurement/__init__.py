@@ -10,9 +10,15 @@ from statistics import median
 
 from edgebench.agent.throttle import NOTHING
 from edgebench.foundation import stats
-from edgebench.measurement import pace
-from edgebench.measurement.evidence import Evidence, allowed_half_width, half_width, median_condition, process_medians
-from edgebench.measurement.verdict import Reason, Verdict, reasons
+from edgebench.results.measurement import beats
+from edgebench.results.measurement.evidence import (
+    Evidence,
+    allowed_half_width,
+    half_width,
+    median_condition,
+    process_medians,
+)
+from edgebench.results.measurement.verdict import Reason, Verdict, reasons
 from edgebench.schema.case import PRESETS, Purpose, Settings
 from edgebench.schema.record import Run, Session
 
@@ -182,10 +188,10 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
 
 def _paced(untimed: Measurement, timed: Sequence[Run]) -> Measurement:
     """Add how many beats an inference takes, where every process has them."""
-    beat = pace.beat(timed)
+    beat = beats.beat(timed)
     if not beat:
         return untimed
-    levels = pace.levels(timed)
+    levels = beats.levels(timed)
     low, high = _ends(levels)
     return replace(
         untimed,
@@ -193,5 +199,5 @@ def _paced(untimed: Measurement, timed: Sequence[Run]) -> Measurement:
         low_beats=exp(low),
         high_beats=exp(high),
         beat=beat,
-        beat_s=pace.middle_s(timed),
+        beat_s=beats.middle_s(timed),
     )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from statistics import mean, median, stdev
 from typing import TYPE_CHECKING, Any
 
-from edgebench import __version__, report
+from edgebench import __version__
 from edgebench.foundation.errors import RequestError
-from edgebench.journal import existing
-from edgebench.measurement import measure
-from edgebench.measurement.evidence import gather, process_medians
-from edgebench.reports import WORTHLESS
-from edgebench.rounds import summary
+from edgebench.results.journal import existing
+from edgebench.results.measurement import measure
+from edgebench.results.measurement.evidence import gather, process_medians
+from edgebench.results.table.notes import machine
+from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.measurement.evidence import Evidence
+    from edgebench.results.measurement.evidence import Evidence
 
 FORM = "pytest-benchmark"
 READ_AS = "5.1.0"  # of pytest-benchmark, whose layout this is
@@ -54,7 +56,7 @@ def _name(one: Evidence) -> str:
 
 def _machine(facts: dict[str, str]) -> dict[str, Any]:
     """Lay out what `compare` reads of a machine, and all that is known of it."""
-    return facts | {"node": report.machine(facts), "cpu": {"brand_raw": facts.get("cpu", "")}}
+    return facts | {"node": machine(facts), "cpu": {"brand_raw": facts.get("cpu", "")}}
 
 
 def _benchmark(one: Evidence) -> dict[str, Any]:
@@ -75,3 +77,41 @@ def _benchmark(one: Evidence) -> dict[str, Any]:
         "options": {"disable_gc": True, "timer": "perf_counter_ns", "warmup": True},
         "stats": summary(process_medians(one.timed)),
     }
+
+
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Summarise one value a process, seconds, as pytest-benchmark does its rounds."""
+    ordered = sorted(values)
+    q1, q3 = _quartiles(ordered)
+    spread = stdev(ordered) if len(ordered) > 1 else 0.0
+    low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
+    within = [value for value in ordered if low <= value <= high]
+    outside, middle = len(ordered) - len(within), mean(ordered)
+    far = sum(not middle - spread <= value <= middle + spread for value in ordered)
+    return {
+        "min": ordered[0],
+        "max": ordered[-1],
+        "mean": middle,
+        "stddev": spread,
+        "rounds": len(ordered),
+        "median": median(ordered),
+        "iqr": q3 - q1,
+        "q1": q1,
+        "q3": q3,
+        "iqr_outliers": outside,
+        "stddev_outliers": far,
+        "outliers": f"{far};{outside}",
+        "ld15iqr": within[0],
+        "hd15iqr": within[-1],
+        "ops": 1 / middle if middle else 0.0,
+        "total": sum(ordered),
+        "data": list(values),
+        "iterations": 1,
+    }
+
+
+def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
+    """Return the medians of the lower and the upper half, each averaged over having the middle value and not."""
+    half, odd = divmod(len(ordered), 2)
+    lower, upper = ordered[:half] or ordered, ordered[half + odd :] or ordered
+    return (median(lower) + median(ordered[: half + odd])) / 2, (median(upper) + median(ordered[half:])) / 2

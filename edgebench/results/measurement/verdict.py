@@ -8,8 +8,8 @@ from statistics import median
 
 from edgebench.agent import throttle
 from edgebench.foundation import stats
-from edgebench.measurement import pace
-from edgebench.measurement.evidence import Evidence, half_width, median_condition, process_medians
+from edgebench.results.measurement import beats
+from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization, overflows
@@ -100,7 +100,7 @@ def _emulated(evidence: Evidence) -> Iterator[Reason]:
 def _wide(evidence: Evidence) -> Iterator[Reason]:
     width, allowed = half_width(process_medians(evidence.timed)), evidence.allowed_half_width
     if width is not None and width > allowed:
-        levels = [exp(level) for level in pace.levels(evidence.timed)] if pace.beat(evidence.timed) else []
+        levels = [exp(level) for level in beats.levels(evidence.timed)] if beats.beat(evidence.timed) else []
         in_beats = half_width(levels) if levels else None
         why = ", but not in beats: others shared the core" if in_beats is not None and in_beats <= allowed else ""
         yield Reason(verdict=Verdict.IMPRECISE, text=f"interval wider than ±{allowed:.0%}{why}")

@@ -1,147 +1,26 @@
-"""Records of a results folder -> its table, and the files that show it."""
+"""Records and evidence -> the sentences below a table, each true of it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, fields, replace
-from math import isfinite
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench import picture
-from edgebench.foundation import files, stats
-from edgebench.foundation.shelf import load as load_plugin
+from edgebench.foundation import stats
 from edgebench.foundation.units import duration
 from edgebench.images.catalogue import family
-from edgebench.journal import existing
-from edgebench.measurement import measure
-from edgebench.measurement.evidence import Evidence, gather, reference_medians
-from edgebench.reports import QUANTILES, Background, Machine, Row, Table
+from edgebench.results.measurement.evidence import Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS
 from edgebench.schema.record import Run, SpotCheck
 from edgebench.schema.variant import Weighting
-from edgebench.tally import ranked, row, sped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    import pandas
-
-    from edgebench.journal import Journal
+    from edgebench.results.journal import Journal
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.record import Record, Session
-
-WRITTEN = ("comparison", "csv", "html", "readme")
-FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
-
-
-def load(results: str | Path) -> pandas.DataFrame:
-    """Return the table of a results folder, one row a case: the columns of `comparison.csv`.
-
-    Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
-    """
-    import pandas
-
-    rows = [asdict(row) for row in read(Path(results)).rows]
-    return pandas.DataFrame(rows, columns=[field.name for field in fields(Row)])
-
-
-def write(folder: Path) -> Table:
-    """Compute the table from the journal and write its reports beside it."""
-    table, background = study(folder)
-    for name in WRITTEN:
-        report = load_plugin("reports", name)
-        content = report.render(table, background).encode()
-        files.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
-    return table
-
-
-def draw(folder: Path, form: str) -> list[Path]:
-    """Write the page's figures into the folder as files of their own; return these.
-
-    Raises:
-        RequestError: the form cannot be made, or a file cannot be written.
-        InvalidFile: the folder has no journal, or one that cannot be read.
-    """
-    picture.require(form)
-    table, background = study(folder)
-    written = []
-    for name in FIGURES:
-        figure = load_plugin("reports", name)
-        written.append((folder / figure.FILE).with_suffix(f".{form}"))
-        files.write(written[-1], picture.convert(figure.render(table, background), form), "free space")
-    return written
-
-
-def read(folder: Path) -> Table:
-    """Compute the table from the folder's journal.
-
-    Raises:
-        InvalidFile: there is no journal, or one that cannot be read.
-    """
-    return study(folder)[0]
-
-
-def study(folder: Path) -> tuple[Table, Background]:
-    """Compute the table from the folder's journal, and what lies behind it.
-
-    Raises:
-        InvalidFile: there is no journal, or one that cannot be read.
-    """
-    journal = existing(folder)
-    records = tuple(journal)
-    evidence = gather(records)
-    rows = [row(one, measure(one)) for one in evidence]
-    table = Table(
-        title=folder.resolve().name,
-        rows=tuple(sped(ranked(rows))),
-        notes=tuple(_notes(records, evidence, journal)),
-    )
-    return table, _background(table.rows, dict(zip(rows, evidence, strict=True)))
-
-
-def _background(rows: Sequence[Row], laid_out: Mapping[Row, Evidence]) -> Background:
-    """Gather what lies behind rows in their order; `laid_out` has them as they were before they were compared."""
-    behind = [laid_out[_bare(row)] for row in rows]
-    return Background(
-        processes=tuple(tuple(_quantiles(run) for run in one.timed) for one in behind),
-        machines=tuple(_machines(behind)),
-        methods=tuple(method(name) for name in dict.fromkeys(row.preset for row in rows)),
-    )
-
-
-def _bare(row: Row) -> Row:
-    return replace(row, rank=None, tied=False, speedup=None, speedup_low=None, speedup_high=None)
-
-
-def _quantiles(run: Run) -> tuple[float, ...]:
-    """Return a process's samples at `QUANTILES`, ms, four digits: the nearest, none in between; none of no numbers."""
-    if not run.samples_s or not all(map(isfinite, run.samples_s)):
-        return ()
-    ordered = sorted(run.samples_s)
-    return tuple(float(f"{ordered[round(share * (len(ordered) - 1))] * 1e3:.4g}") for share in QUANTILES)
-
-
-def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
-    """Lay out each target in each epoch, as the last session found it."""
-    sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
-    for (target, epoch), session in sessions.items():
-        here = session.environment
-        yield Machine(
-            title=f"{target}, epoch {epoch}",
-            asked=session.started_at,
-            facts=_words(here.facts) | {"agent": here.agent_sha256[:12], "edgebench": session.edgebench},
-            packages=here.packages,
-        )
-
-
-def _words(facts: Mapping[str, str]) -> dict[str, str]:
-    """Write facts as people read them: memory in GiB."""
-    memory = {"memory_bytes": f"{int(facts['memory_bytes']) / 1024**3:.1f} GiB"} if "memory_bytes" in facts else {}
-    return {name.removesuffix("_bytes"): fact for name, fact in (dict(facts) | memory).items()}
 
 
 def method(preset: str) -> str:
@@ -164,7 +43,8 @@ def method(preset: str) -> str:
     )
 
 
-def _notes(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
+def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
+    """Yield what a reader must know: what the columns mean, the machines, where time went, what was left out."""
     yield (
         "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
         " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"

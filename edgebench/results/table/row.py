@@ -1,23 +1,16 @@
-"""Ways to write a table, one file each.
-
-A report offers
-    FILE                                    its name in a results folder
-    render(table, background) -> str
-
-and does no I/O of its own. Most need the table alone.
-"""
+"""What a row and a table are, and what lies behind them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.stats import LEAST_FOR_INTERVAL, Ratio, ratio_of_medians
-from edgebench.schema.variant import Precision, Weighting
+from edgebench.foundation.stats import LEAST_FOR_INTERVAL
+from edgebench.schema.variant import Weighting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from edgebench.foundation.stats import Spread
 
@@ -176,56 +169,6 @@ class Row:
         if self.is_worthless or self.top1 is None or self.top1_low is None or self.top1_high is None:
             return None
         return self.top1_low, self.top1, self.top1_high
-
-
-def ratio(over: Row, under: Row) -> Ratio | None:
-    """Return how many times as long one row takes as another; None where either has no interval to go by."""
-    return ratio_of_medians(over.spread, under.spread) if over.spread and under.spread else None
-
-
-def speedup(slow: Row, fast: Row) -> Ratio | None:
-    """Return how many times as long one row takes as another that was measured in turns with it.
-
-    In beats where both have them: who shared the core with one and not with the other is no part of it.
-    """
-    if slow.paced and fast.paced and slow.beat == fast.beat:
-        return ratio_of_medians(slow.paced, fast.paced)
-    return ratio(slow, fast)
-
-
-def together(rows: Iterable[Row]) -> list[list[Row]]:
-    """Part rows, in their order, into those that compare: given models beside the shelf's, if these are one group."""
-    ordered = list(rows)
-    places = {row.group: row.group for row in ordered}
-    for own in {row.group for row in ordered if row.is_own}:
-        beside = [group for group in places if group != own and group[:-2] == own[:-2]]
-        places[own] = beside[0] if len(beside) == 1 else own
-    groups = dict[tuple[str, ...], list[Row]]()
-    for row in ordered:
-        groups.setdefault(places[row.group], []).append(row)
-    return list(groups.values())
-
-
-def fastest(rows: Iterable[Row]) -> frozenset[Row]:
-    """Find the row of the least p50 and those that tie with it: their 95 % intervals meet."""
-    spreads = {row: row.spread for row in rows if row.spread}
-    bound = min((middle, high) for _, middle, high in spreads.values())[1] if spreads else inf
-    return frozenset(row for row, (low, _, _) in spreads.items() if low <= bound)
-
-
-def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
-    """Find the row of the highest top-1 and those that tie with it: their 95 % intervals meet."""
-    shares = {row: row.share for row in rows if row.share}
-    bound = max((middle, low) for low, middle, _ in shares.values())[1] if shares else inf
-    return frozenset(row for row, (_, _, high) in shares.items() if high >= bound)
-
-
-def by_precision(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Part rows, in their order, by precision: floats first."""
-    parts = {name: list[Row]() for name in Precision}
-    for row in rows:
-        parts[Precision(row.precision)].append(row)
-    return {str(name): part for name, part in parts.items() if part}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from edgebench.foundation.sheet import Sheet, escape, markdown
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.foundation.units import millions, milliseconds, number
-from edgebench.reports import NOTHING, Background, Row, Table, by_precision, fastest, most_accurate, together
+from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
+from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.tasks.classification import SIGNIFICANT
 
 FILE = "comparison.md"

@@ -12,29 +12,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench import __version__, drawing
-from edgebench.reports import (
-    NOTHING,
-    Background,
-    Row,
-    Table,
-    by_precision,
-    dumbbells,
-    fastest,
-    footprint,
-    heat_maps,
-    most_accurate,
-    pareto,
-)
-from edgebench.reports._figures import name, numbered
-from edgebench.reports.comparison import TEXTS, beside, columns
+from edgebench import __version__
+from edgebench.results import drawing
+from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
+from edgebench.results.reports._figures import name, numbered
+from edgebench.results.reports.comparison import TEXTS, beside, columns
+from edgebench.results.table.ranking import by_precision, fastest, most_accurate
+from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from jinja2 import Template
 
-    from edgebench.drawing import Panel
+    from edgebench.results.drawing import Panel
 
     Columns = Mapping[str, Callable[[Row], str]]
 

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from math import log
 
-from edgebench.drawing import MARGIN, Panel, label, mark
 from edgebench.foundation.units import milliseconds
-from edgebench.reports import NOTHING, Background, Row, Table
-from edgebench.reports._figures import WIDTH, has, shortened, stacked, timed, withheld
+from edgebench.results.drawing import MARGIN, Panel, label, mark
+from edgebench.results.reports._figures import WIDTH, has, shortened, stacked, timed, withheld
+from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 FILE = "heat_maps.svg"
 TITLE = "p50 in ms, and top-1, over α and ρ"

@@ -1,6 +1,7 @@
 """The table as the page that a repository's web view shows of a results folder, and what the files beside it are."""
 
-from edgebench.reports import NOTHING, Background, Table, comparison
+from edgebench.results.reports import comparison
+from edgebench.results.table.row import NOTHING, Background, Table
 
 FILE = "README.md"
 FILES = {

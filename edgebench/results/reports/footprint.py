@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from edgebench.drawing import MARGIN, Panel, label, legend, mark
 from edgebench.foundation.units import number
-from edgebench.reports import NOTHING, Background, Row, Table, by_precision
-from edgebench.reports._figures import MOST_LINES, WIDTH, has, name, shortened, stacked, withheld
+from edgebench.results.drawing import MARGIN, Panel, label, legend, mark
+from edgebench.results.reports._figures import MOST_LINES, WIDTH, has, name, shortened, stacked, withheld
+from edgebench.results.table.ranking import by_precision
+from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 FILE = "footprint.svg"
 TITLE = "Memory and size"

@@ -9,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.results.upgrade import upgraded
 from edgebench.schema.record import VERSION, Record
-from edgebench.upgrade import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf, isfinite
 
-from edgebench.choose import Candidate, Figure, Quantity, dominates
-from edgebench.drawing import (
+from edgebench.results.drawing import (
     MARGIN,
     Axis,
     Panel,
@@ -19,8 +18,10 @@ from edgebench.drawing import (
     text_width,
     upwards,
 )
-from edgebench.reports import NOTHING, Background, Row, Table, by_precision
-from edgebench.reports._figures import WIDTH, ends, name, shortened, stacked, timed, whisker, withheld
+from edgebench.results.reports._figures import WIDTH, ends, name, shortened, stacked, timed, whisker, withheld
+from edgebench.results.table.choice import Candidate, Figure, Quantity, dominates
+from edgebench.results.table.ranking import by_precision
+from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 FILE = "pareto.svg"
 TITLE = "Accuracy against latency"

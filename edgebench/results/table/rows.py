@@ -1,25 +1,19 @@
-"""A case's evidence -> its row of the table; rows -> how they compare."""
+"""A case's evidence and what was measured of it -> its row of the table."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import inf
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation import stats
 from edgebench.foundation.units import MIB
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
-from edgebench.reports import Row, speedup, together
+from edgebench.results.table.row import Row
 from edgebench.schema.artifact import STEPS
-from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from edgebench.measurement import Endurance, Measurement
-    from edgebench.measurement.evidence import Evidence
+    from edgebench.results.measurement import Endurance, Measurement
+    from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.record import Accuracy
     from edgebench.schema.variant import Variant
@@ -211,46 +205,3 @@ def _int8(artifact: Artifact | None) -> dict[str, Any]:
         "worst_layer": worst and worst.name,
         "worst_layer_sqnr_db": worst and worst.sqnr_db,
     }
-
-
-def ranked(rows: Iterable[Row]) -> Iterator[Row]:
-    """Order each group by p50, else by instructions, and number it; intervals that overlap the first's share a rank.
-
-    A row without an interval, or whose number is worth nothing, has no rank.
-    """
-    for group in together(sorted(rows, key=lambda row: row.group)):
-        yield from _numbered(sorted(group, key=lambda row: (_bound(row.p50_ms), _bound(row.instructions_m))))
-
-
-def sped(rows: Iterable[Row]) -> Iterator[Row]:
-    """Say of every int8 row how much faster it is than its float twin: the same network in the same group."""
-    rows = tuple(rows)
-    floats = {row.pair: row for row in rows if row.precision == Precision.FP32}
-    for row in rows:
-        twin = floats.get(row.pair) if row.precision == Precision.INT8 else None
-        found = speedup(twin, row) if twin else None
-        own = (found.value, found.low, found.high) if found else (None, None, None)
-        yield replace(row, speedup=own[0], speedup_low=own[1], speedup_high=own[2])
-
-
-def _has_rank(row: Row) -> bool:
-    return row.processes >= stats.LEAST_FOR_INTERVAL and not row.is_worthless
-
-
-def _numbered(rows: list[Row]) -> Iterator[Row]:
-    ranks, leader = list[int | None](), None
-    place = 0
-    for row in rows:
-        if not _has_rank(row):
-            ranks.append(None)
-            continue
-        place += 1
-        if leader is None or _bound(row.p50_low_ms) > _bound(leader.p50_high_ms):
-            leader, rank = row, place
-        ranks.append(rank)
-    for row, own in zip(rows, ranks, strict=True):
-        yield replace(row, rank=own, tied=own is not None and ranks.count(own) > 1)
-
-
-def _bound(value: float | None) -> float:
-    return inf if value is None else value

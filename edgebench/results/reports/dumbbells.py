@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from edgebench.drawing import MARGIN, Axis, Panel, across, label, legend, log_axis, mark, symbol
-from edgebench.reports import NOTHING, Background, Row, Table
-from edgebench.reports._figures import MOST_LINES, WIDTH, ends, shortened, stacked, timed, whisker, withheld
+from edgebench.results.drawing import MARGIN, Axis, Panel, across, label, legend, log_axis, mark, symbol
+from edgebench.results.reports._figures import MOST_LINES, WIDTH, ends, shortened, stacked, timed, whisker, withheld
+from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.variant import Precision
 
 FILE = "dumbbells.svg"

@@ -6,8 +6,8 @@ What a reader does without there stands in the CSV: ranks, half-widths, percenti
 from dataclasses import replace
 
 from edgebench.foundation.sheet import Sheet, latex, latex_escape
-from edgebench.reports import NOTHING, Background, Table
-from edgebench.reports.comparison import every_sheet
+from edgebench.results.reports.comparison import every_sheet
+from edgebench.results.table.row import NOTHING, Background, Table
 
 FILE = "comparison.tex"
 LEFT_OUT = frozenset({"#", "± %", "p90 ms", "agree %", "SQNR dB", "load ms", "params M", "MACs M", "n"})

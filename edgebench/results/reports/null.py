@@ -1,6 +1,6 @@
 """Nothing but the number of rows: the smallest report there is."""
 
-from edgebench.reports import NOTHING, Background, Table
+from edgebench.results.table.row import NOTHING, Background, Table
 
 FILE = "rows.txt"
 

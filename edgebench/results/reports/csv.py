@@ -4,7 +4,7 @@ import csv
 from dataclasses import asdict, fields
 from io import StringIO
 
-from edgebench.reports import NOTHING, Background, Row, Table
+from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 FILE = "comparison.csv"
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from math import isfinite
 from typing import TypeGuard
 
-from edgebench.drawing import Axis, Panel, document
-from edgebench.reports import Row, Table
-from edgebench.reports.comparison import groups
+from edgebench.results.drawing import Axis, Panel, document
+from edgebench.results.reports.comparison import groups
+from edgebench.results.table.row import Row, Table
 
 WIDTH = 560.0
 MOST_LINES = 60  # of a figure with a line a row: more are in the table

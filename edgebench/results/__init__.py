@@ -1,0 +1,47 @@
+"""What was seen -> what it means -> the table -> the files that show it.
+
+    journal -> measurement (statistics and verdicts of one case) -> table (rows, ranks, notes) -> reports
+
+`folders` goes that way for a whole results folder; `drawing` is the SVG that every figure is drawn with, and `upgrade`
+reads journals of older versions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgebench.foundation import files
+from edgebench.foundation.shelf import load as load_plugin
+from edgebench.results import drawing
+from edgebench.results.folders import study
+from edgebench.results.table.row import Table
+
+WRITTEN = ("comparison", "csv", "html", "readme")
+FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
+
+
+def write_reports(folder: Path) -> Table:
+    """Compute the table from the journal and write its reports beside it."""
+    table, background = study(folder)
+    for name in WRITTEN:
+        report = load_plugin("reports", name)
+        content = report.render(table, background).encode()
+        files.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
+    return table
+
+
+def draw_figures(folder: Path, form: str) -> list[Path]:
+    """Write the page's figures into the folder as files of their own; return these.
+
+    Raises:
+        RequestError: the form cannot be made, or a file cannot be written.
+        InvalidFile: the folder has no journal, or one that cannot be read.
+    """
+    drawing.require(form)
+    table, background = study(folder)
+    written = []
+    for name in FIGURES:
+        figure = load_plugin("reports", name)
+        written.append((folder / figure.FILE).with_suffix(f".{form}"))
+        files.write(written[-1], drawing.convert(figure.render(table, background), form), "free space")
+    return written
