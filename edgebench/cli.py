@@ -332,7 +332,7 @@ def _targets(
     context: typer.Context, format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table"
 ) -> None:
     from edgebench import screen
-    from edgebench import targets as boards
+    from edgebench.deploy import targets as boards
 
     if not context.invoked_subcommand:
         screen.show_sheets([boards.listed()], format)
@@ -345,8 +345,9 @@ def check(
     format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """Say what a target is and how it is now, and what to do about all that would spoil a number."""
-    from edgebench import checkup, screen
-    from edgebench import targets as boards
+    from edgebench import screen
+    from edgebench.deploy import targets as boards
+    from edgebench.deploy.targets import checkup
 
     screen.require_form(format)
     screen.show_sheets([checkup.sheet(boards.check(target, address))], format)
@@ -362,7 +363,7 @@ def prepare(
 ) -> None:
     """Bring runtimes to a board, resolved here for its Python and C library: no pip and no network there."""
     from edgebench import screen
-    from edgebench import targets as boards
+    from edgebench.deploy import targets as boards
 
     screen.require_form(format)
     with screen.progress(quiet=quiet) as show:

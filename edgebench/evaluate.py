@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from numpy import float32, int64
     from numpy.typing import NDArray
 
-    from edgebench.connections import Connection
     from edgebench.deploy import Deployed
+    from edgebench.deploy.connections import Connection
     from edgebench.images.loader import Images
     from edgebench.schema.case import Case
     from edgebench.schema.record import Session

@@ -8,9 +8,9 @@ from time import monotonic, sleep
 from typing import Any
 
 from edgebench.agent.throttle import NOTHING, UNDER_VOLTAGE
-from edgebench.checkup import COOL_BELOW_C
-from edgebench.connections import Connection
 from edgebench.deploy import Deployed
+from edgebench.deploy.connections import Connection
+from edgebench.deploy.targets.checkup import COOL_BELOW_C
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
 from edgebench.results.measurement import needed

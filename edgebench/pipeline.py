@@ -11,6 +11,8 @@ from edgebench import budget, plan, staging, store
 from edgebench import forecast as forecasting
 from edgebench import train as training
 from edgebench.deploy import connect, install
+from edgebench.deploy.survey import survey
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.lock import lock
@@ -32,7 +34,6 @@ from edgebench.schema.record import Accuracy, Session, Stop
 from edgebench.schema.sweep import Sweep
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant, parent
-from edgebench.survey import survey
 from edgebench.train import cohort
 
 MOMENT_S = 1e-3  # what a session has left whose budget is spent: 0 would mean no limit
@@ -55,7 +56,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
         RequestError: the sweep cannot be; nothing was run.
     """
     plan.check(sweep)
-    targets = store.targets_of(sweep.targets, address)
+    targets = catalogue.targets_of(sweep.targets, address)
     sessions = [(target, survey_cases(sweep, target)) for target in targets]
     folder = results_folder(sweep.name)
     with lock(str(folder.resolve())):
@@ -115,7 +116,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
             target opens it.
         CaseError: it could not be run.
     """
-    artifact, machine = named(name), store.target(target)
+    artifact, machine = named(name), catalogue.target(target)
     if artifact.of and parent(artifact.of):
         require_todays(artifact)
     with lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
@@ -138,7 +139,7 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
 def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
     """Say what `run` would do, without training, exporting or measuring anything."""
     plan.check(sweep)
-    sessions = [survey_cases(sweep, target) for target in store.targets_of(sweep.targets, address)]
+    sessions = [survey_cases(sweep, target) for target in catalogue.targets_of(sweep.targets, address)]
     records = tuple(Journal(RESULTS / sweep.name))
     return tuple(forecasting.forecast(session, known(session, records)) for session in sessions)
 

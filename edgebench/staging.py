@@ -23,7 +23,7 @@ from edgebench.schema.variant import parent as parent_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.connections import Connection
+    from edgebench.deploy.connections import Connection
     from edgebench.results.journal import Journal
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.case import Case

@@ -13,8 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from edgebench import evaluate
-from edgebench.connections import HOST
-from edgebench.deploy import bundle
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections import HOST
+from edgebench.deploy.survey import survey
+from edgebench.deploy.wheels import public
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import split
@@ -22,12 +24,10 @@ from edgebench.networks.custom import channels
 from edgebench.schema.quantization import overflows
 from edgebench.schema.record import SpotCheck
 from edgebench.schema.runtime import Engine
-from edgebench.survey import survey
-from edgebench.wheels import public
 
 if TYPE_CHECKING:
-    from edgebench.connections import Connection
     from edgebench.deploy import Deployed
+    from edgebench.deploy.connections import Connection
     from edgebench.schema.case import Case
     from edgebench.schema.environment import Environment
     from edgebench.schema.runtime import Runtime

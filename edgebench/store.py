@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench import own
 from edgebench.foundation import toml
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.files import write
-from edgebench.foundation.shelf import load
 from edgebench.images.catalogue import calibrating, title
 from edgebench.schema.quantization import renamed
 from edgebench.schema.sweep import Sweep
-from edgebench.schema.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    pass
 
 
 SWEEP = "sweep.toml"
 SCHEMES = "quantizations"  # of a sweep
-
-
-def targets() -> tuple[str, ...]:
-    """List the targets that a name can stand for."""
-    return tuple(toml.files("targets"))
-
-
-def target(name: str) -> Target:
-    """Read a target; its file's stem is its name, and `$EDGEBENCH_<NAME>_ADDRESS` comes before the file's address.
-
-    Raises:
-        UnknownName, InvalidFile
-    """
-    files = toml.files("targets")
-    if name not in files:
-        raise UnknownName("target", name, tuple(files))
-    read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
-    return replace(read, address=os.environ.get(address_variable(name)) or read.address)
-
-
-def address_variable(name: str) -> str:
-    """Name the environment variable that holds a target's address."""
-    return f"EDGEBENCH_{name.upper()}_ADDRESS"
-
-
-def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
-    """Read the targets of a sweep; an address is that of the only one.
-
-    Raises:
-        UnknownName, InvalidFile
-        RequestError: an address and several targets, or one that has none.
-    """
-    found = tuple(map(target, names))
-    if not address:
-        return found
-    if len(found) != 1:
-        raise RequestError(f"wanted one target with --address, found {len(found)}: {', '.join(names)}")
-    if load("connections", found[0].connection).ADDRESS == "":
-        raise RequestError(f"target {names[0]} is reached without an address; leave --address out")
-    return (replace(found[0], address=address),)
 
 
 def sweep(name: str) -> Sweep:
@@ -79,11 +34,6 @@ def sweep(name: str) -> Sweep:
     if name not in files:
         raise UnknownName("sweep", name, tuple(files))
     return toml.read(files[name], Sweep, name, check_value=_check_cells)
-
-
-def _refuse_name(name: str, content: Mapping[str, Any]) -> None:
-    if "name" in content:
-        raise RequestError(f"name: a target is named by its file, {name}")
 
 
 def _check_cells(sweep: Sweep) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from edgebench import prediction, store
+from edgebench import prediction
 from edgebench.deploy import connect, install
+from edgebench.deploy.survey import survey
+from edgebench.deploy.targets import catalogue
 from edgebench.export import find
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.lock import lock
@@ -25,12 +27,11 @@ from edgebench.roofline import Roof, position
 from edgebench.schema.environment import differences, words
 from edgebench.schema.runtime import Engine
 from edgebench.schema.variant import Precision, Weighting
-from edgebench.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from edgebench.connections import Connection
+    from edgebench.deploy.connections import Connection
     from edgebench.foundation.progress import Show
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.environment import Environment
@@ -92,7 +93,7 @@ def _names(one: Evidence) -> set[str]:
 
 def _asked(mine: Evidence, address: str, show: Show) -> tuple[Profile, Roof | None]:
     """Profile the case where it was measured, and find what the machine could do."""
-    (target,) = store.targets_of((mine.case.target,), address)
+    (target,) = catalogue.targets_of((mine.case.target,), address)
     with lock(target.machine, f"target {target.name}"), connect(target) as (connection, agent):
         show(Step(activity="profile", subject=str(mine.case)))
         runtime = mine.case.runtime

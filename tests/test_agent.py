@@ -13,7 +13,7 @@ import pytest
 
 from edgebench.agent import machine, reference, timing
 from edgebench.agent.__main__ import MARK
-from edgebench.deploy import bundle
+from edgebench.deploy.bundle import bundle
 
 BARE = (sys.executable, "-I", "-S")  # no site packages: whatever the agent needs, it carries
 
@@ -145,9 +145,9 @@ def test_what_a_runtime_prints_never_reaches_the_protocol(null_artifact: str, pl
 
 
 def test_the_same_sources_make_the_same_bytes() -> None:
-    from edgebench import deploy
+    from edgebench.deploy.bundle import _zip
 
-    assert deploy._zip() == deploy._zip()
+    assert _zip() == _zip()
 
 
 def test_the_bundle_is_small_and_holds_no_compiled_file() -> None:

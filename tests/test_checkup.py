@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from edgebench import checkup
-from edgebench.checkup import COOLER, SUPPLY, Seen
+from edgebench.deploy.targets import checkup
+from edgebench.deploy.targets.checkup import COOLER, SUPPLY, Seen
 from edgebench.schema.target import Target
 
 RPI4 = Target(name="rpi4", board="Raspberry Pi 4 Model B", connection="ssh", runtimes=(), address="pi@10.0.0.7")

@@ -12,9 +12,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from edgebench import emulation
-from edgebench.connections import Connection, local
-from edgebench.deploy import bundle
+from edgebench.deploy import emulation
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections import Connection, local
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import AgentError
 from edgebench.schema.target import Target

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgebench import __version__, emulation
+from edgebench import __version__
+from edgebench.deploy import emulation
 from edgebench.nightly import chronicle
 from edgebench.results.journal import JOURNAL
 from tests.command import cli

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 import edgebench
-from edgebench import emulation, store
 from edgebench.agent import counter
-from edgebench.connections import qemu
-from edgebench.deploy import bundle
-from edgebench.emulation import plugin
+from edgebench.deploy import emulation
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections import qemu
+from edgebench.deploy.emulation import plugin
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation.errors import AgentError, RequestError
 from edgebench.results import measurement
 from edgebench.results.journal import Journal
@@ -150,7 +151,7 @@ def test_a_table_has_the_column_only_where_some_row_counts() -> None:
 
 @pytest.fixture
 def pi() -> Iterator[qemu.Emulated]:
-    opened = qemu.open(store.target("rpi4_emulated"), bundle()[0])
+    opened = qemu.open(catalogue.target("rpi4_emulated"), bundle()[0])
     assert isinstance(opened, qemu.Emulated)
     yield opened
     opened.close()

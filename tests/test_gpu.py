@@ -12,7 +12,8 @@ import pytest
 from edgebench import formats, plan
 from edgebench.agent import device, gpu, throttle
 from edgebench.agent.runtimes import onnxruntime
-from edgebench.connections.null import Here
+from edgebench.deploy.connections.null import Here
+from edgebench.deploy.survey import survey
 from edgebench.export import export
 from edgebench.formats import onnx as form
 from edgebench.foundation.errors import RequestError
@@ -29,7 +30,6 @@ from edgebench.schema.record import Deployment, MemoryMarks, Run, Session
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Precision
-from edgebench.survey import survey
 from tests.command import cli
 from tests.conftest import CPU, artifact, case, environment, run, session, variant
 from tests.networks import awake

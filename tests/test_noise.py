@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy
 import pytest
 
-from edgebench import export, store
+from edgebench import export
 from edgebench.deploy import Deployed, connect
+from edgebench.deploy.targets import catalogue
 from edgebench.evaluate import evaluate
 from edgebench.formats import Written, onnx
 from edgebench.formats.onnx import inspect, noise
@@ -101,7 +102,7 @@ def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     written = onnx.write_int8(parent, path, of.quantization, calibration)
     float_file = Deployed(variant=SMALL, path=str(parent), sha256=files.sha256(parent))
     int8_file = Deployed(variant=of, path=str(path), sha256="f1")
-    with connect(store.target("cpu")) as (connection, _):
+    with connect(catalogue.target("cpu")) as (connection, _):
         answered = evaluate(case(of), int8_file, float_file, connection, session())
     return Outcome(parent=parent, path=path, written=written, accuracy=answered)
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from edgebench import evaluate
-from edgebench.connections.null import Here
 from edgebench.deploy import Deployed
+from edgebench.deploy.connections.null import Here
 from edgebench.images import catalogue, pixels
 from edgebench.images.loader import Images
 from edgebench.images.preprocessing import PRESETS

@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 
 from edgebench import store
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
 from edgebench.schema import runtime as engine
@@ -81,9 +82,9 @@ def test_every_word_of_a_runtime_that_means_something_is_one_that_it_can_be_told
     assert set(runtime.DEVICES.values()) <= {"cpu", "cuda"}
 
 
-@pytest.mark.parametrize("name", store.targets())
+@pytest.mark.parametrize("name", catalogue.targets())
 def test_every_target_is_read_and_names_what_exists(name: str) -> None:
-    target = store.target(name)
+    target = catalogue.target(name)
     assert target.connection in shelf.names("connections")
     assert set(target.runtimes) <= set(shelf.names("runtimes"))
 
@@ -93,7 +94,7 @@ def test_every_shipped_sweep_names_what_exists(name: str) -> None:
     cells = list(store.sweep(name).wanted())
     assert {cell.model for cell in cells} <= set(shelf.names("architectures"))
     assert {engine.parse(cell.runtime).name for cell in cells} <= set(shelf.names("runtimes"))
-    assert {cell.target for cell in cells} <= set(store.targets())
+    assert {cell.target for cell in cells} <= set(catalogue.targets())
 
 
 def test_the_shipped_sweeps_have_the_size_they_are_named_for() -> None:

@@ -13,8 +13,8 @@ from threading import Thread
 
 import pytest
 
-from edgebench.connections import Connection, ssh
-from edgebench.deploy import bundle
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections import Connection, ssh
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.schema.target import Target
 from tests.board import Board, board, make_key, missing, running

@@ -10,8 +10,9 @@ import pytest
 
 import edgebench
 from edgebench import stand_in
-from edgebench.connections import Connection, ssh
-from edgebench.deploy import Deployed, bundle
+from edgebench.deploy import Deployed
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections import Connection, ssh
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
 from edgebench.results.measurement import measure

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgebench import store
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation.errors import Busy, InvalidFile, RequestError, UnknownName
 from edgebench.foundation.lock import lock
 from edgebench.results.folders import results_folder
@@ -50,19 +51,19 @@ def test_an_unknown_sweep_or_target_suggests_the_nearest() -> None:
     with pytest.raises(UnknownName, match="no sweep 'gird' .* did you mean 'grid'"):
         store.sweep("gird")
     with pytest.raises(UnknownName, match="no target 'cpuu' .* did you mean 'cpu'"):
-        store.target("cpuu")
+        catalogue.target("cpuu")
 
 
 def test_a_target_here_wins_over_the_users_and_the_shipped_one(place: Path, tmp_path: Path) -> None:
     text = 'board = "{}"\nconnection = "local"\nruntimes = ["null"]\n'
-    assert store.target("cpu").board == "this machine"
+    assert catalogue.target("cpu").board == "this machine"
     users = tmp_path / "config" / "edgebench" / "targets"
     users.mkdir(parents=True)
     (users / "cpu.toml").write_text(text.format("the user's"))
-    assert store.target("cpu").board == "the user's"
+    assert catalogue.target("cpu").board == "the user's"
     (place / "targets").mkdir()
     (place / "targets" / "cpu.toml").write_text(text.format("the project's"))
-    assert store.target("cpu").board == "the project's"
+    assert catalogue.target("cpu").board == "the project's"
 
 
 def test_a_sweep_is_kept_as_the_toml_that_asks_for_it_again(place: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import store
-from edgebench.deploy import bundle
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.targets import catalogue
 from tests.board import board, missing
 from tests.command import cli
 
@@ -31,7 +31,7 @@ def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
 
 def test_every_target_is_listed_with_how_it_is_reached() -> None:
     listed = {row["target"]: row for row in rows(targets("--format", "json"))}
-    assert set(listed) == set(store.targets())
+    assert set(listed) == set(catalogue.targets())
     assert {listed[name]["address"] for name in ("rpi3", "rpi4", "rpi5", "rpi_zero2w")} == {"--address user@host"}
     assert listed["cpu"]["address"] == "-"
 

@@ -13,7 +13,7 @@ import pytest
 
 from edgebench.agent.__main__ import MARK
 from edgebench.agent.runtimes import torch as runtime
-from edgebench.deploy import bundle
+from edgebench.deploy.bundle import bundle
 from edgebench.formats import onnx
 from edgebench.formats import torch as form
 from edgebench.foundation.shelf import load

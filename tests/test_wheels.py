@@ -7,10 +7,10 @@ from zipfile import ZipFile
 import pytest
 
 import edgebench
-from edgebench import wheels
+from edgebench.deploy import wheels
+from edgebench.deploy.wheels import Platform, gather
 from edgebench.foundation import cache
 from edgebench.foundation.errors import RequestError
-from edgebench.wheels import Platform, gather
 from tests.command import cli
 
 PI = Platform(python="3.11", machine="aarch64", glibc="2.36")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import store, why
+from edgebench import why
 from edgebench.agent import answer
 from edgebench.agent.runtimes import onnxruntime
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError
 from edgebench.roofline import Bound, Roof, position
@@ -95,7 +96,7 @@ def test_a_refusal_is_one_line_and_exit_code_2() -> None:
 
 
 def test_every_peak_of_a_target_has_a_source_and_is_of_one_core() -> None:
-    peaks = {name: peak for name in store.targets() if (peak := store.target(name).peak)}
+    peaks = {name: peak for name in catalogue.targets() if (peak := catalogue.target(name).peak)}
     assert "rpi4" in peaks
     assert all(len(peak.source) > 20 and 1 < peak.gflops < 100 < 1000 * peak.gbytes for peak in peaks.values())
 

@@ -23,6 +23,7 @@ _PLACES = {  # below `edgebench`; the short name is what records, TOML files and
     "architectures": "networks.architectures",
     "datasets": "images.datasets",
     "reports": "results.reports",
+    "connections": "deploy.connections",
     "runtimes": "agent.runtimes",
 }
 

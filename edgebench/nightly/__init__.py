@@ -12,8 +12,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, pipeline, plan, store
-from edgebench.deploy import bundle, connect
+from edgebench import __version__, pipeline, plan
+from edgebench.deploy import connect
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.targets import catalogue
+from edgebench.deploy.wheels import gather as wheels_of
+from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.cache import path_of
 from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestError, Unreachable
 from edgebench.foundation.lock import lock
@@ -25,14 +29,12 @@ from edgebench.nightly.regress import Suspicion, examine, judge
 from edgebench.nightly.rule import RULE, Rule
 from edgebench.results.journal import Journal
 from edgebench.results.measurement.evidence import Evidence, gather
-from edgebench.wheels import gather as wheels_of
-from edgebench.wheels import platform, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from edgebench.connections import Connection
+    from edgebench.deploy.connections import Connection
     from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.night import Arms
     from edgebench.nightly.pair import Duel
@@ -95,7 +97,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         raise RequestError(
             f"wanted a sweep that measures all of it every night, found budget {sweep.budget}; leave it out"
         )
-    targets, started = store.targets_of(sweep.targets, address), monotonic()
+    targets, started = catalogue.targets_of(sweep.targets, address), monotonic()
     with lock(str(folder.resolve()), f"history {folder}"):
         history, night = chronicle.read(folder), _begun(sweep)
         raw = chronicle.raw_folder(folder, night)

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgebench.deploy import UNPACK_S, Deployed, install, unpack
+from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Show, Step
 from edgebench.measure import Job, observe
@@ -25,12 +26,11 @@ from edgebench.results.measurement import beats
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Failure, Run
 from edgebench.schema.runtime import Engine
-from edgebench.wheels import platform, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgebench.connections import Connection
+    from edgebench.deploy.connections import Connection
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.record import Session
 

@@ -15,9 +15,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from edgebench.connections import Connection, ssh
-from edgebench.connections.local import Local
-from edgebench.deploy import bundle
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections import Connection, ssh
+from edgebench.deploy.connections.local import Local
 from edgebench.foundation import stats
 from edgebench.foundation.files import sha256
 from edgebench.schema.target import Target

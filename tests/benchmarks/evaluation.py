@@ -22,8 +22,9 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from edgebench import evaluate
-from edgebench.connections.local import Local
-from edgebench.deploy import Deployed, bundle
+from edgebench.deploy import Deployed
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections.local import Local
 from edgebench.evaluate import BATCH
 from edgebench.export import export
 from edgebench.foundation.cache import path_of

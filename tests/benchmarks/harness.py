@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from edgebench import pipeline, store
-from edgebench.connections.local import Local
+from edgebench.deploy.connections.local import Local
 from edgebench.request import DEFAULT
 
 

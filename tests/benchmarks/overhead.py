@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from edgebench.connections.local import Local
-from edgebench.deploy import bundle
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.connections.local import Local
 from edgebench.export import export
 from edgebench.foundation import stats
 from edgebench.foundation.cache import path_of

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from edgebench import checkup, store
-from edgebench.checkup import Checkup, Seen
-from edgebench.connections import Connection
 from edgebench.deploy import connect, unpack
+from edgebench.deploy.connections import Connection
+from edgebench.deploy.survey import ask, bring, offered
+from edgebench.deploy.targets import catalogue, checkup
+from edgebench.deploy.targets.checkup import Checkup, Seen
+from edgebench.deploy.wheels import platform
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Show, Step
@@ -17,13 +19,11 @@ from edgebench.foundation.shelf import load
 from edgebench.schema import runtime as engine
 from edgebench.schema.runtime import PIN, Engine
 from edgebench.schema.target import Target
-from edgebench.survey import ask, bring, offered
-from edgebench.wheels import platform
 
 
 def listed() -> Sheet:
     """Lay out every target that a name can stand for."""
-    found = [store.target(name) for name in store.targets()]
+    found = [catalogue.target(name) for name in catalogue.targets()]
     return Sheet(
         title="targets",
         headings=("target", "board", "connection", "address", "runtimes"),
@@ -69,7 +69,7 @@ def check(name: str, address: str = "") -> Checkup:
 @contextmanager
 def _connected(name: str, address: str) -> Iterator[tuple[Target, Connection]]:
     """Hold the target, which nobody else measures on meanwhile."""
-    (target,) = store.targets_of((name,), address)
+    (target,) = catalogue.targets_of((name,), address)
     with lock(target.machine, f"target {name}"), connect(target) as (connection, _):
         yield target, connection
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgebench.connections import Connection
-from edgebench.exchange import agent_environment, agent_options, exchange
+from edgebench.deploy.connections import Connection
+from edgebench.deploy.exchange import agent_environment, agent_options, exchange
 from edgebench.schema.target import Target
 
 ADDRESS = ""

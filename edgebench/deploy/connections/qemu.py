@@ -13,9 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 from edgebench.agent.counter import VARIABLE
-from edgebench.connections import Connection
-from edgebench.emulation import Emulation, emulation
-from edgebench.exchange import agent_environment, agent_options, exchange
+from edgebench.deploy.connections import Connection
+from edgebench.deploy.emulation import Emulation, emulation
+from edgebench.deploy.exchange import agent_environment, agent_options, exchange
 from edgebench.schema.target import Target
 
 ADDRESS = ""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebench.agent import answer
-from edgebench.connections import Connection
+from edgebench.deploy.connections import Connection
 from edgebench.foundation.errors import AgentError
 from edgebench.schema.target import Target
 

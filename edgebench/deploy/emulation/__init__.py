@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from edgebench.emulation import plugin, root
+from edgebench.deploy.emulation import plugin, root
 from edgebench.foundation.errors import RequestError
 
 QEMU, PROCESSOR = "qemu-aarch64", "cortex-a72"

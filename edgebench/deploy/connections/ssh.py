@@ -21,8 +21,8 @@ from uuid import uuid4
 
 from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
-from edgebench.connections import Connection
-from edgebench.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
+from edgebench.deploy.connections import Connection
+from edgebench.deploy.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.schema.target import Target

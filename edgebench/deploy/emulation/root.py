@@ -41,7 +41,7 @@ def folder() -> Path:
     """
     home = files.folder("emulation")
     key = provenance.key(
-        {"packages": " ".join(PACKAGES), "source": provenance.source("emulation/root"), "release": _release()}
+        {"packages": " ".join(PACKAGES), "source": provenance.source("deploy/emulation/root"), "release": _release()}
     )
     place = home / f"root-{key}"
     with FileLock(home / f"root-{key}.lock"):

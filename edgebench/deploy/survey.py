@@ -7,14 +7,14 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from typing import Any
 
-from edgebench.connections import Connection
 from edgebench.deploy import unpack
+from edgebench.deploy.connections import Connection
+from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
 from edgebench.schema.environment import Environment, lasting
 from edgebench.schema.runtime import Engine, Runtime
 from edgebench.schema.target import Target
-from edgebench.wheels import platform, public
 
 TIMEOUT_S = 180.0  # an emulated machine on a busy one takes half a minute
 

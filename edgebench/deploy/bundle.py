@@ -1,0 +1,92 @@
+"""The agent's import closure -> one zip that Python runs, the same bytes for the same sources."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from edgebench.foundation.files import folder as cache_folder
+from edgebench.foundation.files import sha256 as sha256_of
+from edgebench.foundation.files import write
+
+# What the agent finds by name, not by an import: its requests and the plug-ins that it may be asked for.
+ROOTS = ("edgebench.agent", "edgebench.networks.architectures")
+_PACKAGE = Path(__file__).parents[1]
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes
+# Read by whatever Python a board has, before the first line that an older one cannot read.
+_MAIN = """import sys
+if sys.version_info < (3, 11):
+    found = "wanted Python 3.11 or newer on the target, found %d.%d; install one" % sys.version_info[:2]
+    print('\\nedgebench-answer {"ok": false, "error": "%s, or name another as `python` in its file"}' % found)
+    sys.exit()
+from edgebench.agent.__main__ import main
+main()
+"""
+
+
+def bundle() -> tuple[Path, str]:
+    """Write the agent as one zip that Python runs; return its path and hash, identical for identical sources."""
+    content = _zip()
+    digest = hashlib.sha256(content).hexdigest()
+    path = cache_folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
+    if not path.exists() or sha256_of(path) != digest:
+        write(path, content)
+    return path, digest
+
+
+def _zip() -> bytes:
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:
+        for name, text in [("__main__.py", _MAIN), *_sources()]:
+            archive.writestr(ZipInfo(name, _EPOCH), text, ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _sources() -> list[tuple[str, str]]:
+    """Read the agent's import closure: the path of each file in the bundle, and its text."""
+    found = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in closure()]
+    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text()), *found]
+
+
+def closure() -> list[Path]:
+    """List the files of this package that those of `ROOTS` import, directly or not, wherever in a file they do."""
+    left, found = [file for root in ROOTS for file in _below(root)], set[Path]()
+    while left:
+        file = left.pop()
+        if file not in found:
+            found.add(file)
+            left += [one for module in _imports(file) for one in _with_parents(module)]
+    return sorted(found)
+
+
+def _file(module: str) -> Path:
+    place = _PACKAGE.joinpath(*module.split(".")[1:])
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _below(root: str) -> Iterator[Path]:
+    return _file(root).parent.rglob("*.py")
+
+
+def _with_parents(module: str) -> Iterator[Path]:
+    """Yield a module's file and those of the packages it is in, which Python imports first; this package's is added."""
+    names = module.split(".")
+    return (_file(".".join(names[:count])) for count in range(2, len(names) + 1))
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Yield the modules of this package that a file imports when it runs: what only types need stays at home."""
+    left: list[ast.AST] = [ast.parse(file.read_text())]
+    while left:
+        match left.pop():
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
+                left += otherwise
+            case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "edgebench":
+                full = [f"{module}.{alias.name}" for alias in names]
+                yield from (one if _file(one).exists() else module for one in full)
+            case node:
+                left += ast.iter_child_nodes(node)
