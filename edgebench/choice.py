@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgebench import prediction
+from edgebench.analysis.predict import outlook, own_sweep
 from edgebench.foundation import stats
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
 from edgebench.images.catalogue import family
+from edgebench.measure.budget import kinds
 from edgebench.networks import published
 from edgebench.networks.published import runtime, targets, title
 from edgebench.results import folders
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from edgebench.measure.budget.kinds import Cell
     from edgebench.networks.published import Latency
-    from edgebench.prediction import Cell
     from edgebench.results.table.row import Row
 
 Q = Quantity
@@ -143,7 +144,7 @@ def measured(folder: Path, asked: Asked) -> Answer:
 
 def _predicted(folder: Path, asked: Asked) -> list[Cell]:
     """Predict what the folder's sweep has not measured, of what is asked for."""
-    cells = prediction.outlook(folder, prediction.own_sweep(folder)).cells
+    cells = outlook(folder, own_sweep(folder)).cells
     return [
         cell
         for cell in cells
@@ -166,7 +167,7 @@ def _predicted_parts(cell: Cell) -> tuple[str, ...]:
         f"batch {case.batch}",
         f"{variant.dataset}, weights {variant.weights}",
         cell.preset,
-        prediction.PREDICTED,
+        kinds.PREDICTED,
     )
 
 

@@ -81,7 +81,8 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
-    from edgebench import pipeline, prediction, request, screen
+    from edgebench import pipeline, request, screen
+    from edgebench.analysis.predict import outlook, sheet
     from edgebench.results.folders import results_folder
 
     asked = request.sweep(sweep, context.params)
@@ -92,8 +93,8 @@ def run(
         outcome = pipeline.run(asked, show, address)
     (screen.show_json if json else screen.show_table)(outcome.table)
     if asked.budget and not outcome.interrupted and not json:
-        left = prediction.outlook(results_folder(asked.name), asked)
-        screen.show_sheets([prediction.sheet(left)], "table")
+        left = outlook(results_folder(asked.name), asked)
+        screen.show_sheets([sheet(left)], "table")
     raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
 
 
@@ -267,12 +268,13 @@ def predict(
     format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
 ) -> None:
     """Predict the latencies of what was not measured, with intervals, from six and more measured cells of its kind."""
-    from edgebench import prediction, request, screen
+    from edgebench import request, screen
+    from edgebench.analysis.predict import outlook, own_sweep, sheet
 
     screen.require_form(format)
-    asked = request.grid(prediction.own_sweep(results), sweep, context.params)
-    found = prediction.outlook(results, asked)
-    screen.show_sheets([prediction.sheet(found)], format)
+    asked = request.grid(own_sweep(results), sweep, context.params)
+    found = outlook(results, asked)
+    screen.show_sheets([sheet(found)], format)
     raise typer.Exit(NOTHING if found.cells and not found.is_answered else 0)
 
 
@@ -399,10 +401,11 @@ def nightly_run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a night, confirm what is suspect, add it to the history and write its reports. The usual command."""
-    from edgebench import nightly, screen, store
+    from edgebench import nightly, screen
+    from edgebench.measure.plan import sweeps
 
     with screen.progress(quiet=quiet) as show:
-        bulletin = nightly.run(store.sweep(sweep), history, show, address)
+        bulletin = nightly.run(sweeps.sweep(sweep), history, show, address)
     screen.show_bulletin(bulletin)
     raise typer.Exit(nightly.exit_code(bulletin.night))
 

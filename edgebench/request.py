@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgebench import own, store
+from edgebench import own
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.units import parse_duration
+from edgebench.measure.plan import sweeps
 from edgebench.schema.quantization import DIGITS, parse
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
@@ -91,7 +92,7 @@ def sweep(given: str, flags: Mapping[str, str]) -> Sweep:
     """
     if given and flags["model"]:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {flags['model']})")
-    start = _of_models(_many(str)(flags["model"])) if flags["model"] else store.sweep(given or DEFAULT)
+    start = _of_models(_many(str)(flags["model"])) if flags["model"] else sweeps.sweep(given or DEFAULT)
     return _changed(start, flags)
 
 
@@ -103,7 +104,7 @@ def grid(known: Sweep, given: str, flags: Mapping[str, str]) -> Sweep:
     """
     if given and flags["model"]:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {flags['model']})")
-    other = _of_models(_many(str)(flags["model"])) if flags["model"] else store.sweep(given) if given else known
+    other = _of_models(_many(str)(flags["model"])) if flags["model"] else sweeps.sweep(given) if given else known
     start = replace(known, models=other.models, resolutions=(other if given else known).resolutions)
     return _changed(start, flags)
 

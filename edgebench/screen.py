@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from edgebench.choice import Answer
     from edgebench.contrast import Citations, Contrast
-    from edgebench.forecast import Forecast
     from edgebench.foundation.progress import Show
     from edgebench.foundation.sheet import Sheet
+    from edgebench.measure.plan.forecast import Forecast
     from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.replay import Replay
     from edgebench.results.table.row import Table

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from edgebench import prediction
 from edgebench.deploy import connect, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
@@ -19,6 +18,7 @@ from edgebench.foundation.progress import Step
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.measure.budget import kinds as prediction
 from edgebench.results.folders import RESULTS
 from edgebench.results.journal import existing
 from edgebench.results.measurement import measure

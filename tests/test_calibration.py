@@ -8,9 +8,11 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import export, plan, request, store
+from edgebench import export, request
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
+from edgebench.measure.plan import cases, sweeps
+from edgebench.measure.plan.check import check
 from edgebench.prepare import prepare
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
@@ -45,8 +47,8 @@ def cells(**flags: str) -> list[Case]:
     names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
     network = {"model": "mobilenet_v1", "width": "0.25", "resolution": str(SIDE), "weights": "random"}
     asked = request.sweep("", dict.fromkeys(names, "") | network | flags)
-    plan.check(asked)
-    return list(plan.cases(asked.wanted(), environment()))
+    check(asked)
+    return list(cases.cases(asked.wanted(), environment()))
 
 
 def int8(**flags: str) -> list[Variant]:
@@ -91,11 +93,11 @@ def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place:
     names = ("model", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
     flags = {"model": "mobilenet_v1", "calibration": photos, "quantization": f"qat, per_tensor +calibration={photos}"}
     asked = request.sweep("", dict.fromkeys((*names, "width"), "") | flags)
-    wanted = [case.variant for case in plan.cases(asked.wanted(), environment())]
-    store.write_sweep(place, asked)
-    assert "far" not in (place / store.SWEEP).read_text()
-    again = store.sweep(str(place / store.SWEEP))
-    assert [case.variant for case in plan.cases(again.wanted(), environment())] == wanted
+    wanted = [case.variant for case in cases.cases(asked.wanted(), environment())]
+    sweeps.write_sweep(place, asked)
+    assert "far" not in (place / sweeps.SWEEP).read_text()
+    again = sweeps.sweep(str(place / sweeps.SWEEP))
+    assert [case.variant for case in cases.cases(again.wanted(), environment())] == wanted
 
 
 def calibration(of: Variant) -> Iterator[numpy.ndarray]:  # type: ignore[type-arg]

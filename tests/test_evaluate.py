@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench import evaluate
 from edgebench.deploy import Deployed
 from edgebench.deploy.connections.null import Here
+from edgebench.measure import evaluate
 from edgebench.schema.runtime import Runtime
 from edgebench.tasks.classification import Tally, count
 from tests.conftest import case, session, variant

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import formats, plan
+from edgebench import formats
 from edgebench.agent import device, gpu, throttle
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.deploy.connections.null import Here
@@ -17,6 +17,7 @@ from edgebench.deploy.survey import survey
 from edgebench.export import export
 from edgebench.formats import onnx as form
 from edgebench.foundation.errors import RequestError
+from edgebench.measure.plan import cases as plan
 from edgebench.networks import build
 from edgebench.results.measurement import evidence, measure, verdict
 from edgebench.results.reports import comparison

@@ -11,7 +11,7 @@ import pytest
 from edgebench.deploy import Deployed
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Step
-from edgebench.measure import Job, measure
+from edgebench.measure.rounds import Job, measure
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Failure, Reference, Run
 from tests.conftest import case, run, session, variant
@@ -77,7 +77,7 @@ def test_a_steady_case_stops_at_the_first_look_and_a_noisy_one_at_the_last() -> 
 
 def test_a_run_says_how_long_its_process_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10_000))
-    monkeypatch.setattr("edgebench.measure.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("edgebench.measure.rounds.monotonic", lambda: float(next(clock)))
     assert {record.took_s for record in go(Scripted(one=[1e-3]), job("one")) if isinstance(record, Run)} == {1.0}
 
 
@@ -144,7 +144,7 @@ def test_a_spent_time_limit_starts_no_process() -> None:
 
 def test_a_process_that_would_pass_the_limit_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 10_000, 10))  # every look at the clock is ten seconds later
-    monkeypatch.setattr("edgebench.measure.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("edgebench.measure.rounds.monotonic", lambda: float(next(clock)))
     records = go(Scripted(one=[1e-3, 2e-3]), job("one"), limit_s=400.0)
     assert 0 < timed(records)["one"] < 30
 

@@ -14,11 +14,11 @@ import pytest
 from edgebench import export
 from edgebench.deploy import Deployed, connect
 from edgebench.deploy.targets import catalogue
-from edgebench.evaluate import evaluate
 from edgebench.formats import Written, onnx
 from edgebench.formats.onnx import inspect, noise
 from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
+from edgebench.measure.evaluate import evaluate
 from edgebench.results.measurement import measure
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.quantization import Quantization

@@ -7,9 +7,12 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import own, plan, request
+from edgebench import own, request
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
+from edgebench.measure.plan import cases
+from edgebench.measure.plan.check import check
+from edgebench.measure.plan.training import to_train
 from edgebench.schema.case import Case
 from edgebench.schema.variant import parent
 from tests.conftest import environment, variant
@@ -294,8 +297,8 @@ def test_a_file_that_is_too_large_is_not_read(place: Path, monkeypatch: pytest.M
 def cells(place: Path, **flags: str) -> list[Case]:
     names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
     asked = request.sweep("", dict.fromkeys(names, "") | flags)
-    plan.check(asked)
-    return list(plan.cases(asked.wanted(), environment()))
+    check(asked)
+    return list(cases.cases(asked.wanted(), environment()))
 
 
 def test_a_model_s_sizes_are_its_own_and_its_content_is_its_identity(place: Path) -> None:
@@ -396,4 +399,4 @@ def test_a_model_is_not_trained(place: Path) -> None:
     write(place / "net.onnx")
     names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
     with pytest.raises(RequestError, match="wanted networks of the shelf to train, found net.onnx"):
-        plan.to_train(request.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))
+        to_train(request.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))

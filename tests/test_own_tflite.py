@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from edgebench import own, plan, request
+from edgebench import own, request
 from edgebench.foundation.errors import RequestError
+from edgebench.measure.plan import cases
 from edgebench.schema.variant import Precision
 from tests.conftest import environment
 
@@ -128,4 +129,4 @@ def test_other_runtimes_refuse_it_in_one_line(place: Path) -> None:
     names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
     asked = request.sweep("", dict.fromkeys(names, "") | {"model": "net.tflite", "runtime": "onnxruntime"})
     with pytest.raises(RequestError, match="net.tflite is for runtimes that open tflite, found onnxruntime, which"):
-        list(plan.cases(asked.wanted(), environment()))
+        list(cases.cases(asked.wanted(), environment()))

@@ -8,12 +8,12 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import evaluate
 from edgebench.deploy import Deployed
 from edgebench.deploy.connections.null import Here
 from edgebench.images import catalogue, pixels
 from edgebench.images.loader import Images
 from edgebench.images.preprocessing import PRESETS
+from edgebench.measure import evaluate
 from edgebench.schema.runtime import Runtime
 from tests.conftest import variant
 from tests.images import split

@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench import plan
-from edgebench.evaluate import made_by
 from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.known import look_up
+from edgebench.measure.evaluate import made_by
+from edgebench.measure.plan import cases
+from edgebench.measure.plan.check import check
+from edgebench.measure.plan.state import look_up
+from edgebench.measure.plan.training import to_train
 from edgebench.schema.record import Accuracy
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sweep import Model, Sweep
@@ -36,19 +38,19 @@ SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
 )
 def test_a_sweep_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        plan.check(replace(SWEEP, **changes))  # type: ignore[arg-type]
+        check(replace(SWEEP, **changes))  # type: ignore[arg-type]
 
 
 def test_int8_is_made_with_a_reduced_range_where_the_cpu_saturates() -> None:
     for isa, reduced in (("avx2 avx512_vnni", False), ("avx2", True)):
-        _, int8 = plan.cases(SWEEP.wanted(), environment(isa=isa))
+        _, int8 = cases.cases(SWEEP.wanted(), environment(isa=isa))
         assert int8.variant.precision == Precision.INT8
         assert int8.variant.quantization is not None
         assert int8.variant.quantization.reduce_range is reduced
 
 
 def test_an_int8_variants_parent_is_its_float_self() -> None:
-    fp32, int8 = plan.cases(SWEEP.wanted(), environment())
+    fp32, int8 = cases.cases(SWEEP.wanted(), environment())
     assert parent(int8.variant) == fp32.variant
     assert parent(fp32.variant) is None
 
@@ -56,16 +58,16 @@ def test_an_int8_variants_parent_is_its_float_self() -> None:
 def test_a_runtime_that_the_target_lacks_is_refused() -> None:
     missing = replace(environment(), runtimes={"onnxruntime": Runtime(name="onnxruntime", version="")})
     with pytest.raises(RequestError, match="runtime onnxruntime is not installed on target cpu"):
-        plan.cases(SWEEP.wanted(), missing)
+        cases.cases(SWEEP.wanted(), missing)
     with pytest.raises(UnknownName, match="no runtime of target cpu 'onnxruntime'"):
-        plan.cases(SWEEP.wanted(), replace(environment(), runtimes={}))
+        cases.cases(SWEEP.wanted(), replace(environment(), runtimes={}))
 
 
 def test_a_word_from_a_file_is_the_same_weights_as_the_default() -> None:
     written = replace(SWEEP, weights="random")
     default = replace(SWEEP, weights=Weighting.RANDOM)
-    assert [repr(case) for case in plan.cases(written.wanted(), environment())] == [
-        repr(case) for case in plan.cases(default.wanted(), environment())
+    assert [repr(case) for case in cases.cases(written.wanted(), environment())] == [
+        repr(case) for case in cases.cases(default.wanted(), environment())
     ]
 
 
@@ -74,7 +76,7 @@ def test_each_network_of_a_sweep_is_trained_once_whatever_measures_it() -> None:
     sweep = replace(
         SWEEP, models=(Model(name="mobilenet_v1", widths=(0.25, 0.5)),), threads=(1, 2), resolutions=(32, 64)
     )
-    variants = plan.to_train(sweep)
+    variants = to_train(sweep)
     assert [(one.width, one.resolution, one.precision) for one in variants] == [
         (0.25, 32, Precision.FP32), (0.25, 64, Precision.FP32), (0.5, 32, Precision.FP32), (0.5, 64, Precision.FP32),
     ]  # fmt: skip
@@ -84,20 +86,20 @@ def test_each_network_of_a_sweep_is_trained_once_whatever_measures_it() -> None:
 def test_what_is_trained_is_what_a_run_looks_for() -> None:
     for preprocessing in ("", "tf"):
         sweep = replace(SWEEP, precisions=(Precision.FP32,), preprocessing=preprocessing)
-        (case,) = plan.cases(sweep.wanted(), environment())
-        assert [repr(one) for one in plan.to_train(sweep)] == [repr(case.variant)]
+        (case,) = cases.cases(sweep.wanted(), environment())
+        assert [repr(one) for one in to_train(sweep)] == [repr(case.variant)]
 
 
 @pytest.mark.parametrize("weights", ["random", "none"])
 def test_weights_that_were_never_learnt_are_not_fine_tuned(weights: str) -> None:
     sweep = replace(SWEEP, weights=weights, quantizations=("per_channel", "qat"))
     with pytest.raises(RequestError, match=f"qat fine-tunes weights, found {weights} ones; use --weights trained"):
-        plan.cases(sweep.wanted(), environment())
+        cases.cases(sweep.wanted(), environment())
 
 
 def test_an_unknown_preprocessing_is_refused() -> None:
     with pytest.raises(UnknownName, match="no preprocessing 'tensorflow'"):
-        plan.check(replace(SWEEP, preprocessing="tensorflow"))
+        check(replace(SWEEP, preprocessing="tensorflow"))
 
 
 def test_an_accuracy_of_images_read_otherwise_is_asked_for_again() -> None:
@@ -113,13 +115,13 @@ def test_an_accuracy_of_images_read_otherwise_is_asked_for_again() -> None:
 def test_another_board_under_the_same_name_is_said_with_what_differs() -> None:
     earlier = session(epoch="e1", serial="1000", kernel="Linux 6.6")
     now = environment("e2", serial="2000", kernel="Linux 6.6")
-    assert plan.differs(now, [earlier]) == (
+    assert cases.differs(now, [earlier]) == (
         "cpu changed since it was last measured (serial 2000, was 1000): its rows stand apart"
     )
-    assert plan.differs(replace(now, epoch="e1"), [earlier]) == ""
-    assert plan.differs(replace(now, target="rpi4"), [earlier]) == ""
+    assert cases.differs(replace(now, epoch="e1"), [earlier]) == ""
+    assert cases.differs(replace(now, target="rpi4"), [earlier]) == ""
 
 
 def test_another_agent_is_said_too() -> None:
     now = replace(environment("e2"), agent_sha256="b")
-    assert "(edgebench's agent)" in plan.differs(now, [session(epoch="e1")])
+    assert "(edgebench's agent)" in cases.differs(now, [session(epoch="e1")])

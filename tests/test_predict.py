@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgebench.predict import ENOUGH, Prediction, Work, _information, _rows, contenders, fit, informative, surprises
+from edgebench.measure.budget.fit import (
+    ENOUGH,
+    Prediction,
+    Work,
+    _information,
+    _rows,
+    contenders,
+    fit,
+    informative,
+    surprises,
+)
 
 
 def network(width: float, resolution: int) -> Work:

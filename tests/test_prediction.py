@@ -10,12 +10,15 @@ from statistics import median
 
 import pytest
 
-from edgebench import advice, choice, prediction, store
-from edgebench.allot import allot
+from edgebench import advice, choice
+from edgebench.analysis import predict
+from edgebench.analysis.predict import outlook, own_sweep
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import as_csv
-from edgebench.predict import ENOUGH
-from edgebench.prediction import outlook, work
+from edgebench.measure.budget.allot import allot
+from edgebench.measure.budget.fit import ENOUGH
+from edgebench.measure.budget.kinds import work
+from edgebench.measure.plan import sweeps
 from edgebench.results.journal import Journal
 from edgebench.results.table.choice import Quantity
 from edgebench.schema.case import Case
@@ -55,12 +58,12 @@ def keep(*measured: Case, session: Session, **changes: object) -> None:
         journal.append(Deployment(case=one, session="s1", epoch="e1", artifact=artifact()))
         for _ in range(6):
             journal.append(run(seconds(one), case=one, **changes))
-    store.write_sweep(FOLDER, SWEEP)
+    sweeps.write_sweep(FOLDER, SWEEP)
 
 
 def test_what_was_not_measured_is_predicted_from_what_was(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
-    found = outlook(FOLDER, prediction.own_sweep(FOLDER))
+    found = outlook(FOLDER, own_sweep(FOLDER))
     assert [cell.case for cell in found.cells] == [one for one in CASES if one not in CORNERS]
     for cell in found.cells:
         assert cell.time_s and cell.time_s.value == pytest.approx(seconds(cell.case), rel=1e-3)
@@ -84,7 +87,7 @@ def test_measured_cells_that_a_neighbour_slowed_are_predicted_from_by_their_beat
 
 def test_every_predicted_row_says_so_in_every_format(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
-    sheet = prediction.sheet(outlook(FOLDER, SWEEP))
+    sheet = predict.sheet(outlook(FOLDER, SWEEP))
     rows = list(csv.DictReader(io.StringIO(as_csv(sheet))))
     assert {row["figure"] for row in rows} == {"predicted"}
     assert all(row["[90 %]"].startswith("[") for row in rows)
@@ -213,7 +216,7 @@ def test_a_run_within_a_budget_measures_some_and_says_which_it_did_not(place: Pa
     assert "that tell most about the others" in done.stderr
     met = {record.case for record in Journal(Path("results/null")) if isinstance(record, Deployment)}
     assert 0 < len(met) < 12
-    left = outlook(Path("results/null"), prediction.own_sweep(Path("results/null"))).cells
+    left = outlook(Path("results/null"), own_sweep(Path("results/null"))).cells
     assert len(left) >= 12 - len(met)
     assert "null: not measured, predicted" in done.stdout
 

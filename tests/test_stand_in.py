@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import stand_in
 from edgebench.deploy import Deployed
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import Connection, ssh
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
+from edgebench.measure.evaluate import stand_in
 from edgebench.results.measurement import measure
 from edgebench.results.measurement.evidence import Evidence
 from edgebench.results.measurement.verdict import Verdict, reasons

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import store
 from edgebench.deploy.targets import catalogue
 from edgebench.foundation.errors import Busy, InvalidFile, RequestError, UnknownName
 from edgebench.foundation.lock import lock
+from edgebench.measure.plan import sweeps
 from edgebench.results.folders import results_folder
 
 
 def refused(text: str, path: Path) -> str:
     path.write_text(text)
     with pytest.raises(InvalidFile) as caught:
-        store.sweep(str(path))
+        sweeps.sweep(str(path))
     return str(caught.value).removeprefix(str(path))
 
 
@@ -39,17 +39,17 @@ def test_a_sweep_that_is_wrong_says_file_line_and_key(text: str, message: str, p
 def test_a_file_that_is_not_text_is_refused(place: Path) -> None:
     (place / "bad.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidFile, match="not TOML"):
-        store.sweep("bad.toml")
+        sweeps.sweep("bad.toml")
 
 
 def test_a_missing_file_is_refused() -> None:
     with pytest.raises(InvalidFile, match=r"cannot read none\.toml: No such file"):
-        store.sweep("none.toml")
+        sweeps.sweep("none.toml")
 
 
 def test_an_unknown_sweep_or_target_suggests_the_nearest() -> None:
     with pytest.raises(UnknownName, match="no sweep 'gird' .* did you mean 'grid'"):
-        store.sweep("gird")
+        sweeps.sweep("gird")
     with pytest.raises(UnknownName, match="no target 'cpuu' .* did you mean 'cpu'"):
         catalogue.target("cpuu")
 
@@ -67,10 +67,10 @@ def test_a_target_here_wins_over_the_users_and_the_shipped_one(place: Path, tmp_
 
 
 def test_a_sweep_is_kept_as_the_toml_that_asks_for_it_again(place: Path) -> None:
-    asked = store.sweep("grid")
-    store.write_sweep(place, asked)
-    (place / store.SWEEP).rename(place / "grid.toml")
-    assert store.sweep("grid.toml") == asked
+    asked = sweeps.sweep("grid")
+    sweeps.write_sweep(place, asked)
+    (place / sweeps.SWEEP).rename(place / "grid.toml")
+    assert sweeps.sweep("grid.toml") == asked
 
 
 def test_a_place_is_held_by_one_process_and_the_other_is_told_whose() -> None:

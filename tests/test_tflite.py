@@ -15,13 +15,15 @@ import numpy
 import pandas
 import pytest
 
-from edgebench import export, formats, plan, train
+from edgebench import export, formats, train
 from edgebench.formats import Written, onnx, tflite
 from edgebench.formats.tflite.flatbuffer import File
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB
+from edgebench.measure.plan import cases
+from edgebench.measure.plan.check import check
 from edgebench.networks import build
 from edgebench.schema.quantization import Quantization, parse
 from edgebench.schema.runtime import Runtime
@@ -305,7 +307,7 @@ def test_writing_without_its_tools_is_refused_with_what_to_install(monkeypatch: 
 
     monkeypatch.setattr(formats, "version", version)
     with pytest.raises(RequestError) as caught:
-        plan.check(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("litert",)))
+        check(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("litert",)))
     assert str(caught.value) == (
         "runtime litert reads tflite files, and litert-torch, which helps to write them, is not installed here;"
         " run pip install 'edgebench[tflite]'"
@@ -316,7 +318,7 @@ def test_a_runtime_that_is_not_there_names_its_package_and_what_reads_the_same_f
     there = {name: Runtime(name=name, version="") for name in ("null", *RUNTIMES)}
     cell = next(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("tflite_runtime",)).wanted())
     with pytest.raises(RequestError) as caught:
-        plan.cases([cell], replace(environment(), runtimes=there))
+        cases.cases([cell], replace(environment(), runtimes=there))
     assert str(caught.value) == (
         "runtime tflite_runtime is not installed on target cpu; install tflite-runtime there with pip,"
         " or use --runtime litert, which is ai-edge-litert"

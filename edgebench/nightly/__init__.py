@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench import __version__, pipeline, plan
+from edgebench import __version__
 from edgebench.deploy import connect
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.targets import catalogue
@@ -23,6 +23,8 @@ from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestErro
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
+from edgebench.measure import answer, survey_cases
+from edgebench.measure.plan.check import check
 from edgebench.nightly import bulletin, chronicle, extract, pair
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
 from edgebench.nightly.regress import Suspicion, examine, judge
@@ -92,7 +94,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         RequestError: the sweep cannot be, or the history is in use: nothing was measured. Or something cannot be
             written: the history stands as it was, or with the night where only a report failed.
     """
-    plan.check(sweep)
+    check(sweep)
     if sweep.budget:
         raise RequestError(
             f"wanted a sweep that measures all of it every night, found budget {sweep.budget}; leave it out"
@@ -128,8 +130,8 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
     """Measure on one target; one that cannot be reached is a gap in the night, not its end."""
     session = None
     try:
-        session = pipeline.survey_cases(sweep, target)
-        pipeline.answer(session, target, journal, show)
+        session = survey_cases(sweep, target)
+        answer(session, target, journal, show)
     except (AgentError, Busy, Unreachable) as error:
         show(Notice(text=f"target {target.name}: {error}"))
         return Reached(target=target, session=session, why=str(error))

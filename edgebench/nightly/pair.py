@@ -15,7 +15,7 @@ from edgebench.deploy import UNPACK_S, Deployed, install, unpack
 from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Show, Step
-from edgebench.measure import Job, observe
+from edgebench.measure.rounds import Job, observe
 from edgebench.nightly import chronicle
 from edgebench.nightly.confirm import compare
 from edgebench.nightly.night import Arms, Contest, Pin

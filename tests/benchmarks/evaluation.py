@@ -21,15 +21,15 @@ from time import perf_counter
 from numpy import float32
 from numpy.typing import NDArray
 
-from edgebench import evaluate
 from edgebench.deploy import Deployed
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections.local import Local
-from edgebench.evaluate import BATCH
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
 from edgebench.images import catalogue
 from edgebench.images.preprocessing import PRESETS
+from edgebench.measure import evaluate
+from edgebench.measure.evaluate import BATCH
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.variant import Precision, Variant, Weighting
 from tests.images import split

@@ -9,8 +9,9 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from edgebench import pipeline, store
+from edgebench import pipeline
 from edgebench.deploy.connections.local import Local
+from edgebench.measure.plan import sweeps
 from edgebench.request import DEFAULT
 
 
@@ -32,7 +33,7 @@ def main() -> None:
 
     Local.run = timed  # type: ignore[method-assign]
     started = perf_counter()
-    pipeline.run(replace(store.sweep(asked.sweep), name=asked.name), lambda _: None)
+    pipeline.run(replace(sweeps.sweep(asked.sweep), name=asked.name), lambda _: None)
     total = perf_counter() - started
     print(f"{total:.1f} s, of which {total - inside:.1f} s ({(total - inside) / total:.1%}) outside its processes")
 

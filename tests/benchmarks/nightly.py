@@ -20,9 +20,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
-from edgebench import nightly, screen, store
+from edgebench import nightly, screen
 from edgebench.agent import reference
 from edgebench.foundation.units import MIB
+from edgebench.measure.plan import sweeps
 from edgebench.nightly import chronicle, noise, regress, rehearsal, replay, series
 from edgebench.nightly.night import Entry, Night, Verdict
 from tests.nights import STACK, figures
@@ -98,7 +99,7 @@ def nights(asked: argparse.Namespace) -> None:
 
 
 def _counted(asked: argparse.Namespace, number: int) -> Night:
-    found = nightly.run(store.sweep(asked.sweep), asked.history, lambda _: None)
+    found = nightly.run(sweeps.sweep(asked.sweep), asked.history, lambda _: None)
     night = found.night
     took = f"{night.measured_s:.0f} s of measuring, {night.spent_s / night.measured_s:.2f} x that in all"
     print(f"night {number}: {found.headline}; {took}", flush=True)
@@ -107,7 +108,7 @@ def _counted(asked: argparse.Namespace, number: int) -> Night:
 
 def pinned(asked: argparse.Namespace) -> None:
     """Take one more night, with another runtime."""
-    sweep = replace(store.sweep(asked.sweep), runtimes=(asked.runtime,))
+    sweep = replace(sweeps.sweep(asked.sweep), runtimes=(asked.runtime,))
     found = nightly.run(sweep, asked.history, lambda _: None)
     screen.show_bulletin(found)
     print(dict(Counter(line.entry.verdict for line in found.lines)))

@@ -15,10 +15,10 @@ from math import log
 from pathlib import Path
 from statistics import median, quantiles
 
-from edgebench import prediction
+from edgebench.measure.budget import kinds
+from edgebench.measure.budget.fit import ENOUGH, Work, fit, informative
 from edgebench.networks import published
 from edgebench.networks.published import Latency
-from edgebench.predict import ENOUGH, Work, fit, informative
 from edgebench.results.journal import existing
 from edgebench.schema.record import Session
 from edgebench.schema.variant import Precision, Variant, Weighting
@@ -49,7 +49,7 @@ class Score:
 
 def work(one: Latency) -> Work:
     """Count what a published network computes."""
-    return prediction.work(
+    return kinds.work(
         Variant(
             architecture=one.architecture,
             width=one.width,
@@ -85,7 +85,7 @@ def measured_grids(folder: Path) -> Iterator[Grid]:
     """Yield the grids of a results folder that are large enough."""
     records = tuple(existing(folder))
     session = [one for one in records if isinstance(one, Session)][-1]
-    for kind in prediction.kinds_of(prediction.measured(session, records)):
+    for kind in kinds.kinds_of(kinds.measured(session, records)):
         if len(kind.works) >= LEAST_CELLS:
             yield tuple(zip(kind.works, kind.times_s, strict=True))
 

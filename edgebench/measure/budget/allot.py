@@ -9,15 +9,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.known import State, known
+from edgebench.measure.budget.fit import ENOUGH, Prediction, contenders, informative, surprises
+from edgebench.measure.budget.kinds import is_predictable, kind_of, kinds_of, measured, predicted, work
+from edgebench.measure.plan.state import State, known
 from edgebench.networks import published
-from edgebench.predict import ENOUGH, Prediction, contenders, informative, surprises
-from edgebench.prediction import is_predictable, kind_of, kinds_of, measured, predicted, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from edgebench.prediction import Cell, Measured
+    from edgebench.measure.budget.kinds import Cell, Measured
     from edgebench.results.measurement import Measurement
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session

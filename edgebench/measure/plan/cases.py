@@ -5,29 +5,25 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench import __version__
-from edgebench.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.foundation.shelf import load, require
+from edgebench.foundation.shelf import load
 from edgebench.foundation.units import parse_duration
 from edgebench.images import catalogue
-from edgebench.images.preprocessing import preset
 from edgebench.images.splits import chosen_recipe, require_calibration
+from edgebench.measure.plan import custom as own_cells
 from edgebench.networks import build
-from edgebench.own import cells as own_cells
-from edgebench.own import is_file, is_own
 from edgebench.schema import runtime as engine
-from edgebench.schema.case import PRESETS, Case
+from edgebench.schema.case import Case
 from edgebench.schema.environment import differences, lasting
 from edgebench.schema.quantization import NAME, Quantization, overflows, parse
 from edgebench.schema.record import Session
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sweep import Wanted
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Variant, Weighting
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
@@ -37,58 +33,6 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
-
-
-_EXTRAS = ("tflite",)  # formats whose tools are an extra of that name
-_WEIGHTINGS = tuple(one for one in Weighting if one != Weighting.OWN)  # that a person can ask for
-
-
-def check(sweep: Sweep) -> None:
-    """Refuse a sweep that names what does not exist, before anything runs.
-
-    Raises:
-        RequestError: the first thing that is wrong.
-    """
-    if sweep.preset not in PRESETS:
-        raise UnknownName("preset", sweep.preset, tuple(PRESETS))
-    if sweep.budget and sweep.time_limit:
-        raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
-    if sweep.budget and sweep.sustained:
-        raise RequestError("a budget does not hold what a sustained run of every case takes; leave one of them out")
-    own_cells.check(sweep)
-    if not (wanted := list(sweep.wanted())):
-        raise RequestError("the sweep asks for nothing: every list needs at least one entry")
-    for cell in wanted:
-        asked = engine.parse(cell.runtime)
-        if not is_own(cell.model):
-            require("architectures", cell.model)
-        require("runtimes", asked.name)
-        if not is_file(cell.model):
-            _require_tools(asked.name)
-        asked.options(load("runtimes", asked.name).OPTIONS)
-        catalogue.family(cell.dataset)
-        if cell.preprocessing:
-            preset(cell.preprocessing)
-        if cell.weights not in _WEIGHTINGS and not checkpoint.is_file(cell.weights):
-            raise UnknownName("weights", cell.weights, (*_WEIGHTINGS, "or a file.pth or .safetensors"))
-        if cell.quantization:
-            parse(cell.quantization)
-        if cell.threads < 1 or cell.batch < 1:
-            raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
-
-
-def _require_tools(runtime: str) -> None:
-    """Refuse a runtime whose files cannot be written here."""
-    form = load("runtimes", runtime).FORMAT
-    for tool in load("formats", form).TOOLS:
-        try:
-            tool_version(tool)
-        except PackageNotFoundError as missing:
-            wanted = f"edgebench[{form}]" if form in _EXTRAS else tool
-            raise RequestError(
-                f"runtime {runtime} reads {form} files, and {tool}, which helps to write them, is not installed here;"
-                f" run pip install '{wanted}'"
-            ) from missing
 
 
 def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...]:
@@ -137,7 +81,7 @@ def _case(cell: Wanted, model: OwnModel | None, named: Mapping[str, DataSet], en
         scheme = _quantization(cell, runtime, environment)
         quantization = _calibrated(scheme, named[_calibrating(cell)], dataset)
     return Case(
-        variant=_variant(cell, dataset, quantization, model),
+        variant=variant_of(cell, dataset, quantization, model),
         runtime=runtime,
         target=cell.target,
         threads=cell.threads,
@@ -200,9 +144,10 @@ def _alternatives(runtime: str, environment: Environment) -> str:
     return "".join(f", or use --runtime {name}, which is {package}" for name, package in same.items())
 
 
-def _variant(
+def variant_of(
     cell: Wanted, dataset: DataSet, quantization: Quantization | None, model: OwnModel | None = None
 ) -> Variant:
+    """Name the network that a cell asks for, with what only the data set and the files know: classes and hashes."""
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
         weights, sha256, classes = str(Weighting.OWN), model.content_sha256, model.classes
@@ -252,25 +197,6 @@ def _scheme(runtime: Runtime) -> Quantization:
     for word in runtime.options:
         scheme = parse(module.SCHEMES[word], scheme) if word in module.SCHEMES else scheme
     return scheme
-
-
-def to_train(sweep: Sweep) -> tuple[Variant, ...]:
-    """Return the float variants of a sweep, whose weights serve every precision, runtime and target.
-
-    Raises:
-        RequestError: a name or size that cannot be.
-    """
-    check(sweep)
-    cells = list(sweep.wanted())
-    if given := next((cell.model for cell in cells if is_own(cell.model)), ""):
-        raise RequestError(f"wanted networks of the shelf to train, found {given}, which has its weights; leave it out")
-    named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
-    for cell in cells:
-        build.check(cell.model, cell.width, cell.resolution)
-    floats = [
-        replace(cell, precision=Precision.FP32, quantization="", weights=Weighting.TRAINED, classes=0) for cell in cells
-    ]
-    return tuple(dict.fromkeys(_variant(cell, named[cell.dataset], None) for cell in floats))
 
 
 def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:

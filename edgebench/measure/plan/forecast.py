@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
-from edgebench.known import Known, State
+from edgebench.measure.plan.state import Known, State
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
 from edgebench.schema.variant import Weighting

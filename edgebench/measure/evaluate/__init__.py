@@ -105,7 +105,8 @@ def made_by(variant: Variant) -> str:
     """Hash what shapes an accuracy beside the artifact, its target and the images: how they are read here."""
     tools = {f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS}
     return provenance.key(
-        tools | {"source": provenance.source("evaluate", "tasks/classification", *sources(variant.dataset))}
+        tools
+        | {"source": provenance.source("measure/evaluate/__init__", "tasks/classification", *sources(variant.dataset))}
     )
 
 

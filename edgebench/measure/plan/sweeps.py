@@ -1,9 +1,9 @@
-"""targets/*.toml, sweeps and results/ <-> values."""
+"""Sweeps <-> TOML files."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgebench import own
 from edgebench.foundation import toml
@@ -12,10 +12,6 @@ from edgebench.foundation.files import write
 from edgebench.images.catalogue import calibrating, title
 from edgebench.schema.quantization import renamed
 from edgebench.schema.sweep import Sweep
-
-if TYPE_CHECKING:
-    pass
-
 
 SWEEP = "sweep.toml"
 SCHEMES = "quantizations"  # of a sweep

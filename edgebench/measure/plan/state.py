@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from edgebench.evaluate import made_by
 from edgebench.export import find
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import has_answers
+from edgebench.measure.evaluate import made_by
 from edgebench.networks import build
 from edgebench.results.measurement import needed
 from edgebench.schema.artifact import Artifact

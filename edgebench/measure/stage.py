@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgebench import evaluate, stand_in
 from edgebench.deploy import Deployed, install
 from edgebench.export import export
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import has_answers
-from edgebench.known import look_up
-from edgebench.measure import Job
+from edgebench.measure import evaluate
+from edgebench.measure.evaluate import stand_in
+from edgebench.measure.plan.state import look_up
+from edgebench.measure.rounds import Job
 from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from edgebench import evaluate
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import HOST
 from edgebench.deploy.survey import survey
@@ -20,6 +19,7 @@ from edgebench.deploy.wheels import public
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import split
+from edgebench.measure import evaluate
 from edgebench.networks.custom import channels
 from edgebench.schema.quantization import overflows
 from edgebench.schema.record import SpotCheck

@@ -9,11 +9,12 @@ from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench import plan, staging
-from edgebench.allot import allot
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.units import parse_duration
+from edgebench.measure import stage
+from edgebench.measure.budget.allot import allot
+from edgebench.measure.plan import cases as plan
 from edgebench.schema.case import Case
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
     """Train and export cases, at least one, until it is time to measure; one that fails does so again on record."""
     for case in cases:
         try:
-            staging.exported(case, case.variant, show)
+            stage.exported(case, case.variant, show)
         except CaseError as error:
             show(Notice(text=f"{case.variant}: {error}"))
         yield case

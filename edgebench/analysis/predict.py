@@ -1,0 +1,137 @@
+"""A results folder and a sweep -> the latencies of the sweep's cells that were not measured, as a sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.errors import require
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.units import millions, milliseconds
+from edgebench.measure.budget.fit import Fit
+from edgebench.measure.budget.kinds import PREDICTED, Cell, Kind, kind_of, measured, predicted
+from edgebench.measure.plan import cases, sweeps
+from edgebench.measure.plan.check import check
+from edgebench.own import is_own
+from edgebench.results.journal import existing
+from edgebench.schema.record import Session
+from edgebench.schema.variant import network, scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edgebench.schema.case import Case
+    from edgebench.schema.sweep import Sweep
+
+
+TEXTS = frozenset({"network", "precision", "target", "runtime", "figure", "note"})
+BEYOND = "computes more or less than any measured cell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What was not measured, as far as it can be predicted, and from what."""
+
+    folder: str
+    cells: tuple[Cell, ...]
+    kinds: tuple[Kind, ...]
+
+    @property
+    def is_answered(self) -> bool:
+        """Tell whether any cell could be predicted."""
+        return any(cell.time_s for cell in self.cells)
+
+
+def outlook(folder: Path, sweep: Sweep) -> Outlook:
+    """Predict the cells of a sweep that its results folder has no row of.
+
+    Raises:
+        InvalidFile: the folder has no journal, or one that cannot be read.
+        UnknownName, RequestError: nothing was measured on a target of the sweep, or the sweep cannot be.
+    """
+    records = tuple(existing(folder))
+    sessions = {record.environment.target: record for record in records if isinstance(record, Session)}
+    for target in sweep.targets:
+        require(f"target in {folder}", target, sorted(sessions))
+    check(sweep)
+    mine = [sessions[target] for target in sweep.targets]
+    found = [predicted(_cases(sweep, one), one.preset, measured(one, records)) for one in mine]
+    return Outlook(
+        folder=folder.resolve().name,
+        cells=tuple(cell for cells, _ in found for cell in cells),
+        kinds=tuple(kind for _, kinds in found for kind in kinds),
+    )
+
+
+def own_sweep(folder: Path) -> Sweep:
+    """Read the sweep that a results folder was last made by.
+
+    Raises:
+        InvalidFile: it has none that can be read.
+    """
+    return sweeps.sweep(str(folder / sweeps.SWEEP))
+
+
+def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
+    """Complete the sweep's cells by what the target was; a model that somebody gave has no width to predict by."""
+    wanted = [cell for cell in sweep.wanted() if cell.target == session.environment.target and not is_own(cell.model)]
+    return cases.cases(wanted, session.environment)
+
+
+def sheet(found: Outlook) -> Sheet:
+    """Lay out the predicted cells, fastest first within each kind; every one says that it is predicted."""
+    cells = sorted(found.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
+    return Sheet(
+        title=f"{found.folder}: not measured, {PREDICTED}",
+        headings=(
+            "network", "precision", "target", "runtime", "threads", "batch",
+            "figure", "p50 ms", "[90 %]", "MACs M", "note",
+        ),
+        rows=tuple(_line(cell) for cell in cells),
+        texts=TEXTS,
+        notes=tuple(_notes(found)),
+    )  # fmt: skip
+
+
+def _line(cell: Cell) -> tuple[str, ...]:
+    case, variant, time_s = cell.case, cell.case.variant, cell.time_s
+    return (
+        network(variant),
+        scheme(variant),
+        case.target,
+        str(case.runtime),
+        str(case.threads),
+        str(case.batch),
+        PREDICTED if time_s else "none",
+        milliseconds(time_s.value * 1e3) if time_s else "-",
+        f"[{milliseconds(time_s.low * 1e3)}, {milliseconds(time_s.high * 1e3)}]" if time_s else "-",
+        millions(round(cell.macs), 1),
+        cell.why or (BEYOND if cell.is_beyond else ""),
+    )
+
+
+def _notes(found: Outlook) -> Iterator[str]:
+    if not found.cells:
+        yield "Nothing to predict: every cell of the sweep has a row."
+        return
+    yield (
+        "Predicted, not measured: a constant, and a cost of each multiply-add, activation and weight, fitted to the"
+        " measured cells of the same kind. [90 %]: where nine of ten such cells lie. No accuracy, no memory."
+    )
+    for kind in found.kinds:
+        if kind.fit:
+            yield f"{_kind(kind.cases[0])}: {_formula(kind.fit)}"
+
+
+def _kind(case: Case) -> str:
+    return f"{case.variant.architecture} {scheme(case.variant)}, {case.runtime}, {case.target}"
+
+
+def _formula(found: Fit) -> str:
+    """Say what a kind of cell costs, as fitted in seconds."""
+    constant, *others = found.costs
+    units = ("M multiply-adds", "M activations", "M weights")
+    terms = [f"{cost * 1e9:.3g} ms per {unit}" for cost, unit in zip(others, units, strict=True) if cost]
+    said = " + ".join([f"{constant * 1e3:.3g} ms", *terms] if constant else terms)
+    return f"{said}; {found.cells} measured cells, scatter {found.scatter:.1%}."

@@ -1,0 +1,74 @@
+"""A sweep -> nothing, or the first thing in it that cannot be."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from typing import TYPE_CHECKING
+
+from edgebench.formats import tool_version
+from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.shelf import load, require
+from edgebench.images import catalogue
+from edgebench.images.preprocessing import preset
+from edgebench.measure.plan import custom as own_cells
+from edgebench.own import is_file, is_own
+from edgebench.schema import runtime as engine
+from edgebench.schema.case import PRESETS
+from edgebench.schema.quantization import parse
+from edgebench.schema.variant import Weighting
+from edgebench.train import checkpoint
+
+if TYPE_CHECKING:
+    from edgebench.schema.sweep import Sweep
+
+
+_EXTRAS = ("tflite",)  # formats whose tools are an extra of that name
+_WEIGHTINGS = tuple(one for one in Weighting if one != Weighting.OWN)  # that a person can ask for
+
+
+def check(sweep: Sweep) -> None:
+    """Refuse a sweep that names what does not exist, before anything runs.
+
+    Raises:
+        RequestError: the first thing that is wrong.
+    """
+    if sweep.preset not in PRESETS:
+        raise UnknownName("preset", sweep.preset, tuple(PRESETS))
+    if sweep.budget and sweep.time_limit:
+        raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
+    if sweep.budget and sweep.sustained:
+        raise RequestError("a budget does not hold what a sustained run of every case takes; leave one of them out")
+    own_cells.check(sweep)
+    if not (wanted := list(sweep.wanted())):
+        raise RequestError("the sweep asks for nothing: every list needs at least one entry")
+    for cell in wanted:
+        asked = engine.parse(cell.runtime)
+        if not is_own(cell.model):
+            require("architectures", cell.model)
+        require("runtimes", asked.name)
+        if not is_file(cell.model):
+            _require_tools(asked.name)
+        asked.options(load("runtimes", asked.name).OPTIONS)
+        catalogue.family(cell.dataset)
+        if cell.preprocessing:
+            preset(cell.preprocessing)
+        if cell.weights not in _WEIGHTINGS and not checkpoint.is_file(cell.weights):
+            raise UnknownName("weights", cell.weights, (*_WEIGHTINGS, "or a file.pth or .safetensors"))
+        if cell.quantization:
+            parse(cell.quantization)
+        if cell.threads < 1 or cell.batch < 1:
+            raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
+
+
+def _require_tools(runtime: str) -> None:
+    """Refuse a runtime whose files cannot be written here."""
+    form = load("runtimes", runtime).FORMAT
+    for tool in load("formats", form).TOOLS:
+        try:
+            tool_version(tool)
+        except PackageNotFoundError as missing:
+            wanted = f"edgebench[{form}]" if form in _EXTRAS else tool
+            raise RequestError(
+                f"runtime {runtime} reads {form} files, and {tool}, which helps to write them, is not installed here;"
+                f" run pip install '{wanted}'"
+            ) from missing

@@ -1,0 +1,36 @@
+"""A sweep -> the float networks whose weights it needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.errors import RequestError
+from edgebench.images import catalogue
+from edgebench.measure.plan.cases import variant_of
+from edgebench.measure.plan.check import check
+from edgebench.networks import build
+from edgebench.own import is_own
+from edgebench.schema.variant import Precision, Variant, Weighting
+
+if TYPE_CHECKING:
+    from edgebench.schema.sweep import Sweep
+
+
+def to_train(sweep: Sweep) -> tuple[Variant, ...]:
+    """Return the float variants of a sweep, whose weights serve every precision, runtime and target.
+
+    Raises:
+        RequestError: a name or size that cannot be.
+    """
+    check(sweep)
+    cells = list(sweep.wanted())
+    if given := next((cell.model for cell in cells if is_own(cell.model)), ""):
+        raise RequestError(f"wanted networks of the shelf to train, found {given}, which has its weights; leave it out")
+    named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
+    for cell in cells:
+        build.check(cell.model, cell.width, cell.resolution)
+    floats = [
+        replace(cell, precision=Precision.FP32, quantization="", weights=Weighting.TRAINED, classes=0) for cell in cells
+    ]
+    return tuple(dict.fromkeys(variant_of(cell, named[cell.dataset], None) for cell in floats))
