@@ -9,13 +9,13 @@ from edgebench import train as training
 from edgebench.deploy import connect, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
+from edgebench.export.lookup import named, require_todays
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
-from edgebench.lookup import named, require_todays
 from edgebench.measure import answer, budget, stage, survey_cases
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan import forecast as forecasting

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgebench import own
+from edgebench.export import custom
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
@@ -117,7 +117,7 @@ def _changed(start: Sweep, flags: Mapping[str, str]) -> Sweep:
     _require_its_kind(start, flags)
     blocks: dict[str, Any] = dict.fromkeys(in_blocks)
     of_shelf = blocks | _read({"width": ("widths", _many(_width))}, flags)
-    models = tuple(replace(block, **(blocks if own.is_own(block.name) else of_shelf)) for block in start.models)
+    models = tuple(replace(block, **(blocks if custom.is_own(block.name) else of_shelf)) for block in start.models)
     asked = replace(start, **in_blocks, **on_top, models=models)
     for flag in ("quantization", "calibration"):
         if words := flags.get(flag):
@@ -127,7 +127,7 @@ def _changed(start: Sweep, flags: Mapping[str, str]) -> Sweep:
 
 def _require_its_kind(start: Sweep, flags: Mapping[str, str]) -> None:
     """Refuse what concerns only networks of the shelf where there are none, and what concerns only given models."""
-    given = [own.is_own(block.name) for block in start.models]
+    given = [custom.is_own(block.name) for block in start.models]
     for flag in ("width", "resolution"):
         if flags.get(flag) and given and all(given):
             raise RequestError(f"wanted --{flag} with a network of the shelf, found only models that have theirs")
@@ -192,5 +192,5 @@ def _read(fields: Mapping[str, tuple[str, Reader]], flags: Mapping[str, str]) ->
 
 
 def _of_models(names: tuple[str, ...]) -> Sweep:
-    named = re.sub(r"[^\w.-]", "_", "-".join(map(own.title, names)), flags=re.ASCII).lstrip("._-")
+    named = re.sub(r"[^\w.-]", "_", "-".join(map(custom.title, names)), flags=re.ASCII).lstrip("._-")
     return Sweep(name=named, models=tuple(Model(name=name) for name in names))

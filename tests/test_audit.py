@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import audit, export, lookup
+from edgebench import audit, export
+from edgebench.export import lookup
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.artifact import Artifact, LayerNoise

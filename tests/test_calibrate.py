@@ -8,8 +8,8 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from edgebench.formats import onnx
-from edgebench.formats.onnx import calibrate, range_methods
+from edgebench.export.formats import onnx
+from edgebench.export.formats.onnx import calibrate, range_methods
 from edgebench.foundation.errors import CaseError
 from edgebench.networks import build
 from edgebench.schema.quantization import parse

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from edgebench import export, request
+from edgebench.export.prepare import prepare
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan.check import check
-from edgebench.prepare import prepare
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 from edgebench.schema.quantization import parse

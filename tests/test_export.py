@@ -9,8 +9,8 @@ import numpy
 import pytest
 
 from edgebench import export
-from edgebench.formats import onnx
-from edgebench.formats.onnx import inspect
+from edgebench.export.formats import onnx
+from edgebench.export.formats.onnx import inspect
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step

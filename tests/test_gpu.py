@@ -9,13 +9,12 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import formats
 from edgebench.agent import device, gpu, throttle
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.deploy.connections.null import Here
 from edgebench.deploy.survey import survey
-from edgebench.export import export
-from edgebench.formats import onnx as form
+from edgebench.export import export, formats
+from edgebench.export.formats import onnx as form
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases as plan
 from edgebench.networks import build

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edgebench import nightly
-from edgebench.formats import null
+from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock
 from edgebench.nightly import chronicle, pair, regress

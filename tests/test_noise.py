@@ -14,8 +14,8 @@ import pytest
 from edgebench import export
 from edgebench.deploy import Deployed, connect
 from edgebench.deploy.targets import catalogue
-from edgebench.formats import Written, onnx
-from edgebench.formats.onnx import inspect, noise
+from edgebench.export.formats import Written, onnx
+from edgebench.export.formats.onnx import inspect, noise
 from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
 from edgebench.measure.evaluate import evaluate

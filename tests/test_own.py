@@ -7,7 +7,8 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import own, request
+from edgebench import request
+from edgebench.export import custom
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases
@@ -130,7 +131,7 @@ def outside(location: str) -> Callable[[Any], None]:
 
 @pytest.mark.parametrize(("name", "resolution"), [("mobilenet_v1", 64), ("lenet5", 32), ("resnet18", 64)])
 def test_a_file_costs_what_the_shelf_says_its_network_costs(place: Path, name: str, resolution: int) -> None:
-    from edgebench.formats.onnx import trace
+    from edgebench.export.formats.onnx import trace
     from edgebench.networks.build import build, channels
     from edgebench.networks.cost import blueprint
 
@@ -140,7 +141,7 @@ def test_a_file_costs_what_the_shelf_says_its_network_costs(place: Path, name: s
     for norm in norms:
         norm.bias.data.normal_()  # type: ignore[operator]  # equal ones the exporter writes once
     trace(network, (channels(of), resolution, resolution), place / "net.onnx")
-    card, paper = own.adopt("net.onnx", ""), blueprint(name, of.width, resolution, 10)
+    card, paper = custom.adopt("net.onnx", ""), blueprint(name, of.width, resolution, 10)
     # The exporter folds a batch norm's scale into the convolution before it: one value a channel is gone.
     folded = sum(len(norm.bias) for norm in norms)  # type: ignore[arg-type,misc]
     assert (card.macs, card.params) == (paper.macs, paper.params - folded)
@@ -148,7 +149,7 @@ def test_a_file_costs_what_the_shelf_says_its_network_costs(place: Path, name: s
 
 
 def test_the_copy_of_a_settled_file_is_the_file(place: Path) -> None:
-    card = own.adopt(str(write(place / "net.onnx")), "")
+    card = custom.adopt(str(write(place / "net.onnx")), "")
     assert card.sha256 == card.content_sha256 == files.sha256("net.onnx")
     assert cache.path_of(card).read_bytes() == Path("net.onnx").read_bytes()
 
@@ -158,7 +159,7 @@ def test_the_copy_of_a_settled_file_is_the_file(place: Path) -> None:
     [((1, 3, 8, 8), "NCHW", 1, 3), (("n", 8, 8, 3), "NHWC", 0, 3), (("n", 1, 8, 8), "NCHW", 0, 1)],
 )
 def test_axes_are_told_apart(place: Path, shape: tuple[int | str, ...], layout: str, batch: int, channels: int) -> None:
-    card = own.adopt(str(write(place / "net.onnx", shape)), "")
+    card = custom.adopt(str(write(place / "net.onnx", shape)), "")
     assert (card.layout, card.batch, card.channels, card.resolution) == (layout, batch, channels, 8)
 
 
@@ -172,13 +173,13 @@ def test_open_axes_are_settled_by_what_is_asked(place: Path, nets: Path) -> None
     torch.onnx.export(
         network, (torch.zeros(1, 3, 16, 16),), "open.onnx", dynamo=False, dynamic_axes=axes, input_names=["in"]
     )
-    card = own.adopt("open.onnx", "in:1x3x20x20")
+    card = custom.adopt("open.onnx", "in:1x3x20x20")
     assert (card.resolution, card.macs) == (20, 18 * 18 * 4 * 27 + 24)
     assert card.sha256 != card.content_sha256 == files.sha256("open.onnx")
-    other = own.adopt("open.onnx", "1x3x24x24")
+    other = custom.adopt("open.onnx", "1x3x24x24")
     assert (other.resolution, other.content_sha256) == (24, card.content_sha256)
     with pytest.raises(RequestError, match=r"input in is \?x3x\?x\?; say its size: --input in:1x3x224x224"):
-        own.adopt("open.onnx", "")
+        custom.adopt("open.onnx", "")
 
 
 def test_external_data_beside_the_file_is_part_of_what_it_is(place: Path) -> None:
@@ -186,16 +187,16 @@ def test_external_data_beside_the_file_is_part_of_what_it_is(place: Path) -> Non
 
     proto = onnx.load(write(place / "net.onnx"))
     onnx.save(proto, "big.onnx", save_as_external_data=True, location="big.data", size_threshold=0)
-    card = own.adopt("big.onnx", "")
+    card = custom.adopt("big.onnx", "")
     assert cache.path_of(card).stat().st_size > 4 * 192 * 5
     data = bytearray(Path("big.data").read_bytes())
     data[0] ^= 1
     Path("big.data").write_bytes(data)
-    assert own.adopt("big.onnx", "").content_sha256 != card.content_sha256
+    assert custom.adopt("big.onnx", "").content_sha256 != card.content_sha256
 
 
 def test_a_function_s_network_is_the_same_each_time(nets: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, again = (own.adopt("nets.py:small", "1x3x16x16") for _ in range(2))
+    first, again = (custom.adopt("nets.py:small", "1x3x16x16") for _ in range(2))
     assert first == again
     assert (first.macs, first.params, first.classes) == (
         7 * 7 * 8 * 27 + 5 * 5 * 16 * 18 + 16 * 7,
@@ -203,18 +204,18 @@ def test_a_function_s_network_is_the_same_each_time(nets: Path, capsys: pytest.C
         7,
     )
     assert capsys.readouterr().out == ""
-    assert type(own.network(first)).__name__ == "Small"
+    assert type(custom.network(first)).__name__ == "Small"
     nets.write_text(NETS.replace("def small", "def tiny"))
     with pytest.raises(Exception, match=r"nets.py:small changed since it was named: no function small in nets.py"):
-        own.network(first)
+        custom.network(first)
 
 
 def test_the_name_finds_what_was_given_before(place: Path) -> None:
     (place / "far").mkdir()
-    card = own.adopt(str(write(place / "far" / "mine.onnx")), "")
-    assert own.adopt("mine.onnx", "") == own.adopt("mine.onnx", "1x3x8x8") == card
+    card = custom.adopt(str(write(place / "far" / "mine.onnx")), "")
+    assert custom.adopt("mine.onnx", "") == custom.adopt("mine.onnx", "1x3x8x8") == card
     with pytest.raises(RequestError, match=r"which was last given with \?x3x8x8; name its path"):
-        own.adopt("mine.onnx", "1x3x9x9")
+        custom.adopt("mine.onnx", "1x3x9x9")
 
 
 def bad(place: Path) -> dict[str, tuple[str, str]]:
@@ -284,14 +285,14 @@ def bad(place: Path) -> dict[str, tuple[str, str]]:
 def test_what_does_not_fit_is_refused_in_one_line(place: Path, nets: Path) -> None:
     for name, (asked, message) in bad(place).items():
         with pytest.raises(RequestError) as caught:
-            own.adopt(name, asked)
+            custom.adopt(name, asked)
         assert message in str(caught.value), name
 
 
 def test_a_file_that_is_too_large_is_not_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own, "MOST_BYTES", 100)
+    monkeypatch.setattr(custom, "MOST_BYTES", 100)
     with pytest.raises(RequestError, match=r"bytes, wanted at most 100 \(2 GiB\)"):
-        own.adopt(str(write(place / "net.onnx")), "")
+        custom.adopt(str(write(place / "net.onnx")), "")
 
 
 def cells(place: Path, **flags: str) -> list[Case]:
@@ -384,14 +385,14 @@ def test_what_cannot_be_asked_of_a_model_is_refused_in_one_line(place: Path, net
 
 
 def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) -> None:
-    from edgebench.formats.onnx import write_int8
+    from edgebench.export.formats.onnx import write_int8
     from edgebench.schema.quantization import Quantization
 
     images = numpy.random.default_rng(0).normal(size=(4, 1, 3, 8, 8)).astype(numpy.float32)
     write_int8(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
     (case,) = cells(place, model="small.onnx")
     assert (case.variant.precision, case.variant.quantization, parent(case.variant)) == ("int8", None, None)
-    card, whole = own.adopt("small.onnx", ""), own.adopt("net.onnx", "")
+    card, whole = custom.adopt("small.onnx", ""), custom.adopt("net.onnx", "")
     assert (card.params, card.macs) == (whole.params, whole.macs) == (965, 960)
 
 

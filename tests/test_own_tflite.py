@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgebench import own, request
+from edgebench import request
+from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases
 from edgebench.schema.variant import Precision
@@ -71,11 +72,11 @@ def build(
 
 
 def test_a_file_says_what_it_takes_and_costs(place: Path) -> None:
-    card = own.adopt(str(build(place / "net.tflite")), "")
+    card = custom.adopt(str(build(place / "net.tflite")), "")
     assert (card.layout, card.channels, card.resolution, card.classes) == ("NHWC", 3, 4, 5)
     assert (card.params, card.macs, card.precision, card.dtype) == (240, 240, Precision.FP32, "float32")
     assert card.sha256 == card.content_sha256
-    assert own.adopt("net.tflite", "image:1x4x4x3").classes == 5
+    assert custom.adopt("net.tflite", "image:1x4x4x3").classes == 5
 
 
 def test_the_interpreter_reads_the_same(place: Path) -> None:
@@ -91,12 +92,12 @@ def test_the_interpreter_reads_the_same(place: Path) -> None:
 
 
 def test_a_file_of_8_bits_is_int8_as_it_is(place: Path) -> None:
-    card = own.adopt(str(build(place / "net.tflite", kind=INT8)), "")
+    card = custom.adopt(str(build(place / "net.tflite", kind=INT8)), "")
     assert (card.precision, card.dtype) == (Precision.INT8, "int8")
 
 
 def test_an_open_batch_axis_is_settled_by_nobody(place: Path) -> None:
-    assert own.adopt(str(build(place / "net.tflite", signature=(-1, 4, 4, 3))), "").resolution == 4
+    assert custom.adopt(str(build(place / "net.tflite", signature=(-1, 4, 4, 3))), "").resolution == 4
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_an_open_batch_axis_is_settled_by_nobody(place: Path) -> None:
 )
 def test_what_does_not_fit_is_refused(place: Path, how: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        own.adopt(str(build(place / "net.tflite", **how)), "")
+        custom.adopt(str(build(place / "net.tflite", **how)), "")
 
 
 def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(place: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(place: Path) -> No
     for size in range(1, len(whole) - 1, 7):
         (place / "cut.tflite").write_bytes(whole[:size])
         try:
-            own.adopt("cut.tflite", "")
+            custom.adopt("cut.tflite", "")
         except RequestError as error:
             assert "TFLite file" in str(error) or "cut.tflite: wanted" in str(error), size  # noqa: PT017
 

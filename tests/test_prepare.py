@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from edgebench import train
 from edgebench.agent import machine
-from edgebench.formats import onnx
+from edgebench.export.formats import onnx
+from edgebench.export.prepare import prepare
+from edgebench.export.prepare.equalize import equalize, pairs
+from edgebench.export.prepare.fake import release, simulate
+from edgebench.export.prepare.fold import fold
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.shelf import load
 from edgebench.networks import build
-from edgebench.prepare import prepare
-from edgebench.prepare.equalize import equalize, pairs
-from edgebench.prepare.fake import release, simulate
-from edgebench.prepare.fold import fold
 from edgebench.schema.cards import Weights
 from edgebench.schema.quantization import Quantization, overflows, parse
 from edgebench.schema.variant import Precision, Variant, Weighting

@@ -15,9 +15,10 @@ import numpy
 import pandas
 import pytest
 
-from edgebench import export, formats, train
-from edgebench.formats import Written, onnx, tflite
-from edgebench.formats.tflite.flatbuffer import File
+from edgebench import export, train
+from edgebench.export import formats
+from edgebench.export.formats import Written, onnx, tflite
+from edgebench.export.formats.tflite.flatbuffer import File
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names

@@ -14,8 +14,8 @@ import pytest
 from edgebench.agent.__main__ import MARK
 from edgebench.agent.runtimes import torch as runtime
 from edgebench.deploy.bundle import bundle
-from edgebench.formats import onnx
-from edgebench.formats import torch as form
+from edgebench.export.formats import onnx
+from edgebench.export.formats import torch as form
 from edgebench.foundation.shelf import load
 from edgebench.networks import build
 from edgebench.schema.quantization import Quantization

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgebench.export.custom import is_own
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import millions, milliseconds
@@ -12,7 +13,6 @@ from edgebench.measure.budget.fit import Fit
 from edgebench.measure.budget.kinds import PREDICTED, Cell, Kind, kind_of, measured, predicted
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan.check import check
-from edgebench.own import is_own
 from edgebench.results.journal import existing
 from edgebench.schema.record import Session
 from edgebench.schema.variant import network, scheme

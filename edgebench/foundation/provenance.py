@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.shelf import PLACES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,7 +40,13 @@ def _files(module: str) -> list[Path]:
 
 
 def _with_neighbours(module: str) -> set[str]:
+    """Return a module and, of a plug-in, those of its shelf that it uses, directly or not."""
     shelf, _, _ = module.rpartition("/")
-    text = "".join(file.read_text() for file in _files(module))
-    used = re.findall(rf"^from edgebench\.{shelf.replace('/', '.')}\.(\w+) import", text, re.MULTILINE) if shelf else []
-    return {module}.union(*(_with_neighbours(f"{shelf}/{name}") for name in used))
+    place, found, left = shelf.replace("/", "."), set[str](), {module}
+    while left:
+        found.add(one := left.pop())
+        if place in PLACES.values():
+            text = "".join(file.read_text() for file in _files(one))
+            used = re.findall(rf"^from edgebench\.{place}\.(\w+) import", text, re.MULTILINE)
+            left |= {f"{shelf}/{name}" for name in used} - found
+    return found

@@ -19,12 +19,14 @@ _NOUNS = {
     "reports": "report",
     "runtimes": "runtime",
 }
-_PLACES = {  # below `edgebench`; the short name is what records, TOML files and the command line may hold
+PLACES = {  # below `edgebench`; the short name is what records, TOML files and the command line may hold
     "architectures": "networks.architectures",
     "datasets": "images.datasets",
+    "formats": "export.formats",
     "reports": "results.reports",
     "connections": "deploy.connections",
     "runtimes": "agent.runtimes",
+    "nightly.bulletins": "nightly.bulletins",
 }
 
 
@@ -34,7 +36,7 @@ def _plugins(shelf: str) -> dict[str, str]:
 
     Files are read, not imported: an architecture would import torch.
     """
-    found, place = dict[str, str](), f"edgebench.{_PLACES.get(shelf, shelf)}"
+    found, place = dict[str, str](), f"edgebench.{PLACES[shelf]}"
     for module in iter_modules(import_module(place).__path__):
         if module.name.startswith("_"):  # what plug-ins share
             continue

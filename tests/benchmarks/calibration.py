@@ -57,7 +57,7 @@ def _growth(few: dict[str, float], many: dict[str, float]) -> float:
 def _network(folder: Path) -> str:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    from edgebench.formats import onnx
+    from edgebench.export.formats import onnx
     from edgebench.networks import build
 
     of = Variant(
@@ -107,7 +107,7 @@ def _calibrate(whose: str, method: str, count: str, path: str) -> None:
     """Calibrate in this process; print its seconds, a plain inference's and the peak."""
     images, started = Images(path, int(count)), perf_counter()
     if whose == "ours":
-        from edgebench.formats.onnx.calibrate import ranges
+        from edgebench.export.formats.onnx.calibrate import ranges
         from edgebench.schema.quantization import parse
 
         ranges(Path(path), images, parse(f"{method}+images={count}"))

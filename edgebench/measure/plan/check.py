@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
-from edgebench.formats import tool_version
+from edgebench.export.custom import is_file, is_own
+from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.shelf import load, require
 from edgebench.images import catalogue
 from edgebench.images.preprocessing import preset
 from edgebench.measure.plan import custom as own_cells
-from edgebench.own import is_file, is_own
 from edgebench.schema import runtime as engine
 from edgebench.schema.case import PRESETS
 from edgebench.schema.quantization import parse

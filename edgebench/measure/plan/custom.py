@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgebench import own
+from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
@@ -32,7 +32,7 @@ def check(sweep: Sweep) -> None:
         RequestError: the first block that has them.
     """
     for block in sweep.models:
-        if own.is_own(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
+        if custom.is_own(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
             raise RequestError(f"{block.name} has its own width and resolution; leave them out")
 
 
@@ -42,8 +42,8 @@ def adopt(cells: Iterable[Wanted]) -> Given:
     Raises:
         RequestError: one of them cannot be measured.
     """
-    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if own.is_own(cell.model))
-    given = {(name, asked): own.adopt(name, asked) for name, asked in keys}
+    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if custom.is_own(cell.model))
+    given = {(name, asked): custom.adopt(name, asked) for name, asked in keys}
     contents = dict[str, str]()
     for model in given.values():
         if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
@@ -86,7 +86,7 @@ def _why_not(cell: Wanted, model: OwnModel) -> str:
         return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
     if cell.precision == model.precision:
         return ""
-    if model.format != own.onnx.FORMAT or model.precision != Precision.FP32 or cell.precision != Precision.INT8:
+    if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or cell.precision != Precision.INT8:
         return f"{model.name} is {model.precision} as it is, found --precision {cell.precision}"
     if model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
@@ -126,7 +126,7 @@ def _dataset(cell: Wanted) -> str:
 
 def _preprocessing(cell: Wanted, model: OwnModel) -> str:
     """Give pixels as they are to a network that takes them so: a TFLite file says itself what its integers mean."""
-    if model.dtype == "float32" or model.format != own.onnx.FORMAT:
+    if model.dtype == "float32" or model.format != custom.onnx.FORMAT:
         return cell.preprocessing
     if cell.preprocessing not in ("", RAW):
         raise RequestError(f"{model.name} takes pixels of {model.dtype}: wanted --preprocessing {RAW}, or none")

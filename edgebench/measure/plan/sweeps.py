@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgebench import own
+from edgebench.export import custom
 from edgebench.foundation import toml
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.files import write
@@ -62,7 +62,7 @@ def _toml(sweep: Sweep) -> str:
     for block in (fields, *models):
         # No result holds a machine's path; the name finds what was named before.
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
-        block |= {key: own.title(value) for key, value in block.items() if key == "name"}
+        block |= {key: custom.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
         block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
     return dumps({key: value for key, value in fields.items() if value != ""} | {"models": models})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.formats.onnx.calibrate import ranges
+from edgebench.export.formats.onnx.calibrate import ranges
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.formats.onnx.calibrate import Images
+    from edgebench.export.formats.onnx.calibrate import Images
     from edgebench.schema.quantization import Quantization
 
 

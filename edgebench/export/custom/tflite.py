@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from edgebench.export.custom import shape
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
-from edgebench.own import shape
 from edgebench.schema.cards import OwnModel
 from edgebench.schema.variant import Precision
 

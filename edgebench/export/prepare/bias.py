@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.prepare.fake import weight_rounding
+from edgebench.export.prepare.fake import weight_rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from edgebench.formats.tflite.flatbuffer import File, Operator
+from edgebench.export.formats.tflite.flatbuffer import File, Operator
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.formats.onnx.range_methods import CHOOSERS, OUTSIDE, Outermost, Tally, finite
+from edgebench.export.formats.onnx.range_methods import CHOOSERS, OUTSIDE, Outermost, Tally, finite
 from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import GraphProto
 
-    from edgebench.formats.onnx.range_methods import Range
+    from edgebench.export.formats.onnx.range_methods import Range
     from edgebench.schema.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]

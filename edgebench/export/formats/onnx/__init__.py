@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.formats import Written
-from edgebench.formats.onnx.inspect import float_nodes, integer_share
-from edgebench.formats.onnx.noise import layer_noise
-from edgebench.formats.onnx.quantize import quantize
+from edgebench.export.formats import Written
+from edgebench.export.formats.onnx.inspect import float_nodes, integer_share
+from edgebench.export.formats.onnx.noise import layer_noise
+from edgebench.export.formats.onnx.quantize import quantize
 from edgebench.foundation.errors import CaseError
 from edgebench.networks.build import channels
 from edgebench.schema.quantization import Quantization
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from edgebench.formats.onnx.calibrate import Images
+    from edgebench.export.formats.onnx.calibrate import Images
     from edgebench.schema.variant import Variant
 
 SUFFIX = ".onnx"

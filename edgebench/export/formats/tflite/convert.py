@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.formats.tflite.norm import write_norms_as_convolutions
-from edgebench.formats.tflite.silence import silent
+from edgebench.export.formats.tflite.norm import write_norms_as_convolutions
+from edgebench.export.formats.tflite.silence import silent
 
 if TYPE_CHECKING:
     from pathlib import Path

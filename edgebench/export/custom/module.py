@@ -10,10 +10,10 @@ from contextlib import contextmanager, redirect_stdout
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
-from edgebench.formats.onnx import trace as trace_network
+from edgebench.export.custom import shape
+from edgebench.export.formats.onnx import trace as trace_network
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.networks.build import SEED
-from edgebench.own import shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from edgebench.formats import Written
-from edgebench.formats.tflite.convert import convert
-from edgebench.formats.tflite.inspect import float_nodes, integer_share
-from edgebench.formats.tflite.quantize import quantize
-from edgebench.formats.tflite.tidy import tidy
+from edgebench.export.formats import Written
+from edgebench.export.formats.tflite.convert import convert
+from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
+from edgebench.export.formats.tflite.quantize import quantize
+from edgebench.export.formats.tflite.tidy import tidy
 from edgebench.networks.custom import channels
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from edgebench.formats.tflite.quantize import Images
+    from edgebench.export.formats.tflite.quantize import Images
     from edgebench.schema.variant import Variant
 
 SUFFIX = ".tflite"

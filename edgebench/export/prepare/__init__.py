@@ -30,10 +30,10 @@ def prepare(
     Raises:
         CaseError: there is nothing to fine-tune, or nothing to do it on.
     """
-    from edgebench.prepare.aware import finetune
-    from edgebench.prepare.bias import correct
-    from edgebench.prepare.equalize import equalize
-    from edgebench.prepare.fold import fold, unfold
+    from edgebench.export.prepare.aware import finetune
+    from edgebench.export.prepare.bias import correct
+    from edgebench.export.prepare.equalize import equalize
+    from edgebench.export.prepare.fold import fold, unfold
 
     asked = variant.quantization
     if asked is None or not asked.changes_weights:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.prepare.fold import layer, replace
+from edgebench.export.prepare.fold import layer, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

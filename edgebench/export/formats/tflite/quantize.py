@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.formats.tflite.flatbuffer import File, Operator
-from edgebench.formats.tflite.norm import NAME as NORM
-from edgebench.formats.tflite.silence import silent
+from edgebench.export.formats.tflite.flatbuffer import File, Operator
+from edgebench.export.formats.tflite.norm import NAME as NORM
+from edgebench.export.formats.tflite.silence import silent
 from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.formats.tflite.flatbuffer import File, Operator
+from edgebench.export.formats.tflite.flatbuffer import File, Operator
 
 if TYPE_CHECKING:
     from pathlib import Path

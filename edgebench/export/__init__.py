@@ -1,4 +1,9 @@
-"""Variant and format -> artifact, made once; the card beside it says from what."""
+"""Variant and format -> artifact, made once; the card beside it says from what.
+
+    train or custom (whose weights) -> prepare (for int8) -> formats (write, quantize) -> the cache
+
+`lookup` finds an artifact by what a person calls it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,10 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench import own, train
-from edgebench.formats import Written, tool_version
+from edgebench import train
+from edgebench.export import custom
+from edgebench.export.formats import Written, tool_version
+from edgebench.export.prepare import prepare
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, EdgebenchError
 from edgebench.foundation.progress import Notice, Show, Step
@@ -22,7 +29,6 @@ from edgebench.images.splits import calibrated, sources, split, too_few
 from edgebench.networks.build import build
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import channels, given
-from edgebench.prepare import prepare
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
 from edgebench.schema.variant import Weighting, as_float
 from edgebench.train import checkpoint
@@ -183,7 +189,7 @@ def _network(variant: Variant, weights: Weights | None, show: Show, took_s: dict
     """Build the network, and change its weights where its quantization asks for that."""
     with _timed(BUILD, took_s):
         if variant.weights == Weighting.OWN:
-            return own.network(given(variant))
+            return custom.network(given(variant))
         network = build(variant, str(cache.path_of(weights)) if weights else "")
     if variant.quantization is None:
         return network
@@ -214,15 +220,15 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
 
 def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
     """Name everything that shapes the file: change any of it and the file is another."""
-    network = "own" if variant.weights == Weighting.OWN else module("architectures", variant.architecture)
-    modules = [network, f"formats/{form}", "networks/build", "export"]
+    network = "export/custom" if variant.weights == Weighting.OWN else module("architectures", variant.architecture)
+    modules = [network, f"export/formats/{form}", "networks/build", "export/__init__"]
     parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": form}
     if weights:
         parts["weights"] = weights.sha256
-    is_copy = own.is_file(variant.architecture) and not variant.quantization
+    is_copy = custom.is_file(variant.architecture) and not variant.quantization
     tools: tuple[str, ...] = () if is_copy else load("formats", form).TOOLS
     if variant.quantization:
-        modules += ["prepare"] + ["train"] * variant.quantization.aware
+        modules += ["export/prepare"] + ["train"] * variant.quantization.aware
         for dataset in (variant.dataset, calibrated(variant).dataset):
             modules += sources(dataset)
             tools += family(dataset).TOOLS

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from edgebench.export.prepare.fake import release, simulate
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.shelf import module
@@ -13,7 +14,6 @@ from edgebench.images.catalogue import family
 from edgebench.images.splits import recipe as preprocessing
 from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
-from edgebench.prepare.fake import release, simulate
 from edgebench.schema.cards import Weights
 from edgebench.train import Options, follow, require_small
 from edgebench.train.course import Course, Recipe, packed, score
@@ -84,7 +84,7 @@ def _stem(variant: Variant, start: Weights) -> str:
         "source": provenance.source(
             module("architectures", variant.architecture),
             "networks/build",
-            "prepare",
+            "export/prepare",
             "train",
             *sources(variant.dataset),
         ),

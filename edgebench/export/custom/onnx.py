@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.formats.onnx.inspect import multiply_adds
+from edgebench.export.custom import shape
+from edgebench.export.formats.onnx.inspect import multiply_adds
 from edgebench.foundation import files
 from edgebench.foundation.errors import EdgebenchError, RequestError
-from edgebench.own import shape
 from edgebench.schema.cards import OwnModel
 from edgebench.schema.variant import Precision
 

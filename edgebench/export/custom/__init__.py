@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from edgebench.export.custom import module, onnx, shape, tflite
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
-from edgebench.own import module, onnx, shape, tflite
 from edgebench.schema.cards import OwnModel
 
 if TYPE_CHECKING:
@@ -83,9 +83,8 @@ def _kept(path: Path, name: str, asked: str, *, source: str = "") -> OwnModel:
         content = reader.content(path, MOST_BYTES)
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
-    key = provenance.key(
-        {"name": name, "asked": asked, "from": source, "source": provenance.source("own", "formats/onnx")}
-    )
+    made_by = provenance.source("export/custom", "export/formats/onnx")
+    key = provenance.key({"name": name, "asked": asked, "from": source, "source": made_by})
     stem = f"{title(name).replace(':', '-')}-{content[:16]}-{key}"
     card = cache.once(
         stem,

@@ -6,7 +6,7 @@ import json
 from shutil import copyfile
 from typing import TYPE_CHECKING
 
-from edgebench.formats import Written
+from edgebench.export.formats import Written
 from edgebench.schema.quantization import Quantization
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.prepare.fold import layer
+from edgebench.export.prepare.fold import layer
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node

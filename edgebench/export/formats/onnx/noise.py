@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import log10
 from typing import TYPE_CHECKING, Any
 
-from edgebench.formats.onnx.inspect import AT_THE_EDGE, MOVES_DATA, layer_name
+from edgebench.export.formats.onnx.inspect import AT_THE_EDGE, MOVES_DATA, layer_name
 from edgebench.schema.artifact import LayerNoise
 
 if TYPE_CHECKING:
