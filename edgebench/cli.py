@@ -444,10 +444,10 @@ def nightly_replay(
 ) -> None:
     """Decide a history again: its false alarms per 1,000 configuration-nights, and its power by delay."""
     from edgebench import screen
-    from edgebench.nightly import rehearsal
+    from edgebench.nightly import replay
 
-    found = rehearsal.rehearse(history, profile, inject, seed)
-    screen.show_json(found) if json else screen.show_sheets([rehearsal.sheet(found)], "table")
+    found = replay.rehearse(history, profile, inject, seed)
+    screen.show_json(found) if json else screen.show_sheets([replay.sheet(found)], "table")
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from edgebench.foundation.progress import Show
     from edgebench.foundation.sheet import Sheet
     from edgebench.measure.plan.forecast import Forecast
-    from edgebench.nightly.bulletin import Bulletin
-    from edgebench.nightly.replay import Replay
+    from edgebench.nightly.replay.decide import Replay
+    from edgebench.nightly.summary import Bulletin
     from edgebench.results.table.row import Table
     from edgebench.schema.cards import Weights
 

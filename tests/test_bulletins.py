@@ -12,10 +12,10 @@ import pytest
 from lxml import etree
 
 from edgebench.foundation import shelf
-from edgebench.nightly.bulletin import NIGHTS, Bulletin, bulletin
 from edgebench.nightly.bulletins import annotations, junit, markdown, page, pytest_benchmark
 from edgebench.nightly.bulletins import json as as_json
 from edgebench.nightly.night import Acceptance, Finding, History, Night, Verdict
+from edgebench.nightly.summary import NIGHTS, Bulletin, bulletin
 from tests.nights import HOST, entry, night, quiet_history
 
 SCHEMA = Path(__file__).with_name("junit.xsd")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from edgebench.nightly.night import Acceptance, Contest, Entry, Figures, History, Verdict
-from edgebench.nightly.regress import NEW_STACK, examine, is_open, judge
-from edgebench.nightly.rule import RULE
+from edgebench.nightly.rule.judge import NEW_STACK, examine, is_open, judge
+from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 from tests.test_regress import contest
 

@@ -11,7 +11,7 @@ import pytest
 
 from edgebench.foundation import files
 from edgebench.foundation.errors import InvalidFile, RequestError
-from edgebench.nightly import chronicle
+from edgebench.nightly import history
 from edgebench.nightly.night import Acceptance, Pin
 from tests.conftest import artifact, case
 from tests.nights import entry, night, quiet_history
@@ -20,7 +20,7 @@ HISTORY = Path("results/nightly")
 
 
 def written(count: int, folder: Path = HISTORY, first: int = 0) -> list[Path]:
-    return [chronicle.write_night(folder, one) for one in quiet_history(count, first=first).nights]
+    return [history.write_night(folder, one) for one in quiet_history(count, first=first).nights]
 
 
 def acceptance(**changes: object) -> Acceptance:
@@ -30,15 +30,15 @@ def acceptance(**changes: object) -> Acceptance:
 
 def test_what_is_written_is_read() -> None:
     written(3)
-    chronicle.write_acceptance(HISTORY, acceptance())
-    found = chronicle.read(HISTORY)
+    history.write_acceptance(HISTORY, acceptance())
+    found = history.read(HISTORY)
     assert found.nights == quiet_history(3).nights
     assert found.acceptances == (acceptance(),)
     assert found.notes == ()
 
 
 def test_a_folder_without_nights_is_an_empty_history() -> None:
-    assert chronicle.read(HISTORY).nights == ()
+    assert history.read(HISTORY).nights == ()
 
 
 def test_a_file_cut_off_at_any_byte_is_left_out_and_named_and_the_rest_is_used() -> None:
@@ -46,7 +46,7 @@ def test_a_file_cut_off_at_any_byte_is_left_out_and_named_and_the_rest_is_used()
     content = broken.read_bytes()
     for length in range(0, len(content), 7):
         broken.write_bytes(content[:length])
-        found = chronicle.read(HISTORY)
+        found = history.read(HISTORY)
         assert len(found.nights) == 2
         assert found.notes[0].startswith(f"{broken.name}: ")
 
@@ -56,14 +56,14 @@ def test_a_flipped_bit_is_never_read_as_another_number() -> None:
     content = path.read_bytes()
     for place in range(12, len(content), 5):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        found = chronicle.read(HISTORY)
+        found = history.read(HISTORY)
         assert found.nights in ((), quiet_history(1).nights)  # a bit of padding carries nothing
 
 
 def test_json_that_is_no_night_is_left_out_and_says_what_is_wrong() -> None:
     (path,) = written(1)
     path.write_bytes(gzip.compress(b'{"version": 2}'))
-    (note,) = chronicle.read(HISTORY).notes
+    (note,) = history.read(HISTORY).notes
     assert note.startswith(f"{path.name}: no night of this edgebench, left out: version: ")
 
 
@@ -71,13 +71,13 @@ def test_histories_of_several_runners_merge_by_copying() -> None:
     written(3, Path("one"))
     written(3, Path("other"), first=10)
     shutil.copytree("other", "one", dirs_exist_ok=True)
-    assert [one.id for one in chronicle.read(Path("one")).nights] == [f"{n:012x}" for n in (0, 1, 2, 10, 11, 12)]
+    assert [one.id for one in history.read(Path("one")).nights] == [f"{n:012x}" for n in (0, 1, 2, 10, 11, 12)]
 
 
 def test_the_same_night_under_another_name_counts_once_and_is_named() -> None:
     first, *_ = written(2)
     shutil.copy(first, first.with_name("99990101T000000Z-copy.json.gz"))
-    found = chronicle.read(HISTORY)
+    found = history.read(HISTORY)
     assert len(found.nights) == 2
     assert found.notes == (f"99990101T000000Z-copy.json.gz: the same night again, left out: {found.nights[0].stem}",)
 
@@ -92,16 +92,16 @@ def test_a_disk_that_is_full_leaves_the_history_as_it_was(monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(RequestError, match="No space left on device; free space, .*the history stands as it was"):
-            chronicle.write_night(HISTORY, night(5, entry()))
+            history.write_night(HISTORY, night(5, entry()))
         with pytest.raises(RequestError, match="No space left on device"):
-            chronicle.write_report(HISTORY, "index.html", "page")
+            history.write_report(HISTORY, "index.html", "page")
     assert {path.name: path.read_bytes() for path in HISTORY.rglob("*") if path.is_file()} == before
 
 
 def test_what_a_kill_left_half_written_is_no_night() -> None:
     (path,) = written(1)
     path.with_name(f"making-1-{path.name}").write_bytes(path.read_bytes()[:50])
-    found = chronicle.read(HISTORY)
+    found = history.read(HISTORY)
     assert len(found.nights) == 1
     assert found.notes == ()
 
@@ -110,36 +110,36 @@ def pin(place: Path) -> Pin:
     file, agent = place / "net.onnx", place / "agent.pyz"
     file.write_bytes(b"net")
     agent.write_bytes(b"agent")
-    kept = {path: chronicle.keep(HISTORY, path, files.sha256(path)) for path in (file, agent)}
+    kept = {path: history.keep(HISTORY, path, files.sha256(path)) for path in (file, agent)}
     return Pin(case=case(), artifact=artifact(), file=kept[file], agent=kept[agent], agent_sha256=files.sha256(agent))
 
 
 def test_a_pinned_environment_outlives_the_files_it_was_copied_from(place: Path) -> None:
     one = pin(place)
-    name = chronicle.pin(HISTORY, one)
+    name = history.pin(HISTORY, one)
     (place / "net.onnx").unlink()
-    assert chronicle.pinned(HISTORY, name) == one
-    assert (HISTORY / chronicle.PINNED / one.file).read_bytes() == b"net"
+    assert history.pinned(HISTORY, name) == one
+    assert (HISTORY / history.PINNED / one.file).read_bytes() == b"net"
 
 
 @pytest.mark.parametrize("which", ["file", "agent"])
 def test_a_pinned_file_that_changed_or_went_is_refused(which: str, place: Path) -> None:
-    name = chronicle.pin(HISTORY, one := pin(place))
-    path = HISTORY / chronicle.PINNED / getattr(one, which)
+    name = history.pin(HISTORY, one := pin(place))
+    path = HISTORY / history.PINNED / getattr(one, which)
     path.write_bytes(b"other")
     with pytest.raises(InvalidFile, match="is damaged"):
-        chronicle.pinned(HISTORY, name)
+        history.pinned(HISTORY, name)
     path.unlink()
     with pytest.raises(InvalidFile, match="the accepted environment is not whole"):
-        chronicle.pinned(HISTORY, name)
+        history.pinned(HISTORY, name)
 
 
 def test_samples_are_kept_for_a_window_and_medians_for_ever() -> None:
     written(5)
     for one in quiet_history(5).nights:
-        (chronicle.raw_folder(HISTORY, one) / "runs.jsonl").write_text("")
-    chronicle.prune(HISTORY, keep_nights=2)
-    assert sorted(path.name for path in (HISTORY / chronicle.RAW).iterdir()) == [
+        (history.raw_folder(HISTORY, one) / "runs.jsonl").write_text("")
+    history.prune(HISTORY, keep_nights=2)
+    assert sorted(path.name for path in (HISTORY / history.RAW).iterdir()) == [
         one.stem for one in quiet_history(5).nights[3:]
     ]
-    assert len(chronicle.read(HISTORY).nights) == 5
+    assert len(history.read(HISTORY).nights) == 5

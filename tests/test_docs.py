@@ -14,7 +14,7 @@ import yaml
 
 from edgebench import __version__
 from edgebench.deploy import emulation
-from edgebench.nightly import chronicle
+from edgebench.nightly import history
 from edgebench.results.journal import JOURNAL
 from tests.command import cli
 from tests.nights import quiet_history
@@ -131,7 +131,7 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     (place / "nets.py").write_text(NETS)
     (place / "nightly.toml").write_text(SWEEP)
     for night in quiet_history(20).nights:
-        chronicle.write_night(place / "results" / "nightly", night)
+        history.write_night(place / "results" / "nightly", night)
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())

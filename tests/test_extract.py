@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from edgebench.nightly.extract import Kept, entries, host, name, names
+from edgebench.nightly.figures import Kept, entries, host, name, names
 from edgebench.nightly.night import Verdict
 from edgebench.schema.case import Workload
 from edgebench.schema.record import Failure, Record, Reference, Run, Stop

@@ -18,10 +18,11 @@ from edgebench import nightly
 from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock
-from edgebench.nightly import chronicle, pair, regress
-from edgebench.nightly.bulletin import Bulletin
+from edgebench.nightly import history, pairs
 from edgebench.nightly.night import Verdict
-from edgebench.nightly.rule import RULE, Rule
+from edgebench.nightly.rule import judge
+from edgebench.nightly.rule.thresholds import RULE, Rule
+from edgebench.nightly.summary import Bulletin
 from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
 from edgebench.schema.sweep import Model, Sweep
@@ -94,8 +95,8 @@ def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Retrained:
 
 def paired(found: Bulletin) -> list[int]:
     """Count the processes of each arm that a night paired."""
-    raw = chronicle.raw_folder(HISTORY, found.night)
-    arms = (list(Journal(raw / arm)) for arm in (pair.ACCEPTED, pair.TONIGHT))
+    raw = history.raw_folder(HISTORY, found.night)
+    arms = (list(Journal(raw / arm)) for arm in (pairs.ACCEPTED, pairs.TONIGHT))
     return [sum(isinstance(one, Run) for one in arm) for arm in arms]
 
 
@@ -130,12 +131,12 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
         nightly.accept(HISTORY, "a better model")
         fifth = run()
     assert {line.entry.verdict for line in fifth.lines} <= CALM
-    assert [one.reason for one in chronicle.read(HISTORY).acceptances] == ["a better model"]
+    assert [one.reason for one in history.read(HISTORY).acceptances] == ["a better model"]
 
 
 @pytest.mark.slow
 def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPatch, retrained: Retrained) -> None:
-    monkeypatch.setattr(regress, "COLD", replace(regress.COLD, futile_effect=99.0))
+    monkeypatch.setattr(judge, "COLD", replace(judge.COLD, futile_effect=99.0))
     run()
     with retrained(0.0):
         found = run(rule=replace(FEW, futile_effect=99.0))
@@ -155,11 +156,11 @@ def test_a_target_that_is_not_there_tonight_is_missing_and_the_others_are_measur
     assert verdicts["gone"].verdict == Verdict.MISSING
     assert verdicts["gone"].why == "cannot start /nowhere/python: No such file or directory"
     assert verdicts["gone"].name == next(
-        one.name for one in chronicle.read(HISTORY).nights[0].entries if one.target == "gone"
+        one.name for one in history.read(HISTORY).nights[0].entries if one.target == "gone"
     )
     assert verdicts["cpu"].verdict in CALM
     assert nightly.exit_code(found.night) == 3
-    assert len(chronicle.read(HISTORY).nights) >= 2
+    assert len(history.read(HISTORY).nights) >= 2
 
 
 @pytest.mark.slow
@@ -187,16 +188,16 @@ def test_a_sweep_that_measures_only_some_of_itself_is_refused() -> None:
 @pytest.mark.slow
 def test_killed_in_the_middle_the_history_stands_and_the_next_night_is_whole(place: Path) -> None:
     run()
-    before, measured = chronicle.read(HISTORY).nights, len(list((HISTORY / "raw").iterdir()))
+    before, measured = history.read(HISTORY).nights, len(list((HISTORY / "raw").iterdir()))
     (place / "nightly.toml").write_text(SWEEP)
     command = [sys.executable, "-m", "edgebench", "nightly", "nightly.toml", "--quiet"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=os.environ) as process:
         wait_for(lambda: len(list((HISTORY / "raw").iterdir())) > measured, process)
         process.kill()
-    found = chronicle.read(HISTORY)
+    found = history.read(HISTORY)
     assert (found.nights, found.notes) == (before, ())
     run()
-    assert len(chronicle.read(HISTORY).nights) > len(before)
+    assert len(history.read(HISTORY).nights) > len(before)
 
 
 @pytest.mark.slow
@@ -230,7 +231,7 @@ def test_what_cannot_be_is_one_line_and_exit_code_2() -> None:
 
 def kept(count: int = 3) -> None:
     for one in quiet_history(count).nights:
-        chronicle.write_night(HISTORY, one)
+        history.write_night(HISTORY, one)
 
 
 def test_accepting_keeps_the_night_the_configurations_and_the_reason() -> None:
@@ -238,7 +239,7 @@ def test_accepting_keeps_the_night_the_configurations_and_the_reason() -> None:
     name = quiet_history(1).nights[0].entries[0].name
     found = nightly.accept(HISTORY, " on purpose ", night="20260102", configurations=(name,))
     assert (found.night, found.configurations, found.reason) == (f"{1:012x}", (name,), "on purpose")
-    assert chronicle.read(HISTORY).acceptances == (found,)
+    assert history.read(HISTORY).acceptances == (found,)
     assert nightly.accept(HISTORY, "all of the last").night == f"{2:012x}"
 
 
@@ -259,7 +260,7 @@ def test_what_cannot_be_accepted_is_refused(asked: dict[str, str], message: str)
 
 def test_a_night_that_measured_nothing_cannot_be_accepted() -> None:
     kept()
-    chronicle.write_night(HISTORY, night(3, entry(verdict=Verdict.MISSING)))
+    history.write_night(HISTORY, night(3, entry(verdict=Verdict.MISSING)))
     with pytest.raises(RequestError, match="measured nothing that could be accepted"):
         nightly.accept(HISTORY, "r")
 

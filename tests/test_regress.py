@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Verdict
-from edgebench.nightly.regress import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, WAS_SLOWER, examine, is_open, judge
-from edgebench.nightly.rule import RULE
+from edgebench.nightly.rule.judge import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, WAS_SLOWER, examine, is_open, judge
+from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 
 UPGRADED = STACK | {"runtime": "engine 2.0"}

@@ -10,9 +10,10 @@ import numpy
 import pytest
 
 from edgebench.foundation.errors import RequestError
-from edgebench.nightly import chronicle, noise, replay, series
+from edgebench.nightly import history as chronicle
 from edgebench.nightly.night import History
-from edgebench.nightly.rule import RULE
+from edgebench.nightly.replay import decide, noise, series
+from edgebench.nightly.rule.thresholds import RULE
 from tests.command import cli
 from tests.nights import NAME, quiet_history
 
@@ -24,7 +25,7 @@ def test_a_quiet_machine_and_a_board_have_no_false_alarm_and_find_five_per_cent_
     profile: str,
 ) -> None:
     drawn = series.simulated(noise.PROFILES[profile], noise.TUNING_SEED, nights=SMALL["nights"], configurations=150)
-    unchanged, slowed = replay.decide(drawn), replay.decide(drawn, 1.05, since=SMALL["nights"] - 1)
+    unchanged, slowed = decide.decide(drawn), decide.decide(drawn, 1.05, since=SMALL["nights"] - 1)
     assert not (unchanged.is_slower | unchanged.is_faster).any()
     assert slowed.is_slower[-1].mean() >= 0.95
     assert numpy.median(unchanged.detectable[-1]) < 0.04
@@ -33,7 +34,7 @@ def test_a_quiet_machine_and_a_board_have_no_false_alarm_and_find_five_per_cent_
 @pytest.mark.slow
 def test_on_a_shared_machine_alarms_stay_few_and_power_is_what_it_is() -> None:
     drawn = series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, nights=45, configurations=80)
-    found = replay.replay("vm", drawn, 1.05)
+    found = decide.replay("vm", drawn, 1.05)
     assert found.alarms.value < 0.005
     assert 0.3 < found.power[0].value < found.power[-1].value
     assert found.runtime_alarms.value < 0.01
@@ -44,11 +45,11 @@ def test_on_a_shared_machine_alarms_stay_few_and_power_is_what_it_is() -> None:
 def test_without_the_pairs_the_screen_alone_would_cry_every_night() -> None:
     drawn = series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)
     believing = replace(RULE, noisy_p=1.0, p=1.0, effect=-0.99, futile_p=1.0, futile_effect=-0.99)
-    assert replay.decide(drawn, rule=believing).is_slower[10:].mean() > 0.05
+    assert decide.decide(drawn, rule=believing).is_slower[10:].mean() > 0.05
 
 
 def test_a_suspect_takes_pairs_until_a_look_gives_it_up() -> None:
-    pairs = replay.decide(series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)).pairs
+    pairs = decide.decide(series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)).pairs
     assert set(numpy.unique(pairs)) <= {0, *range(RULE.look, RULE.noisy_pairs + 1, RULE.look)}
     assert (pairs == RULE.noisy_look).sum() > (pairs > RULE.noisy_look).sum() > 0  # most show nothing at the first
 
@@ -56,14 +57,14 @@ def test_a_suspect_takes_pairs_until_a_look_gives_it_up() -> None:
 def test_a_model_that_is_slower_and_stays_is_compared_once() -> None:
     drawn = series.simulated(noise.PROFILES["quiet"], noise.TUNING_SEED, **SMALL)
     since = SMALL["nights"] - 3
-    pairs = replay.decide(drawn, 1.05, since=since).pairs[since:]
+    pairs = decide.decide(drawn, 1.05, since=since).pairs[since:]
     assert pairs.sum(0).max() <= RULE.pairs + RULE.look * 2
     assert (pairs[0] == RULE.pairs).mean() > 0.9
 
 
 def test_another_runtime_is_compared_by_all_of_the_pairs() -> None:
     drawn = series.simulated(noise.PROFILES["pi"], noise.TUNING_SEED, **SMALL)
-    same, slow = replay.decide_in_full(drawn), replay.decide_in_full(drawn, 1.05)
+    same, slow = decide.decide_in_full(drawn), decide.decide_in_full(drawn, 1.05)
     assert (same.pairs[1:] == RULE.pairs).all()
     assert not (same.is_slower | same.is_faster).any()
     assert slow.is_slower[1:].mean() > 0.95
@@ -71,7 +72,7 @@ def test_another_runtime_is_compared_by_all_of_the_pairs() -> None:
 
 def test_the_same_seed_decides_the_same_and_another_another() -> None:
     def alarms(seed: int) -> int:
-        return int(replay.decide(series.simulated(noise.PROFILES["vm"], seed, **SMALL)).pairs.sum())
+        return int(decide.decide(series.simulated(noise.PROFILES["vm"], seed, **SMALL)).pairs.sum())
 
     assert alarms(1) == alarms(1) != alarms(2)
 
@@ -93,7 +94,7 @@ def test_a_recorded_history_is_laid_out_in_nights_configurations_and_processes()
 
 @pytest.mark.slow
 def test_a_slowdown_injected_into_a_recorded_history_is_found_and_none_without() -> None:
-    found = replay.replay("recorded", recorded(quiet_history(45, (NAME, "other"))), 1.05)
+    found = decide.replay("recorded", recorded(quiet_history(45, (NAME, "other"))), 1.05)
     assert found.alarms.events == 0
     assert found.power[0].value == 1
 
@@ -103,13 +104,13 @@ def test_a_night_missing_from_a_recorded_history_is_not_judged() -> None:
     history = quiet_history(40)
     silent = replace(history.nights[20], entries=())
     nights = (*history.nights[:20], silent, *history.nights[21:])
-    found = replay.replay("recorded", recorded(History(nights=nights)), 1.05)
+    found = decide.replay("recorded", recorded(History(nights=nights)), 1.05)
     assert found.alarms.of == 38
 
 
 def test_too_short_a_history_is_refused() -> None:
     with pytest.raises(RequestError, match="at least 12 nights to replay, found 5"):
-        replay.replay("recorded", recorded(quiet_history(5)), 1.05)
+        decide.replay("recorded", recorded(quiet_history(5)), 1.05)
 
 
 @pytest.mark.slow
@@ -131,7 +132,7 @@ def test_a_replayed_history_prints_its_rates_with_intervals() -> None:
 
 
 def test_nights_that_differ_more_than_chance_widen_the_interval() -> None:
-    even, uneven = replay.share([5] * 20, [100] * 20), replay.share([100] + [0] * 19, [100] * 20)
+    even, uneven = decide.share([5] * 20, [100] * 20), decide.share([100] + [0] * 19, [100] * 20)
     assert (even.events, even.of) == (uneven.events, uneven.of) == (100, 2000)
     assert uneven.low < even.low < even.value < even.high < uneven.high
-    assert replay.share([0, 0], [100, 100]).high == pytest.approx(0.0188, abs=1e-4)  # Wilson's, of 200
+    assert decide.share([0, 0], [100, 100]).high == pytest.approx(0.0188, abs=1e-4)  # Wilson's, of 200

@@ -5,7 +5,7 @@ from statistics import pstdev
 
 import pytest
 
-from edgebench.nightly.steady import at_one_pace, slope
+from edgebench.nightly.pace import at_one_pace, slope
 
 
 def processes(feels: float, count: int, spread: float = 0.2, own: float = 0.02) -> tuple[list[float], list[float]]:

@@ -10,9 +10,9 @@ import numpy
 import pytest
 from scipy.stats import t
 
-from edgebench.nightly.confirm import Effect, compare, compare_pairs
-from edgebench.nightly.rule import RULE
-from edgebench.nightly.suspect import detectable, is_enough, is_suspect, moderate, noise, screen
+from edgebench.nightly.rule.confirm import Effect, compare, compare_pairs
+from edgebench.nightly.rule.screen import detectable, is_enough, is_suspect, moderate, noise, screen
+from edgebench.nightly.rule.thresholds import RULE
 
 Compared = Callable[[Any, Any], Effect]
 DRAW = numpy.random.default_rng(1)

@@ -25,10 +25,12 @@ from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
 from edgebench.measure import answer, survey_cases
 from edgebench.measure.plan.check import check
-from edgebench.nightly import bulletin, chronicle, extract, pair
+from edgebench.nightly import figures, summary
+from edgebench.nightly import history as chronicle
+from edgebench.nightly import pairs as pair
 from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
-from edgebench.nightly.regress import Suspicion, examine, judge
-from edgebench.nightly.rule import RULE, Rule
+from edgebench.nightly.rule.judge import Suspicion, examine, judge
+from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.results.journal import Journal
 from edgebench.results.measurement.evidence import Evidence, gather
 
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgebench.deploy.connections import Connection
-    from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.night import Arms
-    from edgebench.nightly.pair import Duel
+    from edgebench.nightly.pairs import Duel
+    from edgebench.nightly.summary import Bulletin
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
     from edgebench.schema.target import Target
@@ -143,7 +145,7 @@ def _seen(
 ) -> Night:
     """Fill the night in with what its journal holds, and with what is missing."""
     environments = [one.session.environment for one in reached if one.session]
-    found = extract.entries(journal, partial(_pin, folder))
+    found = figures.entries(journal, partial(_pin, folder))
     listed = {entry.name for entry in found}
     missing = [one for target in reached for one in _missing(target, sweep, history) if one.name not in listed]
     entries = (*found, *missing)
@@ -152,7 +154,7 @@ def _seen(
     return replace(
         night,
         entries=entries,
-        hosts={one.target: extract.host(one) for one in environments},
+        hosts={one.target: figures.host(one) for one in environments},
         gone=tuple(entry.name for entry in last if entry.name not in names),
     )
 
@@ -163,7 +165,7 @@ def _missing(reached: Reached, sweep: Sweep, history: History) -> Iterator[Entry
         return
     target = reached.target.name
     if reached.session:
-        names = list(extract.names(reached.session.cases).values())
+        names = list(figures.names(reached.session.cases).values())
     else:
         nights = ([one.name for one in night.entries if one.target == target] for night in reversed(history.nights))
         names = next(filter(None, nights), []) or [
@@ -176,7 +178,7 @@ def _missing(reached: Reached, sweep: Sweep, history: History) -> Iterator[Entry
         yield Entry(name=name, target=target, verdict=Verdict.MISSING, why=reached.why)
 
 
-def _pin(folder: Path, evidence: Evidence) -> extract.Kept:
+def _pin(folder: Path, evidence: Evidence) -> figures.Kept:
     """Copy what a configuration was measured with into the history, so that the cache may be emptied."""
     assert evidence.artifact
     agent, digest = bundle()
@@ -193,12 +195,12 @@ def _pin(folder: Path, evidence: Evidence) -> extract.Kept:
         agent_sha256=digest,
         packages=brought,
     )
-    return extract.Kept(pin=chronicle.pin(folder, pin), packages=brought.partition(".")[0])
+    return figures.Kept(pin=chronicle.pin(folder, pin), packages=brought.partition(".")[0])
 
 
 def _evidence(journal: Journal) -> dict[str, Evidence]:
     found = gather(journal)
-    named = extract.names([one.case for one in found])
+    named = figures.names([one.case for one in found])
     return {named[one.case]: one for one in found}
 
 
@@ -259,7 +261,7 @@ def report(folder: Path) -> Bulletin:
         history = chronicle.read(folder)
         if not history.nights:
             raise RequestError(f"no night in {folder}: wanted a history such as results/nightly")
-        found = bulletin.bulletin(history)
+        found = summary.bulletin(history)
     for name in names(BULLETINS):
         plugin = load(BULLETINS, name)
         if plugin.FILE:

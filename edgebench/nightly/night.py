@@ -9,7 +9,7 @@ from math import log
 from statistics import median
 from typing import ClassVar, Literal
 
-from edgebench.nightly.steady import at_one_pace
+from edgebench.nightly.pace import at_one_pace
 from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case

@@ -24,8 +24,11 @@ from edgebench import nightly, screen
 from edgebench.agent import reference
 from edgebench.foundation.units import MIB
 from edgebench.measure.plan import sweeps
-from edgebench.nightly import chronicle, noise, regress, rehearsal, replay, series
+from edgebench.nightly import history as chronicle
+from edgebench.nightly import replay as rehearsal
 from edgebench.nightly.night import Entry, Night, Verdict
+from edgebench.nightly.replay import decide, noise, series
+from edgebench.nightly.rule import judge
 from tests.nights import STACK, figures
 
 DAYS, CONFIGURATIONS = 365, 300
@@ -35,7 +38,7 @@ def simulated(asked: argparse.Namespace) -> None:
     """Print the rates of every profile."""
     for name, profile in noise.PROFILES.items():
         started = perf_counter()
-        found = replay.replay(f"simulated {name}", series.simulated(profile, asked.seed), 1.05)
+        found = decide.replay(f"simulated {name}", series.simulated(profile, asked.seed), 1.05)
         screen.show_sheets([rehearsal.sheet(found)], "table")
         print(f"  seed {asked.seed}, {perf_counter() - started:.0f} s")
 
@@ -56,7 +59,7 @@ def year(asked: argparse.Namespace) -> None:
             f" time; {peak / MIB:.0f} MiB resident at most"
         )
         history, started = chronicle.read(folder), perf_counter()
-        suspicions = regress.examine(history.nights[-1], history)
+        suspicions = judge.examine(history.nights[-1], history)
         print(f"{len(suspicions)} configurations examined in {perf_counter() - started:.1f} s")
 
 
@@ -90,7 +93,7 @@ def nights(asked: argparse.Namespace) -> None:
     """Take nights of unchanged code."""
     found = [_counted(asked, number) for number in range(1, asked.nights + 1)]
     counts = [Counter(entry.verdict for entry in night.entries) for night in found]
-    alarms = replay.share([one[Verdict.REGRESSION] for one in counts], [one.total() for one in counts])
+    alarms = decide.share([one[Verdict.REGRESSION] for one in counts], [one.total() for one in counts])
     more = sum(night.spent_s for night in found) / sum(night.measured_s for night in found)
     print(
         f"{dict(sum(counts, Counter()))}; false alarms {alarms.value * 1e3:.2f} [{alarms.low * 1e3:.2f},"

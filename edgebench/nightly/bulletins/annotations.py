@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgebench.nightly.night import Verdict
 
 if TYPE_CHECKING:
-    from edgebench.nightly.bulletin import Bulletin, Line
+    from edgebench.nightly.summary import Bulletin, Line
 
 FILE = "annotations.txt"
 MOST = 10  # of a kind and step; GitHub drops the others

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgebench.nightly.bulletin import Bulletin
+    from edgebench.nightly.summary import Bulletin
 
 FILE = "night.json"
 

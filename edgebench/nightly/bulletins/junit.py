@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from edgebench.nightly.night import Verdict
 
 if TYPE_CHECKING:
-    from edgebench.nightly.bulletin import Bulletin, Line
+    from edgebench.nightly.summary import Bulletin, Line
 
 FILE = "junit.xml"
 OUTCOMES = {

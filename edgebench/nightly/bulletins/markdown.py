@@ -10,7 +10,7 @@ from edgebench.foundation.units import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgebench.nightly.bulletin import Bulletin, Line
+    from edgebench.nightly.summary import Bulletin, Line
 
 FILE = "summary.md"
 ROWS = 20  # in the table; all of them are in the page and in night.json

@@ -1,6 +1,6 @@
 """Nothing of a night: the shelf's empty plug-in."""
 
-from edgebench.nightly.bulletin import Bulletin
+from edgebench.nightly.summary import Bulletin
 
 FILE = ""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.bulletin import NIGHTS
 from edgebench.nightly.bulletins.markdown import HEADINGS, row
+from edgebench.nightly.summary import NIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edgebench.nightly.bulletin import Bulletin, Line, Point
+    from edgebench.nightly.summary import Bulletin, Line, Point
 
 FILE = "index.html"
 WIDTH, HEIGHT = 240, 28  # of a sparkline, pixels

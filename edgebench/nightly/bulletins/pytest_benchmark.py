@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from edgebench.results.pytest_benchmark import summary
 
 if TYPE_CHECKING:
-    from edgebench.nightly.bulletin import Bulletin
     from edgebench.nightly.night import Entry
+    from edgebench.nightly.summary import Bulletin
 
 FILE = "pytest-benchmark.json"
 

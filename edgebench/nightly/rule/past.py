@@ -12,10 +12,10 @@ from math import log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.carry import Key, Offsets, Seen, but_model, key
 from edgebench.nightly.night import QUIET, Verdict, logs
-from edgebench.nightly.rule import RULE
-from edgebench.nightly.steady import at_one_pace, slope
+from edgebench.nightly.pace import at_one_pace, slope
+from edgebench.nightly.rule.offsets import Key, Offsets, Seen, but_model, key
+from edgebench.nightly.rule.thresholds import RULE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.sheet import Sheet
-from edgebench.nightly import chronicle, noise, replay, series
-from edgebench.nightly.rule import RULE
+from edgebench.nightly import history
+from edgebench.nightly.replay import decide, noise, series
+from edgebench.nightly.rule.thresholds import RULE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.nightly.replay import Replay, Share
+    from edgebench.nightly.replay.decide import Replay, Share
 
 
 def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) -> Replay:
@@ -25,11 +26,11 @@ def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) ->
         raise RequestError("wanted a history's folder or --profile quiet, pi or vm; found neither or both")
     chosen = seed or noise.FINAL_SEED
     if folder:
-        times, ratios = series.processes(chronicle.read(folder))
-        return replay.replay(str(folder), series.recorded(times, ratios, chosen), inject)
+        times, ratios = series.processes(history.read(folder))
+        return decide.replay(str(folder), series.recorded(times, ratios, chosen), inject)
     if profile not in noise.PROFILES:
         raise UnknownName("profile", profile, tuple(noise.PROFILES))
-    return replay.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
+    return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
 
 
 def sheet(found: Replay) -> Sheet:

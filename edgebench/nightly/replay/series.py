@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.nightly import noise
-from edgebench.nightly.past import pasts
-from edgebench.nightly.rule import RULE
+from edgebench.nightly.replay import noise
+from edgebench.nightly.rule.past import pasts
+from edgebench.nightly.rule.thresholds import RULE
 
 if TYPE_CHECKING:
     import numpy

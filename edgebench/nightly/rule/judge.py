@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from math import expm1, log
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, both_logs
-from edgebench.nightly.past import Past, pasts
-from edgebench.nightly.rule import RULE, Rule
-from edgebench.nightly.suspect import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
+from edgebench.nightly.rule.confirm import Effect, compare, compare_pairs
+from edgebench.nightly.rule.past import Past, pasts
+from edgebench.nightly.rule.screen import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
+from edgebench.nightly.rule.thresholds import RULE, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

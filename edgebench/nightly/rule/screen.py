@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    from edgebench.nightly.rule import Rule
+    from edgebench.nightly.rule.thresholds import Rule
 
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.stats import wilson
-from edgebench.nightly.confirm import compare_pairs
-from edgebench.nightly.rule import RULE, Rule
-from edgebench.nightly.series import cut, deviation, medians
-from edgebench.nightly.suspect import in_force, is_suspect, noise, screen
+from edgebench.nightly.replay.series import cut, deviation, medians
+from edgebench.nightly.rule.confirm import compare_pairs
+from edgebench.nightly.rule.screen import in_force, is_suspect, noise, screen
+from edgebench.nightly.rule.thresholds import RULE, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    from edgebench.nightly.series import Series
+    from edgebench.nightly.replay.series import Series
 
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]

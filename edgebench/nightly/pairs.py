@@ -16,11 +16,11 @@ from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Show, Step
 from edgebench.measure.rounds import Job, observe
-from edgebench.nightly import chronicle
-from edgebench.nightly.confirm import compare
+from edgebench.nightly import history
 from edgebench.nightly.night import Arms, Contest, Pin
-from edgebench.nightly.regress import is_open
-from edgebench.nightly.rule import RULE, Rule
+from edgebench.nightly.rule.confirm import compare
+from edgebench.nightly.rule.judge import is_open
+from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
 from edgebench.schema.case import Purpose
@@ -110,7 +110,7 @@ def accepted(
     Raises:
         CaseError, RequestError: it cannot be installed.
     """
-    place = (folder / chronicle.PINNED).resolve()
+    place = (folder / history.PINNED).resolve()
     is_todays = pin.agent_sha256 == session.environment.agent_sha256
     agent = connection if is_todays else connection.with_agent(place / pin.agent)
     file = Path(shutil.copyfile(place / pin.file, copy)) if copy else place / pin.file
@@ -218,7 +218,7 @@ def installed(
     try:
         return Duel(
             name=name,
-            accepted=accepted(folder, chronicle.pinned(folder, pin), evidence, connection, session),
+            accepted=accepted(folder, history.pinned(folder, pin), evidence, connection, session),
             tonight=tonight(evidence, connection, session),
             pairs=pairs,
         )

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import median_interval
 from edgebench.nightly.night import QUIET, Verdict
-from edgebench.nightly.past import pasts
+from edgebench.nightly.rule.past import pasts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgebench.nightly.night import Entry, Finding, History, Night
-    from edgebench.nightly.past import Past
+    from edgebench.nightly.rule.past import Past
 
 NIGHTS = 60  # that a line looks back on
 NAMED = 8  # of what is gone; the others are counted, and all are in the history
