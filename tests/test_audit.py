@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import audit, export
+from edgebench import export
+from edgebench.analysis import evaluate
 from edgebench.export import lookup
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
@@ -46,7 +47,7 @@ def int8(width: float = 0.25, **how: object) -> Variant:
 
 def page(card: Artifact, answered: Accuracy) -> dict[str, dict[str, tuple[str, ...]]]:
     """Every sheet by title, its rows by their first cell."""
-    return {sheet.title: {row[0]: row[1:] for row in sheet.rows} for sheet in audit.sheets(card, answered)}
+    return {sheet.title: {row[0]: row[1:] for row in sheet.rows} for sheet in evaluate.sheets(card, answered)}
 
 
 def test_accuracies_stand_with_their_intervals_and_the_parents_below() -> None:
@@ -59,7 +60,7 @@ def test_accuracies_stand_with_their_intervals_and_the_parents_below() -> None:
 
 
 def test_what_600_images_cannot_tell_apart_is_said_with_the_number_that_could() -> None:
-    sheet = next(sheet for sheet in audit.sheets(CARD, ANSWERED) if sheet.title == "against its float parent")
+    sheet = next(sheet for sheet in evaluate.sheets(CARD, ANSWERED) if sheet.title == "against its float parent")
     rows = {row[0]: row[1] for row in sheet.rows}
     assert rows["McNemar's exact p"] == "1"
     assert rows["images needed to tell the two apart"] == "32963"
@@ -76,24 +77,24 @@ def test_layers_come_worst_first() -> None:
 
 
 def test_float_operators_are_named_with_the_share_that_is_integer() -> None:
-    sheet = audit.sheets(CARD, ANSWERED)[-1]
+    sheet = evaluate.sheets(CARD, ANSWERED)[-1]
     assert sheet.rows == (("LRN", "norm1"),)
     assert sheet.notes == ("97.0% of the multiply-adds are computed in integers.",)
 
 
 def test_a_collapse_is_said_beside_the_agreement_that_shows_it() -> None:
-    sheet = audit.sheets(CARD, replace(ANSWERED, agreement=0.1))[1]
+    sheet = evaluate.sheets(CARD, replace(ANSWERED, agreement=0.1))[1]
     assert sheet.notes[0].startswith("INVALID: int8 collapsed: 10% of its answers are its float parent's")
 
 
 def test_a_float_artifact_has_one_sheet() -> None:
     answered = replace(ANSWERED, agreement=None, sqnr_db=None, parent_correct=None)
-    assert len(audit.sheets(artifact(), answered)) == 1
+    assert len(evaluate.sheets(artifact(), answered)) == 1
 
 
 def test_random_weights_have_no_accuracy_but_an_agreement() -> None:
     answered = replace(ANSWERED, case=case(int8()))
-    sheets = audit.sheets(CARD, answered)
+    sheets = evaluate.sheets(CARD, answered)
     assert (sheets[0].rows, sheets[0].notes[0]) == ((), "no accuracy: the weights are random")
     assert [row[0] for row in sheets[1].rows] == ["same top-1 answer, %", "SQNR of the outputs, dB"]
 

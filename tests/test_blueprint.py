@@ -23,9 +23,8 @@ def test_what_is_kept_is_what_was_drawn() -> None:
 def test_a_network_described_before_is_shown_without_torch() -> None:
     for resolution in (32, 0):  # with a number of classes none of these comes with the package
         cost.blueprint("lenet5", 1.0, resolution, 7)
-    code = (
-        "import sys; from edgebench import tabulate as t; t.network('lenet5', 1, 32, 7); print('torch' in sys.modules)"
-    )
+    code = "import sys; from edgebench.analysis.describe import network; network('lenet5', 1, 32, 7)\n"
+        "print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -48,7 +47,9 @@ def test_what_comes_with_the_package_is_what_is_drawn_today() -> None:
 
 def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(files.HOME_VARIABLE, str(place / "nothing yet"))
-    code = "import sys; from edgebench import tabulate; tabulate.every_network(); print('torch' in sys.modules)"
+    code = (
+        "import sys; from edgebench.analysis import describe; describe.every_network(); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

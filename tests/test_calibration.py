@@ -8,7 +8,8 @@ import numpy
 import pytest
 from PIL import Image
 
-from edgebench import export, request
+from edgebench import export
+from edgebench.cli import options
 from edgebench.export.prepare import prepare
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
@@ -44,9 +45,9 @@ def labelled(folder: Path) -> str:
 
 
 def cells(**flags: str) -> list[Case]:
-    names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
+    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     network = {"model": "mobilenet_v1", "width": "0.25", "resolution": str(SIDE), "weights": "random"}
-    asked = request.sweep("", dict.fromkeys(names, "") | network | flags)
+    asked = options.sweep("", dict.fromkeys(names, "") | network | flags)
     check(asked)
     return list(cases.cases(asked.wanted(), environment()))
 
@@ -90,9 +91,9 @@ def test_other_content_under_the_same_name_is_another_variant(photos: str) -> No
 
 
 def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place: Path) -> None:
-    names = ("model", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
+    names = ("model", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     flags = {"model": "mobilenet_v1", "calibration": photos, "quantization": f"qat, per_tensor +calibration={photos}"}
-    asked = request.sweep("", dict.fromkeys((*names, "width"), "") | flags)
+    asked = options.sweep("", dict.fromkeys((*names, "width"), "") | flags)
     wanted = [case.variant for case in cases.cases(asked.wanted(), environment())]
     sweeps.write_sweep(place, asked)
     assert "far" not in (place / sweeps.SWEEP).read_text()

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgebench import contrast
-from edgebench.compare import Pair, paired
+from edgebench.analysis.compare import folders as contrast
+from edgebench.analysis.compare.pairing import Pair, paired
+from edgebench.analysis.compare.published import _beside, _nearest, beside_published, far
 from edgebench.foundation import stats
 from edgebench.foundation.stats import Ratio
 from edgebench.results import folders
@@ -142,22 +143,22 @@ def test_a_runtime_that_was_upgraded_is_compared_and_the_version_told() -> None:
 
 def test_the_nearest_published_row_is_of_the_same_board_then_runtime_then_threads(rows: tuple[Row, ...]) -> None:
     row = replace(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", threads=4)
-    near = contrast._nearest(row)
+    near = _nearest(row)
     assert near and (near.target, near.runtime, near.runtime_version) == ("rpi4", "armnn", "22.11 neon")
-    beside = contrast._beside(replace(row, p50_ms=100.0, p90_ms=2 * (near.p90_ms or 0)), near)
-    assert contrast.far(beside) == "2.0x slower than armnn 22.11 neon on this board"
+    beside = _beside(replace(row, p50_ms=100.0, p90_ms=2 * (near.p90_ms or 0)), near)
+    assert far(beside) == "2.0x slower than armnn 22.11 neon on this board"
     assert beside.figure == "p90"
     assert "MACs" in beside.differs and "1800 MHz there" in beside.differs
 
 
 def test_a_mean_is_called_a_mean(rows: tuple[Row, ...]) -> None:
     row = replace(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", p90_ms=None)
-    near = contrast._nearest(row)
-    assert near and contrast._beside(row, near).figure == "p50 / mean"
+    near = _nearest(row)
+    assert near and _beside(row, near).figure == "p50 / mean"
 
 
 def test_networks_that_nobody_published_are_named() -> None:
-    found = contrast.beside_published(RESULTS / "x86_vm")
+    found = beside_published(RESULTS / "x86_vm")
     assert len(found.rows) == 4
     assert "mobilenet_v1 0.25 @64 int8" in found.unmatched
     assert len(found.rows) + len(found.unmatched) == 16

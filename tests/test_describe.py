@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgebench import tabulate
+from edgebench.analysis import describe as tabulate
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.networks.describe import Layer, describe, output_side
@@ -147,7 +147,7 @@ def test_an_unknown_form_is_refused() -> None:
 
 def test_describing_allocates_no_weights() -> None:
     code = (
-        "from edgebench.agent import machine; import torch; from edgebench.tabulate import network\n"
+        "from edgebench.agent import machine; import torch; from edgebench.analysis.describe import network\n"
         "before = machine.resident_bytes(); machine.reset_peak(); network('vgg16', 1.0, 224, 1000)\n"
         "print((machine.peak_bytes() - before) // 2**20)"
     )

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgebench import lint
-from edgebench.lint import Entry
+from edgebench.analysis.lint import rules as lint
+from edgebench.analysis.lint.reading import read
+from edgebench.analysis.lint.rules import Entry
 from edgebench.networks import published
-from edgebench.review import read
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
 WIDTHS, SIDES = (0.25, 0.5, 0.75, 1.0), (128, 160, 192, 224)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench import request
+from edgebench.cli import options
 from edgebench.export import custom
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
@@ -296,8 +296,8 @@ def test_a_file_that_is_too_large_is_not_read(place: Path, monkeypatch: pytest.M
 
 
 def cells(place: Path, **flags: str) -> list[Case]:
-    names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
-    asked = request.sweep("", dict.fromkeys(names, "") | flags)
+    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
+    asked = options.sweep("", dict.fromkeys(names, "") | flags)
     check(asked)
     return list(cases.cases(asked.wanted(), environment()))
 
@@ -398,6 +398,6 @@ def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) ->
 
 def test_a_model_is_not_trained(place: Path) -> None:
     write(place / "net.onnx")
-    names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
+    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     with pytest.raises(RequestError, match="wanted networks of the shelf to train, found net.onnx"):
-        to_train(request.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))
+        to_train(options.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgebench import request
+from edgebench.cli import options
 from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases
@@ -127,7 +127,7 @@ def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(place: Path) -> No
 
 def test_other_runtimes_refuse_it_in_one_line(place: Path) -> None:
     build(place / "net.tflite")
-    names = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
-    asked = request.sweep("", dict.fromkeys(names, "") | {"model": "net.tflite", "runtime": "onnxruntime"})
+    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
+    asked = options.sweep("", dict.fromkeys(names, "") | {"model": "net.tflite", "runtime": "onnxruntime"})
     with pytest.raises(RequestError, match="net.tflite is for runtimes that open tflite, found onnxruntime, which"):
         list(cases.cases(asked.wanted(), environment()))

@@ -10,8 +10,8 @@ from statistics import median
 
 import pytest
 
-from edgebench import advice, choice
-from edgebench.analysis import predict
+from edgebench.analysis import choose, predict
+from edgebench.analysis.choose import sheet as advice
 from edgebench.analysis.predict import outlook, own_sweep
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import as_csv
@@ -124,8 +124,8 @@ def test_numbers_that_are_worth_nothing_or_of_another_environment_predict_nothin
 def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
     options = {"objective": "macs", "max_latency": "50ms", "precision": "fp32"}
-    measured = choice.measured(FOLDER, asked(**options))
-    both = choice.measured(FOLDER, replace(asked(**options), predicted=True))
+    measured = choose.measured(FOLDER, asked(**options))
+    both = choose.measured(FOLDER, replace(asked(**options), predicted=True))
     assert "predicted" not in repr(measured.choice)
     assert (measured.choice.feasible, both.choice.feasible) == (len(CORNERS), len(CASES))
     others = [one for one in both.accuracies if one.endswith(", predicted")]
@@ -135,10 +135,10 @@ def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Pa
 
 def test_a_predicted_accuracy_does_not_exist(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
-    both = choice.measured(FOLDER, replace(asked(objective="latency"), predicted=True))
+    both = choose.measured(FOLDER, replace(asked(objective="latency"), predicted=True))
     assert both.choice.chosen and Quantity.TOP1 not in both.choice.chosen.figures
     with pytest.raises(EdgebenchError, match="found --published; leave one out"):
-        choice.answer(None, "rpi4", replace(asked(), predicted=True))
+        choose.answer(None, "rpi4", replace(asked(), predicted=True))
 
 
 def test_the_command_predicts_another_grid_from_the_same_cells(place: Path) -> None:

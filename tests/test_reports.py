@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgebench
-from edgebench import screen
+from edgebench.cli import terminal
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.sheet import Sheet, latex
@@ -256,23 +256,23 @@ def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
 def test_a_printed_form_is_the_file_of_that_form(
     form: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    screen.show_report(write_reports(golden), form)
+    terminal.show_report(write_reports(golden), form)
     assert capsys.readouterr().out == (golden / file).read_text()
 
 
 def test_the_forms_of_a_table_are_those_of_sheets(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
-    screen.show_report(table, "json")
+    terminal.show_report(table, "json")
     assert len(json.loads(capsys.readouterr().out)["rows"]) == len(table.rows)
-    screen.show_report(table, "latex")
+    terminal.show_report(table, "latex")
     assert capsys.readouterr().out.startswith(r"\begin{table}")
     with pytest.raises(UnknownName, match="has table, md, csv, latex, json"):
-        screen.show_report(table, "xml")
+        terminal.show_report(table, "xml")
 
 
 def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
     said = "calibration=unlabelled:train: on digits"
     sheet = Sheet(title=said, headings=("",), rows=((said,),), texts=frozenset({""}), notes=(said,))
-    screen.show_sheets([sheet], "table")
+    terminal.show_sheets([sheet], "table")
     assert capsys.readouterr().out.count(said) == 3
 
 

@@ -2,17 +2,17 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import request
+from edgebench.cli import options
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, Weighting
 from edgebench.train import Options
 
-FLAGS = ("model", "width", *request.FIELDS, *request.FIELDS_OF_BLOCKS)
+FLAGS = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
 
 
 def asked(given: str = "", **flags: str) -> Sweep:
-    return request.sweep(given, dict.fromkeys(FLAGS, "") | flags)
+    return options.sweep(given, dict.fromkeys(FLAGS, "") | flags)
 
 
 def test_without_anything_it_is_the_default_sweep() -> None:
@@ -79,13 +79,13 @@ TRAINING = ("epochs", "optimizer", "rate", "batch", "augmentation")
 
 
 def test_training_is_asked_for_in_the_words_of_the_field() -> None:
-    nothing = request.training(dict.fromkeys(TRAINING, ""))
+    nothing = options.training(dict.fromkeys(TRAINING, ""))
     assert nothing == Options(asked=True)
     said = {"epochs": "40", "optimizer": "sgd", "rate": "5e-2", "batch": "128", "augmentation": "shift,flip"}
-    assert request.training(said) == Options(
+    assert options.training(said) == Options(
         epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), asked=True
     )
-    assert request.training(dict.fromkeys(TRAINING, "") | {"augmentation": "none"}).augmentation == ()
+    assert options.training(dict.fromkeys(TRAINING, "") | {"augmentation": "none"}).augmentation == ()
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_training_is_asked_for_in_the_words_of_the_field() -> None:
 )
 def test_training_that_cannot_be_is_refused(flag: str, value: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        request.training(dict.fromkeys(TRAINING, "") | {flag: value})
+        options.training(dict.fromkeys(TRAINING, "") | {flag: value})

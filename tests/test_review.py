@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import review
+from edgebench.analysis import lint
+from edgebench.analysis.lint import reading
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import markdown
 from edgebench.networks import published
@@ -19,7 +20,7 @@ HEADER = "architecture,width,resolution,precision,p50_ms,top1\n"
 
 def table(place: Path, text: str, columns: str = "") -> list[tuple[str, tuple[int, ...], str]]:
     (place / "t.csv").write_text(text)
-    return [(one.rule, one.lines, one.text) for one in review.review(place / "t.csv", columns).findings]
+    return [(one.rule, one.lines, one.text) for one in lint.review(place / "t.csv", columns).findings]
 
 
 def test_a_sound_table_has_no_findings(place: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_long_table_takes_no_more_memory_than_its_configurations(place: Path) 
     assert table(place, HEADER + "net,1,224,fp32,10,\n") == []  # what is read once, the published accuracies, is read
     (place / "t.csv").write_text(HEADER + "net,1,224,fp32,10,\n" * 50_000)
     tracemalloc.start()
-    found = review.review(place / "t.csv")
+    found = lint.review(place / "t.csv")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (found.rows, len(found.findings)) == (50_000, 1)
@@ -86,28 +87,28 @@ def test_a_long_table_takes_no_more_memory_than_its_configurations(place: Path) 
 
 
 def test_more_configurations_than_memory_is_kept_for_are_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(reading, "MOST_ENTRIES", 3)
     with pytest.raises(EdgebenchError, match="wanted at most 3 configurations, found more by line 5"):
         table(place, HEADER + "".join(f"net,1,{side},fp32,{side},\n" for side in range(32, 40)))
 
 
 def test_a_name_cannot_be_markup_or_steer_a_terminal(place: Path) -> None:
     (place / "t.csv").write_text(HEADER + "<script>|\x1b[31m,0.5,128,fp32,20,\n<script>|\x1b[31m,1,224,fp32,10,\n")
-    found = review.review(place / "t.csv")
+    found = lint.review(place / "t.csv")
     assert len(found.findings) == 1
-    text = markdown(review.sheet(found))
+    text = markdown(lint.sheet(found))
     assert "<script>" not in text and "\x1b" not in text and "\\|" in text
 
 
 def test_a_results_folder_is_checked_by_its_rows() -> None:
-    found = review.review(RESULTS / "x86_vm")
+    found = lint.review(RESULTS / "x86_vm")
     (finding,) = found.findings
     assert (found.rows, finding.rule) == (16, "int8 is slower")
-    assert review.sheet(found).title == "x86_vm: 16 rows, 1 finding"
+    assert lint.sheet(found).title == "x86_vm: 16 rows, 1 finding"
 
 
 def test_the_published_latencies_have_the_faults_that_are_known(place: Path) -> None:
-    found = review.review(Path(published.__file__).parent / "latency.csv")
+    found = lint.review(Path(published.__file__).parent / "latency.csv")
     rules = [one.rule for one in found.findings]
     assert {rule: rules.count(rule) for rule in rules} == {"larger is faster": 2, "offset": 1, "int8 drop": 11}
     assert any("1.15.0-rc2" in found.setups[one.lines[0]] for one in found.findings)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from edgebench import why
 from edgebench.agent import answer
 from edgebench.agent.runtimes import onnxruntime
+from edgebench.analysis import why
+from edgebench.analysis.why.roofline import Bound, Roof, position
 from edgebench.deploy.targets import catalogue
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError
-from edgebench.roofline import Bound, Roof, position
 from tests.command import cli
 from tests.conftest import CPU
 from tests.test_own import write

@@ -20,8 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
-from edgebench import nightly, screen
+from edgebench import nightly
 from edgebench.agent import reference
+from edgebench.cli import terminal
 from edgebench.foundation.units import MIB
 from edgebench.measure.plan import sweeps
 from edgebench.nightly import history as chronicle
@@ -39,7 +40,7 @@ def simulated(asked: argparse.Namespace) -> None:
     for name, profile in noise.PROFILES.items():
         started = perf_counter()
         found = decide.replay(f"simulated {name}", series.simulated(profile, asked.seed), 1.05)
-        screen.show_sheets([rehearsal.sheet(found)], "table")
+        terminal.show_sheets([rehearsal.sheet(found)], "table")
         print(f"  seed {asked.seed}, {perf_counter() - started:.0f} s")
 
 
@@ -113,7 +114,7 @@ def pinned(asked: argparse.Namespace) -> None:
     """Take one more night, with another runtime."""
     sweep = replace(sweeps.sweep(asked.sweep), runtimes=(asked.runtime,))
     found = nightly.run(sweep, asked.history, lambda _: None)
-    screen.show_bulletin(found)
+    terminal.show_bulletin(found)
     print(dict(Counter(line.entry.verdict for line in found.lines)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from json import dumps
 from typing import TYPE_CHECKING
 
-from edgebench import tabulate
+from edgebench.analysis.weights import weights
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import as_csv, as_json, latex, markdown
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from edgebench.choice import Answer
-    from edgebench.contrast import Citations, Contrast
+    from edgebench.analysis.choose import Answer
+    from edgebench.analysis.compare.folders import Contrast
+    from edgebench.analysis.compare.published import Citations
     from edgebench.foundation.progress import Show
     from edgebench.foundation.sheet import Sheet
     from edgebench.measure.plan.forecast import Forecast
@@ -181,7 +182,7 @@ def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
     if json:
         print(dumps([asdict(card) for card in cards], ensure_ascii=False))
     else:
-        _print(tabulate.weights(cards), _console())
+        _print(weights(cards), _console())
 
 
 def show_sheets(sheets: Iterable[Sheet], form: str) -> None:

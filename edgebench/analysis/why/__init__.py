@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from edgebench.analysis.why.roofline import Roof, position
 from edgebench.deploy import connect, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
@@ -23,7 +24,6 @@ from edgebench.results.folders import RESULTS
 from edgebench.results.journal import existing
 from edgebench.results.measurement import measure
 from edgebench.results.measurement.evidence import gather
-from edgebench.roofline import Roof, position
 from edgebench.schema.environment import differences, words
 from edgebench.schema.runtime import Engine
 from edgebench.schema.variant import Precision, Weighting

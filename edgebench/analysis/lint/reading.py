@@ -1,25 +1,22 @@
-"""A results folder, or anybody's CSV -> the entries that are checked, and the sheet of what was found."""
+"""A results table or anybody's CSV -> entries to check, and the oddities that reading it shows."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from itertools import compress
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgebench.analysis.lint.rules import Entry, Finding
 from edgebench.foundation.errors import InvalidFile, RequestError, UnknownName
-from edgebench.foundation.sheet import Sheet
-from edgebench.lint import Entry, Finding, lint
 from edgebench.networks import published
-from edgebench.results import folders
-from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+
 
 MOST_ENTRIES = 100_000  # configurations: some 100 MB; of further rows of the same only the number is kept
 MOST_FINDINGS = 1_000
@@ -31,7 +28,6 @@ SETUP = (
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
 COLUMNS = (*NETWORK, *SETUP, *FIGURES)
 PRECISIONS = {"float": "fp32", "float32": "fp32", "uint8": "int8", "quant": "int8"}
-TEXTS = frozenset({"rule", "rows", "finding", "setup"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,40 +40,8 @@ class Reading:
     rows: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
-    """What was found in a table of so many rows."""
-
-    table: str
-    rows: int
-    findings: tuple[Finding, ...]
-    setups: Mapping[int, str]
-    left_out: int = 0
-
-
-def review(path: Path, columns: str = "") -> Review:
-    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`.
-
-    Raises:
-        InvalidFile: it cannot be read, or has no journal or heading.
-        UnknownName, RequestError: the columns do not fit, or there are more configurations than memory is kept for.
-    """
-    if path.is_dir():
-        rows = folders.read(path).rows
-        worth = [asdict(row) for row in rows if row.verdict not in WORTHLESS]
-        reading, left_out = read(enumerate(worth, 1)), len(rows) - len(worth)
-    else:
-        with _rows(path, columns) as found:
-            reading, left_out = read(found), 0
-    entries = tuple(reading.entries.values())
-    findings = (*reading.odd, *_duplicates(reading), *lint(entries))
-    return Review(
-        table=_plain(path.name), rows=reading.rows, findings=findings, setups=_setups(entries), left_out=left_out
-    )
-
-
 @contextmanager
-def _rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
+def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
     """Stream a CSV's rows under our headings, each with its line."""
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
@@ -136,7 +100,7 @@ def _entry(line: int, values: Mapping[str, Any], odd: list[Finding]) -> Entry | 
     if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:
         _tell(odd, line, f"wanted a width and a whole resolution, found {width} and {resolution}: the row is left out")
         return None
-    words = {name: _plain(str(values.get(name) or "")) for name in (*NETWORK, *SETUP)}
+    words = {name: plain(str(values.get(name) or "")) for name in (*NETWORK, *SETUP)}
     precision = PRECISIONS.get(words["precision"].lower(), words["precision"])
     known = published.reference(words["architecture"], width, int(resolution), precision)
     theirs = known if words["dataset"] in ("", published.IMAGENET) else None
@@ -170,7 +134,7 @@ def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | N
     try:
         return float(str(cell))
     except ValueError:
-        _tell(odd, line, f"{name}: wanted a number in the heading's unit, found {_plain(str(cell))[:40]!r}")
+        _tell(odd, line, f"{name}: wanted a number in the heading's unit, found {plain(str(cell))[:40]!r}")
         return None
 
 
@@ -179,42 +143,14 @@ def _tell(odd: list[Finding], line: int, text: str) -> None:
         odd.append(Finding(rule="no number", lines=(line,), text=text))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Take control characters out of somebody else's text."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _duplicates(reading: Reading) -> Iterator[Finding]:
+def duplicates(reading: Reading) -> Iterator[Finding]:
     """A table has one row a configuration."""
     for identity, count in reading.repeats.items():
         one = reading.entries[identity]
         text = f"{one.name}: {count} more row{'s' if count > 1 else ''} of the same; only the first is looked at"
         yield Finding(rule="duplicate", lines=(one.line,), text=text)
-
-
-def _setups(entries: Sequence[Entry]) -> dict[int, str]:
-    """Say of each line's setup what not all of the table share."""
-    varies = [len(set(column)) > 1 for column in zip(*(one.setup for one in entries), strict=True)]
-    return {one.line: " · ".join(compress(filter(None, one.setup), _told(one.setup, varies))) for one in entries}
-
-
-def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
-    """Say of each word of a setup, the empty ones left out, whether it tells anything."""
-    return (tells for word, tells in zip(setup, varies, strict=True) if word)
-
-
-def sheet(found: Review) -> Sheet:
-    """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
-    shown = found.findings[:MOST_FINDINGS]
-    left_out = f"{found.left_out} rows are INVALID or FAILED and not looked at." if found.left_out else ""
-    count = len(found.findings)
-    rest = count - len(shown)
-    return Sheet(
-        title=f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}",
-        headings=("rule", "rows", "finding", "setup"),
-        rows=tuple(
-            (one.rule, ", ".join(map(str, one.lines)), one.text, found.setups.get(one.lines[0], "")) for one in shown
-        ),
-        texts=TEXTS,
-        notes=tuple(filter(None, (left_out, f"{rest} more findings are not shown." if rest else ""))),
-    )

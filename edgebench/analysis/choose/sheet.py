@@ -11,7 +11,7 @@ from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgebench.choice import Answer
+    from edgebench.analysis.choose import Answer
 
 Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted

@@ -81,20 +81,21 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
-    from edgebench import pipeline, request, screen
+    from edgebench import pipeline
     from edgebench.analysis.predict import outlook, sheet
+    from edgebench.cli import options, terminal
     from edgebench.results.folders import results_folder
 
-    asked = request.sweep(sweep, context.params)
+    asked = options.sweep(sweep, context.params)
     if dry_run:
-        screen.show_forecast(pipeline.forecast(asked, address))
+        terminal.show_forecast(pipeline.forecast(asked, address))
         return
-    with screen.progress(quiet=quiet) as show:
+    with terminal.progress(quiet=quiet) as show:
         outcome = pipeline.run(asked, show, address)
-    (screen.show_json if json else screen.show_table)(outcome.table)
+    (terminal.show_json if json else terminal.show_table)(outcome.table)
     if asked.budget and not outcome.interrupted and not json:
         left = outlook(results_folder(asked.name), asked)
-        screen.show_sheets([sheet(left)], "table")
+        terminal.show_sheets([sheet(left)], "table")
     raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
 
 
@@ -116,23 +117,24 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train a sweep's networks, unattended; what is trained already is kept, and a killed one goes on."""
-    from edgebench import pipeline, request, screen
+    from edgebench import pipeline
+    from edgebench.cli import options, terminal
 
-    options = request.training(context.params)
-    asked = request.sweep(sweep, context.params | {"batch": ""})  # that of the training, not of an inference
-    with screen.progress(quiet=quiet) as show:
-        trained = pipeline.train(asked, options, show)
-    screen.show_weights(trained.weights, json=json)
+    recipe = options.training(context.params)
+    asked = options.sweep(sweep, context.params | {"batch": ""})  # that of the training, not of an inference
+    with terminal.progress(quiet=quiet) as show:
+        trained = pipeline.train(asked, recipe, show)
+    terminal.show_weights(trained.weights, json=json)
     raise typer.Exit(SOME_FAILED if trained.failures else 0)
 
 
 @app.command()
 def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
     """List the weights in the cache, and how good they were on their data sets."""
-    from edgebench import screen
+    from edgebench.cli import terminal
     from edgebench.foundation import cache
 
-    screen.show_weights(cache.cards(Weights), json=json)
+    terminal.show_weights(cache.cards(Weights), json=json)
 
 
 @app.command()
@@ -144,16 +146,16 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Render a results folder's tables and its page again from its journal."""
-    from edgebench import screen
+    from edgebench.cli import terminal
     from edgebench.results import pytest_benchmark, write_reports
 
     form = "json" if json else format
-    screen.require_form(form, (*screen.FORMS, pytest_benchmark.FORM))
+    terminal.require_form(form, (*terminal.FORMS, pytest_benchmark.FORM))
     table = write_reports(results)
     if form == pytest_benchmark.FORM:
         typer.echo(pytest_benchmark.benchmark(results))
     else:
-        screen.show_report(table, form)
+        terminal.show_report(table, form)
 
 
 @app.command()
@@ -178,10 +180,11 @@ def describe(
     format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """Show what a network costs on paper: shapes, parameters, multiply-adds, memory, layer by layer."""
-    from edgebench import screen, tabulate
+    from edgebench.analysis import describe
+    from edgebench.cli import terminal
 
-    sheets = tabulate.every_network() if all else tabulate.network(network, width, resolution, classes)
-    screen.show_sheets(sheets, format)
+    sheets = describe.every_network() if all else describe.network(network, width, resolution, classes)
+    terminal.show_sheets(sheets, format)
 
 
 @app.command()
@@ -194,13 +197,15 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Show how far to trust an artifact: its accuracy, what int8 changed, which layer costs most, what stayed float."""
-    from edgebench import audit, pipeline, screen
+    from edgebench import pipeline
+    from edgebench.analysis import evaluate
+    from edgebench.cli import terminal
 
     form = "json" if json else format
-    screen.require_form(form)
-    with screen.progress(quiet=quiet) as show:
+    terminal.require_form(form)
+    with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
-    screen.show_sheets(audit.sheets(card, accuracy), form)
+    terminal.show_sheets(evaluate.sheets(card, accuracy), form)
 
 
 @app.command()
@@ -229,13 +234,16 @@ def choose(
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
-    from edgebench import advice, choice, screen
+    from edgebench.analysis import choose
+    from edgebench.analysis.choose.asked import asked
+    from edgebench.analysis.choose.sheet import sheet
+    from edgebench.cli import terminal
 
-    answer = choice.answer(results, published, choice.asked(context.params))
+    answer = choose.answer(results, published, asked(context.params))
     if json:
-        screen.show_json(answer)
+        terminal.show_json(answer)
     else:
-        screen.show_sheets([advice.sheet(answer)], "table")
+        terminal.show_sheets([sheet(answer)], "table")
     raise typer.Exit(0 if answer.choice.chosen else NOTHING)
 
 
@@ -247,12 +255,15 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare two results folders case by case, or one with the published rows; say what differs around them."""
-    from edgebench import contrast, screen
+    from edgebench.analysis import compare
+    from edgebench.analysis.compare.folders import contrast
+    from edgebench.analysis.compare.published import beside_published
+    from edgebench.cli import terminal
 
     if (after is None) != published:
         raise RequestError("wanted a second results folder, or --published; found neither or both")
-    found = contrast.contrast(before, after) if after else contrast.beside_published(before)
-    screen.show_json(found) if json else screen.show_sheets(contrast.sheets(found), "table")
+    found = contrast(before, after) if after else beside_published(before)
+    terminal.show_json(found) if json else terminal.show_sheets(compare.sheets(found), "table")
 
 
 @app.command()
@@ -268,13 +279,13 @@ def predict(
     format: Annotated[str, typer.Option(help="table, md, csv or json.")] = "table",
 ) -> None:
     """Predict the latencies of what was not measured, with intervals, from six and more measured cells of its kind."""
-    from edgebench import request, screen
     from edgebench.analysis.predict import outlook, own_sweep, sheet
+    from edgebench.cli import options, terminal
 
-    screen.require_form(format)
-    asked = request.grid(own_sweep(results), sweep, context.params)
+    terminal.require_form(format)
+    asked = options.grid(own_sweep(results), sweep, context.params)
     found = outlook(results, asked)
-    screen.show_sheets([sheet(found)], format)
+    terminal.show_sheets([sheet(found)], format)
     raise typer.Exit(NOTHING if found.cells and not found.is_answered else 0)
 
 
@@ -287,13 +298,13 @@ def why(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Say where a row's time goes: operators, the machine's roofline, threads, float nodes; and what sets two apart."""
-    from edgebench import screen
-    from edgebench import why as explaining
+    from edgebench.analysis import why as explaining
+    from edgebench.cli import terminal
 
-    screen.require_form(format)
-    with screen.progress(quiet=quiet) as show:
+    terminal.require_form(format)
+    with terminal.progress(quiet=quiet) as show:
         sheets = explaining.why(row, other, address, show)
-    screen.show_sheets(sheets, format)
+    terminal.show_sheets(sheets, format)
 
 
 @app.command()
@@ -305,10 +316,11 @@ def lint(
     format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """Look for what cannot be: a larger network that is faster, int8 slower than float, accuracies out of line."""
-    from edgebench import review, screen
+    from edgebench.analysis import lint
+    from edgebench.cli import terminal
 
-    found = review.review(table, columns)
-    screen.show_sheets([review.sheet(found)], format)
+    found = lint.review(table, columns)
+    terminal.show_sheets([lint.sheet(found)], format)
     raise typer.Exit(FOUND if found.findings else 0)
 
 
@@ -320,9 +332,10 @@ def published(
     format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """List published accuracies, latencies on Raspberry Pis and costs of quantization, each with its source."""
-    from edgebench import citation, screen
+    from edgebench.analysis import published as citation
+    from edgebench.cli import terminal
 
-    screen.show_sheets(citation.sheets(kind, model, target), format)
+    terminal.show_sheets(citation.sheets(kind, model, target), format)
 
 
 targets = typer.Typer(invoke_without_command=True, help="List the targets; check one, prepare one.")
@@ -333,11 +346,11 @@ app.add_typer(targets, name="targets")
 def _targets(
     context: typer.Context, format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table"
 ) -> None:
-    from edgebench import screen
+    from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
     if not context.invoked_subcommand:
-        screen.show_sheets([boards.listed()], format)
+        terminal.show_sheets([boards.listed()], format)
 
 
 @targets.command()
@@ -347,12 +360,12 @@ def check(
     format: Annotated[str, typer.Option(help="table, md, csv, latex or json.")] = "table",
 ) -> None:
     """Say what a target is and how it is now, and what to do about all that would spoil a number."""
-    from edgebench import screen
+    from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup
 
-    screen.require_form(format)
-    screen.show_sheets([checkup.sheet(boards.check(target, address))], format)
+    terminal.require_form(format)
+    terminal.show_sheets([checkup.sheet(boards.check(target, address))], format)
 
 
 @targets.command()
@@ -364,13 +377,13 @@ def prepare(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Bring runtimes to a board, resolved here for its Python and C library: no pip and no network there."""
-    from edgebench import screen
+    from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
-    screen.require_form(format)
-    with screen.progress(quiet=quiet) as show:
+    terminal.require_form(format)
+    with terminal.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
-    screen.show_sheets([brought], format)
+    terminal.show_sheets([brought], format)
 
 
 class _Nights(TyperGroup):
@@ -401,12 +414,13 @@ def nightly_run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a night, confirm what is suspect, add it to the history and write its reports. The usual command."""
-    from edgebench import nightly, screen
+    from edgebench import nightly
+    from edgebench.cli import terminal
     from edgebench.measure.plan import sweeps
 
-    with screen.progress(quiet=quiet) as show:
+    with terminal.progress(quiet=quiet) as show:
         bulletin = nightly.run(sweeps.sweep(sweep), history, show, address)
-    screen.show_bulletin(bulletin)
+    terminal.show_bulletin(bulletin)
     raise typer.Exit(nightly.exit_code(bulletin.night))
 
 
@@ -429,9 +443,10 @@ def nightly_accept(
 @nights.command("report")
 def nightly_report(history: Annotated[Path, typer.Argument(help="Folder of the nights.")] = HISTORY) -> None:
     """Write the last night's reports again."""
-    from edgebench import nightly, screen
+    from edgebench import nightly
+    from edgebench.cli import terminal
 
-    screen.show_bulletin(nightly.report(history))
+    terminal.show_bulletin(nightly.report(history))
 
 
 @nights.command("replay")
@@ -443,11 +458,11 @@ def nightly_replay(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Decide a history again: its false alarms per 1,000 configuration-nights, and its power by delay."""
-    from edgebench import screen
+    from edgebench.cli import terminal
     from edgebench.nightly import replay
 
     found = replay.rehearse(history, profile, inject, seed)
-    screen.show_json(found) if json else screen.show_sheets([replay.sheet(found)], "table")
+    terminal.show_json(found) if json else terminal.show_sheets([replay.sheet(found)], "table")
 
 
 def main() -> None:

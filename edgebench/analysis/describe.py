@@ -4,14 +4,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
-from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import MIB, millions, number
 from edgebench.networks import published
 from edgebench.networks.cost import blueprint, published_widths
 from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
-from edgebench.schema.cards import Weights
 from edgebench.schema.variant import Precision, check_size
 
 TEXTS = frozenset({"layer", "kind", "network", "pair"})
@@ -42,33 +40,6 @@ def network(name: str, width: float, resolution: int, classes: int) -> tuple[She
 def every_network() -> tuple[Sheet, ...]:
     """Describe every network at its published widths, native resolution and classes: one line each."""
     return (overview([blueprint(name, width) for name, width in published_widths()]),)
-
-
-def weights(cards: Sequence[Weights]) -> Sheet:
-    """Lay out weights in the cache, and how good they were."""
-    return Sheet(
-        title="weights in the cache",
-        headings=("network", "data set", "preprocessing", "top-1 %", "images", "classes", "how", "file"),
-        rows=tuple(
-            (
-                card.network or card.file,
-                card.dataset or "-",
-                card.preprocessing or "-",
-                number(card.top1 * 100 if card.images else None, 1),
-                str(card.images or "-"),
-                str(card.classes),
-                card.recipe,
-                card.file,
-            )
-            for card in cards
-        ),
-        texts=frozenset({"network", "data set", "preprocessing", "how", "file"}),
-        notes=(
-            "Beside each file of trained weights lies its .svg: loss and accuracy over the epochs.",
-            "A run uses those of the ordinary recipe, trained without options; others with --weights path/to/file.pt.",
-            f"The files lie in {files.home() / 'weights'}.",
-        ),
-    )
 
 
 def layers(described: Description) -> Sheet:

@@ -1,0 +1,76 @@
+"""What a person types -> what is asked of a choice: limits, an objective, which rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
+from edgebench.results.table.choice import Limit, Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+Q = Quantity
+MEASURED, PUBLISHED = "measured", "published"
+# A flag, the quantity that it bounds, and how its text becomes the unit of `Quantity`.
+LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
+    "max_latency": (Q.LATENCY, parse_latency),
+    "max_p90": (Q.P90, parse_latency),
+    "max_peak": (Q.PEAK, lambda text: parse_size(text) / MIB),
+    "max_file": (Q.FILE, lambda text: parse_size(text) / MIB),
+    "max_macs": (Q.MACS, lambda text: parse_count(text) / 1e6),
+    "max_instructions": (Q.INSTRUCTIONS, lambda text: parse_count(text) / 1e6),
+    "min_top1": (Q.TOP1, parse_share),
+    "min_top5": (Q.TOP5, parse_share),
+    "min_agreement": (Q.AGREEMENT, parse_share),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a person asks for; an empty text asks for nothing.
+
+    Attributes:
+        accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
+        predicted: whether cells of the folder's sweep that were not measured may be chosen, by predicted latencies.
+    """
+
+    target: str = ""
+    precision: str = ""
+    dataset: str = ""
+    accuracy: str = MEASURED
+    objective: Quantity = Q.TOP1
+    predicted: bool = False
+    limits: tuple[Limit, ...] = ()
+
+
+def asked(options: Mapping[str, Any]) -> Asked:
+    """Read a command's options.
+
+    Raises:
+        RequestError, UnknownName: an option that cannot be met.
+    """
+    accuracy, objective = options["accuracy"] or MEASURED, options["objective"] or Q.TOP1
+    require("accuracy", accuracy, (MEASURED, PUBLISHED))
+    require("objective", objective, tuple(Quantity))
+    given = [(flag, text) for flag in LIMITS if (text := options[flag])]
+    return Asked(
+        target=options["target"] or "",
+        precision=options["precision"] or "",
+        dataset=options["dataset"] or "",
+        accuracy=accuracy,
+        objective=Quantity(objective),
+        predicted=bool(options.get("predicted")),
+        limits=tuple(_limit(flag, text) for flag, text in given),
+    )
+
+
+def _limit(flag: str, text: str) -> Limit:
+    quantity, read = LIMITS[flag]
+    try:
+        return Limit(quantity=quantity, bound=read(text))
+    except RequestError as error:
+        raise RequestError(f"--{flag.replace('_', '-')}: {error}") from error

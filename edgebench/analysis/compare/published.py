@@ -1,0 +1,155 @@
+"""A results folder -> each row beside the published one that comes nearest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgebench.analysis.compare.folders import TEXTS, _bounds
+from edgebench.foundation import stats
+from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.stats import Ratio
+from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.networks import published
+from edgebench.networks.published import runtime
+from edgebench.results import folders
+from edgebench.results.table.row import WORTHLESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edgebench.networks.published import Latency
+    from edgebench.results.table.row import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A row beside the nearest published one.
+
+    Attributes:
+        figure: what is compared: `p50`, `p90`, or `p50 / mean` where only a mean was published.
+        ratio: ours over theirs; its interval is that of ours alone, and there is none of a p90.
+        differs: what else is not the same, in words.
+    """
+
+    name: str
+    figure: str
+    ours_ms: float
+    theirs_ms: float
+    ratio: Ratio
+    theirs: Latency
+    is_this_board: bool
+    differs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citations:
+    """A folder's rows beside the published ones, and those that nothing was published for."""
+
+    folder: str
+    rows: tuple[Beside, ...]
+    unmatched: tuple[str, ...]
+
+
+def beside_published(folder: Path) -> Citations:
+    """Put each row of a results folder beside the nearest published one of the same network and precision.
+
+    Raises:
+        InvalidFile: the folder has no journal, or one that cannot be read.
+    """
+    table = folders.read(folder)
+    rows = [row for row in table.rows if row.verdict not in WORTHLESS and row.p50_ms and row.batch == 1]
+    found = [(row, _nearest(row)) for row in rows]
+    return Citations(
+        folder=table.title,
+        rows=tuple(_beside(row, theirs) for row, theirs in found if theirs),
+        unmatched=tuple(f"{row.network} {row.precision}" for row, theirs in found if not theirs),
+    )
+
+
+def _nearest(row: Row) -> Latency | None:
+    """Take the same board before the same runtime before the same threads; of equals the one published last."""
+    variant = (row.architecture, row.width, row.resolution, row.precision)
+    same = [one for one in published.latencies() if _variant(one) == variant]
+    return min(reversed(same), key=lambda one: _distance(row, one), default=None)
+
+
+def _variant(one: Latency) -> tuple[str, float, int, str]:
+    return one.architecture, one.width, one.resolution, one.precision
+
+
+def _distance(row: Row, one: Latency) -> tuple[bool, ...]:
+    return one.target != row.target, one.runtime != row.runtime, one.threads != row.threads, one.mean_ms is None
+
+
+def _beside(row: Row, theirs: Latency) -> Beside:
+    figure, ours, other, bounds = _figures(row, theirs)
+    return Beside(
+        name=f"{row.network} {row.scheme}, {row.runtime}",
+        figure=figure,
+        ours_ms=ours,
+        theirs_ms=other,
+        ratio=Ratio(value=ours / other, low=bounds and bounds[0] / other, high=bounds and bounds[2] / other),
+        theirs=theirs,
+        is_this_board=theirs.target == row.target,
+        differs=", ".join(_differs(row, theirs)),
+    )
+
+
+def _figures(row: Row, theirs: Latency) -> tuple[str, float, float, stats.Spread | None]:
+    """Compare like with like where both have it: p50, then MLPerf's p90, then our p50 with their mean."""
+    assert row.p50_ms
+    if theirs.p50_ms:
+        return "p50", row.p50_ms, theirs.p50_ms, row.spread
+    if theirs.p90_ms and row.p90_ms:
+        return "p90", row.p90_ms, theirs.p90_ms, None
+    mean_ms = theirs.mean_ms or theirs.p90_ms
+    assert mean_ms
+    return "p50 / mean" if theirs.mean_ms else "p50 / p90", row.p50_ms, mean_ms, row.spread
+
+
+def _differs(row: Row, theirs: Latency) -> Iterator[str]:
+    if theirs.target != row.target:
+        yield f"board {row.target} / {theirs.target}"
+    yield f"runtime {row.runtime} {row.runtime_version} / {runtime(theirs)}"
+    if theirs.threads != row.threads:
+        yield f"threads {row.threads} / {theirs.threads or 'not stated'}"
+    known = published.reference(*_variant(theirs))
+    if known and known.macs and row.macs and known.macs != row.macs:
+        yield f"MACs {millions(row.macs, 1)} M / {millions(known.macs, 1)} M"
+    yield f"clock {theirs.clock_mhz} MHz there" if theirs.clock_mhz else "clock there not stated"
+
+
+def far(one: Beside) -> str:
+    """Say how far a row is from the published one: `2.9x slower than tflite 2.7.1 on this board`."""
+    times, word = (one.ratio.value, "slower") if one.ratio.value >= 1 else (1 / one.ratio.value, "faster")
+    board = "this board" if one.is_this_board else one.theirs.target
+    return f"{times:.1f}x {word} than {runtime(one.theirs)} on {board}"
+
+
+def citation_sheet(found: Citations) -> Sheet:
+    """Lay out the rows that have a published neighbour, how far away it is, and what else differs."""
+    some = ", ".join(found.unmatched)
+    return Sheet(
+        title=f"{found.folder} beside the nearest published rows",
+        headings=("case", "figure", "ours ms", "theirs ms", "ratio", "[95 %]", "published", "differs"),
+        rows=tuple(
+            (
+                one.name,
+                one.figure,
+                milliseconds(one.ours_ms),
+                milliseconds(one.theirs_ms),
+                number(one.ratio.value, 3),
+                _bounds(one.ratio),
+                far(one),
+                one.differs,
+            )
+            for one in found.rows
+        ),
+        texts=TEXTS,
+        notes=(
+            "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
+            *([f"Nothing published for {some}."] if some else []),
+        ),
+    )

@@ -1,0 +1,79 @@
+"""A results folder, or anybody's CSV -> the entries that are checked, and the sheet of what was found."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import compress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates, plain, read
+from edgebench.analysis.lint.rules import Entry, Finding, lint
+from edgebench.foundation.sheet import Sheet
+from edgebench.results import folders
+from edgebench.results.table.row import WORTHLESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+TEXTS = frozenset({"rule", "rows", "finding", "setup"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What was found in a table of so many rows."""
+
+    table: str
+    rows: int
+    findings: tuple[Finding, ...]
+    setups: Mapping[int, str]
+    left_out: int = 0
+
+
+def review(path: Path, columns: str = "") -> Review:
+    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`.
+
+    Raises:
+        InvalidFile: it cannot be read, or has no journal or heading.
+        UnknownName, RequestError: the columns do not fit, or there are more configurations than memory is kept for.
+    """
+    if path.is_dir():
+        rows = folders.read(path).rows
+        worth = [asdict(row) for row in rows if row.verdict not in WORTHLESS]
+        reading, left_out = read(enumerate(worth, 1)), len(rows) - len(worth)
+    else:
+        with csv_rows(path, columns) as found:
+            reading, left_out = read(found), 0
+    entries = tuple(reading.entries.values())
+    findings = (*reading.odd, *duplicates(reading), *lint(entries))
+    return Review(
+        table=plain(path.name), rows=reading.rows, findings=findings, setups=_setups(entries), left_out=left_out
+    )
+
+
+def _setups(entries: Sequence[Entry]) -> dict[int, str]:
+    """Say of each line's setup what not all of the table share."""
+    varies = [len(set(column)) > 1 for column in zip(*(one.setup for one in entries), strict=True)]
+    return {one.line: " · ".join(compress(filter(None, one.setup), _told(one.setup, varies))) for one in entries}
+
+
+def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
+    """Say of each word of a setup, the empty ones left out, whether it tells anything."""
+    return (tells for word, tells in zip(setup, varies, strict=True) if word)
+
+
+def sheet(found: Review) -> Sheet:
+    """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
+    shown = found.findings[:MOST_FINDINGS]
+    left_out = f"{found.left_out} rows are INVALID or FAILED and not looked at." if found.left_out else ""
+    count = len(found.findings)
+    rest = count - len(shown)
+    return Sheet(
+        title=f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}",
+        headings=("rule", "rows", "finding", "setup"),
+        rows=tuple(
+            (one.rule, ", ".join(map(str, one.lines)), one.text, found.setups.get(one.lines[0], "")) for one in shown
+        ),
+        texts=TEXTS,
+        notes=tuple(filter(None, (left_out, f"{rest} more findings are not shown." if rest else ""))),
+    )
