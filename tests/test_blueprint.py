@@ -23,8 +23,10 @@ def test_what_is_kept_is_what_was_drawn() -> None:
 def test_a_network_described_before_is_shown_without_torch() -> None:
     for resolution in (32, 0):  # with a number of classes none of these comes with the package
         cost.blueprint("lenet5", 1.0, resolution, 7)
-    code = "import sys; from edgebench.analysis.describe import network; network('lenet5', 1, 32, 7)\n"
+    code = (
+        "import sys; from edgebench.analysis.describe import network; network('lenet5', 1, 32, 7)\n"
         "print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -18,24 +18,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PACKAGE = Path(__file__).parents[1]
 
-
-def _config() -> Path:
+def files(kind: str, *shipped: Path) -> dict[str, Path]:
+    """Map each name to its TOML file: in the folder of that kind here, in the user's configuration, or shipped."""
     from platformdirs import user_config_path
 
-    return user_config_path("edgebench")
-
-
-def _shelves(kind: str) -> tuple[Path, ...]:
-    """Where TOML files of a kind are looked up: here, the user's, the shipped ones (in a wheel or a checkout)."""
-    return Path(kind), _config() / kind, _PACKAGE / kind, _PACKAGE.parent / kind
-
-
-def files(kind: str) -> dict[str, Path]:
-    """Map each name to its TOML file; the first place that has it counts."""
     found: dict[str, Path] = {}
-    for shelf in _shelves(kind):
+    for shelf in (Path(kind), user_config_path("edgebench") / kind, *shipped):
         for path in sorted(shelf.glob("*.toml")):
             found.setdefault(path.stem, path)
     return found

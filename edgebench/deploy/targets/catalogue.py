@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import toml
@@ -16,9 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+_PACKAGE = Path(__file__).parents[2]
+SHIPPED = (_PACKAGE / "targets", _PACKAGE.parent / "targets")  # in a wheel, in a checkout
+
+
+def _files() -> dict[str, Path]:
+    return toml.files("targets", *SHIPPED)
+
+
 def targets() -> tuple[str, ...]:
     """List the targets that a name can stand for."""
-    return tuple(toml.files("targets"))
+    return tuple(_files())
 
 
 def target(name: str) -> Target:
@@ -27,7 +36,7 @@ def target(name: str) -> Target:
     Raises:
         UnknownName, InvalidFile
     """
-    files = toml.files("targets")
+    files = _files()
     if name not in files:
         raise UnknownName("target", name, tuple(files))
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))

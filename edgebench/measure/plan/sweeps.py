@@ -13,6 +13,7 @@ from edgebench.images.catalogue import calibrating, title
 from edgebench.schema.quantization import renamed
 from edgebench.schema.sweep import Sweep
 
+SHIPPED = Path(__file__).parent / "shipped"
 SWEEP = "sweep.toml"
 SCHEMES = "quantizations"  # of a sweep
 
@@ -26,7 +27,7 @@ def sweep(name: str) -> Sweep:
     if name.endswith(".toml"):
         path = Path(name)
         return toml.read(path, Sweep, path.stem, check_value=_check_cells)
-    files = toml.files("sweeps")
+    files = toml.files("sweeps", SHIPPED)
     if name not in files:
         raise UnknownName("sweep", name, tuple(files))
     return toml.read(files[name], Sweep, name, check_value=_check_cells)
