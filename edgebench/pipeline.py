@@ -37,14 +37,14 @@ from edgebench.train import cohort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """The table of a run, and whether it was interrupted."""
 
     table: Table
     interrupted: bool
 
 
-def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
+def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     """Answer whatever of the sweep has no answer yet, keep it, and return the table of all that its folder holds.
 
     An address is that of its only target.
@@ -69,7 +69,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> Outcome:
             show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
         finally:
             table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
-        return Outcome(table=table, interrupted=interrupted)
+        return RunOutcome(table=table, interrupted=interrupted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

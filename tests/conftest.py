@@ -12,7 +12,7 @@ from edgebench.schema.case import Case, Purpose
 from edgebench.schema.environment import Environment
 from edgebench.schema.record import Deployment, Run, Session
 from edgebench.schema.runtime import Runtime
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 
 CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 # Two workers on two cores: a thread a core in each of them would only wait for the others. Read when torch is imported.
@@ -71,7 +71,7 @@ def variant(
     width: float = 0.35,
     resolution: int = 32,
     *,
-    weights: Weighting = Weighting.RANDOM,
+    weights: WeightSource = WeightSource.RANDOM,
 ) -> Variant:
     """A float variant on digits."""
     return Variant(
@@ -158,7 +158,7 @@ def artifact(**changes: object) -> Artifact:
         "size_bytes": 1_048_576,
         "params": 410_000,
         "macs": 1_200_000,
-        "weights": Weighting.TRAINED,
+        "weights": WeightSource.TRAINED,
         "weights_sha256": "w1",
         "quantization": None,
         "float_nodes": (),

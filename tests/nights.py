@@ -8,7 +8,7 @@ from math import exp, log
 from random import Random
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Entry, Figures, History, Night, Verdict
+from edgebench.nightly.night import Entry, Figures, History, Night, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def figures(level: float = 0.0, seed: int = 0, processes: int = 6, process: floa
 def entry(level: float = 0.0, seed: int = 0, name: str = NAME, **changes: object) -> Entry:
     """A configuration, as a night saw it."""
     return replace(
-        Entry(name=name, target="cpu", pin="p1", stack=STACK, figures=figures(level, seed)),
+        Entry(name=name, target="cpu", pin="p1", components=STACK, figures=figures(level, seed)),
         **changes,  # type: ignore[arg-type]
     )
 
@@ -70,7 +70,7 @@ def quiet_history(count: int, names: Sequence[str] = (NAME,), between: float = B
 
 def _quiet(name: str, number: int, first: int, level: float) -> Entry:
     is_first = number == first
-    verdict, since = (Verdict.NEW, "") if is_first else (Verdict.OK, f"{first:012x}")
+    verdict, since = (Outcome.NEW, "") if is_first else (Outcome.OK, f"{first:012x}")
     return entry(level, seed=hash((number, len(name))) % 1000, name=name, verdict=verdict, since=since)
 
 

@@ -14,12 +14,12 @@ from edgebench.foundation.errors import RequestError
 from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Accuracy
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests.command import cli
 from tests.conftest import artifact, case, make_cache, variant
 from tests.test_appraisal import INT8
 
-TRAINED = case(replace(variant(weights=Weighting.TRAINED), precision=Precision.INT8, quantization=Quantization()))
+TRAINED = case(replace(variant(weights=WeightSource.TRAINED), precision=Precision.INT8, quantization=Quantization()))
 ANSWERED = replace(INT8, case=TRAINED)
 CARD = artifact(
     variant=str(TRAINED.variant),
@@ -136,7 +136,7 @@ def test_a_whole_name_is_no_beginning_of_a_longer_one() -> None:
 
 @pytest.mark.slow
 def test_an_artifact_of_weights_that_are_gone_is_not_compared() -> None:
-    of = replace(int8(0.45), weights=Weighting.TRAINED)
+    of = replace(int8(0.45), weights=WeightSource.TRAINED)
     cache.put("stale", artifact(variant=str(of), of=of, quantization=of.quantization, weights_sha256="other"))
     done = cli("evaluate", "mobilenet_v1-0.45@32/int8")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

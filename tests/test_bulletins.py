@@ -14,27 +14,27 @@ from lxml import etree
 from edgebench.foundation import shelf
 from edgebench.nightly.bulletins import annotations, junit, markdown, page, pytest_benchmark
 from edgebench.nightly.bulletins import json as as_json
-from edgebench.nightly.night import Acceptance, Finding, History, Night, Verdict
+from edgebench.nightly.night import Acceptance, Change, History, Night, Outcome
 from edgebench.nightly.summary import NIGHTS, Bulletin, bulletin
 from tests.nights import HOST, entry, night, quiet_history
 
 SCHEMA = Path(__file__).with_name("junit.xsd")
-FINDING = Finding(
-    figure="latency", verdict=Verdict.REGRESSION, before=1e-3, after=1.1e-3, change=0.1, low=0.09, high=0.11, p=1e-7,
+FINDING = Change(
+    figure="latency", verdict=Outcome.REGRESSION, before=1e-3, after=1.1e-3, change=0.1, low=0.09, high=0.11, p=1e-7,
     pairs=20,
 )  # fmt: skip
 
 
-def history(*verdicts: Verdict, nights: int = 20) -> History:
+def history(*verdicts: Outcome, nights: int = 20) -> History:
     past = quiet_history(nights, [f"net-{n}" for n in range(len(verdicts))])
     entries = [
         entry(
             name=f"net-{n}",
             seed=n,
             verdict=one,
-            why="because | <b>" if one != Verdict.OK else "",
-            findings=(replace(FINDING, change=0.1 + n / 100),) if one == Verdict.REGRESSION else (),
-            changed=("runtime: a 1 -> a 2",) if one == Verdict.REGRESSION else (),
+            why="because | <b>" if one != Outcome.OK else "",
+            findings=(replace(FINDING, change=0.1 + n / 100),) if one == Outcome.REGRESSION else (),
+            changed=("runtime: a 1 -> a 2",) if one == Outcome.REGRESSION else (),
             detectable=0.026,
             since=past.nights[0].id,
         )
@@ -43,12 +43,12 @@ def history(*verdicts: Verdict, nights: int = 20) -> History:
     return replace(past, nights=(*past.nights, night(nights, *entries)))
 
 
-def of(*verdicts: Verdict, nights: int = 20) -> Bulletin:
+def of(*verdicts: Outcome, nights: int = 20) -> Bulletin:
     return bulletin(history(*verdicts, nights=nights))
 
 
-EVERY = of(*Verdict)
-CALM = of(*[Verdict.OK] * 300)
+EVERY = of(*Outcome)
+CALM = of(*[Outcome.OK] * 300)
 
 
 @pytest.mark.parametrize("name", shelf.names("nightly.bulletins"))
@@ -58,7 +58,7 @@ def test_every_renderer_writes_every_night(name: str, found: Bulletin) -> None:
 
 
 def test_the_worst_come_first_and_of_those_the_largest() -> None:
-    found = of(Verdict.OK, Verdict.REGRESSION, Verdict.MISSING, Verdict.REGRESSION)
+    found = of(Outcome.OK, Outcome.REGRESSION, Outcome.MISSING, Outcome.REGRESSION)
     assert [line.entry.name for line in found.lines] == ["net-3", "net-1", "net-2", "net-0"]
     assert found.headline == "2 REGRESSION, 1 MISSING of 4 configurations"
 
@@ -109,7 +109,7 @@ def test_the_page_holds_no_markup_of_what_it_is_told() -> None:
 
 
 def test_a_sparkline_has_at_most_sixty_nights_and_is_not_drawn_over_a_gap() -> None:
-    whole = history(Verdict.OK, nights=80)
+    whole = history(Outcome.OK, nights=80)
     (line,) = bulletin(whole).lines
     assert len(line.points) == NIGHTS
     gap = replace(whole, nights=(*whole.nights[:50], replace(whole.nights[50], entries=()), *whole.nights[51:]))
@@ -120,7 +120,7 @@ def test_a_sparkline_has_at_most_sixty_nights_and_is_not_drawn_over_a_gap() -> N
 
 
 def test_another_host_is_a_line_and_an_acceptance_is_one_with_its_reason() -> None:
-    whole = history(Verdict.OK)
+    whole = history(Outcome.OK)
     moved = tuple(
         replace(one, hosts={"cpu": HOST | {"kernel": "Linux 7"}}) if place >= 10 else one
         for place, one in enumerate(whole.nights)
@@ -139,21 +139,21 @@ def test_another_host_is_a_line_and_an_acceptance_is_one_with_its_reason() -> No
 
 
 def test_the_summary_has_twenty_rows_and_stays_below_githubs_limit() -> None:
-    many = markdown.render(of(*[Verdict.REGRESSION] * 300))
+    many = markdown.render(of(*[Outcome.REGRESSION] * 300))
     assert len(re.findall(r"^\| REGRESSION", many, re.MULTILINE)) == 20
     assert "280 more in the page" in many
-    long = bulletin(replace(history(Verdict.INVALID), notes=("x" * 3_000_000,)))
+    long = bulletin(replace(history(Outcome.INVALID), notes=("x" * 3_000_000,)))
     assert len(markdown.render(long).encode()) < 1024 * 1024
 
 
 def test_annotations_are_ten_of_a_kind_on_one_line_each() -> None:
-    lines = annotations.render(of(*[Verdict.REGRESSION] * 15, *[Verdict.MISSING] * 15, Verdict.OK)).splitlines()
+    lines = annotations.render(of(*[Outcome.REGRESSION] * 15, *[Outcome.MISSING] * 15, Outcome.OK)).splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 10
     assert all(re.fullmatch(r"::(error|warning|notice) title=[^:,]+::.+", line) for line in lines)
 
 
 def test_a_line_break_in_a_reason_cannot_start_another_command() -> None:
-    evil = history(Verdict.INVALID)
+    evil = history(Outcome.INVALID)
     last = evil.nights[-1]
     told = replace(last, entries=(replace(last.entries[0], why="50%\n::error::mine"),))
     text = annotations.render(bulletin(replace(evil, nights=(*evil.nights[:-1], told))))
@@ -170,13 +170,13 @@ def test_junit_keeps_its_schema(found: Bulletin) -> None:
 def test_junit_fails_for_regressions_alone() -> None:
     suite = etree.fromstring(junit.render(EVERY).encode())[0]
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
-    assert counts == {"tests": str(len(Verdict)), "failures": "1", "errors": "2", "skipped": "2"}
+    assert counts == {"tests": str(len(Outcome)), "failures": "1", "errors": "2", "skipped": "2"}
     (failure,) = suite.iter("failure")
     assert "latency +17.0%" in failure.get("message") and "runtime: a 1 -> a 2" in failure.get("message")
 
 
 def test_junit_holds_what_xml_cannot_by_a_question_mark() -> None:
-    whole = history(Verdict.INVALID)
+    whole = history(Outcome.INVALID)
     last = whole.nights[-1]
     told = replace(last, entries=(replace(last.entries[0], why="\x1b[31mred"),))
     text = junit.render(bulletin(replace(whole, nights=(*whole.nights[:-1], told))))
@@ -185,14 +185,14 @@ def test_junit_holds_what_xml_cannot_by_a_question_mark() -> None:
 
 def test_our_json_has_every_configuration_with_its_evidence() -> None:
     found = json.loads(as_json.render(EVERY))
-    assert {one["verdict"] for one in found["night"]["entries"]} == set(Verdict)
+    assert {one["verdict"] for one in found["night"]["entries"]} == set(Outcome)
     (regression,) = [one for one in found["night"]["entries"] if one["verdict"] == "REGRESSION"]
     assert regression["findings"][0]["p"] == 1e-7
 
 
 def test_pytest_benchmark_compares_two_nights(place: Path) -> None:
     for name in ("one", "two"):
-        (place / f"{name}.json").write_text(pytest_benchmark.render(of(Verdict.OK, Verdict.OK)))
+        (place / f"{name}.json").write_text(pytest_benchmark.render(of(Outcome.OK, Outcome.OK)))
     command = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", "one.json", "two.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -147,7 +147,7 @@ def test_a_histogram_that_grew_is_the_one_of_all_values() -> None:
         *(draw.normal(0, 10.0**power, 40_000).astype("f4") for power in (-3, 0, 1)),
     ]
     seen = list[tuple[NDArray[numpy.int64], NDArray[numpy.float64]]]()
-    tally = range_methods.Tally("x", lambda *histogram: seen.append(histogram) or (-1e9, 1e9), mirrored=False)  # type: ignore[func-returns-value]
+    tally = range_methods.BinCounts("x", lambda *histogram: seen.append(histogram) or (-1e9, 1e9), mirrored=False)  # type: ignore[func-returns-value]
     for part in parts:
         tally.add(part)
     values = numpy.concatenate(parts)

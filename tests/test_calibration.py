@@ -49,7 +49,7 @@ def cells(**flags: str) -> list[Case]:
     network = {"model": "mobilenet_v1", "width": "0.25", "resolution": str(SIDE), "weights": "random"}
     asked = options.sweep("", dict.fromkeys(names, "") | network | flags)
     check(asked)
-    return list(cases.cases(asked.wanted(), environment()))
+    return list(cases.cases(asked.cells(), environment()))
 
 
 def int8(**flags: str) -> list[Variant]:
@@ -94,11 +94,11 @@ def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place:
     names = ("model", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     flags = {"model": "mobilenet_v1", "calibration": photos, "quantization": f"qat, per_tensor +calibration={photos}"}
     asked = options.sweep("", dict.fromkeys((*names, "width"), "") | flags)
-    wanted = [case.variant for case in cases.cases(asked.wanted(), environment())]
+    wanted = [case.variant for case in cases.cases(asked.cells(), environment())]
     sweeps.write_sweep(place, asked)
     assert "far" not in (place / sweeps.SWEEP).read_text()
     again = sweeps.sweep(str(place / sweeps.SWEEP))
-    assert [case.variant for case in cases.cases(again.wanted(), environment())] == wanted
+    assert [case.variant for case in cases.cases(again.cells(), environment())] == wanted
 
 
 def calibration(of: Variant) -> Iterator[numpy.ndarray]:  # type: ignore[type-arg]
@@ -176,12 +176,12 @@ def scale(artifact: Artifact) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["onnx", "tflite"])
-def test_an_int8_file_has_the_ranges_of_the_images_that_were_named(form: str, photos: str) -> None:
+@pytest.mark.parametrize("format", ["onnx", "tflite"])
+def test_an_int8_file_has_the_ranges_of_the_images_that_were_named(format: str, photos: str) -> None:
     """Digits go from -1 to 1; the darkest photo's grey is the mean of 100, 50 and 0, and every range holds 0."""
-    words = "s8s8" if form == "tflite" else "per_channel"
+    words = "s8s8" if format == "tflite" else "per_channel"
     own, other = int8(model="lenet5", width="1", quantization=f"{words},{words}+calibration={photos}")
-    found = {of: scale(export.export(of, form, lambda _: None)) for of in (own, other)}
+    found = {of: scale(export.export(of, format, lambda _: None)) for of in (own, other)}
     assert found[own] == pytest.approx(2 / 255, rel=0.01)
     assert found[other] == pytest.approx((1 - 50 / 127.5) / 255, rel=0.01)
 

@@ -62,9 +62,22 @@ def test_a_flipped_bit_is_never_read_as_another_number() -> None:
 
 def test_json_that_is_no_night_is_left_out_and_says_what_is_wrong() -> None:
     (path,) = written(1)
-    path.write_bytes(gzip.compress(b'{"version": 2}'))
+    path.write_bytes(gzip.compress(b'{"version": 3}'))
     (note,) = history.read(HISTORY).notes
     assert note.startswith(f"{path.name}: no night of this edgebench, left out: version: ")
+
+
+def test_a_night_of_version_1_is_read_with_its_components() -> None:
+    (path,) = written(1)
+    today = history.read(HISTORY)
+    older = (
+        gzip.decompress(path.read_bytes())
+        .replace(b'"version": 2', b'"version": 1')
+        .replace(b'"components"', b'"stack"')
+    )
+    assert b'"stack": {"model": ' in older
+    path.write_bytes(gzip.compress(older))
+    assert history.read(HISTORY) == today
 
 
 def test_histories_of_several_runners_merge_by_copying() -> None:

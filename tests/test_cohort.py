@@ -11,14 +11,14 @@ import pytest
 from edgebench import train
 from edgebench.foundation.progress import Notice, Step
 from edgebench.schema.cards import Weights
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 from edgebench.train import cohort
 from tests.conftest import make_cache, variant
 from tests.test_pipeline import heeding_interrupts
 
 SHORT = train.Options(epochs=1, asked=True)
 LENET, CNN = (
-    variant(name, 1.0, side, weights=Weighting.TRAINED) for name, side in (("lenet5", 32), ("sample_cnn", 28))
+    variant(name, 1.0, side, weights=WeightSource.TRAINED) for name, side in (("lenet5", 32), ("sample_cnn", 28))
 )
 
 pytestmark = pytest.mark.slow
@@ -49,8 +49,8 @@ def test_side_by_side_they_become_what_they_become_one_by_one(
 
 def test_what_is_trained_or_cannot_be_starts_nothing_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Step | Notice] = []
-    large = replace(variant("vgg16", 1.0, 224), weights=Weighting.TRAINED)
-    cohort.train([replace(LENET, weights=Weighting.RANDOM), large], told.append)
+    large = replace(variant("vgg16", 1.0, 224), weights=WeightSource.TRAINED)
+    cohort.train([replace(LENET, weights=WeightSource.RANDOM), large], told.append)
     assert told == []
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
     cohort.train([large, replace(large, architecture="vgg19")], told.append)

@@ -130,9 +130,9 @@ def test_a_number_of_classes_that_cannot_be_is_refused() -> None:
         tabulate.network("resnet50", 1.0, 0, -5)
 
 
-@pytest.mark.parametrize("form", ["table", "md", "csv", "json"])
-def test_the_command_writes_every_form(form: str) -> None:
-    done = cli("describe", "mobilenet_v2", "--width", "0.5", "--resolution", "96", "--format", form)
+@pytest.mark.parametrize("format", ["table", "md", "csv", "json"])
+def test_the_command_writes_every_form(format: str) -> None:
+    done = cli("describe", "mobilenet_v2", "--width", "0.5", "--resolution", "96", "--format", format)
     assert done.returncode == 0, done.stderr
     assert "classifier.1" in done.stdout
     assert "18885440" in done.stdout

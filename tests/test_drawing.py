@@ -71,8 +71,8 @@ def test_an_unknown_form_of_a_picture_is_refused() -> None:
         drawing.require("gif")
 
 
-@pytest.mark.parametrize(("form", "begin"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_a_drawing_becomes_each_form_of_a_picture(form: str, begin: bytes) -> None:
-    if form != "svg":
+@pytest.mark.parametrize(("format", "begin"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_a_drawing_becomes_each_form_of_a_picture(format: str, begin: bytes) -> None:
+    if format != "svg":
         pytest.importorskip("vl_convert", reason="needs edgebench[figures]")
-    assert drawing.convert(drawing.document("t", []), form).startswith(begin)
+    assert drawing.convert(drawing.document("t", []), format).startswith(begin)

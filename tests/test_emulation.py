@@ -102,7 +102,7 @@ def test_an_emulated_case_needs_counts_and_no_times() -> None:
 
 
 def test_an_emulated_row_has_instructions_and_a_verdict_of_its_own() -> None:
-    measured = measurement.measure(evidence(counted(12, 10, 11), counted(10, 10, 12)))
+    measured = measurement.summarize(evidence(counted(12, 10, 11), counted(10, 10, 12)))
     assert (measured.instructions, measured.verdict) == (10, Verdict.EMULATED)
     assert [reason.text for reason in measured.reasons] == [
         "emulated by qemu-aarch64: no times and no memory of its own"
@@ -111,7 +111,7 @@ def test_an_emulated_row_has_instructions_and_a_verdict_of_its_own() -> None:
 
 def test_times_and_memory_that_an_emulator_did_give_are_not_shown() -> None:
     known = evidence(*(run(1e-3) for _ in range(6)), counted(10))
-    row = rows.row(known, measurement.measure(known))
+    row = rows.row(known, measurement.summarize(known))
     assert [getattr(row, name) for name in TIMES] == [None] * len(TIMES)
     assert (row.verdict, row.instructions_m, row.rank) == ("EMULATED", 1e-5, None)
 
@@ -127,13 +127,13 @@ def test_times_and_memory_that_an_emulator_did_give_are_not_shown() -> None:
 )
 def test_what_a_reader_of_counts_must_know_is_a_reason(changes: dict[str, Any], text: str) -> None:
     known = replace(evidence(counted(1000)), **changes)
-    assert text in [reason.text for reason in measurement.measure(known).reasons]
+    assert text in [reason.text for reason in measurement.summarize(known).reasons]
 
 
 def test_operators_left_in_float_are_claimed_only_where_they_were_looked_for() -> None:
     left = artifact(float_nodes=("Conv features.0",), integer_share=0.5)
     known = replace(evidence(counted(1)), artifact=left)
-    row = rows.row(known, measurement.measure(known))
+    row = rows.row(known, measurement.summarize(known))
     assert row.integer_share is None
     assert "float" not in row.reasons
 
@@ -141,7 +141,7 @@ def test_operators_left_in_float_are_claimed_only_where_they_were_looked_for() -
 def test_a_table_has_the_column_only_where_some_row_counts() -> None:
     counting = evidence(counted(12_000_000))
     timing = Evidence(case=case(), session=session(), runs=tuple(run() for _ in range(6)), artifact=artifact())
-    counted_row, timed_row = (rows.row(one, measurement.measure(one)) for one in (counting, timing))
+    counted_row, timed_row = (rows.row(one, measurement.summarize(one)) for one in (counting, timing))
     apart = [counted_row, replace(timed_row, epoch="another")]
     with_counts, without = comparison.sheets(Table(title="t", rows=tuple[Row, ...](apart), notes=()))
     assert "12.00" in with_counts.rows[0]

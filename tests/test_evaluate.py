@@ -15,7 +15,7 @@ from edgebench.deploy import Deployed
 from edgebench.deploy.connections.null import Here
 from edgebench.measure import evaluate
 from edgebench.schema.runtime import Runtime
-from edgebench.tasks.classification import Tally, count
+from edgebench.tasks.classification import Counts, count
 from tests.conftest import case, session, variant
 
 
@@ -67,7 +67,7 @@ def test_parts_add_up_to_the_whole(cut: int) -> None:
     theirs = ours + random.normal(size=ours.shape).astype("f4")
     parts = [count(labels[part], ours[part], theirs[part]) for part in (slice(cut), slice(cut, None))]
     whole = count(labels, ours, theirs)
-    added = sum(parts, Tally())
+    added = sum(parts, Counts())
     assert (added.correct, added.correct_top5, added.agreed) == (whole.correct, whole.correct_top5, whole.agreed)
     assert added.sqnr_db == pytest.approx(whole.sqnr_db)
 

@@ -18,7 +18,7 @@ from edgebench.foundation.shelf import load
 from edgebench.networks import build
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.quantization import Quantization, parse
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests.conftest import CPU, variant
 from tests.images import split
 from tests.networks import awake
@@ -86,24 +86,24 @@ def test_an_artifact_is_made_once_and_again_when_it_was_damaged() -> None:
     assert any(isinstance(event, Notice) and "was damaged: made again" in event.text for event in told)
 
 
-@pytest.mark.parametrize("form", ["onnx", "tflite"])
-def test_int8_is_made_of_the_float_artifact_which_is_made_on_the_way(form: str, place: Path) -> None:
+@pytest.mark.parametrize("format", ["onnx", "tflite"])
+def test_int8_is_made_of_the_float_artifact_which_is_made_on_the_way(format: str, place: Path) -> None:
     of, told = variant("mobilenet_v1", 0.26, 32), Told()
-    scheme = parse("images=4", load("formats", form).SCHEME)
+    scheme = parse("images=4", load("formats", format).SCHEME)
     asked = replace(of, precision=Precision.INT8, quantization=scheme)
-    made = export.export(asked, form, told.append)
-    float_card = export.find(of, form)
+    made = export.export(asked, format, told.append)
+    float_card = export.find(of, format)
     assert [event.subject for event in told if isinstance(event, Step)] == [str(of), made.variant]
-    assert export.export(of, form, told.append) == float_card
+    assert export.export(of, format, told.append) == float_card
     assert len(told) == 2  # the network was written once
     assert float_card is not None
     assert (float_card.parent, made.parent) == ("", float_card.file)
     assert sorted(float_card.took_s) == ["build", "export"]
     assert made.took_s == float_card.took_s | {"quantize": made.took_s["quantize"]}
     assert all(seconds > 0 for seconds in made.took_s.values())
-    assert export.export(asked, form, told.append).took_s == made.took_s
+    assert export.export(asked, format, told.append).took_s == made.took_s
     images = partial(export._calibration, asked)
-    load("formats", form).write_int8(cache.path_of(float_card), place / "again", scheme, images)
+    load("formats", format).write_int8(cache.path_of(float_card), place / "again", scheme, images)
     assert files.sha256(place / "again") == made.sha256
     assert cache.is_intact(float_card)
 
@@ -147,16 +147,16 @@ def test_a_variant_that_was_read_back_has_the_key_of_the_one_that_was_written() 
 
 def test_a_network_with_parameters_cannot_go_without_weights() -> None:
     with pytest.raises(CaseError, match="has .* parameters; use --weights trained or random"):
-        export.export(variant(weights=Weighting.NONE), "onnx", print)
+        export.export(variant(weights=WeightSource.NONE), "onnx", print)
 
 
 def test_a_network_without_parameters_has_nothing_to_train() -> None:
     with pytest.raises(CaseError, match="null has no parameters to train; use --weights none"):
-        export.export(variant("null", 1.0, 32, weights=Weighting.TRAINED), "onnx", print)
+        export.export(variant("null", 1.0, 32, weights=WeightSource.TRAINED), "onnx", print)
 
 
 def test_a_data_set_smaller_than_a_batch_is_a_failed_case() -> None:
-    of = replace(variant("mobilenet_v1", 0.25, 32, weights=Weighting.TRAINED), dataset="null")
+    of = replace(variant("mobilenet_v1", 0.25, 32, weights=WeightSource.TRAINED), dataset="null")
     with pytest.raises(CaseError, match="null has 10 images to train on, fewer than a batch of 32"):
         export.export(of, "onnx", print)
 
@@ -172,6 +172,6 @@ def test_the_null_format_holds_no_network() -> None:
 
 
 def test_the_null_network_runs_on_a_real_runtime_too() -> None:
-    null = replace(variant("null", 1.0, 32, weights=Weighting.NONE), dataset="null")
+    null = replace(variant("null", 1.0, 32, weights=WeightSource.NONE), dataset="null")
     images = split(null, "test").read(range(10))
     assert outputs(cache.path_of(export.export(null, "onnx", print)), images).argmax(1).tolist() == [0] * 10

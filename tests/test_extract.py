@@ -8,8 +8,8 @@ from statistics import median
 
 import pytest
 
-from edgebench.nightly.figures import Kept, entries, host, name, names
-from edgebench.nightly.night import Verdict
+from edgebench.nightly.figures import Pinned, entries, host, name, names
+from edgebench.nightly.night import Outcome
 from edgebench.schema.case import Workload
 from edgebench.schema.record import Failure, Record, Reference, Run, Stop
 from edgebench.schema.runtime import Runtime
@@ -31,13 +31,13 @@ def seen(*more: Record, rounds: int = 6, compute: float = 2e-3, memory: float = 
     return [session(), deployment(), *timed, *both, *more, Stop(session="s1", spent_s=1.0)]
 
 
-def pin(_: object) -> Kept:
-    return Kept(pin="p")
+def pin(_: object) -> Pinned:
+    return Pinned(pin="p")
 
 
 def test_a_process_is_divided_by_both_reference_workloads_of_its_own_round() -> None:
     (found,) = entries(seen(), pin)
-    assert found.verdict == Verdict.OK
+    assert found.verdict == Outcome.OK
     assert found.figures.ratios[0] == pytest.approx(log(1.01e-3 / (2e-3 * 8e-3) ** 0.5), abs=1e-6)
     assert found.figures.latencies_s == tuple(round(1e-3 + number * 1e-5, 9) for number in range(1, 7))
 
@@ -54,22 +54,22 @@ def test_a_machine_twice_as_slow_has_the_same_level() -> None:
 def test_without_both_references_in_a_round_there_is_nothing_to_judge_by() -> None:
     alone = [one for one in seen() if getattr(one, "case", None) != Reference(workload=Workload.MEMORY, target="cpu")]
     (found,) = entries(alone, pin)
-    assert found.verdict == Verdict.INVALID
+    assert found.verdict == Outcome.INVALID
     assert found.why.startswith("no round of it has both reference workloads")
 
 
 def test_a_case_that_failed_is_invalid_with_its_stage_and_one_without_a_process_is_missing() -> None:
     failure = Failure(case=case(), session="s1", epoch="e1", stage="measure", reason="it died")
     (failed,) = entries([session(), deployment(), failure, Stop(session="s1", spent_s=1.0)], pin)
-    assert (failed.verdict, failed.why) == (Verdict.INVALID, "measure: it died")
+    assert (failed.verdict, failed.why) == (Outcome.INVALID, "measure: it died")
     (missing,) = entries([session(), deployment(), Stop(session="s1", spent_s=1.0)], pin)
-    assert (missing.verdict, missing.why) == (Verdict.MISSING, "not measured: no time was left")
+    assert (missing.verdict, missing.why) == (Outcome.MISSING, "not measured: no time was left")
 
 
 def test_a_worthless_number_is_invalid_with_its_reason() -> None:
     waiting = [replace(one, cpu_s=1e-4) if isinstance(one, Run) else one for one in seen()]
     (found,) = entries(waiting, pin)
-    assert found.verdict == Verdict.INVALID
+    assert found.verdict == Outcome.INVALID
     assert found.why.startswith("waited for a core")
 
 
@@ -77,11 +77,11 @@ def test_a_configuration_keeps_its_name_when_its_runtime_is_upgraded_and_its_sta
     newer = replace(case(), runtime=replace(case().runtime, version="2.0"))
     assert name(case()) == name(newer) == f"{variant()} onnxruntime+CPUExecutionProvider cpu threads=1 batch=1"
     (found,) = entries(seen(), pin)
-    assert found.stack == {
+    assert found.components == {
         "model": artifact().sha256, "runtime": str(case().runtime), "packages": "", "harness": "a"
     }  # fmt: skip
-    (brought,) = entries(seen(), lambda _: Kept(pin="p", packages="0123456789abcdef"))
-    assert brought.stack["packages"] == "0123456789ab"
+    (brought,) = entries(seen(), lambda _: Pinned(pin="p", packages="0123456789abcdef"))
+    assert brought.components["packages"] == "0123456789ab"
 
 
 def test_two_versions_in_one_sweep_are_two_configurations() -> None:

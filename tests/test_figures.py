@@ -131,11 +131,11 @@ def test_the_best_are_the_fastest_and_the_most_accurate_and_what_ties_with_them(
     best = row(measured)
     tie = row(measured, p50_ms=1.15, p50_low_ms=1.05, p50_high_ms=1.2, top1=91.9, top1_low=90.5, top1_high=93.0)
     slow = row(measured, p50_ms=3.0, p50_low_ms=2.9, p50_high_ms=3.1, top1=60.0, top1_low=58.0, top1_high=62.0)
-    look = row(measured, p50_ms=0.1, p50_low_ms=0.1, p50_high_ms=0.1, processes=3)
+    interim_every = row(measured, p50_ms=0.1, p50_low_ms=0.1, p50_high_ms=0.1, processes=3)
     invalid = row(measured, p50_ms=0.1, p50_low_ms=0.1, p50_high_ms=0.1, top1=99.0, verdict="INVALID")
-    assert fastest([best, tie, slow, look, invalid]) == {best, tie}
+    assert fastest([best, tie, slow, interim_every, invalid]) == {best, tie}
     assert most_accurate([best, tie, slow, invalid]) == {best, tie}
-    assert fastest([]) == most_accurate([look, invalid][1:]) == frozenset()
+    assert fastest([]) == most_accurate([interim_every, invalid][1:]) == frozenset()
 
 
 def test_rows_keep_their_place_in_the_table_through_the_groups(measured: Table) -> None:

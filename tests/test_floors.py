@@ -58,7 +58,7 @@ def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place
         f"import sys; sys.path.insert(0, {str(unpacked)!r})\n"
         "import edgebench; assert edgebench.__file__.startswith(sys.path[0])\n"
         "from edgebench.deploy.targets import catalogue; from edgebench.measure.plan import sweeps\n"
-        "print(catalogue.target('cpu').board, len(list(sweeps.sweep('grid').wanted())))\n"
+        "print(catalogue.target('cpu').board, len(list(sweeps.sweep('grid').cells())))\n"
         "from edgebench.results.reports import html; from edgebench.results.table.row import Table\n"
         "print(html.render(Table(title='t', rows=(), notes=())).splitlines()[0])"
     )

@@ -14,20 +14,19 @@ from edgebench.agent.runtimes import onnxruntime
 from edgebench.deploy.connections.null import Here
 from edgebench.deploy.survey import survey
 from edgebench.export import export, formats
-from edgebench.export.formats import onnx as form
+from edgebench.export.formats import onnx as format
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases as plan
 from edgebench.networks import build
-from edgebench.results.measurement import evidence, measure, verdict
+from edgebench.results.measurement import evidence, summarize, verdict
 from edgebench.results.reports import comparison
 from edgebench.results.table import rows
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import Row
-from edgebench.schema import runtime
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Deployment, MemoryMarks, Run, Session
-from edgebench.schema.runtime import Runtime
+from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Precision
 from tests.command import cli
@@ -98,7 +97,7 @@ def on(name: str, words: str, device: str = "cuda") -> Runtime:
     found = environment(device=device) if device == "cuda" else environment()
     usual = {"torch": ("eager", device), "onnxruntime": (CUDA if device == "cuda" else CPU[0],)}[name]
     one = replace(found, runtimes={name: Runtime(name=name, version="1", options=usual)})
-    return plan._runtime(runtime.parse(words), one)
+    return plan._runtime(RuntimeRequest.parse(words), one)
 
 
 def test_a_gpu_target_may_be_told_to_use_its_cpu_and_not_the_other_way_round() -> None:
@@ -174,7 +173,7 @@ def test_a_graph_on_a_gpu_answers_as_on_the_cpu_and_rounds_its_products_only_whe
         pytest.skip("onnxruntime-gpu is not installed")
     of, images = variant("resnet18", 1.0, 64), numpy.random.default_rng(0).uniform(-1, 1, (8, 3, 64, 64))
     images = images.astype(numpy.float32)
-    form.write(place / "net.onnx", of, lambda: awake(build.build(of), images))
+    format.write(place / "net.onnx", of, lambda: awake(build.build(of), images))
 
     def answered(*options: str) -> Any:
         session = onnxruntime.open(str(place / "net.onnx"), threads=1, batch=1, options=options)
@@ -328,7 +327,7 @@ def row(conditions: dict[str, str], where: Session) -> Row:
     runs = [run(conditions=conditions)] * 6
     weighed = run(purpose=Purpose.MEMORY, samples_s=(), memory=marks, conditions=conditions)
     seen = evidence.Evidence(case=case(), session=where, runs=(*runs, weighed), artifact=artifact())
-    return rows.row(seen, measure(seen))
+    return rows.row(seen, summarize(seen))
 
 
 @pytest.mark.parametrize(

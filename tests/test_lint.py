@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 
 from edgebench.analysis.lint import rules as lint
 from edgebench.analysis.lint.reading import read
-from edgebench.analysis.lint.rules import Entry
+from edgebench.analysis.lint.rules import CheckedRow
 from edgebench.networks import published
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
 WIDTHS, SIDES = (0.25, 0.5, 0.75, 1.0), (128, 160, 192, 224)
 
 
-def entry(width: float = 1.0, resolution: int = 224, **changes: Any) -> Entry:
+def entry(width: float = 1.0, resolution: int = 224, **changes: Any) -> CheckedRow:
     fields: dict[str, Any] = {
         "line": 1, "name": f"net {width:g} @{resolution}", "setup": (), "architecture": "net", "precision": "fp32",
     }  # fmt: skip
-    return Entry(**(fields | {"width": width, "resolution": resolution} | changes))
+    return CheckedRow(**(fields | {"width": width, "resolution": resolution} | changes))
 
 
-def grid(**changes: Any) -> list[Entry]:
+def grid(**changes: Any) -> list[CheckedRow]:
     """A grid that nothing is wrong with: 2 ms of constant cost and a tenth of a millisecond a million multiply-adds."""
     cells = [(width, side) for width in WIDTHS for side in SIDES]
     made = []
@@ -35,11 +35,11 @@ def grid(**changes: Any) -> list[Entry]:
     return made
 
 
-def rules(entries: Sequence[Entry]) -> list[tuple[str, tuple[int, ...]]]:
+def rules(entries: Sequence[CheckedRow]) -> list[tuple[str, tuple[int, ...]]]:
     return [(found.rule, found.lines) for found in lint.lint(entries)]
 
 
-def changed(place: int, **changes: Any) -> list[Entry]:
+def changed(place: int, **changes: Any) -> list[CheckedRow]:
     return [replace(one, **changes) if one.line == place else one for one in grid()]
 
 
@@ -132,7 +132,9 @@ def test_an_int8_drop_out_of_line_with_its_grid() -> None:
     assert rules([*floats, *int8]) == [("int8 drop", (21,))]
 
 
-def rows_of(source: str, runtime: str, version: str, architecture: str, *precisions: str) -> list[published.Latency]:
+def rows_of(
+    source: str, runtime: str, version: str, architecture: str, *precisions: str
+) -> list[published.PublishedLatency]:
     return [
         one
         for one in published.latencies()
@@ -142,7 +144,7 @@ def rows_of(source: str, runtime: str, version: str, architecture: str, *precisi
     ]
 
 
-def found(rows: list[published.Latency]) -> list[tuple[str, list[str]]]:
+def found(rows: list[published.PublishedLatency]) -> list[tuple[str, list[str]]]:
     from dataclasses import asdict
 
     reading = read(enumerate(map(asdict, rows), 1))

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench.results.measurement import endurance, is_settled, measure, needed
+from edgebench.results.measurement import endurance, is_settled, needed, summarize
 from edgebench.results.measurement.evidence import Evidence, gather, reference_medians
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.artifact import LayerNoise
@@ -24,23 +24,23 @@ def steady(**changes: object) -> tuple[Run, ...]:
 
 
 def reasons(*runs: Run, **changes: object) -> str:
-    return "; ".join(reason.text for reason in measure(evidence(*runs, **changes)).reasons)
+    return "; ".join(reason.text for reason in summarize(evidence(*runs, **changes)).reasons)
 
 
 def test_the_median_is_over_processes_not_over_samples() -> None:
     many = run(samples_s=(5e-3,) * 1000)
-    measured = measure(evidence(*(run(1e-3) for _ in range(5)), *(run(2e-3) for _ in range(3)), many))
+    measured = summarize(evidence(*(run(1e-3) for _ in range(5)), *(run(2e-3) for _ in range(3)), many))
     assert measured.p50_s == 1e-3
 
 
 def test_six_steady_processes_are_valid_and_have_an_interval() -> None:
-    measured = measure(evidence(*steady()))
+    measured = summarize(evidence(*steady()))
     assert (measured.verdict, measured.has_interval, measured.reasons) == (Verdict.VALID, True, ())
     assert (measured.low_s, measured.p50_s, measured.high_s) == (1e-3, 1e-3, 1e-3)
 
 
 def test_below_six_processes_the_range_is_shown_and_flagged() -> None:
-    measured = measure(evidence(run(1e-3), run(3e-3), run(2e-3)))
+    measured = summarize(evidence(run(1e-3), run(3e-3), run(2e-3)))
     assert (measured.low_s, measured.high_s, measured.has_interval) == (1e-3, 3e-3, False)
     assert measured.verdict == Verdict.IMPRECISE
     assert "too few processes: 3" in measured.reasons[0].text
@@ -48,7 +48,7 @@ def test_below_six_processes_the_range_is_shown_and_flagged() -> None:
 
 def test_a_wide_interval_is_imprecise_and_says_how_wide() -> None:
     runs = [run(value * 1e-3) for value in (1.0, 1.2, 0.8, 1.1, 0.9, 1.0)]
-    measured = measure(evidence(*runs))
+    measured = summarize(evidence(*runs))
     assert measured.verdict == Verdict.IMPRECISE
     assert measured.reasons[0].text == "interval wider than ±1%"
 
@@ -56,24 +56,24 @@ def test_a_wide_interval_is_imprecise_and_says_how_wide() -> None:
 def test_a_neighbour_on_the_core_widens_the_median_and_not_how_many_beats_it_is() -> None:
     slow = (1.0, 1.5, 1.0, 1.5, 1.4, 1.0)
     runs = [run(1e-3 * by, beats=Beats(workload="b", every=20, took_s=(1e-4 * by,) * 2)) for by in slow]
-    measured = measure(evidence(*runs))
+    measured = summarize(evidence(*runs))
     assert measured.low_s == 1e-3 and measured.high_s == 1.5e-3
     beats = (measured.low_beats, measured.p50_beats, measured.high_beats)
     assert beats == pytest.approx((10, 10, 10))
     assert measured.beat == "b"
     assert measured.beat_s == pytest.approx(1.2e-4)
-    assert measure(evidence(*runs, run(1e-3))).p50_beats is None  # one process has none
+    assert summarize(evidence(*runs, run(1e-3))).p50_beats is None  # one process has none
 
 
 def test_a_virtual_machine_may_be_twice_as_wide() -> None:
     runs = tuple(run(value * 1e-3) for value in (1.0, 1.015, 0.985, 1.01, 0.99, 1.0))
-    assert measure(evidence(*runs)).verdict == Verdict.IMPRECISE
-    assert measure(evidence(*runs, session=session(hypervisor="yes"))).verdict == Verdict.VALID
+    assert summarize(evidence(*runs)).verdict == Verdict.IMPRECISE
+    assert summarize(evidence(*runs, session=session(hypervisor="yes"))).verdict == Verdict.VALID
 
 
 @pytest.mark.parametrize(("cpu_share", "verdict"), [(0.95, 0), (0.8, Verdict.SUSPECT), (0.3, Verdict.INVALID)])
 def test_wall_time_above_cpu_time_is_waiting(cpu_share: float, verdict: int) -> None:
-    assert measure(evidence(*steady(cpu_s=0.02 * cpu_share))).verdict == verdict
+    assert summarize(evidence(*steady(cpu_s=0.02 * cpu_share))).verdict == verdict
 
 
 def test_two_threads_that_use_one_core_are_suspect() -> None:
@@ -82,11 +82,11 @@ def test_two_threads_that_use_one_core_are_suspect() -> None:
 
 
 def test_two_threads_of_which_one_works_are_suspect_and_still_a_figure() -> None:
-    assert measure(evidence(*steady(case=case(threads=2), cpu_s=0.02 * 0.99))).verdict == Verdict.SUSPECT
+    assert summarize(evidence(*steady(case=case(threads=2), cpu_s=0.02 * 0.99))).verdict == Verdict.SUSPECT
 
 
 def test_a_process_that_used_more_cores_than_its_threads_is_suspect() -> None:
-    measured = measure(evidence(*steady(cpu_s=0.02 * 1.9)))
+    measured = summarize(evidence(*steady(cpu_s=0.02 * 1.9)))
     assert measured.verdict == Verdict.SUSPECT
     assert measured.reasons[0].text == "used 1.9 cores where 1 thread was asked for"
     assert reasons(*steady(cpu_s=0.02 * 1.2)) == ""
@@ -108,7 +108,7 @@ def test_a_missing_delegate_is_suspect_and_says_why_it_is_slow() -> None:
     ],
 )
 def test_a_busy_machine_is_suspect(changes: dict[str, object], text: str) -> None:
-    measured = measure(evidence(*steady(**changes)))
+    measured = summarize(evidence(*steady(**changes)))
     assert measured.verdict == Verdict.SUSPECT
     assert text in measured.reasons[0].text
 
@@ -134,7 +134,7 @@ def test_a_float_operator_in_an_int8_graph_is_suspect() -> None:
 def test_8_bit_weights_without_vnni_or_reduce_range_are_invalid(isa: str, reduce_range: bool, verdict: int) -> None:
     for activations in ("uint8", "int8"):
         card = artifact(quantization=Quantization(activations=activations, reduce_range=reduce_range))
-        assert measure(evidence(*steady(), artifact=card, session=session(isa=isa))).verdict == verdict
+        assert summarize(evidence(*steady(), artifact=card, session=session(isa=isa))).verdict == verdict
 
 
 def test_what_is_no_onnx_file_or_runs_on_a_gpu_does_not_overflow() -> None:
@@ -152,21 +152,21 @@ def test_only_x86_saturates() -> None:
 
 
 def test_a_case_without_runs_says_that_no_time_was_left() -> None:
-    measured = measure(evidence(has_stopped=True))
+    measured = summarize(evidence(has_stopped=True))
     assert (measured.verdict, measured.p50_s) == (Verdict.FAILED, None)
     assert measured.reasons[0].text == "not measured: no time was left"
 
 
 def test_memory_is_the_growth_by_loading_and_the_highest_peak() -> None:
     marks = MemoryMarks(baseline_bytes=50, load_peak_bytes=900, loaded_bytes=80, run_peak_bytes=100)
-    measured = measure(evidence(run(purpose=Purpose.MEMORY, samples_s=(), memory=marks), *steady()))
+    measured = summarize(evidence(run(purpose=Purpose.MEMORY, samples_s=(), memory=marks), *steady()))
     assert (measured.model_bytes, measured.peak_bytes, measured.processes) == (30, 900, 6)
 
 
 def test_samples_of_memory_runs_never_enter_a_latency() -> None:
     marks = MemoryMarks(baseline_bytes=1, load_peak_bytes=1, loaded_bytes=1, run_peak_bytes=1)
     slow = run(purpose=Purpose.MEMORY, samples_s=(9.0,), memory=marks)
-    assert measure(evidence(slow, *steady())).p50_s == 1e-3
+    assert summarize(evidence(slow, *steady())).p50_s == 1e-3
 
 
 def test_settled_only_at_a_look_unless_all_processes_are_spent() -> None:
@@ -180,15 +180,15 @@ def test_runs_of_another_epoch_or_artifact_are_set_aside_and_counted() -> None:
     stale = run(9e-3, epoch="e0"), run(9e-3, artifact_sha256="f0")
     (only,) = gather([session(), deployment(), *stale, *steady()])
     assert (len(only.runs), only.set_aside) == (6, 2)
-    assert measure(only).p50_s == 1e-3
+    assert summarize(only).p50_s == 1e-3
 
 
 def test_a_failure_stands_until_a_later_session_succeeds() -> None:
-    failure = Failure(case=case(), session="s1", epoch="e1", stage="measure", reason="it crashed")
+    failure = Failure(case=case(), session="s1", epoch="e1", stage="summarize", reason="it crashed")
     (only,) = gather([session(), failure])
-    assert measure(only).verdict == Verdict.FAILED
+    assert summarize(only).verdict == Verdict.FAILED
     (only,) = gather([session(), failure, session(id="s2"), deployment(session="s2"), *steady(session="s2")])
-    assert measure(only).verdict == Verdict.VALID
+    assert summarize(only).verdict == Verdict.VALID
 
 
 def test_an_accuracy_of_another_artifact_is_not_shown() -> None:
@@ -203,7 +203,7 @@ def test_runs_of_an_older_artifact_never_stand_under_a_newer_one() -> None:
     newer = deployment(artifact(sha256="f2"), session="s2")
     (only,) = gather([session(), deployment(), *steady(), session(id="s2"), newer])
     assert (only.runs, only.set_aside, only.artifact) == ((), 6, newer.artifact)
-    assert measure(only).reasons[0].text == "not measured: it was interrupted before"
+    assert summarize(only).reasons[0].text == "not measured: it was interrupted before"
 
 
 def answered(agreement: float, sqnr_db: float | None, images: int = 600) -> Accuracy:
@@ -229,19 +229,21 @@ def test_answers_that_are_mostly_not_the_float_parents_are_invalid(
     agreement: float, sqnr_db: float | None, images: int, verdict: Verdict
 ) -> None:
     card = artifact(quantization=Quantization())
-    assert measure(evidence(*steady(), artifact=card, accuracy=answered(agreement, sqnr_db, images))).verdict == verdict
+    assert (
+        summarize(evidence(*steady(), artifact=card, accuracy=answered(agreement, sqnr_db, images))).verdict == verdict
+    )
 
 
 def test_sixteen_bits_can_collapse_too() -> None:
     half = replace(case(), variant=replace(case().variant, precision=Precision.FP16))
-    seen = measure(evidence(*steady(), accuracy=replace(answered(0.1, -3.0), case=half)))
+    seen = summarize(evidence(*steady(), accuracy=replace(answered(0.1, -3.0), case=half)))
     assert seen.verdict == Verdict.INVALID
     assert seen.reasons[0].text.startswith("fp16 collapsed: 10% of its answers are its float parent's")
     assert seen.reasons[0].text.endswith(": try fp32")
 
 
 def test_a_float_file_cannot_collapse() -> None:
-    assert measure(evidence(*steady(), accuracy=answered(0.1, -3.0))).verdict == Verdict.VALID
+    assert summarize(evidence(*steady(), accuracy=answered(0.1, -3.0))).verdict == Verdict.VALID
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,7 @@ def test_a_sustained_run_never_enters_a_latency_nor_its_verdict() -> None:
     (alone,) = gather([session(), deployment(), *steady()])
     (heated,) = gather([session(), deployment(), *steady(), HEATED])
     assert (heated.runs, heated.sustained) == (alone.runs, (HEATED,))
-    assert replace(measure(heated), endurance=None) == measure(alone)
+    assert replace(summarize(heated), endurance=None) == summarize(alone)
 
 
 def test_an_interval_that_a_shared_core_widened_says_so() -> None:

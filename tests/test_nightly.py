@@ -19,7 +19,7 @@ from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock
 from edgebench.nightly import history, pairs
-from edgebench.nightly.night import Verdict
+from edgebench.nightly.night import Outcome
 from edgebench.nightly.rule import judge
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.summary import Bulletin
@@ -33,7 +33,7 @@ from tests.test_pipeline import wait_for
 
 HISTORY = Path("results/nightly")
 # Of 3,432 orders of seven pairs four are as far out as this: what is equal is hardly ever taken for a change.
-FEW = replace(RULE, pairs=10, noisy_pairs=10, look=5, noisy_look=5, p=0.002, noisy_p=0.002)
+FEW = replace(RULE, pairs=10, noisy_pairs=10, interim_every=5, noisy_interim_every=5, p=0.002, noisy_p=0.002)
 SWEEP = """
 targets = ["cpu"]
 runtimes = ["null"]
@@ -47,7 +47,7 @@ preset = "quick"
 name = "null"
 """
 TRIES = 10
-CALM = {Verdict.OK, Verdict.HOST_CHANGE, Verdict.UNDERPOWERED}
+CALM = {Outcome.OK, Outcome.HOST_CHANGE, Outcome.UNDERPOWERED}
 
 
 def sweep(*targets: str, batches: tuple[int, ...] = (1,)) -> Sweep:
@@ -105,7 +105,7 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
     retrained: Retrained, shared_cache: Path
 ) -> None:
     first = run()
-    assert [line.entry.verdict for line in first.lines] == [Verdict.NEW]
+    assert [line.entry.verdict for line in first.lines] == [Outcome.NEW]
     assert nightly.exit_code(first.night) == 0
     second = run()
     assert {line.entry.verdict for line in second.lines} <= CALM
@@ -116,7 +116,7 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
     with retrained(2e-6):  # several times as long
         third = run()
         (line,) = third.lines
-        assert line.entry.verdict == Verdict.REGRESSION, line.entry.why
+        assert line.entry.verdict == Outcome.REGRESSION, line.entry.why
         assert [change.partition(":")[0] for change in line.entry.changed] == ["model"]
         latency = next(one for one in line.entry.findings if one.figure == "latency")
         assert latency.change > 3
@@ -141,7 +141,7 @@ def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPa
     with retrained(0.0):
         found = run(rule=replace(FEW, futile_effect=99.0))
     assert {line.entry.verdict for line in found.lines} <= CALM
-    assert paired(found) == [FEW.look, FEW.look]
+    assert paired(found) == [FEW.interim_every, FEW.interim_every]
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_a_target_that_is_not_there_tonight_is_missing_and_the_others_are_measur
     gone.write_text('board = "b"\nconnection = "local"\nruntimes = ["null"]\npython = "/nowhere/python"\n')
     found = run(sweep("cpu", "gone"))
     verdicts = {line.entry.target: line.entry for line in found.lines}
-    assert verdicts["gone"].verdict == Verdict.MISSING
+    assert verdicts["gone"].verdict == Outcome.MISSING
     assert verdicts["gone"].why == "cannot start /nowhere/python: No such file or directory"
     assert verdicts["gone"].name == next(
         one.name for one in history.read(HISTORY).nights[0].entries if one.target == "gone"
@@ -169,7 +169,7 @@ def test_a_sweep_edited_between_nights_lists_what_is_new_and_what_is_gone() -> N
     found = run(sweep(batches=(2, 3)))
     by_batch = {line.entry.name.rpartition("=")[2]: line.entry.verdict for line in found.lines}
     assert by_batch["2"] in CALM
-    assert by_batch["3"] == Verdict.NEW
+    assert by_batch["3"] == Outcome.NEW
     (gone,) = found.night.gone
     assert gone.endswith("batch=1")
     assert f"no longer in the sweep: {gone}" in found.notes
@@ -260,7 +260,7 @@ def test_what_cannot_be_accepted_is_refused(asked: dict[str, str], message: str)
 
 def test_a_night_that_measured_nothing_cannot_be_accepted() -> None:
     kept()
-    history.write_night(HISTORY, night(3, entry(verdict=Verdict.MISSING)))
+    history.write_night(HISTORY, night(3, entry(verdict=Outcome.MISSING)))
     with pytest.raises(RequestError, match="measured nothing that could be accepted"):
         nightly.accept(HISTORY, "r")
 
@@ -269,12 +269,12 @@ def test_a_night_that_measured_nothing_cannot_be_accepted() -> None:
     ("verdicts", "code"),
     [
         ((), 0),
-        ((Verdict.OK, Verdict.HOST_CHANGE, Verdict.UNDERPOWERED, Verdict.NEW, Verdict.IMPROVEMENT), 0),
-        ((Verdict.OK, Verdict.REGRESSION), 1),
-        ((Verdict.OK, Verdict.INVALID), 3),
-        ((Verdict.MISSING,), 3),
-        ((Verdict.MISSING, Verdict.REGRESSION), 1),
+        ((Outcome.OK, Outcome.HOST_CHANGE, Outcome.UNDERPOWERED, Outcome.NEW, Outcome.IMPROVEMENT), 0),
+        ((Outcome.OK, Outcome.REGRESSION), 1),
+        ((Outcome.OK, Outcome.INVALID), 3),
+        ((Outcome.MISSING,), 3),
+        ((Outcome.MISSING, Outcome.REGRESSION), 1),
     ],
 )
-def test_exit_codes(verdicts: tuple[Verdict, ...], code: int) -> None:
+def test_exit_codes(verdicts: tuple[Outcome, ...], code: int) -> None:
     assert nightly.exit_code(night(0, *(entry(verdict=one) for one in verdicts))) == code

@@ -19,11 +19,11 @@ from edgebench.export.formats.onnx import inspect, noise
 from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
 from edgebench.measure.evaluate import evaluate
-from edgebench.results.measurement import measure
+from edgebench.results.measurement import summarize
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Accuracy
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests.conftest import CPU, artifact, case, session, variant
 from tests.images import split
 from tests.test_measurement import evidence, steady
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 CHANNELS, SPREAD = 32, 1000.0
-SMALL = variant("mobilenet_v1", 0.25, 16, weights=Weighting.TRAINED)  # what is asked of the data set and the exporter
+SMALL = variant(
+    "mobilenet_v1", 0.25, 16, weights=WeightSource.TRAINED
+)  # what is asked of the data set and the exporter
 
 
 def int8(of: Variant, **how: object) -> Variant:
@@ -109,7 +111,7 @@ def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
 
 def judged(outcome: Outcome, granularity: str) -> tuple[Verdict, str]:
     card = artifact(quantization=Quantization(granularity=granularity), layers=outcome.written.layers)
-    measured = measure(evidence(*steady(), artifact=card, accuracy=outcome.accuracy))
+    measured = summarize(evidence(*steady(), artifact=card, accuracy=outcome.accuracy))
     return measured.verdict, "; ".join(reason.text for reason in measured.reasons)
 
 
@@ -231,7 +233,7 @@ def test_a_node_has_the_name_of_the_networks_layer(node: str, layer: str) -> Non
 def test_an_image_that_8_bits_hold_exactly_counts_as_what_8_bits_hold_at_best() -> None:
     exact, one = noise.Power(signal=1.0), noise.Power(signal=1.0, noise=1e-3)
     pair, out = ("images", "images"), ("a", "b")
-    layer = noise.Layer(name="stem", operator="Conv", output=out, inputs=(pair,))
+    layer = noise.QuantizedOperator(name="stem", operator="Conv", output=out, inputs=(pair,))
     lost = noise._noise(layer, {pair: exact, out: one})
     assert lost.sqnr_db == pytest.approx(30.0)
     assert lost.lost_db == pytest.approx(noise.MOST_DB - 30.0)

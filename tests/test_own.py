@@ -299,7 +299,7 @@ def cells(place: Path, **flags: str) -> list[Case]:
     names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     asked = options.sweep("", dict.fromkeys(names, "") | flags)
     check(asked)
-    return list(cases.cases(asked.wanted(), environment()))
+    return list(cases.cases(asked.cells(), environment()))
 
 
 def test_a_model_s_sizes_are_its_own_and_its_content_is_its_identity(place: Path) -> None:

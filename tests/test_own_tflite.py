@@ -130,4 +130,4 @@ def test_other_runtimes_refuse_it_in_one_line(place: Path) -> None:
     names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     asked = options.sweep("", dict.fromkeys(names, "") | {"model": "net.tflite", "runtime": "onnxruntime"})
     with pytest.raises(RequestError, match="net.tflite is for runtimes that open tflite, found onnxruntime, which"):
-        list(cases.cases(asked.wanted(), environment()))
+        list(cases.cases(asked.cells(), environment()))

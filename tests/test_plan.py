@@ -11,7 +11,7 @@ from edgebench.measure.plan.training import to_train
 from edgebench.schema.record import Accuracy
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sweep import Model, Sweep
-from edgebench.schema.variant import Precision, Weighting, parent
+from edgebench.schema.variant import Precision, WeightSource, parent
 from tests.conftest import artifact, case, environment, session, variant
 
 SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
@@ -43,14 +43,14 @@ def test_a_sweep_that_cannot_be_is_refused(changes: dict[str, object], message: 
 
 def test_int8_is_made_with_a_reduced_range_where_the_cpu_saturates() -> None:
     for isa, reduced in (("avx2 avx512_vnni", False), ("avx2", True)):
-        _, int8 = cases.cases(SWEEP.wanted(), environment(isa=isa))
+        _, int8 = cases.cases(SWEEP.cells(), environment(isa=isa))
         assert int8.variant.precision == Precision.INT8
         assert int8.variant.quantization is not None
         assert int8.variant.quantization.reduce_range is reduced
 
 
 def test_an_int8_variants_parent_is_its_float_self() -> None:
-    fp32, int8 = cases.cases(SWEEP.wanted(), environment())
+    fp32, int8 = cases.cases(SWEEP.cells(), environment())
     assert parent(int8.variant) == fp32.variant
     assert parent(fp32.variant) is None
 
@@ -58,16 +58,16 @@ def test_an_int8_variants_parent_is_its_float_self() -> None:
 def test_a_runtime_that_the_target_lacks_is_refused() -> None:
     missing = replace(environment(), runtimes={"onnxruntime": Runtime(name="onnxruntime", version="")})
     with pytest.raises(RequestError, match="runtime onnxruntime is not installed on target cpu"):
-        cases.cases(SWEEP.wanted(), missing)
+        cases.cases(SWEEP.cells(), missing)
     with pytest.raises(UnknownName, match="no runtime of target cpu 'onnxruntime'"):
-        cases.cases(SWEEP.wanted(), replace(environment(), runtimes={}))
+        cases.cases(SWEEP.cells(), replace(environment(), runtimes={}))
 
 
 def test_a_word_from_a_file_is_the_same_weights_as_the_default() -> None:
     written = replace(SWEEP, weights="random")
-    default = replace(SWEEP, weights=Weighting.RANDOM)
-    assert [repr(case) for case in cases.cases(written.wanted(), environment())] == [
-        repr(case) for case in cases.cases(default.wanted(), environment())
+    default = replace(SWEEP, weights=WeightSource.RANDOM)
+    assert [repr(case) for case in cases.cases(written.cells(), environment())] == [
+        repr(case) for case in cases.cases(default.cells(), environment())
     ]
 
 
@@ -86,7 +86,7 @@ def test_each_network_of_a_sweep_is_trained_once_whatever_measures_it() -> None:
 def test_what_is_trained_is_what_a_run_looks_for() -> None:
     for preprocessing in ("", "tf"):
         sweep = replace(SWEEP, precisions=(Precision.FP32,), preprocessing=preprocessing)
-        (case,) = cases.cases(sweep.wanted(), environment())
+        (case,) = cases.cases(sweep.cells(), environment())
         assert [repr(one) for one in to_train(sweep)] == [repr(case.variant)]
 
 
@@ -94,7 +94,7 @@ def test_what_is_trained_is_what_a_run_looks_for() -> None:
 def test_weights_that_were_never_learnt_are_not_fine_tuned(weights: str) -> None:
     sweep = replace(SWEEP, weights=weights, quantizations=("per_channel", "qat"))
     with pytest.raises(RequestError, match=f"qat fine-tunes weights, found {weights} ones; use --weights trained"):
-        cases.cases(sweep.wanted(), environment())
+        cases.cases(sweep.cells(), environment())
 
 
 def test_an_unknown_preprocessing_is_refused() -> None:
@@ -103,7 +103,7 @@ def test_an_unknown_preprocessing_is_refused() -> None:
 
 
 def test_an_accuracy_of_images_read_otherwise_is_asked_for_again() -> None:
-    of = replace(case(), variant=variant(weights=Weighting.TRAINED))
+    of = replace(case(), variant=variant(weights=WeightSource.TRAINED))
     answer = Accuracy(
         case=of, session="s1", epoch="e1", artifact_sha256="f1", dataset="digits", images=600, correct=567
     )

@@ -24,7 +24,7 @@ from edgebench.results.table.choice import Quantity
 from edgebench.schema.case import Case
 from edgebench.schema.record import Beats, Deployment, Failure, Session
 from edgebench.schema.sweep import Model, Sweep
-from edgebench.schema.variant import Precision, Weighting
+from edgebench.schema.variant import Precision, WeightSource
 from tests.benchmarks.prediction import published_grids, score
 from tests.command import cli
 from tests.conftest import artifact, case, run, session, variant
@@ -199,7 +199,7 @@ def test_another_cell_stands_in_for_one_that_failed(place: Path) -> None:
 
 
 def test_a_given_model_is_measured_and_never_predicted(place: Path) -> None:
-    given = case(replace(variant("net.onnx", 1.0, 96), weights=Weighting.OWN))
+    given = case(replace(variant("net.onnx", 1.0, 96), weights=WeightSource.CUSTOM))
     whole = session(*CASES, given)
     assert given in allot(whole, [whole], []).cases
     keep(*CORNERS, session=session(*CORNERS))

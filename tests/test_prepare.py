@@ -24,7 +24,7 @@ from edgebench.foundation.shelf import load
 from edgebench.networks import build
 from edgebench.schema.cards import Weights
 from edgebench.schema.quantization import Quantization, overflows, parse
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 from edgebench.train import Options
 from edgebench.train.course import score
 from tests.conftest import CPU, variant
@@ -40,7 +40,7 @@ SPREAD = 30.0  # how far channels are pulled apart, each way
 
 
 def small(name: str) -> Variant:
-    return variant(name, 0.25 if name == "mobilenet_v1" else 0.35, 32, weights=Weighting.TRAINED)
+    return variant(name, 0.25 if name == "mobilenet_v1" else 0.35, 32, weights=WeightSource.TRAINED)
 
 
 def learnt(of: Variant) -> Weights:
@@ -246,6 +246,8 @@ def test_fine_tuning_does_not_depend_on_the_images_that_calibrate() -> None:
 
 
 def test_random_weights_cannot_be_fine_tuned() -> None:
-    of = replace(small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"), weights=Weighting.RANDOM)
+    of = replace(
+        small("mobilenet_v1"), precision=Precision.INT8, quantization=parse("qat"), weights=WeightSource.RANDOM
+    )
     with pytest.raises(CaseError, match="qat fine-tunes weights, found random ones; use --weights trained, or a file"):
         prepare(build.build(of), of, None, digits, print)

@@ -2,9 +2,9 @@ import pytest
 
 from edgebench.foundation import shelf
 from edgebench.networks import published
-from edgebench.networks.published import Accuracy, Latency, Quantized
+from edgebench.networks.published import PublishedAccuracy, PublishedLatency, PublishedQuantization
 
-EVERY: tuple[Accuracy | Latency | Quantized, ...] = (
+EVERY: tuple[PublishedAccuracy | PublishedLatency | PublishedQuantization, ...] = (
     *published.accuracies(),
     *published.latencies(),
     *published.quantized(),

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Verdict
+from edgebench.nightly.night import Acceptance, Entry, History, Night, Outcome, PairedTimes
 from edgebench.nightly.rule.judge import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, WAS_SLOWER, examine, is_open, judge
 from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
@@ -17,15 +17,15 @@ UPGRADED = STACK | {"runtime": "engine 2.0"}
 RETRAINED, AGAIN = STACK | {"model": "m2"}, STACK | {"model": "m3"}
 
 
-def contest(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004) -> Contest:
+def contest(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004) -> PairedTimes:
     """Pairs whose second arm takes longer by a share."""
     draw = Random(1)
     accepted = tuple(1e-3 * (1 + draw.gauss(0, process)) for _ in range(pairs))
     tonight = tuple(1e-3 * (1 + change) * (1 + draw.gauss(0, process)) for _ in range(pairs))
-    return Contest(accepted_s=accepted, tonight_s=tonight)
+    return PairedTimes(accepted_s=accepted, tonight_s=tonight)
 
 
-def judged(tonight: Night, history: History, **contests: Contest) -> Entry:
+def judged(tonight: Night, history: History, **contests: PairedTimes) -> Entry:
     """Judge the night's only configuration, whose pairs, where it calls for any, are `pairs`."""
     suspicions = examine(tonight, history)
     wanted = {one.entry.name for one in suspicions if one.calls_for_pairs}
@@ -39,28 +39,28 @@ def why(tonight: Night, history: History) -> tuple[str, ...]:
 
 
 def test_the_first_night_is_new() -> None:
-    assert judged(night(0, entry()), History()).verdict == Verdict.NEW
+    assert judged(night(0, entry()), History()).verdict == Outcome.NEW
 
 
 def test_a_night_like_the_others_is_ok_without_pairs_and_says_what_it_would_have_found() -> None:
     found = judged(night(20, entry()), quiet_history(20))
-    assert (found.verdict, found.why) == (Verdict.OK, "")
+    assert (found.verdict, found.why) == (Outcome.OK, "")
     assert found.detectable is not None and 0.02 < found.detectable < 0.03
 
 
 def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
-    tonight, history = night(20, entry(slower(0.05), stack=UPGRADED)), quiet_history(20)
+    tonight, history = night(20, entry(slower(0.05), components=UPGRADED)), quiet_history(20)
     found = judged(tonight, history, pairs=contest(0.05))
     (finding,) = found.findings
-    assert found.verdict == Verdict.REGRESSION
+    assert found.verdict == Outcome.REGRESSION
     assert finding.low is not None and finding.high is not None and finding.p is not None
     assert finding.low < 0.05 < finding.high and finding.p < 2e-6 and finding.pairs == RULE.pairs
     assert found.changed == ("runtime: engine 1.0 -> engine 2.0",)
 
 
 def test_a_history_that_does_not_say_how_much_it_varies_tells_of_no_change_of_the_host() -> None:
-    found = judged(night(3, entry(slower(0.2), stack=RETRAINED)), quiet_history(3), pairs=contest())
-    assert found.verdict == Verdict.OK
+    found = judged(night(3, entry(slower(0.2), components=RETRAINED)), quiet_history(3), pairs=contest())
+    assert found.verdict == Outcome.OK
     assert found.why.endswith("against 3 nights: pairs found nothing")
 
 
@@ -72,10 +72,10 @@ def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> Non
         accepted_levels=tuple(draw.gauss(2.0, 0.01) for _ in raw.accepted_s),
         tonight_levels=tuple(draw.gauss(2.0 + slower(0.05), 0.01) for _ in raw.tonight_s),
     )
-    tonight, history = night(20, entry(slower(0.05), stack=RETRAINED)), quiet_history(20)
-    assert judged(tonight, history, pairs=raw).verdict == Verdict.HOST_CHANGE
+    tonight, history = night(20, entry(slower(0.05), components=RETRAINED)), quiet_history(20)
+    assert judged(tonight, history, pairs=raw).verdict == Outcome.HOST_CHANGE
     (finding,) = judged(tonight, history, pairs=paced).findings
-    assert finding.verdict == Verdict.REGRESSION
+    assert finding.verdict == Outcome.REGRESSION
     assert 0.04 < finding.change < 0.06
 
 
@@ -85,7 +85,7 @@ def test_a_configuration_that_feels_a_neighbour_more_than_the_beats_do_is_screen
     def paced(number: int, beat: float, change: float = 0.0) -> Entry:
         calm = entry(change + 0.5 * beat, seed=number).figures
         figures = replace(calm, latencies_s=tuple(exp(ratio + beat) for ratio in calm.ratios), beat="b")
-        return entry(verdict=Verdict.OK, since=f"{0:012x}" if number else "", figures=figures)
+        return entry(verdict=Outcome.OK, since=f"{0:012x}" if number else "", figures=figures)
 
     nights = [night(number, paced(number, -8.0 + 0.3 * (number % 2))) for number in range(20)]
     history = History(nights=tuple(nights))
@@ -96,46 +96,46 @@ def test_a_configuration_that_feels_a_neighbour_more_than_the_beats_do_is_screen
 
 def test_nights_over_another_reference_workload_are_no_history_to_screen_against() -> None:
     paced = entry()
-    tonight = night(20, replace(paced, stack=RETRAINED, figures=replace(paced.figures, beat="b")))
-    assert why(night(20, entry(stack=RETRAINED)), quiet_history(20)) == ()
+    tonight = night(20, replace(paced, components=RETRAINED, figures=replace(paced.figures, beat="b")))
+    assert why(night(20, entry(components=RETRAINED)), quiet_history(20)) == ()
     assert why(tonight, quiet_history(20)) == (TOO_FEW,)
 
 
 def test_another_model_is_screened_like_any_night_and_paired_where_it_is_suspect() -> None:
     history = quiet_history(20)
-    (calm,) = examine(night(20, entry(stack=RETRAINED)), history)
+    (calm,) = examine(night(20, entry(components=RETRAINED)), history)
     assert (calm.why, calm.calls_for_pairs) == ((), False)
-    (slow,) = examine(night(20, entry(slower(0.05), stack=RETRAINED)), history)
+    (slow,) = examine(night(20, entry(slower(0.05), components=RETRAINED)), history)
     assert slow.why[0].endswith("% against 20 nights") and slow.calls_for_pairs
-    assert judged(night(20, entry(slower(0.05), stack=RETRAINED)), history).verdict == Verdict.INVALID
+    assert judged(night(20, entry(slower(0.05), components=RETRAINED)), history).verdict == Outcome.INVALID
 
 
 def test_what_is_the_accepted_environment_byte_by_byte_is_not_paired_with_itself() -> None:
     (slow,) = examine(night(20, entry(slower(0.2))), quiet_history(20))
     assert slow.why[0].endswith("% against 20 nights") and not slow.calls_for_pairs
     found = judged(night(20, entry(slower(0.2))), quiet_history(20))
-    assert found.verdict == Verdict.HOST_CHANGE
+    assert found.verdict == Outcome.HOST_CHANGE
     assert found.why.endswith("against 20 nights: the components are the accepted ones")
     (young,) = examine(night(1, entry(slower(0.2))), quiet_history(1))
     assert (young.why, young.calls_for_pairs) == ((), False)
 
 
 def test_an_improvement_needs_the_same_confirmation() -> None:
-    tonight, history = night(20, entry(-slower(0.05), stack=RETRAINED)), quiet_history(20)
-    assert judged(tonight, history, pairs=contest(-0.05)).verdict == Verdict.IMPROVEMENT
-    assert judged(tonight, history, pairs=contest()).verdict == Verdict.HOST_CHANGE
+    tonight, history = night(20, entry(-slower(0.05), components=RETRAINED)), quiet_history(20)
+    assert judged(tonight, history, pairs=contest(-0.05)).verdict == Outcome.IMPROVEMENT
+    assert judged(tonight, history, pairs=contest()).verdict == Outcome.HOST_CHANGE
 
 
 def test_where_the_accepted_environment_is_as_slow_the_host_changed() -> None:
-    found = judged(night(20, entry(slower(0.2), stack=RETRAINED)), quiet_history(20), pairs=contest())
-    assert found.verdict == Verdict.HOST_CHANGE
+    found = judged(night(20, entry(slower(0.2), components=RETRAINED)), quiet_history(20), pairs=contest())
+    assert found.verdict == Outcome.HOST_CHANGE
     assert found.why.endswith("against 20 nights: pairs found nothing")
 
 
 def test_a_suspect_that_could_not_be_paired_is_invalid_and_says_why() -> None:
-    tonight = night(20, entry(slower(0.2), stack=RETRAINED))
-    found = judged(tonight, quiet_history(20), pairs=Contest(why_not="no wheel of engine 1.0"))
-    assert found.verdict == Verdict.INVALID
+    tonight = night(20, entry(slower(0.2), components=RETRAINED))
+    found = judged(tonight, quiet_history(20), pairs=PairedTimes(why_not="no wheel of engine 1.0"))
+    assert found.verdict == Outcome.INVALID
     assert found.why.endswith("not confirmed: no wheel of engine 1.0")
 
 
@@ -145,7 +145,7 @@ def test_a_configuration_alone_is_paired_for_ten_nights_or_until_five_per_cent_w
 ) -> None:
     for nights in (paired - 1, paired):
         wanted = (TOO_FEW,) if nights < paired else ()
-        assert why(night(nights, entry(stack=RETRAINED)), quiet_history(nights, between=between)) == wanted
+        assert why(night(nights, entry(components=RETRAINED)), quiet_history(nights, between=between)) == wanted
 
 
 def test_early_on_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
@@ -153,28 +153,30 @@ def test_early_on_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
     assert is_open(contest(0.03)) and is_open(contest(-0.03))
     calm, slow = contest(), contest(0.3)
     assert is_open(replace(calm, accepted_load_s=slow.accepted_s, tonight_load_s=slow.tonight_s))
-    assert not is_open(Contest(why_not="its accepted environment failed"))
+    assert not is_open(PairedTimes(why_not="its accepted environment failed"))
 
 
 def test_older_nights_are_carried_over_by_all_of_the_pairs() -> None:
     history = quiet_history(20)
-    (changed,) = examine(night(20, entry(stack=UPGRADED)), history)
-    (slow,) = examine(night(20, entry(slower(0.2), stack=RETRAINED)), history)
-    assert (changed.may_be_given_up, slow.may_be_given_up) == (False, True)
-    tonight = night(20, entry(slower(0.2), stack=RETRAINED))
-    assert judged(tonight, history, pairs=contest(pairs=RULE.look)).offset is None
+    (changed,) = examine(night(20, entry(components=UPGRADED)), history)
+    (slow,) = examine(night(20, entry(slower(0.2), components=RETRAINED)), history)
+    assert (changed.may_stop_early, slow.may_stop_early) == (False, True)
+    tonight = night(20, entry(slower(0.2), components=RETRAINED))
+    assert judged(tonight, history, pairs=contest(pairs=RULE.interim_every)).offset is None
     assert judged(tonight, history, pairs=contest()).offset is not None
 
 
 def test_a_changed_stack_is_paired_on_its_first_night_and_the_history_is_carried_by_what_the_pairs_measured() -> None:
-    history, tonight = quiet_history(20), night(20, entry(slower(0.02), stack=UPGRADED))
+    history, tonight = quiet_history(20), night(20, entry(slower(0.02), components=UPGRADED))
     assert why(tonight, history) == (NEW_STACK,)
     first = judge(tonight, examine(tonight, history), {NAME: contest(0.02)})
-    assert first.entries[0].verdict == Verdict.OK
+    assert first.entries[0].verdict == Outcome.OK
     assert first.entries[0].offset == pytest.approx(slower(0.02), abs=0.003)
     later = replace(history, nights=(*history.nights, first))
-    assert why(night(21, entry(slower(0.02), stack=UPGRADED)), later) == ()  # judged by 21 nights, 20 of them carried
-    (said,) = why(night(21, entry(0.0, stack=UPGRADED)), later)
+    assert (
+        why(night(21, entry(slower(0.02), components=UPGRADED)), later) == ()
+    )  # judged by 21 nights, 20 of them carried
+    (said,) = why(night(21, entry(0.0, components=UPGRADED)), later)
     assert said.startswith(("-2", "-1"))
 
 
@@ -183,12 +185,12 @@ def test_another_kernel_is_a_host_change_that_is_named_and_its_history_begins_an
     tonight = night(20, entry(slower(0.3)), facts=facts)
     assert why(tonight, history) == (NEW_HOST,)
     first = judge(tonight, examine(tonight, history), {})
-    assert first.entries[0].verdict == Verdict.HOST_CHANGE
+    assert first.entries[0].verdict == Outcome.HOST_CHANGE
     assert first.entries[0].changed == ("kernel: Linux 6.1 -> Linux 6.2",)
     assert first.entries[0].why == "kernel: Linux 6.1 -> Linux 6.2: the components are the accepted ones"
     later = replace(history, nights=(*history.nights, first))
     assert why(night(21, entry(slower(0.3)), facts=facts), later) == ()
-    assert why(night(21, entry(slower(0.3), stack=RETRAINED), facts=facts), later) == (TOO_FEW,)
+    assert why(night(21, entry(slower(0.3), components=RETRAINED), facts=facts), later) == (TOO_FEW,)
 
 
 def test_a_changed_clock_of_the_processor_is_a_host_change() -> None:
@@ -199,7 +201,7 @@ def test_a_changed_clock_of_the_processor_is_a_host_change() -> None:
 def test_a_history_from_another_machine_is_no_history_of_this_one() -> None:
     tonight = night(20, entry(slower(3.0)), facts={"cpu": "Other", "kernel": "Linux 6.1"})
     found = judged(tonight, quiet_history(20))
-    assert found.verdict == Verdict.HOST_CHANGE
+    assert found.verdict == Outcome.HOST_CHANGE
     assert "cpu: Example -> Other" in found.changed
 
 
@@ -235,56 +237,56 @@ def test_after_a_clock_was_set_back_the_nights_that_start_later_are_no_history()
 
 def regressed(count: int = 20) -> History:
     history = quiet_history(count)
-    tonight = night(count, entry(slower(0.1), stack=UPGRADED))
+    tonight = night(count, entry(slower(0.1), components=UPGRADED))
     return replace(history, nights=(*history.nights, judge(tonight, examine(tonight, history), {NAME: contest(0.1)})))
 
 
 def test_a_regression_that_nobody_accepted_is_no_history_and_stays_one_without_more_pairs() -> None:
     history = regressed()
     for number in (21, 22):
-        tonight = night(number, entry(slower(0.1), stack=UPGRADED))
+        tonight = night(number, entry(slower(0.1), components=UPGRADED))
         (suspicion,) = examine(tonight, history)
         assert len(suspicion.past.levels) == 20
         assert not suspicion.calls_for_pairs
         after = judge(tonight, [suspicion], {})
         (finding,) = after.entries[0].findings
-        assert finding.verdict == after.entries[0].verdict == Verdict.REGRESSION
+        assert finding.verdict == after.entries[0].verdict == Outcome.REGRESSION
         assert finding.confirmed_at == history.nights[20].started_at
         history = replace(history, nights=(*history.nights, after))
 
 
 def test_a_regression_ends_with_the_accepted_components() -> None:
     found = judged(night(21, entry()), regressed())
-    assert (found.verdict, found.findings) == (Verdict.OK, ())
+    assert (found.verdict, found.findings) == (Outcome.OK, ())
 
 
 def test_another_model_after_a_slower_one_is_paired_to_the_end_whether_it_looks_slow_or_not() -> None:
-    slow, history = night(20, entry(slower(0.1), stack=RETRAINED)), quiet_history(20)
+    slow, history = night(20, entry(slower(0.1), components=RETRAINED)), quiet_history(20)
     history = replace(history, nights=(*history.nights, judge(slow, examine(slow, history), {NAME: contest(0.1)})))
-    assert history.nights[-1].entries[0].verdict == Verdict.REGRESSION
-    tonight = night(21, entry(stack=AGAIN))
+    assert history.nights[-1].entries[0].verdict == Outcome.REGRESSION
+    tonight = night(21, entry(components=AGAIN))
     (suspicion,) = examine(tonight, history)
     assert suspicion.why == (WAS_SLOWER,)
-    assert suspicion.calls_for_pairs and not suspicion.may_be_given_up
-    assert judged(tonight, history, pairs=contest()).verdict == Verdict.OK
+    assert suspicion.calls_for_pairs and not suspicion.may_stop_early
+    assert judged(tonight, history, pairs=contest()).verdict == Outcome.OK
 
 
 def test_what_pairs_have_compared_is_not_compared_again() -> None:
-    history, tonight = quiet_history(20), night(20, entry(stack=UPGRADED))
+    history, tonight = quiet_history(20), night(20, entry(components=UPGRADED))
     first = judge(tonight, examine(tonight, history), {NAME: contest()})
     later = replace(history, nights=(*history.nights, first))
-    found = judged(night(21, entry(slower(0.2), stack=UPGRADED)), later)
-    assert found.verdict == Verdict.HOST_CHANGE
+    found = judged(night(21, entry(slower(0.2), components=UPGRADED)), later)
+    assert found.verdict == Outcome.HOST_CHANGE
     assert found.why.endswith("against 21 nights: pairs compared these components before")
-    (elsewhere,) = examine(night(21, entry(stack=UPGRADED), facts=HOST | {"kernel": "Linux 6.2"}), later)
+    (elsewhere,) = examine(night(21, entry(components=UPGRADED), facts=HOST | {"kernel": "Linux 6.2"}), later)
     assert elsewhere.calls_for_pairs  # nobody compared them there
 
 
 def test_another_model_of_a_compared_runtime_is_screened_by_what_the_pairs_of_the_other_measured() -> None:
-    history, tonight = quiet_history(20), night(20, entry(slower(0.02), stack=UPGRADED))
+    history, tonight = quiet_history(20), night(20, entry(slower(0.02), components=UPGRADED))
     first = judge(tonight, examine(tonight, history), {NAME: contest(0.02)})
     later = replace(history, nights=(*history.nights, first))
-    assert why(night(21, entry(slower(0.02), stack=UPGRADED | {"model": "m2"})), later) == ()
+    assert why(night(21, entry(slower(0.02), components=UPGRADED | {"model": "m2"})), later) == ()
 
 
 def test_an_accepted_regression_is_the_new_baseline_and_older_nights_are_carried_to_it() -> None:
@@ -293,8 +295,8 @@ def test_an_accepted_regression_is_the_new_baseline_and_older_nights_are_carried
         id="a", accepted_at="2026-02-01T00:00:00+00:00", night=history.nights[-1].id, configurations=(), reason="meant"
     )
     after = replace(history, acceptances=(accepted,))
-    assert why(night(21, entry(slower(0.1), stack=UPGRADED)), after) == ()
-    (said,) = why(night(21, entry(slower(0.2), stack=UPGRADED)), after)
+    assert why(night(21, entry(slower(0.1), components=UPGRADED)), after) == ()
+    (said,) = why(night(21, entry(slower(0.2), components=UPGRADED)), after)
     assert said.endswith("against 21 nights")
 
 
@@ -304,7 +306,7 @@ def test_a_creep_that_no_night_shows_is_found_by_comparing_weeks() -> None:
             number,
             entry(
                 figures=figures(0.00135 * number, number, process=0.001),
-                verdict=Verdict.OK if number else Verdict.NEW,
+                verdict=Outcome.OK if number else Outcome.NEW,
                 since=f"{0:012x}" if number else "",
             ),
         )
@@ -321,31 +323,31 @@ def test_a_noisy_machine_takes_more_pairs_and_says_that_it_is_underpowered() -> 
         replace(one, entries=(replace(one.entries[0], figures=figures(0.0, place, process=0.08)),))
         for place, one in enumerate(quiet_history(20).nights)
     ]
-    history, noisy = History(nights=tuple(nights)), entry(figures=figures(0.0, 99, process=0.08), stack=UPGRADED)
+    history, noisy = History(nights=tuple(nights)), entry(figures=figures(0.0, 99, process=0.08), components=UPGRADED)
     (suspicion,) = examine(night(20, noisy), history)
     assert suspicion.is_noisy
     found = judged(night(20, noisy), history, pairs=contest(process=0.08, pairs=RULE.noisy_pairs))
-    assert found.verdict == Verdict.UNDERPOWERED
+    assert found.verdict == Outcome.UNDERPOWERED
     assert found.why.endswith("would not show here")
     assert found.offset is None
     later = replace(history, nights=(*history.nights, night(20, found)))
-    slow = entry(figures=figures(slower(0.3), 98, process=0.08), stack=UPGRADED)
+    slow = entry(figures=figures(slower(0.3), 98, process=0.08), components=UPGRADED)
     (again,) = examine(night(21, slow), later)
     assert again.why[0].endswith("against 21 nights") and again.calls_for_pairs
     found = judged(night(21, slow), later, pairs=contest(0.3, process=0.08, pairs=RULE.noisy_pairs))
-    assert found.verdict == Verdict.REGRESSION and found.offset is not None
+    assert found.verdict == Outcome.REGRESSION and found.offset is not None
 
 
 def test_a_configuration_that_failed_stays_invalid_and_one_that_was_not_measured_missing() -> None:
-    for verdict in (Verdict.INVALID, Verdict.MISSING):
+    for verdict in (Outcome.INVALID, Outcome.MISSING):
         lost = entry(verdict=verdict, why="because")
         assert judged(night(20, lost), quiet_history(20)) == lost
 
 
 def test_what_is_worth_nothing_says_what_is_another_tonight() -> None:
-    lost = entry(verdict=Verdict.INVALID, why="because", stack={**STACK, "runtime": "engine 2.0"})
+    lost = entry(verdict=Outcome.INVALID, why="because", components={**STACK, "runtime": "engine 2.0"})
     found = judged(night(20, lost, facts={**HOST, "kernel": "Linux 6.2"}), quiet_history(20))
-    assert (found.verdict, found.why, found.offset) == (Verdict.INVALID, "because", None)
+    assert (found.verdict, found.why, found.offset) == (Outcome.INVALID, "because", None)
     assert found.changed == ("runtime: engine 1.0 -> engine 2.0", "kernel: Linux 6.1 -> Linux 6.2")
 
 
@@ -360,29 +362,29 @@ def test_what_is_worth_nothing_says_what_is_another_tonight() -> None:
 def test_figures_without_noise_need_no_statistics(field: str, value: float, figure: str) -> None:
     changed = replace(figures(), **{field: value})  # type: ignore[arg-type]
     found = judged(night(20, entry(figures=changed)), quiet_history(20))
-    assert found.verdict == Verdict.REGRESSION
+    assert found.verdict == Outcome.REGRESSION
     assert [(one.figure, one.p) for one in found.findings] == [(figure, None)]
 
 
 @pytest.mark.parametrize(("field", "value"), [("peak_bytes", 60.2e6), ("file_bytes", 1_000_500), ("correct", 588)])
 def test_their_least_changes_are_none(field: str, value: float) -> None:
     changed = replace(figures(), **{field: value})  # type: ignore[arg-type]
-    assert judged(night(20, entry(figures=changed)), quiet_history(20)).verdict == Verdict.OK
+    assert judged(night(20, entry(figures=changed)), quiet_history(20)).verdict == Outcome.OK
 
 
-@pytest.mark.parametrize(("after", "verdict"), [(1_002_000, Verdict.REGRESSION), (1_000_500, Verdict.OK)])
-def test_instructions_may_grow_by_a_thousandth(after: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("after", "verdict"), [(1_002_000, Outcome.REGRESSION), (1_000_500, Outcome.OK)])
+def test_instructions_may_grow_by_a_thousandth(after: int, verdict: Outcome) -> None:
     def counted(count: int) -> Entry:
         return entry(figures=replace(figures(), latencies_s=(), ratios=(), instructions=count))
 
-    first = night(0, replace(counted(1_000_000), verdict=Verdict.NEW))
+    first = night(0, replace(counted(1_000_000), verdict=Outcome.NEW))
     assert judged(night(1, counted(after)), History(nights=(first,))).verdict == verdict
 
 
 def test_load_time_is_judged_by_the_pairs_processes() -> None:
     cold = replace(contest(), accepted_load_s=(0.02,) * 20, tonight_load_s=tuple(0.04 + k * 1e-4 for k in range(20)))
-    found = judged(night(20, entry(stack=UPGRADED)), quiet_history(20), pairs=cold)
-    assert [(one.figure, one.verdict) for one in found.findings] == [("load", Verdict.REGRESSION)]
+    found = judged(night(20, entry(components=UPGRADED)), quiet_history(20), pairs=cold)
+    assert [(one.figure, one.verdict) for one in found.findings] == [("load", Outcome.REGRESSION)]
 
 
 def test_a_slow_load_alone_calls_for_pairs() -> None:
@@ -392,8 +394,8 @@ def test_a_slow_load_alone_calls_for_pairs() -> None:
         )
         for k, one in enumerate(quiet_history(20).nights)
     )
-    for stack, called in ((STACK, False), (RETRAINED, True)):
-        tonight = night(20, entry(figures=replace(figures(), load_s=0.04), stack=stack))
+    for components, called in ((STACK, False), (RETRAINED, True)):
+        tonight = night(20, entry(figures=replace(figures(), load_s=0.04), components=components))
         (suspicion,) = examine(tonight, History(nights=nights))
         assert suspicion.why in (("load +99%",), ("load +100%",))
         assert suspicion.calls_for_pairs == called

@@ -50,15 +50,17 @@ def test_without_the_pairs_the_screen_alone_would_cry_every_night() -> None:
 
 def test_a_suspect_takes_pairs_until_a_look_gives_it_up() -> None:
     pairs = decide.decide(series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)).pairs
-    assert set(numpy.unique(pairs)) <= {0, *range(RULE.look, RULE.noisy_pairs + 1, RULE.look)}
-    assert (pairs == RULE.noisy_look).sum() > (pairs > RULE.noisy_look).sum() > 0  # most show nothing at the first
+    assert set(numpy.unique(pairs)) <= {0, *range(RULE.interim_every, RULE.noisy_pairs + 1, RULE.interim_every)}
+    assert (
+        (pairs == RULE.noisy_interim_every).sum() > (pairs > RULE.noisy_interim_every).sum() > 0
+    )  # most show nothing at the first
 
 
 def test_a_model_that_is_slower_and_stays_is_compared_once() -> None:
     drawn = series.simulated(noise.PROFILES["quiet"], noise.TUNING_SEED, **SMALL)
     since = SMALL["nights"] - 3
     pairs = decide.decide(drawn, 1.05, since=since).pairs[since:]
-    assert pairs.sum(0).max() <= RULE.pairs + RULE.look * 2
+    assert pairs.sum(0).max() <= RULE.pairs + RULE.interim_every * 2
     assert (pairs[0] == RULE.pairs).mean() > 0.9
 
 

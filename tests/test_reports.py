@@ -21,7 +21,7 @@ from edgebench.results.table.ranking import sped
 from edgebench.results.table.row import Row, Table
 from edgebench.schema.case import Workload
 from edgebench.schema.record import Record, Reference, Run
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 from tests.conftest import artifact, case, deployment, run, session, variant
 from tests.test_docs import COLUMNS
 
@@ -136,14 +136,14 @@ def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table
 
 
 def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) -> None:
-    from edgebench.results.measurement import measure
+    from edgebench.results.measurement import summarize
     from tests.test_appraisal import INT8
     from tests.test_audit import CARD
     from tests.test_measurement import evidence, steady
 
-    trained = case(variant(weights=Weighting.TRAINED))
+    trained = case(variant(weights=WeightSource.TRAINED))
     known = replace(evidence(*steady(), artifact=CARD, accuracy=INT8), case=trained)
-    row = rows.row(known, measure(known))
+    row = rows.row(known, summarize(known))
     assert (row.top5, row.parent_top1, row.only_parent, row.only_this) == (100.0, 94.5, 4, 3)
     assert (row.mcnemar_p, row.images_needed, row.integer_share) == (1.0, 32963, 97.0)
     assert (row.worst_layer, row.worst_layer_sqnr_db) == ("blocks.3", 20.0)
@@ -252,11 +252,11 @@ def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
     assert "Minstr" not in headings  # no row has any
 
 
-@pytest.mark.parametrize(("form", "file"), [("md", "comparison.md"), ("csv", "comparison.csv")], ids=["md", "csv"])
+@pytest.mark.parametrize(("format", "file"), [("md", "comparison.md"), ("csv", "comparison.csv")], ids=["md", "csv"])
 def test_a_printed_form_is_the_file_of_that_form(
-    form: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]
+    format: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.show_report(write_reports(golden), form)
+    terminal.show_report(write_reports(golden), format)
     assert capsys.readouterr().out == (golden / file).read_text()
 
 

@@ -5,7 +5,7 @@ import pytest
 from edgebench.cli import options
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.sweep import Model, Sweep
-from edgebench.schema.variant import Precision, Weighting
+from edgebench.schema.variant import Precision, WeightSource
 from edgebench.train import Options
 
 FLAGS = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
@@ -17,7 +17,7 @@ def asked(given: str = "", **flags: str) -> Sweep:
 
 def test_without_anything_it_is_the_default_sweep() -> None:
     sweep = asked()
-    assert (sweep.name, sweep.time_limit, len(list(sweep.wanted()))) == ("default", "3m", 16)
+    assert (sweep.name, sweep.time_limit, len(list(sweep.cells()))) == ("default", "3m", 16)
 
 
 def test_models_make_a_sweep_of_their_own_named_after_them() -> None:
@@ -36,11 +36,11 @@ def test_every_flag_replaces_what_it_names() -> None:
         dataset="null", preprocessing="tf", preset="quick", time_limit="90s", name="mine", width="1",
         resolution="32,64",
     )  # fmt: skip
-    cells = list(sweep.wanted())
+    cells = list(sweep.cells())
     assert {cell.target for cell in cells} == {"cpu", "null"}
     assert {cell.threads for cell in cells} == {1, 2}
     assert {(cell.precision, cell.runtime, cell.batch) for cell in cells} == {(Precision.INT8, "null", 4)}
-    assert {(cell.weights, cell.dataset, cell.width) for cell in cells} == {(Weighting.RANDOM, "null", 1.0)}
+    assert {(cell.weights, cell.dataset, cell.width) for cell in cells} == {(WeightSource.RANDOM, "null", 1.0)}
     assert {cell.preprocessing for cell in cells} == {"tf"}
     assert {cell.resolution for cell in cells} == {32, 64}
     assert (sweep.preset, sweep.time_limit, sweep.name) == ("quick", "90s", "mine")
@@ -48,8 +48,8 @@ def test_every_flag_replaces_what_it_names() -> None:
 
 def test_a_flag_wins_over_what_a_block_of_a_file_says(place: Path) -> None:
     (place / "my.toml").write_text('[[models]]\nname = "mobilenet_v1"\nresolutions = [64, 96]\nweights = "random"\n')
-    cells = list(asked("my.toml", resolution="32", weights="trained").wanted())
-    assert {(cell.resolution, cell.weights) for cell in cells} == {(32, Weighting.TRAINED)}
+    cells = list(asked("my.toml", resolution="32", weights="trained").cells())
+    assert {(cell.resolution, cell.weights) for cell in cells} == {(32, WeightSource.TRAINED)}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_flag_wins_over_what_a_block_of_a_file_says(place: Path) -> None:
 )
 def test_a_flag_that_cannot_be_is_refused(flags: dict[str, str], message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        list(asked(**flags).wanted())
+        list(asked(**flags).cells())
 
 
 def test_a_sweep_and_models_exclude_each_other() -> None:

@@ -15,7 +15,7 @@ from edgebench import export
 from edgebench.agent import machine
 from edgebench.foundation import cache
 from edgebench.schema.quantization import parse
-from edgebench.schema.variant import Precision, Weighting
+from edgebench.schema.variant import Precision, WeightSource
 from tests.conftest import variant
 from tests.images import split
 
@@ -52,7 +52,7 @@ def answers(path: Path, folder: Path, *emulator: str) -> NDArray[numpy.float32]:
 
 @pytest.mark.parametrize(("scheme", "is_same"), [("per_channel", False), ("per_channel+reduce_range", True)])
 def test_u8s8_saturates_without_vnni_unless_its_range_is_reduced(scheme: str, is_same: bool, tmp_path: Path) -> None:
-    of = variant("mobilenet_v1", 0.25, 32, weights=Weighting.TRAINED)
+    of = variant("mobilenet_v1", 0.25, 32, weights=WeightSource.TRAINED)
     int8 = replace(of, precision=Precision.INT8, quantization=parse(scheme))
     path = cache.path_of(export.export(int8, "onnx", lambda _: None))
     with_vnni = answers(path, tmp_path)

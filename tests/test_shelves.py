@@ -9,7 +9,7 @@ from edgebench.deploy.targets import catalogue
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
 from edgebench.measure.plan import sweeps
-from edgebench.schema import runtime as engine
+from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision
 from tests.conftest import variant
 
@@ -91,15 +91,15 @@ def test_every_target_is_read_and_names_what_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["default", "grid", "heavy"])
 def test_every_shipped_sweep_names_what_exists(name: str) -> None:
-    cells = list(sweeps.sweep(name).wanted())
+    cells = list(sweeps.sweep(name).cells())
     assert {cell.model for cell in cells} <= set(shelf.names("architectures"))
-    assert {engine.parse(cell.runtime).name for cell in cells} <= set(shelf.names("runtimes"))
+    assert {RuntimeRequest.parse(cell.runtime).name for cell in cells} <= set(shelf.names("runtimes"))
     assert {cell.target for cell in cells} <= set(catalogue.targets())
 
 
 def test_the_shipped_sweeps_have_the_size_they_are_named_for() -> None:
-    assert len(list(sweeps.sweep("default").wanted())) == 16
-    assert len(list(sweeps.sweep("grid").wanted())) == 2 * 38
+    assert len(list(sweeps.sweep("default").cells())) == 16
+    assert len(list(sweeps.sweep("grid").cells())) == 2 * 38
 
 
 def test_listing_every_shelf_imports_no_heavy_library() -> None:

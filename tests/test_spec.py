@@ -31,19 +31,19 @@ def test_a_sweep_is_the_product_of_its_lists_and_a_block_overrides_them() -> Non
         resolutions=(64, 128),
         threads=(1, 2),
     )
-    cells = list(sweep.wanted())
+    cells = list(sweep.cells())
     assert len(cells) == 2 * 2 * 2 * 2 + 2
     assert {(cell.resolution, cell.precision) for cell in cells if cell.model == "mobilenet_v2"} == {(96, "int8")}
 
 
 def test_a_cell_named_twice_is_one_case() -> None:
     sweep = Sweep(models=(Model(name="mobilenet_v1"), Model(name="mobilenet_v1")), threads=(1, 1))
-    assert len(list(sweep.wanted())) == 2  # float and int8
+    assert len(list(sweep.cells())) == 2  # float and int8
 
 
 def test_int8_is_made_in_every_way_that_is_asked_and_float_in_one() -> None:
     sweep = Sweep(models=(Model(name="mobilenet_v1"),), quantizations=("per_tensor", "per_channel", "per_tensor"))
-    assert [(cell.precision, cell.quantization) for cell in sweep.wanted()] == [
+    assert [(cell.precision, cell.quantization) for cell in sweep.cells()] == [
         ("fp32", ""),
         ("int8", "per_tensor"),
         ("int8", "per_channel"),
@@ -52,4 +52,4 @@ def test_int8_is_made_in_every_way_that_is_asked_and_float_in_one() -> None:
 
 def test_a_block_has_quantizations_of_its_own() -> None:
     sweep = Sweep(models=(Model(name="vgg16", quantizations=("qat",)),), precisions=(Precision.INT8,))
-    assert [cell.quantization for cell in sweep.wanted()] == ["qat"]
+    assert [cell.quantization for cell in sweep.cells()] == ["qat"]

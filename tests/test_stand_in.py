@@ -15,7 +15,7 @@ from edgebench.deploy.connections import Connection, ssh
 from edgebench.export import export
 from edgebench.foundation.cache import path_of
 from edgebench.measure.evaluate import stand_in
-from edgebench.results.measurement import measure
+from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import Evidence
 from edgebench.results.measurement.verdict import Verdict, reasons
 from edgebench.results.table.row import Row
@@ -46,7 +46,7 @@ def evidence(spot: SpotCheck | None) -> Evidence:
 
 
 def shown(of: Evidence) -> Row:
-    return row(of, measure(of))
+    return row(of, summarize(of))
 
 
 def test_a_board_that_answers_as_the_host_did_keeps_its_verdict_and_the_row_says_who_answered() -> None:

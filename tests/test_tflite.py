@@ -29,7 +29,7 @@ from edgebench.networks import build
 from edgebench.schema.quantization import Quantization, parse
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sweep import Model, Sweep
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests.conftest import CPU, environment, variant
 from tests.images import split
 from tests.networks import awake
@@ -133,14 +133,14 @@ def test_int8_is_as_true_to_its_parent_as_onnxs_from_the_same_images(
     """At most 2 points less."""
     monkeypatch.setenv(files.HOME_VARIABLE, str(tmp_path / "own-cache"))
     monkeypatch.setattr(train, "BASE_EPOCHS", 4)  # a third of them: enough to tell digits apart
-    of = variant("mobilenet_v1", 0.25, 32, weights=Weighting.TRAINED)
+    of = variant("mobilenet_v1", 0.25, 32, weights=WeightSource.TRAINED)
     images = split(of, "test").read(range(600))
     agreement = dict[str, float]()
-    for form, runtime, scheme in (("tflite", "litert", tflite.SCHEME), ("onnx", "onnxruntime", Quantization())):
+    for format, runtime, scheme in (("tflite", "litert", tflite.SCHEME), ("onnx", "onnxruntime", Quantization())):
         int8_variant = replace(of, precision=Precision.INT8, quantization=scheme)
-        paths = [cache.path_of(export.export(one, form, print)) for one in (of, int8_variant)]
+        paths = [cache.path_of(export.export(one, format, print)) for one in (of, int8_variant)]
         answers = [outputs(path, images, runtime) for path in paths]
-        agreement[form] = float((answers[0].argmax(1) == answers[1].argmax(1)).mean())
+        agreement[format] = float((answers[0].argmax(1) == answers[1].argmax(1)).mean())
     assert agreement["tflite"] >= agreement["onnx"] - 0.02
 
 
@@ -317,7 +317,7 @@ def test_writing_without_its_tools_is_refused_with_what_to_install(monkeypatch: 
 
 def test_a_runtime_that_is_not_there_names_its_package_and_what_reads_the_same_files() -> None:
     there = {name: Runtime(name=name, version="") for name in ("null", *RUNTIMES)}
-    cell = next(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("tflite_runtime",)).wanted())
+    cell = next(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("tflite_runtime",)).cells())
     with pytest.raises(RequestError) as caught:
         cases.cases([cell], replace(environment(), runtimes=there))
     assert str(caught.value) == (

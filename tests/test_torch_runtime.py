@@ -15,7 +15,7 @@ from edgebench.agent.__main__ import MARK
 from edgebench.agent.runtimes import torch as runtime
 from edgebench.deploy.bundle import bundle
 from edgebench.export.formats import onnx
-from edgebench.export.formats import torch as form
+from edgebench.export.formats import torch as format
 from edgebench.foundation.shelf import load
 from edgebench.networks import build
 from edgebench.schema.quantization import Quantization
@@ -50,7 +50,7 @@ def network(of: Variant) -> Any:
 
 
 def written(of: Variant, place: Path) -> str:
-    form.write(place / "net.safetensors", of, lambda: network(of))
+    format.write(place / "net.safetensors", of, lambda: network(of))
     return str(place / "net.safetensors")
 
 
@@ -140,9 +140,9 @@ def test_tf32_is_what_was_asked_for_and_never_a_default(option: str, place: Path
 
 def test_int8_is_refused_with_what_computes_it() -> None:
     int8 = replace(variant(), precision=Precision.INT8, quantization=Quantization())
-    assert form.refuses(int8).startswith("torch has no int8 convolution on CUDA")
-    assert form.refuses(int8).endswith("use --runtime onnxruntime")
-    assert [form.refuses(replace(variant(), precision=one)) for one in form._TYPES] == [""] * 3
+    assert format.refuses(int8).startswith("torch has no int8 convolution on CUDA")
+    assert format.refuses(int8).endswith("use --runtime onnxruntime")
+    assert [format.refuses(replace(variant(), precision=one)) for one in format._TYPES] == [""] * 3
 
 
 @pytest.mark.parametrize(

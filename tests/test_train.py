@@ -9,13 +9,13 @@ from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.schema.cards import Weights
 from edgebench.schema.sweep import Model, Sweep
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 from edgebench.train import Options
 from tests.conftest import variant
 
 pytestmark = pytest.mark.slow
 
-SMALL = variant("mobilenet_v1", 0.25, 40, weights=Weighting.TRAINED)
+SMALL = variant("mobilenet_v1", 0.25, 40, weights=WeightSource.TRAINED)
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +41,11 @@ def test_training_is_seeded_cached_and_says_what_it_did() -> None:
 
 def test_a_network_too_large_to_train_here_is_a_failed_case_that_says_what_to_do() -> None:
     with pytest.raises(CaseError, match="training vgg16 at 224 px takes .* multiply-adds.*use --weights random"):
-        train.train(variant("vgg16", 1.0, 224, weights=Weighting.TRAINED), lambda _: None)
+        train.train(variant("vgg16", 1.0, 224, weights=WeightSource.TRAINED), lambda _: None)
 
 
 def test_a_grey_network_is_trained_on_grey_images() -> None:
-    weights = train.train(variant("lenet5", 1.0, 32, weights=Weighting.TRAINED), lambda _: None)
+    weights = train.train(variant("lenet5", 1.0, 32, weights=WeightSource.TRAINED), lambda _: None)
     assert weights.recipe.startswith("2 epochs at 32 px")
     assert weights.top1 > 0.2
 
@@ -57,7 +57,7 @@ def test_damaged_weights_are_not_used() -> None:
     assert train.find(SMALL) is None
 
 
-LENET = variant("lenet5", 1.0, 32, weights=Weighting.TRAINED)
+LENET = variant("lenet5", 1.0, 32, weights=WeightSource.TRAINED)
 VARIED = Options(epochs=3, optimizer="sgd", batch=64, augmentation=("flip", "shift"))
 
 

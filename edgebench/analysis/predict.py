@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import is_own
+from edgebench.export.custom import is_custom
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import millions, milliseconds
 from edgebench.measure.budget.fit import Fit
-from edgebench.measure.budget.kinds import PREDICTED, Cell, Kind, kind_of, measured, predicted
+from edgebench.measure.budget.kinds import PREDICTED, Kind, Predicted, kind_of, measured, predicted
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan.check import check
 from edgebench.results.journal import existing
@@ -34,7 +34,7 @@ class Outlook:
     """What was not measured, as far as it can be predicted, and from what."""
 
     folder: str
-    cells: tuple[Cell, ...]
+    cells: tuple[Predicted, ...]
     kinds: tuple[Kind, ...]
 
     @property
@@ -75,7 +75,7 @@ def own_sweep(folder: Path) -> Sweep:
 
 def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
     """Complete the sweep's cells by what the target was; a model that somebody gave has no width to predict by."""
-    wanted = [cell for cell in sweep.wanted() if cell.target == session.environment.target and not is_own(cell.model)]
+    wanted = [cell for cell in sweep.cells() if cell.target == session.environment.target and not is_custom(cell.model)]
     return cases.cases(wanted, session.environment)
 
 
@@ -94,7 +94,7 @@ def sheet(found: Outlook) -> Sheet:
     )  # fmt: skip
 
 
-def _line(cell: Cell) -> tuple[str, ...]:
+def _line(cell: Predicted) -> tuple[str, ...]:
     case, variant, time_s = cell.case, cell.case.variant, cell.time_s
     return (
         network(variant),

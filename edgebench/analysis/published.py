@@ -7,7 +7,7 @@ from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
-from edgebench.networks.published import Quantized, runtime, targets, title
+from edgebench.networks.published import PublishedQuantization, runtime, targets, title
 
 TEXTS = frozenset({"network", "precision", "method", "weights", "runtime", "board", "note", "source"})
 Cell = Callable[[Any], str]
@@ -17,7 +17,7 @@ def _text(value: object) -> str:
     return "-" if value in (None, "") else str(value)
 
 
-def _weights(one: Quantized) -> str:
+def _weights(one: PublishedQuantization) -> str:
     bits = f"{one.weight_bits}/{one.activation_bits or '?'} bits"
     return " ".join(filter(None, (bits, one.weight_granularity, one.weight_symmetry)))
 

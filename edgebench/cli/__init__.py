@@ -149,13 +149,13 @@ def report(
     from edgebench.cli import terminal
     from edgebench.results import pytest_benchmark, write_reports
 
-    form = "json" if json else format
-    terminal.require_form(form, (*terminal.FORMS, pytest_benchmark.FORM))
+    format = "json" if json else format
+    terminal.require_format(format, (*terminal.FORMATS, pytest_benchmark.FORM))
     table = write_reports(results)
-    if form == pytest_benchmark.FORM:
+    if format == pytest_benchmark.FORM:
         typer.echo(pytest_benchmark.benchmark(results))
     else:
-        terminal.show_report(table, form)
+        terminal.show_report(table, format)
 
 
 @app.command()
@@ -201,11 +201,11 @@ def evaluate(
     from edgebench.analysis import evaluate
     from edgebench.cli import terminal
 
-    form = "json" if json else format
-    terminal.require_form(form)
+    format = "json" if json else format
+    terminal.require_format(format)
     with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
-    terminal.show_sheets(evaluate.sheets(card, accuracy), form)
+    terminal.show_sheets(evaluate.sheets(card, accuracy), format)
 
 
 @app.command()
@@ -282,7 +282,7 @@ def predict(
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import options, terminal
 
-    terminal.require_form(format)
+    terminal.require_format(format)
     asked = options.grid(own_sweep(results), sweep, context.params)
     found = outlook(results, asked)
     terminal.show_sheets([sheet(found)], format)
@@ -301,7 +301,7 @@ def why(
     from edgebench.analysis import why as explaining
     from edgebench.cli import terminal
 
-    terminal.require_form(format)
+    terminal.require_format(format)
     with terminal.progress(quiet=quiet) as show:
         sheets = explaining.why(row, other, address, show)
     terminal.show_sheets(sheets, format)
@@ -364,7 +364,7 @@ def check(
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup
 
-    terminal.require_form(format)
+    terminal.require_format(format)
     terminal.show_sheets([checkup.sheet(boards.check(target, address))], format)
 
 
@@ -380,7 +380,7 @@ def prepare(
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
-    terminal.require_form(format)
+    terminal.require_format(format)
     with terminal.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
     terminal.show_sheets([brought], format)

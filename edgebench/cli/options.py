@@ -117,7 +117,7 @@ def _changed(start: Sweep, flags: Mapping[str, str]) -> Sweep:
     _require_its_kind(start, flags)
     blocks: dict[str, Any] = dict.fromkeys(in_blocks)
     of_shelf = blocks | _read({"width": ("widths", _many(_width))}, flags)
-    models = tuple(replace(block, **(blocks if custom.is_own(block.name) else of_shelf)) for block in start.models)
+    models = tuple(replace(block, **(blocks if custom.is_custom(block.name) else of_shelf)) for block in start.models)
     asked = replace(start, **in_blocks, **on_top, models=models)
     for flag in ("quantization", "calibration"):
         if words := flags.get(flag):
@@ -127,7 +127,7 @@ def _changed(start: Sweep, flags: Mapping[str, str]) -> Sweep:
 
 def _require_its_kind(start: Sweep, flags: Mapping[str, str]) -> None:
     """Refuse what concerns only networks of the shelf where there are none, and what concerns only given models."""
-    given = [custom.is_own(block.name) for block in start.models]
+    given = [custom.is_custom(block.name) for block in start.models]
     for flag in ("width", "resolution"):
         if flags.get(flag) and given and all(given):
             raise RequestError(f"wanted --{flag} with a network of the shelf, found only models that have theirs")
@@ -136,7 +136,7 @@ def _require_its_kind(start: Sweep, flags: Mapping[str, str]) -> None:
 
 
 def _require_int8(flag: str, words: str, asked: Sweep) -> None:
-    precisions = {cell.precision for cell in asked.wanted()}
+    precisions = {cell.precision for cell in asked.cells()}
     if precisions and Precision.INT8 not in precisions:
         raise RequestError(f"wanted --{flag} {words}, which is of int8, and no int8; add it to --precision")
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 LOG_WIDTH = 1000
 _WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}
-FORMS = ("table", *_WRITERS)
+FORMATS = ("table", *_WRITERS)
 _REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex"}  # that print a results table in these forms
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
@@ -147,7 +147,7 @@ def _console() -> Console:
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print what a night says, in as many lines as there are changes."""
     print(f"{bulletin.headline}; {bulletin.nights} nights")
-    for line in bulletin.loud:
+    for line in bulletin.needs_attention:
         print("  " + "  ".join(cell for cell in cells_of(line) if cell not in ("", "-")))
     for note in bulletin.notes:
         print(f"  {note}")
@@ -162,19 +162,19 @@ def show_table(table: Table) -> None:
         console.print(note, markup=False, style="dim")
 
 
-def show_report(table: Table, form: str) -> None:
+def show_report(table: Table, format: str) -> None:
     """Print a results table as a terminal's, or as the reports of its folder have it.
 
     Raises:
         UnknownName: there is no such form.
     """
-    require_form(form)
-    if form == "table":
+    require_format(format)
+    if format == "table":
         show_table(table)
-    elif form == "json":
+    elif format == "json":
         show_json(table)
     else:
-        print(load("reports", _REPORTS[form]).render(table), end="")
+        print(load("reports", _REPORTS[format]).render(table), end="")
 
 
 def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
@@ -185,28 +185,28 @@ def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
         _print(weights(cards), _console())
 
 
-def show_sheets(sheets: Iterable[Sheet], form: str) -> None:
+def show_sheets(sheets: Iterable[Sheet], format: str) -> None:
     """Print sheets as a terminal's table, Markdown, CSV, LaTeX or JSON.
 
     Raises:
         UnknownName: there is no such form.
     """
-    require_form(form)
+    require_format(format)
     for sheet in sheets:
-        if form == "table":
+        if format == "table":
             _print(sheet, _console())
         else:
-            print(_WRITERS[form](sheet))
+            print(_WRITERS[format](sheet))
 
 
-def require_form(form: str, known: tuple[str, ...] = FORMS) -> None:
+def require_format(format: str, known: tuple[str, ...] = FORMATS) -> None:
     """Refuse a form that is not known, by default to `show_sheets`, before anything is run for it.
 
     Raises:
         UnknownName: there is no such form.
     """
-    if form not in known:
-        raise UnknownName("format", form, known)
+    if format not in known:
+        raise UnknownName("format", format, known)
 
 
 def _print(sheet: Sheet, console: Console) -> None:

@@ -18,10 +18,9 @@ from edgebench.deploy.wheels import Platform, gather, platform, public
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.shelf import load
-from edgebench.schema import runtime as engine
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.environment import Environment
-from edgebench.schema.runtime import Engine, Runtime
+from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant
 
@@ -83,13 +82,13 @@ def _furnish(connection: Connection, runtime: Runtime, environment: Environment)
         return ""
     bare = replace(runtime, options=())
     named = next(name for name, one in environment.runtimes.items() if replace(one, options=()) == bare)
-    asked = engine.parse(named)
+    asked = RuntimeRequest.parse(named)
     asked = replace(asked, version=asked.version or public(runtime.version))
     return unpack(connection, asked, platform(environment.facts))
 
 
 @lru_cache
-def unpack(connection: Connection, asked: Engine, machine: Platform) -> str:
+def unpack(connection: Connection, asked: RuntimeRequest, machine: Platform) -> str:
     """Push a pinned runtime's packages, and let the agent unpack them; return their folder there."""
     packages = gather(asked.name, asked.version, machine)
     pushed = connection.push(cache.path_of(packages), packages.sha256)

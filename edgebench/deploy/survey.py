@@ -13,13 +13,15 @@ from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
 from edgebench.schema.environment import Environment, lasting
-from edgebench.schema.runtime import Engine, Runtime
+from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
 TIMEOUT_S = 180.0  # an emulated machine on a busy one takes half a minute
 
 
-def survey(connection: Connection, target: Target, agent_sha256: str, asked: Iterable[Engine] = ()) -> Environment:
+def survey(
+    connection: Connection, target: Target, agent_sha256: str, asked: Iterable[RuntimeRequest] = ()
+) -> Environment:
     """Ask the target what it is, and bring there what is asked for and not installed.
 
     Raises:
@@ -53,7 +55,9 @@ def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Mapping
     return seen
 
 
-def _missing(asked: Iterable[Engine], seen: Mapping[str, Any], connection: Connection) -> Iterator[tuple[str, Engine]]:
+def _missing(
+    asked: Iterable[RuntimeRequest], seen: Mapping[str, Any], connection: Connection
+) -> Iterator[tuple[str, RuntimeRequest]]:
     """Yield what is to be brought: every pinned version, and what a board has none of as it is installed here."""
     for one in asked:
         if one.version:
@@ -72,7 +76,7 @@ def offered(runtime: str) -> str:
         return ""
 
 
-def bring(asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
+def bring(asked: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
     """Bring a runtime's version, and ask for it in its own packages, beside nothing else.
 
     Raises:
@@ -88,4 +92,4 @@ def bring(asked: Engine, connection: Connection, target: Target, facts: Mapping[
 def _runtime(name: str, version: str, target: Target) -> Runtime:
     runtime = load("runtimes", name)
     usual = [word for word, device in runtime.DEVICES.items() if device == target.device]
-    return Runtime(name=name, version=version, options=Engine(name=name).options(runtime.OPTIONS, usual))
+    return Runtime(name=name, version=version, options=RuntimeRequest(name=name).resolve(runtime.OPTIONS, usual))

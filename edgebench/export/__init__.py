@@ -30,7 +30,7 @@ from edgebench.networks.build import build
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import channels, given
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
-from edgebench.schema.variant import Weighting, as_float
+from edgebench.schema.variant import WeightSource, as_float
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
@@ -43,43 +43,43 @@ if TYPE_CHECKING:
     from edgebench.schema.cards import Weights
     from edgebench.schema.variant import Variant
 
-_WITHOUT_FILE = (Weighting.RANDOM, Weighting.NONE, Weighting.OWN)
+_WITHOUT_FILE = (WeightSource.RANDOM, WeightSource.NONE, WeightSource.CUSTOM)
 
 
-def find(variant: Variant, form: str) -> Artifact | None:
+def find(variant: Variant, format: str) -> Artifact | None:
     """Return the artifact that was made from exactly what would make it now; its own file is not read."""
     weights = known_weights(variant)
     if weights is None and variant.weights not in _WITHOUT_FILE:
         return None
-    return cache.find(_stem(variant, _made_by(variant, form, weights)), Artifact)
+    return cache.find(_stem(variant, _made_by(variant, format, weights)), Artifact)
 
 
-def export(variant: Variant, form: str, show: Show) -> Artifact:
+def export(variant: Variant, format: str, show: Show) -> Artifact:
     """Return the variant's artifact, whole: from the cache, or built, trained if need be, and written.
 
     Raises:
         CaseError: this variant cannot be written in this format.
     """
-    _require(variant, form)
+    _require(variant, format)
     weights = _weights(variant, show)
-    made_by = _made_by(variant, form, weights)
+    made_by = _made_by(variant, format, weights)
     stem = _stem(variant, made_by)
     if known := cache.find(stem, Artifact):
         if cache.is_intact(known):
             return known
         show(Notice(text=f"the cached file of {variant} was damaged: made again"))
-    parent = _parent(variant, form, show)
+    parent = _parent(variant, format, show)
     show(Step(activity="export", subject=str(variant)))
-    suffix = load("formats", form).SUFFIX
-    return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, form, weights, parent, show))
+    suffix = load("formats", format).SUFFIX
+    return cache.keep(stem, suffix, Artifact, lambda path: _make(path, variant, format, weights, parent, show))
 
 
-def _require(variant: Variant, form: str) -> None:
+def _require(variant: Variant, format: str) -> None:
     """Refuse what cannot be written or trained before time is spent on it."""
-    if reason := load("formats", form).refuses(variant):
+    if reason := load("formats", format).refuses(variant):
         raise CaseError(reason)
     params = cost(variant).params
-    if variant.weights == Weighting.NONE and params:
+    if variant.weights == WeightSource.NONE and params:
         raise CaseError(f"{variant.architecture} has {params} parameters; use --weights trained or random")
 
 
@@ -99,21 +99,21 @@ def _weights(variant: Variant, show: Show) -> Weights | None:
     return known or train.train(variant, show)
 
 
-def _parent(variant: Variant, form: str, show: Show) -> Artifact | None:
+def _parent(variant: Variant, format: str, show: Show) -> Artifact | None:
     """Return the float artifact that int8 is made from; none where it is made of other weights."""
     if variant.quantization is None or variant.quantization.changes_weights:
         return None
-    return export(as_float(variant), form, show)
+    return export(as_float(variant), format, show)
 
 
 def _make(
-    path: Path, variant: Variant, form: str, weights: Weights | None, parent: Artifact | None, show: Show
+    path: Path, variant: Variant, format: str, weights: Weights | None, parent: Artifact | None, show: Show
 ) -> Artifact:
     paper, took_s = cost(variant), dict(parent.took_s) if parent else {}
-    written = _write(path, variant, form, lambda: _network(variant, weights, show, took_s), parent, took_s)
+    written = _write(path, variant, format, lambda: _network(variant, weights, show, took_s), parent, took_s)
     return Artifact(
         variant=str(variant),
-        format=form,
+        format=format,
         file="",
         sha256="",
         params=paper.params,
@@ -121,7 +121,7 @@ def _make(
         weights=variant.weights,
         weights_sha256=weights.sha256 if weights else "",
         quantization=variant.quantization,
-        made_by=_made_by(variant, form, weights),
+        made_by=_made_by(variant, format, weights),
         of=variant,
         float_nodes=written.float_nodes,
         integer_share=written.integer_share,
@@ -144,7 +144,7 @@ def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
 def _write(
     path: Path,
     variant: Variant,
-    form: str,
+    format: str,
     network: Callable[[], nn.Module],
     parent: Artifact | None,
     took_s: dict[str, float],
@@ -153,27 +153,27 @@ def _write(
     try:
         if variant.quantization is None:
             with _timed(EXPORT, took_s):
-                _write_as_it_is(path, variant, form, network)
+                _write_as_it_is(path, variant, format, network)
             return Written()
         with TemporaryDirectory() as scratch:
             source = cache.path_of(parent) if parent else Path(scratch) / "float"
             if not parent:
                 with _timed(EXPORT, took_s):
-                    _write_as_it_is(source, as_float(variant), form, network)
+                    _write_as_it_is(source, as_float(variant), format, network)
             with _timed(QUANTIZE, took_s):
-                images = partial(_images, variant, form)
-                written: Written = load("formats", form).write_int8(source, path, variant.quantization, images)
+                images = partial(_images, variant, format)
+                written: Written = load("formats", format).write_int8(source, path, variant.quantization, images)
             return written
     except (EdgebenchError, OSError):
         raise
     except Exception as error:
-        raise CaseError(f"{form}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+        raise CaseError(f"{format}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
-def _write_as_it_is(path: Path, variant: Variant, form: str, network: Callable[[], nn.Module]) -> None:
+def _write_as_it_is(path: Path, variant: Variant, format: str, network: Callable[[], nn.Module]) -> None:
     """Write the network without quantizing it; of one that somebody gave in this format, a copy."""
-    if not _is_given(variant, form):
-        load("formats", form).write(path, variant, network)
+    if not _is_given(variant, format):
+        load("formats", format).write(path, variant, network)
         return
     card = given(variant)
     if not cache.is_intact(card):
@@ -181,14 +181,14 @@ def _write_as_it_is(path: Path, variant: Variant, form: str, network: Callable[[
     shutil.copyfile(cache.path_of(card), path)
 
 
-def _is_given(variant: Variant, form: str) -> bool:
-    return variant.weights == Weighting.OWN and given(variant).format == form
+def _is_given(variant: Variant, format: str) -> bool:
+    return variant.weights == WeightSource.CUSTOM and given(variant).format == format
 
 
 def _network(variant: Variant, weights: Weights | None, show: Show, took_s: dict[str, float]) -> nn.Module:
     """Build the network, and change its weights where its quantization asks for that."""
     with _timed(BUILD, took_s):
-        if variant.weights == Weighting.OWN:
+        if variant.weights == WeightSource.CUSTOM:
             return custom.network(given(variant))
         network = build(variant, str(cache.path_of(weights)) if weights else "")
     if variant.quantization is None:
@@ -197,9 +197,9 @@ def _network(variant: Variant, weights: Weights | None, show: Show, took_s: dict
         return prepare(network, variant, weights, lambda: _calibration(variant), show)
 
 
-def _images(variant: Variant, form: str) -> Iterator[NDArray[float32]]:
+def _images(variant: Variant, format: str) -> Iterator[NDArray[float32]]:
     """Yield the calibration images in the order of axes of the file that is quantized."""
-    is_turned = _is_given(variant, form) and given(variant).layout == "NHWC"
+    is_turned = _is_given(variant, format) and given(variant).layout == "NHWC"
     return (one.transpose(0, 2, 3, 1) if is_turned else one for one in _calibration(variant))
 
 
@@ -218,15 +218,17 @@ def _calibration(variant: Variant) -> Iterator[NDArray[float32]]:
     yield from images.batches(1, drawn[: variant.quantization.images])
 
 
-def _made_by(variant: Variant, form: str, weights: Weights | None) -> dict[str, str]:
+def _made_by(variant: Variant, format: str, weights: Weights | None) -> dict[str, str]:
     """Name everything that shapes the file: change any of it and the file is another."""
-    network = "export/custom" if variant.weights == Weighting.OWN else module("architectures", variant.architecture)
-    modules = [network, f"export/formats/{form}", "networks/build", "export/__init__"]
-    parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": form}
+    network = (
+        "export/custom" if variant.weights == WeightSource.CUSTOM else module("architectures", variant.architecture)
+    )
+    modules = [network, f"export/formats/{format}", "networks/build", "export/__init__"]
+    parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": format}
     if weights:
         parts["weights"] = weights.sha256
     is_copy = custom.is_file(variant.architecture) and not variant.quantization
-    tools: tuple[str, ...] = () if is_copy else load("formats", form).TOOLS
+    tools: tuple[str, ...] = () if is_copy else load("formats", format).TOOLS
     if variant.quantization:
         modules += ["export/prepare"] + ["train"] * variant.quantization.aware
         for dataset in (variant.dataset, calibrated(variant).dataset):

@@ -50,7 +50,7 @@ class Pictures(Protocol):
         """Decode a picture: RGB of 8 bits, or grey in float."""
 
 
-class Kept(Protocol):
+class KeptPixels(Protocol):
     """Where a split's cut pixels are kept, if they are."""
 
     @property
@@ -64,7 +64,7 @@ class Kept(Protocol):
         """Pass on the pixels of all images in order; those that are seen to the end are kept."""
 
 
-class Files(Protocol):
+class FileBacked(Protocol):
     """Pictures of which each is a file."""
 
     @property
@@ -88,7 +88,7 @@ class Opened:
     classes: int
     sha256: str
     part: Callable[[str], Pictures]
-    files: tuple[Files, ...] = ()
+    files: tuple[FileBacked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class Images:
     resolution: int
     channels: int
     damaged: int = 0
-    memory: Kept | None = None
+    memory: KeptPixels | None = None
 
     @property
     def labels(self) -> NDArray[int64]:

@@ -17,7 +17,7 @@ from edgebench.images.loader import Images
 from edgebench.images.pixels import Pixels
 from edgebench.images.preprocessing import preset
 from edgebench.schema.quantization import Quantization
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,9 +56,9 @@ def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
 
 def why_no_accuracy(variant: Variant) -> str:
     """Say why the variant's answers cannot be right or wrong on its data set; empty where they can."""
-    if variant.weights == Weighting.RANDOM:
+    if variant.weights == WeightSource.RANDOM:
         return "no accuracy: the weights are random"
-    if variant.weights == Weighting.OWN and not variant.dataset_sha256:
+    if variant.weights == WeightSource.CUSTOM and not variant.dataset_sha256:
         return "no accuracy: what its classes are is not known; name labelled images, --dataset image_folder:path"
     labelled = variant.dataset_classes or family(variant.dataset).CLASSES
     if not labelled:
@@ -71,7 +71,7 @@ def why_no_accuracy(variant: Variant) -> str:
 
 def has_answers(variant: Variant) -> bool:
     """Tell whether running images says something: what is right, or how far int8 is from what it was made of."""
-    is_own_int8 = variant.weights == Weighting.OWN and variant.quantization is not None
+    is_own_int8 = variant.weights == WeightSource.CUSTOM and variant.quantization is not None
     return is_own_int8 or not why_no_accuracy(variant)
 
 

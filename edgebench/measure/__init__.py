@@ -18,7 +18,7 @@ from edgebench.foundation.progress import Notice, Show
 from edgebench.images import splits
 from edgebench.measure import stage
 from edgebench.measure.plan import cases as plan
-from edgebench.measure.plan.state import Known, State, known
+from edgebench.measure.plan.state import CaseState, State, known
 from edgebench.measure.rounds import measure
 from edgebench.results.journal import Journal
 from edgebench.schema.record import Session, Stop
@@ -37,7 +37,7 @@ def survey_cases(sweep: Sweep, target: Target) -> Session:
         RequestError: a case cannot be on this target.
         AgentError, Unreachable, Busy: it does not answer.
     """
-    wanted = [cell for cell in sweep.wanted() if cell.target == target.name]
+    wanted = [cell for cell in sweep.cells() if cell.target == target.name]
     with connect(target) as (connection, agent):
         environment = survey(connection, target, agent, plan.engines(wanted))
     return plan.session(sweep, environment, plan.cases(wanted, environment))
@@ -72,7 +72,7 @@ def answer(session: Session, target: Target, journal: Journal, show: Show, *, de
         journal.append(Stop(session=session.id, spent_s=monotonic() - started))
 
 
-def _nothing_to_measure(target: Target, every: Sequence[Known]) -> Notice:
+def _nothing_to_measure(target: Target, every: Sequence[CaseState]) -> Notice:
     spent = sum(one.state == State.OUT_OF_TIME for one in every)
     more = f"; {spent} of them ran out of time: a longer --time-limit goes on" if spent else ""
     return Notice(text=f"nothing to measure on {target.name}: all {len(every)} cases are answered{more}")

@@ -46,7 +46,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
     """Yield what every process saw, as it happens; a case that fails is left out of later rounds."""
     started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
     failed, settings = set[Case](), PRESETS[session.preset]
-    for number in range(1, settings.looks[-1] + 2):  # the last for what comes after all else
+    for number in range(1, settings.interim_analyses[-1] + 2):  # the last for what comes after all else
         entries, is_idle = _round(jobs, failed, session), True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):

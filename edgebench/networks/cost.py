@@ -19,8 +19,8 @@ from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, load, module, names
 from edgebench.networks.custom import given
 from edgebench.networks.describe import Description, describe
-from edgebench.schema.cards import OwnModel
-from edgebench.schema.variant import Weighting
+from edgebench.schema.cards import CustomModel
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +64,8 @@ def ship() -> None:
     """Write the descriptions that come with the package: after a change of what draws them, or of torch."""
     from pydantic import TypeAdapter
 
-    form = TypeAdapter(Description)
-    drawn = {_stem(*one, 0, 0): form.dump_json(draw(*one)).decode() for one in published_widths()}
+    format = TypeAdapter(Description)
+    drawn = {_stem(*one, 0, 0): format.dump_json(draw(*one)).decode() for one in published_widths()}
     SHIPPED.write_bytes(gzip.compress(json.dumps(drawn).encode(), mtime=0))
 
 
@@ -92,8 +92,8 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
     return f"{name}-{width:g}@{resolution or 'native'}-{provenance.key(parts)}"
 
 
-def cost(variant: Variant) -> Description | OwnModel:
+def cost(variant: Variant) -> Description | CustomModel:
     """Say what a variant costs on paper, which does not depend on its precision or weights."""
-    if variant.weights == Weighting.OWN:
+    if variant.weights == WeightSource.CUSTOM:
         return given(variant)
     return blueprint(variant.architecture, variant.width, variant.resolution, variant.classes)

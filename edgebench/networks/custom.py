@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
 from edgebench.networks.build import channels as channels_of_shelf
-from edgebench.schema.cards import OwnModel
-from edgebench.schema.variant import Weighting
+from edgebench.schema.cards import CustomModel
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 
-def given(variant: Variant) -> OwnModel:
+def given(variant: Variant) -> CustomModel:
     """Return the card of a model that somebody gave.
 
     Raises:
         CaseError: it is no longer in the cache.
     """
     wanted = (variant.architecture, variant.weights_sha256, variant.resolution)
-    for card in reversed(cache.cards(OwnModel)):
+    for card in reversed(cache.cards(CustomModel)):
         if (card.name, card.content_sha256, card.resolution) == wanted:
             return card
     raise CaseError(f"{variant.architecture} is no longer in the cache; run again with its file")
@@ -29,4 +29,4 @@ def given(variant: Variant) -> OwnModel:
 
 def channels(variant: Variant) -> int:
     """Return how many channels the network's input has: 3, or 1 for grey."""
-    return given(variant).channels if variant.weights == Weighting.OWN else channels_of_shelf(variant)
+    return given(variant).channels if variant.weights == WeightSource.CUSTOM else channels_of_shelf(variant)

@@ -28,8 +28,8 @@ from edgebench.measure.plan.check import check
 from edgebench.nightly import figures, summary
 from edgebench.nightly import history as chronicle
 from edgebench.nightly import pairs as pair
-from edgebench.nightly.night import Acceptance, Contest, Entry, History, Night, Pin, Verdict
-from edgebench.nightly.rule.judge import Suspicion, examine, judge
+from edgebench.nightly.night import Acceptance, Entry, History, Night, Outcome, PairedTimes, Pin
+from edgebench.nightly.rule.judge import Screened, examine, judge
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.results.journal import Journal
 from edgebench.results.measurement.evidence import Evidence, gather
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgebench.deploy.connections import Connection
-    from edgebench.nightly.night import Arms
-    from edgebench.nightly.pairs import Duel
+    from edgebench.nightly.night import AAPairs
+    from edgebench.nightly.pairs import PairedRun
     from edgebench.nightly.summary import Bulletin
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
@@ -63,7 +63,7 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class NightContext:
     """What a night has at hand.
 
     Attributes:
@@ -79,7 +79,7 @@ class Work:
     reached: tuple[Reached, ...]
     evidence: dict[str, Evidence]
 
-    def pin(self, one: Suspicion) -> str:
+    def pin(self, one: Screened) -> str:
         """Name what the configuration's accepted environment is made of."""
         assert one.past.baseline
         return one.past.baseline[1].pin
@@ -108,7 +108,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         journal = Journal(raw)
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
         night = replace(_seen(night, sweep, reached, journal, folder, history), measured_s=monotonic() - started)
-        work = Work(folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=_evidence(journal))
+        work = NightContext(folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=_evidence(journal))
         suspicions = examine(night, history, rule)
         contests = {name: one for each in reached for name, one in _paired(suspicions, each, work)}
         night = replace(judge(night, suspicions, contests, rule), arms=_arms(suspicions, len(history.nights), work))
@@ -171,14 +171,14 @@ def _missing(reached: Reached, sweep: Sweep, history: History) -> Iterator[Entry
         names = next(filter(None, nights), []) or [
             f"{cell.model}-{cell.width:g}@{cell.resolution}/{cell.precision} {cell.runtime} {target}"
             f" threads={cell.threads} batch={cell.batch}"
-            for cell in sweep.wanted()
+            for cell in sweep.cells()
             if cell.target == target
         ]
     for name in names:
-        yield Entry(name=name, target=target, verdict=Verdict.MISSING, why=reached.why)
+        yield Entry(name=name, target=target, verdict=Outcome.MISSING, why=reached.why)
 
 
-def _pin(folder: Path, evidence: Evidence) -> figures.Kept:
+def _pin(folder: Path, evidence: Evidence) -> figures.Pinned:
     """Copy what a configuration was measured with into the history, so that the cache may be emptied."""
     assert evidence.artifact
     agent, digest = bundle()
@@ -195,7 +195,7 @@ def _pin(folder: Path, evidence: Evidence) -> figures.Kept:
         agent_sha256=digest,
         packages=brought,
     )
-    return figures.Kept(pin=chronicle.pin(folder, pin), packages=brought.partition(".")[0])
+    return figures.Pinned(pin=chronicle.pin(folder, pin), packages=brought.partition(".")[0])
 
 
 def _evidence(journal: Journal) -> dict[str, Evidence]:
@@ -204,7 +204,7 @@ def _evidence(journal: Journal) -> dict[str, Evidence]:
     return {named[one.case]: one for one in found}
 
 
-def _paired(suspicions: Sequence[Suspicion], at: Reached, work: Work) -> Iterator[tuple[str, Contest]]:
+def _paired(suspicions: Sequence[Screened], at: Reached, work: NightContext) -> Iterator[tuple[str, PairedTimes]]:
     """Take pairs of every suspect of a target; what keeps them from being taken is their answer."""
     suspects = [one for one in suspicions if one.calls_for_pairs and one.entry.target == at.target.name]
     if not suspects or not at.session:
@@ -216,20 +216,20 @@ def _paired(suspicions: Sequence[Suspicion], at: Reached, work: Work) -> Iterato
             duels = [_installed(one, connection, at.session, work) for one in suspects]
             yield from pair.contests(duels, names, at.session, work.raw, work.show, work.rule)
     except (AgentError, Busy, Unreachable) as error:
-        yield from dict.fromkeys(names, Contest(why_not=str(error))).items()
+        yield from dict.fromkeys(names, PairedTimes(why_not=str(error))).items()
 
 
-def _installed(one: Suspicion, connection: Connection, session: Session, work: Work) -> Duel | Contest:
+def _installed(one: Screened, connection: Connection, session: Session, work: NightContext) -> PairedRun | PairedTimes:
     pairs, _ = work.rule.confirmation(is_noisy=one.is_noisy)
     evidence = work.evidence[one.entry.name]
     found = pair.installed(one.entry.name, pairs, work.folder, work.pin(one), evidence, connection, session)
-    if isinstance(found, pair.Duel):
+    if isinstance(found, pair.PairedRun):
         found.slope = one.past.slope
-        found.look = work.rule.looks(is_noisy=one.is_noisy) if one.may_be_given_up else 0
+        found.interim_every = work.rule.interim_every_for(is_noisy=one.is_noisy) if one.may_stop_early else 0
     return found
 
 
-def _arms(suspicions: Sequence[Suspicion], turn: int, work: Work) -> Arms | None:
+def _arms(suspicions: Sequence[Screened], turn: int, work: NightContext) -> AAPairs | None:
     """Compare two copies of one accepted environment: every night another configuration's."""
     timed = [one for one in suspicions if one.past.is_timed]
     if not timed:
@@ -300,6 +300,6 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
 def exit_code(night: Night) -> int:
     """Return 1 for a confirmed regression, 3 for what was not measured or is worth nothing, else 0."""
     verdicts = {entry.verdict for entry in night.entries}
-    if Verdict.REGRESSION in verdicts:
+    if Outcome.REGRESSION in verdicts:
         return REGRESSED
-    return UNMEASURED if verdicts & {Verdict.MISSING, Verdict.INVALID} else 0
+    return UNMEASURED if verdicts & {Outcome.MISSING, Outcome.INVALID} else 0

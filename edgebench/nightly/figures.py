@@ -11,10 +11,10 @@ from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Verdict
-from edgebench.results.measurement import beats, measure
+from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Outcome
+from edgebench.results.measurement import beats, summarize
 from edgebench.results.measurement.evidence import gather
-from edgebench.results.measurement.verdict import Verdict as Worth
+from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.case import Workload
 from edgebench.schema.environment import lasting
 from edgebench.schema.record import Reference, Run
@@ -34,7 +34,7 @@ Round = tuple[str, int]  # a session's id and the number of its round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Pinned:
     """What a configuration can be measured again with: its pin's name, and the hash of a brought runtime's files."""
 
     pin: str = ""
@@ -59,7 +59,7 @@ def name(case: Case) -> str:
     return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 
 
-def entries(records: Iterable[Record], pin: Callable[[Evidence], Kept]) -> tuple[Entry, ...]:
+def entries(records: Iterable[Record], pin: Callable[[Evidence], Pinned]) -> tuple[Entry, ...]:
     """Read what a night's journal says of every case; `pin` keeps what it takes to measure it again."""
     every = tuple(records)
     evidence, references = gather(every), _references(every)
@@ -67,9 +67,11 @@ def entries(records: Iterable[Record], pin: Callable[[Evidence], Kept]) -> tuple
     return tuple(_entry(one, named[one.case], references, pin) for one in evidence)
 
 
-def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], Kept]) -> Entry:
-    kept = pin(evidence) if evidence.artifact else Kept()
-    measured, beat = measure(evidence), beats.beat(evidence.timed)
+def _entry(
+    evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], Pinned]
+) -> Entry:
+    kept = pin(evidence) if evidence.artifact else Pinned()
+    measured, beat = summarize(evidence), beats.beat(evidence.timed)
     ratios = _paced(evidence) if beat else _ratios(evidence, references)
     verdict, why = _worth(evidence, measured, ratios)
     return Entry(
@@ -78,20 +80,20 @@ def _entry(evidence: Evidence, name: str, references: Mapping[Round, float], pin
         verdict=verdict,
         why=why,
         pin=kept.pin,
-        stack=_stack(evidence, kept),
+        components=_stack(evidence, kept),
         figures=replace(_figures(evidence, measured), ratios=ratios, beat=beat),
     )
 
 
-def _worth(evidence: Evidence, measured: Measurement, ratios: tuple[float, ...]) -> tuple[Verdict, str]:
+def _worth(evidence: Evidence, measured: Measurement, ratios: tuple[float, ...]) -> tuple[Outcome, str]:
     """Say whether the figures may be judged."""
-    bad = [reason for reason in measured.reasons if reason.verdict in (Worth.INVALID, Worth.FAILED)]
+    bad = [reason for reason in measured.reasons if reason.verdict in (Verdict.INVALID, Verdict.FAILED)]
     if bad:
-        is_missing = not evidence.failures and all(one.verdict == Worth.FAILED for one in bad)
-        return Verdict.MISSING if is_missing else Verdict.INVALID, "; ".join(reason.text for reason in bad)
+        is_missing = not evidence.failures and all(one.verdict == Verdict.FAILED for one in bad)
+        return Outcome.MISSING if is_missing else Outcome.INVALID, "; ".join(reason.text for reason in bad)
     if evidence.timed and not ratios:
-        return Verdict.INVALID, "no round of it has both reference workloads: nothing to divide the machine's drift by"
-    return Verdict.OK, ""
+        return Outcome.INVALID, "no round of it has both reference workloads: nothing to divide the machine's drift by"
+    return Outcome.OK, ""
 
 
 def _references(records: Iterable[Record]) -> dict[Round, float]:
@@ -129,7 +131,7 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
     )
 
 
-def _stack(evidence: Evidence, kept: Kept) -> dict[str, str]:
+def _stack(evidence: Evidence, kept: Pinned) -> dict[str, str]:
     """Name the components that pairs can hold fixed."""
     return {
         MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",

@@ -36,6 +36,7 @@ RAW_NIGHTS = 60  # whose every sample is kept: as many as the page shows
 ADVICE = "free space, or name a folder you may write; the history stands as it was"
 
 T = TypeVar("T", Acceptance, Night, Pin)
+VERSION_1 = b'{"version": 1,'
 
 
 def read(folder: Path) -> History:
@@ -84,11 +85,18 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(kind)
 
 
+def _upgraded(content: bytes) -> bytes:
+    """Return a night's file in the words of version 2; version 1 called the components its stack."""
+    if not content.startswith(VERSION_1):
+        return content
+    return content.replace(VERSION_1, b'{"version": 2,', 1).replace(b'"stack":', b'"components":')
+
+
 def _night(path: Path) -> Night:
     from pydantic import ValidationError
 
     try:
-        night: Night = _adapter(Night).validate_json(gzip.decompress(path.read_bytes()))
+        night: Night = _adapter(Night).validate_json(_upgraded(gzip.decompress(path.read_bytes())))
         return night
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidFile(f"{path.name}: damaged, left out: {error}") from error

@@ -14,12 +14,12 @@ from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 
-VERSION: Literal[1] = 1  # of a night's file
+VERSION: Literal[2] = 2  # of a night's file
 
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
 
 
-class Verdict(StrEnum):
+class Outcome(StrEnum):
     """What a night says of a configuration, the worst last."""
 
     OK = "OK"
@@ -32,13 +32,13 @@ class Verdict(StrEnum):
     REGRESSION = "REGRESSION"
 
     @property
-    def badness(self) -> int:
+    def severity(self) -> int:
         """Order by how soon somebody should look."""
-        return list(Verdict).index(self)
+        return list(Outcome).index(self)
 
 
 # What moves no level; the others count only once somebody has accepted them.
-QUIET = (Verdict.OK, Verdict.NEW, Verdict.UNDERPOWERED, Verdict.HOST_CHANGE)
+QUIET = (Outcome.OK, Outcome.NEW, Outcome.UNDERPOWERED, Outcome.HOST_CHANGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Change:
     """One figure that changed, by how much and with what evidence.
 
     Attributes:
@@ -92,7 +92,7 @@ class Finding:
     __pydantic_config__: ClassVar = STRICT
 
     figure: str
-    verdict: Verdict
+    verdict: Outcome
     before: float
     after: float
     change: float
@@ -110,7 +110,7 @@ class Entry:
     Attributes:
         name: the case without versions: what stays the same when a runtime is upgraded.
         pin: of what was measured, so that it can be measured again: a file below `pinned/`.
-        stack: its components that a pair can hold fixed, by name: model, runtime, packages, harness.
+        components: those that a pair can hold fixed, by name: model, runtime, packages, harness.
         changed: components that are not the accepted ones, `runtime: onnxruntime 1.23.2 -> 1.31.1`.
         detectable: the least change of the latency, a share, that this night would have found.
         offset: log change of the latency against the accepted environment, where pairs said enough of it.
@@ -122,10 +122,10 @@ class Entry:
     name: str
     target: str
     pin: str = ""
-    stack: dict[str, str] = field(default_factory=dict)
+    components: dict[str, str] = field(default_factory=dict)
     figures: Figures = field(default_factory=Figures)
-    verdict: Verdict = Verdict.OK
-    findings: tuple[Finding, ...] = ()
+    verdict: Outcome = Outcome.OK
+    findings: tuple[Change, ...] = ()
     changed: tuple[str, ...] = ()
     why: str = ""
     detectable: float | None = None
@@ -135,16 +135,16 @@ class Entry:
     @property
     def is_measured(self) -> bool:
         """Whether its figures are worth something, also where pairs could not confirm what they say."""
-        return self.verdict != Verdict.MISSING and (self.verdict != Verdict.INVALID or bool(self.since))
+        return self.verdict != Outcome.MISSING and (self.verdict != Outcome.INVALID or bool(self.since))
 
     @property
-    def confirmed(self) -> tuple[Finding, ...]:
+    def confirmed(self) -> tuple[Change, ...]:
         """The findings that rest on pairs."""
         return tuple(one for one in self.findings if one.p is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arms:
+class AAPairs:
     """What two installations of one accepted environment differed by: the noise that every confirmation rests on.
 
     Attributes:
@@ -173,7 +173,7 @@ class Night:
 
     __pydantic_config__: ClassVar = STRICT
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     id: str
     started_at: str
     edgebench: str
@@ -181,7 +181,7 @@ class Night:
     hosts: dict[str, dict[str, str]]
     entries: tuple[Entry, ...]
     gone: tuple[str, ...] = ()
-    arms: Arms | None = None
+    arms: AAPairs | None = None
     measured_s: float = 0.0
     spent_s: float = 0.0
 
@@ -249,7 +249,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
+class PairedTimes:
     """Interleaved pairs of the accepted environment and tonight's; seconds, a process each.
 
     Attributes:

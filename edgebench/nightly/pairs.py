@@ -17,7 +17,7 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Show, Step
 from edgebench.measure.rounds import Job, observe
 from edgebench.nightly import history
-from edgebench.nightly.night import Arms, Contest, Pin
+from edgebench.nightly.night import AAPairs, PairedTimes, Pin
 from edgebench.nightly.rule.confirm import compare
 from edgebench.nightly.rule.judge import is_open
 from edgebench.nightly.rule.thresholds import RULE, Rule
@@ -25,7 +25,7 @@ from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Failure, Run
-from edgebench.schema.runtime import Engine
+from edgebench.schema.runtime import RuntimeRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ class Arm:
 
 
 @dataclass(kw_only=True)
-class Duel:
+class PairedRun:
     """Two arms of one configuration, and what their processes saw.
 
     Attributes:
@@ -58,19 +58,19 @@ class Duel:
     accepted: Arm
     tonight: Arm
     pairs: int
-    look: int = 0
+    interim_every: int = 0
     slope: float = 1.0
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     failure: str = ""
 
     @property
-    def contest(self) -> Contest:
+    def contest(self) -> PairedTimes:
         """What was seen, seconds a process."""
         if self.failure:
-            return Contest(why_not=self.failure)
+            return PairedTimes(why_not=self.failure)
         accepted, tonight = self.runs[ACCEPTED], self.runs[TONIGHT]
         is_paced = bool(beats.beat((*accepted, *tonight)))
-        return Contest(
+        return PairedTimes(
             accepted_s=_medians(accepted),
             tonight_s=_medians(tonight),
             accepted_levels=beats.levels(accepted) if is_paced else (),
@@ -134,11 +134,11 @@ def _packages(place: Path, pin: Pin, connection: Connection, session: Session) -
     here = environment.runtimes.get(runtime.name)
     if here and here.version == runtime.version and not here.packages:
         return ""
-    asked = Engine(name=runtime.name, version=public(runtime.version))
+    asked = RuntimeRequest(name=runtime.name, version=public(runtime.version))
     return unpack(connection, asked, platform(environment.facts))
 
 
-def take(duels: Sequence[Duel], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
+def take(duels: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
     """Run every duel's pairs, round by round: a pair's two processes follow each other, in an order that is drawn."""
     draw, journals = Random(session.id), {arm: Journal(_made(folder / arm)) for arm in (ACCEPTED, TONIGHT)}
     rounds = max((duel.pairs for duel in duels), default=0)
@@ -153,15 +153,15 @@ def take(duels: Sequence[Duel], session: Session, folder: Path, show: Show, rule
                     _observe(duel, arm, session, number, journals[arm], show)
 
 
-def _give_up(duels: Sequence[Duel], taken: int, rule: Rule) -> None:
+def _give_up(duels: Sequence[PairedRun], taken: int, rule: Rule) -> None:
     """Leave it at so many pairs where it is time to look and nothing shows."""
     for duel in duels:
-        is_time = taken and duel.look and taken < duel.pairs and taken % duel.look == 0
+        is_time = taken and duel.interim_every and taken < duel.pairs and taken % duel.interim_every == 0
         if is_time and not is_open(duel.contest, rule):
             duel.pairs = taken
 
 
-def _observe(duel: Duel, which: str, session: Session, number: int, journal: Journal, show: Show) -> None:
+def _observe(duel: PairedRun, which: str, session: Session, number: int, journal: Journal, show: Show) -> None:
     arm = duel.accepted if which == ACCEPTED else duel.tonight
     seen = observe(arm.job, Purpose.LATENCY, arm.connection, session, number, show)
     journal.append(seen)
@@ -179,7 +179,7 @@ def _made(folder: Path) -> Path:
 @contextmanager
 def twins(
     name: str, pairs: int, folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session
-) -> Iterator[Duel]:
+) -> Iterator[PairedRun]:
     """Install two copies of one accepted environment; on a target that keeps files by their hashes both are one.
 
     Raises:
@@ -189,10 +189,10 @@ def twins(
         copy = Path(scratch) / pin.file
         first = accepted(folder, pin, evidence, connection, session)
         second = accepted(folder, pin, evidence, connection, session, copy)
-        yield Duel(name=name, accepted=first, tonight=second, pairs=pairs)
+        yield PairedRun(name=name, accepted=first, tonight=second, pairs=pairs)
 
 
-def difference(duel: Duel, session: Session, raw: Path, show: Show) -> Arms:
+def difference(duel: PairedRun, session: Session, raw: Path, show: Show) -> AAPairs:
     """Take the pairs of two copies; return by how much they differ.
 
     Raises:
@@ -208,28 +208,28 @@ def difference(duel: Duel, session: Session, raw: Path, show: Show) -> Arms:
     before, after = seen.compared
     effect = compare(numpy.array([before]), numpy.array([after]))
     change, low, high = (float(numpy.expm1(one[0])) for one in (effect.change, effect.low, effect.high))
-    return Arms(name=duel.name, pairs=duel.pairs, change=change, low=low, high=high)
+    return AAPairs(name=duel.name, pairs=duel.pairs, change=change, low=low, high=high)
 
 
 def installed(
     name: str, pairs: int, folder: Path, pin: str, evidence: Evidence, connection: Connection, session: Session
-) -> Duel | Contest:
+) -> PairedRun | PairedTimes:
     """Install both arms of a configuration, or say what kept them from being."""
     try:
-        return Duel(
+        return PairedRun(
             name=name,
             accepted=accepted(folder, history.pinned(folder, pin), evidence, connection, session),
             tonight=tonight(evidence, connection, session),
             pairs=pairs,
         )
     except (CaseError, RequestError) as error:
-        return Contest(why_not=str(error))
+        return PairedTimes(why_not=str(error))
 
 
 def contests(
-    wanted: Sequence[Duel | Contest], names: Sequence[str], session: Session, raw: Path, show: Show, rule: Rule
-) -> Iterator[tuple[str, Contest]]:
+    wanted: Sequence[PairedRun | PairedTimes], names: Sequence[str], session: Session, raw: Path, show: Show, rule: Rule
+) -> Iterator[tuple[str, PairedTimes]]:
     """Take the pairs of all that could be installed; yield what each configuration's showed."""
-    take([one for one in wanted if isinstance(one, Duel)], session, raw, show, rule)
+    take([one for one in wanted if isinstance(one, PairedRun)], session, raw, show, rule)
     for name, one in zip(names, wanted, strict=True):
-        yield name, one.contest if isinstance(one, Duel) else one
+        yield name, one.contest if isinstance(one, PairedRun) else one

@@ -10,13 +10,13 @@ from math import expm1
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import median_interval
-from edgebench.nightly.night import QUIET, Verdict
+from edgebench.nightly.night import QUIET, Outcome
 from edgebench.nightly.rule.past import pasts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgebench.nightly.night import Entry, Finding, History, Night
+    from edgebench.nightly.night import Change, Entry, History, Night
     from edgebench.nightly.rule.past import Past
 
 NIGHTS = 60  # that a line looks back on
@@ -43,7 +43,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class SummaryLine:
     """A configuration tonight, and its last nights."""
 
     entry: Entry
@@ -52,15 +52,15 @@ class Line:
     @property
     def is_calm(self) -> bool:
         """Whether nobody needs to look."""
-        return self.entry.verdict in QUIET and self.entry.verdict != Verdict.HOST_CHANGE
+        return self.entry.verdict in QUIET and self.entry.verdict != Outcome.HOST_CHANGE
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Change]:
         """What changed, the worst first, which decided its verdict."""
-        return sorted(self.entry.findings, key=lambda one: (-one.verdict.badness, -abs(one.change)))
+        return sorted(self.entry.findings, key=lambda one: (-one.verdict.severity, -abs(one.change)))
 
     @property
-    def worst(self) -> Finding | None:
+    def worst(self) -> Change | None:
         """The first of them."""
         return next(iter(self.findings), None)
 
@@ -70,24 +70,24 @@ class Bulletin:
     """The last night, ready to be written down."""
 
     night: Night
-    lines: tuple[Line, ...]
+    lines: tuple[SummaryLine, ...]
     nights: int
     notes: tuple[str, ...] = ()
 
-    def of(self, *verdicts: Verdict) -> list[Line]:
+    def of(self, *verdicts: Outcome) -> list[SummaryLine]:
         """Return the lines with one of these verdicts."""
         return [line for line in self.lines if line.entry.verdict in verdicts]
 
     @property
-    def loud(self) -> list[Line]:
+    def needs_attention(self) -> list[SummaryLine]:
         """Return the lines that somebody should look at."""
         return [line for line in self.lines if not line.is_calm]
 
     @property
     def headline(self) -> str:
         """Say in one sentence what happened."""
-        counts = {one: len(self.of(one)) for one in sorted(Verdict, key=lambda one: -one.badness)}
-        loud = [f"{count} {one}" for one, count in counts.items() if count and one != Verdict.OK]
+        counts = {one: len(self.of(one)) for one in sorted(Outcome, key=lambda one: -one.severity)}
+        loud = [f"{count} {one}" for one, count in counts.items() if count and one != Outcome.OK]
         if not loud:
             return f"nothing changed: {len(self.lines)} configurations"
         return f"{', '.join(loud)} of {len(self.lines)} configurations"
@@ -97,7 +97,7 @@ def bulletin(history: History) -> Bulletin:
     """Describe the last night of a history that has one."""
     night = history.nights[-1]
     found = {past.tonight[1].name: past for past in pasts(history, night)}
-    lines = [Line(entry=entry, points=_points(found.get(entry.name), history)) for entry in night.entries]
+    lines = [SummaryLine(entry=entry, points=_points(found.get(entry.name), history)) for entry in night.entries]
     notes = (*_gone(night), *_arms(night), *history.notes)
     return Bulletin(night=night, lines=tuple(sorted(lines, key=_order)), nights=len(history.nights), notes=notes)
 
@@ -114,9 +114,9 @@ def _arms(night: Night) -> Iterator[str]:
         yield f"two copies of one accepted environment differ by {arms.change:+.2%} {interval} in {arms.pairs} pairs"
 
 
-def _order(line: Line) -> tuple[int, float, str]:
+def _order(line: SummaryLine) -> tuple[int, float, str]:
     change = abs(line.worst.change) if line.worst else 0.0
-    return -line.entry.verdict.badness, -change, line.entry.name
+    return -line.entry.verdict.severity, -change, line.entry.name
 
 
 def _points(past: Past | None, history: History) -> tuple[Point, ...]:
@@ -161,4 +161,4 @@ def _is_epoch(night: Night, entry: Entry, before: Shown | None) -> bool:
         return False
     former = before[1]
     hosts = [one.hosts.get(entry.target) for one in (before[0], night)]
-    return former.stack != entry.stack or hosts[0] != hosts[1]
+    return former.components != entry.components or hosts[0] != hosts[1]

@@ -30,18 +30,18 @@ def write_reports(folder: Path) -> Table:
     return table
 
 
-def draw_figures(folder: Path, form: str) -> list[Path]:
+def draw_figures(folder: Path, format: str) -> list[Path]:
     """Write the page's figures into the folder as files of their own; return these.
 
     Raises:
         RequestError: the form cannot be made, or a file cannot be written.
         InvalidFile: the folder has no journal, or one that cannot be read.
     """
-    drawing.require(form)
+    drawing.require(format)
     table, background = study(folder)
     written = []
     for name in FIGURES:
         figure = load_plugin("reports", name)
-        written.append((folder / figure.FILE).with_suffix(f".{form}"))
-        files.write(written[-1], drawing.convert(figure.render(table, background), form), "free space")
+        written.append((folder / figure.FILE).with_suffix(f".{format}"))
+        files.write(written[-1], drawing.convert(figure.render(table, background), format), "free space")
     return written

@@ -216,37 +216,37 @@ def style(colours: Mapping[str, str]) -> str:
     )
 
 
-FORMS = ("svg", "png", "pdf")
+FORMATS = ("svg", "png", "pdf")
 SCALE = 3.0  # pixels of a PNG for each of the drawing's: 1680 across a figure
 
 
-def require(form: str) -> None:
+def require(format: str) -> None:
     """Refuse a form that cannot be made here, before anything is computed for it.
 
     Raises:
         UnknownName: there is no such form.
         RequestError: a package is missing.
     """
-    if form not in FORMS:
-        raise UnknownName("format", form, FORMS)
-    if form != "svg":
+    if format not in FORMATS:
+        raise UnknownName("format", format, FORMATS)
+    if format != "svg":
         try:
             import vl_convert  # noqa: F401
         except ImportError as error:
             raise RequestError(
-                f"wanted vl-convert-python for {form}, found none; pip install 'edgebench[figures]', or take svg"
+                f"wanted vl-convert-python for {format}, found none; pip install 'edgebench[figures]', or take svg"
             ) from error
 
 
-def convert(svg: str, form: str) -> bytes:
+def convert(svg: str, format: str) -> bytes:
     """Write a drawing as SVG, PNG or PDF.
 
     Raises:
         UnknownName, RequestError: as `require` says.
     """
-    require(form)
-    if form == "svg":
+    require(format)
+    if format == "svg":
         return svg.encode()
     import vl_convert
 
-    return bytes(vl_convert.svg_to_png(svg, scale=SCALE) if form == "png" else vl_convert.svg_to_pdf(svg))
+    return bytes(vl_convert.svg_to_png(svg, scale=SCALE) if format == "png" else vl_convert.svg_to_pdf(svg))

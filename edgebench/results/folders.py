@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
 from edgebench.results.journal import existing
-from edgebench.results.measurement import measure
+from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.results.table.notes import method, notes_of
 from edgebench.results.table.ranking import ranked, sped
@@ -55,7 +55,7 @@ def study(folder: Path) -> tuple[Table, Background]:
     journal = existing(folder)
     records = tuple(journal)
     evidence = gather(records)
-    rows = [row(one, measure(one)) for one in evidence]
+    rows = [row(one, summarize(one)) for one in evidence]
     table = Table(
         title=folder.resolve().name,
         rows=tuple(sped(ranked(rows))),

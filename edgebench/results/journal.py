@@ -23,7 +23,7 @@ _SESSION = b'"kind":"session"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class JournalLine:
     """A journal's line: a record, and the version it was written in."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
@@ -33,10 +33,10 @@ class Line:
 
 
 @cache
-def _line_adapter() -> TypeAdapter[Line]:
+def _line_adapter() -> TypeAdapter[JournalLine]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Line)
+    return TypeAdapter(JournalLine)
 
 
 def _is_json(line: bytes) -> bool:
@@ -100,7 +100,7 @@ class Journal:
         Raises:
             RequestError: the disk is full or the folder cannot be written; what was there before stands.
         """
-        line = _line_adapter().dump_json(Line(version=VERSION, record=record)).decode() + "\n"
+        line = _line_adapter().dump_json(JournalLine(version=VERSION, record=record)).decode() + "\n"
         try:
             with self.path.open("ab") as stream:
                 if stream.tell() and not self._ends_whole():

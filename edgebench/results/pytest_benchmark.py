@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench import __version__
 from edgebench.foundation.errors import RequestError
 from edgebench.results.journal import existing
-from edgebench.results.measurement import measure
+from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather, process_medians
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import WORTHLESS
@@ -36,8 +36,8 @@ def benchmark(folder: Path) -> str:
     evidence = gather(existing(folder))
     if not evidence:
         raise RequestError(f"wanted a measured case in {folder}, found none; run a sweep of that name first")
-    worth = [one for one in evidence if one.timed and measure(one).verdict.name not in WORTHLESS]
-    left_out = {_name(one): measure(one).verdict.name for one in evidence if one not in worth}
+    worth = [one for one in evidence if one.timed and summarize(one).verdict.name not in WORTHLESS]
+    left_out = {_name(one): summarize(one).verdict.name for one in evidence if one not in worth}
     last = evidence[-1].session
     content = {
         "machine_info": _machine(last.environment.facts),
@@ -60,7 +60,7 @@ def _machine(facts: dict[str, str]) -> dict[str, Any]:
 
 
 def _benchmark(one: Evidence) -> dict[str, Any]:
-    found = measure(one)
+    found = summarize(one)
     return {
         "group": f"{one.case.target} {one.case.runtime}",
         "name": _name(one),

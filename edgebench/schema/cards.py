@@ -53,7 +53,7 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnModel:
+class CustomModel:
     """A model that somebody gave, as its file describes itself; kept in the cache with a copy of it.
 
     Attributes:

@@ -51,7 +51,7 @@ class Settings:
 
     __pydantic_config__: ClassVar = STRICT
 
-    looks: tuple[int, ...]
+    interim_analyses: tuple[int, ...]
     half_width: float
     half_width_noisy: float
     warmup_s: float
@@ -63,7 +63,7 @@ class Settings:
 
 
 _STANDARD = Settings(
-    looks=(6, 9, 12, 16, 20, 30),
+    interim_analyses=(6, 9, 12, 16, 20, 30),
     half_width=0.01,
     half_width_noisy=0.02,
     warmup_s=0.5,
@@ -76,7 +76,7 @@ _STANDARD = Settings(
 PRESETS = {
     "standard": _STANDARD,
     # As many processes as an interval needs: the nights say how much they vary, and a suspect gets pairs.
-    "nightly": replace(_STANDARD, looks=(6,), memory_runs=1, instruction_runs=1),
+    "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1),
     # A look, not a measurement: three processes give a range and no interval.
-    "quick": replace(_STANDARD, looks=(3,), memory_runs=1, instruction_runs=1),
+    "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1),
 }

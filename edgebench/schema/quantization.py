@@ -128,12 +128,12 @@ def renamed(text: str, rename: Callable[[str], str]) -> str:
     return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)
 
 
-def overflows(quantization: Quantization | None, form: str, facts: dict[str, str]) -> bool:
+def overflows(quantization: Quantization | None, format: str, facts: dict[str, str]) -> bool:
     """Tell whether a file's answers are wrong on this CPU.
 
     onnxruntime computes signed activations by the kernels of unsigned ones; those of TFLite's runtimes do not overflow.
     """
-    is_onnx_here = form == "onnx" and facts.get("device") != "cuda"
+    is_onnx_here = format == "onnx" and facts.get("device") != "cuda"
     return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)
 
 

@@ -1,4 +1,4 @@
-"""Words such as `onnxruntime==1.23.2` or `torch+compile` -> the runtime asked for, and what it is told."""
+"""An inference engine: as a person asks for one, `onnxruntime==1.23.2` or `torch+compile`, and as it is on a target."""
 
 import re
 from collections.abc import Sequence
@@ -10,53 +10,53 @@ from edgebench.schema import STRICT
 
 JOIN, PIN = "+", "=="
 
-Groups = Sequence[Sequence[str]]  # of words, of which one holds; see `runtimes.OPTIONS`
+OptionGroups = Sequence[Sequence[str]]  # of each group one option holds; see `agent.runtimes.OPTIONS`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class RuntimeRequest:
     """A runtime as a person asks for it; without a version, as it is installed on the target."""
 
     name: str
     version: str = ""
-    words: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "RuntimeRequest":
+        """Parse `name[==version][+option...]`.
+
+        Raises:
+            RequestError: there is no name, or an empty option.
+        """
+        named, *options = (part.strip() for part in text.split(JOIN))
+        name, pin, version = named.partition(PIN)
+        if not re.fullmatch(r"\w+", name) or not all(options) or (pin and not re.fullmatch(r"\d[\w.]*", version)):
+            raise RequestError(f"wanted a runtime such as onnxruntime==1.23.2 or torch+compile, found {text[:60]!r}")
+        return cls(name=name, version=version, options=tuple(options))
 
     @property
     def pinned(self) -> str:
-        """What an installation of it is called: its name, and the version asked for."""
+        """What an installation of it is called: its name, and the requested version."""
         return f"{self.name}{PIN}{self.version}" if self.version else self.name
 
-    def options(self, groups: Groups, usual: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the word that holds in each group: the one asked for, else the usual one, else the first.
+    def resolve(self, groups: OptionGroups, usual: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the option that holds in each group: the requested one, else the usual one, else the first.
 
         Raises:
-            RequestError: a word that is in no group, or two of one.
+            RequestError: an option is in no group, or two are in one.
         """
-        known = tuple(word for group in groups for word in group if word)
-        for word in self.words:
-            if word not in known:
-                raise UnknownName(f"option of runtime {self.name}", word, known)
+        known = tuple(option for group in groups for option in group if option)
+        for option in self.options:
+            if option not in known:
+                raise UnknownName(f"option of runtime {self.name}", option, known)
         chosen = [self._chosen(group, usual) for group in groups]
-        return tuple(word for word in chosen if word)
+        return tuple(option for option in chosen if option)
 
     def _chosen(self, group: Sequence[str], usual: Sequence[str]) -> str:
-        asked = [word for word in dict.fromkeys(self.words) if word in group]
-        if len(asked) > 1:
-            raise RequestError(f"runtime {self.name} is either {' or '.join(asked)}, found both; leave one out")
-        return next(iter((*asked, *(word for word in usual if word in group), *group)))
-
-
-def parse(text: str) -> Engine:
-    """Read a runtime's name, the version it is pinned to, and the options joined to it.
-
-    Raises:
-        RequestError: there is no name, or an option without a word.
-    """
-    named, *words = (part.strip() for part in text.split(JOIN))
-    name, pin, version = named.partition(PIN)
-    if not re.fullmatch(r"\w+", name) or not all(words) or (pin and not re.fullmatch(r"\d[\w.]*", version)):
-        raise RequestError(f"wanted a runtime such as onnxruntime==1.23.2 or torch+compile, found {text[:60]!r}")
-    return Engine(name=name, version=version, words=tuple(words))
+        requested = [option for option in dict.fromkeys(self.options) if option in group]
+        if len(requested) > 1:
+            raise RequestError(f"runtime {self.name} is either {' or '.join(requested)}, found both; leave one out")
+        return next(iter((*requested, *(option for option in usual if option in group), *group)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 
 from edgebench.schema import STRICT
 from edgebench.schema.quantization import ORDINARY
-from edgebench.schema.variant import Precision, Weighting, check_size
+from edgebench.schema.variant import Precision, WeightSource, check_size
 
 T = TypeVar("T")
 
@@ -37,12 +37,12 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Cell:
     """A cell of a sweep before the target's facts are known: no runtime version.
 
     Attributes:
         quantization: the words of an int8 cell's scheme; empty for others.
-        weights: a `Weighting` or the path of a file.
+        weights: a `WeightSource` or the path of a file.
         dataset: a data set's name, with its path where it needs one: `image_folder:photos/val`.
         preprocessing: a preset's name; empty for the data set's own.
         classes: 0 for those of the data set, or of the file.
@@ -91,7 +91,7 @@ class Sweep:
     resolutions: tuple[int, ...] = (224,)
     threads: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = (1,)
-    weights: str = Weighting.TRAINED
+    weights: str = WeightSource.TRAINED
     dataset: str = "digits"
     preprocessing: str = ""
     classes: int = 0
@@ -102,11 +102,11 @@ class Sweep:
     budget: str = ""
     sustained: str = ""
 
-    def wanted(self) -> Iterator[Wanted]:
+    def cells(self) -> Iterator[Cell]:
         """Yield every cell once, in the order the sweep names them."""
         yield from dict.fromkeys(cell for model in self.models for cell in self._cells(model))
 
-    def _cells(self, model: Model) -> Iterator[Wanted]:
+    def _cells(self, model: Model) -> Iterator[Cell]:
         axes = product(
             self.targets,
             _first(model.runtimes, self.runtimes),
@@ -117,7 +117,7 @@ class Sweep:
             _schemes(_first(model.precisions, self.precisions), _first(model.quantizations, self.quantizations)),
         )
         for target, runtime, threads, batch, width, resolution, (precision, quantization) in axes:
-            yield Wanted(
+            yield Cell(
                 model=model.name,
                 width=width,
                 resolution=resolution,

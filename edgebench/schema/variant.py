@@ -24,13 +24,13 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
-class Weighting(StrEnum):
+class WeightSource(StrEnum):
     """Where a network's weights come from, unless it is a file."""
 
     TRAINED = "trained"  # on the data set, on first use, cached
     RANDOM = "random"  # seeded; times and sizes are true, an accuracy would be none
     NONE = "none"  # a network without parameters
-    OWN = "own"  # inside a model that somebody gave
+    CUSTOM = "own"  # inside a model that somebody gave
 
     __repr__ = str.__repr__  # a variant that was read back has plain strings: both must give the same cache keys
 
@@ -92,7 +92,7 @@ class Variant:
         classes: outputs of the network.
         architecture: a network of the shelf, or the name of a model that somebody gave, `net.onnx`; then `weights` are
             its `own`, `weights_sha256` is its content's and the width 1.
-        weights: a `Weighting`, or the name of the file that they came from; then `weights_sha256` is that file's.
+        weights: a `WeightSource`, or the name of the file that they came from; then `weights_sha256` is that file's.
         dataset: its name, `image_folder:val` for one that somebody gave; then `dataset_sha256` is its content's and
             `dataset_classes` how many classes it has.
         preprocessing: None for the data set's own.
@@ -133,7 +133,7 @@ def scheme(variant: Variant) -> str:
 
 def parent(variant: Variant) -> Variant | None:
     """Return the fp32 variant that one of fewer bits was made from."""
-    is_given_so = variant.weights == Weighting.OWN and variant.quantization is None  # its float form is not here
+    is_given_so = variant.weights == WeightSource.CUSTOM and variant.quantization is None  # its float form is not here
     if variant.precision == Precision.FP32 or is_given_so:
         return None
     return as_float(variant)

@@ -97,7 +97,7 @@ def _change(accuracy: Accuracy) -> Change | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Counts:
     """What two artifacts answered, counted; without a parent the first one is compared with itself.
 
     Attributes:
@@ -116,8 +116,8 @@ class Tally:
     signal: float = 0.0
     noise: float = 0.0
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def sqnr_db(self) -> float | None:
@@ -125,7 +125,7 @@ class Tally:
         return 10 * log10(self.signal / self.noise) if self.noise and self.signal else None
 
 
-def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[float32]) -> Tally:
+def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[float32]) -> Counts:
     """Count some images' answers; the first of equal outputs wins."""
     import numpy
 
@@ -133,7 +133,7 @@ def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[
     right, parent_right = ours == labels, theirs == labels
     top5 = numpy.argsort(-outputs, axis=1, kind="stable")[:, :5]
     exact = reference.astype("f8")
-    return Tally(
+    return Counts(
         correct=int(right.sum()),
         correct_top5=int((top5 == labels[:, None]).sum()),
         parent_correct=int(parent_right.sum()),

@@ -19,7 +19,7 @@ from edgebench.networks.build import SEED, accepts, build
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
-from edgebench.schema.variant import Variant, Weighting
+from edgebench.schema.variant import Variant, WeightSource
 from edgebench.train import curves
 from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
 
@@ -64,7 +64,7 @@ def find(variant: Variant, options: Options = UNASKED) -> Weights | None:
 
     Without options those of the ordinary recipe: a trial with another one changes no run.
     """
-    if variant.weights != Weighting.TRAINED:
+    if variant.weights != WeightSource.TRAINED:
         return None
     return cache.find_intact(_stem(variant, options), Weights)
 

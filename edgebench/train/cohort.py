@@ -18,7 +18,7 @@ from edgebench import train as training
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.networks.cost import cost
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ def _untrained(variants: Iterable[Variant], options: training.Options) -> list[F
     """Sort what wants training and can be trained by family, the most work first."""
     families = defaultdict[tuple[str, float], list[Variant]](list)
     for one in dict.fromkeys(variants):
-        is_asked = one.weights == Weighting.TRAINED and one.precision == Precision.FP32
+        is_asked = one.weights == WeightSource.TRAINED and one.precision == Precision.FP32
         if is_asked and not training.find(one, options):
             with suppress(CaseError):
                 training.require_small(one, options)

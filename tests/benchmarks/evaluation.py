@@ -31,7 +31,7 @@ from edgebench.images.preprocessing import PRESETS
 from edgebench.measure import evaluate
 from edgebench.measure.evaluate import BATCH
 from edgebench.schema.runtime import Runtime
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests.images import split
 
 RUNTIME = Runtime(name="onnxruntime", version=version("onnxruntime"), options=("CPUExecutionProvider",))
@@ -63,7 +63,7 @@ def variant(name: str, width: float, resolution: int, dataset: str) -> Variant:
     card = catalogue.adopt(dataset)
     return Variant(
         architecture=name, width=width, resolution=resolution, precision=Precision.FP32, classes=1000,
-        weights=Weighting.RANDOM, dataset=card.name, dataset_sha256=card.sha256, dataset_classes=card.classes,
+        weights=WeightSource.RANDOM, dataset=card.name, dataset_sha256=card.sha256, dataset_classes=card.classes,
         preprocessing=PRESETS["torchvision"],
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from edgebench.foundation.units import MIB
 from edgebench.measure.plan import sweeps
 from edgebench.nightly import history as chronicle
 from edgebench.nightly import replay as rehearsal
-from edgebench.nightly.night import Entry, Night, Verdict
+from edgebench.nightly.night import Entry, Night, Outcome
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule import judge
 from tests.nights import STACK, figures
@@ -72,9 +72,9 @@ def _year() -> Iterator[Night]:
                 name=f"net-1@{number}/fp32 engine cpu threads=1 batch=1",
                 target="cpu",
                 pin="p",
-                stack=STACK | {"model": f"m{day}"},
+                components=STACK | {"model": f"m{day}"},
                 figures=figures(seed=day * CONFIGURATIONS + number, beat=reference.BEAT),
-                verdict=Verdict.OK if day else Verdict.NEW,
+                verdict=Outcome.OK if day else Outcome.NEW,
                 since=f"{0:012x}" if day else "",
                 detectable=0.026,
             )
@@ -94,7 +94,7 @@ def nights(asked: argparse.Namespace) -> None:
     """Take nights of unchanged code."""
     found = [_counted(asked, number) for number in range(1, asked.nights + 1)]
     counts = [Counter(entry.verdict for entry in night.entries) for night in found]
-    alarms = decide.share([one[Verdict.REGRESSION] for one in counts], [one.total() for one in counts])
+    alarms = decide.share([one[Outcome.REGRESSION] for one in counts], [one.total() for one in counts])
     more = sum(night.spent_s for night in found) / sum(night.measured_s for night in found)
     print(
         f"{dict(sum(counts, Counter()))}; false alarms {alarms.value * 1e3:.2f} [{alarms.low * 1e3:.2f},"

@@ -22,7 +22,7 @@ from edgebench.foundation.cache import path_of
 from edgebench.foundation.shelf import load
 from edgebench.networks.build import channels
 from edgebench.schema.case import PRESETS
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 
 BARE = """
 import sys, time, statistics, numpy
@@ -79,7 +79,7 @@ def subjects(runtime: str) -> Iterator[Subject]:
     for name, width, resolution in (("lenet5", 1.0, 32), ("mobilenet_v2", 0.5, 96), ("mobilenet_v2", 1.0, 224)):
         variant = Variant(
             architecture=name, width=width, resolution=resolution, precision=Precision.FP32, classes=10,
-            weights=Weighting.RANDOM, dataset="digits",
+            weights=WeightSource.RANDOM, dataset="digits",
         )  # fmt: skip
         path = path_of(export(variant, load("runtimes", runtime).FORMAT, lambda _: None))
         shape = (1, channels(variant), resolution, resolution)

@@ -18,10 +18,10 @@ from statistics import median, quantiles
 from edgebench.measure.budget import kinds
 from edgebench.measure.budget.fit import ENOUGH, Work, fit, informative
 from edgebench.networks import published
-from edgebench.networks.published import Latency
+from edgebench.networks.published import PublishedLatency
 from edgebench.results.journal import existing
 from edgebench.schema.record import Session
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 
 LEAST_CELLS = 2 * ENOUGH  # of a grid that something is left to predict of
 TUNED_ON = "armnn"
@@ -47,7 +47,7 @@ class Score:
         )
 
 
-def work(one: Latency) -> Work:
+def work(one: PublishedLatency) -> Work:
     """Count what a published network computes."""
     return kinds.work(
         Variant(
@@ -56,7 +56,7 @@ def work(one: Latency) -> Work:
             resolution=one.resolution,
             precision=Precision.FP32,
             classes=1000,
-            weights=Weighting.RANDOM,
+            weights=WeightSource.RANDOM,
             dataset="digits",
         )
     )
@@ -64,7 +64,7 @@ def work(one: Latency) -> Work:
 
 def published_grids() -> dict[str, list[Grid]]:
     """Return the published grids that are large enough, by runtime: medians, else means, else p90, never mixed."""
-    grids = defaultdict[tuple[object, ...], dict[tuple[float, int], Latency]](dict)
+    grids = defaultdict[tuple[object, ...], dict[tuple[float, int], PublishedLatency]](dict)
     for one in published.latencies():
         setup = (one.board, one.runtime, one.runtime_version, one.threads, one.clock_mhz, one.source)
         grids[(*setup, one.architecture, one.precision, figure(one))][one.width, one.resolution] = one
@@ -76,7 +76,7 @@ def published_grids() -> dict[str, list[Grid]]:
     return found
 
 
-def figure(one: Latency) -> str:
+def figure(one: PublishedLatency) -> str:
     """Name the figure that a published row is known by."""
     return next(name for name in ("p50_ms", "mean_ms", "p90_ms") if getattr(one, name) is not None)
 

@@ -7,7 +7,7 @@ from edgebench.agent import timing
 from edgebench.agent.runtimes import null
 from edgebench.foundation import stats
 from edgebench.results.journal import JOURNAL, Journal
-from edgebench.results.measurement import measure
+from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.results.table import rows
 
@@ -17,7 +17,7 @@ SAMPLES = 200
 
 def test_sampling_nothing(benchmark: Any) -> None:
     """What a sample costs beyond the inference: divide by 200."""
-    session = null.Session(delay_s=0.0, classes=10)
+    session = null.InferenceSession(delay_s=0.0, classes=10)
     assert len(benchmark(timing.sample, session.run, SAMPLES)) == SAMPLES
 
 
@@ -28,7 +28,7 @@ def test_reading_a_journal(benchmark: Any) -> None:
 
 def test_computing_a_table(benchmark: Any) -> None:
     records = list(Journal(GOLDEN))
-    assert len(benchmark(lambda: [rows.row(one, measure(one)) for one in gather(records)])) == 3
+    assert len(benchmark(lambda: [rows.row(one, summarize(one)) for one in gather(records)])) == 3
 
 
 def test_early_stopping_over_six_thousand_samples(benchmark: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 SEED = 0  # of the image it is timed on
 
 
-class Session:
+class InferenceSession:
     """One loaded file for one batch of images, to which it is resized before it is used and never again.
 
     Some files hold the size of their batch inside, too; tflite-runtime 2.14.0 may crash when one is resized.

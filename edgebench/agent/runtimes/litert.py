@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from edgebench.agent.runtimes._tflite import Session
+from edgebench.agent.runtimes._tflite import InferenceSession
 
 if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
@@ -36,8 +36,8 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
     return ""
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
     """Load a file with exactly `threads` threads."""
     from ai_edge_litert.interpreter import Interpreter
 
-    return Session(Interpreter(path, num_threads=threads), batch)
+    return InferenceSession(Interpreter(path, num_threads=threads), batch)

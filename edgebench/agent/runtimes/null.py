@@ -22,7 +22,7 @@ NO_PROFILE = "it has no operators"
 WARMS_UP = False
 
 
-class Session:
+class InferenceSession:
     """Waits for a fixed time and answers class 0."""
 
     def __init__(self, *, delay_s: float, classes: int) -> None:
@@ -59,6 +59,6 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
     return ""
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
     """Open a null artifact: `{"delay_s": 0.0, "classes": 10}`."""
-    return Session(**json.loads(Path(path).read_text()))
+    return InferenceSession(**json.loads(Path(path).read_text()))

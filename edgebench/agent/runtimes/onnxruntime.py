@@ -35,7 +35,7 @@ _KERNEL = "_kernel_time"  # how a trace calls the event of a node
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
 
 
-class Session:
+class InferenceSession:
     """One loaded graph with one image input and one output, in host memory."""
 
     def __init__(self, session: Any, batch: int) -> None:
@@ -85,7 +85,7 @@ class Session:
         return {}
 
 
-class DeviceSession(Session):
+class DeviceSession(InferenceSession):
     """A graph on a GPU; the image travels there in every run, as a caller's would."""
 
     def __init__(self, session: Any, batch: int, path: str, provider: str, *, tf32: bool) -> None:
@@ -137,7 +137,7 @@ def _is_signed_and_symmetric(quantization: Any) -> bool:
     return (quantization.activations, quantization.weights, quantization.symmetric) == ("int8", "int8", True)
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
     """Load the graph with every optimisation on and exactly `threads` threads.
 
     Raises:
@@ -146,7 +146,11 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Sess
     provider, tf32 = options[0], "tf32" in options
     session = _loaded(path, provider, _settings(threads), tf32=tf32)
     require(provider, session.get_providers(), _available())
-    return Session(session, batch) if provider == CPU else DeviceSession(session, batch, path, provider, tf32=tf32)
+    return (
+        InferenceSession(session, batch)
+        if provider == CPU
+        else DeviceSession(session, batch, path, provider, tf32=tf32)
+    )
 
 
 def _settings(threads: int) -> Any:
@@ -227,7 +231,7 @@ def profile(
     """Time every operator in a session that profiles itself, on the image that it is measured on."""
 
     def use(session: Any) -> None:
-        bound = Session(session, batch)
+        bound = InferenceSession(session, batch)
         for _ in range(warm_up + iterations):
             bound.run()
 

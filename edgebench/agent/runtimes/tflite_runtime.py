@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from edgebench.agent.runtimes._tflite import Session
+from edgebench.agent.runtimes._tflite import InferenceSession
 
 if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
@@ -41,7 +41,7 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
     return ""
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
     """Load a file with exactly `threads` threads.
 
     Raises:
@@ -56,4 +56,4 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Sess
         raise RuntimeError(
             f"{NEEDS[0]} {version()} opens no file beside numpy {numpy.__version__}; install 'numpy<2', or use litert"
         ) from error
-    return Session(interpreter, batch)
+    return InferenceSession(interpreter, batch)

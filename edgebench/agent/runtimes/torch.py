@@ -39,7 +39,7 @@ EVENT_ITERATIONS = 20  # timed by the device's own clock, after the samples
 CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as torch's documentation has it
 
 
-class Session:
+class InferenceSession:
     """A network and one batch of images, both in host memory."""
 
     def __init__(self, network: Network, images: Tensor) -> None:
@@ -76,7 +76,7 @@ class Session:
         return {}
 
 
-class CudaSession(Session):
+class CudaSession(InferenceSession):
     """A network on a GPU; images and outputs travel in every run, by pinned memory."""
 
     def __init__(self, network: Network, images: Tensor, classes: int, *, captured: bool) -> None:
@@ -147,7 +147,7 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
     return ""
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Session:
+def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
     """Build the network of the file's metadata with the file's weights; compile it now, if it is to be."""
     import torch
 
@@ -159,7 +159,7 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Sess
     images = _noise((batch, *shape), next(network.parameters()).dtype).contiguous(memory_format=layout)
     ready = _compiled(network, images.to(device)) if "compile" in options else network
     if device == "cpu":
-        return Session(ready, images)
+        return InferenceSession(ready, images)
     return CudaSession(ready, images, classes, captured="cuda_graphs" in options)
 
 

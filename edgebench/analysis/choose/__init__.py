@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from edgebench.measure.budget.kinds import Cell
+    from edgebench.measure.budget.kinds import Predicted
     from edgebench.results.table.row import Row
 
 
@@ -86,7 +86,7 @@ def measured(folder: Path, asked: Asked) -> Answer:
     )
 
 
-def _doubt(cells: Sequence[Cell], asked: Asked) -> Iterator[str]:
+def _doubt(cells: Sequence[Predicted], asked: Asked) -> Iterator[str]:
     """Say how much of what is chosen from was never measured."""
     if asked.predicted:
         yield (

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edgebench.measure.budget.kinds import Cell
-    from edgebench.networks.published import Latency
+    from edgebench.measure.budget.kinds import Predicted
+    from edgebench.networks.published import PublishedLatency
     from edgebench.results.table.row import Row
 
 
-def _predicted(folder: Path, asked: Asked) -> list[Cell]:
+def _predicted(folder: Path, asked: Asked) -> list[Predicted]:
     """Predict what the folder's sweep has not measured, of what is asked for."""
     cells = outlook(folder, own_sweep(folder)).cells
     return [
@@ -36,7 +36,7 @@ def _predicted(folder: Path, asked: Asked) -> list[Cell]:
     ]
 
 
-def _predicted_parts(cell: Cell) -> tuple[str, ...]:
+def _predicted_parts(cell: Predicted) -> tuple[str, ...]:
     case, variant = cell.case, cell.case.variant
     return (
         network(variant),
@@ -52,7 +52,7 @@ def _predicted_parts(cell: Cell) -> tuple[str, ...]:
     )
 
 
-def _predicted_figures(cell: Cell, accuracy: str) -> dict[Quantity, Figure]:
+def _predicted_figures(cell: Predicted, accuracy: str) -> dict[Quantity, Figure]:
     """Lay out a predicted latency with its 90 % interval, and what is known without measuring."""
     time_s, variant, found = cell.time_s, cell.case.variant, dict[Quantity, "Figure | None"]()
     if accuracy == PUBLISHED:
@@ -129,7 +129,7 @@ def _accuracy(row: Row, accuracy: str) -> str:
     return f"measured on {row.dataset}" if accuracy == MEASURED else "published, ImageNet"
 
 
-def _cited(row: Latency, *, own: bool) -> dict[Quantity, Figure]:
+def _cited(row: PublishedLatency, *, own: bool) -> dict[Quantity, Figure]:
     found = _reference(row.architecture, row.width, row.resolution, row.precision) | {
         Q.LATENCY: _figure(row.mean_ms if row.p50_ms is None else row.p50_ms),
         Q.P90: _figure(row.p90_ms),
@@ -139,7 +139,7 @@ def _cited(row: Latency, *, own: bool) -> dict[Quantity, Figure]:
     return {quantity: figure for quantity, figure in found.items() if figure}
 
 
-def _cited_parts(row: Latency) -> tuple[str, ...]:
+def _cited_parts(row: PublishedLatency) -> tuple[str, ...]:
     clock = f"{row.clock_mhz} MHz" if row.clock_mhz else "clock not stated"
     where = row.source.partition(",")[0]
     return title(row), row.precision, runtime(row), _threads(row.threads), clock, row.board, where

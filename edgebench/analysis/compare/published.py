@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from edgebench.networks.published import Latency
+    from edgebench.networks.published import PublishedLatency
     from edgebench.results.table.row import Row
 
 
@@ -38,7 +38,7 @@ class Beside:
     ours_ms: float
     theirs_ms: float
     ratio: Ratio
-    theirs: Latency
+    theirs: PublishedLatency
     is_this_board: bool
     differs: str
 
@@ -68,22 +68,22 @@ def beside_published(folder: Path) -> Citations:
     )
 
 
-def _nearest(row: Row) -> Latency | None:
+def _nearest(row: Row) -> PublishedLatency | None:
     """Take the same board before the same runtime before the same threads; of equals the one published last."""
     variant = (row.architecture, row.width, row.resolution, row.precision)
     same = [one for one in published.latencies() if _variant(one) == variant]
     return min(reversed(same), key=lambda one: _distance(row, one), default=None)
 
 
-def _variant(one: Latency) -> tuple[str, float, int, str]:
+def _variant(one: PublishedLatency) -> tuple[str, float, int, str]:
     return one.architecture, one.width, one.resolution, one.precision
 
 
-def _distance(row: Row, one: Latency) -> tuple[bool, ...]:
+def _distance(row: Row, one: PublishedLatency) -> tuple[bool, ...]:
     return one.target != row.target, one.runtime != row.runtime, one.threads != row.threads, one.mean_ms is None
 
 
-def _beside(row: Row, theirs: Latency) -> Beside:
+def _beside(row: Row, theirs: PublishedLatency) -> Beside:
     figure, ours, other, bounds = _figures(row, theirs)
     return Beside(
         name=f"{row.network} {row.scheme}, {row.runtime}",
@@ -97,7 +97,7 @@ def _beside(row: Row, theirs: Latency) -> Beside:
     )
 
 
-def _figures(row: Row, theirs: Latency) -> tuple[str, float, float, stats.Spread | None]:
+def _figures(row: Row, theirs: PublishedLatency) -> tuple[str, float, float, stats.Spread | None]:
     """Compare like with like where both have it: p50, then MLPerf's p90, then our p50 with their mean."""
     assert row.p50_ms
     if theirs.p50_ms:
@@ -109,7 +109,7 @@ def _figures(row: Row, theirs: Latency) -> tuple[str, float, float, stats.Spread
     return "p50 / mean" if theirs.mean_ms else "p50 / p90", row.p50_ms, mean_ms, row.spread
 
 
-def _differs(row: Row, theirs: Latency) -> Iterator[str]:
+def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
     if theirs.target != row.target:
         yield f"board {row.target} / {theirs.target}"
     yield f"runtime {row.runtime} {row.runtime_version} / {runtime(theirs)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates, plain, read
-from edgebench.analysis.lint.rules import Entry, Finding, lint
+from edgebench.analysis.lint.rules import CheckedRow, Finding, lint
 from edgebench.foundation.sheet import Sheet
 from edgebench.results import folders
 from edgebench.results.table.row import WORTHLESS
@@ -51,7 +51,7 @@ def review(path: Path, columns: str = "") -> Review:
     )
 
 
-def _setups(entries: Sequence[Entry]) -> dict[int, str]:
+def _setups(entries: Sequence[CheckedRow]) -> dict[int, str]:
     """Say of each line's setup what not all of the table share."""
     varies = [len(set(column)) > 1 for column in zip(*(one.setup for one in entries), strict=True)]
     return {one.line: " · ".join(compress(filter(None, one.setup), _told(one.setup, varies))) for one in entries}

@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgebench.analysis.lint.rules import Entry, Finding
+from edgebench.analysis.lint.rules import CheckedRow, Finding
 from edgebench.foundation.errors import InvalidFile, RequestError, UnknownName
 from edgebench.networks import published
 
@@ -34,7 +34,7 @@ PRECISIONS = {"float": "fp32", "float32": "fp32", "uint8": "int8", "quant": "int
 class Reading:
     """A table as it is read: entries by what they are, how often each came again, and cells that are no number."""
 
-    entries: dict[Any, Entry] = field(default_factory=dict)
+    entries: dict[Any, CheckedRow] = field(default_factory=dict)
     repeats: Counter[Any] = field(default_factory=Counter)
     odd: list[Finding] = field(default_factory=list)
     rows: int = 0
@@ -93,7 +93,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
     return reading
 
 
-def _entry(line: int, values: Mapping[str, Any], odd: list[Finding]) -> Entry | None:
+def _entry(line: int, values: Mapping[str, Any], odd: list[Finding]) -> CheckedRow | None:
     """Read one row; None where it says no width or resolution. Cells that are no number are told in `odd`."""
     figures = {name: _number(line, name, values.get(name), odd) for name in (*FIGURES, "width", "resolution")}
     width, resolution = figures.pop("width"), figures.pop("resolution")
@@ -106,7 +106,7 @@ def _entry(line: int, values: Mapping[str, Any], odd: list[Finding]) -> Entry | 
     theirs = known if words["dataset"] in ("", published.IMAGENET) else None
     middle = next((figures[name] for name in ("p50_ms", "mean_ms", "p90_ms") if figures[name] is not None), None)
     name = f"{words['architecture']} {width:g} @{resolution:g} {precision} {words['quantization']}"
-    return Entry(
+    return CheckedRow(
         line=line,
         name=" ".join(name.split()),
         setup=tuple(words[name] for name in SETUP),

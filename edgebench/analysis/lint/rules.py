@@ -24,7 +24,7 @@ LEAST_DIGITS = 4  # of two equal latencies: fewer are equal by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class CheckedRow:
     """One row of a table, whoever made it.
 
     Attributes:
@@ -72,7 +72,7 @@ class Finding:
     text: str
 
 
-def lint(entries: Sequence[Entry]) -> tuple[Finding, ...]:
+def lint(entries: Sequence[CheckedRow]) -> tuple[Finding, ...]:
     """Run every rule over a table without duplicates; findings in the order of the rules, then of the rows."""
     sound = [one for one in entries if one.latency_ms is None or _is_positive(one.latency_ms)]
     found = [finding for one in entries for finding in _impossible(one)]
@@ -83,7 +83,7 @@ def _is_positive(value: float) -> bool:
     return isfinite(value) and value > 0
 
 
-def _impossible(one: Entry) -> Iterator[Finding]:
+def _impossible(one: CheckedRow) -> Iterator[Finding]:
     """No latency is zero, negative or not a number, no share beyond 0 to 100 %."""
     for what, value in (("latency", one.latency_ms), ("mean", one.mean_ms), ("p90", one.p90_ms)):
         if value is not None and not _is_positive(value):
@@ -92,23 +92,23 @@ def _impossible(one: Entry) -> Iterator[Finding]:
         yield Finding(rule="no number", lines=(one.line,), text=f"{one.name}: its top-1 is {one.top1:g} %")
 
 
-def _grids(entries: Iterable[Entry], key: Callable[[Entry], Hashable]) -> Iterator[list[Entry]]:
-    found = defaultdict[Hashable, list[Entry]](list)
+def _grids(entries: Iterable[CheckedRow], key: Callable[[CheckedRow], Hashable]) -> Iterator[list[CheckedRow]]:
+    found = defaultdict[Hashable, list[CheckedRow]](list)
     for one in entries:
         found[key(one)].append(one)
     yield from found.values()
 
 
-def larger_is_faster(entries: Sequence[Entry]) -> Iterator[Finding]:
+def larger_is_faster(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """A network at least as large in both α and ρ takes at least as long, within 3 % and both intervals."""
     for grid in _grids(entries, lambda one: one.grid):
         timed = [one for one in grid if one.latency_ms]
         yield from _steps(sorted(timed, key=lambda one: (-one.width, -one.resolution)))
 
 
-def _steps(grid: Sequence[Entry]) -> Iterator[Finding]:
+def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
     """Walk from the largest to the smallest; keep, by resolution, the fastest of those at least as large so far."""
-    stairs = list[tuple[int, Entry]]()
+    stairs = list[tuple[int, CheckedRow]]()
     for small in grid:
         place = bisect_left(stairs, small.resolution, key=lambda stair: stair[0])
         if place < len(stairs) and _high(large := stairs[place][1]) * (1 + FASTER) < _low(small):
@@ -117,7 +117,7 @@ def _steps(grid: Sequence[Entry]) -> Iterator[Finding]:
         _insert(stairs, small)
 
 
-def _insert(stairs: list[tuple[int, Entry]], one: Entry) -> None:
+def _insert(stairs: list[tuple[int, CheckedRow]], one: CheckedRow) -> None:
     """Add a network unless a larger one is as fast; drop those that are neither larger nor faster."""
     place = bisect_left(stairs, one.resolution, key=lambda stair: stair[0])
     if place < len(stairs) and _high(stairs[place][1]) <= _high(one):
@@ -129,19 +129,19 @@ def _insert(stairs: list[tuple[int, Entry]], one: Entry) -> None:
     stairs[start:end] = [(one.resolution, one)]
 
 
-def _low(one: Entry) -> float:
+def _low(one: CheckedRow) -> float:
     return one.low_ms or one.latency_ms or 0.0
 
 
-def _high(one: Entry) -> float:
+def _high(one: CheckedRow) -> float:
     return one.high_ms or one.latency_ms or 0.0
 
 
-def _timed(one: Entry) -> str:
+def _timed(one: CheckedRow) -> str:
     return f"{one.name} ({one.latency_ms:.4g} ms)"
 
 
-def offset_off(entries: Sequence[Entry]) -> Iterator[Finding]:
+def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """A width's constant cost, where its latency against multiply-adds meets zero, is about that of its neighbours."""
     for grid in _grids(entries, lambda one: one.grid):
         offsets = sorted(_offsets(grid), key=lambda pair: pair[0][0].width)
@@ -155,7 +155,7 @@ def offset_off(entries: Sequence[Entry]) -> Iterator[Finding]:
                 yield Finding(rule="offset", lines=tuple(one.line for one in rows), text=text)
 
 
-def _offsets(grid: Iterable[Entry]) -> Iterator[tuple[list[Entry], float]]:
+def _offsets(grid: Iterable[CheckedRow]) -> Iterator[tuple[list[CheckedRow], float]]:
     """Yield each width's rows and its offset as a share of its least latency, where there are rows for a line."""
     for rows in _grids((one for one in grid if one.latency_ms and one.macs), lambda one: one.width):
         points = [(one.macs or 0.0, one.latency_ms or 0.0) for one in rows]
@@ -169,7 +169,7 @@ def _intercept(points: Sequence[tuple[float, float]]) -> float:
     return median(y - slope * x for x, y in points)
 
 
-def int8_is_slower(entries: Sequence[Entry]) -> Iterator[Finding]:
+def int8_is_slower(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """int8 takes no longer than float, within 3 % and both intervals."""
     floats = {_twin(one): one for one in entries if one.precision == "fp32" and one.latency_ms}
     for one in entries:
@@ -179,11 +179,11 @@ def int8_is_slower(entries: Sequence[Entry]) -> Iterator[Finding]:
             yield Finding(rule="int8 is slower", lines=(one.line, twin.line), text=text)
 
 
-def _twin(one: Entry) -> Hashable:
+def _twin(one: CheckedRow) -> Hashable:
     return one.setup, one.architecture, one.width, one.resolution
 
 
-def mean_off(entries: Sequence[Entry]) -> Iterator[Finding]:
+def mean_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """A mean is near its median, and no median above its 90th percentile."""
     for one in entries:
         if one.p50_ms and one.mean_ms and abs(one.mean_ms / one.p50_ms - 1) > MEAN:
@@ -194,7 +194,7 @@ def mean_off(entries: Sequence[Entry]) -> Iterator[Finding]:
             yield Finding(rule="p90 below median", lines=(one.line,), text=text)
 
 
-def equal_cells(entries: Sequence[Entry]) -> Iterator[Finding]:
+def equal_cells(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """No two configurations of a setup have the same latency to the last of four digits or more."""
     for rows in _grids((one for one in entries if one.latency_ms), lambda one: (one.setup, one.latency_ms)):
         if len(rows) > 1 and _digits(rows[0].latency_ms) >= LEAST_DIGITS:
@@ -207,7 +207,7 @@ def _digits(value: float | None) -> int:
     return len(f"{value!r}".replace(".", "").strip("0"))
 
 
-def accuracy_off(entries: Sequence[Entry]) -> Iterator[Finding]:
+def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """An accuracy is within 3 points of the published one."""
     for one in entries:
         if one.top1 is not None and one.published_top1 is not None:
@@ -217,7 +217,7 @@ def accuracy_off(entries: Sequence[Entry]) -> Iterator[Finding]:
                 yield Finding(rule="accuracy", lines=(one.line,), text=text)
 
 
-def drop_off(entries: Sequence[Entry]) -> Iterator[Finding]:
+def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """What int8 costs in accuracy is about the same all over a grid."""
     floats = {_twin(one): one.top1 for one in entries if one.precision == "fp32" and one.top1 is not None}
     for grid in _grids(entries, lambda one: one.grid):
@@ -233,7 +233,7 @@ def drop_off(entries: Sequence[Entry]) -> Iterator[Finding]:
                 yield Finding(rule="int8 drop", lines=(one.line,), text=text)
 
 
-def unit_off(entries: Sequence[Entry]) -> Iterator[Finding]:
+def unit_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """A multiply-add of a network takes about as long at every width and resolution, or a row is in another unit."""
     timed = [one for one in entries if one.latency_ms and one.macs]
     for rows in _grids(timed, lambda one: (one.setup, one.architecture)):
@@ -245,7 +245,7 @@ def unit_off(entries: Sequence[Entry]) -> Iterator[Finding]:
                 yield Finding(rule="unit", lines=(one.line,), text=text)
 
 
-RULES: tuple[Callable[[Sequence[Entry]], Iterator[Finding]], ...] = (
+RULES: tuple[Callable[[Sequence[CheckedRow]], Iterator[Finding]], ...] = (
     unit_off,
     larger_is_faster,
     offset_off,

@@ -22,11 +22,11 @@ from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.measure.budget import kinds as prediction
 from edgebench.results.folders import RESULTS
 from edgebench.results.journal import existing
-from edgebench.results.measurement import measure
+from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.schema.environment import differences, words
-from edgebench.schema.runtime import Engine
-from edgebench.schema.variant import Precision, Weighting
+from edgebench.schema.runtime import RuntimeRequest
+from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precisio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class OperatorTimes:
     """What each operator of a case takes, in order; none where `why` says so."""
 
     why: str
@@ -91,35 +91,37 @@ def _names(one: Evidence) -> set[str]:
     return {*str(one.case).split(), one.session.preset}
 
 
-def _asked(mine: Evidence, address: str, show: Show) -> tuple[Profile, Roof | None]:
+def _asked(mine: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:
     """Profile the case where it was measured, and find what the machine could do."""
     (target,) = catalogue.targets_of((mine.case.target,), address)
     with lock(target.machine, f"target {target.name}"), connect(target) as (connection, agent):
         show(Step(activity="profile", subject=str(mine.case)))
         runtime = mine.case.runtime
-        wanted = (Engine(name=runtime.name, version=runtime.version if runtime.packages else ""),)
+        wanted = (RuntimeRequest(name=runtime.name, version=runtime.version if runtime.packages else ""),)
         environment = survey(connection, target, agent, wanted)
         if environment.emulator:
-            return Profile(why=f"{environment.emulator} runs it: times mean nothing", whole_s=0, operators=()), None
+            return OperatorTimes(
+                why=f"{environment.emulator} runs it: times mean nothing", whole_s=0, operators=()
+            ), None
         return _profile(mine, connection, environment), _roof(mine, target, connection)
 
 
-def _profile(mine: Evidence, connection: Connection, environment: Environment) -> Profile:
+def _profile(mine: Evidence, connection: Connection, environment: Environment) -> OperatorTimes:
     """Ask for the operators of the very file and runtime that were measured."""
     case = mine.case
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     installed = [replace(one, options=()) for one in environment.runtimes.values()]
     if mine.artifact is None or artifact is None or artifact.sha256 != mine.artifact.sha256:
-        return Profile(why="its file is not in the cache; measure it again", whole_s=0, operators=())
+        return OperatorTimes(why="its file is not in the cache; measure it again", whole_s=0, operators=())
     if replace(case.runtime, options=()) not in installed:
-        return Profile(why=f"the target no longer has {case.runtime}", whole_s=0, operators=())
+        return OperatorTimes(why=f"the target no longer has {case.runtime}", whole_s=0, operators=())
     try:
         deployed = install(connection, artifact, case.variant, case.runtime, environment)
         request = {"do": "profile"} | deployed.request(case.runtime, case.threads, case.batch)
         seen = connection.run(request, timeout_s=TIMEOUT_S)
     except CaseError as error:
-        return Profile(why=str(error), whole_s=0, operators=())
-    return Profile(why=seen["why"], whole_s=seen["whole_s"], operators=tuple(seen["operators"]))
+        return OperatorTimes(why=str(error), whole_s=0, operators=())
+    return OperatorTimes(why=seen["why"], whole_s=seen["whole_s"], operators=tuple(seen["operators"]))
 
 
 def _roof(mine: Evidence, target: Target, connection: Connection) -> Roof | None:
@@ -140,8 +142,8 @@ def _roof(mine: Evidence, target: Target, connection: Connection) -> Roof | None
     return Roof(gops=per_core * threads, gbytes=peak.gbytes, source=peak.source) if per_core else None
 
 
-def _summary(mine: Evidence, profile: Profile, roof: Roof | None) -> Sheet:
-    found = measure(mine)
+def _summary(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Sheet:
+    found = summarize(mine)
     rows = [("p50", _interval(found.p50_s, found.low_s, found.high_s)), ("verdict", found.verdict.name)]
     rows += [("reason", reason.text) for reason in found.reasons]
     rows += [*_threads(mine), *_integers(mine), *_under(mine, profile, roof)]
@@ -169,9 +171,9 @@ def _integers(mine: Evidence) -> Iterator[tuple[str, str]]:
         yield "float nodes", f"{len(artifact.float_nodes)} {', '.join(artifact.float_nodes[:NAMED])}".rstrip()
 
 
-def _under(mine: Evidence, profile: Profile, roof: Roof | None) -> Iterator[tuple[str, str]]:
+def _under(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[tuple[str, str]]:
     """Place the row under the target's roof."""
-    time_s, macs = measure(mine).p50_s, mine.artifact.macs if mine.artifact else 0
+    time_s, macs = summarize(mine).p50_s, mine.artifact.macs if mine.artifact else 0
     moved = _moved(mine, profile)
     if not time_s or not macs or not moved:
         return
@@ -187,18 +189,18 @@ def _under(mine: Evidence, profile: Profile, roof: Roof | None) -> Iterator[tupl
     yield "roof's source", roof.source
 
 
-def _moved(mine: Evidence, profile: Profile) -> float:
+def _moved(mine: Evidence, profile: OperatorTimes) -> float:
     """Return the bytes of all that operators read and write: as profiled, else weights and twice the activations."""
     if profile.operators:
         return float(sum(one["bytes"] for one in profile.operators))
     variant = mine.case.variant
-    if mine.artifact is None or variant.weights in (Weighting.OWN, Weighting.NONE):
+    if mine.artifact is None or variant.weights in (WeightSource.CUSTOM, WeightSource.NONE):
         return 0.0
     values = prediction.work(variant).activations * mine.case.batch
     return mine.artifact.size_bytes + 2 * values * VALUE_BYTES[variant.precision]
 
 
-def _operators(mine: Evidence, profile: Profile) -> Iterator[Sheet]:
+def _operators(mine: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
     """Lay out the operators that take longest, and all of them by kind."""
     if not profile.operators:
         note = f"No time of an operator: {profile.why}."
@@ -243,7 +245,7 @@ def _apart(mine: Evidence, theirs: Evidence) -> Sheet:
 
 def _fingerprint(one: Evidence) -> dict[str, str]:
     """Lay out a row's case, file and environment as words."""
-    case, found, artifact = one.case, measure(one), one.artifact
+    case, found, artifact = one.case, summarize(one), one.artifact
     mine = {
         "case variant": str(case.variant),
         "case weights": case.variant.weights,

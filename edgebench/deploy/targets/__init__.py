@@ -16,8 +16,7 @@ from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.shelf import load
-from edgebench.schema import runtime as engine
-from edgebench.schema.runtime import PIN, Engine
+from edgebench.schema.runtime import PIN, RuntimeRequest
 from edgebench.schema.target import Target
 
 
@@ -103,12 +102,12 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
     )
 
 
-def _asked(runtimes: str, target: Target) -> tuple[Engine, ...]:
-    found = tuple(engine.parse(text) for text in runtimes.split(",") if text.strip())
+def _asked(runtimes: str, target: Target) -> tuple[RuntimeRequest, ...]:
+    found = tuple(RuntimeRequest.parse(text) for text in runtimes.split(",") if text.strip())
     for one in found:
         if one.name not in target.runtimes:
             raise UnknownName(f"runtime of target {target.name}", one.name, target.runtimes)
-    return tuple(Engine(name=one.name, version=one.version or _required(one.name)) for one in found)
+    return tuple(RuntimeRequest(name=one.name, version=one.version or _required(one.name)) for one in found)
 
 
 def _required(runtime: str) -> str:
@@ -117,13 +116,13 @@ def _required(runtime: str) -> str:
     raise RequestError(f"runtime {runtime} is not installed here either; say which version: {runtime}==...")
 
 
-def _lacking(seen: Mapping[str, Any]) -> tuple[Engine, ...]:
+def _lacking(seen: Mapping[str, Any]) -> tuple[RuntimeRequest, ...]:
     absent = [name for name, is_there in _state(seen).items() if not is_there]
-    return tuple(Engine(name=name, version=version) for name in absent if (version := offered(name)))
+    return tuple(RuntimeRequest(name=name, version=version) for name in absent if (version := offered(name)))
 
 
 def _bring(
-    asked: Engine, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
+    asked: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
 ) -> tuple[str, ...]:
     """Bring one, and let the target's own Python say that it is there."""
     show(Step(activity="bring", subject=asked.pinned))

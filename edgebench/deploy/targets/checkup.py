@@ -20,7 +20,7 @@ COOLER = "let it cool, or give it a fan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Observation:
     """One thing about a target; an advice says that something is wrong with it."""
 
     subject: str
@@ -33,7 +33,7 @@ class Checkup:
     """All that is to be known of a target before it is measured on."""
 
     target: Target
-    findings: tuple[Finding, ...]
+    findings: tuple[Observation, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +57,11 @@ def checkup(target: Target, seen: Seen) -> Checkup:
     return Checkup(target=target, findings=tuple(_findings(target, seen)))
 
 
-def _findings(target: Target, seen: Seen) -> Iterator[Finding]:
+def _findings(target: Target, seen: Seen) -> Iterator[Observation]:
     machine, now = seen.machine, seen.conditions
     yield _board(target, machine)
     yield _system(machine)
-    yield Finding(subject="Python", found=machine["python"])
+    yield Observation(subject="Python", found=machine["python"])
     yield _memory(machine, now)
     yield _disk(seen.disk_free_bytes)
     yield _clock(machine, now)
@@ -69,62 +69,64 @@ def _findings(target: Target, seen: Seen) -> Iterator[Finding]:
     yield from _firmware(now)
     yield from _gpu(machine, now)
     yield _load(now)
-    yield Finding(subject="answers in", found=f"{seen.answered_s:.2f} s, a fresh process each time")
+    yield Observation(subject="answers in", found=f"{seen.answered_s:.2f} s, a fresh process each time")
     for name, runtime in seen.runtimes.items():
         yield _runtime(name, runtime["version"], seen.offered.get(name, ""), target, machine)
 
 
-def _board(target: Target, machine: Mapping[str, str]) -> Finding:
+def _board(target: Target, machine: Mapping[str, str]) -> Observation:
     board = machine.get("board", "")
     if not board:
         cpu = machine.get("cpu", "an unnamed processor")
-        return Finding(subject="board", found=f"says no name; {cpu}, {machine['usable_cores']} cores")
+        return Observation(subject="board", found=f"says no name; {cpu}, {machine['usable_cores']} cores")
     expected = target.connection == "ssh" and not board.startswith(target.board)
     advice = f"the target's file says {target.board}: is that the right address?" if expected else ""
     serial = f", serial {machine['serial']}" if "serial" in machine else ""
-    return Finding(subject="board", found=f"{board}{serial}, {machine['usable_cores']} cores", advice=advice)
+    return Observation(subject="board", found=f"{board}{serial}, {machine['usable_cores']} cores", advice=advice)
 
 
-def _system(machine: Mapping[str, str]) -> Finding:
+def _system(machine: Mapping[str, str]) -> Observation:
     bits = machine["bits"]
     found = f"{machine.get('os', 'unnamed')}, {bits} bits, {machine['kernel']} on {machine['machine']}"
     if emulator := machine.get("emulator"):
-        return Finding(subject="system", found=found, advice=f"{emulator} runs it: no time or memory is measured there")
+        return Observation(
+            subject="system", found=found, advice=f"{emulator} runs it: no time or memory is measured there"
+        )
     advice = "" if bits == "64" else "install a 64-bit system: most runtimes have no 32-bit wheels"
-    return Finding(subject="system", found=found, advice=advice)
+    return Observation(subject="system", found=found, advice=advice)
 
 
-def _memory(machine: Mapping[str, str], now: Mapping[str, str]) -> Finding:
+def _memory(machine: Mapping[str, str], now: Mapping[str, str]) -> Observation:
     free, swapped = _mib(now["available_bytes"]), _mib(now["swap_used_bytes"])
     found = f"{free:.0f} of {_mib(machine['memory_bytes']):.0f} MiB free, {swapped:.0f} MiB in swap"
     if free < SPARE_MEMORY_MIB:
-        return Finding(subject="memory", found=found, advice="stop what holds it: large networks will not load")
-    return Finding(
+        return Observation(subject="memory", found=found, advice="stop what holds it: large networks will not load")
+    return Observation(
         subject="memory", found=found, advice="stop what filled it: swapping spoils times" if swapped else ""
     )
 
 
-def _disk(free_bytes: int) -> Finding:
+def _disk(free_bytes: int) -> Observation:
     advice = "" if _mib(free_bytes) >= SPARE_DISK_MIB else f"free some: {SPARE_DISK_MIB:.0f} MiB hold a runtime"
-    return Finding(subject="disk", found=f"{_mib(free_bytes):.0f} MiB free", advice=advice)
+    return Observation(subject="disk", found=f"{_mib(free_bytes):.0f} MiB free", advice=advice)
 
 
-def _clock(machine: Mapping[str, str], now: Mapping[str, str]) -> Finding:
+def _clock(machine: Mapping[str, str], now: Mapping[str, str]) -> Observation:
     governor, highest = machine.get("governor", ""), machine.get("max_clock_mhz", "")
     clock = now.get("firmware_clock_mhz") or now.get("clock_mhz", "")
     parts = [f"{float(clock):.0f} MHz now" if clock else "", f"at most {highest} MHz" if highest else ""]
     found = ", ".join(filter(None, (*parts, f"governor {governor}" if governor else "no governor to be seen")))
     advice = "" if governor in ("", "performance") else "set performance: sudo cpufreq-set -r -g performance"
-    return Finding(subject="clock", found=found, advice=advice)
+    return Observation(subject="clock", found=found, advice=advice)
 
 
-def _heat(now: Mapping[str, str]) -> Iterator[Finding]:
+def _heat(now: Mapping[str, str]) -> Iterator[Observation]:
     if celsius := now.get("temperature_c"):
         advice = COOLER if float(celsius) >= COOL_BELOW_C else ""
-        yield Finding(subject="temperature", found=f"{celsius} °C", advice=advice)
+        yield Observation(subject="temperature", found=f"{celsius} °C", advice=advice)
 
 
-def _firmware(now: Mapping[str, str]) -> Iterator[Finding]:
+def _firmware(now: Mapping[str, str]) -> Iterator[Observation]:
     if "clock_lowered" not in now:
         return
     lowered, before = now["clock_lowered"], now["clock_lowered_since_boot"]
@@ -133,15 +135,15 @@ def _firmware(now: Mapping[str, str]) -> Iterator[Finding]:
         advice = SUPPLY
     elif lowered != NOTHING:
         advice = COOLER
-    yield Finding(subject="clock lowered", found=f"now by {lowered}; since its start by {before}", advice=advice)
+    yield Observation(subject="clock lowered", found=f"now by {lowered}; since its start by {before}", advice=advice)
 
 
-def _gpu(machine: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Finding]:
+def _gpu(machine: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Observation]:
     if "device" not in machine:  # it computes on its CPU
         return
     if "gpu" not in machine:
         advice = "install nvidia-ml-py there, which watches its clock"
-        yield Finding(subject="GPU", found="a CUDA device that nobody could ask its name", advice=advice)
+        yield Observation(subject="GPU", found="a CUDA device that nobody could ask its name", advice=advice)
         return
     used, lowered = _mib(now.get("gpu_used_bytes", 0)), now.get("gpu_throttle", NOTHING)
     parts = (
@@ -151,29 +153,31 @@ def _gpu(machine: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Finding
         f"{now['gpu_clock_mhz']} MHz now" if "gpu_clock_mhz" in now else "",
         f"clock lowered by {lowered}" if harmful(lowered) else "",
     )
-    yield Finding(
+    yield Observation(
         subject="GPU",
         found=", ".join(filter(None, parts)),
         advice="wait until what else computes there has ended" if used > MOST_USED_MIB else "",
     )
 
 
-def _load(now: Mapping[str, str]) -> Finding:
+def _load(now: Mapping[str, str]) -> Observation:
     busy = float(now["load_1min"]) > MOST_LOAD
     advice = "wait until it rests, or stop what runs there" if busy else ""
-    return Finding(subject="load", found=f"{now['load_1min']} over the last minute", advice=advice)
+    return Observation(subject="load", found=f"{now['load_1min']} over the last minute", advice=advice)
 
 
-def _runtime(name: str, version: str, offered: str, target: Target, machine: Mapping[str, str]) -> Finding:
+def _runtime(name: str, version: str, offered: str, target: Target, machine: Mapping[str, str]) -> Observation:
     subject = f"runtime {name}"
     if version:
-        return Finding(subject=subject, found=f"{version}, installed there")
+        return Observation(subject=subject, found=f"{version}, installed there")
     if not offered:
-        return Finding(subject=subject, found="not installed", advice="install it there with pip, or leave it out")
+        return Observation(subject=subject, found="not installed", advice="install it there with pip, or leave it out")
     if machine["machine"] not in WITH_WHEELS:
         found, advice = "not installed", f"there may be no wheel for {machine['machine']}: targets prepare says so"
-        return Finding(subject=subject, found=found, advice=advice)
-    return Finding(subject=subject, found=f"{offered} is brought by the first run, or by targets prepare {target.name}")
+        return Observation(subject=subject, found=found, advice=advice)
+    return Observation(
+        subject=subject, found=f"{offered} is brought by the first run, or by targets prepare {target.name}"
+    )
 
 
 def _mib(count: str | int) -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgebench.export.custom import module, onnx, shape, tflite
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
-from edgebench.schema.cards import OwnModel
+from edgebench.schema.cards import CustomModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ _READERS = {".onnx": onnx, ".tflite": tflite}
 _PYTHON = ".py"
 
 
-def is_own(name: str) -> bool:
+def is_custom(name: str) -> bool:
     """Tell a model's file from a network of the shelf by its name alone."""
     return Path(_split(name)[0]).suffix in (*_READERS, _PYTHON)
 
@@ -36,7 +36,7 @@ def is_file(name: str) -> bool:
 
 def title(name: str) -> str:
     """Return what a model is called wherever it lies: `net.onnx` for `nets/net.onnx`."""
-    return Path(name).name if is_own(name) else name
+    return Path(name).name if is_custom(name) else name
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -45,7 +45,7 @@ def _split(name: str) -> tuple[str, str]:
     return (file, function) if colon and file.endswith(_PYTHON) else (name, "")
 
 
-def adopt(name: str, asked: str) -> OwnModel:
+def adopt(name: str, asked: str) -> CustomModel:
     """Keep a model in the cache by its content; `asked` is what was said of its input.
 
     Raises:
@@ -76,7 +76,7 @@ def _require_file(path: Path) -> None:
         raise RequestError(f"wanted a model's name in characters that can be shown, found {str(path)!r}; rename it")
 
 
-def _kept(path: Path, name: str, asked: str, *, source: str = "") -> OwnModel:
+def _kept(path: Path, name: str, asked: str, *, source: str = "") -> CustomModel:
     """Read what was given, unless this very content was read before."""
     reader = _READERS[path.suffix]
     try:
@@ -89,16 +89,16 @@ def _kept(path: Path, name: str, asked: str, *, source: str = "") -> OwnModel:
     card = cache.once(
         stem,
         path.suffix,
-        OwnModel,
+        CustomModel,
         lambda place: reader.read(path, place, name=name, asked=asked, content=content, source=source),
     )
     cache.put(stem, card)  # the one given last is the one that its name finds
     return card
 
 
-def _by_name(name: str, asked: str) -> OwnModel:
+def _by_name(name: str, asked: str) -> CustomModel:
     """Find what was given before by the name that results have for it."""
-    known = [card for card in cache.cards(OwnModel) if card.name == name]
+    known = [card for card in cache.cards(CustomModel) if card.name == name]
     if not known:
         raise RequestError(f"nothing is at {_split(name)[0]}; wanted a model's file, or the name of one given before")
     fitting = [card for card in known if not asked or shape.parse(asked)[1][1:] == _dimensions(card)]
@@ -108,12 +108,12 @@ def _by_name(name: str, asked: str) -> OwnModel:
     return fitting[-1]
 
 
-def _dimensions(card: OwnModel) -> shape.Dimensions:
+def _dimensions(card: CustomModel) -> shape.Dimensions:
     sides = (card.resolution, card.resolution)
     return (card.channels, *sides) if card.layout == "NCHW" else (*sides, card.channels)
 
 
-def network(card: OwnModel) -> nn.Module:
+def network(card: CustomModel) -> nn.Module:
     """Return the network of a Python file's function, for formats that need one.
 
     Raises:

@@ -16,7 +16,7 @@ from edgebench.export.custom import shape
 from edgebench.export.formats.onnx.inspect import multiply_adds
 from edgebench.foundation import files
 from edgebench.foundation.errors import EdgebenchError, RequestError
-from edgebench.schema.cards import OwnModel
+from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def content(path: Path, most_bytes: int) -> str:
     return hashlib.sha256("\n".join((own, *map(files.sha256, beside))).encode()).hexdigest()
 
 
-def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> OwnModel:
+def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
     """Write the copy to `place` and describe it.
 
     Raises:
@@ -63,7 +63,7 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
     given, precision = _input(name, proto), _precision(name, proto)
     dtype, image = _dtype(name, given), _settle(path, place, proto, given, name, asked)
     classes, macs = _on_paper(name, place)
-    return OwnModel(
+    return CustomModel(
         file="",
         sha256="",
         name=name,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.export.custom import shape
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
-from edgebench.schema.cards import OwnModel
+from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class _Cut(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FlatbufferTable:
     """A flatbuffer's table: its fields by their slots, absent ones as None."""
 
     data: bytes
@@ -76,11 +76,11 @@ class Table:
         start, count = self._vector(slot, 4)
         return tuple(self._read("<i", start + 4 * index) for index in range(count))
 
-    def tables(self, slot: int) -> list[Table]:
+    def tables(self, slot: int) -> list[FlatbufferTable]:
         """Return a vector of tables."""
         start, count = self._vector(slot, 4)
         places = (start + 4 * index for index in range(count))
-        return [Table(self.data, place + self._read("<I", place)) for place in places]
+        return [FlatbufferTable(self.data, place + self._read("<I", place)) for place in places]
 
     def text(self, slot: int) -> str:
         """Return a string."""
@@ -102,7 +102,7 @@ def content(path: Path, most_bytes: int) -> str:
     return files.sha256(path)
 
 
-def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> OwnModel:
+def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
     """Write the copy to `place` and describe it.
 
     Raises:
@@ -113,13 +113,13 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
     except (_Cut, IndexError) as error:
         raise RequestError(f"{path} is no whole TFLite file: it points beyond its end; write it again") from error
     shutil.copyfile(path, place)
-    return OwnModel(file="", sha256="", name=name, format=FORMAT, content_sha256=content, source=source, **described)
+    return CustomModel(file="", sha256="", name=name, format=FORMAT, content_sha256=content, source=source, **described)
 
 
 def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
     if data[4:8] != _IDENTIFIER:
         raise RequestError(f"{name} is no TFLite file: it does not begin as one; name it by what it is")
-    model = Table(data, Table(data, 0)._read("<I", 0))
+    model = FlatbufferTable(data, FlatbufferTable(data, 0)._read("<I", 0))
     graphs = model.tables(2)
     if len(graphs) != 1:
         raise RequestError(f"{name}: wanted one graph, found {len(graphs)}")
@@ -147,7 +147,7 @@ def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
     }
 
 
-def _code(name: str, table: Table) -> int:
+def _code(name: str, table: FlatbufferTable) -> int:
     """Return an operator's number: newer ones have a slot of their own."""
     code = max(table.number(0, "<b"), table.number(3))
     if code == _CUSTOM:
@@ -157,7 +157,7 @@ def _code(name: str, table: Table) -> int:
     return code
 
 
-def _tensor(table: Table) -> Tensor:
+def _tensor(table: FlatbufferTable) -> Tensor:
     sizes, signature = table.numbers(0), table.numbers(7)
     dims = tuple(0 if size < 0 else size for size in signature) or sizes
     if any(size < 0 for size in dims):
@@ -173,7 +173,7 @@ def _only(name: str, wanted: str, found: list[Tensor]) -> Tensor:
 
 
 def _layers(
-    graph: Table, codes: list[int], tensors: list[Tensor]
+    graph: FlatbufferTable, codes: list[int], tensors: list[Tensor]
 ) -> Iterator[tuple[int, list[tuple[int, Tensor]], Tensor]]:
     """Yield every operator that multiplies: its number, its weights and bias, its output."""
     for operator in graph.tables(3):

@@ -17,7 +17,7 @@ from edgebench.networks import published
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from edgebench.measure.budget.kinds import Cell, Measured
+    from edgebench.measure.budget.kinds import Measured, Predicted
     from edgebench.results.measurement import Measurement
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
@@ -72,11 +72,13 @@ def _worthwhile(session: Session, found: Measured) -> Iterator[Case]:
     yield from (cell.case for cell in (*uncertain, *cells))
 
 
-def _width(cell: Cell) -> float:
+def _width(cell: Predicted) -> float:
     return cell.time_s.high / cell.time_s.low if cell.time_s else 0.0
 
 
-def _near_front(cases: Iterable[Case], cells: Iterable[Cell], found: Mapping[Case, Measurement | None]) -> set[Case]:
+def _near_front(
+    cases: Iterable[Case], cells: Iterable[Predicted], found: Mapping[Case, Measurement | None]
+) -> set[Case]:
     """Find the cells that may be the fastest of those at least as good, by published accuracy or else by size."""
     times = {cell.case: cell.time_s for cell in cells if cell.time_s}
     for case, one in found.items():

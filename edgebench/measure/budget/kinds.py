@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from edgebench.measure.budget.fit import ENOUGH, Fit, Prediction, Work, fit
 from edgebench.networks.describe import describe
-from edgebench.results.measurement import measure
+from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.record import Session
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Predicted:
     """A case that was not measured.
 
     Attributes:
@@ -58,7 +58,7 @@ class Kind:
 Measured = dict["Case", "Measurement | None"]  # None where a case has a row and no figure to go by
 
 
-def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tuple[Cell, ...], tuple[Kind, ...]]:
+def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tuple[Predicted, ...], tuple[Kind, ...]]:
     """Predict the cases that have no row among what is known, measured by a preset; return each kind's fit, too."""
     kinds = {kind_of(kind.cases[0]): kind for kind in kinds_of(known)}
     open_cases = [case for case in cases if case not in known and is_predictable(case)]
@@ -74,7 +74,7 @@ def measured(session: Session, records: Iterable[Record]) -> Measured:
     """
     met = [one for one in gather(records) if one.runs or one.failures]
     mine = [one for one in met if _place(one.session) == _place(session)]
-    return {one.case: found if _is_worth(found := measure(one)) else None for one in mine}
+    return {one.case: found if _is_worth(found := summarize(one)) else None for one in mine}
 
 
 def _place(session: Session) -> tuple[str, str, str]:
@@ -87,7 +87,7 @@ def _is_worth(measurement: Measurement) -> bool:
 
 def is_predictable(case: Case) -> bool:
     """Tell whether a case is of the shelf: of a model that somebody gave there is one size only."""
-    return case.variant.weights != Weighting.OWN
+    return case.variant.weights != WeightSource.CUSTOM
 
 
 def kind_of(case: Case) -> Case:
@@ -127,11 +127,11 @@ def _work(architecture: str, width: float, resolution: int, classes: int) -> Wor
     return Work(macs=found.macs, activations=found.activations, params=found.params)
 
 
-def _cell(case: Case, preset: str, kind: Kind | None) -> Cell:
+def _cell(case: Case, preset: str, kind: Kind | None) -> Predicted:
     mine = work(case.variant)
     if kind is None or kind.fit is None:
         why = f"wanted {ENOUGH} usable numbers of its kind, found {len(kind.works) if kind else 0}"
-        return Cell(case=case, preset=preset, macs=mine.macs, why=why)
+        return Predicted(case=case, preset=preset, macs=mine.macs, why=why)
     macs = [one.macs for one in kind.works]
     is_beyond = not min(macs) <= mine.macs <= max(macs)
-    return Cell(case=case, preset=preset, macs=mine.macs, time_s=kind.fit.predict(mine), is_beyond=is_beyond)
+    return Predicted(case=case, preset=preset, macs=mine.macs, time_s=kind.fit.predict(mine), is_beyond=is_beyond)

@@ -20,7 +20,7 @@ from edgebench.images.catalogue import family
 from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
 from edgebench.schema.record import Accuracy
-from edgebench.tasks.classification import Tally, count
+from edgebench.tasks.classification import Counts, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -180,8 +180,8 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Tally:
-    counted, done = Tally(), 0
+def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Counts:
+    counted, done = Counts(), 0
     for ours, theirs in zip(outputs.rows(TALLY_ROWS), reference.rows(TALLY_ROWS), strict=True):
         counted += count(labels[done : done + len(ours)], ours, theirs)
         done += len(ours)

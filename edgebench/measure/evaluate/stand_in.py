@@ -23,7 +23,7 @@ from edgebench.measure import evaluate
 from edgebench.networks.custom import channels
 from edgebench.schema.quantization import overflows
 from edgebench.schema.record import SpotCheck
-from edgebench.schema.runtime import Engine
+from edgebench.schema.runtime import RuntimeRequest
 
 if TYPE_CHECKING:
     from edgebench.deploy import Deployed
@@ -75,14 +75,14 @@ def _same(name: str, version: str) -> tuple[Environment, Runtime]:
     environment = survey(connection, target, agent_sha256)
     if public(environment.runtimes[name].version) == version:
         return environment, environment.runtimes[name]
-    asked = Engine(name=name, version=version)
+    asked = RuntimeRequest(name=name, version=version)
     environment = survey(connection, target, agent_sha256, [asked])
     return environment, environment.runtimes[asked.pinned]
 
 
 def _overflows(case: Case, environment: Environment) -> bool:
-    form: str = load("runtimes", case.runtime.name).FORMAT
-    return overflows(case.variant.quantization, form, environment.facts)
+    format: str = load("runtimes", case.runtime.name).FORMAT
+    return overflows(case.variant.quantization, format, environment.facts)
 
 
 def spot_check(case: Case, there: Deployed, here: Deployed, board: Connection, stand_in: StandIn) -> SpotCheck:

@@ -16,26 +16,25 @@ from edgebench.images import catalogue
 from edgebench.images.splits import chosen_recipe, require_calibration
 from edgebench.measure.plan import custom as own_cells
 from edgebench.networks import build
-from edgebench.schema import runtime as engine
 from edgebench.schema.case import Case
 from edgebench.schema.environment import differences, lasting
 from edgebench.schema.quantization import NAME, Quantization, overflows, parse
 from edgebench.schema.record import Session
-from edgebench.schema.runtime import Runtime
-from edgebench.schema.sweep import Wanted
-from edgebench.schema.variant import Variant, Weighting
+from edgebench.schema.runtime import Runtime, RuntimeRequest
+from edgebench.schema.sweep import Cell
+from edgebench.schema.variant import Variant, WeightSource
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from edgebench.schema.cards import DataSet, OwnModel
+    from edgebench.schema.cards import CustomModel, DataSet
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
 
 
-def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...]:
+def cases(wanted: Iterable[Cell], environment: Environment) -> tuple[Case, ...]:
     """Complete each cell with what only the target knows: the runtime's version, and how its int8 must be made.
 
     Raises:
@@ -54,7 +53,7 @@ def cases(wanted: Iterable[Wanted], environment: Environment) -> tuple[Case, ...
     return found
 
 
-def _data_sets(cells: Iterable[Wanted]) -> dict[str, DataSet]:
+def _data_sets(cells: Iterable[Cell]) -> dict[str, DataSet]:
     """Find every data set by what the cells call it, those that calibrate among them.
 
     Raises:
@@ -68,14 +67,14 @@ def _data_sets(cells: Iterable[Wanted]) -> dict[str, DataSet]:
     return named
 
 
-def _calibrating(cell: Wanted) -> str:
+def _calibrating(cell: Cell) -> str:
     """Name the data set that calibrates a cell: its scheme's, else the sweep's, else its own."""
     named = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(named) if named else cell.dataset
 
 
-def _case(cell: Wanted, model: OwnModel | None, named: Mapping[str, DataSet], environment: Environment) -> Case:
-    runtime, dataset = _runtime(engine.parse(cell.runtime), environment), named[cell.dataset]
+def _case(cell: Cell, model: CustomModel | None, named: Mapping[str, DataSet], environment: Environment) -> Case:
+    runtime, dataset = _runtime(RuntimeRequest.parse(cell.runtime), environment), named[cell.dataset]
     quantization = None
     if cell.quantization:
         scheme = _quantization(cell, runtime, environment)
@@ -105,12 +104,12 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
     return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
 
 
-def engines(cells: Iterable[Wanted]) -> tuple[engine.Engine, ...]:
+def engines(cells: Iterable[Cell]) -> tuple[RuntimeRequest, ...]:
     """Return the runtimes that are asked for, each once, without what they are told."""
-    return tuple(dict.fromkeys(replace(engine.parse(cell.runtime), words=()) for cell in cells))
+    return tuple(dict.fromkeys(replace(RuntimeRequest.parse(cell.runtime), options=()) for cell in cells))
 
 
-def _runtime(asked: engine.Engine, environment: Environment) -> Runtime:
+def _runtime(asked: RuntimeRequest, environment: Environment) -> Runtime:
     """Find what is installed there under the name, told what was asked for."""
     runtime = environment.runtimes.get(asked.pinned)
     if runtime is None:
@@ -120,7 +119,7 @@ def _runtime(asked: engine.Engine, environment: Environment) -> Runtime:
             f"runtime {asked.name} is not installed on target {environment.target}; install"
             f" {load('runtimes', asked.name).NEEDS[0]} there with pip{_alternatives(asked.name, environment)}"
         )
-    told = replace(runtime, options=asked.options(load("runtimes", asked.name).OPTIONS, runtime.options))
+    told = replace(runtime, options=asked.resolve(load("runtimes", asked.name).OPTIONS, runtime.options))
     _require_device(told, environment)
     return told
 
@@ -145,15 +144,15 @@ def _alternatives(runtime: str, environment: Environment) -> str:
 
 
 def variant_of(
-    cell: Wanted, dataset: DataSet, quantization: Quantization | None, model: OwnModel | None = None
+    cell: Cell, dataset: DataSet, quantization: Quantization | None, model: CustomModel | None = None
 ) -> Variant:
     """Name the network that a cell asks for, with what only the data set and the files know: classes and hashes."""
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
-        weights, sha256, classes = str(Weighting.OWN), model.content_sha256, model.classes
+        weights, sha256, classes = str(WeightSource.CUSTOM), model.content_sha256, model.classes
     else:
         weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))
-    if quantization and quantization.aware and weights in (Weighting.RANDOM, Weighting.NONE):
+    if quantization and quantization.aware and weights in (WeightSource.RANDOM, WeightSource.NONE):
         raise RequestError(f"qat fine-tunes weights, found {weights} ones; use --weights trained, or a file")
     return Variant(
         architecture=model.name if model else cell.model,
@@ -171,11 +170,11 @@ def variant_of(
     )
 
 
-def _quantization(cell: Wanted, runtime: Runtime, environment: Environment) -> Quantization:
+def _quantization(cell: Cell, runtime: Runtime, environment: Environment) -> Quantization:
     """Complete the scheme asked for by the runtime's own; use 7-bit weights where the target's products saturate."""
     asked = parse(cell.quantization, _scheme(runtime))
-    form: str = load("runtimes", runtime.name).FORMAT
-    return replace(asked, reduce_range=asked.reduce_range or overflows(asked, form, environment.facts))
+    format: str = load("runtimes", runtime.name).FORMAT
+    return replace(asked, reduce_range=asked.reduce_range or overflows(asked, format, environment.facts))
 
 
 def _calibrated(quantization: Quantization, images: DataSet, own: DataSet) -> Quantization:
@@ -199,14 +198,14 @@ def _scheme(runtime: Runtime) -> Quantization:
     return scheme
 
 
-def _weights(cell: Wanted, own: int) -> tuple[str, str, int]:
+def _weights(cell: Cell, own: int) -> tuple[str, str, int]:
     """Return what the variant calls its weights, the hash of their file if any, and how many classes they answer."""
     if not checkpoint.is_file(cell.weights):
-        if cell.weights == Weighting.TRAINED and cell.classes not in (0, own):
+        if cell.weights == WeightSource.TRAINED and cell.classes not in (0, own):
             raise RequestError(
                 f"wanted {cell.classes} classes, found {own} in {catalogue.title(cell.dataset)} to train on"
             )
-        return Weighting(cell.weights), "", cell.classes or own
+        return WeightSource(cell.weights), "", cell.classes or own
     build.check(cell.model, cell.width, cell.resolution)
     weights, sha256 = checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution)
     return weights.recipe, sha256, weights.classes

@@ -5,17 +5,17 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import is_file, is_own
+from edgebench.export.custom import is_custom, is_file
 from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.shelf import load, require
 from edgebench.images import catalogue
 from edgebench.images.preprocessing import preset
 from edgebench.measure.plan import custom as own_cells
-from edgebench.schema import runtime as engine
 from edgebench.schema.case import PRESETS
 from edgebench.schema.quantization import parse
-from edgebench.schema.variant import Weighting
+from edgebench.schema.runtime import RuntimeRequest
+from edgebench.schema.variant import WeightSource
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _EXTRAS = ("tflite",)  # formats whose tools are an extra of that name
-_WEIGHTINGS = tuple(one for one in Weighting if one != Weighting.OWN)  # that a person can ask for
+_WEIGHTINGS = tuple(one for one in WeightSource if one != WeightSource.CUSTOM)  # that a person can ask for
 
 
 def check(sweep: Sweep) -> None:
@@ -39,16 +39,16 @@ def check(sweep: Sweep) -> None:
     if sweep.budget and sweep.sustained:
         raise RequestError("a budget does not hold what a sustained run of every case takes; leave one of them out")
     own_cells.check(sweep)
-    if not (wanted := list(sweep.wanted())):
+    if not (wanted := list(sweep.cells())):
         raise RequestError("the sweep asks for nothing: every list needs at least one entry")
     for cell in wanted:
-        asked = engine.parse(cell.runtime)
-        if not is_own(cell.model):
+        asked = RuntimeRequest.parse(cell.runtime)
+        if not is_custom(cell.model):
             require("architectures", cell.model)
         require("runtimes", asked.name)
         if not is_file(cell.model):
             _require_tools(asked.name)
-        asked.options(load("runtimes", asked.name).OPTIONS)
+        asked.resolve(load("runtimes", asked.name).OPTIONS)
         catalogue.family(cell.dataset)
         if cell.preprocessing:
             preset(cell.preprocessing)
@@ -62,13 +62,13 @@ def check(sweep: Sweep) -> None:
 
 def _require_tools(runtime: str) -> None:
     """Refuse a runtime whose files cannot be written here."""
-    form = load("runtimes", runtime).FORMAT
-    for tool in load("formats", form).TOOLS:
+    format = load("runtimes", runtime).FORMAT
+    for tool in load("formats", format).TOOLS:
         try:
             tool_version(tool)
         except PackageNotFoundError as missing:
-            wanted = f"edgebench[{form}]" if form in _EXTRAS else tool
+            wanted = f"edgebench[{format}]" if format in _EXTRAS else tool
             raise RequestError(
-                f"runtime {runtime} reads {form} files, and {tool}, which helps to write them, is not installed here;"
+                f"runtime {runtime} reads {format} files, and {tool}, which helps to write them, is not installed here;"
                 f" run pip install '{wanted}'"
             ) from missing

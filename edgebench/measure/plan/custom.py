@@ -10,19 +10,19 @@ from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
-from edgebench.schema.cards import OwnModel
+from edgebench.schema.cards import CustomModel
 from edgebench.schema.quantization import parse
-from edgebench.schema.runtime import parse as parse_engine
-from edgebench.schema.variant import Precision, Weighting
+from edgebench.schema.runtime import RuntimeRequest
+from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
-    from edgebench.schema.sweep import Sweep, Wanted
+    from edgebench.schema.sweep import Cell, Sweep
 
 NO_DATA_SET = "null"
 REBUILT = ("null", "torch")  # files without a graph: a target builds their networks again, from its own shelf
 RAW = "raw"  # what a network that takes 8-bit pixels is given
 
-Given = Mapping[tuple[str, str], OwnModel]  # by what a cell calls a model and its input
+Given = Mapping[tuple[str, str], CustomModel]  # by what a cell calls a model and its input
 
 
 def check(sweep: Sweep) -> None:
@@ -32,17 +32,17 @@ def check(sweep: Sweep) -> None:
         RequestError: the first block that has them.
     """
     for block in sweep.models:
-        if custom.is_own(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
+        if custom.is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
             raise RequestError(f"{block.name} has its own width and resolution; leave them out")
 
 
-def adopt(cells: Iterable[Wanted]) -> Given:
+def adopt(cells: Iterable[Cell]) -> Given:
     """Keep every given model that the cells name in the cache.
 
     Raises:
         RequestError: one of them cannot be measured.
     """
-    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if custom.is_own(cell.model))
+    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if custom.is_custom(cell.model))
     given = {(name, asked): custom.adopt(name, asked) for name, asked in keys}
     contents = dict[str, str]()
     for model in given.values():
@@ -51,12 +51,12 @@ def adopt(cells: Iterable[Wanted]) -> Given:
     return given
 
 
-def card(cell: Wanted, given: Given) -> OwnModel | None:
+def card(cell: Cell, given: Given) -> CustomModel | None:
     """Return a cell's model; None for a network of the shelf."""
     return given.get((cell.model, cell.input))
 
 
-def completed(cells: Iterable[Wanted], given: Given) -> Iterator[Wanted]:
+def completed(cells: Iterable[Cell], given: Given) -> Iterator[Cell]:
     """Give each cell its model's sizes; leave out what a model cannot be, as long as something is left of it.
 
     Raises:
@@ -75,12 +75,12 @@ def completed(cells: Iterable[Wanted], given: Given) -> Iterator[Wanted]:
             raise RequestError(why)
 
 
-def _why_not(cell: Wanted, model: OwnModel) -> str:
+def _why_not(cell: Cell, model: CustomModel) -> str:
     """Say why a cell cannot be answered with its model, where another one may; empty where it can."""
-    form = load("runtimes", parse_engine(cell.runtime).name).FORMAT
-    if not _can_be(model, form):
+    format = load("runtimes", RuntimeRequest.parse(cell.runtime).name).FORMAT
+    if not _can_be(model, format):
         what = f"built by its own function, found {cell.runtime}, which builds networks of the shelf"
-        file = f"for runtimes that open {model.format}, found {cell.runtime}, which opens {form}"
+        file = f"for runtimes that open {model.format}, found {cell.runtime}, which opens {format}"
         return f"{model.name} is {what if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and cell.batch > model.batch:
         return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
@@ -93,16 +93,16 @@ def _why_not(cell: Wanted, model: OwnModel) -> str:
     return ""
 
 
-def _can_be(model: OwnModel, form: str) -> bool:
+def _can_be(model: CustomModel, format: str) -> bool:
     """Tell whether a model is a file of this format, or can be written as one."""
-    return form not in REBUILT if model.source else form == model.format
+    return format not in REBUILT if model.source else format == model.format
 
 
-def _runtimes(model: OwnModel) -> str:
+def _runtimes(model: CustomModel) -> str:
     return " or ".join(name for name in names("runtimes") if _can_be(model, load("runtimes", name).FORMAT))
 
 
-def _completed(cell: Wanted, model: OwnModel) -> Wanted:
+def _completed(cell: Cell, model: CustomModel) -> Cell:
     if cell.precision != model.precision:
         _require_quantizable(cell, model)
     return replace(
@@ -110,21 +110,21 @@ def _completed(cell: Wanted, model: OwnModel) -> Wanted:
         width=1.0,
         resolution=model.resolution,
         classes=model.classes,
-        weights=Weighting.OWN,
+        weights=WeightSource.CUSTOM,
         dataset=_dataset(cell),
         preprocessing=_preprocessing(cell, model),
         quantization=cell.quantization if cell.precision != model.precision else "",
     )
 
 
-def _dataset(cell: Wanted) -> str:
+def _dataset(cell: Cell) -> str:
     """Name the images that concern the model: a bundled data set is not its own, whatever its classes are."""
     if family(cell.dataset).PLACE:
         return cell.dataset
     return calibrating(cell.calibration) if cell.calibration else NO_DATA_SET
 
 
-def _preprocessing(cell: Wanted, model: OwnModel) -> str:
+def _preprocessing(cell: Cell, model: CustomModel) -> str:
     """Give pixels as they are to a network that takes them so: a TFLite file says itself what its integers mean."""
     if model.dtype == "float32" or model.format != custom.onnx.FORMAT:
         return cell.preprocessing
@@ -133,7 +133,7 @@ def _preprocessing(cell: Wanted, model: OwnModel) -> str:
     return RAW
 
 
-def _require_quantizable(cell: Wanted, model: OwnModel) -> None:
+def _require_quantizable(cell: Cell, model: CustomModel) -> None:
     asked = parse(cell.quantization)
     if asked.changes_weights:
         raise RequestError(

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
-from edgebench.measure.plan.state import Known, State
+from edgebench.measure.plan.state import CaseState, State
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 
 # What one step took on two cores of a 2.5 GHz x86 server, seconds.
 TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3
@@ -27,15 +27,15 @@ class Forecast:
     measure_s: float
 
 
-def forecast(session: Session, known: Sequence[Known]) -> Forecast:
+def forecast(session: Session, known: Sequence[CaseState]) -> Forecast:
     """Guess from what comparable steps took on two cores of a 2.5 GHz x86 server."""
     open_cases = [one for one in known if one.state == State.OPEN]
-    processes = PRESETS[session.preset].looks[-1] * len(open_cases)
+    processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S
     untrained = {
         (variant.architecture, variant.width, variant.resolution)
         for one in open_cases
-        if (variant := one.case.variant).weights == Weighting.TRAINED and not train.find(variant)
+        if (variant := one.case.variant).weights == WeightSource.TRAINED and not train.find(variant)
     }
     return Forecast(
         target=session.environment.target,
@@ -45,9 +45,11 @@ def forecast(session: Session, known: Sequence[Known]) -> Forecast:
     )
 
 
-def _needs(known: Known) -> str:
+def _needs(known: CaseState) -> str:
     if known.state != State.OPEN:
         return f"nothing: it is {known.state}"
     if known.artifact:
         return f"measuring ({len(known.runs)} runs so far); its artifact is cached"
-    return "export" if known.case.variant.weights != Weighting.TRAINED or train.find(known.case.variant) else "training"
+    return (
+        "export" if known.case.variant.weights != WeightSource.TRAINED or train.find(known.case.variant) else "training"
+    )

@@ -18,7 +18,7 @@ from edgebench.results.measurement import needed
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy, Failure, Run, Session, Stop
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class CaseState:
     """What the journal already has about one case in this session's epoch, and its artifact where it is cached."""
 
     case: Case
@@ -45,7 +45,7 @@ class Known:
     state: State
 
 
-def known(session: Session, records: Sequence[Record]) -> tuple[Known, ...]:
+def known(session: Session, records: Sequence[Record]) -> tuple[CaseState, ...]:
     """Look up what the journal has about each of the session's cases.
 
     Raises:
@@ -54,15 +54,15 @@ def known(session: Session, records: Sequence[Record]) -> tuple[Known, ...]:
     return tuple(_known(case, session, records) for case in session.cases)
 
 
-def _known(case: Case, session: Session, records: Sequence[Record]) -> Known:
+def _known(case: Case, session: Session, records: Sequence[Record]) -> CaseState:
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
-    of_shelf = case.variant.weights != Weighting.OWN
+    of_shelf = case.variant.weights != WeightSource.CUSTOM
     if artifact is None and of_shelf:  # what has been built once needs no look: torch is slow to import
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
     return look_up(case, artifact, session, records)
 
 
-def look_up(case: Case, artifact: Artifact | None, session: Session, records: Sequence[Record]) -> Known:
+def look_up(case: Case, artifact: Artifact | None, session: Session, records: Sequence[Record]) -> CaseState:
     """Find what was seen of this very artifact in this environment."""
     mine = [
         record
@@ -77,7 +77,7 @@ def look_up(case: Case, artifact: Artifact | None, session: Session, records: Se
     accuracy = next((record for record in answers if record.made_by == todays), None)
     is_evaluated = accuracy is not None or not has_answers(case.variant)
     state = _state(case, runs, session, records) if is_evaluated else State.OPEN
-    return Known(case=case, artifact=artifact, runs=runs, accuracy=accuracy, state=state)
+    return CaseState(case=case, artifact=artifact, runs=runs, accuracy=accuracy, state=state)
 
 
 def _state(case: Case, runs: Sequence[Run], session: Session, records: Sequence[Record]) -> State:

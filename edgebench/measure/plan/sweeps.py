@@ -35,7 +35,7 @@ def sweep(name: str) -> Sweep:
 
 def _check_cells(sweep: Sweep) -> None:
     """Refuse widths and resolutions that cannot be: making a cell checks its size."""
-    list(sweep.wanted())
+    list(sweep.cells())
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import is_own
+from edgebench.export.custom import is_custom
 from edgebench.foundation.errors import RequestError
 from edgebench.images import catalogue
 from edgebench.measure.plan.cases import variant_of
 from edgebench.measure.plan.check import check
 from edgebench.networks import build
-from edgebench.schema.variant import Precision, Variant, Weighting
+from edgebench.schema.variant import Precision, Variant, WeightSource
 
 if TYPE_CHECKING:
     from edgebench.schema.sweep import Sweep
@@ -24,13 +24,14 @@ def to_train(sweep: Sweep) -> tuple[Variant, ...]:
         RequestError: a name or size that cannot be.
     """
     check(sweep)
-    cells = list(sweep.wanted())
-    if given := next((cell.model for cell in cells if is_own(cell.model)), ""):
+    cells = list(sweep.cells())
+    if given := next((cell.model for cell in cells if is_custom(cell.model)), ""):
         raise RequestError(f"wanted networks of the shelf to train, found {given}, which has its weights; leave it out")
     named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
     for cell in cells:
         build.check(cell.model, cell.width, cell.resolution)
     floats = [
-        replace(cell, precision=Precision.FP32, quantization="", weights=Weighting.TRAINED, classes=0) for cell in cells
+        replace(cell, precision=Precision.FP32, quantization="", weights=WeightSource.TRAINED, classes=0)
+        for cell in cells
     ]
     return tuple(dict.fromkeys(variant_of(cell, named[cell.dataset], None) for cell in floats))

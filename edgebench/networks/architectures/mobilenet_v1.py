@@ -28,7 +28,7 @@ def channels(count: int, width: float) -> int:
     return max(int(count * width), 8)
 
 
-class Separable(nn.Module):
+class DepthwiseSeparable(nn.Module):
     """3x3 depthwise, then 1x1 pointwise, each with batch norm and ReLU6."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -58,7 +58,7 @@ class MobileNetV1(nn.Module):
         for count, first_stride, blocks in STAGES:
             outputs, stage = channels(count, width), list[nn.Module]()
             for stride in (first_stride, *[1] * (blocks - 1)):
-                stage.append(Separable(inputs, outputs, stride))
+                stage.append(DepthwiseSeparable(inputs, outputs, stride))
                 inputs = outputs
             stages.append(nn.Sequential(*stage))
         self.blocks = nn.Sequential(*stages)

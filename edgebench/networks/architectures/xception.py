@@ -28,7 +28,7 @@ LAST = (1536, 2048)
 DROPOUT = 0.5
 
 
-class Separable(nn.Sequential):
+class SeparableConv(nn.Sequential):
     """3x3 depthwise, then 1x1 pointwise."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -43,7 +43,7 @@ class Block(nn.Module):
         super().__init__()
         chain, width, outputs = list[nn.Module](), inputs, widths[-1]
         for following in widths:
-            chain += [nn.ReLU(), Separable(width, following), nn.BatchNorm2d(following)]
+            chain += [nn.ReLU(), SeparableConv(width, following), nn.BatchNorm2d(following)]
             width = following
         widens = outputs != inputs
         chain += [nn.MaxPool2d(3, 2, 1)] if widens else []
@@ -83,7 +83,7 @@ def separables(inputs: int) -> dict[str, nn.Module]:
     layers = dict[str, nn.Module]()
     for number, outputs in enumerate(LAST, len(STEM) + 1):
         layers |= {
-            f"conv{number}": Separable(inputs, outputs),
+            f"conv{number}": SeparableConv(inputs, outputs),
             f"bn{number}": nn.BatchNorm2d(outputs),
             f"act{number}": nn.ReLU(),
         }

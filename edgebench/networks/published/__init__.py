@@ -11,7 +11,7 @@ IMAGENET_IMAGES = 50_000  # of its validation set, which every accuracy here was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accuracy:
+class PublishedAccuracy:
     """A network's accuracy on ImageNet, per cent; params and macs where they were counted exactly, at 1000 classes."""
 
     architecture: str
@@ -27,7 +27,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
+class PublishedLatency:
     """A network timed on a board at batch 1; what was not stated is None or empty.
 
     Attributes:
@@ -55,7 +55,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quantized:
+class PublishedQuantization:
     """What a quantization scheme left of a network's accuracy on ImageNet, per cent."""
 
     architecture: str
@@ -74,7 +74,7 @@ class Quantized:
     source: str
 
 
-Published = TypeVar("Published", Accuracy, Latency, Quantized)
+Published = TypeVar("Published", PublishedAccuracy, PublishedLatency, PublishedQuantization)
 
 
 def _read(file: str, kind: type[Published]) -> tuple[Published, ...]:
@@ -86,29 +86,29 @@ def _read(file: str, kind: type[Published]) -> tuple[Published, ...]:
 
 
 @cache
-def accuracies() -> tuple[Accuracy, ...]:
+def accuracies() -> tuple[PublishedAccuracy, ...]:
     """Return the accuracies; of a network at one width, resolution and precision the reference comes first."""
-    return _read("accuracy.csv", Accuracy)
+    return _read("accuracy.csv", PublishedAccuracy)
 
 
 @cache
-def latencies() -> tuple[Latency, ...]:
+def latencies() -> tuple[PublishedLatency, ...]:
     """Return the latencies on boards, all Raspberry Pis."""
-    return _read("latency.csv", Latency)
+    return _read("latency.csv", PublishedLatency)
 
 
 @cache
-def quantized() -> tuple[Quantized, ...]:
+def quantized() -> tuple[PublishedQuantization, ...]:
     """Return the accuracies of quantization schemes, the float baselines of their tables among them."""
-    return _read("quantization.csv", Quantized)
+    return _read("quantization.csv", PublishedQuantization)
 
 
 @cache
-def _references() -> dict[tuple[str, float, int, str], Accuracy]:
+def _references() -> dict[tuple[str, float, int, str], PublishedAccuracy]:
     return {(one.architecture, one.width, one.resolution, one.precision): one for one in reversed(accuracies())}
 
 
-def reference(architecture: str, width: float, resolution: int, precision: str) -> Accuracy | None:
+def reference(architecture: str, width: float, resolution: int, precision: str) -> PublishedAccuracy | None:
     """Return the reference among the published accuracies of a network on ImageNet; None where there is none.
 
     It is that of TF-Slim's own checkpoints for the MobileNets (int8: after quantization-aware training where they
@@ -124,12 +124,12 @@ def top1(architecture: str, width: float, resolution: int, precision: str, datas
     return found.top1 if found else None
 
 
-def title(one: Accuracy | Latency | Quantized) -> str:
+def title(one: PublishedAccuracy | PublishedLatency | PublishedQuantization) -> str:
     """Name a network at its width and resolution, as every table does."""
     return f"{one.architecture} {one.width:g} @{one.resolution}"
 
 
-def runtime(one: Latency) -> str:
+def runtime(one: PublishedLatency) -> str:
     """Name what a published row ran on: `tflite 2.7.1 ruy`."""
     return f"{one.runtime} {one.runtime_version}".rstrip()
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Verdict
+from edgebench.nightly.night import Outcome
 
 if TYPE_CHECKING:
-    from edgebench.nightly.summary import Bulletin, Line
+    from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "annotations.txt"
 MOST = 10  # of a kind and step; GitHub drops the others
 KINDS = {
-    "error": (Verdict.REGRESSION,),
-    "warning": (Verdict.INVALID, Verdict.MISSING, Verdict.HOST_CHANGE),
-    "notice": (Verdict.IMPROVEMENT,),
+    "error": (Outcome.REGRESSION,),
+    "warning": (Outcome.INVALID, Outcome.MISSING, Outcome.HOST_CHANGE),
+    "notice": (Outcome.IMPROVEMENT,),
 }
 
 
@@ -23,7 +23,7 @@ def render(bulletin: Bulletin) -> str:
     return "".join(_command(kind, line) for kind, verdicts in KINDS.items() for line in bulletin.of(*verdicts)[:MOST])
 
 
-def _command(kind: str, line: Line) -> str:
+def _command(kind: str, line: SummaryLine) -> str:
     entry = line.entry
     said = [f"{one.figure} {one.change:+.1%}" for one in line.findings]
     text = "; ".join((*said, *entry.changed, *([entry.why] if entry.why else [])))

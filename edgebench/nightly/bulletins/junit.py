@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from edgebench.nightly.night import Verdict
+from edgebench.nightly.night import Outcome
 
 if TYPE_CHECKING:
-    from edgebench.nightly.summary import Bulletin, Line
+    from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "junit.xml"
 OUTCOMES = {
-    Verdict.REGRESSION: "failure",
-    Verdict.INVALID: "error",
-    Verdict.MISSING: "error",
-    Verdict.NEW: "skipped",
-    Verdict.UNDERPOWERED: "skipped",
+    Outcome.REGRESSION: "failure",
+    Outcome.INVALID: "error",
+    Outcome.MISSING: "error",
+    Outcome.NEW: "skipped",
+    Outcome.UNDERPOWERED: "skipped",
 }
 _UNPRINTABLE = dict.fromkeys((code for code in range(32) if code not in (9, 10, 13)), "?")
 
@@ -41,7 +41,7 @@ def render(bulletin: Bulletin) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(everything, encoding="unicode") + "\n"
 
 
-def _case(suite: Element, line: Line) -> None:
+def _case(suite: Element, line: SummaryLine) -> None:
     entry = line.entry
     case = SubElement(suite, "testcase", classname=_plain(entry.target), name=_plain(entry.name), time=_seconds(line))
     if outcome := OUTCOMES.get(entry.verdict):
@@ -51,11 +51,11 @@ def _case(suite: Element, line: Line) -> None:
         SubElement(case, "system-out").text = _plain(_text(line))
 
 
-def _seconds(line: Line) -> str:
+def _seconds(line: SummaryLine) -> str:
     return f"{line.entry.figures.p50_s or 0:.9f}"
 
 
-def _text(line: Line) -> str:
+def _text(line: SummaryLine) -> str:
     said = [f"{one.figure} {one.change:+.1%} ({one.before:.6g} -> {one.after:.6g})" for one in line.entry.findings]
     return "; ".join((str(line.entry.verdict), *said, *line.entry.changed, *filter(None, [line.entry.why])))
 

@@ -10,7 +10,7 @@ from edgebench.foundation.units import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgebench.nightly.summary import Bulletin, Line
+    from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "summary.md"
 ROWS = 20  # in the table; all of them are in the page and in night.json
@@ -21,7 +21,7 @@ HEADINGS = ("verdict", "configuration", "figure", "change", "[95 %]", "p50 ms", 
 
 def render(bulletin: Bulletin) -> str:
     """Write the headline and, unless nothing happened, the worst configurations."""
-    loud = bulletin.loud
+    loud = bulletin.needs_attention
     head = f"# Nightly {bulletin.night.started_at}\n\n**{escape(bulletin.headline)}.** {_ending(bulletin)}\n"
     notes = "".join(f"\n- {escape(note)}" for note in bulletin.notes[:NOTES])
     text = "\n".join((head, _table(loud) if loud else "", notes)).rstrip() + "\n"
@@ -32,14 +32,14 @@ def _ending(bulletin: Bulletin) -> str:
     return f"{bulletin.nights} nights; measured in {bulletin.night.measured_s:.0f} s of {bulletin.night.spent_s:.0f} s."
 
 
-def _table(loud: list[Line]) -> str:
+def _table(loud: list[SummaryLine]) -> str:
     more = (f"{len(loud) - ROWS} more in the page and in night.json.",) if len(loud) > ROWS else ()
     rows = tuple(row(line) for line in loud[:ROWS])
     texts = frozenset({"verdict", "configuration", "figure", "evidence", "changed"})
     return markdown(Sheet(title="What changed", headings=HEADINGS, rows=rows, texts=texts, notes=more))
 
 
-def row(line: Line) -> tuple[str, ...]:
+def row(line: SummaryLine) -> tuple[str, ...]:
     """Write a line's cells."""
     entry, worst = line.entry, line.worst
     interval = (
@@ -59,7 +59,7 @@ def row(line: Line) -> tuple[str, ...]:
     )
 
 
-def _evidence(line: Line) -> Iterator[str]:
+def _evidence(line: SummaryLine) -> Iterator[str]:
     """Say what the worst finding rests on, or why there is none; then what else was found."""
     if (worst := line.worst) and worst.p is not None:
         on = f" on {worst.confirmed_at[:10]}" if worst.confirmed_at else ""

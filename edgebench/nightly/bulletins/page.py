@@ -11,7 +11,7 @@ from edgebench.nightly.summary import NIGHTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edgebench.nightly.summary import Bulletin, Line, Point
+    from edgebench.nightly.summary import Bulletin, Point, SummaryLine
 
 FILE = "index.html"
 WIDTH, HEIGHT = 240, 28  # of a sparkline, pixels
@@ -32,7 +32,7 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 
 def render(bulletin: Bulletin) -> str:
     """Write the page: what happened first, the others folded away."""
-    loud, calm = bulletin.loud, [line for line in bulletin.lines if line.is_calm]
+    loud, calm = bulletin.needs_attention, [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
     parts = [
         f"<h1>{escape(bulletin.headline)}</h1>",
@@ -49,12 +49,12 @@ def render(bulletin: Bulletin) -> str:
     return f"{head}<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
 
 
-def _table(lines: Sequence[Line]) -> str:
+def _table(lines: Sequence[SummaryLine]) -> str:
     headings = "".join(f"<th>{escape(text)}</th>" for text in (*HEADINGS, f"last {NIGHTS} nights"))
     return f"<table><tr>{headings}</tr>{''.join(map(_row, lines))}</table>"
 
 
-def _row(line: Line) -> str:
+def _row(line: SummaryLine) -> str:
     verdict, *cells = row(line)
     numeric = {"change", "[95 %]", "p50 ms", "finds ± %"}
     written = "".join(
@@ -83,7 +83,7 @@ def sparkline(points: Sequence[Point]) -> str:
 
 def _mark(point: Point, x: float) -> str:
     kind = "accepted" if point.note else "epoch" if point.is_epoch else ""
-    title = escape(f"{point.started_at[:10]} {point.note or 'another host or stack'}")
+    title = escape(f"{point.started_at[:10]} {point.note or 'another host or components'}")
     line = f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"><title>{title}</title></line>'
     return line if kind else ""
 

@@ -13,7 +13,7 @@ from edgebench.nightly.rule.thresholds import RULE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.nightly.replay.decide import Replay, Share
+    from edgebench.nightly.replay.decide import Rate, Replay
 
 
 def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) -> Replay:
@@ -60,9 +60,9 @@ def sheet(found: Replay) -> Sheet:
     )
 
 
-def _per_mille(one: Share) -> tuple[str, str, str]:
+def _per_mille(one: Rate) -> tuple[str, str, str]:
     return f"{one.value * 1e3:.2f}", f"[{one.low * 1e3:.2f}, {one.high * 1e3:.2f}]", str(one.of)
 
 
-def _as_share(one: Share) -> tuple[str, str, str]:
+def _as_share(one: Rate) -> tuple[str, str, str]:
     return f"{one.value:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", str(one.of)

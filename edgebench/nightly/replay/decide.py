@@ -74,7 +74,7 @@ def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> De
     """Decide nights of which each has another runtime, that takes `inject` times as long: all pairs, and no screen."""
     import numpy
 
-    patient = replace(rule, look=rule.pairs, noisy_look=rule.noisy_pairs)
+    patient = replace(rule, interim_every=rule.pairs, noisy_interim_every=rule.noisy_pairs)
     levels = medians(series.ratios)
     found = _undecided(levels)
     for night, spread in enumerate(_spreads(series, rule)[1:], 1):
@@ -119,17 +119,17 @@ def _confirm(
             before, now = series.arms(night, which, pairs)
             effect = compare_pairs(before, now + shift)
             is_open = numpy.ones(len(which), bool)
-            each = rule.looks(is_noisy=is_noisy)
-            for look in range(each, pairs, each):
-                found.pairs[night, which[is_open]] = look
-                is_open &= compare_pairs(before[:, :look], now[:, :look] + shift).is_open(rule)
+            each = rule.interim_every_for(is_noisy=is_noisy)
+            for taken in range(each, pairs, each):
+                found.pairs[night, which[is_open]] = taken
+                is_open &= compare_pairs(before[:, :taken], now[:, :taken] + shift).is_open(rule)
             found.pairs[night, which[is_open]] = pairs
             found.is_slower[night, which] = effect.is_slower(p, rule.effect) & is_open
             found.is_faster[night, which] = effect.is_faster(p, rule.effect) & is_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Rate:
     """How often something happened, with a 95 % interval, shares of 1.
 
     The interval is Wilson's of as many configuration-nights as would tell as much, were nights alike: what a night does
@@ -164,22 +164,22 @@ class Replay:
     nights: int
     configurations: int
     inject: float
-    alarms: Share
-    gains: Share
-    paired: Share
+    alarms: Rate
+    gains: Rate
+    paired: Rate
     pairs: float
-    power: tuple[Share, ...]
-    runtime_alarms: Share
-    runtime_power: Share
+    power: tuple[Rate, ...]
+    runtime_alarms: Rate
+    runtime_power: Rate
     detectable: float | None
 
 
-def share(events: Sequence[int], of: Sequence[int]) -> Share:
+def share(events: Sequence[int], of: Sequence[int]) -> Rate:
     """Count events, night by night."""
     happened, total = sum(events), sum(of)
     less = _design_effect(events, of)
     low, high = wilson(round(happened / less), round(total / less))
-    return Share(events=happened, of=total, low=low, high=high)
+    return Rate(events=happened, of=total, low=low, high=high)
 
 
 def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
@@ -231,7 +231,7 @@ def _by_night(flags: Flags) -> list[int]:
     return [int(count) for count in flags.sum(axis=1)]
 
 
-def _power(series: Series, inject: float, rule: Rule) -> tuple[Share, ...]:
+def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
     """Count the slowdowns found by each delay, over several nights at which they begin."""
     import numpy
 

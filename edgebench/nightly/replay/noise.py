@@ -23,7 +23,7 @@ SLOW_SHARE = 0.05  # of processes that draw from three times the usual deviation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class NoiseProfile:
     """Standard deviations of log times.
 
     Attributes:
@@ -45,20 +45,20 @@ class Profile:
 
 
 PROFILES = {
-    "quiet": Profile(
+    "quiet": NoiseProfile(
         process=0.004, reference=0.003, night=0.003, machine=0.005, drift=0.0005, arm=0.001, burst=0.03,
         burst_share=0.005,
     ),
-    "pi": Profile(
+    "pi": NoiseProfile(
         process=0.010, reference=0.006, night=0.006, machine=0.02, drift=0.002, arm=0.002, burst=0.08, burst_share=0.01
     ),
-    "vm": Profile(
+    "vm": NoiseProfile(
         process=0.050, reference=0.030, night=0.015, machine=0.10, drift=0.01, arm=0.004, burst=0.30, burst_share=0.03
     ),
 }  # fmt: skip
 
 
-def measured(profile: Profile, draw: Generator, configurations: int, processes: int) -> tuple[Floats, Floats]:
+def measured(profile: NoiseProfile, draw: Generator, configurations: int, processes: int) -> tuple[Floats, Floats]:
     """Draw a night: log times of every process and of the reference workload in its round, (C, processes) each."""
     import numpy
 
@@ -75,7 +75,7 @@ def measured(profile: Profile, draw: Generator, configurations: int, processes: 
     return numpy.asarray(times), numpy.asarray(reference)
 
 
-def arms(profile: Profile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
+def arms(profile: NoiseProfile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
     """Draw pairs of two arms that differ in nothing but where they are installed, (C, pairs) each."""
     drift, burst = _rounds(profile, draw, 2 * pairs)
     shape = (configurations, pairs)
@@ -88,7 +88,7 @@ def arms(profile: Profile, draw: Generator, configurations: int, pairs: int) -> 
     return found[0], found[1]
 
 
-def _rounds(profile: Profile, draw: Generator, rounds: int) -> tuple[Floats, Floats]:
+def _rounds(profile: NoiseProfile, draw: Generator, rounds: int) -> tuple[Floats, Floats]:
     """Draw how the machine drifts over the rounds of a night, and when it is busy with others, (rounds,) each."""
     import numpy
 

@@ -42,7 +42,9 @@ class Series:
     arms: Arms
 
 
-def simulated(profile: noise.Profile, seed: int, nights: int = NIGHTS, configurations: int = CONFIGURATIONS) -> Series:
+def simulated(
+    profile: noise.NoiseProfile, seed: int, nights: int = NIGHTS, configurations: int = CONFIGURATIONS
+) -> Series:
     """Draw a history in which nothing ever changes."""
     import numpy
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import expm1, log
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Contest, Entry, Finding, Night, Verdict, both_logs
+from edgebench.nightly.night import Change, Entry, Night, Outcome, PairedTimes, both_logs
 from edgebench.nightly.rule.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.rule.past import Past, pasts
 from edgebench.nightly.rule.screen import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
@@ -58,7 +58,7 @@ TOO_FEW, NEW_STACK, WAS_SLOWER, NEW_HOST, DRIFTED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suspicion:
+class Screened:
     """What the history says of one configuration, before any pair.
 
     Attributes:
@@ -81,10 +81,10 @@ class Suspicion:
     @property
     def calls_for_pairs(self) -> bool:
         """Tell whether pairs could say what it comes of: not where both arms were the same, or are compared already."""
-        return bool(self.why) and not self.past.is_decided
+        return bool(self.why) and not self.past.is_compared
 
     @property
-    def may_be_given_up(self) -> bool:
+    def may_stop_early(self) -> bool:
         """Tell whether pairs that show nothing early are enough: not where they carry older nights over."""
         return not {NEW_HOST, NEW_STACK, WAS_SLOWER} & set(self.why)
 
@@ -103,7 +103,7 @@ class Suspicion:
     @property
     def stack_changes(self) -> tuple[str, ...]:
         """Components that are not the accepted ones."""
-        return changes(self.past.baseline[1].stack, self.entry.stack) if self.past.baseline else ()
+        return changes(self.past.baseline[1].components, self.entry.components) if self.past.baseline else ()
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
@@ -112,15 +112,15 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, .
     return tuple(f"{name}: {before.get(name) or 'none'} -> {after.get(name) or 'none'}" for name in names)
 
 
-def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Suspicion, ...]:
+def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Screened, ...]:
     """Say of every configuration that was measured tonight and before what is out of the ordinary."""
     every = [one for one in pasts(history, tonight) if one.baseline]
     timed = [one for one in every if one.is_timed]
-    others = (Suspicion(past=one) for one in every if not one.is_timed)
+    others = (Screened(past=one) for one in every if not one.is_timed)
     return (*(_screened(timed, rule) if timed else ()), *others)
 
 
-def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
+def _screened(known: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
     """Screen what has times against its past."""
     import numpy
 
@@ -134,7 +134,7 @@ def _screened(known: Sequence[Past], rule: Rule) -> tuple[Suspicion, ...]:
     suspects, shifts = is_suspect(screening, is_noisy, rule), is_shifted(screening, rule)
     found = zip(known, suspects, shifts, is_noisy, smallest, _cold(known), strict=True)
     return tuple(
-        Suspicion(
+        Screened(
             past=one,
             why=(*_reasons(one, screening, place, bool(suspect), rule), *cold),
             is_shifted=bool(shifted),
@@ -169,7 +169,7 @@ def _deviations(one: Past, rule: Rule) -> list[float]:
 
 
 def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: Rule) -> Iterator[str]:
-    has_pairs = not one.is_decided
+    has_pairs = not one.is_compared
     if has_pairs and one.was_slower:
         yield WAS_SLOWER
     if one.is_new_host:
@@ -214,18 +214,20 @@ def _cold(known: Sequence[Past]) -> list[tuple[str, ...]]:
     return found
 
 
-def judge(tonight: Night, suspicions: Sequence[Suspicion], contests: Mapping[str, Contest], rule: Rule = RULE) -> Night:
+def judge(
+    tonight: Night, suspicions: Sequence[Screened], contests: Mapping[str, PairedTimes], rule: Rule = RULE
+) -> Night:
     """Decide every configuration of the night."""
     by_name = {one.entry.name: one for one in suspicions}
     judged = tuple(_judged(entry, by_name.get(entry.name), contests.get(entry.name), rule) for entry in tonight.entries)
     return replace(tonight, entries=judged)
 
 
-def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, rule: Rule) -> Entry:
+def _judged(entry: Entry, suspicion: Screened | None, contest: PairedTimes | None, rule: Rule) -> Entry:
     if not entry.is_measured:
         return replace(entry, changed=suspicion.changes) if suspicion else entry
     if suspicion is None or suspicion.past.baseline is None:
-        return replace(entry, verdict=Verdict.NEW, why="the first night that measured it: later ones compare with it")
+        return replace(entry, verdict=Outcome.NEW, why="the first night that measured it: later ones compare with it")
     effects = _effects(contest) if contest and not contest.why_not else {}
     found = tuple(_found(effects, contest, suspicion, rule))
     anew = {one.figure for one in found}
@@ -245,37 +247,37 @@ def _judged(entry: Entry, suspicion: Suspicion | None, contest: Contest | None, 
 
 
 def _verdict(
-    suspicion: Suspicion, contest: Contest | None, findings: Sequence[Finding], rule: Rule
-) -> tuple[Verdict, str]:
+    suspicion: Screened, contest: PairedTimes | None, findings: Sequence[Change], rule: Rule
+) -> tuple[Outcome, str]:
     """Return the worst that is known, and in words what it rests on."""
     noticed, known = "; ".join(suspicion.why), {one.verdict for one in findings}
     is_explained = any(one.figure == LATENCY and not one.confirmed_at for one in findings)
     if suspicion.calls_for_pairs and (contest is None or contest.why_not):
         reason = contest.why_not if contest else "no pairs were taken"
-        known, noticed = known | {Verdict.INVALID}, f"{noticed}: not confirmed: {reason}"
+        known, noticed = known | {Outcome.INVALID}, f"{noticed}: not confirmed: {reason}"
     elif NEW_HOST in suspicion.why:
-        known, noticed = known | {Verdict.HOST_CHANGE}, f"{', '.join(suspicion.host_changes)}: {_not_ours(suspicion)}"
+        known, noticed = known | {Outcome.HOST_CHANGE}, f"{', '.join(suspicion.host_changes)}: {_not_ours(suspicion)}"
     elif (suspicion.is_shifted or DRIFTED in suspicion.why) and not is_explained:
-        known, noticed = known | {Verdict.HOST_CHANGE}, f"{noticed}: {_not_ours(suspicion)}"
+        known, noticed = known | {Outcome.HOST_CHANGE}, f"{noticed}: {_not_ours(suspicion)}"
     elif not known and suspicion.detectable and suspicion.detectable > rule.noisy:
-        known, noticed = {Verdict.UNDERPOWERED}, f"a change below {suspicion.detectable:.1%} would not show here"
+        known, noticed = {Outcome.UNDERPOWERED}, f"a change below {suspicion.detectable:.1%} would not show here"
     elif not known and noticed:
         noticed = f"{noticed}: {_not_ours(suspicion)}"
-    return max(known, key=lambda one: one.badness, default=Verdict.OK), noticed
+    return max(known, key=lambda one: one.severity, default=Outcome.OK), noticed
 
 
-def _not_ours(suspicion: Suspicion) -> str:
+def _not_ours(suspicion: Screened) -> str:
     """Say why what is out of the ordinary comes of no component."""
     if suspicion.past.is_accepted:
         return "the components are the accepted ones"
-    return "pairs compared these components before" if suspicion.past.is_decided else "pairs found nothing"
+    return "pairs compared these components before" if suspicion.past.is_compared else "pairs found nothing"
 
 
 def _offset(
     effects: Mapping[str, Effect],
-    contest: Contest | None,
-    suspicion: Suspicion,
-    found: Sequence[Finding],
+    contest: PairedTimes | None,
+    suspicion: Screened,
+    found: Sequence[Change],
     rule: Rule,
 ) -> float | None:
     """Return how much slower the pairs say it is, if they say enough to be asked no more.
@@ -289,7 +291,7 @@ def _offset(
     return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and says_enough else None
 
 
-def _effects(contest: Contest) -> dict[str, Effect]:
+def _effects(contest: PairedTimes) -> dict[str, Effect]:
     """Compare both arms by every figure that their processes have."""
     import numpy
 
@@ -305,31 +307,31 @@ def _effects(contest: Contest) -> dict[str, Effect]:
     }
 
 
-def is_open(contest: Contest, rule: Rule = RULE) -> bool:
+def is_open(contest: PairedTimes, rule: Rule = RULE) -> bool:
     """Tell, before all pairs are taken, whether they could still confirm something."""
     effects = _effects(contest).items()
     return any(bool(effect.is_open(rule if figure == LATENCY else COLD)[0]) for figure, effect in effects)
 
 
 def _found(
-    effects: Mapping[str, Effect], contest: Contest | None, suspicion: Suspicion, rule: Rule
-) -> Iterator[Finding]:
+    effects: Mapping[str, Effect], contest: PairedTimes | None, suspicion: Screened, rule: Rule
+) -> Iterator[Change]:
     """Yield what the pairs confirm."""
     for figure, effect in effects.items():
         own = rule if figure == LATENCY else COLD
         p = own.confirmation(is_noisy=suspicion.is_noisy)[1]
         slower = bool(effect.is_slower(p, own.effect)[0])
         if slower or effect.is_faster(p, own.effect)[0]:
-            yield _confirmed(figure, effect, contest or Contest(), slower=slower)
+            yield _confirmed(figure, effect, contest or PairedTimes(), slower=slower)
 
 
-def _confirmed(figure: str, effect: Effect, contest: Contest, *, slower: bool) -> Finding:
+def _confirmed(figure: str, effect: Effect, contest: PairedTimes, *, slower: bool) -> Change:
     from statistics import median
 
     stem = {LATENCY: "", "load": "load_", "first inference": "first_"}[figure]
-    return Finding(
+    return Change(
         figure=figure,
-        verdict=Verdict.REGRESSION if slower else Verdict.IMPROVEMENT,
+        verdict=Outcome.REGRESSION if slower else Outcome.IMPROVEMENT,
         before=median(getattr(contest, f"accepted_{stem}s")),
         after=median(getattr(contest, f"tonight_{stem}s")),
         change=expm1(effect.change[0]),
@@ -340,7 +342,7 @@ def _confirmed(figure: str, effect: Effect, contest: Contest, *, slower: bool) -
     )
 
 
-def _exact(suspicion: Suspicion) -> Iterator[Finding]:
+def _exact(suspicion: Screened) -> Iterator[Change]:
     """Yield what changed among the figures that need no statistics."""
     past = suspicion.past
     assert past.baseline
@@ -360,6 +362,6 @@ def _exact(suspicion: Suspicion) -> Iterator[Finding]:
         yield _plain("agreement", old, new, new - old, is_worse=new < old)
 
 
-def _plain(figure: str, before: float, after: float, change: float, *, is_worse: bool) -> Finding:
-    verdict = Verdict.REGRESSION if is_worse else Verdict.IMPROVEMENT
-    return Finding(figure=figure, verdict=verdict, before=before, after=after, change=change)
+def _plain(figure: str, before: float, after: float, change: float, *, is_worse: bool) -> Change:
+    verdict = Outcome.REGRESSION if is_worse else Outcome.IMPROVEMENT
+    return Change(figure=figure, verdict=verdict, before=before, after=after, change=change)

@@ -38,10 +38,10 @@ class Offsets:
     on_host: Sequence[Seen]
     now: str
 
-    def of(self, stack: dict[str, str], since: str) -> float | None:
+    def of(self, components: dict[str, str], since: str) -> float | None:
         """Return the offset of a stack in the era that began with a night; None where pairs are yet to measure it."""
         start = self._starts[since]
-        own = 0.0 if stack == start.stack else self._carried(since, stack, start.stack)
+        own = 0.0 if components == start.components else self._carried(since, components, start.components)
         return None if own is None else self._origins.get(since, 0.0) + own
 
     @cached_property
@@ -63,15 +63,15 @@ class Offsets:
                 found[night.id] = found.get(start.since, 0.0) + median(next(filter(None, own), [0.0]))
         return found
 
-    def _carried(self, since: str, stack: dict[str, str], accepted: dict[str, str]) -> float | None:
+    def _carried(self, since: str, components: dict[str, str], accepted: dict[str, str]) -> float | None:
         """Return the offset of a stack that nobody accepted by this host's pairs; None where all are to be taken."""
         era = self._eras.get(since, {})
-        if own := [one.offset for one in era.get(key(stack), ()) if one.offset is not None]:
+        if own := [one.offset for one in era.get(key(components), ()) if one.offset is not None]:
             return median(own)
-        others = but_model(stack)
+        others = but_model(components)
         if others == but_model(accepted):
             return 0.0
-        akin = [one for each in era.values() for one in each if but_model(one.stack) == others]
+        akin = [one for each in era.values() for one in each if but_model(one.components) == others]
         calm = [one for one in akin if one.verdict in QUIET]
         if any(one.confirmed for one in akin) or not calm:
             return 0.0 if calm else None
@@ -82,21 +82,21 @@ class Offsets:
         """What was judged on tonight's host, by the accepted night that it was compared with, and by its stack."""
         found: dict[str, dict[Key, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for _, entry in self.on_host:
-            found[entry.since][key(entry.stack)].append(entry)
+            found[entry.since][key(entry.components)].append(entry)
         return found
 
 
 def _offsets(nights: Sequence[Seen], start: Entry) -> list[float]:
     """Return what pairs measured of the stack that an era began with, in the era before."""
-    era = (one for _, one in nights if one.since == start.since and one.stack == start.stack)
+    era = (one for _, one in nights if one.since == start.since and one.components == start.components)
     return [one.offset for one in era if one.offset is not None]
 
 
-def key(stack: dict[str, str]) -> Key:
+def key(components: dict[str, str]) -> Key:
     """Make a stack something to look up by."""
-    return frozenset(stack.items())
+    return frozenset(components.items())
 
 
-def but_model(stack: dict[str, str]) -> dict[str, str]:
+def but_model(components: dict[str, str]) -> dict[str, str]:
     """Return the components that do not change every night."""
-    return {name: component for name, component in stack.items() if name != MODEL}
+    return {name: component for name, component in components.items() if name != MODEL}

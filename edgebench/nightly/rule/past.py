@@ -12,7 +12,7 @@ from math import log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import QUIET, Verdict, logs
+from edgebench.nightly.night import QUIET, Outcome, logs
 from edgebench.nightly.pace import at_one_pace, slope
 from edgebench.nightly.rule.offsets import Key, Offsets, Seen, but_model, key
 from edgebench.nightly.rule.thresholds import RULE
@@ -20,7 +20,7 @@ from edgebench.nightly.rule.thresholds import RULE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.nightly.night import Entry, Figures, Finding, History, Night
+    from edgebench.nightly.night import Change, Entry, Figures, History, Night
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ class Past:
     @cached_property
     def here(self) -> tuple[Seen, ...]:
         """The nights on tonight's host that count: nothing had changed, or the change was accepted."""
-        accepted = self.baseline[1].stack if self.baseline else {}
-        return tuple(one for one in self._on_host if one[1].verdict in QUIET or one[1].stack == accepted)
+        accepted = self.baseline[1].components if self.baseline else {}
+        return tuple(one for one in self._on_host if one[1].verdict in QUIET or one[1].components == accepted)
 
     @cached_property
     def _on_host(self) -> tuple[Seen, ...]:
@@ -61,20 +61,20 @@ class Past:
     @property
     def is_accepted(self) -> bool:
         """Whether all that pairs could hold fixed is the accepted environment's, byte by byte."""
-        return self.baseline is not None and self.baseline[1].stack == self.tonight[1].stack
+        return self.baseline is not None and self.baseline[1].components == self.tonight[1].components
 
     @cached_property
     def _judged(self) -> tuple[Seen, ...]:
         """The nights on tonight's host since the accepted one that say what came of their pairs."""
-        return tuple(one for one in self._on_host if self._is_of_era(one[1]) and one[1].verdict != Verdict.INVALID)
+        return tuple(one for one in self._on_host if self._is_of_era(one[1]) and one[1].verdict != Outcome.INVALID)
 
     @cached_property
     def _same(self) -> tuple[Seen, ...]:
         """Those of them with tonight's components."""
-        return tuple(one for one in self._judged if one[1].stack == self.tonight[1].stack)
+        return tuple(one for one in self._judged if one[1].components == self.tonight[1].components)
 
     @property
-    def standing(self) -> tuple[Finding, ...]:
+    def standing(self) -> tuple[Change, ...]:
         """What pairs confirmed of tonight's components on an earlier night: it holds until one is another."""
         if self.is_accepted or not self._same:
             return ()
@@ -82,7 +82,7 @@ class Past:
         return tuple(replace(one, confirmed_at=one.confirmed_at or night.started_at) for one in last.confirmed)
 
     @cached_property
-    def is_decided(self) -> bool:
+    def is_compared(self) -> bool:
         """Whether pairs could compare no times that they have not compared."""
         return self.is_accepted or any(one.offset is not None for _, one in self._same)
 
@@ -90,7 +90,7 @@ class Past:
     def was_slower(self) -> bool:
         """Whether the last night's times, or what its processes began with, were a regression that nobody accepted."""
         confirmed = self._judged[-1][1].confirmed if self._judged else ()
-        return any(one.verdict == Verdict.REGRESSION for one in confirmed)
+        return any(one.verdict == Outcome.REGRESSION for one in confirmed)
 
     def _is_of_era(self, entry: Entry) -> bool:
         return self.baseline is not None and entry.since == self.baseline[0].id
@@ -106,7 +106,7 @@ class Past:
         """How its times follow the beats, by the last nights before: what tonight shows is no part of it."""
         by_stack = defaultdict[Key, tuple[list[float], list[float]]](lambda: ([], []))
         for _, entry in self.paced[-RULE.nights :]:
-            ratios, beats = by_stack[key(entry.stack)]
+            ratios, beats = by_stack[key(entry.components)]
             ratios += entry.figures.ratios if entry.figures.beat else ()
             beats += entry.figures.beats
         return slope(by_stack.values())
@@ -137,7 +137,7 @@ class Past:
     @property
     def offset(self) -> float | None:
         """How much slower tonight's stack is than the first accepted one, a logarithm; None where nothing paired it."""
-        return self._offsets.of(self.tonight[1].stack, self.baseline[0].id) if self.baseline else 0.0
+        return self._offsets.of(self.tonight[1].components, self.baseline[0].id) if self.baseline else 0.0
 
     @cached_property
     def _offsets(self) -> Offsets:
@@ -149,7 +149,9 @@ class Past:
         """The nights' ids and levels in tonight's terms."""
         if self.offset is None:
             return ()
-        found = ((night, entry, self._offsets.of(entry.stack, entry.since or night.id)) for night, entry in self.paced)
+        found = (
+            (night, entry, self._offsets.of(entry.components, entry.since or night.id)) for night, entry in self.paced
+        )
         return tuple(
             (night.id, level - total + self.offset)
             for night, entry, total in found
@@ -167,8 +169,8 @@ class Past:
 
     def cold_levels(self, figure: str) -> list[float]:
         """Return a figure's logarithms with tonight's stack, whichever the model: nothing carries them to another."""
-        stack = but_model(self.tonight[1].stack)
-        values = (getattr(entry.figures, figure) for _, entry in self.here if but_model(entry.stack) == stack)
+        components = but_model(self.tonight[1].components)
+        values = (getattr(entry.figures, figure) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]
 
 
@@ -192,7 +194,7 @@ def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
             baseline=_baseline(history, seen[entry.name], entry.name),
         )
         for entry in tonight.entries
-        if entry.verdict != Verdict.MISSING
+        if entry.verdict != Outcome.MISSING
     )
 
 

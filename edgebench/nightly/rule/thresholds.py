@@ -42,13 +42,13 @@ class Rule:
     pairs: int = 20
     p: float = 0.01
     effect: float = 0.025
-    look: int = 5
+    interim_every: int = 5
     futile_p: float = 0.50
     futile_effect: float = 0.01
     power: float = 0.8
     noisy: float = 0.05
     noisy_pairs: int = 40
-    noisy_look: int = 10
+    noisy_interim_every: int = 10
     noisy_p: float = 0.005
     noisy_screen_p: float = 0.20
     shifted_p: float = 0.001
@@ -58,9 +58,9 @@ class Rule:
         """Return the pairs that a confirmation takes, and the p it needs."""
         return (self.noisy_pairs, self.noisy_p) if is_noisy else (self.pairs, self.p)
 
-    def looks(self, *, is_noisy: bool) -> int:
+    def interim_every_for(self, *, is_noisy: bool) -> int:
         """Return after how many pairs each it is looked whether to go on."""
-        return self.noisy_look if is_noisy else self.look
+        return self.noisy_interim_every if is_noisy else self.interim_every
 
 
 RULE = Rule()

@@ -94,10 +94,10 @@ class Measurement:
 
 def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
     """Tell whether to stop: at a look with a narrow enough interval, or at the last look."""
-    if len(medians) >= settings.looks[-1]:
+    if len(medians) >= settings.interim_analyses[-1]:
         return True
     width = half_width(medians)
-    return len(medians) in settings.looks and width is not None and width <= allowed
+    return len(medians) in settings.interim_analyses and width is not None and width <= allowed
 
 
 def needed(runs: Sequence[Run], session: Session) -> Iterator[Purpose]:
@@ -136,7 +136,7 @@ def endurance(run: Run) -> Endurance:
     )
 
 
-def measure(evidence: Evidence) -> Measurement:
+def summarize(evidence: Evidence) -> Measurement:
     """Compute what the evidence means."""
     marks = evidence.marks
     untimed = Measurement(

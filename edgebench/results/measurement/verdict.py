@@ -257,14 +257,14 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
     return f"{precision} collapsed: {agreement.value:.0%} of its answers are its float parent's{noise}{where}{advice}"
 
 
-def _remedy(quantization: Quantization, form: str) -> str:
+def _remedy(quantization: Quantization, format: str) -> str:
     """Name the schemes not yet in use that give a layer's channels, or its rare large values, less of the 8 bits."""
     is_coarse = quantization.granularity == "per_tensor"
     remedies = {
         "the data set's own images": bool(quantization.calibration),
         "per_channel": is_coarse,
         "per_tensor+equalized": is_coarse and not quantization.equalized,
-        "per_channel+percentile": not is_coarse and quantization.range_method == "min-max" and form == "onnx",
+        "per_channel+percentile": not is_coarse and quantization.range_method == "min-max" and format == "onnx",
         "qat": not is_coarse and not quantization.aware,
     }
     return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"

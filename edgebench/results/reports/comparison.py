@@ -90,7 +90,7 @@ def group_title(row: Row) -> str:
 
 
 def _weights(row: Row) -> str:
-    if row.is_own:
+    if row.is_custom:
         return "given models"
     return f"trained on {row.dataset}" if row.weights == "trained" else f"{row.dataset}, weights {row.weights}"
 
@@ -100,7 +100,7 @@ def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
     epochs = {(row.target, row.epoch) for row in table.rows}
     for rows in together(table.rows):
         is_alone = sum(target == rows[0].target for target, _ in epochs) == 1
-        title = group_title(min(rows, key=lambda row: row.is_own))
+        title = group_title(min(rows, key=lambda row: row.is_custom))
         yield title if is_alone else f"{title} · epoch {rows[0].epoch}", rows
 
 
@@ -213,7 +213,7 @@ def why(rows: list[Row]) -> Iterator[str]:
 
 def _given(rows: list[Row]) -> Iterator[str]:
     """Say of given models what their answers are of, where the title speaks of the shelf's."""
-    for network, dataset in dict.fromkeys((row.network, row.dataset) for row in rows if row.is_own and row.images):
+    for network, dataset in dict.fromkeys((row.network, row.dataset) for row in rows if row.is_custom and row.images):
         yield f"{network}: a given model; its answers are of {dataset}"
 
 

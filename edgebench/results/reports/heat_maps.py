@@ -49,7 +49,7 @@ def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:
     """Sort rows into a map a network and scheme; a given model's width is nobody's choice, so it has none."""
     grids = defaultdict[Title, Grid](dict)
     for number, row in sorted(rows.items(), key=lambda one: (one[1].architecture, one[1].scheme, one[0])):
-        if not row.is_own:
+        if not row.is_custom:
             grids[row.architecture, row.scheme].setdefault((row.width, row.resolution), []).append(number)
     return dict(grids)
 

@@ -13,7 +13,7 @@ from edgebench.results.measurement.evidence import Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS
 from edgebench.schema.record import Run, SpotCheck
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 def method(preset: str) -> str:
     """Say how a preset measures."""
     how = PRESETS[preset]
-    many = ", ".join(map(str, how.looks))
+    many = ", ".join(map(str, how.interim_analyses))
     stop = f"takes {many} processes"
-    if how.looks[0] < stats.LEAST_FOR_INTERVAL:
+    if how.interim_analyses[0] < stats.LEAST_FOR_INTERVAL:
         stop += ", too few for an interval: a look"
-    elif len(how.looks) > 1:
+    elif len(how.interim_analyses) > 1:
         stop = (
             f"stops after {many} processes once half the interval is at most {how.half_width:.0%} of p50"
             f" ({how.half_width_noisy:.0%} on a virtual machine)"
@@ -100,7 +100,9 @@ def _spent_on(card: Artifact, step: str) -> str:
 
 def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
     """Say what a reader of the accuracies must know of each data set, and which recipe its images went through."""
-    asked = [one for one in evidence if one.case.variant.dataset_sha256 or one.case.variant.weights != Weighting.OWN]
+    asked = [
+        one for one in evidence if one.case.variant.dataset_sha256 or one.case.variant.weights != WeightSource.CUSTOM
+    ]
     for name in sorted({one.case.variant.dataset for one in asked}):
         mine = [one for one in evidence if one.case.variant.dataset == name]
         recipes = sorted({str(recipe) for one in mine if (recipe := one.case.variant.preprocessing)})

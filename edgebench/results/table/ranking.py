@@ -34,7 +34,7 @@ def together(rows: Iterable[Row]) -> list[list[Row]]:
     """Part rows, in their order, into those that compare: given models beside the shelf's, if these are one group."""
     ordered = list(rows)
     places = {row.group: row.group for row in ordered}
-    for own in {row.group for row in ordered if row.is_own}:
+    for own in {row.group for row in ordered if row.is_custom}:
         beside = [group for group in places if group != own and group[:-2] == own[:-2]]
         places[own] = beside[0] if len(beside) == 1 else own
     groups = dict[tuple[str, ...], list[Row]]()

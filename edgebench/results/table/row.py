@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
-from edgebench.schema.variant import Weighting
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,17 +119,17 @@ class Row:
             str(self.batch),
             self.preset,
         )
-        return (self.target, self.epoch, *run, self.weights, "" if self.is_own else self.dataset)
+        return (self.target, self.epoch, *run, self.weights, "" if self.is_custom else self.dataset)
 
     @property
-    def is_own(self) -> bool:
+    def is_custom(self) -> bool:
         """Tell a model that somebody gave from a network of the shelf."""
-        return self.weights == Weighting.OWN
+        return self.weights == WeightSource.CUSTOM
 
     @property
     def network(self) -> str:
         """What is measured, but for its precision; the width of a given model is nobody's choice."""
-        width = "" if self.is_own else f" {self.width:g}"
+        width = "" if self.is_custom else f" {self.width:g}"
         return f"{self.architecture}{width} @{self.resolution}"
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.formats.onnx.range_methods import CHOOSERS, OUTSIDE, Outermost, Tally, finite
+from edgebench.export.formats.onnx.range_methods import CHOOSERS, OUTSIDE, BinCounts, Outermost, finite
 from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _rectified(graph: GraphProto) -> set[str]:
 
 def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Quantization) -> dict[str, Range]:
     """Fetch every tensor of every image for its collector, which chooses the range in the end."""
-    found, tensors = dict[str, Outermost | Tally](), list[str]()
+    found, tensors = dict[str, Outermost | BinCounts](), list[str]()
 
     def probe(graph: GraphProto) -> None:
         tensors.extend(_tensors(graph, unseen))
@@ -136,11 +136,11 @@ def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Qu
     return {tensor: collector.range() for tensor, collector in found.items()}
 
 
-def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outermost | Tally:
+def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outermost | BinCounts:
     """Return what looks at the values of a tensor, of which an image has so many."""
     if quantization.range_method == "percentile":
         return Outermost(tensor, int(an_image * quantization.images * OUTSIDE) + 1)
-    return Tally(tensor, CHOOSERS[quantization.range_method], mirrored=quantization.symmetric)
+    return BinCounts(tensor, CHOOSERS[quantization.range_method], mirrored=quantization.symmetric)
 
 
 def _tensors(graph: GraphProto, unseen: Container[str]) -> Iterator[str]:

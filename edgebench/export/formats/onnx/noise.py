@@ -28,7 +28,7 @@ Pair = tuple[str, str]  # a tensor's names in the float and in the int8 graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class QuantizedOperator:
     """An operator of an int8 graph, and the tensors at its output and inputs."""
 
     name: str
@@ -76,7 +76,7 @@ def _power(tensor: NDArray[float32]) -> float:
     return float(numpy.vdot(tensor, tensor))
 
 
-def _noise(layer: Layer, powers: dict[Pair, Power]) -> LayerNoise:
+def _noise(layer: QuantizedOperator, powers: dict[Pair, Power]) -> LayerNoise:
     before = _together(layer.operator, [powers[pair] for pair in layer.inputs]).sqnr_db
     after = powers[layer.output].sqnr_db
     lost_db = _at_most(before) - _at_most(after)
@@ -99,14 +99,14 @@ def _tensors(graph: Any) -> set[str]:
     return {one.name for one in graph.input} | {name for node in graph.node for name in node.output}
 
 
-def _layers(graph: Any, known: set[str]) -> Iterator[Layer]:
+def _layers(graph: Any, known: set[str]) -> Iterator[QuantizedOperator]:
     """Find the operators that compute, with those of their tensors that the float graph has too."""
     tensors = _Tensors(graph)
     for node in graph.node:
         output = tensors.pair(tensors.read(node.output[0]))
         if node.op_type not in AT_THE_EDGE | MOVES_DATA and output[0] in known:
             inputs = tuple(pair for pair in map(tensors.pair, node.input) if pair[0] in known)
-            yield Layer(name=layer_name(node.name), operator=node.op_type, output=output, inputs=inputs)
+            yield QuantizedOperator(name=layer_name(node.name), operator=node.op_type, output=output, inputs=inputs)
 
 
 class _Tensors:

@@ -76,7 +76,7 @@ class Outermost:
         return finite(self._tensor, max(-edge, self._low.min()), min(edge, self._high.max()))
 
 
-class Tally:
+class BinCounts:
     """The values of a tensor, counted in bins about zero that become twice as wide when a value lies beyond them."""
 
     def __init__(self, tensor: str, choose: Callable[[NDArray[int64], NDArray[float64]], Range], *, mirrored: bool):

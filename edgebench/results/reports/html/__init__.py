@@ -46,7 +46,7 @@ VERDICT, BESIDE = "verdict", "± %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class PageCell:
     """A formatted figure or word.
 
     Attributes:
@@ -59,13 +59,13 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class PageRow:
     """A row as the page shows it; `number` is its place in the table, by which drawings refer to it."""
 
     number: int
     precision: str
     verdict: str
-    cells: tuple[Cell, ...]
+    cells: tuple[PageCell, ...]
     reasons: str
 
 
@@ -76,7 +76,7 @@ class Part:
     group: int
     title: str
     precision: str
-    lines: tuple[Line, ...]
+    lines: tuple[PageRow, ...]
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
@@ -161,14 +161,14 @@ def _columns(rows: Sequence[Row]) -> Columns:
     return {name: found[name] for name in names}
 
 
-def _line(number: int, row: Row, shown: Columns, best: Mapping[str, frozenset[Row]]) -> Line:
+def _line(number: int, row: Row, shown: Columns, best: Mapping[str, frozenset[Row]]) -> PageRow:
     """Lay out a row."""
     cells = (
-        Cell(
+        PageCell(
             text=cell(row),
             is_text=name in TEXTS,
             mark="best" if row in best.get(name, ()) else "verdict" if name == VERDICT else "",
         )
         for name, cell in shown.items()
     )
-    return Line(number=number, precision=row.precision, verdict=row.verdict, cells=tuple(cells), reasons=row.reasons)
+    return PageRow(number=number, precision=row.precision, verdict=row.verdict, cells=tuple(cells), reasons=row.reasons)

@@ -3,7 +3,7 @@
 import pytest
 
 from edgebench.foundation.errors import RequestError
-from edgebench.schema import runtime
+from edgebench.schema.runtime import RuntimeRequest
 
 GROUPS = (("eager", "compile"), ("", "channels_last"), ("cpu", "cuda"))
 
@@ -21,7 +21,7 @@ GROUPS = (("eager", "compile"), ("", "channels_last"), ("cpu", "cuda"))
 def test_in_each_group_holds_what_was_asked_for_else_the_usual_else_the_first(
     asked: str, usual: tuple[str, ...], options: tuple[str, ...]
 ) -> None:
-    assert runtime.parse(asked).options(GROUPS, usual) == options
+    assert RuntimeRequest.parse(asked).resolve(GROUPS, usual) == options
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_in_each_group_holds_what_was_asked_for_else_the_usual_else_the_first(
 )
 def test_words_that_mean_nothing_are_refused(asked: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        runtime.parse(asked).options(GROUPS)
+        RuntimeRequest.parse(asked).resolve(GROUPS)
