@@ -1,12 +1,12 @@
 """The whole program on one page.
 
-spec -> build -> export -> deploy -> measure -> store -> report
+schema -> networks, images, train -> export -> deploy -> measure -> results -> analysis | nightly
 """
 
 from dataclasses import dataclass
 
 from edgebench import train as training
-from edgebench.deploy import connect, install
+from edgebench.deploy import Held, hold, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export.lookup import named, require_todays
@@ -16,12 +16,13 @@ from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
-from edgebench.measure import answer, budget, stage, survey_cases
+from edgebench.measure import answer, budget, open_session
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
-from edgebench.measure.plan.state import known
+from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
+from edgebench.measure.stage import Stage
 from edgebench.results import write_reports
 from edgebench.results.folders import RESULTS, results_folder
 from edgebench.results.journal import Journal
@@ -30,7 +31,7 @@ from edgebench.schema.artifact import Artifact
 from edgebench.schema.cards import Weights
 from edgebench.schema.case import Case
 from edgebench.schema.environment import Environment
-from edgebench.schema.record import Accuracy
+from edgebench.schema.record import Accuracy, Session
 from edgebench.schema.sweep import Sweep
 from edgebench.schema.variant import Variant, parent
 from edgebench.train import cohort
@@ -53,23 +54,28 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
         RequestError: the sweep cannot be; nothing was run.
     """
     check(sweep)
-    targets = catalogue.targets_of(sweep.targets, address)
-    sessions = [(target, survey_cases(sweep, target)) for target in targets]
-    folder = results_folder(sweep.name)
-    with lock(str(folder.resolve())):
-        journal = Journal(folder)
-        interrupted = False
-        try:
-            for target, session in sessions:
-                for part, deadline in budget.rounds(sweep, session, journal, show):
-                    answer(part, target, journal, show, deadline=deadline)
-            sweeps.write_sweep(folder, sweep)
-        except KeyboardInterrupt:
-            interrupted = True
-            show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
-        finally:
-            table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
-        return RunOutcome(table=table, interrupted=interrupted)
+    with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
+        sessions = [open_session(sweep, held) for held in targets]  # all, before anything is measured on one
+        folder = results_folder(sweep.name)
+        with lock(str(folder.resolve())):
+            journal, interrupted = Journal(folder), False
+            try:
+                for held, session in zip(targets, sessions, strict=True):
+                    _measure(sweep, session, held, journal, show)
+                sweeps.write_sweep(folder, sweep)
+            except KeyboardInterrupt:
+                interrupted = True
+                show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
+            finally:
+                table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
+            return RunOutcome(table=table, interrupted=interrupted)
+
+
+def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:
+    """Answer a session's cases, all at once or a budget's part after the other, into the journal."""
+    for part, deadline in budget.rounds(sweep, session, journal, show):
+        for record in answer(part, held, tuple(journal), show, deadline=deadline):
+            journal.append(record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +119,16 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
             target opens it.
         CaseError: it could not be run.
     """
-    artifact, machine = named(name), catalogue.target(target)
+    artifact = named(name)
     if artifact.of and parent(artifact.of):
         require_todays(artifact)
-    with lock(machine.machine, f"target {target}"), connect(machine) as (connection, agent):
-        environment = survey(connection, machine, agent)
+    with hold(catalogue.target(target)) as (held,):
+        environment = survey(held.connection, held.target, held.agent_sha256)
         case = _case(artifact, environment, threads)
         session = cases.session(Sweep(models=(), targets=(target,)), environment, (case,))
-        deployed = install(connection, artifact, case.variant, case.runtime, environment)
-        return artifact, stage.accuracy(case, deployed, connection, session, show)
+        deployed = install(held.connection, artifact, case.variant, case.runtime, environment)
+        stage = Stage(session=session, connection=held.connection, show=show)
+        return artifact, stage.accuracy(case, deployed)
 
 
 def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
@@ -136,6 +143,7 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
 def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
     """Say what `run` would do, without training, exporting or measuring anything."""
     check(sweep)
-    sessions = [survey_cases(sweep, target) for target in catalogue.targets_of(sweep.targets, address)]
+    with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
+        sessions = [open_session(sweep, held) for held in targets]
     records = tuple(Journal(RESULTS / sweep.name))
-    return tuple(forecasting.forecast(session, known(session, records)) for session in sessions)
+    return tuple(forecasting.forecast(session, case_states(session, records)) for session in sessions)

@@ -18,7 +18,7 @@ from edgebench.export.formats import Written, onnx
 from edgebench.export.formats.onnx import inspect, noise
 from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
-from edgebench.measure.evaluate import evaluate
+from edgebench.measure.evaluate import FloatAnswers, evaluate
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.quantization import Quantization
@@ -105,7 +105,7 @@ def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     float_file = Deployed(variant=SMALL, path=str(parent), sha256=files.sha256(parent))
     int8_file = Deployed(variant=of, path=str(path), sha256="f1")
     with connect(catalogue.target("cpu")) as (connection, _):
-        answered = evaluate(case(of), int8_file, float_file, connection, session())
+        answered = evaluate(case(of), int8_file, float_file, connection, session(), FloatAnswers())
     return Outcome(parent=parent, path=path, written=written, accuracy=answered)
 
 

@@ -7,17 +7,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 import edgebench
+from edgebench import deploy
+from edgebench.deploy.connections import Connection
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation import cache
+from edgebench.foundation.lock import lock
 from edgebench.results import folders
 from edgebench.results.journal import JOURNAL, Journal
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Run
+from edgebench.schema.target import Target
 from tests.command import EDGEBENCH, cli
 
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
@@ -118,6 +123,35 @@ def measuring(name: str) -> Iterator[subprocess.Popen[bytes]]:
         wait_for(lambda: len(runs(name)) >= 1, process)
         yield process
         process.kill()
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The targets that were connected, in order."""
+    names, connect = list[str](), deploy.connect
+
+    def watched(target: Target) -> AbstractContextManager[tuple[Connection, str]]:
+        names.append(target.name)
+        return connect(target)
+
+    monkeypatch.setattr(deploy, "connect", watched)
+    return names
+
+
+def test_a_run_connects_to_each_target_once(connected: list[str]) -> None:
+    done = cli("run", "--target", "null", "--preset", "quick", "--precision", "fp32", *NULL)
+    assert (done.returncode, connected) == (0, ["null"]), done.stderr
+
+
+@pytest.mark.parametrize("command", [("run", *NULL), ("run", "--dry-run", *NULL), ("targets", "check")])
+def test_nothing_is_started_on_a_machine_that_another_command_measures_on(
+    command: tuple[str, ...], connected: list[str]
+) -> None:
+    command = (*command, "cpu") if command[0] == "targets" else (*command, "--target", "cpu")
+    with lock(catalogue.target("cpu").machine):
+        done = cli(*command)
+    assert (done.returncode, connected) == (2, [])
+    assert done.stderr.startswith("edgebench: target cpu is in use by process ")
 
 
 @pytest.mark.slow

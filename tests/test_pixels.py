@@ -128,7 +128,6 @@ def test_an_evaluation_says_the_same_whether_the_pixels_are_kept_or_not(
     deployed, answers = Deployed(variant=of, path=str(place / "net.json"), sha256="f1"), []
     runtime, here = Runtime(name="null", version="1"), Here()
     for _ in range(2):
-        evaluate.infer.cache_clear()
         answers.append(b"".join(rows.tobytes() for rows in evaluate.infer(deployed, runtime, 1, here).rows(9)))
         assert split(of, "test").file is not None
     assert len(answers[0]) == 54 * 2 * 4

@@ -6,7 +6,7 @@ from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.measure.evaluate import made_by
 from edgebench.measure.plan import cases
 from edgebench.measure.plan.check import check
-from edgebench.measure.plan.state import look_up
+from edgebench.measure.plan.state import CaseState
 from edgebench.measure.plan.training import to_train
 from edgebench.schema.record import Accuracy
 from edgebench.schema.runtime import Runtime
@@ -108,8 +108,8 @@ def test_an_accuracy_of_images_read_otherwise_is_asked_for_again() -> None:
         case=of, session="s1", epoch="e1", artifact_sha256="f1", dataset="digits", images=600, correct=567
     )
     todays = replace(answer, made_by=made_by(of.variant))
-    assert look_up(of, artifact(), session(of), [answer]).accuracy is None
-    assert look_up(of, artifact(), session(of), [todays, answer]).accuracy == todays
+    assert CaseState(case=of, artifact=artifact(), of_any=(answer,)).accuracy is None
+    assert CaseState(case=of, artifact=artifact(), of_any=(todays, answer)).accuracy == todays
 
 
 def test_another_board_under_the_same_name_is_said_with_what_differs() -> None:

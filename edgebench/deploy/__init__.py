@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from edgebench.deploy.connections import Connection
 from edgebench.deploy.wheels import Platform, gather, platform, public
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
+from edgebench.foundation.lock import lock
 from edgebench.foundation.shelf import load
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.environment import Environment
@@ -46,6 +47,36 @@ class Deployed:
             "threads": threads,
             "batch": batch,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A target whose machine this process has for itself, connected, with the agent on it."""
+
+    target: Target
+    connection: Connection
+    agent_sha256: str
+
+
+@contextmanager
+def hold(*targets: Target) -> Iterator[tuple[Held, ...]]:
+    """Lock the machines of targets for this process and connect to each target; let go of all at the end.
+
+    Targets on one machine share its lock.
+
+    Raises:
+        Busy: another process holds a machine; nothing was started on any.
+        Unreachable, AgentError: a target does not answer.
+    """
+    with ExitStack() as stack:
+        for machine, name in {target.machine: target.name for target in reversed(targets)}.items():
+            stack.enter_context(lock(machine, f"target {name}"))
+        yield tuple(_held(target, stack) for target in targets)
+
+
+def _held(target: Target, stack: ExitStack) -> Held:
+    connection, agent_sha256 = stack.enter_context(connect(target))
+    return Held(target=target, connection=connection, agent_sha256=agent_sha256)
 
 
 @contextmanager

@@ -7,72 +7,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from edgebench.deploy import connect
 from edgebench.deploy.survey import survey
-from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.images import splits
-from edgebench.measure import stage
-from edgebench.measure.plan import cases as plan
-from edgebench.measure.plan.state import CaseState, State, known
+from edgebench.measure.plan import cases
+from edgebench.measure.plan.state import CaseState, Progress, case_states
 from edgebench.measure.rounds import measure
-from edgebench.results.journal import Journal
-from edgebench.schema.record import Session, Stop
-from edgebench.schema.sweep import Sweep
-from edgebench.schema.target import Target
+from edgebench.measure.stage import Stage
+from edgebench.schema.record import Stop
 from edgebench.schema.variant import parent
 from edgebench.train import cohort
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from edgebench.deploy import Held
+    from edgebench.measure.rounds import Job
+    from edgebench.schema.record import Record, Session
+    from edgebench.schema.sweep import Sweep
 
 MOMENT_S = 1e-3  # what a session has left whose budget is spent: 0 would mean no limit
 
 
-def survey_cases(sweep: Sweep, target: Target) -> Session:
+def open_session(sweep: Sweep, held: Held) -> Session:
     """Ask a target what it is, and complete the sweep's cases with that.
 
     Raises:
         RequestError: a case cannot be on this target.
-        AgentError, Unreachable, Busy: it does not answer.
+        AgentError, Unreachable: it does not answer.
     """
-    wanted = [cell for cell in sweep.cells() if cell.target == target.name]
-    with connect(target) as (connection, agent):
-        environment = survey(connection, target, agent, plan.engines(wanted))
-    return plan.session(sweep, environment, plan.cases(wanted, environment))
+    cells = [cell for cell in sweep.cells() if cell.target == held.target.name]
+    environment = survey(held.connection, held.target, held.agent_sha256, cases.runtime_requests(cells))
+    return cases.session(sweep, environment, cases.cases(cells, environment))
 
 
-def answer(session: Session, target: Target, journal: Journal, show: Show, *, deadline: float = 0.0) -> None:
-    """Measure the cases that are still open on one target, into the journal.
+def answer(
+    session: Session, held: Held, records: Sequence[Record], show: Show, *, deadline: float = 0.0
+) -> Iterator[Record]:
+    """Measure the cases that the records leave open on one target; yield what was seen, as it is seen.
 
     With a deadline those too that ran out of time before, and all of them only until then.
 
     Raises:
-        AgentError, Unreachable, Busy: the target, at any time; what was measured is in the journal.
+        AgentError, Unreachable: the target, at any time.
     """
-    with lock(target.machine, f"target {target.name}"), connect(target) as (connection, _):
-        records = tuple(journal)
-        every = known(session, records)
-        over = (State.SETTLED,) if deadline else (State.SETTLED, State.OUT_OF_TIME)
-        cases = [one.case for one in every if one.state not in over]
-        if not cases:
-            show(_nothing_to_measure(target, every))
-            return
-        if differs := plan.differs(session.environment, records):
-            show(Notice(text=differs))
-        journal.append(session)
-        started = monotonic()
-        splits.inspect((case.variant for case in cases), show)
-        cohort.train((parent(case.variant) or case.variant for case in cases), show)
-        jobs = [stage.stage(case, session, records, journal, connection, show) for case in cases]
-        limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session
-        for record in measure([job for job in jobs if job], connection, limited, show):
-            journal.append(record)
-        journal.append(Stop(session=session.id, spent_s=monotonic() - started))
+    states = case_states(session, records)
+    answered = (Progress.SETTLED,) if deadline else (Progress.SETTLED, Progress.OUT_OF_TIME)
+    open_states = [state for state in states if state.progress not in answered]
+    if not open_states:
+        show(_nothing_to_measure(session, states))
+        return
+    if differs := cases.differs(session.environment, records):
+        show(Notice(text=differs))
+    yield session
+    started = monotonic()
+    jobs = yield from _staged(open_states, Stage(session=session, connection=held.connection, show=show))
+    limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session
+    yield from measure(jobs, held.connection, limited, show)
+    yield Stop(session=session.id, spent_s=monotonic() - started)
 
 
-def _nothing_to_measure(target: Target, every: Sequence[CaseState]) -> Notice:
-    spent = sum(one.state == State.OUT_OF_TIME for one in every)
+def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None, list[Job]]:
+    """Train what has no weights yet, then make every case ready; return the jobs of those that did not fail."""
+    variants = [state.case.variant for state in states]
+    splits.inspect(variants, stage.show)
+    cohort.train((parent(variant) or variant for variant in variants), stage.show)
+    jobs: list[Job | None] = []
+    for state in states:
+        jobs.append((yield from stage.ready(state)))  # noqa: PERF401  # a comprehension cannot yield
+    return [job for job in jobs if job]
+
+
+def _nothing_to_measure(session: Session, states: Sequence[CaseState]) -> Notice:
+    spent = sum(state.progress == Progress.OUT_OF_TIME for state in states)
     more = f"; {spent} of them ran out of time: a longer --time-limit goes on" if spent else ""
-    return Notice(text=f"nothing to measure on {target.name}: all {len(every)} cases are answered{more}")
+    target = session.environment.target
+    return Notice(text=f"nothing to measure on {target}: all {len(states)} cases are answered{more}")

@@ -5,7 +5,7 @@ exported -> installed -> evaluated
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgebench.deploy import Deployed, install
@@ -13,39 +13,81 @@ from edgebench.export import export
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
-from edgebench.images.splits import has_answers
 from edgebench.measure import evaluate
-from edgebench.measure.evaluate import stand_in
-from edgebench.measure.plan.state import look_up
+from edgebench.measure.evaluate import FloatAnswers, stand_in
 from edgebench.measure.rounds import Job
 from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator
 
     from edgebench.deploy.connections import Connection
-    from edgebench.results.journal import Journal
+    from edgebench.measure.plan.state import CaseState
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.case import Case
     from edgebench.schema.record import Accuracy, Record, Session
     from edgebench.schema.variant import Variant
 
 
-def stage(
-    case: Case, session: Session, records: Sequence[Record], journal: Journal, connection: Connection, show: Show
-) -> Job | None:
-    """Export, install and evaluate a case; return what is to be measured, None where it failed."""
-    try:
-        artifact, deployed = _deployed(case, case.variant, connection, session, show)
-    except CaseError as error:
-        journal.append(_failure(case, session, "export", error))
-        return None
-    journal.append(Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact))
-    seen = look_up(case, artifact, session, records)
-    if seen.accuracy is None and has_answers(case.variant):
-        journal.append(_evaluated(case, deployed, connection, session, show))
-    return Job(case=case, deployed=deployed, runs=list(seen.runs))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where the cases of a session are made ready: its connection, and the answers that int8 files compare with."""
+
+    session: Session
+    connection: Connection
+    show: Show
+    float_answers: FloatAnswers = field(default_factory=FloatAnswers)
+
+    def ready(self, state: CaseState) -> Generator[Record, None, Job | None]:
+        """Export, install and evaluate a case, yielding records of it; return the job, None where it failed."""
+        case, session = state.case, self.session
+        try:
+            artifact, deployed = self._deployed(case, case.variant)
+        except CaseError as error:
+            yield self._failure(case, "export", error)
+            return None
+        yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
+        state = state.of(artifact)
+        if state.needs_evaluation:
+            yield self._evaluated(case, deployed)
+        return Job(case=case, deployed=deployed, runs=list(state.runs))
+
+    def accuracy(self, case: Case, deployed: Deployed) -> Accuracy:
+        """Evaluate on the target, or on this machine in a board's place, of which the board then checks some answers.
+
+        Raises:
+            CaseError: the case could not be run, or its float parent could not.
+        """
+        self.show(Step(activity="evaluate", subject=str(case.variant)))
+        host, session = stand_in.find(case, self.connection), self.session
+        if not host:
+            parent = self._parent(case)
+            return evaluate.evaluate(case, deployed, parent, self.connection, session, self.float_answers)
+        here = replace(self, connection=host.connection, session=replace(session, environment=host.environment))
+        on_host = replace(case, runtime=host.runtime)
+        _, copy = here._deployed(on_host, case.variant)
+        parent = here._parent(on_host)
+        answered = evaluate.evaluate(case, copy, parent, host.connection, session, self.float_answers, host.runtime)
+        return replace(answered, spot=stand_in.spot_check(case, deployed, copy, self.connection, host))
+
+    def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
+        artifact = exported(case, variant, self.show)
+        return artifact, install(self.connection, artifact, variant, case.runtime, self.session.environment)
+
+    def _parent(self, case: Case) -> Deployed | None:
+        parent = parent_of(case.variant)
+        return self._deployed(case, parent)[1] if parent else None
+
+    def _evaluated(self, case: Case, deployed: Deployed) -> Record:
+        try:
+            return self.accuracy(case, deployed)
+        except CaseError as error:
+            return self._failure(case, "evaluate", error)
+
+    def _failure(self, case: Case, stage: str, error: CaseError) -> Failure:
+        epoch = self.session.environment.epoch
+        return Failure(case=case, session=self.session.id, epoch=epoch, stage=stage, reason=str(error))
 
 
 def exported(case: Case, variant: Variant, show: Show) -> Artifact:
@@ -58,43 +100,3 @@ def exported(case: Case, variant: Variant, show: Show) -> Artifact:
     if reason := runtime.refuses(variant, case.runtime.options):
         raise CaseError(reason)
     return export(variant, runtime.FORMAT, show)
-
-
-def accuracy(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Accuracy:
-    """Let the target answer, or this machine in a board's place, of whom the board then checks some answers.
-
-    Raises:
-        CaseError: it could not be run, or its float parent could not.
-    """
-    show(Step(activity="evaluate", subject=str(case.variant)))
-    instead = stand_in.find(case, connection)
-    if not instead:
-        return evaluate.evaluate(case, deployed, _parent(case, connection, session, show), connection, session)
-    mine, here = replace(case, runtime=instead.runtime), replace(session, environment=instead.environment)
-    copy = _deployed(mine, case.variant, instead.connection, here, show)[1]
-    parent = _parent(mine, instead.connection, here, show)
-    answered = evaluate.evaluate(case, copy, parent, instead.connection, session, instead.runtime)
-    return replace(answered, spot=stand_in.spot_check(case, deployed, copy, connection, instead))
-
-
-def _deployed(
-    case: Case, variant: Variant, connection: Connection, session: Session, show: Show
-) -> tuple[Artifact, Deployed]:
-    artifact = exported(case, variant, show)
-    return artifact, install(connection, artifact, variant, case.runtime, session.environment)
-
-
-def _parent(case: Case, connection: Connection, session: Session, show: Show) -> Deployed | None:
-    parent = parent_of(case.variant)
-    return _deployed(case, parent, connection, session, show)[1] if parent else None
-
-
-def _evaluated(case: Case, deployed: Deployed, connection: Connection, session: Session, show: Show) -> Record:
-    try:
-        return accuracy(case, deployed, connection, session, show)
-    except CaseError as error:
-        return _failure(case, session, "evaluate", error)
-
-
-def _failure(case: Case, session: Session, stage: str, error: CaseError) -> Failure:
-    return Failure(case=case, session=session.id, epoch=session.environment.epoch, stage=stage, reason=str(error))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench import __version__
-from edgebench.deploy import connect
+from edgebench.deploy import connect, hold
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.targets import catalogue
 from edgebench.deploy.wheels import gather as wheels_of
@@ -23,7 +23,7 @@ from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestErro
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
-from edgebench.measure import answer, survey_cases
+from edgebench.measure import answer, open_session
 from edgebench.measure.plan.check import check
 from edgebench.nightly import figures, summary
 from edgebench.nightly import history as chronicle
@@ -132,8 +132,10 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
     """Measure on one target; one that cannot be reached is a gap in the night, not its end."""
     session = None
     try:
-        session = survey_cases(sweep, target)
-        answer(session, target, journal, show)
+        with hold(target) as (held,):
+            session = open_session(sweep, held)
+            for record in answer(session, held, tuple(journal), show):
+                journal.append(record)
     except (AgentError, Busy, Unreachable) as error:
         show(Notice(text=f"target {target.name}: {error}"))
         return Reached(target=target, session=session, why=str(error))

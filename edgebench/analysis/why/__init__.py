@@ -9,12 +9,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgebench.analysis.why.roofline import Roof, position
-from edgebench.deploy import connect, install
+from edgebench.deploy import hold, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export import find
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
-from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Step
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.shelf import load
@@ -93,17 +92,16 @@ def _names(one: Evidence) -> set[str]:
 
 def _asked(mine: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:
     """Profile the case where it was measured, and find what the machine could do."""
-    (target,) = catalogue.targets_of((mine.case.target,), address)
-    with lock(target.machine, f"target {target.name}"), connect(target) as (connection, agent):
+    with hold(*catalogue.targets_of((mine.case.target,), address)) as (held,):
         show(Step(activity="profile", subject=str(mine.case)))
         runtime = mine.case.runtime
         wanted = (RuntimeRequest(name=runtime.name, version=runtime.version if runtime.packages else ""),)
-        environment = survey(connection, target, agent, wanted)
+        environment = survey(held.connection, held.target, held.agent_sha256, wanted)
         if environment.emulator:
             return OperatorTimes(
                 why=f"{environment.emulator} runs it: times mean nothing", whole_s=0, operators=()
             ), None
-        return _profile(mine, connection, environment), _roof(mine, target, connection)
+        return _profile(mine, held.connection, environment), _roof(mine, held.target, held.connection)
 
 
 def _profile(mine: Evidence, connection: Connection, environment: Environment) -> OperatorTimes:

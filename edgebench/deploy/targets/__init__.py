@@ -1,18 +1,16 @@
 """A target's name -> what is there, and the runtimes brought to it before a run does."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from edgebench.deploy import connect, unpack
+from edgebench.deploy import hold, unpack
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import Checkup, Seen
 from edgebench.deploy.wheels import platform
 from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.sheet import Sheet
 from edgebench.foundation.shelf import load
@@ -46,7 +44,8 @@ def check(name: str, address: str = "") -> Checkup:
         UnknownName, InvalidFile, Unreachable, Busy, RequestError
         AgentError: it does not answer.
     """
-    with _connected(name, address) as (target, connection):
+    with hold(*catalogue.targets_of((name,), address)) as (held,):
+        target, connection = held.target, held.connection
         seen = ask(connection, target.runtimes)
         started = monotonic()
         ask(connection, ("null",))
@@ -65,14 +64,6 @@ def check(name: str, address: str = "") -> Checkup:
     )
 
 
-@contextmanager
-def _connected(name: str, address: str) -> Iterator[tuple[Target, Connection]]:
-    """Hold the target, which nobody else measures on meanwhile."""
-    (target,) = catalogue.targets_of((name,), address)
-    with lock(target.machine, f"target {name}"), connect(target) as (connection, _):
-        yield target, connection
-
-
 def _state(seen: Mapping[str, Any]) -> dict[str, bool]:
     return {name: bool(one["version"]) for name, one in seen["runtimes"].items()}
 
@@ -87,7 +78,8 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
         RequestError: the target is this machine's own Python, or there is no such version or wheel.
         AgentError: it does not answer.
     """
-    with _connected(name, address) as (target, connection):
+    with hold(*catalogue.targets_of((name,), address)) as (held,):
+        target, connection = held.target, held.connection
         if not connection.brings_runtimes:
             raise RequestError(f"target {name} uses what is installed on this machine; install a runtime with pip")
         seen = ask(connection, target.runtimes)

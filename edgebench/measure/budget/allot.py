@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.measure.budget.fit import ENOUGH, Prediction, contenders, informative, surprises
 from edgebench.measure.budget.kinds import is_predictable, kind_of, kinds_of, measured, predicted, work
-from edgebench.measure.plan.state import State, known
+from edgebench.measure.plan.state import Progress, case_states
 from edgebench.networks import published
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) ->
     lacking = tuple(case for case in _lacking(session.cases, found) if case not in tried)
     if lacking:
         return Allotment(cases=lacking, is_needed=True)
-    unsettled = {one.case for one in known(session, records) if one.state != State.SETTLED}
+    unsettled = {state.case for state in case_states(session, records) if state.progress != Progress.SETTLED}
     ordered = dict.fromkeys(_worthwhile(session, found))
     cases = (case for case in ordered if case in unsettled and tried.count(case) < (TWICE if found.get(case) else 1))
     return Allotment(cases=tuple(cases), is_needed=False)

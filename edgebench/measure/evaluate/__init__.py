@@ -6,7 +6,6 @@ import hashlib
 import os
 from base64 import b64decode
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -60,12 +59,28 @@ class Answers:
             done += size
 
 
+@dataclass(slots=True, kw_only=True)
+class FloatAnswers:
+    """The answers of the last float artifact that was evaluated: its int8 forms are compared with them."""
+
+    asked: tuple[Deployed, Runtime, int, Connection] | None = None
+    answers: Answers | None = None
+
+    def of(self, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
+        """Return the artifact's answers to its test split; ask for them unless they are the ones that are kept."""
+        asked = (deployed, runtime, threads, connection)
+        if self.answers is None or self.asked != asked:
+            self.asked, self.answers = asked, infer(*asked)
+        return self.answers
+
+
 def evaluate(
     case: Case,
     deployed: Deployed,
     parent: Deployed | None,
     connection: Connection,
     session: Session,
+    float_answers: FloatAnswers,
     runtime: Runtime | None = None,
 ) -> Accuracy:
     """Run the test split through the artifact, and through its float parent where it has one.
@@ -76,11 +91,13 @@ def evaluate(
         AgentError: the runtime could not answer.
     """
     images = split(case.variant, "test", channels(case.variant))
-    engine = runtime or case.runtime
-    # The parent first: so its answers are kept from one int8 file to the next.
-    reference = infer(parent, engine, case.threads, connection) if parent else None
-    outputs = infer(deployed, engine, case.threads, connection)
-    seen = _tally(images.labels, outputs, reference or outputs)
+    runtime = runtime or case.runtime
+    if parent:
+        reference = float_answers.of(parent, runtime, case.threads, connection)
+        outputs = infer(deployed, runtime, case.threads, connection)
+    else:
+        reference = outputs = float_answers.of(deployed, runtime, case.threads, connection)
+    seen = _tally(images.labels, outputs, reference)
     return Accuracy(
         case=case,
         session=session.id,
@@ -115,7 +132,6 @@ def _is_fine_tuned(case: Case) -> bool:
     return case.variant.quantization is not None and case.variant.quantization.aware
 
 
-@lru_cache(maxsize=2)  # a float file, which its int8 ones compare with, and one of them
 def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
     """Return the artifact's outputs for its test split."""
     return answers(split(deployed.variant, "test", channels(deployed.variant)), deployed, runtime, threads, connection)

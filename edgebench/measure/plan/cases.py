@@ -104,7 +104,7 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
     return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
 
 
-def engines(cells: Iterable[Cell]) -> tuple[RuntimeRequest, ...]:
+def runtime_requests(cells: Iterable[Cell]) -> tuple[RuntimeRequest, ...]:
     """Return the runtimes that are asked for, each once, without what they are told."""
     return tuple(dict.fromkeys(replace(RuntimeRequest.parse(cell.runtime), options=()) for cell in cells))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
-from edgebench.measure.plan.state import CaseState, State
+from edgebench.measure.plan.state import CaseState, Progress
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
 from edgebench.schema.variant import WeightSource
@@ -29,7 +29,7 @@ class Forecast:
 
 def forecast(session: Session, known: Sequence[CaseState]) -> Forecast:
     """Guess from what comparable steps took on two cores of a 2.5 GHz x86 server."""
-    open_cases = [one for one in known if one.state == State.OPEN]
+    open_cases = [one for one in known if one.progress == Progress.OPEN]
     processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S
     untrained = {
@@ -46,8 +46,8 @@ def forecast(session: Session, known: Sequence[CaseState]) -> Forecast:
 
 
 def _needs(known: CaseState) -> str:
-    if known.state != State.OPEN:
-        return f"nothing: it is {known.state}"
+    if known.progress != Progress.OPEN:
+        return f"nothing: it is {known.progress}"
     if known.artifact:
         return f"measuring ({len(known.runs)} runs so far); its artifact is cached"
     return (
