@@ -3,7 +3,9 @@
 schema -> networks, images, train -> export -> deploy -> measure -> results -> analysis | nightly
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgebench import train as training
 from edgebench.deploy import Held, hold, install
@@ -58,17 +60,22 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
         sessions = [open_session(sweep, held) for held in targets]  # all, before anything is measured on one
         folder = results_folder(sweep.name)
         with lock(str(folder.resolve())):
-            journal, interrupted = Journal(folder), False
-            try:
-                for held, session in zip(targets, sessions, strict=True):
-                    _measure(sweep, session, held, journal, show)
-                sweeps.write_sweep(folder, sweep)
-            except KeyboardInterrupt:
-                interrupted = True
-                show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
-            finally:
-                table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
-            return RunOutcome(table=table, interrupted=interrupted)
+            return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, show)
+
+
+def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
+    """Measure what is open, session by session, and write the table, whatever ends it."""
+    journal, interrupted = Journal(folder), False
+    sweeps.write_sweep(folder, sweep)
+    try:
+        for session, held in sessions:
+            _measure(sweep, session, held, journal, show)
+    except KeyboardInterrupt:
+        interrupted = True
+        show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
+    finally:
+        table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
+    return RunOutcome(table=table, interrupted=interrupted)
 
 
 def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:

@@ -138,6 +138,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_a_run_connects_to_each_target_once(connected: list[str]) -> None:
     done = cli("run", "--target", "null", "--preset", "quick", "--precision", "fp32", *NULL)
     assert (done.returncode, connected) == (0, ["null"]), done.stderr
