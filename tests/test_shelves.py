@@ -1,45 +1,101 @@
+import ast
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import edgebench
 from edgebench.deploy.targets import catalogue
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
 from edgebench.measure.plan import sweeps
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision
+from tests.command import process
 from tests.conftest import variant
 
-PROMISED = {
-    "architectures": ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "accepts", "build"),
-    "nightly.bulletins": ("FILE", "render"),
-    "connections": ("open",),
-    "datasets": ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open"),
-    "formats": ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write"),
-    "reports": ("FILE", "render"),
-    "runtimes": (
-        "FORMAT",
-        "NEEDS",
-        "OPTIONS",
-        "DEVICES",
-        "SCHEMES",
-        "NO_PROFILE",
-        "WARMS_UP",
-        "version",
-        "prepare",
-        "refuses",
-        "open",
-    ),
-}
-PLUGINS = [(name, plugin) for name in PROMISED for plugin in shelf.names(name) if name != "architectures"]
+PACKAGE = Path(edgebench.__file__).parent
+PLUGINS = [(name, plugin) for name in shelf.SHELVES for plugin in shelf.names(name) if name != "architectures"]
+
+
+def contract(name: str) -> ModuleType:
+    return import_module(f"edgebench.{shelf.SHELVES[name].place}")
+
+
+def promised(name: str) -> set[str]:
+    package = contract(name)
+    return {*package.OFFERS, *getattr(package, "MAY_OFFER", ())}
 
 
 @pytest.mark.parametrize(("name", "plugin"), PLUGINS)
 def test_every_plugin_offers_what_its_shelf_promises(name: str, plugin: str) -> None:
-    assert_offers(shelf.load(name, plugin), PROMISED[name])
+    assert shelf.load(name, plugin).__doc__  # loading refuses one that lacks something
+
+
+@pytest.mark.parametrize("name", shelf.SHELVES)
+def test_every_shelf_says_in_words_what_each_of_its_promises_is(name: str) -> None:
+    words = set(re.findall(r"\w+", contract(name).__doc__ or ""))
+    assert promised(name) <= words
+
+
+READS = {"load": None, "load_plugin": None, "family": "datasets"}  # functions that give a plug-in, and of which shelf
+
+
+def plugin_call(node: ast.AST) -> str | None:
+    """The shelf that a call takes a plug-in from."""
+    if not isinstance(node, ast.Call):
+        return None
+    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    if name not in READS:
+        return None
+    first = node.args[0] if node.args else None
+    named = first.value if isinstance(first, ast.Constant) and first.value in shelf.SHELVES else None
+    return READS[name] or named
+
+
+def read_of_plugins(function: ast.AST) -> Iterator[tuple[str, str]]:
+    """Each attribute that a function reads of a plug-in, with the shelf."""
+    held = dict[str, str]()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and (name := plugin_call(node.value)):
+            held[node.targets[0].id] = name
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute):
+            owner = held.get(node.value.id) if isinstance(node.value, ast.Name) else plugin_call(node.value)
+            if owner:
+                yield owner, node.attr
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "literal":
+            of, _, constant = node.args
+            if isinstance(of, ast.Constant) and isinstance(constant, ast.Constant):
+                yield str(of.value), str(constant.value)
+
+
+def test_the_program_reads_nothing_of_a_plugin_that_its_shelf_does_not_promise() -> None:
+    read = set[tuple[str, str]]()
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                read |= set(read_of_plugins(node))
+    assert {name for name, _ in read} >= {"architectures", "datasets", "formats", "runtimes", "reports"}
+    assert {(name, attribute) for name, attribute in read if attribute not in promised(name)} == set()
+
+
+@pytest.mark.slow
+def test_a_plugin_that_lacks_something_is_refused_in_one_line(place: Path) -> None:
+    shelves = Path(shutil.copytree(PACKAGE, place / "edgebench")) / "networks" / "architectures"
+    whole = (shelves / "mlp.py").read_text()
+    (shelves / "mine.py").write_text(whole.replace("CLASSES = ", "OUTPUTS = ").replace('"mlp"', '"mine"'))
+    done = process("describe", "mine", PYTHONPATH=str(place))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "edgebench/networks/architectures/mine.py: wanted SOURCE, " in done.stderr
+    assert done.stderr.endswith("found no CLASSES; see edgebench/networks/architectures/__init__.py\n")
 
 
 @pytest.mark.parametrize("plugin", shelf.names("formats"))
@@ -53,16 +109,11 @@ def test_a_format_that_does_not_refuse_int8_writes_it(plugin: str) -> None:
 @pytest.mark.parametrize("plugin", shelf.names("architectures"))
 def test_every_architecture_offers_what_its_shelf_promises(plugin: str) -> None:
     module = shelf.load("architectures", plugin)
-    assert_offers(module, PROMISED["architectures"])
+    assert module.__doc__
     assert shelf.literal("architectures", plugin, "CHANNELS") == module.CHANNELS
 
 
-def assert_offers(module: ModuleType, promised: tuple[str, ...]) -> None:
-    assert [name for name in promised if not hasattr(module, name)] == []
-    assert module.__doc__
-
-
-@pytest.mark.parametrize("name", PROMISED)
+@pytest.mark.parametrize("name", shelf.SHELVES)
 def test_every_shelf_has_a_null_plugin(name: str) -> None:
     assert "null" in shelf.names(name)
 
@@ -106,7 +157,7 @@ def test_listing_every_shelf_imports_no_heavy_library() -> None:
     code = (
         "import sys; from edgebench import pipeline; from edgebench.cli import options, terminal\n"
         "from edgebench.foundation import shelf\n"
-        f"[shelf.names(name) for name in {list(PROMISED)}]\n"
+        f"[shelf.names(name) for name in {list(shelf.SHELVES)}]\n"
         "print(*sorted({'torch', 'onnx', 'onnxruntime', 'pandas', 'numpy', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

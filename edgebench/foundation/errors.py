@@ -4,6 +4,7 @@
     |-- RequestError      the request cannot be met: refused before anything runs, exit code 2
     |   |-- UnknownName       no such plug-in, target or sweep; suggests the nearest
     |   |-- InvalidFile       a TOML or journal that cannot be read: file, line, key
+    |   |-- InvalidPlugin     a plug-in that lacks what its shelf promises
     |   |-- Busy              somebody else is measuring there
     |   `-- Unreachable       the target is not there, or no longer; what was measured is kept
     `-- CaseError         one case failed: recorded as a Failure, the sweep goes on
@@ -35,6 +36,10 @@ class UnknownName(RequestError):
 
 class InvalidFile(RequestError):
     """A file that does not say what it should: `sweep.toml:7: models.0.width: unknown key`."""
+
+
+class InvalidPlugin(RequestError):
+    """A plug-in that lacks something that every plug-in of its shelf offers: the file, and what is missing."""
 
 
 class Busy(RequestError):

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.shelf import PLACES
+from edgebench.foundation.shelf import SHELVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def _with_neighbours(module: str) -> set[str]:
     place, found, left = shelf.replace("/", "."), set[str](), {module}
     while left:
         found.add(one := left.pop())
-        if place in PLACES.values():
+        if place in {shelf.place for shelf in SHELVES.values()}:
             text = "".join(file.read_text() for file in _files(one))
             used = re.findall(rf"^from edgebench\.{place}\.(\w+) import", text, re.MULTILINE)
             left |= {f"{shelf}/{name}" for name in used} - found

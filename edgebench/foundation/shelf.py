@@ -6,28 +6,34 @@ from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import InvalidPlugin, UnknownName
 
-_NOUNS = {
-    "architectures": "model",
-    "connections": "connection",
-    "datasets": "data set",
-    "formats": "format",
-    "nightly.bulletins": "bulletin",
-    "reports": "report",
-    "runtimes": "runtime",
+
+class Shelf(NamedTuple):
+    """A folder of plug-ins, below `edgebench`, and what one of them is called in a message.
+
+    The folder's `__init__` says in words what a plug-in offers, and lists it: `OFFERS`, and `MAY_OFFER` for the rest.
+    """
+
+    place: str
+    noun: str
+
+
+SHELVES = {  # the short name is what records, TOML files and the command line may hold
+    "architectures": Shelf("networks.architectures", "model"),
+    "connections": Shelf("deploy.connections", "connection"),
+    "datasets": Shelf("images.datasets", "data set"),
+    "formats": Shelf("export.formats", "format"),
+    "nightly.bulletins": Shelf("nightly.bulletins", "bulletin"),
+    "reports": Shelf("results.reports", "report"),
+    "runtimes": Shelf("agent.runtimes", "runtime"),
 }
-PLACES = {  # below `edgebench`; the short name is what records, TOML files and the command line may hold
-    "architectures": "networks.architectures",
-    "datasets": "images.datasets",
-    "formats": "export.formats",
-    "reports": "results.reports",
-    "connections": "deploy.connections",
-    "runtimes": "agent.runtimes",
-    "nightly.bulletins": "nightly.bulletins",
-}
+
+
+def _package(shelf: str) -> ModuleType:
+    return import_module(f"edgebench.{SHELVES[shelf].place}")
 
 
 @cache
@@ -36,11 +42,11 @@ def _plugins(shelf: str) -> dict[str, str]:
 
     Files are read, not imported: an architecture would import torch.
     """
-    found, place = dict[str, str](), f"edgebench.{PLACES[shelf]}"
-    for module in iter_modules(import_module(place).__path__):
+    found, package = dict[str, str](), _package(shelf)
+    for module in iter_modules(package.__path__):
         if module.name.startswith("_"):  # what plug-ins share
             continue
-        full = f"{place}.{module.name}"
+        full = f"{package.__name__}.{module.name}"
         found |= dict.fromkeys(_literal(full, "NAMES") or (module.name,), full)
     return found
 
@@ -77,7 +83,7 @@ def require(shelf: str, name: str) -> None:
         UnknownName: there is no such file; the message suggests the nearest.
     """
     if name not in (known := names(shelf)):
-        raise UnknownName(_NOUNS[shelf], name, known)
+        raise UnknownName(SHELVES[shelf].noun, name, known)
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
@@ -95,6 +101,18 @@ def load(shelf: str, name: str) -> ModuleType:
 
     Raises:
         UnknownName: there is no such file.
+        InvalidPlugin: the file lacks something that every plug-in of its shelf offers.
     """
     require(shelf, name)
-    return import_module(_plugins(shelf)[name])
+    return _checked(shelf, _plugins(shelf)[name])
+
+
+@cache
+def _checked(shelf: str, module: str) -> ModuleType:
+    plugin, package = import_module(module), _package(shelf)
+    if missing := [name for name in package.OFFERS if not hasattr(plugin, name)]:
+        file, contract = (one.replace(".", "/") for one in (module, package.__name__))
+        raise InvalidPlugin(
+            f"{file}.py: wanted {', '.join(package.OFFERS)}, found no {', '.join(missing)}; see {contract}/__init__.py"
+        )
+    return plugin

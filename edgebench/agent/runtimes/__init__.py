@@ -26,3 +26,18 @@ and a Session
                                `gpu_allocated_peak_bytes`, the most that its allocator gave out there; `fallback`,
                                operators that ran on another device than it was told; `delegate`, what took them over
 """
+
+OFFERS = (
+    "FORMAT",
+    "NEEDS",
+    "OPTIONS",
+    "DEVICES",
+    "SCHEMES",
+    "NO_PROFILE",
+    "WARMS_UP",
+    "version",
+    "prepare",
+    "refuses",
+    "open",
+)
+MAY_OFFER = ("profile",)

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 from edgebench.schema.target import Target
 
+OFFERS = ("ADDRESS", "open")
+
 HOST = Target(name="host", board="this machine", connection="local", runtimes=())
 
 

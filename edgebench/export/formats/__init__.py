@@ -19,6 +19,9 @@ from importlib.metadata import version
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.schema.artifact import LayerNoise
 
+OFFERS = ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write")
+MAY_OFFER = ("write_int8",)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:

@@ -10,3 +10,5 @@ A data set offers
     TOOLS                      installed packages whose version shapes the images
     open(place)                what lies there, refused unless it is whole
 """
+
+OFFERS = ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open")

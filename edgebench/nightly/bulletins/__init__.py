@@ -6,3 +6,5 @@ A bulletin's renderer offers
 
 and does no I/O of its own.
 """
+
+OFFERS = ("FILE", "render")

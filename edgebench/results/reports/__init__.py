@@ -6,3 +6,5 @@ A report offers
 
 and does no I/O of its own. Most need the table alone.
 """
+
+OFFERS = ("FILE", "render")
