@@ -36,11 +36,11 @@ def test_the_real_command_compares_what_was_written(place: Path) -> None:
     lines = (place / "out.csv").read_text().splitlines()[1:]
     shown_s = {line.partition(" ")[0].rpartition("::")[2]: float(line.split(",")[-2]) for line in lines}
     for row in folders.read(RESULTS).rows:
-        assert shown_s[network(row)] == pytest.approx((row.p50_ms or 0) / 1e3)
+        assert shown_s[network(row)] == pytest.approx((row.latency.p50_ms or 0) / 1e3)
 
 
 def network(row: Row) -> str:
-    return f"{row.architecture}-{row.width:g}@{row.resolution}/{row.precision}"
+    return f"{row.setup.architecture}-{row.setup.width:g}@{row.setup.resolution}/{row.setup.precision}"
 
 
 def test_a_round_is_a_process_and_the_median_is_that_of_the_table() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from json import dumps
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from edgebench.foundation.shelf import load
 from edgebench.foundation.units import duration
 from edgebench.nightly.bulletins.markdown import row as cells_of
 from edgebench.results.reports import comparison
+from edgebench.results.table.columns import flat
+from edgebench.results.table.row import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from edgebench.measure.plan.forecast import Forecast
     from edgebench.nightly.replay.decide import Replay
     from edgebench.nightly.summary import Bulletin
-    from edgebench.results.table.row import Table
     from edgebench.schema.cards import Weights
 
 LOG_WIDTH = 1000
@@ -134,7 +135,11 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
 
 def show_json(answer: Table | Answer | Contrast | Citations | Replay) -> None:
     """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
-    print(dumps(asdict(answer), ensure_ascii=False))
+    if isinstance(answer, Table):
+        fields = asdict(replace(answer, rows=())) | {"rows": [flat(row) for row in answer.rows]}
+    else:
+        fields = asdict(answer)
+    print(dumps(fields, ensure_ascii=False))
 
 
 def _console() -> Console:
