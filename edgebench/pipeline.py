@@ -68,7 +68,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
             interrupted = True
             show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
         finally:
-            table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
+            table = write_reports(folder)[0] if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
         return RunOutcome(table=table, interrupted=interrupted)
 
 

@@ -262,7 +262,7 @@ def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
 def test_a_printed_form_is_the_file_of_that_form(
     format: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.show_report(write_reports(golden), format)
+    terminal.show_report(write_reports(golden)[0], format)
     assert capsys.readouterr().out == (golden / file).read_text()
 
 
