@@ -74,7 +74,7 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
         interrupted = True
         show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
     finally:
-        table = write_reports(folder) if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
+        table = write_reports(folder)[0] if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
     return RunOutcome(table=table, interrupted=interrupted)
 
 

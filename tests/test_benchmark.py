@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pytest_benchmark import stats
 
-from edgebench.foundation.errors import RequestError
-from edgebench.results import folders, pytest_benchmark
+from edgebench.results import folders
 from edgebench.results.journal import JOURNAL, Journal
 from edgebench.results.measurement.evidence import gather, process_medians
-from edgebench.results.pytest_benchmark import summary
+from edgebench.results.reports import pytest_benchmark
+from edgebench.results.reports.pytest_benchmark import summary
 from edgebench.results.table.row import Row
 from tests.command import cli
 from tests.conftest import artifact, case, deployment, run, session
@@ -36,15 +36,15 @@ def test_the_real_command_compares_what_was_written(place: Path) -> None:
     lines = (place / "out.csv").read_text().splitlines()[1:]
     shown_s = {line.partition(" ")[0].rpartition("::")[2]: float(line.split(",")[-2]) for line in lines}
     for row in folders.read(RESULTS).rows:
-        assert shown_s[network(row)] == pytest.approx((row.p50_ms or 0) / 1e3)
+        assert shown_s[network(row)] == pytest.approx((row.latency.p50_ms or 0) / 1e3)
 
 
 def network(row: Row) -> str:
-    return f"{row.architecture}-{row.width:g}@{row.resolution}/{row.precision}"
+    return f"{row.setup.architecture}-{row.setup.width:g}@{row.setup.resolution}/{row.setup.precision}"
 
 
 def test_a_round_is_a_process_and_the_median_is_that_of_the_table() -> None:
-    content = json.loads(pytest_benchmark.benchmark(RESULTS))
+    content = json.loads(pytest_benchmark.render(*folders.study(RESULTS)))
     for one, evidence in zip(content["benchmarks"], gather(Journal(RESULTS)), strict=True):
         assert one["stats"]["data"] == process_medians(evidence.timed)
         assert one["stats"]["median"] == median(one["stats"]["data"])
@@ -72,15 +72,16 @@ def test_what_is_worth_nothing_is_left_out_and_named(place: Path) -> None:
     journal.append(deployment(artifact()))
     for _ in range(6):
         journal.append(run())
-    content = json.loads(pytest_benchmark.benchmark(place))
+    content = json.loads(pytest_benchmark.render(*folders.study(place)))
     assert [one["stats"]["median"] for one in content["benchmarks"]] == [1e-3]
     assert list(content["edgebench"]["left_out"].values()) == ["FAILED"]
 
 
 def test_a_folder_that_nothing_was_measured_in_is_refused(place: Path) -> None:
     (place / JOURNAL).touch()
-    with pytest.raises(RequestError, match="wanted a measured case in .*, found none"):
-        pytest_benchmark.benchmark(place)
+    done = cli("report", str(place), "--format", "pytest-benchmark")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"wanted a measured case in {place}, found none" in done.stderr
 
 
 def test_an_unknown_form_is_refused_in_one_line(place: Path) -> None:

@@ -1,7 +1,6 @@
 """From a folder or the published rows to an answer that names what it left out and why."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from edgebench.results.reports import comparison
 from edgebench.results.table.choice import Quantity
 from edgebench.results.table.row import Row, Table
 from tests.command import cli
+from tests.rows import changed
 
 GOLDEN = Path(__file__).parent / "golden"
 RESULTS = Path(__file__).parent.parent / "results" / "x86_vm"
@@ -35,7 +35,7 @@ def of(rows: list[Row], monkeypatch: pytest.MonkeyPatch, **options: str) -> choo
 
 @pytest.fixture
 def row() -> Row:
-    return next(one for one in folders.read(RESULTS).rows if one.precision == "int8")
+    return next(one for one in folders.read(RESULTS).rows if one.setup.precision == "int8")
 
 
 def test_limits_are_read_as_people_write_them() -> None:
@@ -65,9 +65,9 @@ def test_what_no_row_could_keep_is_refused(options: dict[str, str], said: str) -
 def test_without_a_board_the_least_instructions_choose_and_rows_that_nobody_counted_are_named(
     row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    untimed = replace(row, p50_ms=None, p50_low_ms=None, p50_high_ms=None, p90_ms=None)
-    emulated = replace(untimed, target="rpi4_emulated", verdict="EMULATED", instructions_m=113.7)
-    heavier = replace(emulated, precision="fp32", quantization="", instructions_m=180.7)
+    untimed = changed(row, p50_ms=None, p50_low_ms=None, p50_high_ms=None, p90_ms=None)
+    emulated = changed(untimed, target="rpi4_emulated", verdict="EMULATED", instructions_m=113.7)
+    heavier = changed(emulated, precision="fp32", quantization="", instructions_m=180.7)
     found = of([heavier, emulated, row], monkeypatch, objective="instructions", max_instructions="150M")
     assert found.choice.chosen and found.choice.chosen.figures[Quantity.INSTRUCTIONS].value == 113.7
     said = markdown(advice.sheet(found))
@@ -77,8 +77,8 @@ def test_without_a_board_the_least_instructions_choose_and_rows_that_nobody_coun
 
 
 def test_a_row_without_a_p90_is_left_out_of_a_p90_budget_and_named(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = replace(row, width=0.5, p50_ms=9.0, p50_low_ms=8.0, p50_high_ms=10.0, p90_ms=11.0)
-    fast = replace(row, p50_ms=1.0, p90_ms=None)
+    slow = changed(row, width=0.5, p50_ms=9.0, p50_low_ms=8.0, p50_high_ms=10.0, p90_ms=11.0)
+    fast = changed(row, p50_ms=1.0, p90_ms=None)
     answer = of([fast, slow], monkeypatch, max_p90="20ms")
     assert answer.choice.chosen and answer.choice.chosen.name == "mobilenet_v1 0.5 @64, int8 per_channel"
     assert any(
@@ -88,14 +88,14 @@ def test_a_row_without_a_p90_is_left_out_of_a_p90_budget_and_named(row: Row, mon
 
 
 def test_worthless_rows_are_left_out_and_counted(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [row, *(replace(row, verdict=verdict, top1=99.0) for verdict in ("INVALID", "INVALID", "FAILED"))]
+    rows = [row, *(changed(row, verdict=verdict, top1=99.0) for verdict in ("INVALID", "INVALID", "FAILED"))]
     answer = of(rows, monkeypatch)
     assert answer.choice.feasible == 1
     assert "Left out: 1 FAILED, 2 INVALID." in answer.notes
 
 
 def test_accuracies_on_different_images_are_not_compared(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [row, replace(row, dataset="cifar10")]
+    rows = [row, changed(row, dataset="cifar10")]
     with pytest.raises(EdgebenchError, match=r"found cifar10 and digits: add --dataset cifar10"):
         of(rows, monkeypatch)
     assert of(rows, monkeypatch, dataset="digits").choice.feasible == 1
@@ -103,16 +103,16 @@ def test_accuracies_on_different_images_are_not_compared(row: Row, monkeypatch: 
 
 
 def test_published_accuracy_never_mixes_with_measured(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [replace(row, resolution=224, precision="fp32"), replace(row, width=0.3, top1=99.9)]
+    rows = [changed(row, resolution=224, precision="fp32"), changed(row, width=0.3, top1=99.9)]
     answer = of(rows, monkeypatch, accuracy="published")
     assert answer.choice.chosen and answer.choice.chosen.figures[Quantity.TOP1].value == 49.8
-    assert answer.choice.chosen.figures[Quantity.MACS].value == pytest.approx((row.macs or 0) / 1e6)
+    assert answer.choice.chosen.figures[Quantity.MACS].value == pytest.approx((row.cost.macs or 0) / 1e6)
     assert set(answer.accuracies.values()) == {"published, ImageNet"}
     assert [one.name for one, _ in answer.choice.withheld] == ["mobilenet_v1 0.3 @64, int8 per_channel"]
 
 
 def test_rows_that_nothing_tells_apart_have_names_of_their_own(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = of([row, replace(row, p50_ms=0.1)], monkeypatch)
+    answer = of([row, changed(row, p50_ms=0.1)], monkeypatch)
     assert len(answer.accuracies) == answer.choice.feasible == 2
 
 
@@ -164,8 +164,8 @@ def test_the_answer_is_one_json_object() -> None:
 
 
 def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = replace(row, width=0.25, p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1, top1=60.0)
-    good = replace(row, width=1.0, p50_ms=9.0, p50_low_ms=8.9, p50_high_ms=9.1, top1=90.0)
+    fast = changed(row, width=0.25, p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1, top1=60.0)
+    good = changed(row, width=1.0, p50_ms=9.0, p50_low_ms=8.9, p50_high_ms=9.1, top1=90.0)
     for one in ({"max_latency": "2ms"}, {"min_top1": "80%"}):
         assert of([fast, good], monkeypatch, **one).choice.feasible == 1
     answer = of([fast, good], monkeypatch, max_latency="2ms", min_top1="80%")
@@ -175,7 +175,7 @@ def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, mon
 
 
 def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [replace(row, architecture="<img src=x>|"), replace(row, architecture="<b>", p50_ms=0.1)]
+    rows = [changed(row, architecture="<img src=x>|"), changed(row, architecture="<b>", p50_ms=0.1)]
     sheet = advice.sheet(of(rows, monkeypatch, max_latency="50ms"))
     assert "<img" in sheet.title + repr(sheet.rows)
     for page in (markdown(sheet), comparison.render(Table(title="<i>", rows=tuple(rows), notes=("<u>",)))):
@@ -183,5 +183,5 @@ def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monk
 
 
 def test_a_figure_that_is_no_number_is_not_chosen_by(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = of([replace(row, p50_ms=float("nan"), top1=99.0), row], monkeypatch, max_latency="50ms")
+    answer = of([changed(row, p50_ms=float("nan"), top1=99.0), row], monkeypatch, max_latency="50ms")
     assert answer.choice.feasible == 1

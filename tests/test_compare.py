@@ -21,6 +21,7 @@ from edgebench.results.table.ranking import ratio
 from edgebench.results.table.row import Row, Table
 from edgebench.schema.environment import Difference, differences
 from tests.command import cli
+from tests.rows import changed
 
 RESULTS = Path(__file__).parent.parent / "results"
 GOLDEN = Path(__file__).parent / "golden"
@@ -124,7 +125,7 @@ def rows() -> tuple[Row, ...]:
 def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
     rows: tuple[Row, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    after = (replace(rows[0], verdict="INVALID"), replace(rows[1], processes=3), *rows[2:])
+    after = (replace(rows[0], verdict="INVALID"), changed(rows[1], processes=3), *rows[2:])
     tables = {"x86_vm": rows, "x86_vm_int8": after}
     monkeypatch.setattr(folders, "read", lambda path: Table(title="t", rows=tables[path.name], notes=()))
     first, second, *others = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm_int8").pairs
@@ -137,22 +138,22 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
 def test_a_runtime_that_was_upgraded_is_compared_and_the_version_told() -> None:
     row = folders.read(RESULTS / "x86_vm").rows[0]
     keys = [contrast._key(names) for names in contrast.KEYS]
-    assert paired([row], [replace(row, runtime_version="2.0", target="rpi4")], keys)[0]
-    assert not paired([row], [replace(row, threads=2)], keys)[0]
+    assert paired([row], [changed(row, runtime_version="2.0", target="rpi4")], keys)[0]
+    assert not paired([row], [changed(row, threads=2)], keys)[0]
 
 
 def test_the_nearest_published_row_is_of_the_same_board_then_runtime_then_threads(rows: tuple[Row, ...]) -> None:
-    row = replace(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", threads=4)
+    row = changed(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", threads=4)
     near = _nearest(row)
     assert near and (near.target, near.runtime, near.runtime_version) == ("rpi4", "armnn", "22.11 neon")
-    beside = _beside(replace(row, p50_ms=100.0, p90_ms=2 * (near.p90_ms or 0)), near)
+    beside = _beside(changed(row, p50_ms=100.0, p90_ms=2 * (near.p90_ms or 0)), near)
     assert far(beside) == "2.0x slower than armnn 22.11 neon on this board"
     assert beside.figure == "p90"
     assert "MACs" in beside.differs and "1800 MHz there" in beside.differs
 
 
 def test_a_mean_is_called_a_mean(rows: tuple[Row, ...]) -> None:
-    row = replace(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", p90_ms=None)
+    row = changed(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", p90_ms=None)
     near = _nearest(row)
     assert near and _beside(row, near).figure == "p50 / mean"
 

@@ -16,6 +16,7 @@ from edgebench.results.reports._figures import MOST_LINES, numbered
 from edgebench.results.table import choice
 from edgebench.results.table.ranking import fastest, most_accurate
 from edgebench.results.table.row import Row, Table
+from tests.rows import changed
 
 ROOT = Path(__file__).parent.parent
 HOLE = {"p50_ms": None, "p50_low_ms": None, "p50_high_ms": None, "top1": None, "processes": 0, "peak_mib": None}
@@ -30,8 +31,8 @@ def row(of: Table, **changes: object) -> Row:
     """A fast float row, changed."""
     figures = {"p50_ms": 1.0, "p50_low_ms": 0.9, "p50_high_ms": 1.1, "top1": 90.0, "top1_low": 88.0, "top1_high": 92.0}
     plain = {"precision": "fp32", "quantization": "", "verdict": "VALID", "processes": 9, "reasons": ""}
-    float_row = next(one for one in of.rows if one.precision == "fp32")
-    return replace(float_row, **(figures | plain | changes))  # type: ignore[arg-type]
+    float_row = next(one for one in of.rows if one.setup.precision == "fp32")
+    return changed(float_row, **(figures | plain | changes))
 
 
 def rows(*of: Row) -> dict[int, Row]:

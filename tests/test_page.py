@@ -12,6 +12,7 @@ import pytest
 from edgebench.results import folders
 from edgebench.results.reports import html
 from edgebench.results.table.row import Background, Table
+from tests.rows import changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +135,7 @@ def test_hovering_a_point_shows_its_whole_row(visit: Visit, measured: tuple[Tabl
     row = measured[0].rows[3]
     cells = visit.page.locator("#rows tr[data-row='3'] td").all_inner_texts()
     assert [cell for cell in cells if cell not in said] == []
-    assert row.network in said
+    assert row.setup.network in said
     assert row.reasons in said
 
 
@@ -143,7 +144,7 @@ def test_a_row_opens_to_the_samples_of_its_processes_and_closes(
 ) -> None:
     row = visit.page.locator("#rows tr[data-row='2']")
     row.click()
-    assert visit.page.locator(".detail svg .middle").count() == measured[0].rows[2].processes
+    assert visit.page.locator(".detail svg .middle").count() == measured[0].rows[2].latency.processes
     row.focus()
     visit.page.keyboard.press("Enter")
     assert visit.page.locator(".detail").count() == 0
@@ -173,9 +174,9 @@ def test_it_prints_every_section_on_paper(visit: Visit, tmp_path: Path) -> None:
 
 def test_markup_in_names_stays_words(browser: Browser, measured: tuple[Table, Background], tmp_path: Path) -> None:
     evil = '<img src=x onerror="document.title=1">'
-    row = replace(measured[0].rows[1], architecture=evil, target=evil, reasons=evil)
+    row = changed(measured[0].rows[1], architecture=evil, target=evil, reasons=evil)
     path = tmp_path / "evil.html"
-    path.write_text(html.render(replace(measured[0], title=evil, rows=(row, replace(row, threads=2)))))
+    path.write_text(html.render(replace(measured[0], title=evil, rows=(row, changed(row, threads=2)))))
     visit = Visit(browser, path, DESKTOP)
     visit.page.locator(".drawing .mark").first.hover()
     visit.page.locator(ROWS).first.click()
@@ -190,7 +191,7 @@ def test_ten_thousand_rows_are_found_though_few_are_in_the_document(
     browser: Browser, measured: tuple[Table, Background], tmp_path: Path
 ) -> None:
     rows = tuple(
-        replace(row, architecture=f"net{place}", threads=1 + place % 50)
+        changed(row, architecture=f"net{place}", threads=1 + place % 50)
         for place in range(625)
         for row in measured[0].rows
     )

@@ -17,12 +17,14 @@ from edgebench.results import WRITTEN, folders, write_reports
 from edgebench.results.journal import Journal
 from edgebench.results.reports import comparison
 from edgebench.results.table import ranking, rows
+from edgebench.results.table.columns import flat
 from edgebench.results.table.ranking import sped
 from edgebench.results.table.row import Row, Table
 from edgebench.schema.case import Workload
 from edgebench.schema.record import Record, Reference, Run
 from edgebench.schema.variant import WeightSource
 from tests.conftest import artifact, case, deployment, run, session, variant
+from tests.rows import changed
 from tests.test_docs import COLUMNS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -60,11 +62,11 @@ def test_load_gives_the_rows_of_the_csv(table: Table) -> None:
 
 
 def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(table: Table) -> None:
-    one = replace(table.rows[0], processes=6, verdict="VALID", rank=None, tied=False)
-    rows = [replace(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1) for p50 in (5.0, 1.0, 1.15, 3.0)]
-    hole = replace(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None, processes=0, verdict="FAILED")
-    ranked = list(ranking.ranked([hole, *rows]))
-    assert [(row.p50_ms, row.rank, row.tied) for row in ranked] == [
+    one = changed(table.rows[0], processes=6, verdict="VALID", rank=None, tied=False)
+    rows = [changed(one, p50_ms=p50, p50_low_ms=p50 - 0.1, p50_high_ms=p50 + 0.1) for p50 in (5.0, 1.0, 1.15, 3.0)]
+    hole = changed(one, p50_ms=None, p50_low_ms=None, p50_high_ms=None, processes=0, verdict="FAILED")
+    ranked = [row for _, row in ranking.ranked([hole, *rows])]
+    assert [(row.latency.p50_ms, row.standing.rank, row.standing.tied) for row in ranked] == [
         (1.0, 1, True), (1.15, 1, True), (3.0, 3, False), (5.0, 4, False), (None, None, False),
     ]  # fmt: skip
 
@@ -72,22 +74,22 @@ def test_rows_are_ordered_by_latency_and_overlapping_intervals_share_a_rank(tabl
 def test_a_row_without_an_interval_or_worth_nothing_has_no_rank(table: Table) -> None:
     one = table.rows[0]
     rows = [
-        replace(one, processes=3, verdict="IMPRECISE"),
-        replace(one, processes=6, verdict="INVALID"),
-        replace(one, processes=6, verdict="SUSPECT"),
+        changed(one, processes=3, verdict="IMPRECISE"),
+        changed(one, processes=6, verdict="INVALID"),
+        changed(one, processes=6, verdict="SUSPECT"),
     ]
-    assert sorted(str(row.rank) for row in ranking.ranked(rows)) == ["1", "None", "None"]
+    assert sorted(str(row.standing.rank) for _, row in ranking.ranked(rows)) == ["1", "None", "None"]
 
 
 @pytest.mark.parametrize("change", [{"epoch": "another"}, {"weights": "net.pth"}, {"dataset": "null"}, {"threads": 2}])
 def test_rows_that_do_not_compare_stand_apart(table: Table, change: dict[str, object]) -> None:
-    rows = (table.rows[0], replace(table.rows[0], **change))  # type: ignore[arg-type]
+    rows = (table.rows[0], changed(table.rows[0], **change))
     sheets = list(comparison.sheets(replace(table, rows=rows)))
     assert len({sheet.title for sheet in sheets}) == 2
 
 
 def test_what_would_break_a_markdown_table_is_escaped(table: Table) -> None:
-    row: Row = replace(table.rows[0], architecture="a|b", reasons="<script>", verdict="SUSPECT")
+    row: Row = changed(table.rows[0], architecture="a|b", reasons="<script>", verdict="SUSPECT")
     text = comparison.render(replace(table, rows=(row,)))
     assert "a\\|b" in text
     assert "<script>" not in text
@@ -119,19 +121,20 @@ def test_the_golden_journal_is_of_today(table: Table) -> None:
 def test_a_change_that_the_images_do_not_show_is_marked_as_a_tie(
     table: Table, top1: float | None, p: float | None, cell: str
 ) -> None:
-    row = replace(table.rows[0], top1=top1, top1_low=0.0, top1_high=0.0, parent_top1=94.5, mcnemar_p=p)
+    row = changed(table.rows[0], top1=top1, top1_low=0.0, top1_high=0.0, parent_top1=94.5, mcnemar_p=p)
     assert comparison.CELLS["Δ top-1"](row) == cell
 
 
 def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table: Table) -> None:
-    shelf_s = replace(table.rows[0], p50_ms=2.0)
+    shelf_s = changed(table.rows[0], p50_ms=2.0)
     own = {"architecture": "net.onnx", "weights": "own", "dataset": "image_folder:val", "images": 22}
-    given = replace(shelf_s, p50_ms=1.0, **own)  # type: ignore[arg-type]
-    assert [row.network for row in ranking.ranked([shelf_s, given])] == ["net.onnx @32", shelf_s.network]
+    given = changed(shelf_s, p50_ms=1.0, **own)
+    networks = [row.setup.network for _, row in ranking.ranked([shelf_s, given])]
+    assert networks == ["net.onnx @32", shelf_s.setup.network]
     (sheet,) = comparison.sheets(replace(table, rows=(given, shelf_s)))
     assert sheet.title == comparison.group_title(shelf_s)
     assert "net.onnx @32: a given model; its answers are of image_folder:val" in sheet.notes
-    others = replace(shelf_s, weights="trained")
+    others = changed(shelf_s, weights="trained")
     assert len(list(comparison.sheets(replace(table, rows=(given, shelf_s, others))))) == 3
 
 
@@ -144,9 +147,11 @@ def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) 
     trained = case(variant(weights=WeightSource.TRAINED))
     known = replace(evidence(*steady(), artifact=CARD, accuracy=INT8), case=trained)
     row = rows.row(known, summarize(known))
-    assert (row.top5, row.parent_top1, row.only_parent, row.only_this) == (100.0, 94.5, 4, 3)
-    assert (row.mcnemar_p, row.images_needed, row.integer_share) == (1.0, 32963, 97.0)
-    assert (row.worst_layer, row.worst_layer_sqnr_db) == ("blocks.3", 20.0)
+    fidelity = row.fidelity
+    assert row.quality.metrics["top5"].value == 100.0
+    assert (fidelity.parent_top1, fidelity.only_parent, fidelity.only_this) == (94.5, 4, 3)
+    assert (fidelity.mcnemar_p, fidelity.images_needed, row.int8.integer_share) == (1.0, 32963, 97.0)
+    assert (row.int8.worst_layer, row.int8.worst_layer_sqnr_db) == ("blocks.3", 20.0)
 
 
 OF_FLOAT = {"build": 2.0, "export": 10.5}
@@ -168,12 +173,12 @@ def test_a_row_says_how_long_its_file_took_to_make_and_to_measure(
     took_s: dict[str, float], figures: list[float | None], place: Path
 ) -> None:
     (row,) = spent(place, run(took_s=3.0), run(took_s=4.0), took_s=took_s).rows
-    assert [getattr(row, name) for name in SPENT] == figures
+    assert [flat(row)[name] for name in SPENT] == figures
 
 
 def test_time_that_was_not_kept_is_not_made_up(place: Path) -> None:
     table = spent(place, run(took_s=3.0), run(took_s=None))
-    assert [getattr(table.rows[0], name) for name in SPENT] == [None] * 4
+    assert [flat(table.rows[0])[name] for name in SPENT] == [None] * 4
     assert not [note for note in table.notes if note.startswith("Making")]
 
 
@@ -193,34 +198,35 @@ def test_the_table_sums_up_where_the_time_went_and_counts_a_file_once(place: Pat
 
 
 def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Table) -> None:
-    fp32 = replace(
+    fp32 = changed(
         table.rows[1], precision="fp32", processes=9, verdict="VALID", p50_ms=4.0, p50_low_ms=3.6, p50_high_ms=4.4
     )
-    int8 = replace(fp32, precision="int8", p50_ms=2.0, p50_low_ms=2.0, p50_high_ms=2.0)
-    alone, worthless = replace(int8, threads=2), replace(int8, quantization="per_tensor", verdict="INVALID")
+    int8 = changed(fp32, precision="int8", p50_ms=2.0, p50_low_ms=2.0, p50_high_ms=2.0)
+    alone, worthless = changed(int8, threads=2), changed(int8, quantization="per_tensor", verdict="INVALID")
     rows = list(sped([fp32, int8, alone, worthless]))
-    assert [row.speedup for row in rows] == [None, pytest.approx(2.0), None, None]
-    assert [rows[1].speedup_low, rows[1].speedup_high] == pytest.approx([1.8, 2.2])
+    assert [flat(row)["speedup"] for row in rows] == [None, pytest.approx(2.0), None, None]
+    assert [flat(rows[1])[name] for name in ("speedup_low", "speedup_high")] == pytest.approx([1.8, 2.2])
     assert [comparison.CELLS["int8 x"](row) for row in rows] == ["-", "2.00 [1.80, 2.20]", "-", "-"]
 
 
 def test_a_speed_up_goes_by_beats_where_both_rows_have_the_same(table: Table) -> None:
-    fp32 = replace(
+    fp32 = changed(
         table.rows[1], precision="fp32", processes=9, verdict="VALID", p50_ms=4.0, p50_low_ms=3.0, p50_high_ms=5.0
     )
-    int8 = replace(fp32, precision="int8")
-    fp32 = replace(fp32, p50_beats=30.0, p50_low_beats=30.0, p50_high_beats=30.0, beat="b")
-    paced = replace(int8, p50_beats=15.0, p50_low_beats=14.0, p50_high_beats=16.0, beat="b")
-    other = replace(paced, beat="another", quantization="per_tensor")
+    int8 = changed(fp32, precision="int8")
+    fp32 = changed(fp32, p50_beats=30.0, p50_low_beats=30.0, p50_high_beats=30.0, beat="b")
+    paced = changed(int8, p50_beats=15.0, p50_low_beats=14.0, p50_high_beats=16.0, beat="b")
+    other = changed(paced, beat="another", quantization="per_tensor")
     _, first, second = sped([fp32, paced, other])
-    assert (first.speedup, first.speedup_low, first.speedup_high) == pytest.approx((2.0, 1.875, 30 / 14))
-    assert second.speedup == pytest.approx(1.0)
+    figures = [flat(first)[name] for name in ("speedup", "speedup_low", "speedup_high")]
+    assert figures == pytest.approx([2.0, 1.875, 30 / 14])
+    assert flat(second)["speedup"] == pytest.approx(1.0)
 
 
 def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Table) -> None:
     row = table.rows[1]
-    others = [replace(row, runtime_version="1.23.2", p50_ms=9.0), replace(row, runtime="tflite", p50_ms=8.0)]
-    lonely = replace(row, width=1.0)
+    others = [changed(row, runtime_version="1.23.2", p50_ms=9.0), changed(row, runtime="tflite", p50_ms=8.0)]
+    lonely = changed(row, width=1.0)
     (sheet,) = comparison.across(replace(table, rows=(row, *others, lonely)))
     assert sheet.headings[2:] == (
         "onnxruntime 1.23.2 CPUExecutionProvider",
@@ -228,13 +234,13 @@ def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Tabl
         "tflite 1.31.1 CPUExecutionProvider",
     )
     ((name, scheme, *cells),) = sheet.rows
-    assert (name, scheme) == (row.network, row.scheme)
+    assert (name, scheme) == (row.setup.network, row.setup.scheme)
     assert [cell.split()[0] for cell in cells] == ["9.000", "0.685", "8.000"]
-    assert not list(comparison.across(replace(table, rows=(row, lonely, replace(others[0], threads=2)))))
+    assert not list(comparison.across(replace(table, rows=(row, lonely, changed(others[0], threads=2)))))
 
 
 def test_latex_has_a_cell_a_heading_in_every_row_and_no_command_of_a_name(table: Table) -> None:
-    row = replace(table.rows[1], architecture=r"\input{x}_50%&$^~#", reasons="a < b | 'c' \"d\"")
+    row = changed(table.rows[1], architecture=r"\input{x}_50%&$^~#", reasons="a < b | 'c' \"d\"")
     (sheet,) = comparison.sheets(replace(table, rows=(row,)))
     text = latex(replace(sheet, rows=(("[0.1, 0.2]", *sheet.rows[0][1:]),)))
     rows = [line for line in text.splitlines() if line.endswith(r" \\")]
@@ -256,7 +262,7 @@ def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
 def test_a_printed_form_is_the_file_of_that_form(
     format: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.show_report(write_reports(golden), format)
+    terminal.show_report(write_reports(golden)[0], format)
     assert capsys.readouterr().out == (golden / file).read_text()
 
 
@@ -277,9 +283,9 @@ def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_star_marks_the_best_of_each_precision_and_figures_stay_in_line(table: Table) -> None:
-    first = replace(table.rows[1], processes=9, verdict="VALID", p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1)
-    slow = replace(first, width=1.0, p50_ms=3.0, p50_low_ms=2.9, p50_high_ms=3.1)
-    int8 = replace(slow, precision="int8", quantization="per_channel")
+    first = changed(table.rows[1], processes=9, verdict="VALID", p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1)
+    slow = changed(first, width=1.0, p50_ms=3.0, p50_low_ms=2.9, p50_high_ms=3.1)
+    int8 = changed(slow, precision="int8", quantization="per_channel")
     (sheet,) = comparison.sheets(replace(table, rows=(first, slow, int8)))
     place = sheet.headings.index("p50 ms")
     assert [row[place] for row in sheet.rows] == ["1.000*", "3.000 ", "3.000*"]

@@ -51,9 +51,16 @@ def shown(of: Evidence) -> Row:
 
 def test_a_board_that_answers_as_the_host_did_keeps_its_verdict_and_the_row_says_who_answered() -> None:
     told = shown(evidence(SAME))
-    assert (told.verdict, told.answered_by, told.spot_images, told.spot_difference) == ("VALID", "host", 32, 0.0)
+    quality = told.quality
+    assert (told.verdict, quality.answered_by, quality.spot_images, quality.spot_difference) == (
+        "VALID",
+        "host",
+        32,
+        0.0,
+    )
     alone = shown(evidence(None))
-    assert (alone.verdict, alone.answered_by, alone.spot_images, alone.spot_difference) == (
+    quality = alone.quality
+    assert (alone.verdict, quality.answered_by, quality.spot_images, quality.spot_difference) == (
         "VALID",
         "target",
         None,

@@ -147,15 +147,14 @@ def report(
 ) -> None:
     """Render a results folder's tables and its page again from its journal."""
     from edgebench.cli import terminal
-    from edgebench.results import pytest_benchmark, write_reports
+    from edgebench.results import write_reports
 
     format = "json" if json else format
-    terminal.require_format(format, (*terminal.FORMATS, pytest_benchmark.FORM))
-    table = write_reports(results)
-    if format == pytest_benchmark.FORM:
-        typer.echo(pytest_benchmark.benchmark(results))
-    else:
-        terminal.show_report(table, format)
+    terminal.require_format(format, terminal.REPORT_FORMATS)
+    table, background = write_reports(results)
+    if format == terminal.BENCHMARK and not table.rows:
+        raise RequestError(f"wanted a measured case in {results}, found none; run a sweep of that name first")
+    terminal.show_report(table, format, background)
 
 
 @app.command()

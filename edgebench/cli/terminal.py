@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from json import dumps
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from edgebench.foundation.shelf import load
 from edgebench.foundation.units import duration
 from edgebench.nightly.bulletins.markdown import row as cells_of
 from edgebench.results.reports import comparison
+from edgebench.results.table.columns import flat
+from edgebench.results.table.row import NOTHING, Background, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,13 +33,14 @@ if TYPE_CHECKING:
     from edgebench.measure.plan.forecast import Forecast
     from edgebench.nightly.replay.decide import Replay
     from edgebench.nightly.summary import Bulletin
-    from edgebench.results.table.row import Table
     from edgebench.schema.cards import Weights
 
 LOG_WIDTH = 1000
 _WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}
 FORMATS = ("table", *_WRITERS)
-_REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex"}  # that print a results table in these forms
+BENCHMARK = "pytest-benchmark"
+REPORT_FORMATS = (*FORMATS, BENCHMARK)
+_REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex", BENCHMARK: "pytest_benchmark"}  # that print these forms
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 # What a narrow terminal can do without, first to go first.
 _DISPENSABLE = (
@@ -134,7 +137,11 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
 
 def show_json(answer: Table | Answer | Contrast | Citations | Replay) -> None:
     """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
-    print(dumps(asdict(answer), ensure_ascii=False))
+    if isinstance(answer, Table):
+        fields = asdict(replace(answer, rows=())) | {"rows": [flat(row) for row in answer.rows]}
+    else:
+        fields = asdict(answer)
+    print(dumps(fields, ensure_ascii=False))
 
 
 def _console() -> Console:
@@ -162,19 +169,19 @@ def show_table(table: Table) -> None:
         console.print(note, markup=False, style="dim")
 
 
-def show_report(table: Table, format: str) -> None:
+def show_report(table: Table, format: str, background: Background = NOTHING) -> None:
     """Print a results table as a terminal's, or as the reports of its folder have it.
 
     Raises:
         UnknownName: there is no such form.
     """
-    require_format(format)
+    require_format(format, REPORT_FORMATS)
     if format == "table":
         show_table(table)
     elif format == "json":
         show_json(table)
     else:
-        print(load("reports", _REPORTS[format]).render(table), end="")
+        print(load("reports", _REPORTS[format]).render(table, background), end="")
 
 
 def show_weights(cards: Sequence[Weights], *, json: bool) -> None:

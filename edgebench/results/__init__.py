@@ -14,20 +14,20 @@ from edgebench.foundation import files
 from edgebench.foundation.shelf import load as load_plugin
 from edgebench.results import drawing
 from edgebench.results.folders import study
-from edgebench.results.table.row import Table
+from edgebench.results.table.row import Background, Table
 
 WRITTEN = ("comparison", "csv", "html", "readme")
 FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
 
 
-def write_reports(folder: Path) -> Table:
-    """Compute the table from the journal and write its reports beside it."""
+def write_reports(folder: Path) -> tuple[Table, Background]:
+    """Compute the table from the journal, and what lies behind it; write its reports beside it."""
     table, background = study(folder)
     for name in WRITTEN:
         report = load_plugin("reports", name)
         content = report.render(table, background).encode()
         files.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
-    return table
+    return table, background
 
 
 def draw_figures(folder: Path, format: str) -> list[Path]:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, fields, replace
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
 from edgebench.results.journal import existing
-from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import Evidence, gather
+from edgebench.results.table import rows
+from edgebench.results.table.columns import COLUMNS, cells
 from edgebench.results.table.notes import method, notes_of
-from edgebench.results.table.ranking import ranked, sped
-from edgebench.results.table.row import QUANTILES, Background, Machine, Row, Table
-from edgebench.results.table.rows import row
-from edgebench.schema.record import Run
+from edgebench.results.table.ranking import compared
+from edgebench.results.table.row import Background, Line, Machine, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas
 
@@ -33,8 +30,7 @@ def load(results: str | Path) -> pandas.DataFrame:
     """
     import pandas
 
-    rows = [asdict(row) for row in read(Path(results)).rows]
-    return pandas.DataFrame(rows, columns=[field.name for field in fields(Row)])
+    return pandas.DataFrame(map(cells, read(Path(results)).rows), columns=list(COLUMNS))
 
 
 def read(folder: Path) -> Table:
@@ -55,35 +51,21 @@ def study(folder: Path) -> tuple[Table, Background]:
     journal = existing(folder)
     records = tuple(journal)
     evidence = gather(records)
-    rows = [row(one, summarize(one)) for one in evidence]
+    lines = compared(rows.lines(evidence))
     table = Table(
         title=folder.resolve().name,
-        rows=tuple(sped(ranked(rows))),
+        rows=tuple(line.row for line in lines),
         notes=tuple(notes_of(records, evidence, journal)),
     )
-    return table, _background(table.rows, dict(zip(rows, evidence, strict=True)))
+    return table, _background(lines)
 
 
-def _background(rows: Sequence[Row], laid_out: Mapping[Row, Evidence]) -> Background:
-    """Gather what lies behind rows in their order; `laid_out` has them as they were before they were compared."""
-    behind = [laid_out[_bare(row)] for row in rows]
+def _background(lines: tuple[Line, ...]) -> Background:
     return Background(
-        processes=tuple(tuple(_quantiles(run) for run in one.timed) for one in behind),
-        machines=tuple(_machines(behind)),
-        methods=tuple(method(name) for name in dict.fromkeys(row.preset for row in rows)),
+        lines=lines,
+        machines=tuple(_machines(line.evidence for line in lines)),
+        methods=tuple(method(name) for name in dict.fromkeys(line.row.setup.preset for line in lines)),
     )
-
-
-def _bare(row: Row) -> Row:
-    return replace(row, rank=None, tied=False, speedup=None, speedup_low=None, speedup_high=None)
-
-
-def _quantiles(run: Run) -> tuple[float, ...]:
-    """Return a process's samples at `QUANTILES`, ms, four digits: the nearest, none in between; none of no numbers."""
-    if not run.samples_s or not all(map(isfinite, run.samples_s)):
-        return ()
-    ordered = sorted(run.samples_s)
-    return tuple(float(f"{ordered[round(share * (len(ordered) - 1))] * 1e3:.4g}") for share in QUANTILES)
 
 
 def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:

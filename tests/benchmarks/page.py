@@ -19,6 +19,7 @@ from edgebench.results import folders
 from edgebench.results.reports import html
 from edgebench.results.table.ranking import ranked, sped
 from edgebench.results.table.row import Background, Row, Table
+from tests.rows import changed
 
 ROWS, GROUPS, VISITS = 10_000, 40, 7
 RESULTS = Path(__file__).parents[2] / "results" / "x86_vm"
@@ -33,7 +34,7 @@ def drawn(row: Row, place: int, random: Random) -> Row:
     """A row with figures of its own, in one of the groups."""
     p50 = 10 ** random.uniform(-0.5, 2)
     width, top1 = random.uniform(0.005, 0.1), 70 + 8 * log(1 + p50) + random.uniform(-4, 4)
-    return replace(
+    return changed(
         row,
         target=f"board{place % GROUPS}",
         width=round(0.1 + place // GROUPS % 25 * 0.05, 2),
@@ -52,9 +53,9 @@ def large() -> tuple[Table, Background]:
     table, background = folders.study(RESULTS)
     random, count = Random(1), len(table.rows)
     rows = [drawn(table.rows[place % count], place, random) for place in range(ROWS)]
-    ordered = tuple(sped(ranked(rows)))
-    processes = tuple(background.processes[place % count] for place in range(ROWS))
-    return replace(table, rows=ordered), replace(background, processes=processes)
+    ordered = tuple(sped(row for _, row in ranked(rows)))
+    lines = tuple(background.lines[place % count] for place in range(ROWS))
+    return replace(table, rows=ordered), replace(background, lines=lines)
 
 
 def visits(path: Path) -> Iterator[tuple[float, float, float]]:

@@ -68,8 +68,8 @@ def measured(folder: Path, asked: Asked) -> Answer:
     rows = folders.read(folder).rows
     for name in ("target", "precision", "dataset"):
         wanted = getattr(asked, name)
-        require(f"{name} in {folder}", wanted, sorted({getattr(row, name) for row in rows}))
-        rows = tuple(row for row in rows if wanted in ("", getattr(row, name)))
+        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}))
+        rows = tuple(row for row in rows if wanted in ("", getattr(row.setup, name)))
     _require_one_dataset(rows, asked)
     worth = [row for row in rows if row.verdict not in WORTHLESS]
     candidates = [Candidate(name="", figures=_figures(row, asked.accuracy)) for row in worth]
@@ -98,7 +98,7 @@ def _doubt(cells: Sequence[Predicted], asked: Asked) -> Iterator[str]:
 def _require_one_dataset(rows: Sequence[Row], asked: Asked) -> None:
     """Refuse to compare accuracies counted on different images."""
     used = {asked.objective, *(limit.quantity for limit in asked.limits)}
-    found = sorted({row.dataset for row in rows if row.top1 is not None})
+    found = sorted({row.setup.dataset for row in rows if row.top1 is not None})
     if asked.accuracy == MEASURED and len(found) > 1 and used & {Q.TOP1, Q.TOP5}:
         raise RequestError(f"wanted accuracies on one data set, found {' and '.join(found)}: add --dataset {found[0]}")
 
@@ -113,7 +113,7 @@ def _datasets(rows: Iterable[Row], asked: Asked) -> Iterator[str]:
     if asked.accuracy == PUBLISHED:
         yield "Accuracy: published for ImageNet, not that of the measured files; `edgebench published` has the sources."
         return
-    for name in sorted({row.dataset for row in rows}):
+    for name in sorted({row.setup.dataset for row in rows}):
         yield f"Data set {name}: {family(name).NOTE}"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from edgebench.measure.budget.kinds import Predicted
     from edgebench.networks.published import PublishedLatency
+    from edgebench.results.table.parts import Metric
     from edgebench.results.table.row import Row
 
 
@@ -65,15 +66,15 @@ def _predicted_figures(cell: Predicted, accuracy: str) -> dict[Quantity, Figure]
 
 def _parts(row: Row) -> tuple[str, ...]:
     return (
-        row.network,
-        row.scheme,
-        row.target,
-        f"{row.runtime} {row.runtime_version} {row.runtime_options}".rstrip(),
-        row.runtime_packages,
-        _threads(row.threads),
-        f"batch {row.batch}",
-        f"{row.dataset}, weights {row.weights}",
-        row.preset,
+        row.setup.network,
+        row.setup.scheme,
+        row.setup.target,
+        f"{row.setup.runtime} {row.setup.runtime_version} {row.setup.runtime_options}".rstrip(),
+        row.setup.runtime_packages,
+        _threads(row.setup.threads),
+        f"batch {row.setup.batch}",
+        f"{row.setup.dataset}, weights {row.setup.weights}",
+        row.setup.preset,
         "",
     )
 
@@ -86,18 +87,18 @@ def _figures(row: Row, accuracy: str) -> dict[Quantity, Figure]:
     """Lay out what a row has; with `published` accuracy its own top-1 and top-5 are not looked at."""
     theirs = accuracy == PUBLISHED
     found = {
-        Q.LATENCY: _figure(row.p50_ms, row.p50_low_ms, row.p50_high_ms),
-        Q.P90: _figure(row.p90_ms),
-        Q.PEAK: _figure(row.peak_mib),
-        Q.FILE: _figure(row.file_mib),
-        Q.MACS: _figure(row.macs and row.macs / 1e6),
-        Q.INSTRUCTIONS: _figure(row.instructions_m),
-        Q.TOP1: None if theirs else _figure(row.top1, row.top1_low, row.top1_high),
-        Q.TOP5: None if theirs else _figure(row.top5, row.top5_low, row.top5_high),
-        Q.AGREEMENT: _share(row.agreement, row.images or 0),
+        Q.LATENCY: _figure(row.latency.p50_ms, row.latency.p50_low_ms, row.latency.p50_high_ms),
+        Q.P90: _figure(row.latency.p90_ms),
+        Q.PEAK: _figure(row.memory.peak_mib),
+        Q.FILE: _figure(row.cost.file_mib),
+        Q.MACS: _figure(row.cost.macs and row.cost.macs / 1e6),
+        Q.INSTRUCTIONS: _figure(row.cost.instructions_m),
+        Q.TOP1: None if theirs else _shown(row.quality.metrics.get("top1")),
+        Q.TOP5: None if theirs else _shown(row.quality.metrics.get("top5")),
+        Q.AGREEMENT: _share(row.fidelity.agreement, row.quality.images or 0),
     }
     if theirs:
-        reference = _reference(row.architecture, row.width, row.resolution, row.precision)
+        reference = _reference(row.setup.architecture, row.setup.width, row.setup.resolution, row.setup.precision)
         found |= {quantity: reference[quantity] for quantity in (Q.TOP1, Q.TOP5)}  # its multiply-adds stay its own
     return {quantity: figure for quantity, figure in found.items() if figure}
 
@@ -106,6 +107,10 @@ def _figure(value: float | None, low: float | None = None, high: float | None = 
     if value is None:
         return None
     return Figure(value=value, low=value if low is None else low, high=value if high is None else high)
+
+
+def _shown(metric: Metric | None) -> Figure | None:
+    return Figure(value=metric.value, low=metric.low, high=metric.high) if metric else None
 
 
 def _share(per_cent: float | None, images: int) -> Figure | None:
@@ -126,7 +131,7 @@ def _reference(architecture: str, width: float, resolution: int, precision: str)
 
 
 def _accuracy(row: Row, accuracy: str) -> str:
-    return f"measured on {row.dataset}" if accuracy == MEASURED else "published, ImageNet"
+    return f"measured on {row.setup.dataset}" if accuracy == MEASURED else "published, ImageNet"
 
 
 def _cited(row: PublishedLatency, *, own: bool) -> dict[Quantity, Figure]:

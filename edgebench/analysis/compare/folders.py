@@ -76,24 +76,25 @@ def contrast(before: Path, after: Path) -> Contrast:
 
 
 def _key(names: Sequence[str]) -> Callable[[Row], Hashable]:
-    return lambda row: tuple(getattr(row, name) for name in names)
+    return lambda row: tuple(getattr(row.setup, name) for name in names)
 
 
 def _name(row: Row) -> str:
-    threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
-    return f"{row.network} {row.scheme}, {row.runtime}, {threads}, batch {row.batch}"
+    setup = row.setup
+    threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
+    return f"{setup.network} {setup.scheme}, {setup.runtime}, {threads}, batch {setup.batch}"
 
 
 def _pair(before: Row, after: Row) -> Pair:
     """Compare p50; without an interval on both sides the ratio stands alone, and a worthless number has none."""
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
     found = ratio(after, before)
-    if not whys and not found and before.p50_ms and after.p50_ms:
-        found = Ratio(value=after.p50_ms / before.p50_ms, low=None, high=None)
+    if not whys and not found and before.latency.p50_ms and after.latency.p50_ms:
+        found = Ratio(value=after.latency.p50_ms / before.latency.p50_ms, low=None, high=None)
     return Pair(
         name=_name(after),
-        before_ms=before.p50_ms,
-        after_ms=after.p50_ms,
+        before_ms=before.latency.p50_ms,
+        after_ms=after.latency.p50_ms,
         ratio=None if whys else found,
         why=", ".join(whys) or ("" if found and found.low else "too few processes for an interval"),
     )

@@ -59,18 +59,19 @@ def beside_published(folder: Path) -> Citations:
         InvalidFile: the folder has no journal, or one that cannot be read.
     """
     table = folders.read(folder)
-    rows = [row for row in table.rows if row.verdict not in WORTHLESS and row.p50_ms and row.batch == 1]
+    rows = [row for row in table.rows if row.verdict not in WORTHLESS and row.latency.p50_ms and row.setup.batch == 1]
     found = [(row, _nearest(row)) for row in rows]
     return Citations(
         folder=table.title,
         rows=tuple(_beside(row, theirs) for row, theirs in found if theirs),
-        unmatched=tuple(f"{row.network} {row.precision}" for row, theirs in found if not theirs),
+        unmatched=tuple(f"{row.setup.network} {row.setup.precision}" for row, theirs in found if not theirs),
     )
 
 
 def _nearest(row: Row) -> PublishedLatency | None:
     """Take the same board before the same runtime before the same threads; of equals the one published last."""
-    variant = (row.architecture, row.width, row.resolution, row.precision)
+    setup = row.setup
+    variant = (setup.architecture, setup.width, setup.resolution, setup.precision)
     same = [one for one in published.latencies() if _variant(one) == variant]
     return min(reversed(same), key=lambda one: _distance(row, one), default=None)
 
@@ -80,44 +81,46 @@ def _variant(one: PublishedLatency) -> tuple[str, float, int, str]:
 
 
 def _distance(row: Row, one: PublishedLatency) -> tuple[bool, ...]:
-    return one.target != row.target, one.runtime != row.runtime, one.threads != row.threads, one.mean_ms is None
+    setup = row.setup
+    return one.target != setup.target, one.runtime != setup.runtime, one.threads != setup.threads, one.mean_ms is None
 
 
 def _beside(row: Row, theirs: PublishedLatency) -> Beside:
     figure, ours, other, bounds = _figures(row, theirs)
     return Beside(
-        name=f"{row.network} {row.scheme}, {row.runtime}",
+        name=f"{row.setup.network} {row.setup.scheme}, {row.setup.runtime}",
         figure=figure,
         ours_ms=ours,
         theirs_ms=other,
         ratio=Ratio(value=ours / other, low=bounds and bounds[0] / other, high=bounds and bounds[2] / other),
         theirs=theirs,
-        is_this_board=theirs.target == row.target,
+        is_this_board=theirs.target == row.setup.target,
         differs=", ".join(_differs(row, theirs)),
     )
 
 
 def _figures(row: Row, theirs: PublishedLatency) -> tuple[str, float, float, stats.Spread | None]:
     """Compare like with like where both have it: p50, then MLPerf's p90, then our p50 with their mean."""
-    assert row.p50_ms
+    assert row.latency.p50_ms
     if theirs.p50_ms:
-        return "p50", row.p50_ms, theirs.p50_ms, row.spread
-    if theirs.p90_ms and row.p90_ms:
-        return "p90", row.p90_ms, theirs.p90_ms, None
+        return "p50", row.latency.p50_ms, theirs.p50_ms, row.spread
+    if theirs.p90_ms and row.latency.p90_ms:
+        return "p90", row.latency.p90_ms, theirs.p90_ms, None
     mean_ms = theirs.mean_ms or theirs.p90_ms
     assert mean_ms
-    return "p50 / mean" if theirs.mean_ms else "p50 / p90", row.p50_ms, mean_ms, row.spread
+    return "p50 / mean" if theirs.mean_ms else "p50 / p90", row.latency.p50_ms, mean_ms, row.spread
 
 
 def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
-    if theirs.target != row.target:
-        yield f"board {row.target} / {theirs.target}"
-    yield f"runtime {row.runtime} {row.runtime_version} / {runtime(theirs)}"
-    if theirs.threads != row.threads:
-        yield f"threads {row.threads} / {theirs.threads or 'not stated'}"
+    setup = row.setup
+    if theirs.target != setup.target:
+        yield f"board {setup.target} / {theirs.target}"
+    yield f"runtime {setup.runtime} {setup.runtime_version} / {runtime(theirs)}"
+    if theirs.threads != setup.threads:
+        yield f"threads {setup.threads} / {theirs.threads or 'not stated'}"
     known = published.reference(*_variant(theirs))
-    if known and known.macs and row.macs and known.macs != row.macs:
-        yield f"MACs {millions(row.macs, 1)} M / {millions(known.macs, 1)} M"
+    if known and known.macs and row.cost.macs and known.macs != row.cost.macs:
+        yield f"MACs {millions(row.cost.macs, 1)} M / {millions(known.macs, 1)} M"
     yield f"clock {theirs.clock_mhz} MHz there" if theirs.clock_mhz else "clock there not stated"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates,
 from edgebench.analysis.lint.rules import CheckedRow, Finding, lint
 from edgebench.foundation.sheet import Sheet
 from edgebench.results import folders
+from edgebench.results.table.columns import flat
 from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def review(path: Path, columns: str = "") -> Review:
     """
     if path.is_dir():
         rows = folders.read(path).rows
-        worth = [asdict(row) for row in rows if row.verdict not in WORTHLESS]
+        worth = [flat(row) for row in rows if row.verdict not in WORTHLESS]
         reading, left_out = read(enumerate(worth, 1)), len(rows) - len(worth)
     else:
         with csv_rows(path, columns) as found:

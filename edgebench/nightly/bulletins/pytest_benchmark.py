@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from edgebench.results.pytest_benchmark import summary
+from edgebench.results.reports.pytest_benchmark import summary
 
 if TYPE_CHECKING:
     from edgebench.nightly.night import Entry

@@ -33,7 +33,7 @@ def withheld(title: str, why: str) -> Panel:
 
 def name(row: Row) -> str:
     """Name a row where there is little room."""
-    return f"{row.network} {row.scheme}"
+    return f"{row.setup.network} {row.setup.scheme}"
 
 
 def shortened(words: str, most: int) -> str:
@@ -44,15 +44,15 @@ def shortened(words: str, most: int) -> str:
 
 def whisker(axis: Axis, row: Row, y: float) -> str:
     """Return the path of p50's interval, or its range below 6 processes, with ends; empty without one."""
-    if not has(row.p50_low_ms) or not has(row.p50_high_ms):
+    if not has(row.latency.p50_low_ms) or not has(row.latency.p50_high_ms):
         return ""
-    low, high = axis.place(row.p50_low_ms), axis.place(row.p50_high_ms)
+    low, high = axis.place(row.latency.p50_low_ms), axis.place(row.latency.p50_high_ms)
     return f"M{low:.1f} {y - 3:.1f}v6m0-3H{high:.1f}m0-3v6"
 
 
 def timed(rows: Mapping[int, Row]) -> dict[int, Row]:
     """Keep the rows whose p50 is one: none that failed, is INVALID or was emulated, none that is no number."""
-    return {number: row for number, row in rows.items() if has(row.p50_ms) and not row.is_worthless}
+    return {number: row for number, row in rows.items() if has(row.latency.p50_ms) and not row.is_worthless}
 
 
 def has(value: float | None) -> TypeGuard[float]:
@@ -62,4 +62,5 @@ def has(value: float | None) -> TypeGuard[float]:
 
 def ends(rows: Mapping[int, Row]) -> list[float]:
     """List p50 and the ends of its intervals, ms: what an axis of it must span."""
-    return [end for row in rows.values() for end in (row.p50_low_ms, row.p50_ms, row.p50_high_ms) if has(end)]
+    latencies = [row.latency for row in rows.values()]
+    return [end for one in latencies for end in (one.p50_low_ms, one.p50_ms, one.p50_high_ms) if has(end)]

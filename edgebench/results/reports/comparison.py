@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from edgebench.foundation.sheet import Sheet, escape, markdown
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.results.table.parts import Setup
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.tasks.classification import SIGNIFICANT
@@ -14,62 +15,64 @@ FILE = "comparison.md"
 
 
 def _interval(row: Row) -> str:
-    if row.p50_low_ms is None:
+    latency = row.latency
+    if latency.p50_low_ms is None:
         return "-"
-    brackets = "[]" if row.processes >= LEAST_FOR_INTERVAL else "()"  # else the least and largest process
-    return f"{brackets[0]}{milliseconds(row.p50_low_ms)}, {milliseconds(row.p50_high_ms)}{brackets[1]}"
+    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # else the least and largest process
+    return f"{brackets[0]}{milliseconds(latency.p50_low_ms)}, {milliseconds(latency.p50_high_ms)}{brackets[1]}"
 
 
 def _half_width(row: Row) -> str:
-    if not row.p50_ms or row.p50_low_ms is None or row.p50_high_ms is None:
+    latency = row.latency
+    if not latency.p50_ms or latency.p50_low_ms is None or latency.p50_high_ms is None:
         return "-"
-    return number((row.p50_high_ms - row.p50_low_ms) / 2 / row.p50_ms * 100, 1)
+    return number((latency.p50_high_ms - latency.p50_low_ms) / 2 / latency.p50_ms * 100, 1)
 
 
 def _top1(row: Row) -> str:
-    return "-" if row.top1 is None else f"{row.top1:.1f} [{row.top1_low:.1f}, {row.top1_high:.1f}]"
+    return "-" if row.top1 is None else f"{row.top1.value:.1f} [{row.top1.low:.1f}, {row.top1.high:.1f}]"
 
 
 def _change(row: Row) -> str:
-    if row.top1 is None or row.parent_top1 is None or row.mcnemar_p is None:
+    fidelity = row.fidelity
+    if row.top1 is None or fidelity.parent_top1 is None or fidelity.mcnemar_p is None:
         return "-"
-    return f"{row.top1 - row.parent_top1:+.1f}{'' if row.mcnemar_p < SIGNIFICANT else ' ='}"
+    return f"{row.top1.value - fidelity.parent_top1:+.1f}{'' if fidelity.mcnemar_p < SIGNIFICANT else ' ='}"
 
 
 def _rank(row: Row) -> str:
-    return "-" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
+    return "-" if row.standing.rank is None else f"{row.standing.rank}{'=' if row.standing.tied else ''}"
 
 
 def _speedup(row: Row) -> str:
-    if row.speedup is None or row.speedup_low is None or row.speedup_high is None:
-        return "-"
-    return f"{row.speedup:.2f} [{row.speedup_low:.2f}, {row.speedup_high:.2f}]"
+    speedup = row.standing.speedup
+    return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
 CELLS: dict[str, Callable[[Row], str]] = {
     "#": _rank,
-    "network": lambda row: row.network,
-    "precision": lambda row: row.scheme,
-    "p50 ms": lambda row: milliseconds(row.p50_ms),
+    "network": lambda row: row.setup.network,
+    "precision": lambda row: row.setup.scheme,
+    "p50 ms": lambda row: milliseconds(row.latency.p50_ms),
     "[95 %] or (range)": _interval,
     "± %": _half_width,
-    "p90 ms": lambda row: milliseconds(row.p90_ms),
-    "kernel ms": lambda row: milliseconds(row.kernel_ms),
-    "transfer ms": lambda row: milliseconds(row.transfer_ms),
+    "p90 ms": lambda row: milliseconds(row.latency.p90_ms),
+    "kernel ms": lambda row: milliseconds(row.latency.kernel_ms),
+    "transfer ms": lambda row: milliseconds(row.latency.transfer_ms),
     "int8 x": _speedup,
     "top-1 %": _top1,
     "Δ top-1": _change,
-    "agree %": lambda row: number(row.agreement, 1),
-    "SQNR dB": lambda row: number(row.sqnr_db, 1),
-    "Minstr": lambda row: number(row.instructions_m, 2),
-    "load ms": lambda row: milliseconds(row.load_ms),
-    "peak MiB": lambda row: number(row.peak_mib, 1),
-    "device peak MiB": lambda row: number(row.device_peak_mib, 1),
-    "device used MiB": lambda row: number(row.device_used_mib, 1),
-    "file MiB": lambda row: number(row.file_mib, 2),
-    "params M": lambda row: millions(row.params, 2),
-    "MACs M": lambda row: millions(row.macs, 1),
-    "n": lambda row: str(row.processes),
+    "agree %": lambda row: number(row.fidelity.agreement, 1),
+    "SQNR dB": lambda row: number(row.fidelity.sqnr_db, 1),
+    "Minstr": lambda row: number(row.cost.instructions_m, 2),
+    "load ms": lambda row: milliseconds(row.latency.load_ms),
+    "peak MiB": lambda row: number(row.memory.peak_mib, 1),
+    "device peak MiB": lambda row: number(row.memory.device_peak_mib, 1),
+    "device used MiB": lambda row: number(row.memory.device_used_mib, 1),
+    "file MiB": lambda row: number(row.cost.file_mib, 2),
+    "params M": lambda row: millions(row.cost.params, 2),
+    "MACs M": lambda row: millions(row.cost.macs, 1),
+    "n": lambda row: str(row.latency.processes),
     "verdict": lambda row: row.verdict,
 }
 TEXTS = frozenset({"network", "precision", "verdict"})
@@ -80,28 +83,30 @@ SELDOM = frozenset({"kernel ms", "transfer ms", "Minstr", "device peak MiB", "de
 
 def runtime(row: Row) -> str:
     """Name a runtime with its version and what it is told."""
-    return " ".join(filter(None, (row.runtime, row.runtime_version, row.runtime_options)))
+    setup = row.setup
+    return " ".join(filter(None, (setup.runtime, setup.runtime_version, setup.runtime_options)))
 
 
 def group_title(row: Row) -> str:
     """Name what the rows of a group share."""
-    threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
-    return f"{row.target} · {runtime(row)} · {threads} · batch {row.batch} · {_weights(row)} · {row.preset}"
+    setup = row.setup
+    threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
+    return f"{setup.target} · {runtime(row)} · {threads} · batch {setup.batch} · {_weights(setup)} · {setup.preset}"
 
 
-def _weights(row: Row) -> str:
-    if row.is_custom:
+def _weights(setup: Setup) -> str:
+    if setup.is_custom:
         return "given models"
-    return f"trained on {row.dataset}" if row.weights == "trained" else f"{row.dataset}, weights {row.weights}"
+    return f"trained on {setup.dataset}" if setup.weights == "trained" else f"{setup.dataset}, weights {setup.weights}"
 
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
     """Part the rows into those that compare, each with a title: its epoch in it where a target has several."""
-    epochs = {(row.target, row.epoch) for row in table.rows}
+    epochs = {(row.setup.target, row.setup.epoch) for row in table.rows}
     for rows in together(table.rows):
-        is_alone = sum(target == rows[0].target for target, _ in epochs) == 1
-        title = group_title(min(rows, key=lambda row: row.is_custom))
-        yield title if is_alone else f"{title} · epoch {rows[0].epoch}", rows
+        is_alone = sum(target == rows[0].setup.target for target, _ in epochs) == 1
+        title = group_title(min(rows, key=lambda row: row.setup.is_custom))
+        yield title if is_alone else f"{title} · epoch {rows[0].setup.epoch}", rows
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
@@ -142,18 +147,20 @@ def across(table: Table) -> Iterator[Sheet]:
     """Lay out variant by runtime, where the same variant ran on several under otherwise equal conditions."""
     conditions = defaultdict[tuple[str, ...], list[Row]](list)
     for row in table.rows:
-        conditions[row.target, row.epoch, str(row.threads), str(row.batch), row.preset, row.dataset].append(row)
+        setup = row.setup
+        shared = (setup.target, setup.epoch, str(setup.threads), str(setup.batch), setup.preset, setup.dataset)
+        conditions[shared].append(row)
     for rows in conditions.values():
         runtimes = tuple(sorted({runtime(row) for row in rows}))
         ran = defaultdict[tuple[str, str, str], dict[str, Row]](dict)
         for row in rows:
-            ran[row.network, row.scheme, row.weights][runtime(row)] = row
+            ran[row.setup.network, row.setup.scheme, row.setup.weights][runtime(row)] = row
         several = {name: found for name, found in ran.items() if len(found) > 1}
         if several:
-            yield _across(rows[0], runtimes, several)
+            yield _across(rows[0].setup, runtimes, several)
 
 
-def _across(first: Row, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str], dict[str, Row]]) -> Sheet:
+def _across(first: Setup, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str], dict[str, Row]]) -> Sheet:
     threads = f"{first.threads} thread{'s' if first.threads > 1 else ''}"
     return Sheet(
         title=f"{first.target} · {threads} · batch {first.batch} · {first.preset} · p50 ms by runtime",
@@ -169,7 +176,7 @@ def _across(first: Row, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str
 def endurance(table: Table) -> Iterator[Sheet]:
     """Lay out what became of each row's speed over minutes without a pause, where that was asked."""
     for rows in together(table.rows):
-        if asked := [row for row in rows if row.lasted_s]:
+        if asked := [row for row in rows if row.sustained.lasted_s]:
             yield Sheet(
                 title=f"{group_title(asked[0])} · without a pause",
                 headings=("network", "precision", "min", "burst ms", "sustained ms", "sustained x", "°C", "MHz"),
@@ -182,23 +189,24 @@ def endurance(table: Table) -> Iterator[Sheet]:
 
 
 def _endured(row: Row) -> tuple[str, ...]:
-    assert row.lasted_s
-    assert row.sustained_ms
-    assert row.burst_ms
+    sustained = row.sustained
+    assert sustained.lasted_s
+    assert sustained.sustained_ms
+    assert sustained.burst_ms
     return (
-        row.network,
-        row.scheme,
-        number(row.lasted_s / 60, 1),
-        milliseconds(row.burst_ms),
-        milliseconds(row.sustained_ms),
-        number(row.sustained_ms / row.burst_ms, 2),
-        number(row.hottest_c, 1),
-        number(row.slowest_mhz, 0),
+        row.setup.network,
+        row.setup.scheme,
+        number(sustained.lasted_s / 60, 1),
+        milliseconds(sustained.burst_ms),
+        milliseconds(sustained.sustained_ms),
+        number(sustained.sustained_ms / sustained.burst_ms, 2),
+        number(sustained.hottest_c, 1),
+        number(sustained.slowest_mhz, 0),
     )
 
 
 def _timed(row: Row | None) -> str:
-    return "-" if row is None or row.p50_ms is None else f"{milliseconds(row.p50_ms)} {_interval(row)}"
+    return "-" if row is None or row.latency.p50_ms is None else f"{milliseconds(row.latency.p50_ms)} {_interval(row)}"
 
 
 def why(rows: list[Row]) -> Iterator[str]:
@@ -206,14 +214,15 @@ def why(rows: list[Row]) -> Iterator[str]:
     named = defaultdict[str, list[str]](list)
     for row in rows:
         for reason in filter(None, row.reasons.split("; ")):
-            named[reason].append(f"{row.network} {row.scheme}")
+            named[reason].append(f"{row.setup.network} {row.setup.scheme}")
     for reason, names in named.items():
         yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
 
 
 def _given(rows: list[Row]) -> Iterator[str]:
     """Say of given models what their answers are of, where the title speaks of the shelf's."""
-    for network, dataset in dict.fromkeys((row.network, row.dataset) for row in rows if row.is_custom and row.images):
+    given = [row.setup for row in rows if row.setup.is_custom and row.quality.images]
+    for network, dataset in dict.fromkeys((setup.network, setup.dataset) for setup in given):
         yield f"{network}: a given model; its answers are of {dataset}"
 
 

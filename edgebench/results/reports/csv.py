@@ -1,10 +1,10 @@
-"""The whole table as CSV: one column a field of `Row`, empty where there is no figure."""
+"""The whole table as CSV, with `COLUMNS` as its header: empty where there is no figure."""
 
 import csv
-from dataclasses import asdict, fields
 from io import StringIO
 
-from edgebench.results.table.row import NOTHING, Background, Row, Table
+from edgebench.results.table.columns import COLUMNS, cells
+from edgebench.results.table.row import NOTHING, Background, Table
 
 FILE = "comparison.csv"
 
@@ -12,7 +12,5 @@ FILE = "comparison.csv"
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write a header and a line a row."""
     text = StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in table.rows)
+    csv.writer(text, lineterminator="\n").writerows((COLUMNS, *map(cells, table.rows)))
     return text.getvalue()

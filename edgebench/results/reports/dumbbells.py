@@ -45,25 +45,25 @@ def draw(rows: Mapping[int, Row]) -> Panel:
 
 def _lines(twins: list[Twins], rows: Mapping[int, Row], axis: Axis) -> Iterator[str]:
     """Draw the pairs about y = 0 each; of several schemes each network has a line of its own above them."""
-    has_several = len({rows[int8].quantization for _, int8 in twins}) > 1
+    has_several = len({rows[int8].setup.quantization for _, int8 in twins}) > 1
     above = None
     for twin in twins:
         row = rows[twin[1]]
         if has_several and twin[0] != above:
-            yield label(row.network, MARGIN, 6.0, class_="strong")
+            yield label(row.setup.network, MARGIN, 6.0, class_="strong")
             above = twin[0]
-        words = row.quantization if has_several else row.network
+        words = row.setup.quantization if has_several else row.setup.network
         name = label(shortened(words, LONGEST), MARGIN, 4.0, class_="tick" if has_several else "")
         yield name + _pair(twin, rows, axis)
 
 
 def pairs(rows: Mapping[int, Row]) -> list[Twins]:
     """Pair each int8 row with its float twin, in the order of the float rows."""
-    floats = {row.pair: number for number, row in rows.items() if row.precision == Precision.FP32}
+    floats = {row.setup.pair: number for number, row in rows.items() if row.setup.precision == Precision.FP32}
     found = [
-        (floats[row.pair], number)
+        (floats[row.setup.pair], number)
         for number, row in rows.items()
-        if row.precision == Precision.INT8 and row.pair in floats
+        if row.setup.precision == Precision.INT8 and row.setup.pair in floats
     ]
     places = {number: place for place, number in enumerate(rows)}
     return sorted(found, key=lambda twin: (places[twin[0]], places[twin[1]]))
@@ -72,11 +72,11 @@ def pairs(rows: Mapping[int, Row]) -> list[Twins]:
 def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
     """Draw both points with their intervals, the link between them and the speed-up."""
     first, second = rows[twin[0]], rows[twin[1]]
-    assert first.p50_ms
-    assert second.p50_ms
-    link = f"M{axis.place(first.p50_ms):.1f} 0H{axis.place(second.p50_ms):.1f}"
+    assert first.latency.p50_ms
+    assert second.latency.p50_ms
+    link = f"M{axis.place(first.latency.p50_ms):.1f} 0H{axis.place(second.latency.p50_ms):.1f}"
     parts = (
-        mark("g", mark("path", class_="link", d=link, stroke_width=3), class_=second.precision),
+        mark("g", mark("path", class_="link", d=link, stroke_width=3), class_=second.setup.precision),
         *(_point(number, rows[number], axis) for number in twin),
         _speedup(second),
     )
@@ -84,17 +84,18 @@ def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
 
 
 def _point(number: int, row: Row, axis: Axis) -> str:
-    assert row.p50_ms
-    shift = -3.0 if row.precision == Precision.FP32 else 3.0  # the two intervals beside one another
+    assert row.latency.p50_ms
+    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # the two intervals beside one another
     interval = mark("path", class_="whisker", d=whisker(axis, row, shift))
     doubtful = " doubtful" if row.verdict == "SUSPECT" else ""
-    point = symbol(row.precision, axis.place(row.p50_ms), 0.0)
-    return mark("g", interval, point, class_=f"{row.precision}{doubtful}", data_row=number)
+    point = symbol(row.setup.precision, axis.place(row.latency.p50_ms), 0.0)
+    return mark("g", interval, point, class_=f"{row.setup.precision}{doubtful}", data_row=number)
 
 
 def _speedup(row: Row) -> str:
-    if row.speedup is None or row.speedup_low is None or row.speedup_high is None:
+    speedup = row.standing.speedup
+    if speedup is None or speedup.low is None or speedup.high is None:
         return label("no interval", WIDTH - MARGIN, 4.0, class_="aside", text_anchor="end")
-    is_clear = row.speedup_low > 1 or row.speedup_high < 1
-    words = f"{row.speedup:.2f}× [{row.speedup_low:.2f}, {row.speedup_high:.2f}]"
+    is_clear = speedup.low > 1 or speedup.high < 1
+    words = f"{speedup.value:.2f}× [{speedup.low:.2f}, {speedup.high:.2f}]"
     return label(words, WIDTH - MARGIN, 4.0, class_="strong" if is_clear else "", text_anchor="end")

@@ -14,8 +14,8 @@ TOP, LINE, LEFT, THICK = 46.0, 19.0, 262.0, 11.0
 LONGEST = 40  # letters of a name: what its column has room for
 WIDE = 96.0  # pixels of the longest bar of either kind
 KINDS: dict[str, tuple[float, int, Callable[[Row], float | None]]] = {
-    "peak memory, MiB": (LEFT, 1, lambda row: row.peak_mib),
-    "file, MiB": (LEFT + WIDE + 56, 2, lambda row: row.file_mib),
+    "peak memory, MiB": (LEFT, 1, lambda row: row.memory.peak_mib),
+    "file, MiB": (LEFT + WIDE + 56, 2, lambda row: row.cost.file_mib),
 }
 
 
@@ -50,4 +50,4 @@ def _line(place: int, row: Row, most: Mapping[str, float], y: float) -> str:
         parts.append(
             label(number(value if has(value) else None, digits), left + wide + 5, y + THICK - 1, class_="tick")
         )
-    return mark("g", *parts, class_=row.precision, data_row=place)
+    return mark("g", *parts, class_=row.setup.precision, data_row=place)

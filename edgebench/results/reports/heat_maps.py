@@ -27,7 +27,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 def draw(rows: Mapping[int, Row]) -> Panel:
     """Draw maps side by side, all on one scale: the darker, the slower."""
     grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
-    times = [row.p50_ms for row in timed(rows).values() if has(row.p50_ms)]
+    times = [p50 for row in timed(rows).values() if has(p50 := row.latency.p50_ms)]
     if not times:
         return withheld(TITLE, "no row has a latency")
     if not grids:
@@ -48,9 +48,9 @@ def draw(rows: Mapping[int, Row]) -> Panel:
 def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:
     """Sort rows into a map a network and scheme; a given model's width is nobody's choice, so it has none."""
     grids = defaultdict[Title, Grid](dict)
-    for number, row in sorted(rows.items(), key=lambda one: (one[1].architecture, one[1].scheme, one[0])):
-        if not row.is_custom:
-            grids[row.architecture, row.scheme].setdefault((row.width, row.resolution), []).append(number)
+    setups = {number: row.setup for number, row in rows.items() if not row.setup.is_custom}
+    for number, setup in sorted(setups.items(), key=lambda one: (one[1].architecture, one[1].scheme, one[0])):
+        grids[setup.architecture, setup.scheme].setdefault((setup.width, setup.resolution), []).append(number)
     return dict(grids)
 
 
@@ -82,11 +82,12 @@ def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Itera
 def _cell(numbers: list[int], rows: Mapping[int, Row], span: Span, x: float, y: float) -> str:
     """Draw the first of the rows at one place; more than one is said."""
     row, middle = rows[numbers[0]], x + CELL / 2
-    is_timed = has(row.p50_ms) and not row.is_worthless
-    words = milliseconds(row.p50_ms) if is_timed else row.verdict if row.verdict != "VALID" else "-"
+    p50_ms = row.latency.p50_ms
+    is_timed = has(p50_ms) and not row.is_worthless
+    words = milliseconds(p50_ms) if is_timed else row.verdict if row.verdict != "VALID" else "-"
     more = f" +{len(numbers) - 1}" if len(numbers) > 1 else ""
-    share = f"{row.top1:.1f} %" if row.share and has(row.top1) else ""
-    shade = {"class_": "cell", "fill_opacity": f"{_shade(row.p50_ms, span):.3f}"} if is_timed else {"class_": "hole"}
+    share = f"{row.share[1]:.1f} %" if row.share and has(row.share[1]) else ""
+    shade = {"class_": "cell", "fill_opacity": f"{_shade(p50_ms, span):.3f}"} if is_timed else {"class_": "hole"}
     parts = (
         mark("rect", x=x, y=y, width=CELL, height=TALL, **shade),
         label(

@@ -37,10 +37,10 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 def draw(rows: Mapping[int, Row]) -> Panel:
     """Draw a point a row, its intervals as whiskers; whoever the front leaves behind is pale."""
-    drawn = {number: row for number, row in timed(rows).items() if row.top1 is not None and isfinite(row.top1)}
+    drawn = {number: row for number, row in timed(rows).items() if row.top1 and isfinite(row.top1.value)}
     if not drawn:
         return withheld(TITLE, "no row has both a latency and an accuracy")
-    shares = [end for row in drawn.values() for end in (row.top1_low, row.top1, row.top1_high) if end is not None]
+    shares = [end for row in drawn.values() if row.top1 for end in (row.top1.low, row.top1.value, row.top1.high)]
     x, y = log_axis(ends(drawn), LEFT, WIDTH - MARGIN), linear_axis(shares, BOTTOM, TOP)
     on_front = front(drawn)
     points = sorted(drawn.items(), key=lambda one: one[0] in on_front)  # the front is drawn last, on top
@@ -72,7 +72,7 @@ def front(rows: Mapping[int, Row]) -> list[int]:
     """
     found, asked = list[int](), list[tuple[float, int]]()
     for number in sorted(rows, key=lambda number: _order(rows[number])):
-        error = -(rows[number].top1 or 0.0)
+        error = _order(rows[number])[1]
         candidate = _candidate(rows[number])
         better = (_candidate(rows[other]) for _, other in asked[: bisect_right(asked, (error, inf))])
         if not any(dominates(other, candidate) for other in better):
@@ -82,19 +82,23 @@ def front(rows: Mapping[int, Row]) -> list[int]:
 
 
 def _order(row: Row) -> tuple[float, float]:
-    return row.p50_ms or 0.0, -(row.top1 or 0.0)
+    return row.latency.p50_ms or 0.0, -row.top1.value if row.top1 else 0.0
 
 
 def _candidate(row: Row) -> Candidate:
-    assert row.p50_ms
-    assert row.top1 is not None
-    latency = row.spread or (row.p50_low_ms or row.p50_ms, row.p50_ms, row.p50_high_ms or row.p50_ms)
-    share = row.share or (row.top1, row.top1, row.top1)
+    latency, top1 = row.latency, row.top1
+    assert latency.p50_ms
+    assert top1
+    low, value, high = row.spread or (
+        latency.p50_low_ms or latency.p50_ms,
+        latency.p50_ms,
+        latency.p50_high_ms or latency.p50_ms,
+    )
     return Candidate(
         name="",
         figures={
-            Quantity.LATENCY: Figure(low=latency[0], value=latency[1], high=latency[2]),
-            Quantity.TOP1: Figure(low=share[0], value=share[1], high=share[2]),
+            Quantity.LATENCY: Figure(low=low, value=value, high=high),
+            Quantity.TOP1: Figure(low=top1.low, value=top1.value, high=top1.high),
         },
     )
 
@@ -103,9 +107,9 @@ def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:
     """Draw the highest accuracy up to each latency as steps to the right end."""
     path, best = "", -1.0
     for row in sorted(rows, key=_order):
-        if row.p50_ms and row.top1 is not None and row.top1 > best:
-            best = row.top1
-            path += f"{'H' if path else 'M'}{x.place(row.p50_ms):.1f}{'V' if path else ' '}{y.place(best):.1f}"
+        if row.latency.p50_ms and row.top1 and row.top1.value > best:
+            best = row.top1.value
+            path += f"{'H' if path else 'M'}{x.place(row.latency.p50_ms):.1f}{'V' if path else ' '}{y.place(best):.1f}"
     return f"{path}H{x.end:.1f}"
 
 
@@ -114,17 +118,17 @@ def _point(number: int, row: Row, x: Axis, y: Axis, is_on_front: bool) -> str:
     path = whisker(x, row, up)
     if row.share:
         path += f"M{across:.1f} {y.place(row.share[0]):.1f}V{y.place(row.share[2]):.1f}"
-    words = (row.precision, "" if is_on_front else "beaten", "doubtful" if row.verdict == "SUSPECT" else "")
-    parts = (mark("path", class_="whisker", d=path), symbol(row.precision, across, up))
+    words = (row.setup.precision, "" if is_on_front else "beaten", "doubtful" if row.verdict == "SUSPECT" else "")
+    parts = (mark("path", class_="whisker", d=path), symbol(row.setup.precision, across, up))
     return mark("g", *parts, class_=" ".join(filter(None, words)), data_row=number)
 
 
 def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iterator[str]:
     """Name the fastest points of the front where a name hides neither another nor a point."""
-    has_several = len({row.quantization for row in rows if row.quantization}) > 1
+    has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
     taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
     for row in rows[:MOST_LABELS]:
-        words = shortened(name(row), LONGEST) if has_several else f"{row.network} {row.precision}"
+        words = shortened(name(row), LONGEST) if has_several else f"{row.setup.network} {row.setup.precision}"
         box = next((one for one in _places(*_spot(row, x, y), text_width(words)) if _is_free(one, taken)), None)
         if box:
             taken.append(box)
@@ -132,9 +136,9 @@ def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iter
 
 
 def _spot(row: Row, x: Axis, y: Axis) -> tuple[float, float]:
-    assert row.p50_ms
-    assert row.top1 is not None
-    return x.place(row.p50_ms), y.place(row.top1)
+    assert row.latency.p50_ms
+    assert row.top1
+    return x.place(row.latency.p50_ms), y.place(row.top1.value)
 
 
 def _places(x: float, y: float, width: float) -> Iterator[Box]:

@@ -1,4 +1,4 @@
-"""Rows -> which compare with which, how they rank, and how many times as fast one is."""
+"""Rows -> which compare with which, how they rank, and how many times as fast one is; lines in that order."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation import stats
 from edgebench.foundation.stats import Ratio, ratio_of_medians
-from edgebench.results.table.row import Row
+from edgebench.results.table.row import Line, Row
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def ratio(over: Row, under: Row) -> Ratio | None:
@@ -25,7 +25,7 @@ def speedup(slow: Row, fast: Row) -> Ratio | None:
 
     In beats where both have them: who shared the core with one and not with the other is no part of it.
     """
-    if slow.paced and fast.paced and slow.beat == fast.beat:
+    if slow.paced and fast.paced and slow.latency.beat == fast.latency.beat:
         return ratio_of_medians(slow.paced, fast.paced)
     return ratio(slow, fast)
 
@@ -33,13 +33,19 @@ def speedup(slow: Row, fast: Row) -> Ratio | None:
 def together(rows: Iterable[Row]) -> list[list[Row]]:
     """Part rows, in their order, into those that compare: given models beside the shelf's, if these are one group."""
     ordered = list(rows)
-    places = {row.group: row.group for row in ordered}
-    for own in {row.group for row in ordered if row.is_custom}:
-        beside = [group for group in places if group != own and group[:-2] == own[:-2]]
-        places[own] = beside[0] if len(beside) == 1 else own
-    groups = dict[tuple[str, ...], list[Row]]()
-    for row in ordered:
-        groups.setdefault(places[row.group], []).append(row)
+    return [[ordered[place] for place in places] for places in _groups(ordered, range(len(ordered)))]
+
+
+def _groups(rows: Sequence[Row], places: Iterable[int]) -> list[list[int]]:
+    """Part the places of rows, in the order given, into those that compare."""
+    own_groups = {row.setup.group for row in rows if row.setup.is_custom}
+    shown_in = {row.setup.group: row.setup.group for row in rows}
+    for own in own_groups:
+        beside = [group for group in shown_in if group != own and group[:-2] == own[:-2]]
+        shown_in[own] = beside[0] if len(beside) == 1 else own
+    groups = dict[tuple[str, ...], list[int]]()
+    for place in places:
+        groups.setdefault(shown_in[rows[place].setup.group], []).append(place)
     return list(groups.values())
 
 
@@ -61,35 +67,46 @@ def by_precision(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Part rows, in their order, by precision: floats first."""
     parts = {name: list[Row]() for name in Precision}
     for row in rows:
-        parts[Precision(row.precision)].append(row)
+        parts[Precision(row.setup.precision)].append(row)
     return {str(name): part for name, part in parts.items() if part}
 
 
-def ranked(rows: Iterable[Row]) -> Iterator[Row]:
+def compared(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Put lines in a table's order, and say of each row how it stands."""
+    ordered = list(ranked([line.row for line in lines]))
+    rows = sped(row for _, row in ordered)
+    return tuple(replace(lines[place], row=row) for (place, _), row in zip(ordered, rows, strict=True))
+
+
+def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
     """Order each group by p50, else by instructions, and number it; intervals that overlap the first's share a rank.
 
-    A row without an interval, or whose number is worth nothing, has no rank.
+    A row without an interval, or whose number is worth nothing, has no rank. Each is yielded with its place in `rows`.
     """
-    for group in together(sorted(rows, key=lambda row: row.group)):
-        yield from _numbered(sorted(group, key=lambda row: (_bound(row.p50_ms), _bound(row.instructions_m))))
+    for group in _groups(rows, sorted(range(len(rows)), key=lambda place: rows[place].setup.group)):
+        places = sorted(group, key=lambda place: _slowness(rows[place]))
+        ranks = _ranks([rows[place] for place in places])
+        for place, rank in zip(places, ranks, strict=True):
+            is_tied = rank is not None and ranks.count(rank) > 1
+            row = rows[place]
+            yield place, replace(row, standing=replace(row.standing, rank=rank, tied=is_tied))
 
 
 def sped(rows: Iterable[Row]) -> Iterator[Row]:
     """Say of every int8 row how much faster it is than its float twin: the same network in the same group."""
     rows = tuple(rows)
-    floats = {row.pair: row for row in rows if row.precision == Precision.FP32}
+    floats = {row.setup.pair: row for row in rows if row.setup.precision == Precision.FP32}
     for row in rows:
-        twin = floats.get(row.pair) if row.precision == Precision.INT8 else None
-        found = speedup(twin, row) if twin else None
-        own = (found.value, found.low, found.high) if found else (None, None, None)
-        yield replace(row, speedup=own[0], speedup_low=own[1], speedup_high=own[2])
+        twin = floats.get(row.setup.pair) if row.setup.precision == Precision.INT8 else None
+        yield replace(row, standing=replace(row.standing, speedup=speedup(twin, row) if twin else None))
 
 
 def _has_rank(row: Row) -> bool:
-    return row.processes >= stats.LEAST_FOR_INTERVAL and not row.is_worthless
+    return row.latency.processes >= stats.LEAST_FOR_INTERVAL and not row.is_worthless
 
 
-def _numbered(rows: list[Row]) -> Iterator[Row]:
+def _ranks(rows: Iterable[Row]) -> list[int | None]:
+    """Number rows that are in order; None for those without a rank."""
     ranks, leader = list[int | None](), None
     place = 0
     for row in rows:
@@ -97,11 +114,14 @@ def _numbered(rows: list[Row]) -> Iterator[Row]:
             ranks.append(None)
             continue
         place += 1
-        if leader is None or _bound(row.p50_low_ms) > _bound(leader.p50_high_ms):
+        if leader is None or _bound(row.latency.p50_low_ms) > _bound(leader.latency.p50_high_ms):
             leader, rank = row, place
         ranks.append(rank)
-    for row, own in zip(rows, ranks, strict=True):
-        yield replace(row, rank=own, tied=own is not None and ranks.count(own) > 1)
+    return ranks
+
+
+def _slowness(row: Row) -> tuple[float, float]:
+    return _bound(row.latency.p50_ms), _bound(row.cost.instructions_m)
 
 
 def _bound(value: float | None) -> float:

@@ -1,4 +1,4 @@
-"""What a row and a table are, and what lies behind them."""
+"""What a row, the line behind it and a table are, and what a report gets besides."""
 
 from __future__ import annotations
 
@@ -7,135 +7,39 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
-from edgebench.schema.variant import WeightSource
+from edgebench.results.table.parts import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgebench.foundation.stats import Spread
+    from edgebench.results.measurement import Measurement
+    from edgebench.results.measurement.evidence import Evidence
+    from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Metric, Quality, Setup, Sustained
 
 WORTHLESS = ("INVALID", "FAILED")
-QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of a process's samples
+UNCOMPARED = Standing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One case under one preset; the fields are the columns of `comparison.csv`, in order.
+    """One case under one preset, in parts; `reasons` says why figures are missing or doubted."""
 
-    The unit is the last word of a name: s, ms, mib (2**20 bytes), m (millions), db; `top1*`, `top5*`, `parent_top1`,
-    `agreement`, `integer_share` and `published_top1` are per cent; `speedup` is how many times as long an int8 row's
-    float twin takes. None where there is no such figure; `reasons` says why.
-    """
-
-    target: str
-    architecture: str
-    width: float
-    resolution: int
-    precision: str
-    quantization: str
-    weights: str
-    runtime: str
-    runtime_version: str
-    runtime_options: str
-    runtime_packages: str
-    preset: str
-    threads: int
-    batch: int
-    params: int | None
-    macs: int | None
-    file_mib: float | None
-    build_s: float | None
-    export_s: float | None
-    quantize_s: float | None
-    measure_s: float | None
-    load_ms: float | None
-    first_ms: float | None
-    p50_ms: float | None
-    p50_low_ms: float | None
-    p50_high_ms: float | None
-    p50_beats: float | None
-    p50_low_beats: float | None
-    p50_high_beats: float | None
-    beat: str
-    p90_ms: float | None
-    kernel_ms: float | None
-    transfer_ms: float | None
-    speedup: float | None
-    speedup_low: float | None
-    speedup_high: float | None
-    processes: int
-    samples: int
-    model_mib: float | None
-    peak_mib: float | None
-    device_peak_mib: float | None
-    device_used_mib: float | None
-    instructions_m: float | None
-    lasted_s: float | None
-    burst_ms: float | None
-    sustained_ms: float | None
-    hottest_c: float | None
-    slowest_mhz: float | None
-    top1: float | None
-    top1_low: float | None
-    top1_high: float | None
-    top5: float | None
-    top5_low: float | None
-    top5_high: float | None
-    images: int | None
-    answered_by: str
-    spot_images: int | None
-    spot_difference: float | None
-    dataset: str
-    preprocessing: str
-    parent_top1: float | None
-    only_parent: int | None
-    only_this: int | None
-    mcnemar_p: float | None
-    images_needed: int | None
-    agreement: float | None
-    sqnr_db: float | None
-    integer_share: float | None
-    worst_layer: str | None
-    worst_layer_sqnr_db: float | None
-    published_top1: float | None
+    setup: Setup
+    cost: Cost
+    latency: Latency
+    memory: Memory
+    sustained: Sustained
+    quality: Quality
+    fidelity: Fidelity
+    int8: Int8
     verdict: str
     reasons: str
-    rank: int | None
-    tied: bool
-    epoch: str
+    standing: Standing = UNCOMPARED
 
-    @property
-    def group(self) -> tuple[str, ...]:
-        """What rows must share to be compared by rank: the machine as it was then, and all but the variant.
-
-        Models that somebody gave have weights and data sets of their own.
-        """
-        run = (
-            self.runtime,
-            self.runtime_version,
-            self.runtime_options,
-            self.runtime_packages,
-            str(self.threads),
-            str(self.batch),
-            self.preset,
-        )
-        return (self.target, self.epoch, *run, self.weights, "" if self.is_custom else self.dataset)
-
-    @property
-    def is_custom(self) -> bool:
-        """Tell a model that somebody gave from a network of the shelf."""
-        return self.weights == WeightSource.CUSTOM
-
-    @property
-    def network(self) -> str:
-        """What is measured, but for its precision; the width of a given model is nobody's choice."""
-        width = "" if self.is_custom else f" {self.width:g}"
-        return f"{self.architecture}{width} @{self.resolution}"
-
-    @property
-    def scheme(self) -> str:
-        """The precision and, of an int8 file, how it was made."""
-        return f"{self.precision} {self.quantization}".rstrip()
+    def __hash__(self) -> int:
+        """Hash the setup, in which the rows of a table differ."""
+        return hash(self.setup)
 
     @property
     def is_worthless(self) -> bool:
@@ -143,32 +47,46 @@ class Row:
         return self.verdict in WORTHLESS
 
     @property
-    def pair(self) -> tuple[str, ...]:
-        """What an int8 row and its float twin share: the same network in the same group."""
-        return (*self.group, self.network, self.preprocessing)
-
-    @property
     def spread(self) -> Spread | None:
         """p50 between the ends of its 95 % interval, ms; None without an interval, or where it is worth nothing."""
-        if self.processes < LEAST_FOR_INTERVAL or self.is_worthless:
+        latency = self.latency
+        if latency.processes < LEAST_FOR_INTERVAL or self.is_worthless:
             return None
-        if not self.p50_ms or not self.p50_low_ms or not self.p50_high_ms or not isfinite(self.p50_ms):
+        if not latency.p50_ms or not latency.p50_low_ms or not latency.p50_high_ms or not isfinite(latency.p50_ms):
             return None
-        return self.p50_low_ms, self.p50_ms, self.p50_high_ms
+        return latency.p50_low_ms, latency.p50_ms, latency.p50_high_ms
 
     @property
     def paced(self) -> Spread | None:
         """p50 between the ends of its 95 % interval, in beats; None where `spread` is, or without beats."""
-        if not self.spread or not self.p50_beats or not self.p50_low_beats or not self.p50_high_beats:
+        latency = self.latency
+        if not self.spread or not latency.p50_beats or not latency.p50_low_beats or not latency.p50_high_beats:
             return None
-        return self.p50_low_beats, self.p50_beats, self.p50_high_beats
+        return latency.p50_low_beats, latency.p50_beats, latency.p50_high_beats
+
+    @property
+    def top1(self) -> Metric | None:
+        """top-1 with its 95 % interval, per cent; None where it was not measured."""
+        return self.quality.metrics.get("top1")
 
     @property
     def share(self) -> Spread | None:
         """top-1 between the ends of its 95 % interval, per cent; None where it was not measured or is worth nothing."""
-        if self.is_worthless or self.top1 is None or self.top1_low is None or self.top1_high is None:
-            return None
-        return self.top1_low, self.top1, self.top1_high
+        return None if self.is_worthless or self.top1 is None else (self.top1.low, self.top1.value, self.top1.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A case's evidence, what was measured of it, and its row.
+
+    Attributes:
+        position: the place of the case among all of the journal, in the order in which they were first requested.
+    """
+
+    position: int
+    evidence: Evidence
+    measurement: Measurement
+    row: Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +104,11 @@ class Background:
     """What lies behind a table, for a report that shows it.
 
     Attributes:
-        processes: row by row, of each latency process in order, its samples at `QUANTILES`, ms; empty where they
-            are no numbers.
+        lines: those of the table's rows, in their order.
         methods: how each preset among the rows measures, in words.
     """
 
-    processes: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    lines: tuple[Line, ...] = ()
     machines: tuple[Machine, ...] = ()
     methods: tuple[str, ...] = ()
 

@@ -9,6 +9,7 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from edgebench.results.drawing import Panel
+    from edgebench.results.measurement.evidence import Evidence
 
     Columns = Mapping[str, Callable[[Row], str]]
 
 FILE = "report.html"
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of a process's samples
 AT_ONCE = 200  # rows in the document; the others wait in a template, which costs nothing until they are asked for
 FIGURES = (pareto, heat_maps, dumbbells, footprint)
 MEANINGS = {
@@ -100,12 +103,25 @@ def render(table: Table, background: Background = NOTHING) -> str:
         notes=table.notes,
         machines=background.machines,
         methods=background.methods,
-        processes=json.dumps(background.processes, separators=(",", ":")),
+        processes=json.dumps([_processes(line.evidence) for line in background.lines], separators=(",", ":")),
         light=drawing.style(drawing.LIGHT),
         dark=drawing.style(drawing.DARK),
         script=_read("page.js"),
         style=_read("page.css"),
     )
+
+
+def _processes(evidence: Evidence) -> list[tuple[float, ...]]:
+    """Return the samples of each latency process at `QUANTILES`, ms, in order."""
+    return [_quantiles(run.samples_s) for run in evidence.timed]
+
+
+def _quantiles(samples_s: Sequence[float]) -> tuple[float, ...]:
+    """Return samples at `QUANTILES`, ms, four digits: the nearest, none in between; none of no numbers."""
+    if not samples_s or not all(map(isfinite, samples_s)):
+        return ()
+    ordered = sorted(samples_s)
+    return tuple(float(f"{ordered[round(share * (len(ordered) - 1))] * 1e3:.4g}") for share in QUANTILES)
 
 
 @cache
@@ -171,4 +187,10 @@ def _line(number: int, row: Row, shown: Columns, best: Mapping[str, frozenset[Ro
         )
         for name, cell in shown.items()
     )
-    return PageRow(number=number, precision=row.precision, verdict=row.verdict, cells=tuple(cells), reasons=row.reasons)
+    return PageRow(
+        number=number,
+        precision=row.setup.precision,
+        verdict=row.verdict,
+        cells=tuple(cells),
+        reasons=row.reasons,
+    )

@@ -1,57 +1,47 @@
-"""A results folder -> the JSON of pytest-benchmark, for `pytest-benchmark compare` and whatever else reads it."""
+"""The JSON of pytest-benchmark, for `pytest-benchmark compare` and whatever else reads it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from statistics import mean, median, stdev
 from typing import TYPE_CHECKING, Any
 
 from edgebench import __version__
-from edgebench.foundation.errors import RequestError
-from edgebench.results.journal import existing
-from edgebench.results.measurement import summarize
-from edgebench.results.measurement.evidence import gather, process_medians
+from edgebench.results.measurement.evidence import process_medians
 from edgebench.results.table.notes import machine
-from edgebench.results.table.row import WORTHLESS
+from edgebench.results.table.row import NOTHING, Background, Line, Table
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from edgebench.results.measurement.evidence import Evidence
 
-FORM = "pytest-benchmark"
+FILE = "pytest-benchmark.json"
 READ_AS = "5.1.0"  # of pytest-benchmark, whose layout this is
 
 
-def benchmark(folder: Path) -> str:
+def render(table: Table, background: Background = NOTHING) -> str:
     """Write a benchmark for every case with a number; a round is a process, and its value that process's median.
 
     What is worth nothing is left out and named in `edgebench`, with its verdict.
-
-    Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
-        RequestError: nothing was ever asked for in it.
     """
-    evidence = gather(existing(folder))
-    if not evidence:
-        raise RequestError(f"wanted a measured case in {folder}, found none; run a sweep of that name first")
-    worth = [one for one in evidence if one.timed and summarize(one).verdict.name not in WORTHLESS]
-    left_out = {_name(one): summarize(one).verdict.name for one in evidence if one not in worth}
-    last = evidence[-1].session
+    lines = sorted(background.lines, key=lambda line: line.position)
+    worth = [line for line in lines if line.evidence.timed and not line.row.is_worthless]
+    left_out = {_name(line.evidence): line.row.verdict for line in lines if line not in worth}
+    last = lines[-1].evidence.session if lines else None
     content = {
-        "machine_info": _machine(last.environment.facts),
+        "machine_info": _machine(last.environment.facts) if last else {},
         "commit_info": {"id": "unversioned", "time": None, "author_time": None, "dirty": False, "branch": "(unknown)"},
-        "benchmarks": [_benchmark(one) for one in worth],
-        "datetime": last.started_at,
+        "benchmarks": [_benchmark(line) for line in worth],
+        "datetime": last.started_at if last else "",
         "version": READ_AS,
-        "edgebench": {"version": __version__, "folder": folder.resolve().name, "left_out": left_out},
+        "edgebench": {"version": __version__, "folder": table.title, "left_out": left_out},
     }
-    return json.dumps(content, indent=2, ensure_ascii=False)
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _name(one: Evidence) -> str:
-    return f"{one.case} {one.session.preset}"
+def _name(evidence: Evidence) -> str:
+    return f"{evidence.case} {evidence.session.preset}"
 
 
 def _machine(facts: dict[str, str]) -> dict[str, Any]:
@@ -59,23 +49,23 @@ def _machine(facts: dict[str, str]) -> dict[str, Any]:
     return facts | {"node": machine(facts), "cpu": {"brand_raw": facts.get("cpu", "")}}
 
 
-def _benchmark(one: Evidence) -> dict[str, Any]:
-    found = summarize(one)
+def _benchmark(line: Line) -> dict[str, Any]:
+    case, measurement, name = line.evidence.case, line.measurement, _name(line.evidence)
     return {
-        "group": f"{one.case.target} {one.case.runtime}",
-        "name": _name(one),
-        "fullname": f"{one.case.target}::{_name(one)}",
+        "group": f"{case.target} {case.runtime}",
+        "name": name,
+        "fullname": f"{case.target}::{name}",
         "params": None,
         "param": None,
         "extra_info": {
-            "verdict": found.verdict.name,
-            "reasons": [reason.text for reason in found.reasons],
-            "low_s": found.low_s,
-            "high_s": found.high_s,
-            "has_interval": found.has_interval,
+            "verdict": measurement.verdict.name,
+            "reasons": [reason.text for reason in measurement.reasons],
+            "low_s": measurement.low_s,
+            "high_s": measurement.high_s,
+            "has_interval": measurement.has_interval,
         },
         "options": {"disable_gc": True, "timer": "perf_counter_ns", "warmup": True},
-        "stats": summary(process_medians(one.timed)),
+        "stats": summary(process_medians(line.evidence.timed)),
     }
 
 

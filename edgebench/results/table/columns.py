@@ -1,0 +1,80 @@
+"""A row -> the columns of `comparison.csv`, in order: the one place where its parts are laid out flat."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgebench.foundation.stats import Ratio
+    from edgebench.results.table.parts import Metric
+    from edgebench.results.table.row import Row
+
+METRICS = ("top1", "top5")  # a column for each, and for the ends of its interval
+
+
+def _paths(*parts: tuple[str, str]) -> dict[str, str]:
+    """Return the attribute of a row behind each column, of parts and the names of their fields."""
+    return {name: f"{part}.{name}".lstrip(".") for part, names in parts for name in names.split()}
+
+
+_BEFORE_SPEEDUP = _paths(
+    ("setup", "target architecture width resolution precision quantization weights"),
+    ("setup", "runtime runtime_version runtime_options runtime_packages preset threads batch"),
+    ("cost", "params macs file_mib build_s export_s quantize_s measure_s"),
+    ("latency", "load_ms first_ms p50_ms p50_low_ms p50_high_ms p50_beats p50_low_beats p50_high_beats beat"),
+    ("latency", "p90_ms kernel_ms transfer_ms"),
+)
+_BEFORE_METRICS = _paths(
+    ("latency", "processes samples"),
+    ("memory", "model_mib peak_mib device_peak_mib device_used_mib"),
+    ("cost", "instructions_m"),
+    ("sustained", "lasted_s burst_ms sustained_ms hottest_c slowest_mhz"),
+)
+_AFTER_METRICS = _paths(
+    ("quality", "images answered_by spot_images spot_difference"),
+    ("setup", "dataset preprocessing"),
+    ("fidelity", "parent_top1 only_parent only_this mcnemar_p images_needed agreement sqnr_db"),
+    ("int8", "integer_share worst_layer worst_layer_sqnr_db"),
+    ("quality", "published_top1"),
+    ("", "verdict reasons"),
+    ("standing", "rank tied"),
+    ("setup", "epoch"),
+)
+COLUMNS = (
+    *_BEFORE_SPEEDUP,
+    *("speedup", "speedup_low", "speedup_high"),
+    *_BEFORE_METRICS,
+    *(f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")),
+    *_AFTER_METRICS,
+)
+_before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
+_before_metrics = attrgetter(*_BEFORE_METRICS.values())
+_after_metrics = attrgetter(*_AFTER_METRICS.values())
+
+
+def cells(row: Row) -> tuple[Any, ...]:
+    """Return a row's value in each of `COLUMNS`; None where there is none."""
+    return (
+        *_before_speedup(row),
+        *_ends(row.standing.speedup),
+        *_before_metrics(row),
+        *_metrics(row),
+        *_after_metrics(row),
+    )
+
+
+def flat(row: Row) -> dict[str, Any]:
+    """Return a row's values by column."""
+    return dict(zip(COLUMNS, cells(row), strict=True))
+
+
+def _metrics(row: Row) -> Iterator[float | None]:
+    for name in METRICS:
+        yield from _ends(row.quality.metrics.get(name))
+
+
+def _ends(figure: Metric | Ratio | None) -> tuple[float | None, float | None, float | None]:
+    return (figure.value, figure.low, figure.high) if figure else (None, None, None)

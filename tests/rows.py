@@ -1,0 +1,44 @@
+"""Rows of a table, changed by the columns of `comparison.csv`."""
+
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from edgebench.foundation.stats import Ratio
+from edgebench.results.table.columns import COLUMNS, METRICS, flat
+from edgebench.results.table.parts import Metric
+from edgebench.results.table.row import Row
+
+Part = TypeVar("Part")
+Figure = TypeVar("Figure", Metric, Ratio)
+
+
+def changed(row: Row, **columns: Any) -> Row:
+    """The row with other values in some columns; a figure without ends of its interval is exact."""
+    assert columns.keys() <= set(COLUMNS), columns.keys() - set(COLUMNS)
+    values = flat(row) | columns
+    metrics = {name: metric for name in METRICS if (metric := _figure(Metric, name, values))}
+    return Row(
+        setup=_part(row.setup, columns),
+        cost=_part(row.cost, columns),
+        latency=_part(row.latency, columns),
+        memory=_part(row.memory, columns),
+        sustained=_part(row.sustained, columns),
+        quality=_part(row.quality, columns | {"metrics": metrics}),
+        fidelity=_part(row.fidelity, columns),
+        int8=_part(row.int8, columns),
+        verdict=values["verdict"],
+        reasons=values["reasons"],
+        standing=_part(row.standing, columns | {"speedup": _figure(Ratio, "speedup", values)}),
+    )
+
+
+def _part(part: Part, columns: dict[str, Any]) -> Part:
+    names = {field.name for field in fields(part)}  # type: ignore[arg-type]
+    return replace(part, **{name: value for name, value in columns.items() if name in names})  # type: ignore[type-var]
+
+
+def _figure(kind: type[Figure], name: str, values: dict[str, Any]) -> Figure | None:
+    value, low, high = (values[f"{name}{end}"] for end in ("", "_low", "_high"))
+    if value is None:
+        return None
+    return kind(value=value, low=value if low is None else low, high=value if high is None else high)
