@@ -174,7 +174,7 @@ def test_a_graph_on_a_gpu_answers_as_on_the_cpu_and_rounds_its_products_only_whe
         pytest.skip("onnxruntime-gpu is not installed")
     of, images = variant("resnet18", 1.0, 64), numpy.random.default_rng(0).uniform(-1, 1, (8, 3, 64, 64))
     images = images.astype(numpy.float32)
-    format.write(place / "net.onnx", of, lambda: awake(build.build(of), images))
+    format.write(place / "net.onnx", of, build.channels(of), lambda: awake(build.build(of), images))
 
     def answered(*options: str) -> Any:
         session = onnxruntime.open(str(place / "net.onnx"), threads=1, batch=1, options=options)
