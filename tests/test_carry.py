@@ -55,7 +55,7 @@ class Story:
             if suspicion.may_stop_early and not is_open(early):
                 taken = early
             contests[NAME] = PairedTimes(why_not=why_not) if why_not else taken
-            self.pairs = len(contests[NAME].tonight_s)
+            self.pairs = contests[NAME].pairs
         judged = judge(tonight, [suspicion], contests)
         self.history = replace(self.history, nights=(*self.history.nights, judged))
         return judged.entries[0]
@@ -134,8 +134,8 @@ def test_a_load_that_was_confirmed_says_nothing_of_what_a_noisy_host_hid_of_the_
     pairs = contest(pairs=RULE.noisy_pairs, process=NOISY)
     faster = replace(
         pairs,
-        accepted_load_s=tuple(0.04 + 1e-5 * k for k in range(RULE.noisy_pairs)),
-        tonight_load_s=tuple(0.02 + 1e-5 * k for k in range(RULE.noisy_pairs)),
+        accepted=replace(pairs.accepted, load_s=tuple(0.04 + 1e-5 * k for k in range(RULE.noisy_pairs))),
+        tonight=replace(pairs.tonight, load_s=tuple(0.02 + 1e-5 * k for k in range(RULE.noisy_pairs))),
     )
     judged = judge(tonight, [suspicion], {NAME: faster})
     assert [one.figure for one in judged.entries[0].findings] == ["load"]

@@ -21,6 +21,7 @@ from edgebench.foundation.lock import lock
 from edgebench.nightly import history, pairs
 from edgebench.nightly.night import Outcome
 from edgebench.nightly.rule import judge
+from edgebench.nightly.rule.figures import PAIRED_FIGURES
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.summary import Bulletin
 from edgebench.results.journal import Journal
@@ -136,7 +137,8 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
 
 @pytest.mark.slow
 def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPatch, retrained: Retrained) -> None:
-    monkeypatch.setattr(judge, "COLD", replace(judge.COLD, futile_effect=99.0))
+    patient = (replace(one, rule=one.rule and replace(one.rule, futile_effect=99.0)) for one in PAIRED_FIGURES)
+    monkeypatch.setattr(judge, "PAIRED_FIGURES", tuple(patient))
     run()
     with retrained(0.0):
         found = run(rule=replace(FEW, futile_effect=99.0))

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from edgebench.nightly.night import Acceptance, Entry, History, Night, Outcome, PairedTimes
+from edgebench.nightly.night import Acceptance, ArmTimes, Entry, History, Night, Outcome, PairedTimes
 from edgebench.nightly.rule.judge import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, WAS_SLOWER, examine, is_open, judge
 from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
@@ -22,7 +22,7 @@ def contest(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004
     draw = Random(1)
     accepted = tuple(1e-3 * (1 + draw.gauss(0, process)) for _ in range(pairs))
     tonight = tuple(1e-3 * (1 + change) * (1 + draw.gauss(0, process)) for _ in range(pairs))
-    return PairedTimes(accepted_s=accepted, tonight_s=tonight)
+    return PairedTimes(accepted=ArmTimes(latencies_s=accepted), tonight=ArmTimes(latencies_s=tonight))
 
 
 def judged(tonight: Night, history: History, **contests: PairedTimes) -> Entry:
@@ -69,8 +69,8 @@ def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> Non
     draw, raw = Random(3), contest(0.05, process=0.15)
     paced = replace(
         raw,
-        accepted_levels=tuple(draw.gauss(2.0, 0.01) for _ in raw.accepted_s),
-        tonight_levels=tuple(draw.gauss(2.0 + slower(0.05), 0.01) for _ in raw.tonight_s),
+        accepted=replace(raw.accepted, levels=tuple(draw.gauss(2.0, 0.01) for _ in range(raw.pairs))),
+        tonight=replace(raw.tonight, levels=tuple(draw.gauss(2.0 + slower(0.05), 0.01) for _ in range(raw.pairs))),
     )
     tonight, history = night(20, entry(slower(0.05), components=RETRAINED)), quiet_history(20)
     assert judged(tonight, history, pairs=raw).verdict == Outcome.HOST_CHANGE
@@ -152,7 +152,12 @@ def test_early_on_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
     assert not is_open(contest())
     assert is_open(contest(0.03)) and is_open(contest(-0.03))
     calm, slow = contest(), contest(0.3)
-    assert is_open(replace(calm, accepted_load_s=slow.accepted_s, tonight_load_s=slow.tonight_s))
+    slow_load = replace(
+        calm,
+        accepted=replace(calm.accepted, load_s=slow.accepted.latencies_s),
+        tonight=replace(calm.tonight, load_s=slow.tonight.latencies_s),
+    )
+    assert is_open(slow_load)
     assert not is_open(PairedTimes(why_not="its accepted environment failed"))
 
 
@@ -382,7 +387,12 @@ def test_instructions_may_grow_by_a_thousandth(after: int, verdict: Outcome) -> 
 
 
 def test_load_time_is_judged_by_the_pairs_processes() -> None:
-    cold = replace(contest(), accepted_load_s=(0.02,) * 20, tonight_load_s=tuple(0.04 + k * 1e-4 for k in range(20)))
+    pairs = contest()
+    cold = replace(
+        pairs,
+        accepted=replace(pairs.accepted, load_s=(0.02,) * 20),
+        tonight=replace(pairs.tonight, load_s=tuple(0.04 + k * 1e-4 for k in range(20))),
+    )
     found = judged(night(20, entry(components=UPGRADED)), quiet_history(20), pairs=cold)
     assert [(one.figure, one.verdict) for one in found.findings] == [("load", Outcome.REGRESSION)]
 

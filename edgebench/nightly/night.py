@@ -74,6 +74,11 @@ class Figures:
         return _differences(logs(self.latencies_s), self.ratios) if self.beat else []
 
     @property
+    def accuracy(self) -> float | None:
+        """The share of the test images that were answered correctly."""
+        return self.correct / self.images if self.images and self.correct is not None else None
+
+    @property
     def p50_s(self) -> float | None:
         """The median over processes of each one's median."""
         return median(self.latencies_s) if self.latencies_s else None
@@ -249,34 +254,50 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairedTimes:
-    """Interleaved pairs of the accepted environment and tonight's; seconds, a process each.
+class ArmTimes:
+    """What the processes of one arm took, seconds, in order.
 
     Attributes:
-        accepted_levels, tonight_levels: logarithms of the times over the beats between the samples of each process;
-            empty where the two agents do not beat alike. `slope` is how the times follow the beats.
-        why_not: what kept them from being taken; then they are empty.
+        latencies_s: each process's median inference.
+        levels: logarithms of these over the beats between each process's samples; empty where the two agents of a pair
+            do not beat alike.
     """
 
-    accepted_s: tuple[float, ...] = ()
-    tonight_s: tuple[float, ...] = ()
-    accepted_levels: tuple[float, ...] = ()
-    tonight_levels: tuple[float, ...] = ()
+    latencies_s: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    load_s: tuple[float, ...] = ()
+    first_s: tuple[float, ...] = ()
+
+    def at_one_pace(self, slope: float) -> list[float]:
+        """Return the logarithms of the latencies without what the beats' own differences make of them."""
+        return at_one_pace(self.levels, _differences(logs(self.latencies_s), self.levels), slope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedTimes:
+    """Interleaved pairs of the accepted environment and tonight's, one process of each per pair.
+
+    Attributes:
+        slope: how the latencies follow the beats.
+        why_not: what kept the pairs from being taken; then both arms are empty.
+    """
+
+    accepted: ArmTimes = field(default_factory=ArmTimes)
+    tonight: ArmTimes = field(default_factory=ArmTimes)
     slope: float = 1.0
-    accepted_load_s: tuple[float, ...] = ()
-    tonight_load_s: tuple[float, ...] = ()
-    accepted_first_s: tuple[float, ...] = ()
-    tonight_first_s: tuple[float, ...] = ()
     why_not: str = ""
 
     @property
-    def compared(self) -> tuple[list[float], list[float]]:
-        """What is compared of both arms, a logarithm a process: its time at one pace of the beats, else its time."""
-        if not self.accepted_levels or not self.tonight_levels:
-            return both_logs(self.accepted_s, self.tonight_s)
-        arms = (self.accepted_s, self.accepted_levels), (self.tonight_s, self.tonight_levels)
-        accepted, tonight = (at_one_pace(levels, _differences(logs(s), levels), self.slope) for s, levels in arms)
-        return accepted, tonight
+    def pairs(self) -> int:
+        """How many were taken."""
+        return len(self.tonight.latencies_s)
+
+    @property
+    def paced_logs(self) -> tuple[list[float], list[float]]:
+        """Logarithms of both arms' latencies, at one pace of the beats where both arms have these."""
+        if self.accepted.levels and self.tonight.levels:
+            return self.accepted.at_one_pace(self.slope), self.tonight.at_one_pace(self.slope)
+        return both_logs(self.accepted.latencies_s, self.tonight.latencies_s)
 
 
 def _stem(at: str, id: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Show, Step
 from edgebench.measure.rounds import Job, observe
 from edgebench.nightly import history
-from edgebench.nightly.night import AAPairs, PairedTimes, Pin
+from edgebench.nightly.night import AAPairs, ArmTimes, PairedTimes, Pin
 from edgebench.nightly.rule.confirm import compare
+from edgebench.nightly.rule.figures import LATENCY
 from edgebench.nightly.rule.judge import is_open
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.results.journal import Journal
@@ -71,22 +73,17 @@ class PairedRun:
         accepted, tonight = self.runs[ACCEPTED], self.runs[TONIGHT]
         is_paced = bool(beats.beat((*accepted, *tonight)))
         return PairedTimes(
-            accepted_s=_medians(accepted),
-            tonight_s=_medians(tonight),
-            accepted_levels=beats.levels(accepted) if is_paced else (),
-            tonight_levels=beats.levels(tonight) if is_paced else (),
-            slope=self.slope,
-            accepted_load_s=tuple(run.load_s for run in accepted),
-            tonight_load_s=tuple(run.load_s for run in tonight),
-            accepted_first_s=tuple(run.first_s for run in accepted),
-            tonight_first_s=tuple(run.first_s for run in tonight),
+            accepted=_times(accepted, is_paced=is_paced), tonight=_times(tonight, is_paced=is_paced), slope=self.slope
         )
 
 
-def _medians(runs: Sequence[Run]) -> tuple[float, ...]:
-    from statistics import median
-
-    return tuple(median(run.samples_s) for run in runs)
+def _times(runs: Sequence[Run], *, is_paced: bool) -> ArmTimes:
+    return ArmTimes(
+        latencies_s=tuple(median(run.samples_s) for run in runs),
+        levels=beats.levels(runs) if is_paced else (),
+        load_s=tuple(run.load_s for run in runs),
+        first_s=tuple(run.first_s for run in runs),
+    )
 
 
 def tonight(evidence: Evidence, connection: Connection, session: Session) -> Arm:
@@ -205,7 +202,7 @@ def difference(duel: PairedRun, session: Session, raw: Path, show: Show) -> AAPa
     if seen.why_not:
         raise CaseError(seen.why_not)
     # As two heaps: the signs of so few pairs have no interval of 95 %.
-    before, after = seen.compared
+    before, after = LATENCY.logs(seen)
     effect = compare(numpy.array([before]), numpy.array([after]))
     change, low, high = (float(numpy.expm1(one[0])) for one in (effect.change, effect.low, effect.high))
     return AAPairs(name=duel.name, pairs=duel.pairs, change=change, low=low, high=high)

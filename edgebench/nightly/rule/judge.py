@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from math import expm1, log
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Change, Entry, Night, Outcome, PairedTimes, both_logs
+from edgebench.nightly.night import Change, Entry, Night, Outcome, PairedTimes
 from edgebench.nightly.rule.confirm import Effect, compare, compare_pairs
+from edgebench.nightly.rule.figures import EXACT_FIGURES, LATENCY, PAIRED_FIGURES
 from edgebench.nightly.rule.past import Past, pasts
 from edgebench.nightly.rule.screen import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
 from edgebench.nightly.rule.thresholds import RULE, Rule
@@ -23,31 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgebench.nightly.night import History
+    from edgebench.nightly.rule.figures import PairedFigure
 
     Floats = NDArray[numpy.float64]
 
-LATENCY = "latency"
-# A cold figure is one sample a process: only large changes of it are told from chance.
-COLD = replace(
-    RULE,
-    screen_p=0.003,
-    noisy_screen_p=0.003,
-    screen_effect=0.10,
-    aim=0.5,
-    p=0.001,
-    noisy_p=0.001,
-    effect=0.10,
-    futile_p=0.10,
-    futile_effect=0.10,
-)
-COLD_FIGURES = {"load": "load_s", "first inference": "first_s"}
-# Figures without noise to speak of: the share by which they may grow, and the least amount.
-GROWTH = {
-    "peak memory": ("peak_bytes", 0.01, 512 * 1024),  # repeats within 0.1 MiB
-    "file size": ("file_bytes", 0.001, 1),
-    "instructions": ("instructions", 0.001, 1),  # repeats within 0.03 %
-}
-LOST = 0.005  # of accuracy or agreement, as a share: three of 600 images
 TOO_FEW, NEW_STACK, WAS_SLOWER, NEW_HOST, DRIFTED = (
     "too few nights to screen",
     "the stack changed",
@@ -201,17 +181,19 @@ def _cold(known: Sequence[Past]) -> list[tuple[str, ...]]:
     """Say which cold figures left their history, a tuple a configuration."""
     import numpy
 
-    found: list[tuple[str, ...]] = [()] * len(known)
-    for word, figure in COLD_FIGURES.items():
-        values = [getattr(one.tonight[1].figures, figure) for one in known]
+    reasons: list[tuple[str, ...]] = [()] * len(known)
+    for figure in PAIRED_FIGURES:
+        if (rule := figure.rule) is None:
+            continue
+        values = [figure.value(past.tonight[1].figures) for past in known]
         tonight = numpy.array([log(value) if value else numpy.nan for value in values])
-        seen = screen(_rows([one.cold_levels(figure)[-COLD.nights :] for one in known]), tonight)
-        suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & is_enough(seen, COLD)
-        found = [
-            (*mine, f"{word} {expm1(change):+.0%}") if suspect else mine
-            for mine, suspect, change in zip(found, suspects, seen.change, strict=True)
+        screening = screen(_rows([past.cold_levels(figure)[-rule.nights :] for past in known]), tonight)
+        suspects = is_suspect(screening, numpy.zeros(len(known), bool), rule) & is_enough(screening, rule)
+        reasons = [
+            (*earlier, f"{figure.name} {expm1(change):+.0%}") if suspect else earlier
+            for earlier, suspect, change in zip(reasons, suspects, screening.change, strict=True)
         ]
-    return found
+    return reasons
 
 
 def judge(
@@ -251,7 +233,7 @@ def _verdict(
 ) -> tuple[Outcome, str]:
     """Return the worst that is known, and in words what it rests on."""
     noticed, known = "; ".join(suspicion.why), {one.verdict for one in findings}
-    is_explained = any(one.figure == LATENCY and not one.confirmed_at for one in findings)
+    is_explained = any(one.figure == LATENCY.name and not one.confirmed_at for one in findings)
     if suspicion.calls_for_pairs and (contest is None or contest.why_not):
         reason = contest.why_not if contest else "no pairs were taken"
         known, noticed = known | {Outcome.INVALID}, f"{noticed}: not confirmed: {reason}"
@@ -274,7 +256,7 @@ def _not_ours(suspicion: Screened) -> str:
 
 
 def _offset(
-    effects: Mapping[str, Effect],
+    effects: Mapping[PairedFigure, Effect],
     contest: PairedTimes | None,
     suspicion: Screened,
     found: Sequence[Change],
@@ -286,59 +268,54 @@ def _offset(
     it is suspect.
     """
     wanted, _ = rule.confirmation(is_noisy=suspicion.is_noisy)
-    is_whole = contest is not None and len(contest.tonight_s) >= wanted
-    says_enough = not suspicion.is_noisy or any(one.figure == LATENCY for one in found)
+    is_whole = contest is not None and contest.pairs >= wanted
+    says_enough = not suspicion.is_noisy or any(one.figure == LATENCY.name for one in found)
     return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and says_enough else None
 
 
-def _effects(contest: PairedTimes) -> dict[str, Effect]:
+def _effects(contest: PairedTimes) -> dict[PairedFigure, Effect]:
     """Compare both arms by every figure that their processes have."""
     import numpy
 
-    arms = {
-        LATENCY: contest.compared,
-        "load": both_logs(contest.accepted_load_s, contest.tonight_load_s),
-        "first inference": both_logs(contest.accepted_first_s, contest.tonight_first_s),
-    }
+    arms = ((figure, *figure.logs(contest)) for figure in PAIRED_FIGURES)
     return {
-        figure: compare_pairs(numpy.array([before]), numpy.array([after]))
-        for figure, (before, after) in arms.items()
-        if before and after
+        figure: compare_pairs(numpy.array([accepted]), numpy.array([tonight]))
+        for figure, accepted, tonight in arms
+        if accepted and tonight
     }
 
 
 def is_open(contest: PairedTimes, rule: Rule = RULE) -> bool:
     """Tell, before all pairs are taken, whether they could still confirm something."""
     effects = _effects(contest).items()
-    return any(bool(effect.is_open(rule if figure == LATENCY else COLD)[0]) for figure, effect in effects)
+    return any(bool(effect.is_open(figure.rule or rule)[0]) for figure, effect in effects)
 
 
 def _found(
-    effects: Mapping[str, Effect], contest: PairedTimes | None, suspicion: Screened, rule: Rule
+    effects: Mapping[PairedFigure, Effect], contest: PairedTimes | None, suspicion: Screened, rule: Rule
 ) -> Iterator[Change]:
     """Yield what the pairs confirm."""
     for figure, effect in effects.items():
-        own = rule if figure == LATENCY else COLD
+        own = figure.rule or rule
         p = own.confirmation(is_noisy=suspicion.is_noisy)[1]
         slower = bool(effect.is_slower(p, own.effect)[0])
         if slower or effect.is_faster(p, own.effect)[0]:
             yield _confirmed(figure, effect, contest or PairedTimes(), slower=slower)
 
 
-def _confirmed(figure: str, effect: Effect, contest: PairedTimes, *, slower: bool) -> Change:
+def _confirmed(figure: PairedFigure, effect: Effect, contest: PairedTimes, *, slower: bool) -> Change:
     from statistics import median
 
-    stem = {LATENCY: "", "load": "load_", "first inference": "first_"}[figure]
     return Change(
-        figure=figure,
-        verdict=Outcome.REGRESSION if slower else Outcome.IMPROVEMENT,
-        before=median(getattr(contest, f"accepted_{stem}s")),
-        after=median(getattr(contest, f"tonight_{stem}s")),
+        figure=figure.name,
+        verdict=figure.outcome(is_above=slower),
+        before=median(figure.seconds(contest.accepted)),
+        after=median(figure.seconds(contest.tonight)),
         change=expm1(effect.change[0]),
         low=expm1(effect.low[0]),
         high=expm1(effect.high[0]),
         p=float((effect.slower_p if slower else effect.faster_p)[0]),
-        pairs=len(contest.tonight_s),
+        pairs=contest.pairs,
     )
 
 
@@ -346,22 +323,7 @@ def _exact(suspicion: Screened) -> Iterator[Change]:
     """Yield what changed among the figures that need no statistics."""
     past = suspicion.past
     assert past.baseline
-    before, after = past.baseline[1].figures, suspicion.entry.figures
-    for figure, (field, share, least) in GROWTH.items():
-        # Memory is another on another host: there it is compared with the first night that counts.
-        counted = past.first_here if figure == "peak memory" else before
-        old, new = getattr(counted, field, None), getattr(after, field)
-        if old and new and abs(new - old) > max(share * old, least):
-            yield _plain(figure, old, new, new / old - 1, is_worse=new > old)
-    if before.images and before.images == after.images and before.correct is not None and after.correct is not None:
-        old, new = before.correct / before.images, after.correct / before.images
-        if abs(new - old) > LOST:
-            yield _plain("accuracy", old, new, new - old, is_worse=new < old)
-    if before.agreement is not None and after.agreement is not None and abs(after.agreement - before.agreement) > LOST:
-        old, new = before.agreement, after.agreement
-        yield _plain("agreement", old, new, new - old, is_worse=new < old)
-
-
-def _plain(figure: str, before: float, after: float, change: float, *, is_worse: bool) -> Change:
-    verdict = Outcome.REGRESSION if is_worse else Outcome.IMPROVEMENT
-    return Change(figure=figure, verdict=verdict, before=before, after=after, change=change)
+    for figure in EXACT_FIGURES:
+        accepted = past.first_here if figure.is_per_host else past.baseline[1].figures
+        if accepted and (change := figure.change(accepted, suspicion.entry.figures)):
+            yield change

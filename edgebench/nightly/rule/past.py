@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgebench.nightly.night import Change, Entry, Figures, History, Night
+    from edgebench.nightly.rule.figures import PairedFigure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +168,10 @@ class Past:
         later = set(ids[ids.index(self.baseline[0].id) :])
         return [level for id, level in self.levels if id in later]
 
-    def cold_levels(self, figure: str) -> list[float]:
+    def cold_levels(self, figure: PairedFigure) -> list[float]:
         """Return a figure's logarithms with tonight's stack, whichever the model: nothing carries them to another."""
         components = but_model(self.tonight[1].components)
-        values = (getattr(entry.figures, figure) for _, entry in self.here if but_model(entry.components) == components)
+        values = (figure.value(entry.figures) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]
 
 
