@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import log
 from statistics import median
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from edgebench.nightly.pace import at_one_pace
 from edgebench.schema import STRICT
@@ -50,7 +50,7 @@ class Figures:
         beat: which one: that which beat between the process's own samples, by its name; else, where this is empty, the
             mean logarithm of both that had processes of their own in the round, for the processes that have them.
         load_s, first_s: medians over processes; `peak_bytes` too.
-        correct: test images answered right of `images`; `agreement` a share.
+        correct: test images of `images` that were answered correctly; `agreement` a share.
         instructions: of an inference, the least counted.
     """
 
@@ -145,7 +145,7 @@ class Entry:
     @property
     def confirmed(self) -> tuple[Change, ...]:
         """The findings that rest on pairs."""
-        return tuple(one for one in self.findings if one.p is not None)
+        return tuple(change for change in self.findings if change.p is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +196,18 @@ class Night:
         return _stem(self.started_at, self.id)
 
 
+class NightEntry(NamedTuple):
+    """One configuration in one night, with that night."""
+
+    night: Night
+    entry: Entry
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Facts of the host that pairs cannot hold fixed."""
+        return self.night.hosts.get(self.entry.target, {})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """Somebody's decision that a night is what later ones are compared with.
@@ -227,7 +239,7 @@ class History:
     """Every night that can be read, in order of time, and what was wrong with other files.
 
     Attributes:
-        notes: a line a file that was left out, with the reason.
+        notes: a line per file that was left out, with the reason.
     """
 
     nights: tuple[Night, ...] = ()
@@ -314,5 +326,5 @@ def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list
     return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])
 
 
-def _differences(these: Sequence[float], those: Sequence[float]) -> list[float]:
-    return [one - other for one, other in zip(these, those, strict=True)]
+def _differences(minuends: Sequence[float], subtrahends: Sequence[float]) -> list[float]:
+    return [minuend - subtrahend for minuend, subtrahend in zip(minuends, subtrahends, strict=True)]
