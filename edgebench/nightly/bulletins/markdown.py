@@ -66,5 +66,5 @@ def _evidence(line: SummaryLine) -> Iterator[str]:
         yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"
     elif line.entry.why:
         yield line.entry.why
-    if others := ", ".join(f"{one.figure} {one.change:+.1%}" for one in line.findings[1:]):
+    if others := ", ".join(f"{change.figure} {change.change:+.1%}" for change in line.findings[1:]):
         yield f"also {others}"
