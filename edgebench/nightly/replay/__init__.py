@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.nightly import history
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule.thresholds import RULE
@@ -33,6 +34,14 @@ def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) ->
     return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
 
 
+COLUMNS: tuple[Column[tuple[str, str, str, str]], ...] = (
+    Column.text("figure", itemgetter(0), IDENTITY),
+    Column.number("value", itemgetter(1), OBJECTIVE),
+    Column.number("[95 %]", itemgetter(2), OBJECTIVE),
+    Column.number("of", itemgetter(3)),
+)
+
+
 def sheet(found: Replay) -> Sheet:
     """Write a replay's figures as a table."""
     rows = [
@@ -48,16 +57,12 @@ def sheet(found: Replay) -> Sheet:
         (f"another runtime: power, {found.inject:.2f}x", *_as_share(found.runtime_power)),
     ]
     least = "none" if found.detectable is None else f"{found.detectable:.1%}"
-    return Sheet(
-        title=f"{found.source}: {found.nights} nights of {found.configurations} configurations",
-        headings=("figure", "value", "[95 %]", "of"),
-        rows=tuple(rows),
-        texts=frozenset({"figure"}),
-        notes=(
-            "Every night has another model, or where that is said another runtime: what nothing changed is not paired.",
-            f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",
-        ),
+    notes = (
+        "Every night has another model, or where that is said another runtime: what nothing changed is not paired.",
+        f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",
     )
+    title = f"{found.source}: {found.nights} nights of {found.configurations} configurations"
+    return Sheet.of(title, COLUMNS, rows, notes)
 
 
 def _per_mille(one: Rate) -> tuple[str, str, str]:
