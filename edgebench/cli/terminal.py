@@ -9,7 +9,7 @@ from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import DETAIL, as_csv, as_json, latex, markdown
 from edgebench.foundation.shelf import load
@@ -145,7 +145,7 @@ def show_report(table: Table, format: str) -> None:
     Raises:
         UnknownName: there is no such form.
     """
-    require_format(format)
+    require("format", format, FORMATS, may_be_empty=False)
     if format == "table":
         show_table(table)
     elif format == "json":
@@ -168,22 +168,12 @@ def show_sheets(sheets: Iterable[Sheet], format: str) -> None:
     Raises:
         UnknownName: there is no such form.
     """
-    require_format(format)
+    require("format", format, FORMATS, may_be_empty=False)
     for sheet in sheets:
         if format == "table":
             _print(sheet, _console())
         else:
             print(_WRITERS[format](sheet))
-
-
-def require_format(format: str, known: tuple[str, ...] = FORMATS) -> None:
-    """Refuse a form that is not known, by default to `show_sheets`, before anything is run for it.
-
-    Raises:
-        UnknownName: there is no such form.
-    """
-    if format not in known:
-        raise UnknownName("format", format, known)
 
 
 def _print(sheet: Sheet, console: Console) -> None:

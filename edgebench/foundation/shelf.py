@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 
 _NOUNS = {
     "architectures": "model",
@@ -66,18 +66,12 @@ def module(shelf: str, name: str) -> str:
     Raises:
         UnknownName: there is none.
     """
-    require(shelf, name)
-    return _plugins(shelf)[name].removeprefix("edgebench.").replace(".", "/")
+    return _module(shelf, name).removeprefix("edgebench.").replace(".", "/")
 
 
-def require(shelf: str, name: str) -> None:
-    """Refuse a name that is not on the shelf.
-
-    Raises:
-        UnknownName: there is no such file; the message suggests the nearest.
-    """
-    if name not in (known := names(shelf)):
-        raise UnknownName(_NOUNS[shelf], name, known)
+def _module(shelf: str, name: str) -> str:
+    require(_NOUNS[shelf], name, names(shelf), may_be_empty=False)
+    return _plugins(shelf)[name]
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
@@ -86,8 +80,7 @@ def literal(shelf: str, name: str, constant: str) -> Any:
     Raises:
         UnknownName: there is no such file.
     """
-    require(shelf, name)
-    return _literal(_plugins(shelf)[name], constant)
+    return _literal(_module(shelf, name), constant)
 
 
 def load(shelf: str, name: str) -> ModuleType:
@@ -96,5 +89,4 @@ def load(shelf: str, name: str) -> ModuleType:
     Raises:
         UnknownName: there is no such file.
     """
-    require(shelf, name)
-    return import_module(_plugins(shelf)[name])
+    return import_module(_module(shelf, name))

@@ -11,7 +11,7 @@ from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import Checkup, Seen
 from edgebench.deploy.wheels import platform
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.sheet import IDENTITY, Column, Sheet
@@ -101,8 +101,7 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
 def _asked(runtimes: str, target: Target) -> tuple[RuntimeRequest, ...]:
     found = tuple(RuntimeRequest.parse(text) for text in runtimes.split(",") if text.strip())
     for one in found:
-        if one.name not in target.runtimes:
-            raise UnknownName(f"runtime of target {target.name}", one.name, target.runtimes)
+        require(f"runtime of target {target.name}", one.name, target.runtimes, may_be_empty=False)
     return tuple(RuntimeRequest(name=one.name, version=one.version or _required(one.name)) for one in found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.nightly import history
 from edgebench.nightly.replay import decide, noise, series
@@ -29,8 +29,7 @@ def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) ->
     if folder:
         times, ratios = series.processes(history.read(folder))
         return decide.replay(str(folder), series.recorded(times, ratios, chosen), inject)
-    if profile not in noise.PROFILES:
-        raise UnknownName("profile", profile, tuple(noise.PROFILES))
+    require("profile", profile, noise.PROFILES, may_be_empty=False)
     return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
 
 
