@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from edgebench import __version__
-from edgebench.foundation.errors import EdgebenchError, RequestError
+from edgebench.foundation.errors import EdgebenchError, RequestError, require
 from edgebench.schema.cards import Weights
 
 SOME_FAILED, NOTHING, FOUND, REFUSED, INTERRUPTED = 1, 1, 1, 2, 130
@@ -150,7 +150,7 @@ def report(
     from edgebench.results import write_reports
 
     format = "json" if json else format
-    terminal.require_format(format, terminal.REPORT_FORMATS)
+    require("format", format, terminal.REPORT_FORMATS, may_be_empty=False)
     table, background = write_reports(results)
     if format == terminal.BENCHMARK and not table.rows:
         raise RequestError(f"wanted a measured case in {results}, found none; run a sweep of that name first")
@@ -201,7 +201,7 @@ def evaluate(
     from edgebench.cli import terminal
 
     format = "json" if json else format
-    terminal.require_format(format)
+    require("format", format, terminal.FORMATS, may_be_empty=False)
     with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
     terminal.show_sheets(evaluate.sheets(card, accuracy), format)
@@ -281,7 +281,7 @@ def predict(
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import options, terminal
 
-    terminal.require_format(format)
+    require("format", format, terminal.FORMATS, may_be_empty=False)
     asked = options.grid(own_sweep(results), sweep, context.params)
     found = outlook(results, asked)
     terminal.show_sheets([sheet(found)], format)
@@ -300,7 +300,7 @@ def why(
     from edgebench.analysis import why as explaining
     from edgebench.cli import terminal
 
-    terminal.require_format(format)
+    require("format", format, terminal.FORMATS, may_be_empty=False)
     with terminal.progress(quiet=quiet) as show:
         sheets = explaining.why(row, other, address, show)
     terminal.show_sheets(sheets, format)
@@ -363,7 +363,7 @@ def check(
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup
 
-    terminal.require_format(format)
+    require("format", format, terminal.FORMATS, may_be_empty=False)
     terminal.show_sheets([checkup.sheet(boards.check(target, address))], format)
 
 
@@ -379,7 +379,7 @@ def prepare(
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
-    terminal.require_format(format)
+    require("format", format, terminal.FORMATS, may_be_empty=False)
     with terminal.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
     terminal.show_sheets([brought], format)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgebench.export import custom
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
 from edgebench.schema.quantization import DIGITS, parse
@@ -43,8 +43,7 @@ def _width(text: str) -> float:
 
 
 def _precision(text: str) -> Precision:
-    if text not in list(Precision):
-        raise UnknownName("precision", text, tuple(Precision))
+    require("precision", text, Precision, may_be_empty=False)
     return Precision(text)
 
 
@@ -148,8 +147,7 @@ def training(flags: Mapping[str, str]) -> Options:
         RequestError: a name or number that cannot be.
     """
     optimizer = flags["optimizer"] or "adamw"
-    if optimizer not in OPTIMIZERS:
-        raise UnknownName("optimizer", optimizer, tuple(OPTIMIZERS))
+    require("optimizer", optimizer, OPTIMIZERS, may_be_empty=False)
     batch = _whole("batch")(flags["batch"] or str(BATCH))
     if batch < 2:
         raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
@@ -180,8 +178,7 @@ def _augmentation(text: str) -> tuple[str, ...] | None:
     """Read a comma list, `none`, or nothing said."""
     kinds: tuple[str, ...] = _many(str)(text)
     for kind in kinds:
-        if kind not in (*AUGMENTATIONS, "none"):
-            raise UnknownName("augmentation", kind, (*AUGMENTATIONS, "none"))
+        require("augmentation", kind, (*AUGMENTATIONS, "none"), may_be_empty=False)
     if "none" in kinds and set(kinds) != {"none"}:
         raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
     return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None

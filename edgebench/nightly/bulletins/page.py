@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.bulletins.markdown import HEADINGS, row
+from edgebench.nightly.bulletins.markdown import COLUMNS
 from edgebench.nightly.summary import NIGHTS
 
 if TYPE_CHECKING:
@@ -50,16 +50,15 @@ def render(bulletin: Bulletin) -> str:
 
 
 def _table(lines: Sequence[SummaryLine]) -> str:
-    headings = "".join(f"<th>{escape(text)}</th>" for text in (*HEADINGS, f"last {NIGHTS} nights"))
+    texts = (*(column.heading for column in COLUMNS), f"last {NIGHTS} nights")
+    headings = "".join(f"<th>{escape(text)}</th>" for text in texts)
     return f"<table><tr>{headings}</tr>{''.join(map(_row, lines))}</table>"
 
 
 def _row(line: SummaryLine) -> str:
-    verdict, *cells = row(line)
-    numeric = {"change", "[95 %]", "p50 ms", "finds ± %"}
+    verdict = line.entry.verdict
     written = "".join(
-        f"<td{' class=n' if heading in numeric else ''}>{escape(cell)}</td>"
-        for heading, cell in zip(HEADINGS[1:], cells, strict=True)
+        f"<td{' class=n' if column.align == 'right' else ''}>{escape(column.cell(line))}</td>" for column in COLUMNS[1:]
     )
     return f'<tr><td class="{verdict}">{verdict}</td>{written}<td>{sparkline(line.points)}</td></tr>'
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.nightly import history
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule.thresholds import RULE
@@ -28,9 +29,16 @@ def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) ->
     if folder:
         times, ratios = series.processes(history.read(folder))
         return decide.replay(str(folder), series.recorded(times, ratios, chosen), inject)
-    if profile not in noise.PROFILES:
-        raise UnknownName("profile", profile, tuple(noise.PROFILES))
+    require("profile", profile, noise.PROFILES, may_be_empty=False)
     return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
+
+
+COLUMNS: tuple[Column[tuple[str, str, str, str]], ...] = (
+    Column.text("figure", itemgetter(0), IDENTITY),
+    Column.number("value", itemgetter(1), OBJECTIVE),
+    Column.number("[95 %]", itemgetter(2), OBJECTIVE),
+    Column.number("of", itemgetter(3)),
+)
 
 
 def sheet(replay: Replay) -> Sheet:
@@ -48,16 +56,12 @@ def sheet(replay: Replay) -> Sheet:
         (f"another runtime: power, {replay.inject:.2f}x", *_as_share(replay.runtime_power)),
     ]
     least = "none" if replay.detectable is None else f"{replay.detectable:.1%}"
-    return Sheet(
-        title=f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations",
-        headings=("figure", "value", "[95 %]", "of"),
-        rows=tuple(rows),
-        texts=frozenset({"figure"}),
-        notes=(
-            "Every night has another model, or where that is said another runtime: what nothing changed is not paired.",
-            f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",
-        ),
+    notes = (
+        "Every night has another model, or where that is said another runtime: what nothing changed is not paired.",
+        f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",
     )
+    title = f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations"
+    return Sheet.of(title, COLUMNS, rows, notes)
 
 
 def _per_mille(rate: Rate) -> tuple[str, str, str]:
