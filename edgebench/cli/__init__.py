@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from edgebench import __version__
+from edgebench.cli import guide
 from edgebench.foundation.errors import EdgebenchError, RequestError, require
 from edgebench.schema.cards import Weights
 
@@ -335,6 +336,9 @@ def published(
     from edgebench.cli import terminal
 
     terminal.show_sheets(citation.sheets(kind, model, target), format)
+
+
+app.command("guide")(guide.show)
 
 
 targets = typer.Typer(invoke_without_command=True, help="List the targets; check one, prepare one.")
