@@ -235,11 +235,11 @@ def choose(
 ) -> None:
     """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
     from edgebench.analysis import choose
-    from edgebench.analysis.choose.asked import asked
+    from edgebench.analysis.choose.request import parse
     from edgebench.analysis.choose.sheet import sheet
     from edgebench.cli import terminal
 
-    answer = choose.answer(results, published, asked(context.params))
+    answer = choose.answer(results, published, parse(context.params))
     if json:
         terminal.show_json(answer)
     else:

@@ -1,4 +1,4 @@
-"""What a person types -> what is asked of a choice: limits, an objective, which rows."""
+"""The options of a command -> a request: limits, an objective, which rows."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a person asks for; an empty text asks for nothing.
+class Request:
+    """Which rows to choose among, by which objective, within which limits; an empty text restricts nothing.
 
     Attributes:
         accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
@@ -46,9 +46,15 @@ class Asked:
     predicted: bool = False
     limits: tuple[Limit, ...] = ()
 
+    @property
+    def compares_accuracies(self) -> bool:
+        """Tell whether the choice depends on measured top-1 or top-5."""
+        quantities = {self.objective, *(limit.quantity for limit in self.limits)}
+        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5})
 
-def asked(options: Mapping[str, Any]) -> Asked:
-    """Read a command's options.
+
+def parse(options: Mapping[str, Any]) -> Request:
+    """Read the options of a command.
 
     Raises:
         RequestError, UnknownName: an option that cannot be met.
@@ -57,7 +63,7 @@ def asked(options: Mapping[str, Any]) -> Asked:
     require("accuracy", accuracy, (MEASURED, PUBLISHED))
     require("objective", objective, tuple(Quantity))
     given = [(flag, text) for flag in LIMITS if (text := options[flag])]
-    return Asked(
+    return Request(
         target=options["target"] or "",
         precision=options["precision"] or "",
         dataset=options["dataset"] or "",
