@@ -9,7 +9,7 @@ import pytest
 from edgebench.analysis import choose
 from edgebench.analysis.choose import request
 from edgebench.analysis.choose import sheet as advice
-from edgebench.analysis.choose.request import LIMITS, Request
+from edgebench.analysis.choose.request import Request
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import markdown
 from edgebench.networks import published
@@ -21,11 +21,14 @@ from tests.command import cli
 
 GOLDEN = Path(__file__).parent / "golden"
 RESULTS = Path(__file__).parent.parent / "results" / "x86_vm"
-NONE = dict.fromkeys(("target", "precision", "dataset", "accuracy", "objective", *LIMITS), "")
 
 
-def asked(**options: str) -> Request:
-    return request.parse(NONE | options)
+def asked(
+    *, target: str = "", precision: str = "", dataset: str = "", accuracy: str = "", objective: str = "", **limits: str
+) -> Request:
+    return request.parse(
+        target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective, limits=limits
+    )
 
 
 def of(rows: list[Row], monkeypatch: pytest.MonkeyPatch, **options: str) -> choose.Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
@@ -53,24 +53,32 @@ class Request:
         return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5})
 
 
-def parse(options: Mapping[str, Any]) -> Request:
-    """Read the options of a command.
+def parse(
+    *,
+    target: str = "",
+    precision: str = "",
+    dataset: str = "",
+    accuracy: str = "",
+    objective: str = "",
+    predicted: bool = False,
+    limits: Mapping[str, str],
+) -> Request:
+    """Read the options of a command, the limits by the names in `LIMITS`; an empty text stands for the default.
 
     Raises:
         RequestError, UnknownName: an option that cannot be met.
     """
-    accuracy, objective = options["accuracy"] or MEASURED, options["objective"] or Q.TOP1
+    accuracy, objective = accuracy or MEASURED, objective or Q.TOP1
     require("accuracy", accuracy, (MEASURED, PUBLISHED))
     require("objective", objective, tuple(Quantity))
-    given = [(flag, text) for flag in LIMITS if (text := options[flag])]
     return Request(
-        target=options["target"] or "",
-        precision=options["precision"] or "",
-        dataset=options["dataset"] or "",
+        target=target,
+        precision=precision,
+        dataset=dataset,
         accuracy=accuracy,
         objective=Quantity(objective),
-        predicted=bool(options.get("predicted")),
-        limits=tuple(_limit(flag, text) for flag, text in given),
+        predicted=predicted,
+        limits=tuple(_limit(flag, text) for flag in LIMITS if (text := limits.get(flag))),
     )
 
 
