@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from edgebench import export
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
 from edgebench.export import order, write
 from edgebench.export.formats import onnx
 from edgebench.export.prepare import prepare
@@ -48,9 +49,8 @@ def labelled(folder: Path) -> str:
 
 
 def cells(**flags: str) -> list[Case]:
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     network = {"model": "mobilenet_v1", "width": "0.25", "resolution": str(SIDE), "weights": "random"}
-    asked = options.sweep("", dict.fromkeys(names, "") | network | flags)
+    asked = reader.sweep("", SweepOptions(**(network | flags)))
     check(asked)
     return list(cases.cases(asked.cells(), environment()))
 
@@ -94,9 +94,8 @@ def test_other_content_under_the_same_name_is_another_variant(photos: str) -> No
 
 
 def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place: Path) -> None:
-    names = ("model", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    flags = {"model": "mobilenet_v1", "calibration": photos, "quantization": f"qat, per_tensor +calibration={photos}"}
-    asked = options.sweep("", dict.fromkeys((*names, "width"), "") | flags)
+    quantization = f"qat, per_tensor +calibration={photos}"
+    asked = reader.sweep("", SweepOptions(model="mobilenet_v1", calibration=photos, quantization=quantization))
     wanted = [case.variant for case in cases.cases(asked.cells(), environment())]
     sweeps.write_sweep(place, asked)
     assert "far" not in (place / sweeps.SWEEP).read_text()

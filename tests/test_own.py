@@ -8,7 +8,8 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
 from edgebench.export import custom, export
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
@@ -299,8 +300,7 @@ def test_a_file_that_is_too_large_is_not_read(place: Path, monkeypatch: pytest.M
 
 
 def cells(place: Path, **flags: str) -> list[Case]:
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    asked = options.sweep("", dict.fromkeys(names, "") | flags)
+    asked = reader.sweep("", SweepOptions(**flags))
     check(asked)
     return list(cases.cases(asked.cells(), environment()))
 
@@ -433,6 +433,5 @@ def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) ->
 
 def test_a_model_is_not_trained(place: Path) -> None:
     write(place / "net.onnx")
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     with pytest.raises(RequestError, match="wanted networks of the shelf to train, found net.onnx"):
-        to_train(options.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))
+        to_train(reader.sweep("", SweepOptions(model="net.onnx")))

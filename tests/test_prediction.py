@@ -125,8 +125,8 @@ def test_numbers_that_are_worth_nothing_or_of_another_environment_predict_nothin
 def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
     options = {"objective": "macs", "max_latency": "50ms", "precision": "fp32"}
-    measured = choose.measured(FOLDER, asked(**options))
-    both = choose.measured(FOLDER, replace(asked(**options), predicted=True))
+    measured = choose.answer(FOLDER, "", asked(**options))
+    both = choose.answer(FOLDER, "", replace(asked(**options), predicted=True))
     assert "predicted" not in repr(measured.choice)
     assert (measured.choice.feasible, both.choice.feasible) == (len(CORNERS), len(CASES))
     others = [one for one in both.accuracies if one.endswith(", predicted")]
@@ -136,7 +136,7 @@ def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Pa
 
 def test_a_predicted_accuracy_does_not_exist(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
-    both = choose.measured(FOLDER, replace(asked(objective="latency"), predicted=True))
+    both = choose.answer(FOLDER, "", replace(asked(objective="latency"), predicted=True))
     assert both.choice.chosen and Quantity.TOP1 not in both.choice.chosen.figures
     with pytest.raises(EdgebenchError, match="found --published; leave one out"):
         choose.answer(None, "rpi4", replace(asked(), predicted=True))
