@@ -7,6 +7,7 @@ from time import monotonic
 
 import numpy
 import pytest
+from numpy.typing import NDArray
 
 from edgebench import export
 from edgebench.export.formats import onnx
@@ -33,7 +34,7 @@ def int8(of: Variant, **how: object) -> Variant:
     return replace(of, precision=Precision.INT8, quantization=Quantization(**how))  # type: ignore[arg-type]
 
 
-def outputs(file: Path, images: numpy.ndarray) -> numpy.ndarray:  # type: ignore[type-arg]
+def outputs(file: Path, images: NDArray[numpy.float32]) -> NDArray[numpy.float32]:
     session = load("runtimes", "onnxruntime").open(str(file), threads=1, batch=1, options=CPU)
     return numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4").reshape(len(images), -1)
 
