@@ -11,15 +11,15 @@ from edgebench import __version__
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.schema.cards import Weights
 
-SOME_FAILED, NOTHING, FOUND, REFUSED, INTERRUPTED = 1, 1, 1, 2, 130
+SOME_FAILED, NOTHING, FOUND, BROKEN, REFUSED, INTERRUPTED = 1, 1, 1, 1, 2, 130
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Measure vision networks on the machines they are meant for: latency, memory, accuracy, int8 against float.",
-    epilog="Exit codes: 0 answered, 1 some case failed (see its row), nothing keeps the limits or lint found something,"
-    " 2 the request cannot be met, 130 interrupted.",
+    epilog="Exit codes: 0 answered, 1 some case failed (see its row), nothing keeps the limits, lint found something or"
+    " doctor something broken, 2 the request cannot be met, 130 interrupted.",
 )
 
 
@@ -463,6 +463,22 @@ def nightly_replay(
 
     found = replay.rehearse(history, profile, inject, seed)
     terminal.show_json(found) if json else terminal.show_sheets([replay.sheet(found)], "table")
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+) -> None:
+    """Say what is installed, what works here, what is missing and how to get it; 1 where something is broken."""
+    from edgebench.analysis import doctor
+    from edgebench.cli import terminal
+
+    diagnosis = doctor.diagnose()
+    if json:
+        terminal.show_json(diagnosis)
+    else:
+        terminal.show_sheets(doctor.sheets(diagnosis), "table")
+    raise typer.Exit(0 if diagnosis.is_healthy else BROKEN)
 
 
 def main() -> None:

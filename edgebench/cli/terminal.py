@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgebench.analysis.choose import Answer
     from edgebench.analysis.compare.folders import Contrast
     from edgebench.analysis.compare.published import Citations
+    from edgebench.analysis.doctor import Diagnosis
     from edgebench.foundation.progress import Show
     from edgebench.foundation.sheet import Sheet
     from edgebench.measure.plan.forecast import Forecast
@@ -132,7 +133,7 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(answer: Table | Answer | Contrast | Citations | Replay) -> None:
+def show_json(answer: Table | Answer | Contrast | Citations | Replay | Diagnosis) -> None:
     """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
     print(dumps(asdict(answer), ensure_ascii=False))
 
