@@ -252,6 +252,20 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_a_citation_names_this_version_and_no_person() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["title"], citation["version"]) == (PROJECT["name"], __version__)
+    assert citation["license"] == PROJECT["license"]
+    assert citation["authors"] == [{"name": "The edgebench developers"}]
+
+
+@pytest.mark.parametrize("kind", ["bug", "feature"])
+def test_an_issue_asks_for_what_the_doctor_says(kind: str) -> None:
+    template = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{kind}.md").read_text()
+    assert set(yaml.safe_load(template.split("---")[1])) == {"name", "about", "labels"}
+    assert "edgebench doctor" in template
+
+
 def kept() -> list[str]:
     """Every file of the repository."""
     return subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
@@ -262,7 +276,7 @@ def test_no_file_names_a_machine_path() -> None:
     assert [str(path) for path in texts if f"{ROOT.parent}/" in path.read_text()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
 def test_what_a_page_links_to_is_in_the_repository(page: str) -> None:
     linked, files = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", (ROOT / page).read_text()), kept()
     assert [link for link in linked if link.rstrip("/") not in files] == []
