@@ -60,7 +60,7 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     extras = PROJECT["optional-dependencies"]
     wanted = [*PROJECT["dependencies"], *extras["test"], *extras["figures"], "ai-edge-litert"]
     lines = [line for line in wanted if Requirement(line).name not in LEFT_OUT]
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), *lines], check=True, capture_output=True)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True, capture_output=True)
     return folder / "bin" / "python"
@@ -68,7 +68,8 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def alone(python: Path, *arguments: str) -> CompletedProcess[str]:
     """Run a module with warnings as errors, of what is installed there and nothing else."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    left_out = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}  # what a command imports is compiled by the first of them
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
     return subprocess.run([python, *arguments], capture_output=True, text=True, env=environment, check=False)
 
 
@@ -98,7 +99,7 @@ def test_the_doctor_says_that_torch_is_required_and_how_to_get_it(python: Path) 
 
 @pytest.mark.slow
 def test_the_fast_tests_pass(python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On two cores a minute for each Python; what a test skips for want of torch it says."""
+    """A minute for each Python; what a test skips for want of torch it says."""
     monkeypatch.chdir(ROOT)
     monkeypatch.delenv("EDGEBENCH_CACHE")
     done = alone(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not heavy")
