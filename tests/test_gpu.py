@@ -31,7 +31,7 @@ from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Precision
 from tests.command import cli
-from tests.conftest import CPU, artifact, case, environment, run, session, variant
+from tests.conftest import CPU, artifact, case, environment, needs_torch, run, session, variant
 from tests.networks import awake
 
 CUDA, TENSORRT = onnxruntime.CUDA, onnxruntime.TENSORRT
@@ -39,6 +39,7 @@ NO_DRIVER = "edgebench: no CUDA device on this target (driver not found); see ta
 no_driver = pytest.mark.skipif(gpu.why_missing() != "driver not found", reason="there is an NVIDIA driver here")
 
 
+@needs_torch
 @no_driver
 def test_without_a_driver_the_gpu_target_is_refused_before_anything_runs(place: Path) -> None:
     done = cli("run", "--target", "gpu", "--model", "mobilenet_v1")

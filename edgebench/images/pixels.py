@@ -67,7 +67,7 @@ class Pixels:
         pixels = numpy.empty((len(places), *self._shape), self.depth)
         with file.open("rb", buffering=0) as stream:
             for row, place in zip(pixels, places, strict=True):
-                os.preadv(stream.fileno(), [row], int(place) * self._row_bytes)
+                os.preadv(stream.fileno(), [row.data], int(place) * self._row_bytes)
         return pixels
 
     def keep(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:

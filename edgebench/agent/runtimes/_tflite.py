@@ -45,8 +45,8 @@ class InferenceSession:
 
         images = numpy.frombuffer(data, dtype="<f4").reshape(shape).transpose(0, 2, 3, 1)
         parts = numpy.split(images, range(self._batch, len(images), self._batch))
-        answers = numpy.concatenate([self._answer(part) for part in parts])
-        return answers.astype("<f4").tobytes()  # type: ignore[no-any-return]
+        answers: bytes = numpy.concatenate([self._answer(part) for part in parts]).astype("<f4").tobytes()
+        return answers
 
     def _answer(self, part: Any) -> Any:
         """Return the outputs of a batch or less, which is filled up."""

@@ -70,7 +70,8 @@ class InferenceSession:
         size = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(images)
         parts = (images[start : start + size] for start in range(0, len(images), size))
         outputs = [self._session.run([self._output], {self._input.name: part})[0] for part in parts]
-        return numpy.concatenate(outputs).astype("<f4").tobytes()  # type: ignore[no-any-return]
+        answers: bytes = numpy.concatenate(outputs).astype("<f4").tobytes()
+        return answers
 
     def _as_taken(self, images: Any) -> Any:
         """Put channels last, and whole levels into bytes, where the graph takes images so."""
