@@ -123,7 +123,9 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
     if not marked:
         said = last_line(stderr)
         words = f"; it last said: {said}" if said else ""
-        raise AgentError(f"the agent {_end(returncode)} without an answer{words}", returncode=returncode, said=said)
+        raise AgentError(
+            f"the agent {_end(returncode)} without an answer{words}", returncode=returncode, last_line=said
+        )
     try:
         reply = json.loads(marked[-1][len(MARK) :])
     except ValueError as error:

@@ -162,7 +162,7 @@ class Ssh:
                 return
             except (Unreachable, AgentError) as error:
                 if monotonic() - started > BACK_S:
-                    reason = f"was lost ({lost.said or 'the link broke'}) and is not back after {BACK_S:.0f} s"
+                    reason = f"was lost ({lost.last_line or 'the link broke'}) and is not back after {BACK_S:.0f} s"
                     raise Unreachable(f"target {self._target.name} {reason}; the same command goes on") from error
                 sleep(PAUSE_S)
 
