@@ -1,4 +1,4 @@
-"""The network that looks at nothing: no layers, no parameters, class 0 for every image."""
+"""A network without layers and parameters that returns class 0 for every image."""
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ CLASSES = 10
 
 
 class Null(nn.Module):
-    """Answers logit 1 for class 0 and 0 for the others."""
+    """A module that returns logit 1 for class 0 and 0 for all others."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -23,10 +23,10 @@ class Null(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether there is an image at all."""
+    """Return whether the resolution is positive."""
     return resolution > 0
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build it; every width is the same."""
+    """Build the network; it has a single width."""
     return Null(classes)
