@@ -80,10 +80,10 @@ TRAINING = ("epochs", "optimizer", "rate", "batch", "augmentation")
 
 def test_training_is_asked_for_in_the_words_of_the_field() -> None:
     nothing = options.training(dict.fromkeys(TRAINING, ""))
-    assert nothing == Options(asked=True)
+    assert nothing == Options(requested=True)
     said = {"epochs": "40", "optimizer": "sgd", "rate": "5e-2", "batch": "128", "augmentation": "shift,flip"}
     assert options.training(said) == Options(
-        epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), asked=True
+        epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), requested=True
     )
     assert options.training(dict.fromkeys(TRAINING, "") | {"augmentation": "none"}).augmentation == ()
 

@@ -159,7 +159,7 @@ def training(flags: Mapping[str, str]) -> Options:
         rate=_rate(flags["rate"]) if flags["rate"] else 0.0,
         batch=batch,
         augmentation=_augmentation(flags["augmentation"]),
-        asked=True,
+        requested=True,
     )
 
 
