@@ -41,7 +41,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One combination of a sweep, before the target is asked: a runtime without its installed version.
+    """One combination of a sweep, before the target's environment is known: the runtime's version may be missing.
 
     Attributes:
         quantization: the scheme's text for int8; empty for other precisions.

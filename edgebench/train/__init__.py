@@ -162,24 +162,28 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
         course = Course(network=network, recipe=recipe, images=images, held_out=held_out)
         follow(course, variant, description, files.folder("training") / f"{stem}.pt", show)
         test = _split(variant, "test")
-        correct = score(network, test, recipe.batch)
+        top1 = score(network, test, recipe.batch) / len(test)
         path.write_bytes(packed(network))
         files.write(files.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
-        return Weights(
-            file="",
-            sha256="",
-            dataset=variant.dataset,
-            preprocessing=str(preprocessing(variant)),
-            network=_name(variant),
-            recipe=description,
-            classes=variant.classes,
-            top1=correct / len(test),
-            images=len(test),
-        )
+        return _card(variant, description, top1, len(test))
 
     weights = cache.keep(stem, ".pt", Weights, make)
     (files.folder("training") / f"{stem}.pt").unlink(missing_ok=True)
     return weights
+
+
+def _card(variant: Variant, description: str, top1: float, images: int) -> Weights:
+    return Weights(
+        file="",
+        sha256="",
+        dataset=variant.dataset,
+        preprocessing=str(preprocessing(variant)),
+        network=_name(variant),
+        recipe=description,
+        classes=variant.classes,
+        top1=top1,
+        images=images,
+    )
 
 
 def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: Show) -> None:

@@ -81,7 +81,7 @@ def _near_front(
 ) -> set[Case]:
     """Return the cells that may be on the Pareto front of latency and accuracy, within their intervals.
 
-    Accuracy is the published one, or else the number of multiply-adds takes its place.
+    Accuracy is the published one; where one is missing, the number of multiply-adds stands for it.
     """
     times = {cell.case: cell.time_s for cell in cells if cell.time_s}
     for case, measurement in known.items():
