@@ -142,7 +142,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
         ({"calibration": "a b"}, "wanted a name of letters, digits, .* found 'unlabelled:a b'; rename it"),
         (
             {"quantization": "per_channel+images=101"},
-            "digits has 100 images to calibrate with, 101 were asked for; use",
+            "digits has 100 images to calibrate with, 101 were requested; use",
         ),
         ({"calibration": "twice", "quantization": "qat+images=3", "weights": ""}, "unlabelled:twice has 2 images to"),
         (
@@ -151,7 +151,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
         ),
         (
             {"dataset": "image_folder:val", "calibration": "val"},
-            "unlabelled:val has 18 images to calibrate with that image_folder:val is tested on; name others",
+            "unlabelled:val has 18 calibration images that are also test images of image_folder:val; give other images",
         ),
         ({"precision": "fp32", "calibration": "digits"}, "wanted --calibration digits, which is of int8, and no int8"),
     ],

@@ -44,7 +44,7 @@ def test_an_input_too_small_is_refused_before_anything_runs() -> None:
     done = cli("run", "--model", "mobilenet_v2", "--resolution", "16", "--weights", "random")
     assert done.returncode == 2
     assert done.stderr == (
-        "edgebench: mobilenet_v2 takes no input of 16 pixels; the smallest it takes is 32,"
+        "edgebench: mobilenet_v2 does not support inputs of 16 pixels; the smallest it supports is 32,"
         " the nearest --resolution 32\n"
     )
 

@@ -311,7 +311,7 @@ def test_writing_without_its_tools_is_refused_with_what_to_install(monkeypatch: 
     with pytest.raises(RequestError) as caught:
         check(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("litert",)))
     assert str(caught.value) == (
-        "runtime litert reads tflite files, and litert-torch, which helps to write them, is not installed here;"
+        "runtime litert reads tflite files, and litert-torch, which is needed to write them, is not installed here;"
         " run pip install 'edgebench[tflite]'"
     )
 
@@ -336,7 +336,7 @@ def test_an_interpreter_that_cannot_be_made_beside_numpy_2_is_said_so(monkeypatc
 
     monkeypatch.setattr(tflite_runtime.interpreter, "Interpreter", fail)
     monkeypatch.setattr(numpy, "__version__", "2.4.6")
-    with pytest.raises(RuntimeError, match=r"tflite-runtime .* opens no file beside numpy 2.4.6; install 'numpy<2'"):
+    with pytest.raises(RuntimeError, match=r"tflite-runtime .* opens no file with numpy 2.4.6; install 'numpy<2'"):
         opened(Path("net.tflite"), "tflite_runtime")
 
 

@@ -1,4 +1,4 @@
-"""A folder of images without labels: they calibrate an int8 file, and show how far it is from its float parent."""
+"""A folder of images without labels, to calibrate an int8 file and to compare it with its float parent."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ NOTE = (
 
 
 def open(place: Path | None) -> Opened:
-    """Find every image; nothing is decoded.
+    """List all images; nothing is decoded.
 
     Raises:
-        RequestError: this is no folder, or there are no images in it.
+        RequestError: `place` is not a folder, or contains no images.
     """
     import numpy
 
     assert place is not None
     if not place.is_dir():
-        raise RequestError(f"{place} is no folder; wanted {PLACE}")
-    if not (found := images(place, "")):
+        raise RequestError(f"{place} is not a folder; wanted {PLACE}")
+    if not (stamps := images(place, "")):
         raise RequestError(f"wanted images in {place}, found none; name {PLACE}")
-    names, hashed = tuple(sorted(found)), contents(place, "", found)
+    names, digests = tuple(sorted(stamps)), contents(place, "", stamps)
     files = Files(
         root=place,
         names=names,
-        digests=tuple(hashed[name] for name in names),
+        digests=tuple(digests[name] for name in names),
         labels=numpy.zeros(len(names), numpy.int64),
         classes=(),
     )

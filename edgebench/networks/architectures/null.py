@@ -1,4 +1,4 @@
-"""The network that looks at nothing: no layers, no parameters, class 0 for every image; timing it needs no torch."""
+"""A network without layers and parameters that returns class 0 for every image; timing it needs no torch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ CLASSES = 10
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether there is an image at all."""
+    """Return whether the resolution is positive."""
     return resolution > 0
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build it; every width is the same."""
+    """Build the network; it has a single width."""
     from torch import nn
 
     class Null(nn.Module):
-        """Answers logit 1 for class 0 and 0 for the others."""
+        """A module that returns logit 1 for class 0 and 0 for all others."""
 
         def forward(self, images: Tensor) -> Tensor:
             return images.new_tensor([1.0] + [0.0] * (classes - 1)).expand(images.shape[0], classes)
