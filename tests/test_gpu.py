@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench.agent import device, gpu, throttle
+from edgebench.agent import device, gpu
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.deploy.connections.null import Here
 from edgebench.deploy.survey import survey
@@ -24,6 +24,7 @@ from edgebench.results.table import rows
 from edgebench.results.table.columns import flat
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import Row
+from edgebench.schema import throttle
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Deployment, MemoryMarks, Run, Session

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from edgebench.agent import throttle
+from edgebench.schema import throttle
 
 GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 VCGENCMD = "vcgencmd"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from edgebench.agent import throttle
+from edgebench.schema import throttle
 
 DRIVER = "libcuda.so.1"
 DEVICE = 0  # CUDA's number; CUDA_VISIBLE_DEVICES selects another GPU

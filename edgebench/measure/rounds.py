@@ -7,7 +7,6 @@ from random import Random
 from time import monotonic, sleep
 from typing import Any
 
-from edgebench.agent.throttle import NOTHING, UNDER_VOLTAGE
 from edgebench.deploy import Deployed
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
@@ -17,6 +16,7 @@ from edgebench.results.measurement import needed
 from edgebench.results.measurement.verdict import lowered
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
+from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # runs on a hot board that are discarded before the next one is kept anyway

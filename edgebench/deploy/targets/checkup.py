@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from edgebench.agent.throttle import NOTHING, UNDER_VOLTAGE, harmful
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB
 from edgebench.schema.target import Target
+from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
 COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock twenty degrees above this
 SPARE_MEMORY_MIB = 256.0  # VGG16 in float needs four times this to load, a MobileNet a quarter
