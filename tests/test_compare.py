@@ -127,7 +127,7 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
 ) -> None:
     after = (replace(rows[0], verdict="INVALID"), changed(rows[1], processes=3), *rows[2:])
     tables = {"x86_vm": rows, "x86_vm_int8": after}
-    monkeypatch.setattr(folders, "read", lambda path: Table(title="t", rows=tables[path.name], notes=()))
+    monkeypatch.setattr(folders, "latest", lambda path: (Table(title="t", rows=tables[path.name], notes=()), ()))
     first, second, *others = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm_int8").pairs
     assert (first.ratio, first.why) == (None, "B INVALID")
     assert second.ratio and (second.ratio.low, second.why) == (None, "too few processes for an interval")

@@ -41,7 +41,11 @@ APART = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads."""
+    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads.
+
+    Attributes:
+        left_out: a sentence on each folder's rows of earlier environments.
+    """
 
     before: str
     after: str
@@ -50,6 +54,7 @@ class Contrast:
     new: tuple[str, ...]
     differences: tuple[Difference, ...]
     references: tuple[tuple[str, Ratio], ...]
+    left_out: tuple[str, ...] = ()
 
 
 def contrast(before: Path, after: Path) -> Contrast:
@@ -58,20 +63,19 @@ def contrast(before: Path, after: Path) -> Contrast:
     Raises:
         InvalidFile: a folder has no journal, or one that cannot be read.
     """
-    tables, journals = (
-        [folders.read(folder) for folder in (before, after)],
-        [tuple(Journal(f)) for f in (before, after)],
-    )
-    pairs, missing, new = paired(tables[0].rows, tables[1].rows, [_key(names) for names in KEYS])
+    (first_table, first_left), (second_table, second_left) = folders.latest(before), folders.latest(after)
+    journals = [tuple(Journal(folder)) for folder in (before, after)]
+    pairs, missing, new = paired(first_table.rows, second_table.rows, [_key(names) for names in KEYS])
     first, second = (_environments(records) for records in journals)
     return Contrast(
-        before=tables[0].title,
-        after=tables[1].title,
+        before=first_table.title,
+        after=second_table.title,
         pairs=tuple(_pair(*one) for one in pairs),
         missing=tuple(map(_name, missing)),
         new=tuple(map(_name, new)),
         differences=tuple(_between(first, second)),
         references=tuple(_references(*journals)),
+        left_out=first_left + second_left,
     )
 
 
@@ -134,6 +138,7 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         APART,
+        *contrast.left_out,
         *([f"Reference workloads, which use no runtime: {references} times as long in B."] if references else []),
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
         *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
