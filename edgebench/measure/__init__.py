@@ -55,6 +55,7 @@ def answer(
     Raises:
         AgentError, Unreachable: the target, at any time.
     """
+    session = cases.following(session, records)
     states = case_states(session, records)
     answered = (Progress.SETTLED,) if deadline else (Progress.SETTLED, Progress.OUT_OF_TIME)
     open_states = [state for state in states if state.progress not in answered]
