@@ -87,7 +87,7 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
 
 def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float) -> dict[str, Any]:
     """Warm up and sample; say who else was busy over both together, for the kernel counts in ticks of 10 ms."""
-    everybody, myself, started = machine.cpu_seconds(), process_time(), perf_counter()
+    before, started = machine.cpu_seconds(), perf_counter()
     iteration_s, least_s = _warm_up(run, request)
     count = request["iterations"] or timing.iterations(
         start_s=start_s + least_s,
@@ -97,9 +97,10 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
     )
     every, untimed = timing.groups(count, iteration_s, apart_s=BEATS_APART_S, least=LEAST_GROUPS if least_s else 1)
     seen = _sampled(run, count, every, untimed, _beat(request))
-    busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), everybody, strict=True))
+    elapsed_s = perf_counter() - started
+    others, stolen, total = (end - start for end, start in zip(machine.cpu_seconds(), before, strict=True))
     return seen | {
-        "others_cpu": max(0.0, busy - (process_time() - myself)) / (perf_counter() - started),
+        "others_cpu": max(0.0, others) / elapsed_s,  # below 0 by a tick: this process's may be the one counted first
         "steal": stolen / total if total else 0.0,
     }
 
@@ -107,15 +108,18 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
 def _sampled(
     run: Callable[[], object], count: int, every: int, untimed: int, beat: Callable[[], object] | None
 ) -> dict[str, Any]:
-    """Time the calls, with beats between their groups where there is one; what these take is no part of wall or CPU."""
-    beats = list[float]()
+    """Time the calls, with beats between their groups where there is one.
+
+    What beats take is no part of wall or CPU: of wall time their wall time, of CPU time their CPU time.
+    """
+    beats, beats_cpu_s = list[float](), 0.0
     with timing.resting_collector():
         wall, cpu = perf_counter(), process_time()
         if beat:
-            samples, beats = timing.sample_between(run, count, beat, every=every, untimed=untimed)
+            samples, beats, beats_cpu_s = timing.sample_between(run, count, beat, every=every, untimed=untimed)
         else:
             samples = timing.sample(run, count)
-        wall, cpu = perf_counter() - wall - sum(beats), process_time() - cpu - sum(beats)
+        wall, cpu = perf_counter() - wall - sum(beats), process_time() - cpu - beats_cpu_s
     said = {"workload": reference.BEAT, "every": every, "took_s": beats} if beat else None
     return {"samples_s": samples, "beats": said, "wall_s": wall, "cpu_s": cpu}
 

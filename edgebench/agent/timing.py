@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil, sqrt
-from time import perf_counter, perf_counter_ns
+from time import perf_counter, perf_counter_ns, process_time
 
 # Variance within a process over variance between processes, from the trials behind the two-level cost rule:
 # it gives about 150 iterations at 2 ms, 68 at 10 ms and 7 at 1 s for a start of one second.
@@ -51,18 +51,27 @@ def sample(run: Callable[[], object], count: int) -> list[float]:
 
 def sample_between(
     run: Callable[[], object], count: int, beat: Callable[[], object], *, every: int, untimed: int
-) -> tuple[list[float], list[float]]:
+) -> tuple[list[float], list[float], float]:
     """Time `count` calls in groups as `sample` does, and a beat before them, after every group and after the last.
 
-    Before each group so many calls run untimed: they spread the samples over time.
+    Before each group so many calls run untimed: they spread the samples over time. The last figure is the process's
+    CPU time in all beats: less than they took where it waited for a core.
     """
-    samples, beats = list[float](), sample(beat, 1)
+    samples, (beats, beats_cpu_s) = list[float](), _beaten(beat)
     while len(samples) < count:
         for _ in range(untimed):
             run()
         samples += sample(run, min(every, count - len(samples)))
-        beats += sample(beat, 1)
-    return samples, beats
+        took_s, cpu_s = _beaten(beat)
+        beats, beats_cpu_s = beats + took_s, beats_cpu_s + cpu_s
+    return samples, beats, beats_cpu_s
+
+
+def _beaten(beat: Callable[[], object]) -> tuple[list[float], float]:
+    """Time a beat by the wall and by the process's CPU time, read outside of the former."""
+    before = process_time()
+    took_s = sample(beat, 1)
+    return took_s, process_time() - before
 
 
 def sample_for(run: Callable[[], object], seconds: float) -> list[float]:

@@ -134,6 +134,8 @@ def machine(facts: dict[str, str]) -> str:
     parts = [
         facts.get("board") or facts.get("cpu", "unknown CPU"),
         f"{facts.get('usable_cores', '?')} cores",
+        f"of {facts['cores']} (cpuset {facts['cpuset']})" if {"cpuset", "cores"} <= facts.keys() else "",
+        f"CPU quota {facts['cpu_quota']} cores" if "cpu_quota" in facts else "",
         f"{gibibytes:.0f} GiB",
         _gpu(facts),
         facts.get("kernel", ""),
