@@ -66,7 +66,7 @@ def test_the_worst_come_first_and_of_those_the_largest() -> None:
 def test_a_line_says_what_its_worst_finding_rests_on_and_what_else_was_found() -> None:
     standing = replace(FINDING, figure="load", change=0.4, confirmed_at="2026-01-09T02:00:00+00:00")
     line = replace(EVERY.lines[0], entry=replace(EVERY.lines[0].entry, findings=(FINDING, standing)))
-    _, _, figure, change, *_, evidence, _ = markdown.row(line)
+    _, _, figure, change, *_, evidence, _ = (column.cell(line) for column in markdown.COLUMNS)
     assert (figure, change) == ("load", "+40.0%")
     assert evidence == "20 pairs on 2026-01-09, p = 1e-07; also latency +10.0%"
 

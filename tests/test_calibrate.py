@@ -38,7 +38,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     folder, of = tmp_path_factory.mktemp("network"), variant("mobilenet_v2", 0.35, 64)
-    onnx.write(folder / "float.onnx", of, lambda: awake(build.build(of), _digits()))
+    onnx.write(folder / "float.onnx", of, build.channels(of), lambda: awake(build.build(of), _digits()))
     quant_pre_process(str(folder / "float.onnx"), str(folder / "prepared.onnx"), skip_symbolic_shape=True)
     return folder / "prepared.onnx"
 

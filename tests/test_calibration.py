@@ -1,15 +1,18 @@
 """The images that int8 is made on: whose they are, how they are read, and every way in which they do not serve."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
 from PIL import Image
 
 from edgebench import export
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
+from edgebench.export import order, write
+from edgebench.export.formats import onnx
 from edgebench.export.prepare import prepare
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
@@ -20,6 +23,7 @@ from edgebench.schema.case import Case
 from edgebench.schema.quantization import parse
 from edgebench.schema.variant import Precision, Variant, parent
 from tests.conftest import environment, variant
+from tests.images import calibration_images
 
 SIDE = 32
 
@@ -45,9 +49,8 @@ def labelled(folder: Path) -> str:
 
 
 def cells(**flags: str) -> list[Case]:
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     network = {"model": "mobilenet_v1", "width": "0.25", "resolution": str(SIDE), "weights": "random"}
-    asked = options.sweep("", dict.fromkeys(names, "") | network | flags)
+    asked = reader.sweep("", SweepOptions(**(network | flags)))
     check(asked)
     return list(cases.cases(asked.cells(), environment()))
 
@@ -87,13 +90,12 @@ def test_other_content_under_the_same_name_is_another_variant(photos: str) -> No
     draw(Path(photos), 200)
     (after,) = int8(calibration=photos)
     assert str(before) == str(after)
-    assert len({provenance.key(export._made_by(of, "onnx", None)) for of in (before, after)}) == 2
+    assert len({provenance.key(order.made_by(of, "onnx", onnx, None)) for of in (before, after)}) == 2
 
 
 def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place: Path) -> None:
-    names = ("model", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    flags = {"model": "mobilenet_v1", "calibration": photos, "quantization": f"qat, per_tensor +calibration={photos}"}
-    asked = options.sweep("", dict.fromkeys((*names, "width"), "") | flags)
+    quantization = f"qat, per_tensor +calibration={photos}"
+    asked = reader.sweep("", SweepOptions(model="mobilenet_v1", calibration=photos, quantization=quantization))
     wanted = [case.variant for case in cases.cases(asked.cells(), environment())]
     sweeps.write_sweep(place, asked)
     assert "far" not in (place / sweeps.SWEEP).read_text()
@@ -101,14 +103,10 @@ def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place:
     assert [case.variant for case in cases.cases(again.cells(), environment())] == wanted
 
 
-def calibration(of: Variant) -> Iterator[numpy.ndarray]:  # type: ignore[type-arg]
-    return export._calibration(of)
-
-
 def test_a_network_sees_them_as_it_sees_its_own(photos: str) -> None:
     """Digits' recipe: the whole picture, RGB in [-1, 1]; and all of them, where there are fewer than usual."""
     (of,) = int8(calibration=photos)
-    seen = list(calibration(of))
+    seen = list(calibration_images(of))
     assert len(seen) == 12 and {image.shape for image in seen} == {(1, 3, SIDE, SIDE)}
     reds, greens, blues = (numpy.sort([image[0, channel].mean() for image in seen]) for channel in range(3))
     assert numpy.allclose(reds, numpy.arange(100, 112) / 127.5 - 1, atol=1e-5)
@@ -118,12 +116,12 @@ def test_a_network_sees_them_as_it_sees_its_own(photos: str) -> None:
 
 def test_a_grey_network_sees_colours_in_grey(photos: str) -> None:
     (of,) = int8(model="lenet5", width="1", resolution="32", calibration=photos, quantization="per_channel+images=2")
-    assert [image.shape for image in calibration(of)] == [(1, 1, 32, 32)] * 2
+    assert [image.shape for image in calibration_images(of)] == [(1, 1, 32, 32)] * 2
 
 
 def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
     (of,) = int8(calibration=labelled(place / "val"))
-    assert len(list(calibration(of))) == 2
+    assert len(list(calibration_images(of))) == 2
 
 
 @pytest.mark.parametrize(
@@ -190,10 +188,15 @@ def test_an_int8_file_has_the_ranges_of_the_images_that_were_named(format: str, 
 def test_biases_are_corrected_on_the_images_that_were_named(photos: str) -> None:
     from edgebench.networks import build
 
+    def changed(of: Variant) -> dict[str, Any]:
+        images = write.calibration(of, build.channels(of))
+        network = write._network(order.resolve(of, "onnx", lambda: None), images, lambda _: None, {})
+        return network.state_dict()
+
     of = replace(variant("mobilenet_v1", 0.25, SIDE), precision=Precision.INT8, quantization=parse("bias_corrected"))
     (other,) = int8(calibration=photos, quantization="bias_corrected")
-    seen = [export._network(one, None, lambda _: None, {}).state_dict() for one in (of, other)]
-    alike = prepare(build.build(other), other, None, lambda: calibration(other), lambda _: None).state_dict()
+    seen = [changed(one) for one in (of, other)]
+    alike = prepare(build.build(other), other, None, lambda: calibration_images(other), lambda _: None).state_dict()
     biases = [name for name in seen[0] if name.endswith("bias")]
     assert any(not seen[0][name].equal(seen[1][name]) for name in biases)
     assert all(seen[1][name].equal(alike[name]) for name in biases)

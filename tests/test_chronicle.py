@@ -123,28 +123,28 @@ def pin(place: Path) -> Pin:
     file, agent = place / "net.onnx", place / "agent.pyz"
     file.write_bytes(b"net")
     agent.write_bytes(b"agent")
-    kept = {path: history.keep(HISTORY, path, files.sha256(path)) for path in (file, agent)}
+    kept = {path: history.keep_file(HISTORY, path, files.sha256(path)) for path in (file, agent)}
     return Pin(case=case(), artifact=artifact(), file=kept[file], agent=kept[agent], agent_sha256=files.sha256(agent))
 
 
 def test_a_pinned_environment_outlives_the_files_it_was_copied_from(place: Path) -> None:
     one = pin(place)
-    name = history.pin(HISTORY, one)
+    name = history.write_pin(HISTORY, one)
     (place / "net.onnx").unlink()
-    assert history.pinned(HISTORY, name) == one
+    assert history.read_pin(HISTORY, name) == one
     assert (HISTORY / history.PINNED / one.file).read_bytes() == b"net"
 
 
 @pytest.mark.parametrize("which", ["file", "agent"])
 def test_a_pinned_file_that_changed_or_went_is_refused(which: str, place: Path) -> None:
-    name = history.pin(HISTORY, one := pin(place))
+    name = history.write_pin(HISTORY, one := pin(place))
     path = HISTORY / history.PINNED / getattr(one, which)
     path.write_bytes(b"other")
     with pytest.raises(InvalidFile, match="is damaged"):
-        history.pinned(HISTORY, name)
+        history.read_pin(HISTORY, name)
     path.unlink()
     with pytest.raises(InvalidFile, match="the accepted environment is not whole"):
-        history.pinned(HISTORY, name)
+        history.read_pin(HISTORY, name)
 
 
 def test_samples_are_kept_for_a_window_and_medians_for_ever() -> None:

@@ -9,6 +9,7 @@ import numpy
 import pytest
 
 from edgebench import export
+from edgebench.export import order
 from edgebench.export.formats import onnx
 from edgebench.export.formats.onnx import inspect
 from edgebench.foundation import cache, files, provenance
@@ -16,11 +17,12 @@ from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.shelf import load
 from edgebench.networks import build
+from edgebench.networks.cost import cost
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.quantization import Quantization, parse
 from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests.conftest import CPU, variant
-from tests.images import split
+from tests.images import calibration_images, split
 from tests.networks import awake
 
 pytestmark = pytest.mark.slow
@@ -31,6 +33,10 @@ Told = list[Step | Notice]
 
 def int8(of: Variant, **how: object) -> Variant:
     return replace(of, precision=Precision.INT8, quantization=Quantization(**how))  # type: ignore[arg-type]
+
+
+def made_by(of: Variant, format: str) -> dict[str, str]:
+    return order.made_by(of, format, load("formats", format), None)
 
 
 def outputs(file: Path, images: numpy.ndarray) -> numpy.ndarray:  # type: ignore[type-arg]
@@ -47,7 +53,7 @@ def test_a_float_file_computes_what_torch_computes(name: str, place: Path) -> No
     network = awake(build.build(of), images)
     with torch.inference_mode():
         wanted = network(torch.from_numpy(images)).numpy()
-    onnx.write(place / "net.onnx", of, lambda: network)
+    onnx.write(place / "net.onnx", of, build.channels(of), lambda: network)
     assert numpy.allclose(outputs(place / "net.onnx", images), wanted, rtol=0, atol=1e-3 * abs(wanted).max())
 
 
@@ -62,12 +68,12 @@ def test_an_int8_file_runs_whole_integer(name: str, reduce_range: bool) -> None:
 
 
 def test_a_float_file_in_disguise_is_seen_through(place: Path) -> None:
-    onnx.write(place / "net.onnx", variant(), lambda: build.build(variant()))
+    onnx.write(place / "net.onnx", variant(), build.channels(variant()), lambda: build.build(variant()))
     assert any(node.startswith(("Conv", "FusedConv")) for node in inspect.float_nodes(place / "net.onnx"))
 
 
 def test_no_calibration_images_are_a_failed_case(place: Path) -> None:
-    onnx.write(place / "float.onnx", variant(), lambda: build.build(variant()))
+    onnx.write(place / "float.onnx", variant(), build.channels(variant()), lambda: build.build(variant()))
     with pytest.raises(CaseError, match="no calibration images"):
         onnx.write_int8(place / "float.onnx", place / "net.onnx", Quantization(), lambda: iter(()))
 
@@ -102,7 +108,7 @@ def test_int8_is_made_of_the_float_artifact_which_is_made_on_the_way(format: str
     assert made.took_s == float_card.took_s | {"quantize": made.took_s["quantize"]}
     assert all(seconds > 0 for seconds in made.took_s.values())
     assert export.export(asked, format, told.append).took_s == made.took_s
-    images = partial(export._calibration, asked)
+    images = partial(calibration_images, asked)
     load("formats", format).write_int8(cache.path_of(float_card), place / "again", scheme, images)
     assert files.sha256(place / "again") == made.sha256
     assert cache.is_intact(float_card)
@@ -121,19 +127,43 @@ def test_int8_of_other_weights_is_made_of_a_float_file_of_their_own() -> None:
 
 def test_everything_that_shapes_a_file_is_in_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     of = int8(variant())
-    base = export._made_by(of, "onnx", None)
+    base = made_by(of, "onnx")
     others = [
-        export._made_by(replace(of, classes=11), "onnx", None),
-        export._made_by(replace(of, width=0.3499999), "onnx", None),
-        export._made_by(int8(variant(), images=50), "onnx", None),
-        export._made_by(int8(variant(), reduce_range=True), "onnx", None),
-        export._made_by(of, "null", None),
+        made_by(replace(of, classes=11), "onnx"),
+        made_by(replace(of, width=0.3499999), "onnx"),
+        made_by(int8(variant(), images=50), "onnx"),
+        made_by(int8(variant(), reduce_range=True), "onnx"),
+        made_by(of, "null"),
     ]
-    monkeypatch.setattr(export, "tool_version", lambda package: "another")
-    others.append(export._made_by(of, "onnx", None))
+    monkeypatch.setattr(order, "tool_version", lambda package: "another")
+    others.append(made_by(of, "onnx"))
     monkeypatch.setattr(provenance, "source", lambda *modules: "another")
-    others.append(export._made_by(of, "onnx", None))
+    others.append(made_by(of, "onnx"))
     assert len({provenance.key(parts) for parts in (base, *others)}) == len(others) + 1
+
+
+@pytest.mark.parametrize("format", ["onnx", "tflite"])
+def test_an_order_has_all_that_its_export_needs(format: str) -> None:
+    scheme = load("formats", format).SCHEME
+    of = replace(variant("lenet5", 1.0, 32), precision=Precision.INT8, quantization=scheme)
+    resolved = order.resolve(of, format, lambda: None)
+    paper = cost(of)
+    assert (resolved.variant, resolved.format, resolved.plugin) == (of, format, load("formats", format))
+    assert (resolved.weights, resolved.model, resolved.original) == (None, None, None)
+    assert (resolved.params, resolved.macs, resolved.channels) == (paper.params, paper.macs, 1)
+    assert resolved.made_by == made_by(of, format)
+    assert resolved.parent == order.resolve(variant("lenet5", 1.0, 32), format, lambda: None)
+    assert resolved.parent.stem != resolved.stem
+    own_weights = replace(of, quantization=replace(scheme, equalized=True))
+    assert order.resolve(own_weights, format, lambda: None).parent is None
+
+
+def test_weights_are_not_looked_for_where_the_format_refuses_the_network() -> None:
+    def weights() -> None:
+        raise AssertionError("hours of training")
+
+    with pytest.raises(CaseError, match="the null format holds no network, so not mobilenet_v2"):
+        order.resolve(variant(), "null", weights)
 
 
 def test_a_variant_that_was_read_back_has_the_key_of_the_one_that_was_written() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import grimp
 import pytest
 
+from edgebench.cli.guide import pages
 from edgebench.deploy.bundle import ROOTS, closure
 
 PACKAGE = Path(__file__).parent.parent / "edgebench"
@@ -46,10 +47,10 @@ def test_what_travels_imports_third_party_libraries_only_inside_functions(file: 
         assert {one.split(".")[0] for one in names} <= {"edgebench", *sys.stdlib_module_names}, file
 
 
-def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place: Path, tmp_path: Path) -> None:
+def test_the_wheel_ships_targets_sweeps_and_the_guide_and_runs_anywhere(place: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(PACKAGE.parent, source, ignore=shutil.ignore_patterns(".*", "tests", "__pycache__"))
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(source)]
     subprocess.run(build, capture_output=True, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     unpacked = tmp_path / "unpacked"
@@ -60,7 +61,8 @@ def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place
         "from edgebench.deploy.targets import catalogue; from edgebench.measure.plan import sweeps\n"
         "print(catalogue.target('cpu').board, len(list(sweeps.sweep('grid').cells())))\n"
         "from edgebench.results.reports import html; from edgebench.results.table.row import Table\n"
+        "from edgebench.cli import guide; print(*guide.pages())\n"
         "print(html.render(Table(title='t', rows=(), notes=())).splitlines()[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=place)
-    assert done.stdout == "this machine 76\n<!doctype html>\n"
+    assert done.stdout == f"this machine 76\n{' '.join(pages())}\n<!doctype html>\n"

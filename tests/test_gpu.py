@@ -174,7 +174,7 @@ def test_a_graph_on_a_gpu_answers_as_on_the_cpu_and_rounds_its_products_only_whe
         pytest.skip("onnxruntime-gpu is not installed")
     of, images = variant("resnet18", 1.0, 64), numpy.random.default_rng(0).uniform(-1, 1, (8, 3, 64, 64))
     images = images.astype(numpy.float32)
-    format.write(place / "net.onnx", of, lambda: awake(build.build(of), images))
+    format.write(place / "net.onnx", of, build.channels(of), lambda: awake(build.build(of), images))
 
     def answered(*options: str) -> Any:
         session = onnxruntime.open(str(place / "net.onnx"), threads=1, batch=1, options=options)
@@ -355,10 +355,9 @@ def test_an_emulator_s_device_times_are_nobody_s() -> None:
 def test_the_device_s_columns_are_shown_where_a_row_has_them() -> None:
     rows = [row(conditions, session(device="cuda")) for conditions in (WATCHED | TOLD, WATCHED)]
     shown, plain = comparison.columns(rows), comparison.columns(rows[1:])
-    assert [name for name in shown if name not in plain] == ["kernel ms", "transfer ms", "device peak MiB"]
-    assert [[shown[name](one) for name in ("kernel ms", "transfer ms", "device peak MiB")] for one in rows] == [
-        ["0.900", "0.050", "30.0"], ["-", "-", "-"],
-    ]  # fmt: skip
+    added = [column for column in shown if column not in plain]
+    assert [column.heading for column in added] == ["kernel ms", "transfer ms", "device peak MiB"]
+    assert [[column.cell(one) for column in added] for one in rows] == [["0.900", "0.050", "30.0"], ["-", "-", "-"]]
 
 
 def at_batches(*medians_s: float, macs: float) -> list[dict[str, str]]:

@@ -18,9 +18,10 @@ from edgebench import nightly
 from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock
-from edgebench.nightly import history, pairs
+from edgebench.nightly import arms, history, pairs
 from edgebench.nightly.night import Outcome
 from edgebench.nightly.rule import judge
+from edgebench.nightly.rule.figures import PAIRED_FIGURES
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.summary import Bulletin
 from edgebench.results.journal import Journal
@@ -96,8 +97,8 @@ def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Retrained:
 def paired(found: Bulletin) -> list[int]:
     """Count the processes of each arm that a night paired."""
     raw = history.raw_folder(HISTORY, found.night)
-    arms = (list(Journal(raw / arm)) for arm in (pairs.ACCEPTED, pairs.TONIGHT))
-    return [sum(isinstance(one, Run) for one in arm) for arm in arms]
+    journals = (list(Journal(raw / arm)) for arm in (arms.ACCEPTED, arms.TONIGHT))
+    return [sum(isinstance(record, Run) for record in journal) for journal in journals]
 
 
 @pytest.mark.slow
@@ -111,7 +112,7 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
     assert {line.entry.verdict for line in second.lines} <= CALM
     assert nightly.exit_code(second.night) == 0
     assert paired(second) == [0, 0]
-    assert second.night.arms is not None and second.night.arms.pairs == nightly.LEAST_PAIRS
+    assert second.night.arms is not None and second.night.arms.pairs == pairs.LEAST_PAIRS
     shutil.rmtree(shared_cache / "artifacts")  # the accepted model is in the history, too
     with retrained(2e-6):  # several times as long
         third = run()
@@ -136,7 +137,8 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
 
 @pytest.mark.slow
 def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPatch, retrained: Retrained) -> None:
-    monkeypatch.setattr(judge, "COLD", replace(judge.COLD, futile_effect=99.0))
+    patient = (replace(one, rule=one.rule and replace(one.rule, futile_effect=99.0)) for one in PAIRED_FIGURES)
+    monkeypatch.setattr(judge, "PAIRED_FIGURES", tuple(patient))
     run()
     with retrained(0.0):
         found = run(rule=replace(FEW, futile_effect=99.0))

@@ -19,13 +19,14 @@ from edgebench.export.formats.onnx import inspect, noise
 from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
 from edgebench.measure.evaluate import FloatAnswers, evaluate
+from edgebench.networks import build
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests.conftest import CPU, artifact, case, session, variant
-from tests.images import split
+from tests.images import calibration_images, split
 from tests.test_measurement import evidence, steady
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def network() -> nn.Module:
 def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     parent, path, of = place / "float.onnx", place / "int8.onnx", int8(SMALL, granularity=granularity)
     assert of.quantization
-    onnx.write(parent, SMALL, lambda: network)
+    onnx.write(parent, SMALL, build.channels(SMALL), lambda: network)
     written = onnx.write_int8(parent, path, of.quantization, calibration)
     float_file = Deployed(variant=SMALL, path=str(parent), sha256=files.sha256(parent))
     int8_file = Deployed(variant=of, path=str(path), sha256="f1")
@@ -142,7 +143,7 @@ def test_looking_into_a_graph_does_not_change_what_it_computes() -> None:
     path = cache.path_of(export.export(of, "onnx", print))
     model = library.load(path)
     names = [node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"]
-    image = next(export._calibration(of))
+    image = next(calibration_images(of))
     alone = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"images": image})
     assert (noise._opened(model, names)(image)["logits"] == alone[0]).all()
 
@@ -150,7 +151,7 @@ def test_looking_into_a_graph_does_not_change_what_it_computes() -> None:
 def test_the_last_layers_noise_is_that_of_the_outputs() -> None:
     of = variant("mobilenet_v2", 0.35, 64)
     parent, card = export.export(of, "onnx", print), export.export(int8(of), "onnx", print)
-    images = numpy.concatenate(list(islice(export._calibration(int8(of)), onnx.NOISE_BATCHES)))
+    images = numpy.concatenate(list(islice(calibration_images(int8(of)), onnx.NOISE_BATCHES)))
     wanted, found = (
         load("runtimes", "onnxruntime")
         .open(str(cache.path_of(one)), threads=1, batch=1, options=CPU)
@@ -184,7 +185,7 @@ def test_what_stays_float_counts_by_its_multiply_adds(place: Path) -> None:
     left = [next(iter(macs)), "/classifier/classifier.1/Gemm"]
 
     class Images(CalibrationDataReader):  # type: ignore[misc]
-        images = export._calibration(int8(of, images=2))
+        images = calibration_images(int8(of, images=2))
 
         def get_next(self) -> dict[str, numpy.ndarray] | None:  # type: ignore[type-arg]
             batch = next(self.images, None)

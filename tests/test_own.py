@@ -1,21 +1,25 @@
 """Models that somebody gives: what is read of them, what they cost, and every way in which they do not fit."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 
-from edgebench.cli import options
-from edgebench.export import custom
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
+from edgebench.export import custom, export
 from edgebench.foundation import cache, files
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.measure.plan import cases
 from edgebench.measure.plan.check import check
 from edgebench.measure.plan.training import to_train
+from edgebench.networks.custom import given
+from edgebench.schema.cards import CustomModel
 from edgebench.schema.case import Case
-from edgebench.schema.variant import parent
+from edgebench.schema.variant import WeightSource, parent
 from tests.conftest import environment, variant
 
 pytestmark = pytest.mark.slow
@@ -296,8 +300,7 @@ def test_a_file_that_is_too_large_is_not_read(place: Path, monkeypatch: pytest.M
 
 
 def cells(place: Path, **flags: str) -> list[Case]:
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    asked = options.sweep("", dict.fromkeys(names, "") | flags)
+    asked = reader.sweep("", SweepOptions(**flags))
     check(asked)
     return list(cases.cases(asked.cells(), environment()))
 
@@ -338,6 +341,38 @@ def test_a_model_with_a_data_set_may_be_calibrated_on_another(place: Path) -> No
     (case,) = cells(place, model="net.onnx", precision="int8", dataset="image_folder:labelled", calibration="photos")
     assert case.variant.dataset == "image_folder:labelled"
     assert str(case.variant.quantization) == "per_channel+calibration=unlabelled:photos"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_export_reads_one_model_s_card_however_many_there_are(
+    precision: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for side in (9, 10, 11):
+        custom.adopt(str(write(place / "net.onnx", ("n", 3, side, side))), "")
+    write(place / "net.onnx", operator="Tanh")
+    images = {"calibration": photos(place)} if precision == "int8" else {}
+    (case,) = cells(place, model="net.onnx", precision=precision, **images)
+    read, find = [], cache.find
+
+    def counted(stem: str, card_type: type[Any]) -> Any:
+        read.append(card_type)
+        return find(stem, card_type)
+
+    monkeypatch.setattr(cache, "find", counted)
+    card = export(case.variant, "onnx", lambda _: None)
+    assert read.count(CustomModel) == 1
+    assert (card.params, card.macs, card.weights) == (965, 960, "own")
+
+
+def test_a_model_is_found_by_its_content_among_those_of_one_name(place: Path) -> None:
+    first = custom.adopt(str(write(place / "net.onnx", operator="Sin")), "")
+    custom.adopt(str(write(place / "net.onnx", operator="Cos")), "")
+    of = replace(
+        variant(first.name, 1.0, 8, weights=WeightSource.CUSTOM), classes=5, weights_sha256=first.content_sha256
+    )
+    assert given(of) == first
+    with pytest.raises(CaseError, match=r"net.onnx is no longer in the cache; run again with its file"):
+        given(replace(of, weights_sha256="0" * 64))
 
 
 def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
@@ -398,6 +433,5 @@ def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) ->
 
 def test_a_model_is_not_trained(place: Path) -> None:
     write(place / "net.onnx")
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     with pytest.raises(RequestError, match="wanted networks of the shelf to train, found net.onnx"):
-        to_train(options.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))
+        to_train(reader.sweep("", SweepOptions(model="net.onnx")))

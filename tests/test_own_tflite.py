@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
 from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases
@@ -127,7 +128,6 @@ def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(place: Path) -> No
 
 def test_other_runtimes_refuse_it_in_one_line(place: Path) -> None:
     build(place / "net.tflite")
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    asked = options.sweep("", dict.fromkeys(names, "") | {"model": "net.tflite", "runtime": "onnxruntime"})
+    asked = reader.sweep("", SweepOptions(model="net.tflite", runtime="onnxruntime"))
     with pytest.raises(RequestError, match="net.tflite is for runtimes that open tflite, found onnxruntime, which"):
         list(cases.cases(asked.cells(), environment()))

@@ -71,7 +71,7 @@ def answers(network: Any, resolution: int = 32) -> Array:
 
 def int8_answers(folder: Path, of: Variant, network: Any, scheme: Quantization) -> Array:
     asked = replace(of, precision=Precision.INT8, quantization=scheme)
-    onnx.write(folder / "float.onnx", of, lambda: prepare(network, asked, None, digits, print))
+    onnx.write(folder / "float.onnx", of, build.channels(of), lambda: prepare(network, asked, None, digits, print))
     onnx.write_int8(folder / "float.onnx", folder / "int8.onnx", scheme, digits)
     session = load("runtimes", "onnxruntime").open(str(folder / "int8.onnx"), threads=1, batch=1, options=CPU)
     outputs = session.infer(images().tobytes(), images().shape)

@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from edgebench.foundation.errors import RequestError
-from edgebench.nightly import history as chronicle
+from edgebench.nightly.history import write_night
 from edgebench.nightly.night import History
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule.thresholds import RULE
@@ -127,7 +127,7 @@ def test_it_takes_a_history_or_a_profile() -> None:
 @pytest.mark.slow
 def test_a_replayed_history_prints_its_rates_with_intervals() -> None:
     for night in quiet_history(20).nights:
-        chronicle.write_night(Path("h"), night)
+        write_night(Path("h"), night)
     found = json.loads(cli("nightly", "replay", "h", "--inject", "1.05", "--json").stdout)
     assert found["alarms"]["of"] == 19
     assert found["power"][0]["low"] < found["power"][0]["events"] / found["power"][0]["of"]

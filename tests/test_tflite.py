@@ -16,7 +16,7 @@ import pandas
 import pytest
 
 from edgebench import export, train
-from edgebench.export import formats
+from edgebench.export import formats, write
 from edgebench.export.formats import Written, onnx, tflite
 from edgebench.export.formats.tflite.flatbuffer import File
 from edgebench.foundation import cache, files
@@ -55,9 +55,9 @@ def calibration(of: Variant = SMALL) -> Iterator[Pixels]:
 def written(path: Path, network: nn.Module, quantization: Quantization | None = None, of: Variant = SMALL) -> Written:
     """Write a network's file, in float or as the scheme has it."""
     if quantization is None:
-        tflite.write(path, of, lambda: network)
+        tflite.write(path, of, build.channels(of), lambda: network)
         return Written()
-    tflite.write(parent := path.with_name("float.tflite"), of, lambda: network)
+    tflite.write(parent := path.with_name("float.tflite"), of, build.channels(of), lambda: network)
     return tflite.write_int8(parent, path, quantization, partial(calibration, of))
 
 
@@ -278,7 +278,7 @@ def test_what_tflite_has_no_operator_for_is_a_failed_case_that_names_it(monkeypa
         def forward(self, images: Tensor) -> Tensor:
             return images.flatten(1).cholesky_inverse()
 
-    monkeypatch.setattr(export, "_network", lambda *_: Odd())
+    monkeypatch.setattr(write, "_network", lambda *_: Odd())
     with pytest.raises(CaseError, match="tflite: .*cholesky_inverse"):
         export.export(variant(resolution=64), "tflite", print)
 
@@ -361,7 +361,7 @@ def few(of: Variant) -> Iterator[Pixels]:
 
 def by_onnxruntime(network: nn.Module, of: Variant, images: Pixels, place: Path) -> Pixels:
     """Answer with the network's ONNX file in the same int8, from the same calibration images."""
-    onnx.write(place / "float.onnx", of, lambda: network)
+    onnx.write(place / "float.onnx", of, build.channels(of), lambda: network)
     onnx.write_int8(place / "float.onnx", place / "int8.onnx", tflite.SCHEME, partial(few, of))
     return outputs(place / "int8.onnx", images, "onnxruntime")
 

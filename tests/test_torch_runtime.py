@@ -50,7 +50,7 @@ def network(of: Variant) -> Any:
 
 
 def written(of: Variant, place: Path) -> str:
-    format.write(place / "net.safetensors", of, lambda: network(of))
+    format.write(place / "net.safetensors", of, build.channels(of), lambda: network(of))
     return str(place / "net.safetensors")
 
 
@@ -83,7 +83,7 @@ def test_the_network_that_is_built_again_computes_what_the_one_that_was_written_
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2"])
 def test_torch_and_onnxruntime_answer_alike(name: str, images: Any, place: Path) -> None:
     of = variant(name, 0.25, 32)
-    onnx.write(place / "net.onnx", of, lambda: network(of))
+    onnx.write(place / "net.onnx", of, build.channels(of), lambda: network(of))
     session = load("runtimes", "onnxruntime").open(str(place / "net.onnx"), threads=1, batch=5, options=CPU)
     wanted = numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4").reshape(5, -1)
     assert error(outputs(written(of, place), images), wanted) < 1e-4

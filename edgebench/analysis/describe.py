@@ -1,18 +1,18 @@
 """Descriptions of networks -> the sheets that show them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB, millions, number
 from edgebench.networks import published
 from edgebench.networks.cost import blueprint, published_widths
 from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
 from edgebench.schema.variant import Precision, check_size
 
-TEXTS = frozenset({"layer", "kind", "network", "pair"})
 VGG16_NOTE = (
     "Lecture notes that print 24M activations for VGG16 list these same layers: their rows, too, add up to 15.2M,"
     " each output once and ReLU in place; 24M is the printed total alone."
@@ -44,29 +44,27 @@ def every_network() -> tuple[Sheet, ...]:
 
 def layers(described: Description) -> Sheet:
     """Lay out every layer, the totals, and which layer holds the most of each."""
-    rows = [_layer(layer) for layer in described.layers]
-    total = ("total", "", "", str(described.activations), _kib(described.activations), str(described.params))
-    return Sheet(
-        title=f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
-        headings=("layer", "kind", "output", "activations", "KiB fp32", "params", "MACs", "kernel/stride/pad"),
-        rows=(*rows, (*total, str(described.macs), "")),
-        texts=TEXTS,
-        notes=tuple(_notes(described)),
+    return Sheet.of(
+        f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
+        _LAYERS,
+        (*described.layers, _total(described)),
+        _notes(described),
     )
 
 
-def _layer(layer: Layer) -> tuple[str, ...]:
-    window = f"{_sides(layer.kernel)}/{_sides(layer.stride)}/{_sides(layer.padding)}" if any(layer.kernel) else ""
-    return (
-        layer.name,
-        layer.kind,
-        "×".join(map(str, layer.output)),
-        str(layer.activations),
-        _kib(layer.activations),
-        str(layer.params),
-        str(layer.macs),
-        window,
-    )
+def _total(described: Description) -> Layer:
+    """Add up the layers, as one of no kind, whose shape means nothing."""
+    return Layer(name="total", kind="", output=(described.activations,), params=described.params, macs=described.macs)
+
+
+def _shape(layer: Layer) -> str:
+    return "×".join(map(str, layer.output)) if layer.kind else ""
+
+
+def _window(layer: Layer) -> str:
+    if not any(layer.kernel):
+        return ""
+    return f"{_sides(layer.kernel)}/{_sides(layer.stride)}/{_sides(layer.padding)}"
 
 
 def _sides(sides: tuple[int, int]) -> str:
@@ -75,6 +73,18 @@ def _sides(sides: tuple[int, int]) -> str:
 
 def _kib(values: int) -> str:
     return number(values * FLOAT_BYTES / 1024, 1)
+
+
+_LAYERS: tuple[Column[Layer], ...] = (
+    Column.text("layer", lambda layer: layer.name, IDENTITY),
+    Column.text("kind", lambda layer: layer.kind),
+    Column.number("output", _shape),
+    Column.number("activations", lambda layer: str(layer.activations), OBJECTIVE),
+    Column.number("KiB fp32", lambda layer: _kib(layer.activations)),
+    Column.number("params", lambda layer: str(layer.params), OBJECTIVE),
+    Column.number("MACs", lambda layer: str(layer.macs), OBJECTIVE),
+    Column.number("kernel/stride/pad", _window),
+)
 
 
 def _notes(described: Description) -> Iterator[str]:
@@ -103,84 +113,114 @@ def separable(described: Description) -> Sheet | None:
     The ratio is 1/N + 1/K², N output channels and K the kernel's side (Howard et al., arXiv:1704.04861, section 3.1).
     """
     pairs = list(_pairs(described.layers))
-    if not pairs:
-        return None
-    return Sheet(
-        title="depthwise-separable pairs against the standard convolutions they replace",
-        headings=("pair", "M", "N", "K", "MACs", "standard MACs", "ratio", "1/N + 1/K²"),
-        rows=tuple(_pair(depthwise, pointwise) for depthwise, pointwise in pairs),
-        texts=TEXTS,
-    )
+    title = "depthwise-separable pairs against the standard convolutions they replace"
+    return Sheet.of(title, _PAIRS, pairs) if pairs else None
 
 
-def _pairs(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Layer]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Separable:
+    """A depthwise convolution and the pointwise one after it, and what a standard one in their place would cost."""
+
+    name: str
+    inputs: int
+    outputs: int
+    side: int
+    macs: int
+    standard_macs: int
+
+
+def _pairs(layers: Sequence[Layer]) -> Iterator[_Separable]:
     for first, second in pairwise(layers):
         if first.kind == "depthwise convolution" and second.kind == "convolution" and second.kernel == (1, 1):
-            yield first, second
+            yield _separable(first, second)
 
 
-def _pair(depthwise: Layer, pointwise: Layer) -> tuple[str, ...]:
-    inputs, outputs, side = depthwise.output[0], pointwise.output[0], depthwise.kernel[0]
-    standard = prod(depthwise.kernel) * inputs * outputs * prod(pointwise.output[1:])
-    together = depthwise.macs + pointwise.macs
-    return (
-        f"{depthwise.name} + {pointwise.name}",
-        str(inputs),
-        str(outputs),
-        str(side),
-        str(together),
-        str(standard),
-        f"{together / standard:.4f}",
-        f"{1 / outputs + 1 / side**2:.4f}",
+def _separable(depthwise: Layer, pointwise: Layer) -> _Separable:
+    inputs, outputs = depthwise.output[0], pointwise.output[0]
+    return _Separable(
+        name=f"{depthwise.name} + {pointwise.name}",
+        inputs=inputs,
+        outputs=outputs,
+        side=depthwise.kernel[0],
+        macs=depthwise.macs + pointwise.macs,
+        standard_macs=prod(depthwise.kernel) * inputs * outputs * prod(pointwise.output[1:]),
     )
+
+
+_PAIRS: tuple[Column[_Separable], ...] = (
+    Column.text("pair", lambda pair: pair.name, IDENTITY),
+    Column.number("M", lambda pair: str(pair.inputs)),
+    Column.number("N", lambda pair: str(pair.outputs)),
+    Column.number("K", lambda pair: str(pair.side)),
+    Column.number("MACs", lambda pair: str(pair.macs)),
+    Column.number("standard MACs", lambda pair: str(pair.standard_macs)),
+    Column.number("ratio", lambda pair: f"{pair.macs / pair.standard_macs:.4f}", OBJECTIVE),
+    Column.number("1/N + 1/K²", lambda pair: f"{1 / pair.outputs + 1 / pair.side**2:.4f}", OBJECTIVE),
+)
 
 
 def multipliers(described: Description, full: Description) -> Sheet:
     """Compare a network with itself at full width and resolution: MACs go with about α² and with about ρ²."""
     alpha, rho = described.width / full.width, described.resolution / full.resolution
-    return Sheet(
-        title=f"against {full.width:g} @{full.resolution}",
-        headings=("", f"{full.width:g} @{full.resolution}", "here", "ratio", "rule"),
-        rows=(
-            _against("params", full.params, described.params, "α²", alpha**2),
-            _against("MACs", full.macs, described.macs, "α²ρ²", alpha**2 * rho**2),
-            _against("activations", full.activations, described.activations, "αρ²", alpha * rho**2),
-        ),
-        texts=frozenset({""}),
+    size = f"{full.width:g} @{full.resolution}"
+    columns: tuple[Column[_Scaled], ...] = (
+        Column.text("", lambda scaled: scaled.what, IDENTITY),
+        Column.number(size, lambda scaled: str(scaled.full)),
+        Column.number("here", lambda scaled: str(scaled.here)),
+        Column.number("ratio", lambda scaled: f"{scaled.here / scaled.full if scaled.full else 0:.4f}", OBJECTIVE),
+        Column.number("rule", lambda scaled: f"{scaled.rule} = {scaled.share:.4f}", OBJECTIVE),
     )
+    scaled = (
+        _Scaled(what="params", full=full.params, here=described.params, rule="α²", share=alpha**2),
+        _Scaled(what="MACs", full=full.macs, here=described.macs, rule="α²ρ²", share=alpha**2 * rho**2),
+        _Scaled(
+            what="activations", full=full.activations, here=described.activations, rule="αρ²", share=alpha * rho**2
+        ),
+    )
+    return Sheet.of(f"against {size}", columns, scaled)
 
 
-def _against(what: str, full: int, here: int, rule: str, share: float) -> tuple[str, ...]:
-    return what, str(full), str(here), f"{here / full if full else 0:.4f}", f"{rule} = {share:.4f}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scaled:
+    """A count at full size and here, and the share that the multipliers predict of it."""
+
+    what: str
+    full: int
+    here: int
+    rule: str
+    share: float
 
 
 def overview(described: Sequence[Description]) -> Sheet:
     """Lay out one line a network."""
-    return Sheet(
-        title="every network at its native resolution",
-        headings=(
-            "network", "input", "classes", "params M", "MACs M", "peak live MiB fp32", "fp32 MiB", "int8 MiB",
-            "published top-1 %",
-        ),
-        rows=tuple(_line(one) for one in described),
-        texts=TEXTS,
-        notes=(
-            "Files: parameters times 4 bytes or 1. Peak live: the most activations held at once at batch 1.",
-            "Published top-1: ImageNet, where a source is recorded.",
-        ),
-    )  # fmt: skip
-
-
-def _line(one: Description) -> tuple[str, ...]:
-    top1 = published.top1(one.name, one.width, one.resolution, Precision.FP32, published.IMAGENET)
-    return (
-        one.name if one.width == 1.0 else f"{one.name} {one.width:g}",
-        str(one.resolution),
-        str(one.classes),
-        millions(one.params, 2),
-        millions(one.macs, 1),
-        number(one.peak_live * FLOAT_BYTES / MIB, 2),
-        number(one.params * FLOAT_BYTES / MIB, 2),
-        number(one.params * INT8_BYTES / MIB, 2),
-        number(top1, 1),
+    notes = (
+        "Files: parameters times 4 bytes or 1. Peak live: the most activations held at once at batch 1.",
+        "Published top-1: ImageNet, where a source is recorded.",
     )
+    return Sheet.of("every network at its native resolution", _NETWORKS, described, notes)
+
+
+def _name(network: Description) -> str:
+    return network.name if network.width == 1.0 else f"{network.name} {network.width:g}"
+
+
+def _top1(network: Description) -> str:
+    size = network.name, network.width, network.resolution
+    return number(published.top1(*size, Precision.FP32, published.IMAGENET), 1)
+
+
+def _mib(count_bytes: int) -> str:
+    return number(count_bytes / MIB, 2)
+
+
+_NETWORKS: tuple[Column[Description], ...] = (
+    Column.text("network", _name, IDENTITY),
+    Column.number("input", lambda network: str(network.resolution)),
+    Column.number("classes", lambda network: str(network.classes)),
+    Column.number("params M", lambda network: millions(network.params, 2), rank=4),
+    Column.number("MACs M", lambda network: millions(network.macs, 1), rank=3),
+    Column.number("peak live MiB fp32", lambda network: _mib(network.peak_live * FLOAT_BYTES)),
+    Column.number("fp32 MiB", lambda network: _mib(network.params * FLOAT_BYTES)),
+    Column.number("int8 MiB", lambda network: _mib(network.params * INT8_BYTES)),
+    Column.number("published top-1 %", _top1),
+)

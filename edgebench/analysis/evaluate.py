@@ -1,8 +1,9 @@
 """An artifact's card and its answers -> the sheets that say how far to trust it."""
 
 from collections.abc import Iterator
+from operator import itemgetter
 
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import number
 from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
@@ -11,7 +12,28 @@ from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.record import Accuracy
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
-TEXTS = frozenset({"", "layer", "operator"})
+_SHARES: tuple[Column[tuple[str, Share]], ...] = (
+    Column.text("", itemgetter(0), IDENTITY),
+    Column.number("right", lambda named: str(named[1].count)),
+    Column.number("images", lambda named: str(named[1].of)),
+    Column.number("%", lambda named: number(100 * named[1].value, 1), OBJECTIVE),
+    Column.number("low %", lambda named: number(100 * named[1].interval[0], 1)),
+    Column.number("high %", lambda named: number(100 * named[1].interval[1], 1)),
+)
+_LIKENESS: tuple[Column[tuple[str, str]], ...] = (
+    Column.text("", itemgetter(0), IDENTITY),
+    Column.number("here", itemgetter(1), OBJECTIVE),
+)
+_LAYERS: tuple[Column[LayerNoise], ...] = (
+    Column.text("layer", lambda layer: layer.name, IDENTITY),
+    Column.text("operator", lambda layer: layer.operator),
+    Column.number("SQNR dB", lambda layer: number(layer.sqnr_db, 1), rank=3),
+    Column.number("lost dB", lambda layer: f"{layer.lost_db:+.1f}", OBJECTIVE),
+)
+_FLOAT_NODES: tuple[Column[str], ...] = (  # of nodes as the card has them, `LRN norm1`
+    Column.text("operator", lambda node: node.partition(" ")[0], IDENTITY),
+    Column.text("layer", lambda node: node.partition(" ")[2], IDENTITY),
+)
 
 
 def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
@@ -26,31 +48,19 @@ def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
 def _accuracy(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
     parent = found.change.parent if found.change else None
     shares = {"top-1": found.top1, "top-5": found.top5, "top-1 of the float parent": parent}
-    return Sheet(
-        title=f"{artifact.variant}, {artifact.quantization or 'float'}, on {accuracy.dataset}",
-        headings=("", "right", "images", "%", "low %", "high %"),
-        rows=() if why else tuple(_share(name, share) for name, share in shares.items() if share),
-        texts=TEXTS,
-        notes=(why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE),
-    )
-
-
-def _share(name: str, share: Share) -> tuple[str, ...]:
-    figures = (number(100 * value, 1) for value in (share.value, *share.interval))
-    return name, str(share.count), str(share.of), *figures
+    named = [] if why else [(name, share) for name, share in shares.items() if share]
+    title = f"{artifact.variant}, {artifact.quantization or 'float'}, on {accuracy.dataset}"
+    notes = (why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE)
+    return Sheet.of(title, _SHARES, named, notes)
 
 
 def _parent(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
     """Compare with the float parent: what needs labels only where the answers can be right."""
     change = None if why else found.change
     text = collapse(artifact, accuracy)
-    return Sheet(
-        title="against its float parent",
-        headings=("", "here"),
-        rows=(*_likeness(accuracy, found), *(_paired(change) if change else ())),
-        texts=TEXTS,
-        notes=(*([f"INVALID: {text}."] if text else []), *([_told_apart(change)] if change else [])),
-    )
+    rows = (*_likeness(accuracy, found), *(_paired(change) if change else ()))
+    notes = (*([f"INVALID: {text}."] if text else []), *([_told_apart(change)] if change else []))
+    return Sheet.of("against its float parent", _LIKENESS, rows, notes)
 
 
 def _likeness(accuracy: Accuracy, found: Appraisal) -> Iterator[tuple[str, str]]:
@@ -82,32 +92,13 @@ def _told_apart(change: Change) -> str:
 def _layers(artifact: Artifact) -> Sheet:
     """Lay out the layers, those first in which most of the signal drowns."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
-    return Sheet(
-        title="layers, worst first",
-        headings=("layer", "operator", "SQNR dB", "lost dB"),
-        rows=tuple(_layer(layer) for layer in worst),
-        texts=TEXTS,
-        notes=("SQNR: at the layer's output, on calibration images. Lost: how much more it is at the layer's inputs.",),
-    )
-
-
-def _layer(layer: LayerNoise) -> tuple[str, ...]:
-    return layer.name, layer.operator, number(layer.sqnr_db, 1), f"{layer.lost_db:+.1f}"
+    note = "SQNR: at the layer's output, on calibration images. Lost: how much more it is at the layer's inputs."
+    return Sheet.of("layers, worst first", _LAYERS, worst, (note,))
 
 
 def _operators(artifact: Artifact) -> Sheet:
     """Name what the runtime's optimised graph still computes in float."""
     share = artifact.integer_share
     macs = [] if share is None else [f"{share:.1%} of the multiply-adds are computed in integers."]
-    return Sheet(
-        title="operators left in float",
-        headings=("operator", "layer"),
-        rows=tuple(_named(node) for node in artifact.float_nodes),
-        texts=TEXTS,
-        notes=(*macs, *([] if artifact.float_nodes else ["No operator is left in float."])),
-    )
-
-
-def _named(node: str) -> tuple[str, str]:
-    operator, _, layer = node.partition(" ")
-    return operator, layer
+    none = [] if artifact.float_nodes else ["No operator is left in float."]
+    return Sheet.of("operators left in float", _FLOAT_NODES, artifact.float_nodes, (*macs, *none))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.export.custom import is_custom
 from edgebench.foundation.errors import require
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import millions, milliseconds
 from edgebench.measure.budget.fit import Fit
 from edgebench.measure.budget.kinds import PREDICTED, Kind, Predicted, kind_of, measured, predicted
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.sweep import Sweep
 
-
-TEXTS = frozenset({"network", "precision", "target", "runtime", "figure", "note"})
 BEYOND = "computes more or less than any measured cell"
 
 
@@ -82,33 +80,30 @@ def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
 def sheet(found: Outlook) -> Sheet:
     """Lay out the predicted cells, fastest first within each kind; every one says that it is predicted."""
     cells = sorted(found.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
-    return Sheet(
-        title=f"{found.folder}: not measured, {PREDICTED}",
-        headings=(
-            "network", "precision", "target", "runtime", "threads", "batch",
-            "figure", "p50 ms", "[90 %]", "MACs M", "note",
-        ),
-        rows=tuple(_line(cell) for cell in cells),
-        texts=TEXTS,
-        notes=tuple(_notes(found)),
-    )  # fmt: skip
+    return Sheet.of(f"{found.folder}: not measured, {PREDICTED}", COLUMNS, cells, _notes(found))
 
 
-def _line(cell: Predicted) -> tuple[str, ...]:
-    case, variant, time_s = cell.case, cell.case.variant, cell.time_s
-    return (
-        network(variant),
-        scheme(variant),
-        case.target,
-        str(case.runtime),
-        str(case.threads),
-        str(case.batch),
-        PREDICTED if time_s else "none",
-        milliseconds(time_s.value * 1e3) if time_s else "-",
-        f"[{milliseconds(time_s.low * 1e3)}, {milliseconds(time_s.high * 1e3)}]" if time_s else "-",
-        millions(round(cell.macs), 1),
-        cell.why or (BEYOND if cell.is_beyond else ""),
-    )
+def _p50(cell: Predicted) -> str:
+    return milliseconds(cell.time_s.value * 1e3) if cell.time_s else "-"
+
+
+def _interval(cell: Predicted) -> str:
+    return f"[{milliseconds(cell.time_s.low * 1e3)}, {milliseconds(cell.time_s.high * 1e3)}]" if cell.time_s else "-"
+
+
+COLUMNS: tuple[Column[Predicted], ...] = (
+    Column.text("network", lambda cell: network(cell.case.variant), IDENTITY),
+    Column.text("precision", lambda cell: scheme(cell.case.variant), IDENTITY),
+    Column.text("target", lambda cell: cell.case.target, IDENTITY),
+    Column.text("runtime", lambda cell: str(cell.case.runtime), IDENTITY),
+    Column.number("threads", lambda cell: str(cell.case.threads), IDENTITY),
+    Column.number("batch", lambda cell: str(cell.case.batch), IDENTITY),
+    Column.text("figure", lambda cell: PREDICTED if cell.time_s else "none", OBJECTIVE),
+    Column.number("p50 ms", _p50, OBJECTIVE),
+    Column.number("[90 %]", _interval, OBJECTIVE),
+    Column.number("MACs M", lambda cell: millions(round(cell.macs), 1), rank=3),
+    Column.text("note", lambda cell: cell.why or (BEYOND if cell.is_beyond else ""), rank=4),
+)
 
 
 def _notes(found: Outlook) -> Iterator[str]:

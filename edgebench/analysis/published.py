@@ -1,16 +1,13 @@
 """Published figures, filtered -> the sheets that list them, each row with its source."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
 from edgebench.networks.published import PublishedQuantization, runtime, targets, title
-
-TEXTS = frozenset({"network", "precision", "method", "weights", "runtime", "board", "note", "source"})
-Cell = Callable[[Any], str]
 
 
 def _text(value: object) -> str:
@@ -22,42 +19,48 @@ def _weights(one: PublishedQuantization) -> str:
     return " ".join(filter(None, (bits, one.weight_granularity, one.weight_symmetry)))
 
 
-_NETWORK: dict[str, Cell] = {"network": title}
-_TAIL: dict[str, Cell] = {"note": lambda one: _text(one.note), "source": lambda one: one.source}
-CELLS: dict[str, dict[str, Cell]] = {
-    "accuracy": _NETWORK
-    | {
-        "precision": lambda one: one.precision,
-        "top-1 %": lambda one: number(one.top1, 1),
-        "top-5 %": lambda one: number(one.top5, 1),
-        "params M": lambda one: millions(one.params, 2),
-        "MACs M": lambda one: millions(one.macs, 1),
-    }
-    | _TAIL,
-    "latency": _NETWORK
-    | {
-        "precision": lambda one: one.precision,
-        "mean ms": lambda one: milliseconds(one.mean_ms),
-        "p50 ms": lambda one: milliseconds(one.p50_ms),
-        "p90 ms": lambda one: milliseconds(one.p90_ms),
-        "top-1 %": lambda one: number(one.top1, 1),
-        "runtime": runtime,
-        "threads": lambda one: _text(one.threads),
-        "MHz": lambda one: _text(one.clock_mhz),
-        "W": lambda one: number(one.power_w, 2),
-        "board": lambda one: one.board,
-    }
-    | _TAIL,
-    "quantization": _NETWORK
-    | {
-        "method": lambda one: one.method,
-        "weights": _weights,
-        "top-1 %": lambda one: number(one.top1, 1),
-        "fp32 top-1 %": lambda one: number(one.fp32_top1, 1),
-    }
-    | _TAIL,
+# Rows of different classes, whose fields of the same name mean the same.
+_NETWORK: Column[Any] = Column.text("network", title, IDENTITY)
+_PRECISION: Column[Any] = Column.text("precision", lambda row: row.precision, IDENTITY)
+_TOP1: Column[Any] = Column.number("top-1 %", lambda row: number(row.top1, 1), rank=3)
+_TAIL: tuple[Column[Any], ...] = (
+    Column.text("note", lambda row: _text(row.note), rank=7),
+    Column.text("source", lambda row: row.source),
+)
+COLUMNS: dict[str, tuple[Column[Any], ...]] = {
+    "accuracy": (
+        _NETWORK,
+        _PRECISION,
+        _TOP1,
+        Column.number("top-5 %", lambda row: number(row.top5, 1)),
+        Column.number("params M", lambda row: millions(row.params, 2), rank=5),
+        Column.number("MACs M", lambda row: millions(row.macs, 1), rank=4),
+        *_TAIL,
+    ),
+    "latency": (
+        _NETWORK,
+        _PRECISION,
+        Column.number("mean ms", lambda row: milliseconds(row.mean_ms), OBJECTIVE),
+        Column.number("p50 ms", lambda row: milliseconds(row.p50_ms), OBJECTIVE),
+        Column.number("p90 ms", lambda row: milliseconds(row.p90_ms), rank=5),
+        _TOP1,
+        Column.text("runtime", runtime),
+        Column.number("threads", lambda row: _text(row.threads)),
+        Column.number("MHz", lambda row: _text(row.clock_mhz)),
+        Column.number("W", lambda row: number(row.power_w, 2)),
+        Column.text("board", lambda row: row.board, rank=6),
+        *_TAIL,
+    ),
+    "quantization": (
+        _NETWORK,
+        Column.text("method", lambda row: row.method, IDENTITY),
+        Column.text("weights", _weights, IDENTITY),
+        _TOP1,
+        Column.number("fp32 top-1 %", lambda row: number(row.fp32_top1, 1)),
+        *_TAIL,
+    ),
 }
-KINDS = tuple(CELLS)
+KINDS = tuple(COLUMNS)
 TITLES = {
     "accuracy": "published accuracy on ImageNet",
     "latency": "published latency on boards, batch 1",
@@ -88,18 +91,8 @@ def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
         mine = [one for one in rows[name] if model in ("", one.architecture)]
         mine = [one for one in mine if not target or getattr(one, "target", None) == target]
         if mine:
-            yield _sheet(name, mine)
+            yield Sheet.of(f"{TITLES[name]}: {len(mine)} rows", COLUMNS[name], mine)
 
 
 def _rows() -> dict[str, tuple[Any, ...]]:
     return dict(zip(KINDS, (published.accuracies(), published.latencies(), published.quantized()), strict=True))
-
-
-def _sheet(kind: str, rows: Sequence[Any]) -> Sheet:
-    cells = CELLS[kind]
-    return Sheet(
-        title=f"{TITLES[kind]}: {len(rows)} rows",
-        headings=tuple(cells),
-        rows=tuple(tuple(cell(one) for cell in cells.values()) for one in rows),
-        texts=TEXTS,
-    )

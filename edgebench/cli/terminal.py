@@ -9,12 +9,12 @@ from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
-from edgebench.foundation.sheet import as_csv, as_json, latex, markdown
+from edgebench.foundation.sheet import DETAIL, as_csv, as_json, latex, markdown
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import duration
-from edgebench.nightly.bulletins.markdown import row as cells_of
+from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
 from edgebench.results.reports import comparison
 from edgebench.results.table.columns import flat
 from edgebench.results.table.row import NOTHING, Background, Table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgebench.analysis.compare.folders import Contrast
     from edgebench.analysis.compare.published import Citations
     from edgebench.foundation.progress import Show
-    from edgebench.foundation.sheet import Sheet
+    from edgebench.foundation.sheet import FormattedColumn, Sheet
     from edgebench.measure.plan.forecast import Forecast
     from edgebench.nightly.replay.decide import Replay
     from edgebench.nightly.summary import Bulletin
@@ -41,32 +41,8 @@ FORMATS = ("table", *_WRITERS)
 BENCHMARK = "pytest-benchmark"
 REPORT_FORMATS = (*FORMATS, BENCHMARK)
 _REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex", BENCHMARK: "pytest_benchmark"}  # that print these forms
+KEPT = DETAIL  # columns up to this rank are shown however narrow the terminal is
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
-# What a narrow terminal can do without, first to go first.
-_DISPENSABLE = (
-    "note",
-    "board",
-    "file",
-    "how",
-    "load ms",
-    "transfer ms",
-    "device used MiB",
-    "params M",
-    "p90 ms",
-    "file MiB",
-    "MACs M",
-    "n",
-    "agree %",
-    "SQNR dB",
-    "Δ top-1",
-    "int8 x",
-    "peak MiB",
-    "device peak MiB",
-    "kernel ms",
-    "± %",
-    "#",
-    "top-1 %",
-)
 
 
 @contextmanager
@@ -155,7 +131,8 @@ def show_bulletin(bulletin: Bulletin) -> None:
     """Print what a night says, in as many lines as there are changes."""
     print(f"{bulletin.headline}; {bulletin.nights} nights")
     for line in bulletin.needs_attention:
-        print("  " + "  ".join(cell for cell in cells_of(line) if cell not in ("", "-")))
+        cells = (column.cell(line) for column in CHANGES)
+        print("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
     for note in bulletin.notes:
         print(f"  {note}")
 
@@ -175,7 +152,7 @@ def show_report(table: Table, format: str, background: Background = NOTHING) -> 
     Raises:
         UnknownName: there is no such form.
     """
-    require_format(format, REPORT_FORMATS)
+    require("format", format, REPORT_FORMATS, may_be_empty=False)
     if format == "table":
         show_table(table)
     elif format == "json":
@@ -198,7 +175,7 @@ def show_sheets(sheets: Iterable[Sheet], format: str) -> None:
     Raises:
         UnknownName: there is no such form.
     """
-    require_format(format)
+    require("format", format, FORMATS, may_be_empty=False)
     for sheet in sheets:
         if format == "table":
             _print(sheet, _console())
@@ -206,43 +183,32 @@ def show_sheets(sheets: Iterable[Sheet], format: str) -> None:
             print(_WRITERS[format](sheet))
 
 
-def require_format(format: str, known: tuple[str, ...] = FORMATS) -> None:
-    """Refuse a form that is not known, by default to `show_sheets`, before anything is run for it.
-
-    Raises:
-        UnknownName: there is no such form.
-    """
-    if format not in known:
-        raise UnknownName("format", format, known)
-
-
 def _print(sheet: Sheet, console: Console) -> None:
     console.print(f"\n{sheet.title}", markup=False, style="bold", soft_wrap=True)
-    console.print(_fitting(sheet, console))
+    console.print(_grid(_fitting(sheet, console)))
     for note in sheet.notes:
         console.print(f"  {note}", markup=False, style="dim")
 
 
-def _fitting(sheet: Sheet, console: Console) -> Grid:
-    """Lay out the rows, dropping columns until they fit."""
-    unbounded = console.options.update(width=LOG_WIDTH)
-    for dropped in range(len(_DISPENSABLE) + 1):
-        grid = _grid(sheet, _DISPENSABLE[:dropped])
-        if console.measure(grid, options=unbounded).maximum <= console.width:
+def _fitting(sheet: Sheet, console: Console) -> list[FormattedColumn]:
+    """Leave out the highest ranks until the others fit, or only those are left that are always shown."""
+    columns, unbounded = list(sheet.columns), console.options.update(width=LOG_WIDTH)
+    while console.measure(_grid(columns), options=unbounded).maximum > console.width:
+        rank, place = max((column.rank, place) for place, column in enumerate(columns))
+        if rank <= KEPT:
             break
-    return grid
+        del columns[place]
+    return columns
 
 
-def _grid(sheet: Sheet, dropped: tuple[str, ...]) -> Grid:
+def _grid(columns: Sequence[FormattedColumn]) -> Grid:
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    shown = [index for index, heading in enumerate(sheet.headings) if heading not in dropped]
-    for index in shown:
-        heading = sheet.headings[index]
-        grid.add_column(heading, justify="left" if heading in sheet.texts else "right", no_wrap=True)
-    for row in sheet.rows:
-        grid.add_row(*(Text(row[index], style=_STYLES.get(row[index], "")) for index in shown))
+    for column in columns:
+        grid.add_column(column.heading, justify=column.align, no_wrap=True)
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        grid.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
     return grid

@@ -69,9 +69,9 @@ def find(stem: str, card_type: type[K]) -> K | None:
     return card
 
 
-def cards(card_type: type[K]) -> list[K]:
-    """Return every card of a kind that can be read, the one written last at the end."""
-    files = sorted((home() / card_type.FOLDER).glob(f"*{CARD}"), key=lambda file: file.stat().st_mtime_ns)
+def cards(card_type: type[K], stems: str = "*") -> list[K]:
+    """Return every card of a kind that can be read, of those whose stem matches; the one written last at the end."""
+    files = sorted((home() / card_type.FOLDER).glob(f"{stems}{CARD}"), key=lambda file: file.stat().st_mtime_ns)
     found = (find(file.name.removesuffix(CARD), card_type) for file in files)
     return [card for card in found if card]
 

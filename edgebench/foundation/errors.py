@@ -67,11 +67,12 @@ class AgentError(CaseError):
         self.returncode, self.said = returncode, said
 
 
-def require(noun: str, name: str, known: Iterable[str]) -> None:
-    """Refuse a name that is not known; no name asks for nothing.
+def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = True) -> None:
+    """Refuse a name that is not known; an empty one, such as a filter that lets all through, passes where it may.
 
     Raises:
-        UnknownName
+        UnknownName: the name is not known; the message lists those that are, and suggests the nearest.
     """
-    if name and name not in (known := tuple(known)):
+    known = tuple(known)
+    if name not in known and not (may_be_empty and not name):
         raise UnknownName(noun, name, known)

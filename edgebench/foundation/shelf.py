@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from edgebench.foundation.errors import InvalidPlugin, UnknownName
+from edgebench.foundation.errors import InvalidPlugin, require
 
 
 class Shelf(NamedTuple):
@@ -72,18 +72,12 @@ def module(shelf: str, name: str) -> str:
     Raises:
         UnknownName: there is none.
     """
-    require(shelf, name)
-    return _plugins(shelf)[name].removeprefix("edgebench.").replace(".", "/")
+    return _module(shelf, name).removeprefix("edgebench.").replace(".", "/")
 
 
-def require(shelf: str, name: str) -> None:
-    """Refuse a name that is not on the shelf.
-
-    Raises:
-        UnknownName: there is no such file; the message suggests the nearest.
-    """
-    if name not in (known := names(shelf)):
-        raise UnknownName(SHELVES[shelf].noun, name, known)
+def _module(shelf: str, name: str) -> str:
+    require(SHELVES[shelf].noun, name, names(shelf), may_be_empty=False)
+    return _plugins(shelf)[name]
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
@@ -92,8 +86,7 @@ def literal(shelf: str, name: str, constant: str) -> Any:
     Raises:
         UnknownName: there is no such file.
     """
-    require(shelf, name)
-    return _literal(_plugins(shelf)[name], constant)
+    return _literal(_module(shelf, name), constant)
 
 
 def load(shelf: str, name: str) -> ModuleType:
@@ -103,8 +96,7 @@ def load(shelf: str, name: str) -> ModuleType:
         UnknownName: there is no such file.
         InvalidPlugin: the file lacks something that every plug-in of its shelf offers.
     """
-    require(shelf, name)
-    return _checked(shelf, _plugins(shelf)[name])
+    return _checked(shelf, _module(shelf, name))
 
 
 @cache

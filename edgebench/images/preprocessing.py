@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 from edgebench.schema.normalization import Normalization
 from edgebench.schema.variant import Preprocessing
 
@@ -44,8 +44,7 @@ def preset(name: str) -> Preprocessing:
     Raises:
         UnknownName: there is none.
     """
-    if name not in PRESETS:
-        raise UnknownName("preprocessing", name, tuple(PRESETS))
+    require("preprocessing", name, PRESETS, may_be_empty=False)
     return PRESETS[name]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import cache
@@ -14,14 +15,19 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 
+def stem(name: str, content_sha256: str, key: str) -> str:
+    """Name a model's file in the cache by what it is called and by its content: `given` looks for both."""
+    return f"{name.replace(':', '-')}-{content_sha256[:16]}-{key}"
+
+
 def given(variant: Variant) -> CustomModel:
-    """Return the card of a model that somebody gave.
+    """Return the card of a model that somebody gave; only cards of this name and content are read.
 
     Raises:
         CaseError: it is no longer in the cache.
     """
     wanted = (variant.architecture, variant.weights_sha256, variant.resolution)
-    for card in reversed(cache.cards(CustomModel)):
+    for card in reversed(cache.cards(CustomModel, stem(escape(variant.architecture), variant.weights_sha256, "*"))):
         if (card.name, card.content_sha256, card.resolution) == wanted:
             return card
     raise CaseError(f"{variant.architecture} is no longer in the cache; run again with its file")

@@ -18,7 +18,7 @@ import json
 import shutil
 import zlib
 from contextlib import contextmanager
-from functools import cache as once
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,20 +43,20 @@ def read(folder: Path) -> History:
     """Read a history; a file that cannot be read is left out and named, and so is a copy of a night that is there."""
     notes = list[str]()
     with resting_collector():
-        nights = _nights(folder / NIGHTS, notes)
-    acceptances = tuple(_cards(folder / ACCEPTED, notes))
+        nights = _read_nights(folder / NIGHTS, notes)
+    acceptances = tuple(_read_acceptances(folder / ACCEPTED, notes))
     return History(
         nights=tuple(sorted(nights.values(), key=lambda night: (night.started_at, night.id))),
-        acceptances=tuple(sorted(acceptances, key=lambda one: (one.accepted_at, one.id))),
+        acceptances=tuple(sorted(acceptances, key=lambda acceptance: (acceptance.accepted_at, acceptance.id))),
         notes=tuple(notes),
     )
 
 
-def _nights(folder: Path, notes: list[str]) -> dict[str, Night]:
+def _read_nights(folder: Path, notes: list[str]) -> dict[str, Night]:
     nights = dict[str, Night]()
     for path in sorted(folder.glob("[0-9]*.json.gz")):
         try:
-            night = _night(path)
+            night = _read_night(path)
         except InvalidFile as error:
             notes.append(str(error))
             continue
@@ -78,7 +78,7 @@ def resting_collector() -> Iterator[None]:
             gc.enable()
 
 
-@once
+@cache
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
     from pydantic import TypeAdapter
 
@@ -92,7 +92,7 @@ def _upgraded(content: bytes) -> bytes:
     return content.replace(VERSION_1, b'{"version": 2,', 1).replace(b'"stack":', b'"components":')
 
 
-def _night(path: Path) -> Night:
+def _read_night(path: Path) -> Night:
     from pydantic import ValidationError
 
     try:
@@ -106,7 +106,7 @@ def _night(path: Path) -> Night:
         raise InvalidFile(f"{path.name}: no night of this edgebench, left out: {where}: {first['msg']}") from error
 
 
-def _cards(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
+def _read_acceptances(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
     from pydantic import ValidationError
 
     for path in sorted(folder.glob("*.json")):
@@ -149,7 +149,7 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-def keep(folder: Path, file: Path, sha256: str) -> str:
+def keep_file(folder: Path, file: Path, sha256: str) -> str:
     """Copy a file below `pinned/` under its hash, once; return its name there.
 
     Raises:
@@ -161,16 +161,16 @@ def keep(folder: Path, file: Path, sha256: str) -> str:
     return path.name
 
 
-def pin(folder: Path, pinned: Pin) -> str:
+def write_pin(folder: Path, pin: Pin) -> str:
     """Keep what a configuration was measured with; return the name that a night remembers it by."""
-    content = _adapter(Pin).dump_json(pinned)
+    content = _adapter(Pin).dump_json(pin)
     name = hashlib.sha256(content).hexdigest()[:16]
     if not (path := folder / PINNED / f"{name}.pin.json").exists():
         _write(path, content)
     return name
 
 
-def pinned(folder: Path, name: str) -> Pin:
+def read_pin(folder: Path, name: str) -> Pin:
     """Return what a configuration was measured with, its files verified.
 
     Raises:
@@ -179,13 +179,13 @@ def pinned(folder: Path, name: str) -> Pin:
     from pydantic import ValidationError
 
     try:
-        found: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
-        for file in (found.file, found.agent, found.packages):
+        pin: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
+        for file in (pin.file, pin.agent, pin.packages):
             if file and files.sha256(folder / PINNED / file) != file.partition(".")[0]:
                 raise InvalidFile(f"{PINNED}/{file} is damaged")
     except (OSError, ValidationError) as error:
         raise InvalidFile(f"{PINNED}/{name}: the accepted environment is not whole: {error}") from error
-    return found
+    return pin
 
 
 def raw_folder(folder: Path, night: Night) -> Path:

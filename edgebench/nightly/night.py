@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import log
 from statistics import median
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from edgebench.nightly.pace import at_one_pace
 from edgebench.schema import STRICT
@@ -50,7 +50,7 @@ class Figures:
         beat: which one: that which beat between the process's own samples, by its name; else, where this is empty, the
             mean logarithm of both that had processes of their own in the round, for the processes that have them.
         load_s, first_s: medians over processes; `peak_bytes` too.
-        correct: test images answered right of `images`; `agreement` a share.
+        correct: test images of `images` that were answered correctly; `agreement` a share.
         instructions: of an inference, the least counted.
     """
 
@@ -72,6 +72,11 @@ class Figures:
     def beats(self) -> list[float]:
         """What a beat took in each process, a logarithm; nothing where `ratios` are over something else."""
         return _differences(logs(self.latencies_s), self.ratios) if self.beat else []
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the test images that were answered correctly."""
+        return self.correct / self.images if self.images and self.correct is not None else None
 
     @property
     def p50_s(self) -> float | None:
@@ -140,7 +145,7 @@ class Entry:
     @property
     def confirmed(self) -> tuple[Change, ...]:
         """The findings that rest on pairs."""
-        return tuple(one for one in self.findings if one.p is not None)
+        return tuple(change for change in self.findings if change.p is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +196,18 @@ class Night:
         return _stem(self.started_at, self.id)
 
 
+class NightEntry(NamedTuple):
+    """One configuration in one night, with that night."""
+
+    night: Night
+    entry: Entry
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Facts of the host that pairs cannot hold fixed."""
+        return self.night.hosts.get(self.entry.target, {})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """Somebody's decision that a night is what later ones are compared with.
@@ -222,7 +239,7 @@ class History:
     """Every night that can be read, in order of time, and what was wrong with other files.
 
     Attributes:
-        notes: a line a file that was left out, with the reason.
+        notes: a line per file that was left out, with the reason.
     """
 
     nights: tuple[Night, ...] = ()
@@ -249,34 +266,50 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairedTimes:
-    """Interleaved pairs of the accepted environment and tonight's; seconds, a process each.
+class ArmTimes:
+    """What the processes of one arm took, seconds, in order.
 
     Attributes:
-        accepted_levels, tonight_levels: logarithms of the times over the beats between the samples of each process;
-            empty where the two agents do not beat alike. `slope` is how the times follow the beats.
-        why_not: what kept them from being taken; then they are empty.
+        latencies_s: each process's median inference.
+        levels: logarithms of these over the beats between each process's samples; empty where the two agents of a pair
+            do not beat alike.
     """
 
-    accepted_s: tuple[float, ...] = ()
-    tonight_s: tuple[float, ...] = ()
-    accepted_levels: tuple[float, ...] = ()
-    tonight_levels: tuple[float, ...] = ()
+    latencies_s: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    load_s: tuple[float, ...] = ()
+    first_s: tuple[float, ...] = ()
+
+    def at_one_pace(self, slope: float) -> list[float]:
+        """Return the logarithms of the latencies without what the beats' own differences make of them."""
+        return at_one_pace(self.levels, _differences(logs(self.latencies_s), self.levels), slope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedTimes:
+    """Interleaved pairs of the accepted environment and tonight's, one process of each per pair.
+
+    Attributes:
+        slope: how the latencies follow the beats.
+        why_not: what kept the pairs from being taken; then both arms are empty.
+    """
+
+    accepted: ArmTimes = field(default_factory=ArmTimes)
+    tonight: ArmTimes = field(default_factory=ArmTimes)
     slope: float = 1.0
-    accepted_load_s: tuple[float, ...] = ()
-    tonight_load_s: tuple[float, ...] = ()
-    accepted_first_s: tuple[float, ...] = ()
-    tonight_first_s: tuple[float, ...] = ()
     why_not: str = ""
 
     @property
-    def compared(self) -> tuple[list[float], list[float]]:
-        """What is compared of both arms, a logarithm a process: its time at one pace of the beats, else its time."""
-        if not self.accepted_levels or not self.tonight_levels:
-            return both_logs(self.accepted_s, self.tonight_s)
-        arms = (self.accepted_s, self.accepted_levels), (self.tonight_s, self.tonight_levels)
-        accepted, tonight = (at_one_pace(levels, _differences(logs(s), levels), self.slope) for s, levels in arms)
-        return accepted, tonight
+    def pairs(self) -> int:
+        """How many were taken."""
+        return len(self.tonight.latencies_s)
+
+    @property
+    def paced_logs(self) -> tuple[list[float], list[float]]:
+        """Logarithms of both arms' latencies, at one pace of the beats where both arms have these."""
+        if self.accepted.levels and self.tonight.levels:
+            return self.accepted.at_one_pace(self.slope), self.tonight.at_one_pace(self.slope)
+        return both_logs(self.accepted.latencies_s, self.tonight.latencies_s)
 
 
 def _stem(at: str, id: str) -> str:
@@ -293,5 +326,5 @@ def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list
     return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])
 
 
-def _differences(these: Sequence[float], those: Sequence[float]) -> list[float]:
-    return [one - other for one, other in zip(these, those, strict=True)]
+def _differences(minuends: Sequence[float], subtrahends: Sequence[float]) -> list[float]:
+    return [minuend - subtrahend for minuend, subtrahend in zip(minuends, subtrahends, strict=True)]

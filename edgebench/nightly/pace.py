@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 WEIGHT = (0.03 / 0.2) ** 2
 
 
-def slope(seen: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """Return how many times as much as log beat log time rises, by ratios and beats, each pair about its own middle."""
+def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
+    """Return how many times as much as log beat log time rises, by ratios and beats, each group about its own mean."""
     beats_squared = both = 0.0
-    for ratios, beats in seen:
+    for ratios, beats in groups:
         if beats:
-            ratio, beat = fmean(ratios), fmean(beats)
-            beats_squared += sum((one - beat) ** 2 for one in beats)
-            both += sum((x - beat) * (y - ratio) for x, y in zip(beats, ratios, strict=True))
+            mean_ratio, mean_beat = fmean(ratios), fmean(beats)
+            beats_squared += sum((beat - mean_beat) ** 2 for beat in beats)
+            both += sum((x - mean_beat) * (y - mean_ratio) for x, y in zip(beats, ratios, strict=True))
     return 1 + both / (beats_squared + WEIGHT)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 
 JOIN = "+"
 
@@ -109,8 +109,7 @@ def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # f
 def _meaning(word: str) -> dict[str, Any]:
     name, equals, value = word.partition("=")
     if not equals:
-        if word not in WORDS:
-            raise UnknownName("word of a quantization", word, (*WORDS, *VALUED))
+        require("word of a quantization", word, (*WORDS, *VALUED), may_be_empty=False)
         return WORDS[word]
     if name == CALIBRATION and value:
         return {name: value}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.schema import STRICT
 
 JOIN, PIN = "+", "=="
@@ -47,8 +47,7 @@ class RuntimeRequest:
         """
         known = tuple(option for group in groups for option in group if option)
         for option in self.options:
-            if option not in known:
-                raise UnknownName(f"option of runtime {self.name}", option, known)
+            require(f"option of runtime {self.name}", option, known, may_be_empty=False)
         chosen = [self._chosen(group, usual) for group in groups]
         return tuple(option for option in chosen if option)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from edgebench.foundation.errors import RequestError
 from edgebench.schema import STRICT
@@ -121,9 +121,25 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
-def network(variant: Variant) -> str:
+class Sized(Protocol):
+    """A network of the shelf at a width and a resolution."""
+
+    @property
+    def architecture(self) -> str:
+        """Its name on the shelf."""
+
+    @property
+    def width(self) -> float:
+        """The multiplier alpha."""
+
+    @property
+    def resolution(self) -> int:
+        """The side rho of its input, pixels."""
+
+
+def network(sized: Sized) -> str:
     """Name a network of the shelf as tables do."""
-    return f"{variant.architecture} {variant.width:g} @{variant.resolution}"
+    return f"{sized.architecture} {sized.width:g} @{sized.resolution}"
 
 
 def scheme(variant: Variant) -> str:

@@ -147,37 +147,48 @@ def _said(variant: Variant, start: Weights | None, recipe: Recipe) -> str:
 def _train(variant: Variant, start: Weights | None, options: Options, show: Show) -> Weights:
     """Train, and keep the weights, with a drawing of how it went beside them."""
     recipe = _recipe(variant, options, is_tuned=start is not None)
-    said = _said(variant, start, recipe)
+    note = _said(variant, start, recipe)
     stem = _stem(variant, options)
+    unfinished = files.folder("training") / f"{stem}.pt"
 
     def make(path: Path) -> Weights:
-        import torch
-
-        # One thread: the same weights on any number of cores, and no threads that wait for each other on a busy one.
-        torch.set_num_threads(1)
-        network = build(variant, str(cache.path_of(start)) if start else "")
-        images, held_out = _split(variant, "train"), _split(variant, "calibration")
-        course = Course(network=network, recipe=recipe, images=images, held_out=held_out)
-        follow(course, variant, said, files.folder("training") / f"{stem}.pt", show)
-        test = _split(variant, "test")
-        correct = score(network, test, recipe.batch)
-        path.write_bytes(packed(network))
+        course = _course(variant, start, recipe)
+        follow(course, variant, note, unfinished, show)
         files.write(files.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
-        return Weights(
-            file="",
-            sha256="",
-            dataset=variant.dataset,
-            preprocessing=str(preprocessing(variant)),
-            network=_name(variant),
-            recipe=said,
-            classes=variant.classes,
-            top1=correct / len(test),
-            images=len(test),
-        )
+        return _scored(path, course, variant, note)
 
     weights = cache.keep(stem, ".pt", Weights, make)
-    (files.folder("training") / f"{stem}.pt").unlink(missing_ok=True)
+    unfinished.unlink(missing_ok=True)
     return weights
+
+
+def _course(variant: Variant, start: Weights | None, recipe: Recipe) -> Course:
+    """Build the network, from the weights to start from if there are any, and open what it learns on."""
+    import torch
+
+    # One thread: the same weights on any number of cores, and no threads that wait for each other on a busy one.
+    torch.set_num_threads(1)
+    network = build(variant, str(cache.path_of(start)) if start else "")
+    images, held_out = _split(variant, "train"), _split(variant, "calibration")
+    return Course(network=network, recipe=recipe, images=images, held_out=held_out)
+
+
+def _scored(path: Path, course: Course, variant: Variant, note: str) -> Weights:
+    """Write the trained weights to `path`, and say how good they are on the test images."""
+    test = _split(variant, "test")
+    correct = score(course.network, test, course.recipe.batch)
+    path.write_bytes(packed(course.network))
+    return Weights(
+        file="",
+        sha256="",
+        dataset=variant.dataset,
+        preprocessing=str(preprocessing(variant)),
+        network=_name(variant),
+        recipe=note,
+        classes=variant.classes,
+        top1=correct / len(test),
+        images=len(test),
+    )
 
 
 def follow(course: Course, variant: Variant, note: str, kept: Path, show: Show) -> None:

@@ -69,7 +69,7 @@ def _network(folder: Path) -> str:
         weights="random",
         dataset="digits",
     )
-    onnx.write(folder / "float.onnx", of, lambda: build.build(of))
+    onnx.write(folder / "float.onnx", of, build.channels(of), lambda: build.build(of))
     quant_pre_process(str(folder / "float.onnx"), str(folder / "prepared.onnx"), skip_symbolic_shape=True)
     return str(folder / "prepared.onnx")
 

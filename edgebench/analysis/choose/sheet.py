@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import DETAIL, IDENTITY, Column, Sheet
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quantity
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
-TEXTS = frozenset({"", "configuration", "accuracy"})
+RANKS = {Q.P90: 7, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3}
 UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs", Q.INSTRUCTIONS: "M instructions"}
 WHY_LACKING = {
     Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
@@ -34,17 +34,19 @@ def sheet(answer: Answer) -> Sheet:
     by_name |= {one.name: one for one in (choice.chosen, choice.runner_up) if one}
     shown = [by_name[name] for name in roles][:SHOWN]
     headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; the nearest misses"
-    columns = [quantity for quantity in Quantity if any(quantity in one.figures for one in shown)]
-    return Sheet(
-        title=" · ".join(filter(None, (headline, answer.shared))),
-        headings=("", "configuration", *(_heading(quantity) for quantity in columns), "accuracy"),
-        rows=tuple(
-            (roles[one.name], one.name, *(_cell(one, quantity) for quantity in columns), answer.accuracies[one.name])
-            for one in shown
-        ),
-        texts=TEXTS,
-        notes=(*_notes(answer, len(roles)), *answer.notes),
+    columns = (
+        Column[Candidate].text("", lambda one: roles[one.name], IDENTITY),
+        Column[Candidate].text("configuration", lambda one: one.name, IDENTITY),
+        *(_column(quantity) for quantity in Quantity if any(quantity in one.figures for one in shown)),
+        Column[Candidate].text("accuracy", lambda one: answer.accuracies[one.name]),
     )
+    title = " · ".join(filter(None, (headline, answer.shared)))
+    return Sheet.of(title, columns, shown, (*_notes(answer, len(roles)), *answer.notes))
+
+
+def _column(quantity: Quantity) -> Column[Candidate]:
+    rank = RANKS.get(quantity, DETAIL)
+    return Column.number(_heading(quantity), lambda candidate: _cell(candidate, quantity), rank)
 
 
 def _roles(choice: Choice) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.analysis.compare.pairing import Pair, paired
 from edgebench.foundation import stats
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results import folders
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
-TEXTS = frozenset({"case", "", "what", "differs", "published"})
 _ANYWHERE = ("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing")
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
@@ -143,32 +142,33 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
         *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
     ]
-    cases = Sheet(
-        title=f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both",
-        headings=("case", "A p50 ms", "B p50 ms", "B / A", "[95 %]", ""),
-        rows=tuple(_case(pair) for pair in contrast.pairs),
-        texts=TEXTS,
-        notes=tuple(notes),
+    title = f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both"
+    none = () if contrast.differences else ("Nothing that is recorded.",)
+    return (
+        Sheet.of(title, _CASES, contrast.pairs, notes),
+        Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none),
     )
-    environment = Sheet(
-        title="what differs between the environments",
-        headings=("what", "A", "B"),
-        rows=tuple((one.what, one.before or "-", one.after or "-") for one in contrast.differences),
-        texts=frozenset({"what", "A", "B"}),
-        notes=() if contrast.differences else ("Nothing that is recorded.",),
-    )
-    return cases, environment
 
 
-def _case(pair: Pair) -> tuple[str, ...]:
-    bounds = _bounds(pair.ratio)
-    value = number(pair.ratio.value if pair.ratio else None, 3)
-    return pair.name, milliseconds(pair.before_ms), milliseconds(pair.after_ms), value, bounds, pair.why or pair.verdict
-
-
-def _bounds(ratio: Ratio | None) -> str:
+def bounds(ratio: Ratio | None) -> str:
+    """Format the interval of a ratio; a dash where it has none."""
     return "-" if ratio is None or ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
 
 
 def _said(ratio: Ratio) -> str:
-    return f"{ratio.value:.3f} {_bounds(ratio)}"
+    return f"{ratio.value:.3f} {bounds(ratio)}"
+
+
+_CASES: tuple[Column[Pair], ...] = (
+    Column.text("case", lambda pair: pair.name, IDENTITY),
+    Column.number("A p50 ms", lambda pair: milliseconds(pair.before_ms)),
+    Column.number("B p50 ms", lambda pair: milliseconds(pair.after_ms)),
+    Column.number("B / A", lambda pair: number(pair.ratio.value if pair.ratio else None, 3), OBJECTIVE),
+    Column.number("[95 %]", lambda pair: bounds(pair.ratio), OBJECTIVE),
+    Column.text("", lambda pair: pair.why or pair.verdict, OBJECTIVE),
+)
+_DIFFERENCES: tuple[Column[Difference], ...] = (
+    Column.text("what", lambda difference: difference.what, IDENTITY),
+    Column.text("A", lambda difference: difference.before or "-", OBJECTIVE),
+    Column.text("B", lambda difference: difference.after or "-", OBJECTIVE),
+)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.analysis.compare.folders import TEXTS, _bounds
+from edgebench.analysis.compare.folders import bounds
 from edgebench.foundation import stats
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
@@ -134,25 +134,20 @@ def far(one: Beside) -> str:
 def citation_sheet(found: Citations) -> Sheet:
     """Lay out the rows that have a published neighbour, how far away it is, and what else differs."""
     some = ", ".join(found.unmatched)
-    return Sheet(
-        title=f"{found.folder} beside the nearest published rows",
-        headings=("case", "figure", "ours ms", "theirs ms", "ratio", "[95 %]", "published", "differs"),
-        rows=tuple(
-            (
-                one.name,
-                one.figure,
-                milliseconds(one.ours_ms),
-                milliseconds(one.theirs_ms),
-                number(one.ratio.value, 3),
-                _bounds(one.ratio),
-                far(one),
-                one.differs,
-            )
-            for one in found.rows
-        ),
-        texts=TEXTS,
-        notes=(
-            "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
-            *([f"Nothing published for {some}."] if some else []),
-        ),
+    notes = (
+        "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
+        *([f"Nothing published for {some}."] if some else []),
     )
+    return Sheet.of(f"{found.folder} beside the nearest published rows", COLUMNS, found.rows, notes)
+
+
+COLUMNS: tuple[Column[Beside], ...] = (
+    Column.text("case", lambda row: row.name, IDENTITY),
+    Column.number("figure", lambda row: row.figure, IDENTITY),
+    Column.number("ours ms", lambda row: milliseconds(row.ours_ms)),
+    Column.number("theirs ms", lambda row: milliseconds(row.theirs_ms)),
+    Column.number("ratio", lambda row: number(row.ratio.value, 3), OBJECTIVE),
+    Column.number("[95 %]", lambda row: bounds(row.ratio), OBJECTIVE),
+    Column.text("published", far),
+    Column.text("differs", lambda row: row.differs),
+)

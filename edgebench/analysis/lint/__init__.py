@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates, plain, read
 from edgebench.analysis.lint.rules import CheckedRow, Finding, lint
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.results import folders
 from edgebench.results.table.columns import flat
 from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-TEXTS = frozenset({"rule", "rows", "finding", "setup"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +63,14 @@ def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
 
 def sheet(found: Review) -> Sheet:
     """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
-    shown = found.findings[:MOST_FINDINGS]
+    columns: tuple[Column[Finding], ...] = (
+        Column.text("rule", lambda finding: finding.rule, IDENTITY),
+        Column.text("rows", lambda finding: ", ".join(map(str, finding.lines)), IDENTITY),
+        Column.text("finding", lambda finding: finding.text, OBJECTIVE),
+        Column.text("setup", lambda finding: found.setups.get(finding.lines[0], "")),
+    )
     left_out = f"{found.left_out} rows are INVALID or FAILED and not looked at." if found.left_out else ""
     count = len(found.findings)
-    rest = count - len(shown)
-    return Sheet(
-        title=f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}",
-        headings=("rule", "rows", "finding", "setup"),
-        rows=tuple(
-            (one.rule, ", ".join(map(str, one.lines)), one.text, found.setups.get(one.lines[0], "")) for one in shown
-        ),
-        texts=TEXTS,
-        notes=tuple(filter(None, (left_out, f"{rest} more findings are not shown." if rest else ""))),
-    )
+    rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
+    title = f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}"
+    return Sheet.of(title, columns, found.findings[:MOST_FINDINGS], filter(None, (left_out, rest)))

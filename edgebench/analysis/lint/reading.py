@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.analysis.lint.rules import CheckedRow, Finding
-from edgebench.foundation.errors import InvalidFile, RequestError, UnknownName
+from edgebench.foundation.errors import InvalidFile, RequestError, require
 from edgebench.networks import published
 
 if TYPE_CHECKING:
@@ -60,10 +60,8 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> dict[str, str
     """
     said = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
     for ours, theirs in said.items():
-        if ours not in COLUMNS:
-            raise UnknownName("column of ours", ours, COLUMNS)
-        if theirs not in header:
-            raise UnknownName(f"column in {path}", theirs, header)
+        require("column of ours", ours, COLUMNS, may_be_empty=False)
+        require(f"column in {path}", theirs, header, may_be_empty=False)
     names = {name: name for name in COLUMNS if name in header} | said
     lacking = [name for name in ("width", "resolution") if name not in names]
     if lacking or not names.keys() & set(FIGURES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from edgebench.deploy.targets import catalogue
 from edgebench.export import find
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Step
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.measure.budget import kinds as prediction
@@ -23,7 +24,7 @@ from edgebench.results.folders import RESULTS
 from edgebench.results.journal import existing
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
-from edgebench.schema.environment import differences, words
+from edgebench.schema.environment import Difference, differences, words
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
 
@@ -36,10 +37,24 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.target import Target
 
-TEXTS = frozenset({"", "what", "operator", "name", "type", "before", "after", "this", "other"})
 TIMEOUT_S = 600.0
 SHOWN, NAMED = 12, 6  # operators of the table, and rows that a refusal names
 VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precision.INT8: 1}
+
+_SUMMARY: tuple[Column[tuple[str, str]], ...] = (
+    Column.text("what", itemgetter(0), IDENTITY),
+    Column.text("", itemgetter(1), OBJECTIVE),
+)
+_DIFFERENCES: tuple[Column[Difference], ...] = (
+    Column.text("what", lambda difference: difference.what, IDENTITY),
+    Column.text("this", lambda difference: difference.before or "-", OBJECTIVE),
+    Column.text("other", lambda difference: difference.after or "-", OBJECTIVE),
+)
+# Of operators as the agent answers, and of kinds of them.
+_NAME: Column[Mapping[str, Any]] = Column.text("name", itemgetter("name"), IDENTITY)
+_OPERATOR: Column[Mapping[str, Any]] = Column.text("operator", itemgetter("operator"), IDENTITY)
+_TYPE: Column[Mapping[str, Any]] = Column.text("type", itemgetter("type"), IDENTITY)
+_NODES: Column[Mapping[str, Any]] = Column.number("nodes", lambda kind: str(kind["nodes"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +163,7 @@ def _summary(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Sheet
     rows = [("p50", _interval(found.p50_s, found.low_s, found.high_s)), ("verdict", found.verdict.name)]
     rows += [("reason", reason.text) for reason in found.reasons]
     rows += [*_threads(mine), *_integers(mine), *_under(mine, profile, roof)]
-    return Sheet(title=str(mine.case), headings=("what", ""), rows=tuple(rows), texts=TEXTS)
+    return Sheet.of(str(mine.case), _SUMMARY, rows)
 
 
 def _interval(middle: float | None, low: float | None, high: float | None) -> str:
@@ -204,44 +219,47 @@ def _moved(mine: Evidence, profile: OperatorTimes) -> float:
 def _operators(mine: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
     """Lay out the operators that take longest, and all of them by kind."""
     if not profile.operators:
-        note = f"No time of an operator: {profile.why}."
-        yield Sheet(title="operators", headings=("name",), rows=(), texts=TEXTS, notes=(note,))
+        yield Sheet.of("operators", (_NAME,), (), (f"No time of an operator: {profile.why}.",))
         return
     total_s = sum(one["seconds"] for one in profile.operators)
+    yield _by_kind(profile, total_s)
+    slowest = sorted(profile.operators, key=lambda one: -one["seconds"])[:SHOWN]
+    columns = (_NAME, _OPERATOR, _TYPE, *_times(total_s))
+    yield Sheet.of(f"the {len(slowest)} slowest of {len(profile.operators)} operators", columns, slowest)
+
+
+def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
+    """Add up what operators of a kind take, the slowest kind first."""
     kinds = defaultdict[tuple[str, str], list[float]](list)
     for one in profile.operators:
         kinds[one["operator"], one["type"]].append(one["seconds"])
-    by_kind = sorted(kinds.items(), key=lambda kind: -sum(kind[1]))
-    yield Sheet(
-        title="operators by kind",
-        headings=("operator", "type", "nodes", "ms", "%"),
-        rows=tuple((*kind, str(len(spent)), *_time(sum(spent), total_s)) for kind, spent in by_kind),
-        texts=TEXTS,
-        notes=(
-            f"Under the profiler an inference takes {milliseconds(profile.whole_s * 1e3)} ms, of which operators"
-            f" {milliseconds(total_s * 1e3)}: shares say more than times.",
+    added = [
+        {"operator": operator, "type": type, "nodes": len(spent), "seconds": sum(spent)}
+        for (operator, type), spent in kinds.items()
+    ]
+    note = (
+        f"Under the profiler an inference takes {milliseconds(profile.whole_s * 1e3)} ms, of which operators"
+        f" {milliseconds(total_s * 1e3)}: shares say more than times."
+    )
+    columns = (_OPERATOR, _TYPE, _NODES, *_times(total_s))
+    return Sheet.of("operators by kind", columns, sorted(added, key=lambda kind: -kind["seconds"]), (note,))
+
+
+def _times(total_s: float) -> tuple[Column[Mapping[str, Any]], ...]:
+    """Show what operators take, and their share of all of them."""
+    return (
+        Column.number("ms", lambda operator: milliseconds(operator["seconds"] * 1e3), OBJECTIVE),
+        Column.number(
+            "%", lambda operator: number(100 * operator["seconds"] / total_s if total_s else None, 1), OBJECTIVE
         ),
     )
-    slowest = sorted(profile.operators, key=lambda one: -one["seconds"])[:SHOWN]
-    yield Sheet(
-        title=f"the {len(slowest)} slowest of {len(profile.operators)} operators",
-        headings=("name", "operator", "type", "ms", "%"),
-        rows=tuple((one["name"], one["operator"], one["type"], *_time(one["seconds"], total_s)) for one in slowest),
-        texts=TEXTS,
-    )
-
-
-def _time(seconds: float, total_s: float) -> tuple[str, str]:
-    return milliseconds(seconds * 1e3), number(100 * seconds / total_s if total_s else None, 1)
 
 
 def _apart(mine: Evidence, theirs: Evidence) -> Sheet:
     """Lay out everything recorded that the two rows do not share."""
-    found = differences(_fingerprint(mine), _fingerprint(theirs))
-    rows = tuple((one.what, one.before or "-", one.after or "-") for one in found)
-    notes = () if rows else ("Nothing recorded sets the two apart.",)
-    title = f"apart from {theirs.case}"
-    return Sheet(title=title, headings=("what", "this", "other"), rows=rows, texts=TEXTS, notes=notes)
+    found = tuple(differences(_fingerprint(mine), _fingerprint(theirs)))
+    notes = () if found else ("Nothing recorded sets the two apart.",)
+    return Sheet.of(f"apart from {theirs.case}", _DIFFERENCES, found, notes)
 
 
 def _fingerprint(one: Evidence) -> dict[str, str]:

@@ -10,31 +10,32 @@ from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import Checkup, Seen
 from edgebench.deploy.wheels import platform
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.progress import Show, Step
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, Column, Sheet
 from edgebench.foundation.shelf import load
-from edgebench.schema.runtime import PIN, RuntimeRequest
+from edgebench.schema.runtime import PIN, Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
 
 def listed() -> Sheet:
     """Lay out every target that a name can stand for."""
-    found = [catalogue.target(name) for name in catalogue.targets()]
-    return Sheet(
-        title="targets",
-        headings=("target", "board", "connection", "address", "runtimes"),
-        rows=tuple((one.name, one.board, one.connection, _address(one), ", ".join(one.runtimes)) for one in found),
-        texts=frozenset({"target", "board", "connection", "address", "runtimes"}),
-        notes=(
-            "One TOML file each, in ./targets, in your configuration directory, or shipped; the first found holds.",
-        ),
-    )
+    note = "One TOML file each, in ./targets, in your configuration directory, or shipped; the first found holds."
+    return Sheet.of("targets", _TARGETS, map(catalogue.target, catalogue.targets()), (note,))
 
 
 def _address(target: Target) -> str:
     wanted: str = load("connections", target.connection).ADDRESS
     return target.address or (f"--address {wanted}" if wanted else "-")
+
+
+_TARGETS: tuple[Column[Target], ...] = (
+    Column.text("target", lambda target: target.name, IDENTITY),
+    Column.text("board", lambda target: target.board, rank=3),
+    Column.text("connection", lambda target: target.connection),
+    Column.text("address", _address),
+    Column.text("runtimes", lambda target: ", ".join(target.runtimes)),
+)
 
 
 def check(name: str, address: str = "") -> Checkup:
@@ -84,21 +85,15 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
             raise RequestError(f"target {name} uses what is installed on this machine; install a runtime with pip")
         seen = ask(connection, target.runtimes)
         asked = _asked(runtimes, target) or _lacking(seen)
-        rows = tuple(_bring(one, connection, target, seen["machine"], show) for one in asked)
-    return Sheet(
-        title=checkup.title(target),
-        headings=("runtime", "version", "packages", "folder there"),
-        rows=rows,
-        texts=frozenset({"runtime", "version", "packages", "folder there"}),
-        notes=() if rows else ("It has every runtime of its file that is installed here.",),
-    )
+        brought = [_bring(one, connection, target, seen["machine"], show) for one in asked]
+    none = () if brought else ("It has every runtime of its file that is installed here.",)
+    return Sheet.of(checkup.title(target), _BROUGHT, brought, none)
 
 
 def _asked(runtimes: str, target: Target) -> tuple[RuntimeRequest, ...]:
     found = tuple(RuntimeRequest.parse(text) for text in runtimes.split(",") if text.strip())
     for one in found:
-        if one.name not in target.runtimes:
-            raise UnknownName(f"runtime of target {target.name}", one.name, target.runtimes)
+        require(f"runtime of target {target.name}", one.name, target.runtimes, may_be_empty=False)
     return tuple(RuntimeRequest(name=one.name, version=one.version or _required(one.name)) for one in found)
 
 
@@ -115,9 +110,15 @@ def _lacking(seen: Mapping[str, Any]) -> tuple[RuntimeRequest, ...]:
 
 def _bring(
     asked: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
-) -> tuple[str, ...]:
-    """Bring one, and let the target's own Python say that it is there."""
+) -> tuple[Runtime, str]:
+    """Bring one, let the target's own Python say that it is there, and return it with its folder on the target."""
     show(Step(activity="bring", subject=asked.pinned))
-    there = bring(asked, connection, target, facts)
-    packages = ", ".join(there.packages).replace(PIN, " ")
-    return there.name, there.version, packages, unpack(connection, asked, platform(facts))
+    return bring(asked, connection, target, facts), unpack(connection, asked, platform(facts))
+
+
+_BROUGHT: tuple[Column[tuple[Runtime, str]], ...] = (
+    Column.text("runtime", lambda brought: brought[0].name, IDENTITY),
+    Column.text("version", lambda brought: brought[0].version, IDENTITY),
+    Column.text("packages", lambda brought: ", ".join(brought[0].packages).replace(PIN, " ")),
+    Column.text("folder there", lambda brought: brought[1]),
+)

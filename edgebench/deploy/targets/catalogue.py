@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import toml
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import load
 from edgebench.schema.target import Target
 
@@ -37,8 +37,7 @@ def target(name: str) -> Target:
         UnknownName, InvalidFile
     """
     files = _files()
-    if name not in files:
-        raise UnknownName("target", name, tuple(files))
+    require("target", name, files, may_be_empty=False)
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
     return replace(read, address=os.environ.get(address_variable(name)) or read.address)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from edgebench.agent.throttle import NOTHING, UNDER_VOLTAGE, harmful
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB
 from edgebench.schema.target import Target
 
@@ -189,13 +189,15 @@ def title(target: Target) -> str:
     return f"{target.name} at {target.address}" if target.address else target.name
 
 
+COLUMNS: tuple[Column[Observation], ...] = (
+    Column.text("", lambda observation: observation.subject, IDENTITY),
+    Column.text("found", lambda observation: observation.found, OBJECTIVE),
+    Column.text("what to do", lambda observation: observation.advice, OBJECTIVE),
+)
+
+
 def sheet(found: Checkup) -> Sheet:
     """Lay out a checkup, a line a finding."""
     wrong = sum(bool(one.advice) for one in found.findings)
-    return Sheet(
-        title=title(found.target),
-        headings=("", "found", "what to do"),
-        rows=tuple((one.subject, one.found, one.advice) for one in found.findings),
-        texts=frozenset({"", "found", "what to do"}),
-        notes=(f"{wrong} of {len(found.findings)} want something done." if wrong else "Nothing is in the way.",),
-    )
+    note = f"{wrong} of {len(found.findings)} want something done." if wrong else "Nothing is in the way."
+    return Sheet.of(title(found.target), COLUMNS, found.findings, (note,))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from edgebench.export.custom import module, onnx, shape, tflite
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.networks.custom import stem
 from edgebench.schema.cards import CustomModel
 
 if TYPE_CHECKING:
@@ -85,14 +86,14 @@ def _kept(path: Path, name: str, asked: str, *, source: str = "") -> CustomModel
         raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
     made_by = provenance.source("export/custom", "export/formats/onnx")
     key = provenance.key({"name": name, "asked": asked, "from": source, "source": made_by})
-    stem = f"{title(name).replace(':', '-')}-{content[:16]}-{key}"
+    kept_under = stem(title(name), content, key)
     card = cache.once(
-        stem,
+        kept_under,
         path.suffix,
         CustomModel,
         lambda place: reader.read(path, place, name=name, asked=asked, content=content, source=source),
     )
-    cache.put(stem, card)  # the one given last is the one that its name finds
+    cache.put(kept_under, card)  # the one given last is the one that its name finds
     return card
 
 

@@ -5,8 +5,9 @@ A format offers
     refuses(variant)           why it cannot hold the variant, empty where it can: asked before anything is trained
     SCHEME                     the Quantization that int8 is there, but for what a person's words change of it
     TOOLS                      installed packages whose version shapes the file, see `tool_version`
-    write(path, variant, network)
-                               writes the float file; `network()` gives the torch module, and is not called in vain
+    write(path, variant, channels, network)
+                               writes the float file of images of so many channels; `network()` gives the torch module,
+                               and is not called in vain
     write_int8(parent, path, quantization, calibration) -> Written
                                writes the int8 form of a float file of this format, made here or by somebody, which it
                                leaves as it is; `calibration()` gives the images (1, C, R, R) float32, one at a time.

@@ -31,7 +31,7 @@ def refuses(variant: Variant) -> str:
     return f"the null format holds no network, so not {variant.architecture}; use --model null"
 
 
-def write(path: Path, variant: Variant, network: Callable[[], nn.Module]) -> None:
+def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Write an artifact without delay."""
     path.write_text(json.dumps({"delay_s": 0.0, "classes": variant.classes}))
 

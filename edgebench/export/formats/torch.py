@@ -32,7 +32,7 @@ def refuses(variant: Variant) -> str:
     )
 
 
-def write(path: Path, variant: Variant, network: Callable[[], nn.Module]) -> None:
+def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Write the state dict, its floats in the variant's precision."""
     import torch
     from safetensors.torch import save_file

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from edgebench.export.custom import is_custom, is_file
 from edgebench.export.formats import tool_version
-from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.foundation.shelf import load, require
+from edgebench.foundation.errors import RequestError, UnknownName, require
+from edgebench.foundation.shelf import load, names
 from edgebench.images import catalogue
 from edgebench.images.preprocessing import preset
 from edgebench.measure.plan import custom as own_cells
@@ -19,7 +19,7 @@ from edgebench.schema.variant import WeightSource
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
-    from edgebench.schema.sweep import Sweep
+    from edgebench.schema.sweep import Cell, Sweep
 
 
 _EXTRAS = ("tflite",)  # formats whose tools are an extra of that name
@@ -32,8 +32,7 @@ def check(sweep: Sweep) -> None:
     Raises:
         RequestError: the first thing that is wrong.
     """
-    if sweep.preset not in PRESETS:
-        raise UnknownName("preset", sweep.preset, tuple(PRESETS))
+    require("preset", sweep.preset, PRESETS, may_be_empty=False)
     if sweep.budget and sweep.time_limit:
         raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
     if sweep.budget and sweep.sustained:
@@ -42,22 +41,26 @@ def check(sweep: Sweep) -> None:
     if not (wanted := list(sweep.cells())):
         raise RequestError("the sweep asks for nothing: every list needs at least one entry")
     for cell in wanted:
-        asked = RuntimeRequest.parse(cell.runtime)
-        if not is_custom(cell.model):
-            require("architectures", cell.model)
-        require("runtimes", asked.name)
-        if not is_file(cell.model):
-            _require_tools(asked.name)
-        asked.resolve(load("runtimes", asked.name).OPTIONS)
-        catalogue.family(cell.dataset)
-        if cell.preprocessing:
-            preset(cell.preprocessing)
-        if cell.weights not in _WEIGHTINGS and not checkpoint.is_file(cell.weights):
-            raise UnknownName("weights", cell.weights, (*_WEIGHTINGS, "or a file.pth or .safetensors"))
-        if cell.quantization:
-            parse(cell.quantization)
-        if cell.threads < 1 or cell.batch < 1:
-            raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
+        _check_cell(cell)
+
+
+def _check_cell(cell: Cell) -> None:
+    request = RuntimeRequest.parse(cell.runtime)
+    if not is_custom(cell.model):
+        require("model", cell.model, names("architectures"), may_be_empty=False)
+    runtime = load("runtimes", request.name)
+    if not is_file(cell.model):
+        _require_tools(request.name)
+    request.resolve(runtime.OPTIONS)
+    catalogue.family(cell.dataset)
+    if cell.preprocessing:
+        preset(cell.preprocessing)
+    if cell.weights not in _WEIGHTINGS and not checkpoint.is_file(cell.weights):
+        raise UnknownName("weights", cell.weights, (*_WEIGHTINGS, "or a file.pth or .safetensors"))
+    if cell.quantization:
+        parse(cell.quantization)
+    if cell.threads < 1 or cell.batch < 1:
+        raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
 
 
 def _require_tools(runtime: str) -> None:

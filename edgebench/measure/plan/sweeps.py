@@ -7,7 +7,7 @@ from typing import Any
 
 from edgebench.export import custom
 from edgebench.foundation import toml
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 from edgebench.foundation.files import write
 from edgebench.images.catalogue import calibrating, title
 from edgebench.schema.quantization import renamed
@@ -28,8 +28,7 @@ def sweep(name: str) -> Sweep:
         path = Path(name)
         return toml.read(path, Sweep, path.stem, check_value=_check_cells)
     files = toml.files("sweeps", SHIPPED)
-    if name not in files:
-        raise UnknownName("sweep", name, tuple(files))
+    require("sweep", name, files, may_be_empty=False)
     return toml.read(files[name], Sweep, name, check_value=_check_cells)
 
 

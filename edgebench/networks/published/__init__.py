@@ -1,10 +1,13 @@
 """Published figures as data, each with its source: accuracies, latencies on boards, what quantization costs."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
+
+from edgebench.schema.variant import network
 
 IMAGENET = "imagenet"
 IMAGENET_IMAGES = 50_000  # of its validation set, which every accuracy here was counted on
@@ -74,6 +77,7 @@ class PublishedQuantization:
     source: str
 
 
+References = Mapping[tuple[str, float, int, str], PublishedAccuracy]
 Published = TypeVar("Published", PublishedAccuracy, PublishedLatency, PublishedQuantization)
 
 
@@ -104,7 +108,8 @@ def quantized() -> tuple[PublishedQuantization, ...]:
 
 
 @cache
-def _references() -> dict[tuple[str, float, int, str], PublishedAccuracy]:
+def references() -> References:
+    """Return the reference of each network that has one, by architecture, width, resolution and precision."""
     return {(one.architecture, one.width, one.resolution, one.precision): one for one in reversed(accuracies())}
 
 
@@ -114,7 +119,7 @@ def reference(architecture: str, width: float, resolution: int, precision: str) 
     It is that of TF-Slim's own checkpoints for the MobileNets (int8: after quantization-aware training where they
     have it, else as submitted to MLPerf), and for the other networks that of the named public checkpoint.
     """
-    return _references().get((architecture, width, resolution, precision))
+    return references().get((architecture, width, resolution, precision))
 
 
 def top1(architecture: str, width: float, resolution: int, precision: str, dataset: str) -> float | None:
@@ -126,7 +131,7 @@ def top1(architecture: str, width: float, resolution: int, precision: str, datas
 
 def title(one: PublishedAccuracy | PublishedLatency | PublishedQuantization) -> str:
     """Name a network at its width and resolution, as every table does."""
-    return f"{one.architecture} {one.width:g} @{one.resolution}"
+    return network(one)
 
 
 def runtime(one: PublishedLatency) -> str:

@@ -25,8 +25,8 @@ def render(bulletin: Bulletin) -> str:
 
 def _command(kind: str, line: SummaryLine) -> str:
     entry = line.entry
-    said = [f"{one.figure} {one.change:+.1%}" for one in line.findings]
-    text = "; ".join((*said, *entry.changed, *([entry.why] if entry.why else [])))
+    changes = [f"{change.figure} {change.change:+.1%}" for change in line.findings]
+    text = "; ".join((*changes, *entry.changed, *([entry.why] if entry.why else [])))
     title = f"{entry.verdict} {entry.name}".replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={_escaped(title)}::{_escaped(text)}\n"
 

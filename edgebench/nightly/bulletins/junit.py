@@ -22,7 +22,7 @@ _UNPRINTABLE = dict.fromkeys((code for code in range(32) if code not in (9, 10, 
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write one suite, a test case a configuration."""
+    """Write one suite, a test case per configuration."""
     outcomes = [OUTCOMES.get(line.entry.verdict, "") for line in bulletin.lines]
     suite = Element(
         "testsuite",
@@ -56,8 +56,11 @@ def _seconds(line: SummaryLine) -> str:
 
 
 def _text(line: SummaryLine) -> str:
-    said = [f"{one.figure} {one.change:+.1%} ({one.before:.6g} -> {one.after:.6g})" for one in line.entry.findings]
-    return "; ".join((str(line.entry.verdict), *said, *line.entry.changed, *filter(None, [line.entry.why])))
+    changes = [
+        f"{change.figure} {change.change:+.1%} ({change.before:.6g} -> {change.after:.6g})"
+        for change in line.entry.findings
+    ]
+    return "; ".join((str(line.entry.verdict), *changes, *line.entry.changed, *filter(None, [line.entry.why])))
 
 
 def _plain(text: str) -> str:

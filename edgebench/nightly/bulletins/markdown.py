@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.sheet import Sheet, escape, markdown
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, escape, markdown
 from edgebench.foundation.units import milliseconds
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ FILE = "summary.md"
 ROWS = 20  # in the table; all of them are in the page and in night.json
 MOST_BYTES = 1_000_000  # below GitHub's 1024 KiB: above it the whole summary is dropped
 NOTES = 10
-HEADINGS = ("verdict", "configuration", "figure", "change", "[95 %]", "p50 ms", "finds ± %", "evidence", "changed")
 
 
 def render(bulletin: Bulletin) -> str:
@@ -34,29 +33,23 @@ def _ending(bulletin: Bulletin) -> str:
 
 def _table(loud: list[SummaryLine]) -> str:
     more = (f"{len(loud) - ROWS} more in the page and in night.json.",) if len(loud) > ROWS else ()
-    rows = tuple(row(line) for line in loud[:ROWS])
-    texts = frozenset({"verdict", "configuration", "figure", "evidence", "changed"})
-    return markdown(Sheet(title="What changed", headings=HEADINGS, rows=rows, texts=texts, notes=more))
+    return markdown(Sheet.of("What changed", COLUMNS, loud[:ROWS], more))
 
 
-def row(line: SummaryLine) -> tuple[str, ...]:
-    """Write a line's cells."""
-    entry, worst = line.entry, line.worst
-    interval = (
-        f"[{worst.low:+.1%}, {worst.high:+.1%}]" if worst and worst.low is not None and worst.high is not None else "-"
-    )
-    p50_s = entry.figures.p50_s
-    return (
-        str(entry.verdict),
-        entry.name,
-        worst.figure if worst else "-",
-        f"{worst.change:+.1%}" if worst else "-",
-        interval,
-        milliseconds(None if p50_s is None else p50_s * 1e3),
-        "-" if entry.detectable is None else f"{entry.detectable * 100:.1f}",
-        "; ".join(_evidence(line)),
-        "; ".join(entry.changed),
-    )
+def _interval(line: SummaryLine) -> str:
+    worst = line.worst
+    if worst is None or worst.low is None or worst.high is None:
+        return "-"
+    return f"[{worst.low:+.1%}, {worst.high:+.1%}]"
+
+
+def _p50(line: SummaryLine) -> str:
+    p50_s = line.entry.figures.p50_s
+    return milliseconds(None if p50_s is None else p50_s * 1e3)
+
+
+def _detectable(line: SummaryLine) -> str:
+    return "-" if line.entry.detectable is None else f"{line.entry.detectable * 100:.1f}"
 
 
 def _evidence(line: SummaryLine) -> Iterator[str]:
@@ -66,5 +59,18 @@ def _evidence(line: SummaryLine) -> Iterator[str]:
         yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"
     elif line.entry.why:
         yield line.entry.why
-    if others := ", ".join(f"{one.figure} {one.change:+.1%}" for one in line.findings[1:]):
+    if others := ", ".join(f"{change.figure} {change.change:+.1%}" for change in line.findings[1:]):
         yield f"also {others}"
+
+
+COLUMNS: tuple[Column[SummaryLine], ...] = (
+    Column.text("verdict", lambda line: str(line.entry.verdict), OBJECTIVE),
+    Column.text("configuration", lambda line: line.entry.name, IDENTITY),
+    Column.text("figure", lambda line: line.worst.figure if line.worst else "-", IDENTITY),
+    Column.number("change", lambda line: f"{line.worst.change:+.1%}" if line.worst else "-", OBJECTIVE),
+    Column.number("[95 %]", _interval, OBJECTIVE),
+    Column.number("p50 ms", _p50),
+    Column.number("finds ± %", _detectable),
+    Column.text("evidence", lambda line: "; ".join(_evidence(line))),
+    Column.text("changed", lambda line: "; ".join(line.entry.changed)),
+)

@@ -1,11 +1,11 @@
-"""The night as one HTML file that needs no other: a line a configuration with its last nights, the worst first."""
+"""The night as one HTML file that needs no other: a line per configuration with its last nights, the worst first."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.bulletins.markdown import HEADINGS, row
+from edgebench.nightly.bulletins.markdown import COLUMNS
 from edgebench.nightly.summary import NIGHTS
 
 if TYPE_CHECKING:
@@ -50,33 +50,32 @@ def render(bulletin: Bulletin) -> str:
 
 
 def _table(lines: Sequence[SummaryLine]) -> str:
-    headings = "".join(f"<th>{escape(text)}</th>" for text in (*HEADINGS, f"last {NIGHTS} nights"))
+    texts = (*(column.heading for column in COLUMNS), f"last {NIGHTS} nights")
+    headings = "".join(f"<th>{escape(text)}</th>" for text in texts)
     return f"<table><tr>{headings}</tr>{''.join(map(_row, lines))}</table>"
 
 
 def _row(line: SummaryLine) -> str:
-    verdict, *cells = row(line)
-    numeric = {"change", "[95 %]", "p50 ms", "finds ± %"}
+    verdict = line.entry.verdict
     written = "".join(
-        f"<td{' class=n' if heading in numeric else ''}>{escape(cell)}</td>"
-        for heading, cell in zip(HEADINGS[1:], cells, strict=True)
+        f"<td{' class=n' if column.align == 'right' else ''}>{escape(column.cell(line))}</td>" for column in COLUMNS[1:]
     )
     return f'<tr><td class="{verdict}">{verdict}</td>{written}<td>{sparkline(line.points)}</td></tr>'
 
 
 def sparkline(points: Sequence[Point]) -> str:
     """Draw nights as SVG: the band in pieces between gaps, the line over it, a mark where something was new."""
-    seen = [one for one in points if one.change is not None]
-    if not seen:
+    ends = [end for point in points if point.change is not None for end in (point.change, point.low, point.high)]
+    values = [end for end in ends if end is not None]
+    if not values:
         return ""
-    values = [value for one in seen for value in (one.change, one.low, one.high) if value is not None]
     reach = max(LEAST_SPAN / 2, *map(abs, values))
     step = WIDTH / max(1, len(points) - 1)
 
     def at(place: int, value: float) -> str:
         return f"{place * step:.1f},{HEIGHT / 2 * (1 - value / reach):.1f}"
 
-    marks = "".join(_mark(one, place * step) for place, one in enumerate(points))
+    marks = "".join(_mark(point, place * step) for place, point in enumerate(points))
     drawn = "".join(_piece(piece, at) for piece in _pieces(points))
     return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img"><title>± {reach:.1%}</title>{drawn}{marks}</svg>'
 
@@ -91,20 +90,22 @@ def _mark(point: Point, x: float) -> str:
 def _pieces(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
     """Cut the nights at their gaps: a missing one is never drawn over."""
     pieces: list[list[tuple[int, Point]]] = [[]]
-    for place, one in enumerate(points):
-        if one.change is None:
+    for place, point in enumerate(points):
+        if point.change is None:
             pieces.append([])
         else:
-            pieces[-1].append((place, one))
+            pieces[-1].append((place, point))
     return [piece for piece in pieces if piece]
 
 
 def _piece(piece: list[tuple[int, Point]], at: Callable[[int, float], str]) -> str:
-    banded = [(place, one.low, one.high) for place, one in piece if one.low is not None and one.high is not None]
+    banded = [
+        (place, point.low, point.high) for place, point in piece if point.low is not None and point.high is not None
+    ]
     upper = [at(place, high) for place, _, high in banded]
     lower = [at(place, low) for place, low, _ in reversed(banded)]
     band = f'<polygon class="band" points="{" ".join(upper + lower)}"/>' if len(banded) > 1 else ""
-    middle = [at(place, one.change or 0.0) for place, one in piece]
+    middle = [at(place, point.change or 0.0) for place, point in piece]
     if len(middle) == 1:
         x, y = middle[0].split(",")
         return f'{band}<circle cx="{x}" cy="{y}" r="1.5"/>'

@@ -1,6 +1,6 @@
 """A series of nights and a slowdown -> false alarms of the nightly rule, and its power.
 
-Pure. What is decided is what `regress` decides: the same screen, the same pairs. Every night something is another, or
+Pure. What is decided is what `judge` decides: the same screen, the same pairs. Every night something changed, or
 nothing would be paired: a model, which is screened first, or a runtime, which is compared by all of the pairs.
 """
 
@@ -58,16 +58,16 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
 
     shift = numpy.where(numpy.arange(len(series.times)) >= since, log(inject), 0.0)
     levels = medians(series.ratios) + shift[:, None]
-    found, accepted, compared = _undecided(levels), levels.copy(), numpy.zeros(levels.shape[1], bool)
+    decided, accepted, compared = _undecided(levels), levels.copy(), numpy.zeros(levels.shape[1], bool)
     for night, spread in enumerate(_spreads(series, rule)[1:], 1):
         screening = screen(accepted[max(0, night - rule.nights) : night].T, levels[night])
-        noisy, found.detectable[night] = in_force(screening, spread, rule)
-        suspects = is_suspect(screening, noisy, rule) & found.was_judged[night] & (screening.nights > 0) & ~compared
-        _confirm(found, series, night, suspects, noisy, shift[night], rule)
-        accepted[night, found.is_slower[night] | found.is_faster[night]] = numpy.nan
+        noisy, decided.detectable[night] = in_force(screening, spread, rule)
+        suspects = is_suspect(screening, noisy, rule) & decided.was_judged[night] & (screening.nights > 0) & ~compared
+        _confirm(decided, series, night, suspects, noisy, shift[night], rule)
+        accepted[night, decided.is_slower[night] | decided.is_faster[night]] = numpy.nan
         if shift[night]:
-            compared |= (found.pairs[night] == rule.pairs) & ~noisy
-    return found
+            compared |= (decided.pairs[night] == rule.pairs) & ~noisy
+    return decided
 
 
 def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> Decided:
@@ -76,12 +76,12 @@ def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> De
 
     patient = replace(rule, interim_every=rule.pairs, noisy_interim_every=rule.noisy_pairs)
     levels = medians(series.ratios)
-    found = _undecided(levels)
+    decided = _undecided(levels)
     for night, spread in enumerate(_spreads(series, rule)[1:], 1):
         unknown = screen(numpy.full((len(levels[night]), 1), numpy.nan), levels[night])
-        noisy, found.detectable[night] = in_force(unknown, spread, rule)
-        _confirm(found, series, night, found.was_judged[night], noisy, log(inject), patient)
-    return found
+        noisy, decided.detectable[night] = in_force(unknown, spread, rule)
+        _confirm(decided, series, night, decided.was_judged[night], noisy, log(inject), patient)
+    return decided
 
 
 def _undecided(levels: Floats) -> Decided:
@@ -101,13 +101,13 @@ def _undecided(levels: Floats) -> Decided:
 
 def _spreads(series: Series, rule: Rule) -> list[Floats]:
     """Return the deviation between processes, (C,), by each night and those before it."""
-    seen = deviation(series.times).transpose(1, 0, 2)
-    windows = (seen[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(seen.shape[1]))
+    deviations = deviation(series.times).transpose(1, 0, 2)
+    windows = (deviations[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(deviations.shape[1]))
     return [noise(window.reshape(len(window), -1)) for window in windows]
 
 
 def _confirm(
-    found: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
+    decided: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
 ) -> None:
     """Take pairs of a night's suspects, (C,), and write down which are slower or faster, and how many were taken."""
     import numpy
@@ -116,16 +116,16 @@ def _confirm(
         which = numpy.flatnonzero(suspects & (noisy == is_noisy))
         if len(which):
             pairs, p = rule.confirmation(is_noisy=is_noisy)
-            before, now = series.arms(night, which, pairs)
+            before, now = series.aa_pairs(night, which, pairs)
             effect = compare_pairs(before, now + shift)
             is_open = numpy.ones(len(which), bool)
             each = rule.interim_every_for(is_noisy=is_noisy)
             for taken in range(each, pairs, each):
-                found.pairs[night, which[is_open]] = taken
+                decided.pairs[night, which[is_open]] = taken
                 is_open &= compare_pairs(before[:, :taken], now[:, :taken] + shift).is_open(rule)
-            found.pairs[night, which[is_open]] = pairs
-            found.is_slower[night, which] = effect.is_slower(p, rule.effect) & is_open
-            found.is_faster[night, which] = effect.is_faster(p, rule.effect) & is_open
+            decided.pairs[night, which[is_open]] = pairs
+            decided.is_slower[night, which] = effect.is_slower(p, rule.effect) & is_open
+            decided.is_faster[night, which] = effect.is_faster(p, rule.effect) & is_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,9 +188,9 @@ def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
     by_chance = share_of_all * (1 - share_of_all) / max(1, sum(of))
     if nights < 2 or not by_chance:
         return 1.0
-    residuals = (one - share_of_all * count for one, count in zip(events, of, strict=True))
-    found = nights / (nights - 1) * sum(one**2 for one in residuals) / sum(of) ** 2
-    return max(1.0, found / by_chance)
+    residuals = (happened - share_of_all * count for happened, count in zip(events, of, strict=True))
+    variance = nights / (nights - 1) * sum(residual**2 for residual in residuals) / sum(of) ** 2
+    return max(1.0, variance / by_chance)
 
 
 def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Replay:
@@ -238,18 +238,18 @@ def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
     nights = len(series.times)
     first, last = min(rule.nights, nights // 2) + 1, max(nights - DELAYS, nights // 2 + 1)
     starts = sorted(set(numpy.linspace(min(first, last), last, STARTS).astype(int).tolist()))
-    found = [_found(series, since, min(since + DELAYS, nights), inject, rule) for since in starts]
-    reached = range(max(len(counts) for counts, _ in found))
-    kept = [[(counts[delay], of) for counts, of in found if delay < len(counts)] for delay in reached]
-    return tuple(share([events for events, _ in one], [of for _, of in one]) for one in kept)
+    counted = [_detections(series, since, min(since + DELAYS, nights), inject, rule) for since in starts]
+    delays = range(max(len(counts) for counts, _ in counted))
+    by_delay = [[(counts[delay], of) for counts, of in counted if delay < len(counts)] for delay in delays]
+    return tuple(share([events for events, _ in rows], [of for _, of in rows]) for rows in by_delay)
 
 
-def _found(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
+def _detections(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
     """Count the slowdowns that begin on one night and are found by each later one, and how many could be."""
     import numpy
 
     start = max(0, since - rule.nights)
     decided = decide(cut(series, start, until), inject, since - start, rule)
     judged = decided.was_judged[since - start]  # a configuration that is missing on the night itself does not count
-    seen = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
-    return _by_night(seen), int(judged.sum())
+    detected = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
+    return _by_night(detected), int(judged.sum())

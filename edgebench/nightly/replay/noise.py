@@ -75,17 +75,17 @@ def measured(profile: NoiseProfile, draw: Generator, configurations: int, proces
     return numpy.asarray(times), numpy.asarray(reference)
 
 
-def arms(profile: NoiseProfile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
+def aa_pairs(profile: NoiseProfile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
     """Draw pairs of two arms that differ in nothing but where they are installed, (C, pairs) each."""
     drift, burst = _rounds(profile, draw, 2 * pairs)
     shape = (configurations, pairs)
-    found = []
+    arms = []
     for part in (0, 1):
         arm = draw.normal(0, profile.arm, (configurations, 1))
         met = draw.random(shape) < 0.5
         # Interleaved: the two of a pair have neighbouring moments, in an order that is drawn.
-        found.append(arm + drift[part::2] + burst[part::2] * met + _processes(profile.process, draw, shape))
-    return found[0], found[1]
+        arms.append(arm + drift[part::2] + burst[part::2] * met + _processes(profile.process, draw, shape))
+    return arms[0], arms[1]
 
 
 def _rounds(profile: NoiseProfile, draw: Generator, rounds: int) -> tuple[Floats, Floats]:

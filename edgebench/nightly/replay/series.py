@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # of a simulated history: 120,000 configuration-nights
 
-Arms = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
+DrawPairs = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +34,12 @@ class Series:
     Attributes:
         times: log times of processes as pairs compare them, (nights, C, processes); NaN where there was none.
         ratios: log times over a reference workload's.
-        arms: night, configurations and pairs -> log times of two equal arms, (K, pairs) each.
+        aa_pairs: night, configurations and pairs -> log times of two equal arms, (K, pairs) each.
     """
 
     times: Floats
     ratios: Floats
-    arms: Arms
+    aa_pairs: DrawPairs
 
 
 def simulated(
@@ -49,13 +49,13 @@ def simulated(
     import numpy
 
     draw = numpy.random.default_rng(seed)
-    seen = [noise.measured(profile, draw, configurations, PROCESSES) for _ in range(nights)]
-    times, references = (numpy.array(part) for part in zip(*seen, strict=True))
+    measured = [noise.measured(profile, draw, configurations, PROCESSES) for _ in range(nights)]
+    times, references = (numpy.array(part) for part in zip(*measured, strict=True))
 
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
-        return noise.arms(profile, numpy.random.default_rng((seed, night, pairs)), len(which), pairs)
+    def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
+        return noise.aa_pairs(profile, numpy.random.default_rng((seed, night, pairs)), len(which), pairs)
 
-    return Series(times=times, ratios=times - references, arms=arms)
+    return Series(times=times, ratios=times - references, aa_pairs=aa_pairs)
 
 
 def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
@@ -67,13 +67,12 @@ def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
 
     deviations = deviation(times)
 
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
+    def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
         draw = numpy.random.default_rng((seed, night, pairs))
         recent = deviations[max(0, night + 1 - RULE.nights) : night + 1, which]
-        found = [_drawn(recent, draw, pairs), _drawn(recent, draw, pairs)]
-        return found[0], found[1]
+        return _drawn(recent, draw, pairs), _drawn(recent, draw, pairs)
 
-    return Series(times=times, ratios=ratios, arms=arms)
+    return Series(times=times, ratios=ratios, aa_pairs=aa_pairs)
 
 
 def _drawn(deviations: Floats, draw: Generator, pairs: int) -> Floats:
@@ -98,19 +97,19 @@ def medians(values: Floats) -> Floats:
     """Return the median over processes, (nights, C)."""
     import numpy
 
-    found = numpy.full(values.shape[:2], numpy.nan)
+    middles = numpy.full(values.shape[:2], numpy.nan)
     known = ~numpy.isnan(values).all(axis=2)
-    found[known] = numpy.nanmedian(values[known], axis=1)
-    return found
+    middles[known] = numpy.nanmedian(values[known], axis=1)
+    return middles
 
 
 def cut(series: Series, start: int, until: int) -> Series:
     """Return some of its nights."""
 
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
-        return series.arms(night + start, which, pairs)
+    def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
+        return series.aa_pairs(night + start, which, pairs)
 
-    return Series(times=series.times[start:until], ratios=series.ratios[start:until], arms=arms)
+    return Series(times=series.times[start:until], ratios=series.ratios[start:until], aa_pairs=aa_pairs)
 
 
 def processes(history: History) -> tuple[Floats, Floats]:
@@ -121,17 +120,17 @@ def processes(history: History) -> tuple[Floats, Floats]:
     import numpy
 
     last = pasts(history, history.nights[-1]) if history.nights else ()
-    found = [one for one in last if one.tonight[1].is_measured]
+    measured = [past for past in last if past.tonight.entry.is_measured]
     places = {night.id: place for place, night in enumerate(history.nights)}
     most = max((len(entry.figures.ratios) for night in history.nights for entry in night.entries), default=0)
-    times, ratios = (numpy.full((len(places), len(found), max(most, 1)), numpy.nan) for _ in range(2))
-    for column, past in enumerate(found):
+    times, ratios = (numpy.full((len(places), len(measured), max(most, 1)), numpy.nan) for _ in range(2))
+    for column, past in enumerate(measured):
         tonight, _ = past.tonight
         levels = dict(past.levels) | ({tonight.id: past.level} if past.level is not None else {})
-        for night, one in (*past.paced, past.tonight):
-            if (level := levels.get(night.id)) is None or (own := past.level_of(one)) is None:
+        for night, entry in (*past.paced, past.tonight):
+            if (level := levels.get(night.id)) is None or (own := past.level_of(entry)) is None:
                 continue
-            values, compared, row = numpy.array(past.ratios_of(one)), past.compared(one), places[night.id]
+            values, compared, row = numpy.array(past.ratios_of(entry)), past.compared(entry), places[night.id]
             ratios[row, column, : len(values)] = values - own + level
             times[row, column, : len(compared)][:most] = compared[:most]
     return times, ratios

@@ -19,9 +19,8 @@ from edgebench.nightly.night import MODEL, QUIET
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.nightly.night import Entry, Night
+    from edgebench.nightly.night import Entry, NightEntry
 
-Seen = tuple["Night", "Entry"]
 Key = frozenset[tuple[str, str]]  # of a stack
 
 
@@ -30,13 +29,13 @@ class Offsets:
     """What pairs measured, in order of time; without slots, to compute things once.
 
     Attributes:
-        seen: nights of the configuration; `on_host` those of tonight's host.
-        now: the id of the night that the present era began with.
+        nights: of the configuration; `on_host` those on tonight's host.
+        era: the id of the night that the present era began with.
     """
 
-    seen: Sequence[Seen]
-    on_host: Sequence[Seen]
-    now: str
+    nights: Sequence[NightEntry]
+    on_host: Sequence[NightEntry]
+    era: str
 
     def of(self, components: dict[str, str], since: str) -> float | None:
         """Return the offset of a stack in the era that began with a night; None where pairs are yet to measure it."""
@@ -47,49 +46,49 @@ class Offsets:
     @cached_property
     def _starts(self) -> dict[str, Entry]:
         """What each era began with; where that night is lost, the first that is left of it."""
-        found = {night.id: entry for night, entry in self.seen}
-        for _, entry in self.seen:
-            found.setdefault(entry.since, entry)
-        return found
+        starts = {night.id: entry for night, entry in self.nights}
+        for _, entry in self.nights:
+            starts.setdefault(entry.since, entry)
+        return starts
 
     @cached_property
     def _origins(self) -> dict[str, float]:
         """The offset of what each era began with: by pairs on this host, else on another, else as if none."""
-        begun = {entry.since for _, entry in self.seen} | {self.now}
-        found = dict[str, float]()
-        for night, start in self.seen:  # each is of an era that began before it
-            if night.id in begun:
-                own = (_offsets(nights, start) for nights in (self.on_host, self.seen))
-                found[night.id] = found.get(start.since, 0.0) + median(next(filter(None, own), [0.0]))
-        return found
+        eras = {entry.since for _, entry in self.nights} | {self.era}
+        origins = dict[str, float]()
+        for night, start in self.nights:  # each is of an era that began before it
+            if night.id in eras:
+                own = (_offsets(nights, start) for nights in (self.on_host, self.nights))
+                origins[night.id] = origins.get(start.since, 0.0) + median(next(filter(None, own), [0.0]))
+        return origins
 
     def _carried(self, since: str, components: dict[str, str], accepted: dict[str, str]) -> float | None:
         """Return the offset of a stack that nobody accepted by this host's pairs; None where all are to be taken."""
         era = self._eras.get(since, {})
-        if own := [one.offset for one in era.get(key(components), ()) if one.offset is not None]:
+        if own := [entry.offset for entry in era.get(key(components), ()) if entry.offset is not None]:
             return median(own)
         others = but_model(components)
         if others == but_model(accepted):
             return 0.0
-        akin = [one for each in era.values() for one in each if but_model(one.components) == others]
-        calm = [one for one in akin if one.verdict in QUIET]
-        if any(one.confirmed for one in akin) or not calm:
+        akin = [entry for entries in era.values() for entry in entries if but_model(entry.components) == others]
+        calm = [entry for entry in akin if entry.verdict in QUIET]
+        if any(entry.confirmed for entry in akin) or not calm:
             return 0.0 if calm else None
-        return median([one.offset for one in calm if one.offset is not None] or [0.0])
+        return median([entry.offset for entry in calm if entry.offset is not None] or [0.0])
 
     @cached_property
     def _eras(self) -> dict[str, dict[Key, list[Entry]]]:
         """What was judged on tonight's host, by the accepted night that it was compared with, and by its stack."""
-        found: dict[str, dict[Key, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+        eras: dict[str, dict[Key, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for _, entry in self.on_host:
-            found[entry.since][key(entry.components)].append(entry)
-        return found
+            eras[entry.since][key(entry.components)].append(entry)
+        return eras
 
 
-def _offsets(nights: Sequence[Seen], start: Entry) -> list[float]:
+def _offsets(nights: Sequence[NightEntry], start: Entry) -> list[float]:
     """Return what pairs measured of the stack that an era began with, in the era before."""
-    era = (one for _, one in nights if one.since == start.since and one.components == start.components)
-    return [one.offset for one in era if one.offset is not None]
+    era = (entry for _, entry in nights if entry.since == start.since and entry.components == start.components)
+    return [entry.offset for entry in era if entry.offset is not None]
 
 
 def key(components: dict[str, str]) -> Key:

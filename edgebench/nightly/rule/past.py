@@ -12,94 +12,99 @@ from math import log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import QUIET, Outcome, logs
+from edgebench.nightly.night import QUIET, NightEntry, Outcome, logs
 from edgebench.nightly.pace import at_one_pace, slope
-from edgebench.nightly.rule.offsets import Key, Offsets, Seen, but_model, key
+from edgebench.nightly.rule.offsets import Key, Offsets, but_model, key
 from edgebench.nightly.rule.thresholds import RULE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgebench.nightly.night import Change, Entry, Figures, History, Night
+    from edgebench.nightly.rule.figures import PairedFigure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """What was seen of one configuration before tonight, in order of time; without slots, to compute things once.
+    """What was measured of one configuration before tonight, in order of time; without slots, to compute things once.
 
     Attributes:
-        seen: nights that measured it; `baseline` the one whose environment is accepted.
+        nights: that measured it; `baseline` the one whose environment is accepted.
     """
 
-    tonight: Seen
-    seen: tuple[Seen, ...]
-    baseline: Seen | None
+    tonight: NightEntry
+    nights: tuple[NightEntry, ...]
+    baseline: NightEntry | None
 
     @property
     def is_timed(self) -> bool:
         """Whether tonight has times that may be judged."""
-        return bool(self.tonight[1].figures.latencies_s) and self.tonight[1].is_measured
+        return bool(self.tonight.entry.figures.latencies_s) and self.tonight.entry.is_measured
 
     @cached_property
-    def here(self) -> tuple[Seen, ...]:
+    def here(self) -> tuple[NightEntry, ...]:
         """The nights on tonight's host that count: nothing had changed, or the change was accepted."""
-        accepted = self.baseline[1].components if self.baseline else {}
-        return tuple(one for one in self._on_host if one[1].verdict in QUIET or one[1].components == accepted)
+        accepted = self.baseline.entry.components if self.baseline else {}
+        return tuple(
+            night for night in self._on_host if night.entry.verdict in QUIET or night.entry.components == accepted
+        )
 
     @cached_property
-    def _on_host(self) -> tuple[Seen, ...]:
-        facts = _facts(self.tonight)
-        return tuple(one for one in self.seen if _facts(one) == facts)
+    def _on_host(self) -> tuple[NightEntry, ...]:
+        facts = self.tonight.facts
+        return tuple(night for night in self.nights if night.facts == facts)
 
     @property
     def first_here(self) -> Figures | None:
-        """What the accepted night saw, or where that was on another host the first of this one that counts."""
-        if self.baseline and _facts(self.baseline) == _facts(self.tonight):
-            return self.baseline[1].figures
-        return self.here[0][1].figures if self.here else None
+        """What the accepted night measured, or where that was on another host the first of this one that counts."""
+        if self.baseline and self.baseline.facts == self.tonight.facts:
+            return self.baseline.entry.figures
+        return self.here[0].entry.figures if self.here else None
 
     @property
     def is_accepted(self) -> bool:
         """Whether all that pairs could hold fixed is the accepted environment's, byte by byte."""
-        return self.baseline is not None and self.baseline[1].components == self.tonight[1].components
+        return self.baseline is not None and self.baseline.entry.components == self.tonight.entry.components
 
     @cached_property
-    def _judged(self) -> tuple[Seen, ...]:
+    def _judged(self) -> tuple[NightEntry, ...]:
         """The nights on tonight's host since the accepted one that say what came of their pairs."""
-        return tuple(one for one in self._on_host if self._is_of_era(one[1]) and one[1].verdict != Outcome.INVALID)
+        return tuple(
+            night for night in self._on_host if self._is_of_era(night.entry) and night.entry.verdict != Outcome.INVALID
+        )
 
     @cached_property
-    def _same(self) -> tuple[Seen, ...]:
+    def _same(self) -> tuple[NightEntry, ...]:
         """Those of them with tonight's components."""
-        return tuple(one for one in self._judged if one[1].components == self.tonight[1].components)
+        return tuple(night for night in self._judged if night.entry.components == self.tonight.entry.components)
 
     @property
     def standing(self) -> tuple[Change, ...]:
-        """What pairs confirmed of tonight's components on an earlier night: it holds until one is another."""
+        """What pairs confirmed of tonight's components on an earlier night: it holds until one of these changes."""
         if self.is_accepted or not self._same:
             return ()
         night, last = self._same[-1]  # which repeats what stood when it was taken
-        return tuple(replace(one, confirmed_at=one.confirmed_at or night.started_at) for one in last.confirmed)
+        return tuple(replace(change, confirmed_at=change.confirmed_at or night.started_at) for change in last.confirmed)
 
     @cached_property
     def is_compared(self) -> bool:
         """Whether pairs could compare no times that they have not compared."""
-        return self.is_accepted or any(one.offset is not None for _, one in self._same)
+        return self.is_accepted or any(night.entry.offset is not None for night in self._same)
 
     @property
     def was_slower(self) -> bool:
         """Whether the last night's times, or what its processes began with, were a regression that nobody accepted."""
-        confirmed = self._judged[-1][1].confirmed if self._judged else ()
-        return any(one.verdict == Outcome.REGRESSION for one in confirmed)
+        confirmed = self._judged[-1].entry.confirmed if self._judged else ()
+        return any(change.verdict == Outcome.REGRESSION for change in confirmed)
 
     def _is_of_era(self, entry: Entry) -> bool:
-        return self.baseline is not None and entry.since == self.baseline[0].id
+        return self.baseline is not None and entry.since == self.baseline.night.id
 
     @cached_property
-    def paced(self) -> tuple[Seen, ...]:
-        """The nights that count whose times are over the same workload as tonight's: others are of another kind."""
-        beat = self.tonight[1].figures.beat
-        return tuple((night, entry) for night, entry in self.here if entry.figures.beat == beat)
+    def paced(self) -> tuple[NightEntry, ...]:
+        """The nights that count whose times are over the same workload as tonight's: others do not compare."""
+        beat = self.tonight.entry.figures.beat
+        return tuple(night for night in self.here if night.entry.figures.beat == beat)
 
     @cached_property
     def slope(self) -> float:
@@ -127,7 +132,7 @@ class Past:
     @property
     def level(self) -> float | None:
         """Tonight's level."""
-        return self.level_of(self.tonight[1])
+        return self.level_of(self.tonight.entry)
 
     @property
     def is_new_host(self) -> bool:
@@ -137,24 +142,24 @@ class Past:
     @property
     def offset(self) -> float | None:
         """How much slower tonight's stack is than the first accepted one, a logarithm; None where nothing paired it."""
-        return self._offsets.of(self.tonight[1].components, self.baseline[0].id) if self.baseline else 0.0
+        return self._offsets.of(self.tonight.entry.components, self.baseline.night.id) if self.baseline else 0.0
 
     @cached_property
     def _offsets(self) -> Offsets:
-        now = self.baseline[0].id if self.baseline else ""
-        return Offsets(seen=self.seen, on_host=self._on_host, now=now)
+        era = self.baseline.night.id if self.baseline else ""
+        return Offsets(nights=self.nights, on_host=self._on_host, era=era)
 
     @cached_property
     def levels(self) -> tuple[tuple[str, float], ...]:
         """The nights' ids and levels in tonight's terms."""
         if self.offset is None:
             return ()
-        found = (
+        offsets = (
             (night, entry, self._offsets.of(entry.components, entry.since or night.id)) for night, entry in self.paced
         )
         return tuple(
             (night.id, level - total + self.offset)
-            for night, entry, total in found
+            for night, entry, total in offsets
             if total is not None and (level := self.level_of(entry)) is not None
         )
 
@@ -163,43 +168,42 @@ class Past:
         """The levels since the accepted night."""
         if self.baseline is None:
             return []
-        ids = [night.id for night, _ in self.seen]
-        later = set(ids[ids.index(self.baseline[0].id) :])
+        ids = [night.id for night, _ in self.nights]
+        later = set(ids[ids.index(self.baseline.night.id) :])
         return [level for id, level in self.levels if id in later]
 
-    def cold_levels(self, figure: str) -> list[float]:
+    def cold_levels(self, figure: PairedFigure) -> list[float]:
         """Return a figure's logarithms with tonight's stack, whichever the model: nothing carries them to another."""
-        components = but_model(self.tonight[1].components)
-        values = (getattr(entry.figures, figure) for _, entry in self.here if but_model(entry.components) == components)
+        components = but_model(self.tonight.entry.components)
+        values = (figure.value(entry.figures) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]
 
 
-def _facts(one: Seen) -> dict[str, str]:
-    night, entry = one
-    return night.hosts.get(entry.target, {})
-
-
 def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
-    """Collect what was seen of every configuration that was measured tonight; nights that start later are no past."""
-    seen = defaultdict[str, list[Seen]](list)
+    """Collect the past of every configuration that was measured tonight; nights that start later are no past."""
+    nights = defaultdict[str, list[NightEntry]](list)
     for night in history.nights:
         if night.started_at < tonight.started_at:
             for entry in night.entries:
                 if entry.is_measured:
-                    seen[entry.name].append((night, entry))
+                    nights[entry.name].append(NightEntry(night, entry))
     return tuple(
         Past(
-            tonight=(tonight, entry),
-            seen=tuple(seen[entry.name]),
-            baseline=_baseline(history, seen[entry.name], entry.name),
+            tonight=NightEntry(tonight, entry),
+            nights=tuple(nights[entry.name]),
+            baseline=_baseline(history, nights[entry.name], entry.name),
         )
         for entry in tonight.entries
         if entry.verdict != Outcome.MISSING
     )
 
 
-def _baseline(history: History, seen: Sequence[Seen], name: str) -> Seen | None:
+def _baseline(history: History, nights: Sequence[NightEntry], name: str) -> NightEntry | None:
     """Find the night that was accepted last, else the first one."""
-    by_id = {night.id: (night, entry) for night, entry in seen}
-    accepted = [by_id[one.night] for one in history.acceptances if one.covers(name) and one.night in by_id]
-    return accepted[-1] if accepted else next(iter(seen), None)
+    by_id = {each.night.id: each for each in nights}
+    accepted = [
+        by_id[acceptance.night]
+        for acceptance in history.acceptances
+        if acceptance.covers(name) and acceptance.night in by_id
+    ]
+    return accepted[-1] if accepted else next(iter(nights), None)

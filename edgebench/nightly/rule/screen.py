@@ -1,6 +1,6 @@
 """What configurations took on past nights and take tonight -> which are suspect, and how small a change would show.
 
-Pure. Values are natural logarithms, one row a configuration; NaN is a night without a value.
+Pure. Values are natural logarithms, one row per configuration; NaN is a night without a value.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def _inverse_trigamma(value: float) -> float:
 
     x = 0.5 + 1 / value
     for _ in range(50):
-        found = float(polygamma(1, x))
-        step = found * (1 - found / value) / float(polygamma(2, x))
+        trigamma = float(polygamma(1, x))
+        step = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
         x += step
         if abs(step) < 1e-8 * x:
             break
@@ -144,10 +144,10 @@ def noise(deviations: Floats) -> Floats:
     """
     import numpy
 
-    found = numpy.full(len(deviations), numpy.nan)
+    spread = numpy.full(len(deviations), numpy.nan)
     known = ~numpy.isnan(deviations).all(axis=1)
-    found[known] = 1.4826 * numpy.nanmedian(numpy.abs(deviations[known]), axis=1)
-    return found
+    spread[known] = 1.4826 * numpy.nanmedian(numpy.abs(deviations[known]), axis=1)
+    return spread
 
 
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:

@@ -1,6 +1,6 @@
 """When a change of a nightly's figures counts: the numbers that screening, confirmation and replay share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +64,16 @@ class Rule:
 
 
 RULE = Rule()
+# Load and first inference give one sample per process: only large changes of them are significant.
+COLD = replace(
+    RULE,
+    screen_p=0.003,
+    noisy_screen_p=0.003,
+    screen_effect=0.10,
+    aim=0.5,
+    p=0.001,
+    noisy_p=0.001,
+    effect=0.10,
+    futile_p=0.10,
+    futile_effect=0.10,
+)

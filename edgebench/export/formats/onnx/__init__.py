@@ -18,7 +18,6 @@ from edgebench.export.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.export.formats.onnx.noise import layer_noise
 from edgebench.export.formats.onnx.quantize import quantize
 from edgebench.foundation.errors import CaseError
-from edgebench.networks.build import channels
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision
 
@@ -47,9 +46,9 @@ def refuses(variant: Variant) -> str:
     return f"onnx files are written in fp32 and int8, not {variant.precision}: use --runtime torch"
 
 
-def write(path: Path, variant: Variant, network: Callable[[], nn.Module]) -> None:
+def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Trace the variant's network."""
-    trace(network(), (channels(variant), variant.resolution, variant.resolution), path)
+    trace(network(), (channels, variant.resolution, variant.resolution), path)
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:

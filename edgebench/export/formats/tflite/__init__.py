@@ -14,7 +14,6 @@ from edgebench.export.formats.tflite.convert import convert
 from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.export.formats.tflite.quantize import quantize
 from edgebench.export.formats.tflite.tidy import tidy
-from edgebench.networks.custom import channels
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision
 
@@ -53,9 +52,9 @@ def refuses(variant: Variant) -> str:
     )
 
 
-def write(path: Path, variant: Variant, network: Callable[[], nn.Module]) -> None:
+def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Convert the variant's network."""
-    convert(network(), channels(variant), variant.resolution, path)
+    convert(network(), channels, variant.resolution, path)
     tidy(path)
 
 

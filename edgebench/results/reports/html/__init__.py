@@ -17,19 +17,20 @@ from edgebench import __version__
 from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import name, numbered
-from edgebench.results.reports.comparison import TEXTS, beside, columns
+from edgebench.results.reports.comparison import HALF_WIDTH, P50, TOP1, VERDICT, beside, columns
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jinja2 import Template
 
+    from edgebench.foundation.sheet import Column
     from edgebench.results.drawing import Panel
     from edgebench.results.measurement.evidence import Evidence
 
-    Columns = Mapping[str, Callable[[Row], str]]
+    Columns = Sequence[Column[Row]]
 
 FILE = "report.html"
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of a process's samples
@@ -43,9 +44,7 @@ MEANINGS = {
     "INVALID": "worth nothing: its figures take no part in ranks and drawings",
     "FAILED": "no answer",
 }
-BEST_IN = ("p50 ms", "top-1 %")
 MOST_REASONS, MOST_NAMES = 20, 4  # below the table; all are in it
-VERDICT, BESIDE = "verdict", "± %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
     return _template().render(
         title=table.title,
         version=__version__,
-        headings=[(name, name in TEXTS) for name in shown],
+        columns=shown,
         parts=parts,
         at_once=AT_ONCE,
         groups=[title for title, _ in groups],
@@ -144,7 +143,7 @@ def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> I
     """Part a group by precision; of each, mark the best and its ties."""
     numbers = {id(row): number for number, row in rows.items()}
     for precision, part in by_precision(rows.values()).items():
-        best = dict(zip(BEST_IN, (fastest(part), most_accurate(part)), strict=True))
+        best = {P50: fastest(part), TOP1: most_accurate(part)}
         lines = tuple(_line(numbers[id(row)], row, shown, best) for row in part)
         yield Part(group=group, title=f"{precision} · {title}", precision=precision, lines=lines)
 
@@ -171,21 +170,20 @@ def _whose(rows: Sequence[Row], among: int) -> str:
 
 def _columns(rows: Sequence[Row]) -> Columns:
     """Return the columns of the comparison, the verdict beside the figure that it is of."""
-    found = columns(rows)
-    names = [name for name in found if name != VERDICT]
-    names.insert(names.index(BESIDE) + 1, VERDICT)
-    return {name: found[name] for name in names}
+    shown = [column for column in columns(rows) if column != VERDICT]
+    shown.insert(shown.index(HALF_WIDTH) + 1, VERDICT)
+    return shown
 
 
-def _line(number: int, row: Row, shown: Columns, best: Mapping[str, frozenset[Row]]) -> PageRow:
+def _line(number: int, row: Row, shown: Columns, best: Mapping[Column[Row], frozenset[Row]]) -> PageRow:
     """Lay out a row."""
     cells = (
         PageCell(
-            text=cell(row),
-            is_text=name in TEXTS,
-            mark="best" if row in best.get(name, ()) else "verdict" if name == VERDICT else "",
+            text=column.cell(row),
+            is_text=column.align == "left",
+            mark="best" if row in best.get(column, ()) else "verdict" if column == VERDICT else "",
         )
-        for name, cell in shown.items()
+        for column in shown
     )
     return PageRow(
         number=number,

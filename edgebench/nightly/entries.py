@@ -1,4 +1,4 @@
-"""A night's journal -> an entry a configuration: its figures, and what it was measured with.
+"""A night's journal -> an entry per configuration: its figures, and what it was measured with.
 
 Pure: nothing is read, measured or judged here.
 """
@@ -59,83 +59,93 @@ def name(case: Case) -> str:
     return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 
 
-def entries(records: Iterable[Record], pin: Callable[[Evidence], Pinned]) -> tuple[Entry, ...]:
-    """Read what a night's journal says of every case; `pin` keeps what it takes to measure it again."""
-    every = tuple(records)
-    evidence, references = gather(every), _references(every)
-    named = names([one.case for one in evidence])
-    return tuple(_entry(one, named[one.case], references, pin) for one in evidence)
+def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:
+    """Return what a night's journal holds of each configuration, by name."""
+    evidence = gather(records)
+    named = names([each.case for each in evidence])
+    return {named[each.case]: each for each in evidence}
 
 
-def _entry(
-    evidence: Evidence, name: str, references: Mapping[Round, float], pin: Callable[[Evidence], Pinned]
-) -> Entry:
-    kept = pin(evidence) if evidence.artifact else Pinned()
-    measured, beat = summarize(evidence), beats.beat(evidence.timed)
-    ratios = _paced(evidence) if beat else _ratios(evidence, references)
-    verdict, why = _worth(evidence, measured, ratios)
+def entries(
+    evidence: Mapping[str, Evidence], records: Iterable[Record], pin: Callable[[Evidence], Pinned]
+) -> tuple[Entry, ...]:
+    """Return an entry per configuration; `pin` keeps what it takes to measure one again.
+
+    The records are those of the night's journal, for what the reference workloads took.
+    """
+    references = _references(records)
+    return tuple(
+        _entry(name, each, references, pin(each) if each.artifact else Pinned()) for name, each in evidence.items()
+    )
+
+
+def _entry(name: str, evidence: Evidence, references: Mapping[Round, float], pinned: Pinned) -> Entry:
+    timed, measured = evidence.timed, summarize(evidence)
+    beat, levels = beats.beat(timed), beats.levels(timed)
+    ratios = levels if beat else _ratios(timed, references)
+    verdict, why = _verdict(evidence, measured, is_judgeable=bool(ratios) or not timed)
     return Entry(
         name=name,
         target=evidence.case.target,
         verdict=verdict,
         why=why,
-        pin=kept.pin,
-        components=_stack(evidence, kept),
-        figures=replace(_figures(evidence, measured), ratios=ratios, beat=beat),
+        pin=pinned.pin,
+        components=_components(evidence, pinned),
+        figures=replace(
+            _figures(evidence, measured),
+            latencies_s=tuple(round(median(run.samples_s), 9) for run in timed),
+            ratios=tuple(round(ratio, 6) for ratio in ratios),
+            beat=beat,
+        ),
     )
 
 
-def _worth(evidence: Evidence, measured: Measurement, ratios: tuple[float, ...]) -> tuple[Outcome, str]:
-    """Say whether the figures may be judged."""
+def _verdict(evidence: Evidence, measured: Measurement, *, is_judgeable: bool) -> tuple[Outcome, str]:
+    """Return whether the figures may be judged, and why not."""
     bad = [reason for reason in measured.reasons if reason.verdict in (Verdict.INVALID, Verdict.FAILED)]
     if bad:
-        is_missing = not evidence.failures and all(one.verdict == Verdict.FAILED for one in bad)
+        is_missing = not evidence.failures and all(reason.verdict == Verdict.FAILED for reason in bad)
         return Outcome.MISSING if is_missing else Outcome.INVALID, "; ".join(reason.text for reason in bad)
-    if evidence.timed and not ratios:
+    if not is_judgeable:
         return Outcome.INVALID, "no round of it has both reference workloads: nothing to divide the machine's drift by"
     return Outcome.OK, ""
 
 
 def _references(records: Iterable[Record]) -> dict[Round, float]:
     """Return each round's mean log time of both reference workloads, where both were measured."""
-    seen = defaultdict[Round, dict[Workload, float]](dict)
+    logs = defaultdict[Round, dict[Workload, float]](dict)
     for record in records:
         if isinstance(record, Run) and isinstance(record.case, Reference) and record.samples_s:
-            seen[record.session, record.round][record.case.workload] = log(median(record.samples_s))
-    return {key: fmean(found.values()) for key, found in seen.items() if len(found) == len(Workload)}
+            logs[record.session, record.round][record.case.workload] = log(median(record.samples_s))
+    return {key: fmean(by_workload.values()) for key, by_workload in logs.items() if len(by_workload) == len(Workload)}
 
 
-def _paced(evidence: Evidence) -> tuple[float, ...]:
-    """Return each process's log time over its own beats."""
-    return tuple(round(level, 6) for level in beats.levels(evidence.timed))
-
-
-def _ratios(evidence: Evidence, references: Mapping[Round, float]) -> tuple[float, ...]:
-    """Return each process's log median less its round's reference."""
-    found = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in evidence.timed)
-    return tuple(round(time - reference, 6) for time, reference in found if reference is not None)
+def _ratios(timed: Sequence[Run], references: Mapping[Round, float]) -> tuple[float, ...]:
+    """Return each process's log median less its round's reference, where the round has one."""
+    pairs = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in timed)
+    return tuple(time - reference for time, reference in pairs if reference is not None)
 
 
 def _figures(evidence: Evidence, measured: Measurement) -> Figures:
-    answered = evidence.accuracy
+    """Return all figures but the times of processes."""
+    accuracy = evidence.accuracy
     return Figures(
-        latencies_s=tuple(round(median(run.samples_s), 9) for run in evidence.timed),
         load_s=measured.load_s,
         first_s=measured.first_s,
         peak_bytes=measured.peak_bytes,
         file_bytes=evidence.artifact.size_bytes if evidence.artifact else None,
-        correct=answered.correct if answered else None,
-        images=answered.images if answered else None,
-        agreement=answered.agreement if answered else None,
+        correct=accuracy.correct if accuracy else None,
+        images=accuracy.images if accuracy else None,
+        agreement=accuracy.agreement if accuracy else None,
         instructions=measured.instructions,
     )
 
 
-def _stack(evidence: Evidence, kept: Pinned) -> dict[str, str]:
+def _components(evidence: Evidence, pinned: Pinned) -> dict[str, str]:
     """Name the components that pairs can hold fixed."""
     return {
         MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
         RUNTIME: str(evidence.case.runtime),
-        PACKAGES: kept.packages[:SHORT],
+        PACKAGES: pinned.packages[:SHORT],
         HARNESS: evidence.session.environment.agent_sha256[:SHORT],
     }

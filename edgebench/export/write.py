@@ -1,0 +1,170 @@
+"""An order -> its file and the card that describes it; the seconds of each step are counted."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from functools import cache as once
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from edgebench.export import custom
+from edgebench.export.formats import Written
+from edgebench.export.prepare import prepare
+from edgebench.foundation import cache
+from edgebench.foundation.errors import CaseError, EdgebenchError
+from edgebench.images.splits import calibrated, split, too_few
+from edgebench.networks.build import build
+from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
+from edgebench.schema.variant import as_float
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy import float32, int64
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from edgebench.export.order import Order
+    from edgebench.foundation.progress import Show
+    from edgebench.images.loader import Images
+    from edgebench.schema.cards import CustomModel
+    from edgebench.schema.variant import Variant
+
+    Calibration = Callable[[], Iterator[NDArray[float32]]]
+    Network = Callable[[], nn.Module]
+
+
+def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Artifact:
+    """Write the order's file to `path` and describe it; an int8 one from its float `parent`, where it has one.
+
+    Raises:
+        CaseError: the file cannot be made; whatever a format's tools raise fails this case, not the sweep.
+    """
+    took_s = dict(parent.took_s) if parent else {}
+    images = calibration(order.variant, order.channels)
+    network = partial(_network, order, images, show, took_s)
+    try:
+        written = _write(path, order, parent, network, images, took_s)
+    except (EdgebenchError, OSError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CaseError(f"{order.format}: {type(error).__name__}: {reason}") from error
+    return _card(path, order, parent, written, took_s)
+
+
+def _write(
+    path: Path,
+    order: Order,
+    parent: Artifact | None,
+    network: Network,
+    images: Calibration,
+    took_s: dict[str, float],
+) -> Written:
+    """Write the network as it is, or its int8 form: of the parent, or of a float file that is then thrown away."""
+    variant = order.variant
+    if variant.quantization is None:
+        _write_as_it_is(path, order, variant, network, took_s)
+        return Written()
+    with TemporaryDirectory() as scratch:
+        source = cache.path_of(parent) if parent else Path(scratch) / "float"
+        if not parent:
+            _write_as_it_is(source, order, as_float(variant), network, took_s)
+        with _timed(QUANTIZE, took_s):
+            yielded = _turned(images) if order.original and order.original.layout == "NHWC" else images
+            written: Written = order.plugin.write_int8(source, path, variant.quantization, yielded)
+        return written
+
+
+def _write_as_it_is(path: Path, order: Order, variant: Variant, network: Network, took_s: dict[str, float]) -> None:
+    """Write the network without quantizing it; of a user's own file in this format, a copy."""
+    with _timed(EXPORT, took_s):
+        if order.original:
+            _copy(order.original, path)
+        else:
+            order.plugin.write(path, variant, order.channels, network)
+
+
+def _copy(model: CustomModel, path: Path) -> None:
+    if not cache.is_intact(model):
+        raise CaseError(f"the copy of {model.name} in the cache was damaged; run again with its file")
+    shutil.copyfile(cache.path_of(model), path)
+
+
+def _network(order: Order, images: Calibration, show: Show, took_s: dict[str, float]) -> nn.Module:
+    """Build the network, and change its weights where its quantization asks for that."""
+    with _timed(BUILD, took_s):
+        if order.model:
+            return custom.network(order.model)
+        network = build(order.variant, str(cache.path_of(order.weights)) if order.weights else "")
+    if order.variant.quantization is None:
+        return network
+    with _timed(QUANTIZE, took_s):
+        return prepare(network, order.variant, order.weights, images, show)
+
+
+def calibration(variant: Variant, channels: int) -> Calibration:
+    """Return what yields the variant's calibration images, (1, C, R, R) each; they are opened once, when first wanted.
+
+    One image at a time: SENet-154 takes 3 GiB so, and 10 in batches of ten.
+    """
+    opened = once(partial(_calibration, variant, channels))
+
+    def images() -> Iterator[NDArray[float32]]:
+        split, drawn = opened()
+        yield from split.batches(1, drawn)
+
+    return images
+
+
+def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64]]:
+    """Open the split that calibrates, which is for nothing else, and draw the images out of it."""
+    import numpy
+
+    assert variant.quantization is not None
+    images = split(calibrated(variant), "calibration", channels)
+    if why := too_few(variant, len(images)):  # damaged ones, that is: a request for more than there are is refused
+        raise CaseError(why)
+    drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
+    return images, drawn[: variant.quantization.images]
+
+
+def _turned(images: Calibration) -> Calibration:
+    """Yield the images in NHWC, for a file that takes them so."""
+    return lambda: (image.transpose(0, 2, 3, 1) for image in images())
+
+
+@contextmanager
+def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
+    """Add the seconds that pass to a step's, but for those of other steps within it."""
+    started, before = monotonic(), sum(took_s.values())
+    yield
+    within = sum(took_s.values()) - before
+    took_s[step] = took_s.get(step, 0.0) + monotonic() - started - within
+
+
+def _card(path: Path, order: Order, parent: Artifact | None, written: Written, took_s: dict[str, float]) -> Artifact:
+    """Describe the file; the cache adds its name and hash."""
+    return Artifact(
+        variant=str(order.variant),
+        format=order.format,
+        file="",
+        sha256="",
+        params=order.params,
+        macs=order.macs,
+        weights=order.variant.weights,
+        weights_sha256=order.weights.sha256 if order.weights else "",
+        quantization=order.variant.quantization,
+        made_by=order.made_by,
+        of=order.variant,
+        float_nodes=written.float_nodes,
+        integer_share=written.integer_share,
+        layers=written.layers,
+        parent=parent.file if parent else "",
+        took_s={step: round(seconds, 3) for step, seconds in took_s.items()},
+        size_bytes=path.stat().st_size,
+    )
