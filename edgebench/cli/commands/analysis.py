@@ -163,7 +163,11 @@ def why(
 def lint(
     table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
     columns: Annotated[
-        str, typer.Option(help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours.")
+        str,
+        typer.Option(
+            help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours. A column of whole names:"
+            " model=mlperf, timm, ncnn or a pattern, model={architecture}_{width}_{resolution}[-{precision}]."
+        ),
     ] = "",
     format: Format = "table",
 ) -> None:
