@@ -21,6 +21,7 @@ from edgebench.schema.record import (
     Stop,
 )
 
+BEAT = "beat "  # before the name of a beat among the reference workloads
 INSPECTED_ON = "x86_64"  # hosts are
 Key = tuple[Case, str, str]  # a case, the preset it is measured with, and the epoch of its environment
 
@@ -111,7 +112,7 @@ def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
             case Run(case=Reference(workload=workload), samples_s=samples_s) if samples_s:
                 found[workload].append(median(samples_s))
             case Run(beats=Beats() as beats):
-                found[f"beat {beats.workload}"].append(median(beats.took_s))
+                found[f"{BEAT}{beats.workload}"].append(median(beats.took_s))
     return found
 
 
