@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 
-from edgebench.agent import counter, firmware
+from edgebench.agent import cgroup, counter, firmware
 
 _DMI = "/sys/class/dmi/id/"
 _CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq/"
@@ -43,6 +43,8 @@ def identity() -> dict[str, str]:
         "cpu": _field(cpu, "model name", "Model"),
         "cores": str(os.cpu_count() or ""),
         "usable_cores": str(len(os.sched_getaffinity(0))),
+        "cpuset": _cpuset(),
+        "cpu_quota": "" if (quota := cgroup.cpu_quota()) is None else f"{quota:g}",
         "isa": " ".join(flag for flag in _ISA if flag in flags),
         "hypervisor": "yes" if "hypervisor" in flags else "",
         "emulator": emulator(),
@@ -60,6 +62,12 @@ def identity() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
     return {key: value for key, value in facts.items() if value}
+
+
+def _cpuset() -> str:
+    """Name the cores that this process may use, `0-1,3`; empty where it may use all."""
+    is_limited = len(os.sched_getaffinity(0)) < (os.cpu_count() or 0)
+    return _field(read("/proc/self/status"), "Cpus_allowed_list") if is_limited else ""
 
 
 def _bios() -> str:
@@ -106,11 +114,16 @@ def _celsius(millidegrees: str) -> str:
 
 
 def cpu_seconds() -> tuple[float, float, float]:
-    """Return the machine's CPU seconds since boot: (busy, stolen by the hypervisor, total)."""
+    """Return the CPU seconds of the whole machine since boot: (other processes' busy, stolen by the hypervisor, all).
+
+    The busy time of other processes is that of all less this process's, both read together in the kernel's 10 ms ticks.
+    """
     ticks = [int(value) for value in read("/proc/stat").splitlines()[0].split()[1:9]]
+    mine = os.times()
     user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
     scale = os.sysconf("SC_CLK_TCK")
-    return (user + nice + system + irq + softirq) / scale, steal / scale, sum(ticks) / scale
+    busy = (user + nice + system + irq + softirq) / scale
+    return busy - (mine.user + mine.system), steal / scale, sum(ticks) / scale
 
 
 def since_process_start_s() -> float:

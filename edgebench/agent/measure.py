@@ -91,7 +91,7 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
 
     It covers both because the kernel counts in ticks of 10 ms, too coarse for the timed loop alone.
     """
-    machine_before, process_before, started = machine.cpu_seconds(), process_time(), perf_counter()
+    before, started = machine.cpu_seconds(), perf_counter()
     iteration_s, least_s = _warm_up(run, request)
     count = request["iterations"] or timing.iterations(
         start_s=start_s + least_s,
@@ -101,9 +101,10 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
     )
     every, untimed = timing.groups(count, iteration_s, apart_s=BEATS_APART_S, least=LEAST_GROUPS if least_s else 1)
     samples = _sampled(run, count, every, untimed, _beat(request))
-    busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), machine_before, strict=True))
+    elapsed_s = perf_counter() - started
+    others, stolen, total = (end - start for end, start in zip(machine.cpu_seconds(), before, strict=True))
     return samples | {
-        "others_cpu": max(0.0, busy - (process_time() - process_before)) / (perf_counter() - started),
+        "others_cpu": max(0.0, others) / elapsed_s,  # a tick of this process may be counted first: below 0
         "steal": stolen / total if total else 0.0,
     }
 
@@ -111,15 +112,18 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
 def _sampled(
     run: Callable[[], object], count: int, every: int, untimed: int, beat: Callable[[], object] | None
 ) -> dict[str, Any]:
-    """Time the calls, with a beat between groups of calls if there is one; wall and CPU time exclude the beats."""
-    beats_s = list[float]()
+    """Time the calls, with a beat between groups of calls if there is one; wall and CPU time exclude the beats.
+
+    The beats' wall time is subtracted from wall time, and their CPU time from CPU time.
+    """
+    beats_s, beats_cpu_s = list[float](), 0.0
     with timing.resting_collector():
         wall, cpu = perf_counter(), process_time()
         if beat:
-            samples, beats_s = timing.sample_between(run, count, beat, every=every, untimed=untimed)
+            samples, beats_s, beats_cpu_s = timing.sample_between(run, count, beat, every=every, untimed=untimed)
         else:
             samples = timing.sample(run, count)
-        wall, cpu = perf_counter() - wall - sum(beats_s), process_time() - cpu - sum(beats_s)
+        wall, cpu = perf_counter() - wall - sum(beats_s), process_time() - cpu - beats_cpu_s
     beats = {"workload": reference.BEAT, "every": every, "took_s": beats_s} if beat else None
     return {"samples_s": samples, "beats": beats, "wall_s": wall, "cpu_s": cpu}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil, sqrt
-from time import perf_counter, perf_counter_ns
+from time import perf_counter, perf_counter_ns, process_time
 
 # Variance within a process divided by variance between processes, from the trials behind the two-level cost rule.
 # It gives about 150 iterations at 2 ms, 68 at 10 ms and 7 at 1 s for a start of one second.
@@ -55,21 +55,29 @@ def sample(run: Callable[[], object], count: int) -> list[float]:
 
 def sample_between(
     run: Callable[[], object], count: int, beat: Callable[[], object], *, every: int, untimed: int
-) -> tuple[list[float], list[float]]:
+) -> tuple[list[float], list[float], float]:
     """Time `count` calls in groups of `every`, and a beat before the first group and after each group.
 
     Before each group `untimed` calls run untimed, to spread the samples over time.
 
     Returns:
-        Seconds of each call, and seconds of each beat.
+        Seconds of each call, seconds of each beat, and the CPU seconds of all beats, fewer where one waited for a core.
     """
-    samples, beats = list[float](), sample(beat, 1)
+    samples, (beats, beats_cpu_s) = list[float](), _beaten(beat)
     while len(samples) < count:
         for _ in range(untimed):
             run()
         samples += sample(run, min(every, count - len(samples)))
-        beats += sample(beat, 1)
-    return samples, beats
+        took_s, cpu_s = _beaten(beat)
+        beats, beats_cpu_s = beats + took_s, beats_cpu_s + cpu_s
+    return samples, beats, beats_cpu_s
+
+
+def _beaten(beat: Callable[[], object]) -> tuple[list[float], float]:
+    """Time a beat by the wall and by the process's CPU time, read outside of the former."""
+    before = process_time()
+    took_s = sample(beat, 1)
+    return took_s, process_time() - before
 
 
 def sample_for(run: Callable[[], object], seconds: float) -> list[float]:

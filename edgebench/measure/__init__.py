@@ -18,7 +18,7 @@ from edgebench.measure.plan import cases
 from edgebench.measure.plan.state import CaseState, Progress, case_states
 from edgebench.measure.rounds import measure
 from edgebench.measure.stage import Stage
-from edgebench.schema.record import Stop
+from edgebench.schema.record import Session, Stop
 from edgebench.schema.variant import parent
 from edgebench.train import cohort
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from edgebench.deploy import Held
     from edgebench.measure.rounds import Job
-    from edgebench.schema.record import Record, Session
+    from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
 
 MOMENT_S = 1e-3  # time limit of a session whose budget is spent, because 0 would mean no limit
@@ -55,11 +55,12 @@ def answer(
     Raises:
         AgentError, Unreachable: the target stopped answering.
     """
+    session = cases.following(session, records)
     states = case_states(session, records)
     closed = (Progress.SETTLED,) if deadline else (Progress.SETTLED, Progress.OUT_OF_TIME)
     open_states = [state for state in states if state.progress not in closed]
     if not open_states:
-        show(_nothing_to_measure(session, states))
+        show(_nothing_to_measure(session, states, records))
         return
     if differs := cases.differs(session.environment, records):
         show(Notice(text=differs))
@@ -82,8 +83,11 @@ def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None
     return [job for job in jobs if job]
 
 
-def _nothing_to_measure(session: Session, states: Sequence[CaseState]) -> Notice:
+def _nothing_to_measure(session: Session, states: Sequence[CaseState], records: Sequence[Record]) -> Notice:
     spent = sum(state.progress == Progress.OUT_OF_TIME for state in states)
     more = f"; {spent} of them ran out of time: a longer --time-limit goes on" if spent else ""
-    target = session.environment.target
-    return Notice(text=f"nothing to measure on {target}: all {len(states)} cases are complete{more}")
+    here = session.environment
+    environments = (record.environment for record in records if isinstance(record, Session))
+    others = {each.epoch for each in environments if each.target == here.target} - {here.epoch}
+    which = f" (epoch {here.epoch})" if others else ""
+    return Notice(text=f"nothing to measure on {here.target}{which}: all {len(states)} cases are complete{more}")

@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The choice, what all options share, where each accuracy is from, and what was left out before choosing."""
+    """The choice, what all options share, where each accuracy is from, and what was left out before choosing.
+
+    Attributes:
+        statistics: what each option's latency is, `p50` or `mean`.
+        remarks: what its source says of an option; without those of which it says nothing.
+    """
 
     asked: Request
     choice: Choice
     shared: str
     accuracies: Mapping[str, str]
+    statistics: Mapping[str, str]
+    remarks: Mapping[str, str]
     notes: tuple[str, ...]
 
 
@@ -44,6 +51,8 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
     """
     if board and request.predicted:
         raise RequestError("--predicted is of a results folder, found --published; leave one out")
+    if request.any_published and not board:
+        raise RequestError("--any-published is of --published with a board, found a results folder; leave one out")
     if (folder is None) == (not board):
         raise RequestError("wanted a results folder or --published with a board, found neither or both")
     request = replace(request, target=board or request.target)
@@ -56,6 +65,8 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
         choice=choose(candidates, request.limits, request.objective),
         shared=shared,
         accuracies=accuracies,
+        statistics={name: option.statistic for name, option in options.items() if option.statistic},
+        remarks={name: option.note for name, option in options.items() if option.note},
         notes=offer.notes,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.option import (
@@ -16,7 +17,7 @@ from edgebench.analysis.choose.option import (
     share,
     threads,
 )
-from edgebench.analysis.choose.request import PUBLISHED, Q
+from edgebench.analysis.choose.request import P50, PUBLISHED, Q
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import load
 from edgebench.networks import published
@@ -45,15 +46,18 @@ def offer(folder: Path, request: Request) -> Offer:
         InvalidFile: the folder has no journal, or one that cannot be read.
         UnknownName, RequestError: no row is of the target, precision or data set, or accuracies do not compare.
     """
-    table = folders.read(folder)
+    table, earlier = folders.latest(folder)
     references = published.references() if request.accuracy == PUBLISHED else None
     rows = _matching(table.rows, folder, request)
     if request.compares_accuracies:
         _require_one_dataset(rows)
     usable = [row for row in rows if row.verdict not in WORTHLESS]
+    epochs = defaultdict[str, set[str]](set)
+    for row in usable:
+        epochs[row.setup.target].add(row.setup.epoch)
     return Offer(
-        options=tuple(_option(row, references) for row in usable),
-        notes=(*_left_out(rows), *([CITED] if references else _datasets(usable))),
+        options=tuple(_option(row, references, is_alone=len(epochs[row.setup.target]) == 1) for row in usable),
+        notes=(*earlier, *_left_out(rows), *([CITED] if references else _datasets(usable))),
     )
 
 
@@ -74,12 +78,13 @@ def _require_one_dataset(rows: Iterable[Row]) -> None:
         )
 
 
-def _option(row: Row, references: References | None) -> Option:
+def _option(row: Row, references: References | None, *, is_alone: bool) -> Option:
     """Make an option of a row; published references, where given, replace its own accuracy."""
     return Option(
-        configuration=_configuration(row),
+        configuration=replace(_configuration(row), epoch="" if is_alone else f"epoch {row.setup.epoch}"),
         figures=known(_figures(row) | (_cited(row, references) if references else {})),
         accuracy=PUBLISHED_ACCURACY if references else f"measured on {row.setup.dataset}",
+        statistic=P50 if row.latency.p50_ms else "",
     )
 
 

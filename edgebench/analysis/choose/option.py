@@ -26,6 +26,7 @@ class Configuration:
     Attributes:
         scheme: the precision and, of int8, how it is made.
         training: the data set and the weights, which only together say what a network has learned.
+        epoch: of the environment, where the same machine was measured in several.
         origin: `predicted` for one that nobody measured.
     """
 
@@ -38,6 +39,7 @@ class Configuration:
     batch: str = ""
     training: str = ""
     preset: str = ""
+    epoch: str = ""
     clock: str = ""
     board: str = ""
     source: str = ""
@@ -46,11 +48,18 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A configuration, its figures, and where its accuracy is from; a quantity that is unknown has no figure."""
+    """A configuration, its figures, and where its accuracy is from; a quantity that is unknown has no figure.
+
+    Attributes:
+        statistic: what its latency is of all samples, `p50` or `mean`; empty without a latency.
+        note: what whoever takes it must know, in its source's words.
+    """
 
     configuration: Configuration
     figures: Mapping[Quantity, Figure]
     accuracy: str
+    statistic: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from edgebench.analysis.choose.option import (
     known,
     threads,
 )
-from edgebench.analysis.choose.request import PUBLISHED, Q
+from edgebench.analysis.choose.request import P50, PUBLISHED, Q
 from edgebench.analysis.predict import outlook, own_sweep
 from edgebench.measure.budget.kinds import PREDICTED
 from edgebench.networks import published
@@ -68,6 +68,7 @@ def _option(cell: Predicted, time_s: Prediction, references: References | None) 
         configuration=_configuration(cell.case, cell.preset),
         figures=known((_cited(cell.case, references) if references else {}) | figures),
         accuracy=PUBLISHED_ACCURACY if references else "none: not measured",
+        statistic=P50,
     )
 
 

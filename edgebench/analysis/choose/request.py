@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
+P50, MEAN = "p50", "mean"  # what a latency is
 # A flag, the quantity that it bounds, and how its text becomes the unit of `Quantity`.
 LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_latency": (Q.LATENCY, parse_latency),
@@ -36,6 +37,7 @@ class Request:
     Attributes:
         accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
         predicted: whether cells of the folder's sweep that were not measured may be chosen, by predicted latencies.
+        any_published: whether published rows of kernels alone, of random weights or that nobody timed may be chosen.
     """
 
     target: str = ""
@@ -44,6 +46,7 @@ class Request:
     accuracy: str = MEASURED
     objective: Quantity = Q.TOP1
     predicted: bool = False
+    any_published: bool = False
     limits: tuple[Limit, ...] = ()
 
     @property
@@ -61,6 +64,7 @@ def parse(
     accuracy: str = "",
     objective: str = "",
     predicted: bool = False,
+    any_published: bool = False,
     limits: Mapping[str, str],
 ) -> Request:
     """Read the options of a command, the limits by the names in `LIMITS`; an empty text stands for the default.
@@ -78,6 +82,7 @@ def parse(
         accuracy=accuracy,
         objective=Quantity(objective),
         predicted=predicted,
+        any_published=any_published,
         limits=tuple(_limit(flag, text) for flag in LIMITS if (text := limits.get(flag))),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgebench.analysis.choose.request import MEAN
 from edgebench.foundation.sheet import DETAIL, IDENTITY, Column, Sheet
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quantity
@@ -37,16 +38,16 @@ def sheet(answer: Answer) -> Sheet:
     columns = (
         Column[Candidate].text("", lambda one: roles[one.name], IDENTITY),
         Column[Candidate].text("configuration", lambda one: one.name, IDENTITY),
-        *(_column(quantity) for quantity in Quantity if any(quantity in one.figures for one in shown)),
+        *(_column(answer, quantity) for quantity in Quantity if any(quantity in one.figures for one in shown)),
         Column[Candidate].text("accuracy", lambda one: answer.accuracies[one.name]),
     )
     title = " · ".join(filter(None, (headline, answer.shared)))
     return Sheet.of(title, columns, shown, (*_notes(answer, len(roles)), *answer.notes))
 
 
-def _column(quantity: Quantity) -> Column[Candidate]:
+def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
     rank = RANKS.get(quantity, DETAIL)
-    return Column.number(_heading(quantity), lambda candidate: _cell(candidate, quantity), rank)
+    return Column.number(_heading(quantity), lambda candidate: _cell(answer, candidate, quantity), rank)
 
 
 def _roles(choice: Choice) -> dict[str, str]:
@@ -65,11 +66,13 @@ def _heading(quantity: Quantity) -> str:
     return f"{name} {'%' if quantity.is_share else UNITS[quantity].split()[0]}"
 
 
-def _cell(candidate: Candidate, quantity: Quantity) -> str:
+def _cell(answer: Answer, candidate: Candidate, quantity: Quantity) -> str:
+    """Show a figure with its interval; a latency that is a mean is called so."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return "-"
-    said = _plain(figure.value, quantity)
+    is_mean = quantity == Q.LATENCY and answer.statistics.get(candidate.name) == MEAN
+    said = f"{MEAN} {_plain(figure.value, quantity)}" if is_mean else _plain(figure.value, quantity)
     has_interval = figure.low < figure.high
     return f"{said} [{_plain(figure.low, quantity)}, {_plain(figure.high, quantity)}]" if has_interval else said
 
@@ -85,7 +88,9 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
     if choice.chosen:
         yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}, of equals the fastest."
         yield from _ties(choice, objective)
-        yield from (_kept(choice.chosen, limit) for limit in answer.asked.limits)
+        if remark := answer.remarks.get(choice.chosen.name):
+            yield f"Its source says: {remark}."
+        yield from (_kept(answer, choice.chosen, limit) for limit in answer.asked.limits)
         yield from (_priced(price, objective) for price in choice.prices)
         if answer.asked.limits and not choice.prices:
             yield f"No limit binds: none, dropped alone, lets in a better {objective}."
@@ -113,11 +118,11 @@ def _amount(value: float, quantity: Quantity) -> str:
     return f"{_plain(value, quantity)} {UNITS.get(quantity, 'points')}"
 
 
-def _kept(chosen: Candidate, limit: Limit) -> str:
+def _kept(answer: Answer, chosen: Candidate, limit: Limit) -> str:
     quantity, noise = limit.quantity, limit.is_within_noise(chosen)
     bound = f"{'at least' if quantity.is_share else 'at most'} {_plain(limit.bound, quantity)}"
     doubt = ", a limit within its interval: it may miss it" if noise else ""
-    return f"{_heading(quantity)}: {_cell(chosen, quantity)} of {bound}{doubt}."
+    return f"{_heading(quantity)}: {_cell(answer, chosen, quantity)} of {bound}{doubt}."
 
 
 def _priced(price: Price, objective: Quantity) -> str:

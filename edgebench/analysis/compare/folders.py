@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import expm1
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.analysis.compare.pairing import Pair, paired
+from edgebench.analysis.compare.pairing import Pair, paired, spread
 from edgebench.foundation import stats
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results import folders
 from edgebench.results.journal import Journal
-from edgebench.results.measurement.evidence import reference_medians
+from edgebench.results.measurement.evidence import BEAT, reference_medians
 from edgebench.results.table.ranking import ratio
 from edgebench.results.table.row import WORTHLESS
 from edgebench.schema.environment import Difference, differences, words
-from edgebench.schema.record import Session
+from edgebench.schema.record import Run, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from edgebench.results.table.row import Row
+    from edgebench.results.table.row import Row, Table
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
@@ -33,14 +34,18 @@ _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
 # What makes two rows the same case: all of it; else on another machine; else of another version, where one is meant.
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
-    "Ratio: of the medians, with a 95 % interval from those of both (MOVER, Zou and Donner 2008). It covers how"
-    " processes scatter in each, not what changed between: the two were not measured in turns."
+    "Ratio: of the medians, with a 95 % interval from those of both (MOVER, Zou and Donner 2008), which covers how"
+    " processes scatter within each session, and not how sessions differ: the two were not measured in turns."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads."""
+    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads.
+
+    Attributes:
+        left_out: a sentence on each folder's rows of earlier environments.
+    """
 
     before: str
     after: str
@@ -49,6 +54,7 @@ class Contrast:
     new: tuple[str, ...]
     differences: tuple[Difference, ...]
     references: tuple[tuple[str, Ratio], ...]
+    left_out: tuple[str, ...] = ()
 
 
 def contrast(before: Path, after: Path) -> Contrast:
@@ -57,20 +63,20 @@ def contrast(before: Path, after: Path) -> Contrast:
     Raises:
         InvalidFile: a folder has no journal, or one that cannot be read.
     """
-    tables, journals = (
-        [folders.read(folder) for folder in (before, after)],
-        [tuple(Journal(f)) for f in (before, after)],
-    )
-    pairs, missing, new = paired(tables[0].rows, tables[1].rows, [_key(names) for names in KEYS])
+    (first_table, first_left), (second_table, second_left) = folders.latest(before), folders.latest(after)
+    journals = [tuple(Journal(folder)) for folder in (before, after)]
+    pairs, missing, new = paired(first_table.rows, second_table.rows, [_key(names) for names in KEYS])
     first, second = (_environments(records) for records in journals)
+    references = tuple(_references(_of(first_table, journals[0]), _of(second_table, journals[1])))
     return Contrast(
-        before=tables[0].title,
-        after=tables[1].title,
-        pairs=tuple(_pair(*one) for one in pairs),
+        before=first_table.title,
+        after=second_table.title,
+        pairs=tuple(_pair(*one, references) for one in pairs),
         missing=tuple(map(_name, missing)),
         new=tuple(map(_name, new)),
         differences=tuple(_between(first, second)),
-        references=tuple(_references(*journals)),
+        references=references,
+        left_out=first_left + second_left,
     )
 
 
@@ -84,10 +90,18 @@ def _name(row: Row) -> str:
     return f"{setup.network} {setup.scheme}, {setup.runtime}, {threads}, batch {setup.batch}"
 
 
-def _pair(before: Row, after: Row) -> Pair:
+def _of(table: Table, records: Sequence[Record]) -> list[Record]:
+    """Keep the runs of the epochs that a table's rows are of."""
+    epochs = {row.setup.epoch for row in table.rows}
+    return [record for record in records if isinstance(record, Run) and record.epoch in epochs]
+
+
+def _pair(before: Row, after: Row, references: Sequence[tuple[str, Ratio]]) -> Pair:
     """Compare p50; without an interval on both sides the ratio stands alone, and a worthless number has none."""
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
     found = ratio(after, before)
+    has_beats = not whys and before.paced and after.paced and before.latency.beat == after.latency.beat
+    in_beats = stats.ratio_of_medians(after.paced, before.paced) if has_beats and after.paced and before.paced else None
     if not whys and not found and before.latency.p50_ms and after.latency.p50_ms:
         found = Ratio(value=after.latency.p50_ms / before.latency.p50_ms, low=None, high=None)
     return Pair(
@@ -96,7 +110,17 @@ def _pair(before: Row, after: Row) -> Pair:
         after_ms=after.latency.p50_ms,
         ratio=None if whys else found,
         why=", ".join(whys) or ("" if found and found.low else "too few processes for an interval"),
+        in_beats=in_beats,
+        sessions=sessions(references, after.latency.beat if in_beats else ""),
     )
+
+
+def sessions(references: Sequence[tuple[str, Ratio]], beat: str) -> float:
+    """Return how far apart two sessions of the same may be, by the reference workloads; with a beat, in that beat."""
+    ratios = {name: ratio.value for name, ratio in references}
+    unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
+    others = [value / unit for name, value in ratios.items() if not beat or not name.startswith(BEAT)]
+    return spread(others)
 
 
 def _environments(records: Sequence[Record]) -> dict[str, Environment]:
@@ -133,16 +157,32 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         APART,
+        *_judged(contrast.pairs),
+        *contrast.left_out,
         *([f"Reference workloads, which use no runtime: {references} times as long in B."] if references else []),
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
         *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
     ]
     title = f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both"
+    has_beats = any(pair.in_beats for pair in contrast.pairs)
+    columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
     none = () if contrast.differences else ("Nothing that is recorded.",)
     return (
-        Sheet.of(title, _CASES, contrast.pairs, notes),
+        Sheet.of(title, columns, contrast.pairs, notes),
         Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none),
     )
+
+
+def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Say what a row is called slower or faster by."""
+    by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
+    for in_beats, varies in sorted(by_figure.items()):
+        what = "in beats" if in_beats else "of the medians"
+        yield (
+            f"A case is called slower or faster by its ratio {what}, where that leaves both its interval and what two"
+            f" sessions vary by, {expm1(varies):.1%}: a 95 % prediction from the reference workloads. `edgebench"
+            " nightly` finds smaller changes."
+        )
 
 
 def bounds(ratio: Ratio | None) -> str:
@@ -154,12 +194,17 @@ def _said(ratio: Ratio) -> str:
     return f"{ratio.value:.3f} {bounds(ratio)}"
 
 
+_IN_BEATS: tuple[Column[Pair], ...] = (
+    Column.number("in beats", lambda pair: number(pair.in_beats.value if pair.in_beats else None, 3), OBJECTIVE),
+    Column.number("beats [95 %]", lambda pair: bounds(pair.in_beats), OBJECTIVE),
+)
 _CASES: tuple[Column[Pair], ...] = (
     Column.text("case", lambda pair: pair.name, IDENTITY),
     Column.number("A p50 ms", lambda pair: milliseconds(pair.before_ms)),
     Column.number("B p50 ms", lambda pair: milliseconds(pair.after_ms)),
     Column.number("B / A", lambda pair: number(pair.ratio.value if pair.ratio else None, 3), OBJECTIVE),
     Column.number("[95 %]", lambda pair: bounds(pair.ratio), OBJECTIVE),
+    *_IN_BEATS,
     Column.text("", lambda pair: pair.why or pair.verdict, OBJECTIVE),
 )
 _DIFFERENCES: tuple[Column[Difference], ...] = (

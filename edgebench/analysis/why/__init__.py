@@ -83,6 +83,8 @@ def why(row: str, other: str, address: str, show: Show) -> tuple[Sheet, ...]:
 def evidence(asked: str) -> Evidence:
     """Find a row: `results/mine:mobilenet_v1-0.25@96/int8`, and more of its words where several are called so.
 
+    Of a case that was measured in several environments it is the latest, unless an epoch is among the words.
+
     Raises:
         InvalidFile: there is no such folder.
         UnknownName, RequestError: no row, or more than one, has all these words.
@@ -92,17 +94,18 @@ def evidence(asked: str) -> Evidence:
     folder, said = (Path(left), right) if colon and not is_module else (RESULTS / "default", asked)
     rows = gather(existing(folder))
     found = [one for one in rows if set(said.split()) <= _names(one)]
+    found = [one for one in found if one.is_latest] or found
     if not said.split() or not found:
         known = dict.fromkeys(str(one.case.variant) for one in rows)
         raise UnknownName(f"row of {folder}", said, tuple(known))
     if len(found) > 1:
-        listed = "; ".join(f"{one.case} {one.session.preset}" for one in found[:NAMED])
+        listed = "; ".join(f"{one.case} {one.session.preset} {one.session.environment.epoch}" for one in found[:NAMED])
         raise RequestError(f"wanted one row of {folder}, found {len(found)} of {said!r}; add words of one: {listed}")
     return found[0]
 
 
 def _names(one: Evidence) -> set[str]:
-    return {*str(one.case).split(), one.session.preset}
+    return {*str(one.case).split(), one.session.preset, one.session.environment.epoch}
 
 
 def _asked(mine: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:

@@ -69,7 +69,7 @@ def choose(
         str,
         typer.Option(help="The least latency, p90, peak, file, macs, instructions; the most top1, top5, agreement."),
     ] = "top1",
-    max_latency: Annotated[str, typer.Option(help="Bound of p50: 20ms.")] = "",
+    max_latency: Annotated[str, typer.Option(help="Bound of p50, or of a published mean: 20ms.")] = "",
     max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
     max_peak: Annotated[str, typer.Option(help="Bound of peak memory: 64MiB.")] = "",
     max_file: Annotated[str, typer.Option(help="Bound of the file: 5MiB.")] = "",
@@ -79,6 +79,10 @@ def choose(
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[bool, typer.Option("--predicted", help="Also what was not measured, as predicted.")] = False,
+    any_published: Annotated[
+        bool,
+        typer.Option("--any-published", help="Also published rows of kernels only, random weights or estimates."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
@@ -94,7 +98,7 @@ def choose(
     }  # fmt: skip
     request = parse(
         target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective,
-        predicted=predicted, limits=limits,
+        predicted=predicted, any_published=any_published, limits=limits,
     )  # fmt: skip
     answer = choose.answer(results, published, request)
     if json:
@@ -163,7 +167,11 @@ def why(
 def lint(
     table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
     columns: Annotated[
-        str, typer.Option(help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours.")
+        str,
+        typer.Option(
+            help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours. A column of whole names:"
+            " model=mlperf, timm, ncnn or a pattern, model={architecture}_{width}_{resolution}[-{precision}]."
+        ),
     ] = "",
     format: Format = "table",
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -218,7 +218,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
     """Return the session record of this command on this target."""
     return Session(
         id=uuid4().hex[:12],
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         edgebench=__version__,
         preset=sweep.preset,
         time_limit_s=parse_duration(limit) if (limit := sweep.time_limit or sweep.budget) else 0.0,
@@ -226,3 +226,12 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
         cases=cases,
         sustained_s=parse_duration(sweep.sustained) if sweep.sustained else 0.0,
     )
+
+
+def following(session: Session, records: Iterable[Record]) -> Session:
+    """Return the session as started after every earlier one, as its records' order goes by: clocks are set back."""
+    last = max((record.started_at for record in records if isinstance(record, Session)), default="")
+    if session.started_at > last:
+        return session
+    after = datetime.fromisoformat(last) + timedelta(milliseconds=1)
+    return replace(session, started_at=after.isoformat(timespec="milliseconds"))

@@ -10,6 +10,7 @@ from typing import TypeVar
 from edgebench.schema.variant import network
 
 IMAGENET = "imagenet"
+NO_INFERENCE = ("kernels only", "random weights", "estimate", "simulat", "extrapolat", "text says")  # in a row's note
 IMAGENET_IMAGES = 50_000  # of its validation set, on which all these accuracies were measured
 
 
@@ -55,6 +56,15 @@ class PublishedLatency:
     power_w: float | None = None
     note: str = ""
     source: str
+
+    @property
+    def reservation(self) -> str:
+        """Say by the note's own words why it is not what this network would take: of kernels alone, or nobody timed it.
+
+        Empty for a row that may be relied on.
+        """
+        said = (part.strip() for part in self.note.split(";"))
+        return "; ".join(part for part in said if any(word in part.lower() for word in NO_INFERENCE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from math import exp
+from math import exp, inf
 from statistics import median
 
 from edgebench.foundation import stats
@@ -122,6 +122,19 @@ def _crowded(evidence: Evidence) -> Iterator[Reason]:
         threads = _threads(evidence.timed[0])
         text = f"used {threads + extra:.1f} cores where {threads} thread{'s' * (threads > 1)} was asked for"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
+def _limited(evidence: Evidence) -> Iterator[Reason]:
+    """Doubt threads that had not a core each: of a quota, which stops them for a part of every period, or a cpuset."""
+    facts, threads = evidence.session.environment.facts, evidence.case.threads
+    if not evidence.timed:
+        return
+    asked = f"{threads} thread{'s' * (threads > 1)} asked for"
+    if threads > float(facts.get("cpu_quota", inf)):
+        text = f"{asked}, the CPU quota is {facts['cpu_quota']} cores: it is stopped when that is spent"
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
+    if threads > int(facts.get("usable_cores", threads)):
+        yield Reason(verdict=Verdict.SUSPECT, text=f"{asked}, usable cores: {facts['usable_cores']}")
 
 
 def _delegate(evidence: Evidence) -> Iterator[Reason]:
@@ -287,6 +300,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _wide,
     _waited,
     _crowded,
+    _limited,
     _clock_lowered,
     _load,
     _drift,

@@ -104,11 +104,15 @@ def _weights(setup: Setup) -> str:
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
     """Part the rows into those that compare, each with a title: its epoch in it where a target has several."""
-    epochs = {(row.setup.target, row.setup.epoch) for row in table.rows}
     for rows in together(table.rows):
-        is_alone = sum(target == rows[0].setup.target for target, _ in epochs) == 1
         title = group_title(min(rows, key=lambda row: row.setup.is_custom))
-        yield title if is_alone else f"{title} · epoch {rows[0].setup.epoch}", rows
+        yield title + _in_epoch(table, rows[0].setup), rows
+
+
+def _in_epoch(table: Table, setup: Setup) -> str:
+    """Name a row's epoch where the table has its target in several, as words of a title."""
+    epochs = {row.setup.epoch for row in table.rows if row.setup.target == setup.target}
+    return f" · epoch {setup.epoch}" if len(epochs) > 1 else ""
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
@@ -157,7 +161,8 @@ def across(table: Table) -> Iterator[Sheet]:
             ran[row.setup.network, row.setup.scheme, row.setup.weights][runtime(row)] = row
         several = {name: found for name, found in ran.items() if len(found) > 1}
         if several:
-            yield _across(rows[0].setup, runtimes, several)
+            sheet = _across(rows[0].setup, runtimes, several)
+            yield replace(sheet, title=sheet.title + _in_epoch(table, rows[0].setup))
 
 
 def _across(first: Setup, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str], dict[str, Row]]) -> Sheet:
@@ -188,7 +193,7 @@ def endurance(table: Table) -> Iterator[Sheet]:
     """Lay out what became of each row's speed over minutes without a pause, where that was asked."""
     for rows in together(table.rows):
         if asked := [row for row in rows if row.sustained.lasted_s]:
-            title = f"{group_title(asked[0])} · without a pause"
+            title = f"{group_title(asked[0])} · without a pause{_in_epoch(table, asked[0].setup)}"
             note = "burst: its first 15 s, from cool on; sustained: its last fifth; °C: the highest; MHz: the least."
             yield Sheet.of(title, ENDURANCE, asked, (note,))
 

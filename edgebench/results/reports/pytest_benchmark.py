@@ -23,9 +23,11 @@ READ_AS = "5.1.0"  # of pytest-benchmark, whose layout this is
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write a benchmark for every case with a number; a round is a process, and its value that process's median.
 
-    What is worth nothing is left out and named in `edgebench`, with its verdict.
+    What is worth nothing is left out and named in `edgebench`, with its verdict. Of a case that was measured in several
+    environments this is the latest: the file is of one machine, and its names are without an epoch.
     """
-    lines = sorted(background.lines, key=lambda line: line.position)
+    latest = (line for line in background.lines if line.evidence.is_latest)
+    lines = sorted(latest, key=lambda line: line.position)
     worth = [line for line in lines if line.evidence.timed and not line.row.is_worthless]
     left_out = {_name(line.evidence): line.row.verdict for line in lines if line not in worth}
     last = lines[-1].evidence.session if lines else None

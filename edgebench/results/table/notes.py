@@ -68,13 +68,15 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
+        if [name for name, _ in sessions].count(target) > 1:
+            which += f", last measured {session.started_at[:10]}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
     yield from _times(records, evidence)
     yield from _stand_ins(evidence)
     yield from _datasets(evidence)
     if aside := sum(one.set_aside for one in evidence):
-        yield f"{aside} older runs were made in another environment or of another artifact and are left out."
+        yield f"{aside} older runs were made of another artifact, or answered nothing, and are left out."
     if journal.older:
         yield f"{journal.older} lines of the journal are of an older edgebench and were read in today's words."
     if journal.torn:
@@ -132,6 +134,8 @@ def machine(facts: dict[str, str]) -> str:
     parts = [
         facts.get("board") or facts.get("cpu", "unknown CPU"),
         f"{facts.get('usable_cores', '?')} cores",
+        f"of {facts['cores']} (cpuset {facts['cpuset']})" if {"cpuset", "cores"} <= facts.keys() else "",
+        f"CPU quota {facts['cpu_quota']} cores" if "cpu_quota" in facts else "",
         f"{gibibytes:.0f} GiB",
         _gpu(facts),
         facts.get("kernel", ""),
