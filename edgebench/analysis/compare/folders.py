@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.compare.pairing import Pair, paired
 from edgebench.foundation import stats
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results import folders
@@ -140,9 +141,24 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     title = f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both"
     none = () if contrast.differences else ("Nothing that is recorded.",)
     return (
-        Sheet.of(title, _CASES, contrast.pairs, notes),
-        Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none),
+        Sheet.of(title, _CASES, contrast.pairs, notes, name="cases"),
+        Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
     )
+
+
+def folder_fields(contrast: Contrast) -> dict[str, Value]:
+    """Lay out for machines what the sheets say in words: the folders, cases of one alone, reference workloads."""
+    references = [
+        {"workload": name, "ratio": one.value, "ratio_low": one.low, "ratio_high": one.high}
+        for name, one in contrast.references
+    ]
+    return {
+        "before": contrast.before,
+        "after": contrast.after,
+        "missing": contrast.missing,
+        "new": contrast.new,
+        "references": references,
+    }
 
 
 def bounds(ratio: Ratio | None) -> str:
@@ -154,16 +170,42 @@ def _said(ratio: Ratio) -> str:
     return f"{ratio.value:.3f} {bounds(ratio)}"
 
 
+_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # as people read them, and for machines
 _CASES: tuple[Column[Pair], ...] = (
     Column.text("case", lambda pair: pair.name, IDENTITY),
-    Column.number("A p50 ms", lambda pair: milliseconds(pair.before_ms)),
-    Column.number("B p50 ms", lambda pair: milliseconds(pair.after_ms)),
-    Column.number("B / A", lambda pair: number(pair.ratio.value if pair.ratio else None, 3), OBJECTIVE),
-    Column.number("[95 %]", lambda pair: bounds(pair.ratio), OBJECTIVE),
-    Column.text("", lambda pair: pair.why or pair.verdict, OBJECTIVE),
+    Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),
+    Column.figure("B p50 ms", lambda pair: pair.after_ms, milliseconds, key="after_p50_ms"),
+    Column.figure(
+        "B / A",
+        lambda pair: pair.ratio.value if pair.ratio else None,
+        partial(number, digits=3),
+        OBJECTIVE,
+        key="ratio",
+    ),
+    Column.number(
+        "[95 %]",
+        lambda pair: bounds(pair.ratio),
+        OBJECTIVE,
+        ratio_low=lambda pair: pair.ratio.low if pair.ratio else None,
+        ratio_high=lambda pair: pair.ratio.high if pair.ratio else None,
+    ),
+    Column.text(
+        "",
+        lambda pair: pair.why or pair.verdict,
+        OBJECTIVE,
+        verdict=lambda pair: _VERDICTS[pair.verdict],
+        why=lambda pair: pair.why or None,
+    ),
 )
 _DIFFERENCES: tuple[Column[Difference], ...] = (
     Column.text("what", lambda difference: difference.what, IDENTITY),
-    Column.text("A", lambda difference: difference.before or "-", OBJECTIVE),
-    Column.text("B", lambda difference: difference.after or "-", OBJECTIVE),
+    Column.text(
+        "A",
+        lambda difference: difference.before or None,
+        OBJECTIVE,
+        before=lambda difference: difference.before or None,
+    ),
+    Column.text(
+        "B", lambda difference: difference.after or None, OBJECTIVE, after=lambda difference: difference.after or None
+    ),
 )

@@ -65,7 +65,9 @@ def sheet(found: Review) -> Sheet:
     """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
     columns: tuple[Column[Finding], ...] = (
         Column.text("rule", lambda finding: finding.rule, IDENTITY),
-        Column.text("rows", lambda finding: ", ".join(map(str, finding.lines)), IDENTITY),
+        Column.text(
+            "rows", lambda finding: ", ".join(map(str, finding.lines)), IDENTITY, lines=lambda finding: finding.lines
+        ),
         Column.text("finding", lambda finding: finding.text, OBJECTIVE),
         Column.text("setup", lambda finding: found.setups.get(finding.lines[0], "")),
     )
