@@ -163,8 +163,8 @@ def test_exit_codes_tell_answered_nothing_and_refused(arguments: list[str], code
 def test_the_answer_is_one_json_object() -> None:
     done = cli("choose", str(RESULTS), "--max-p90", "0.5ms", "--json")
     answer = json.loads(done.stdout)
-    assert answer["choice"]["chosen"]["figures"]["p90"]["value"] < 0.5
-    assert answer["asked"]["limits"] == [{"quantity": "p90", "bound": 0.5}]
+    assert answer["chosen"]["p90_ms"] < 0.5
+    assert answer["limits"] == {"p90_ms": 0.5}
 
 
 def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,7 +279,7 @@ def test_the_forms_of_a_table_are_those_of_sheets(table: Table, capsys: pytest.C
 def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
     said = "calibration=unlabelled:train: on digits"
     sheet = Sheet.of(said, [Column.text("", str)], [said], notes=[said])
-    terminal.show_sheets([sheet], "table")
+    terminal.show_sheets("report", [sheet])
     assert capsys.readouterr().out.count(said) == 3
 
 

@@ -11,8 +11,8 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, as_cs
 
 COLUMNS = (
     Column[int].text("name", lambda item: f"net-{item}", IDENTITY),
-    Column[int].number("far ms", lambda item: f"{item / 2}", rank=4),
-    Column[int].number("p50 ms", str, OBJECTIVE),
+    Column[int].figure("far ms", lambda item: item / 2, rank=4),
+    Column[int].figure("p50 ms", lambda item: item, rank=OBJECTIVE),
     Column[int].number("near ms", lambda item: f"{item / 4}", rank=3),
     Column[int].number("right ms", lambda item: f"{item / 8}", rank=4),
 )
@@ -35,7 +35,7 @@ def test_words_stand_to_the_left_and_numbers_to_the_right() -> None:
         "| name   | far ms |", "| ------ | -----: |", "| net-1  |    0.5 |", "| net-20 |   10.0 |",
     ]  # fmt: skip
     assert r"\begin{tabular}{lr}" in latex(sheet)
-    assert as_csv(sheet) == "name,far ms\nnet-1,0.5\nnet-20,10.0\n"
+    assert as_csv(sheet) == "name,far_ms\nnet-1,0.5\nnet-20,10.0\n"
 
 
 def test_a_narrow_terminal_leaves_out_the_highest_rank_first_and_of_equal_ranks_the_rightmost() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import prod
 
@@ -47,8 +48,10 @@ def layers(described: Description) -> Sheet:
     return Sheet.of(
         f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
         _LAYERS,
-        (*described.layers, _total(described)),
+        described.layers,
         _notes(described),
+        name="layers",
+        totals=(_total(described),),
     )
 
 
@@ -67,23 +70,32 @@ def _window(layer: Layer) -> str:
     return f"{_sides(layer.kernel)}/{_sides(layer.stride)}/{_sides(layer.padding)}"
 
 
+def _if_any(layer: Layer, sides: tuple[int, int]) -> tuple[int, int] | None:
+    return sides if any(layer.kernel) else None
+
+
 def _sides(sides: tuple[int, int]) -> str:
     return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}×{sides[1]}"
-
-
-def _kib(values: int) -> str:
-    return number(values * FLOAT_BYTES / 1024, 1)
 
 
 _LAYERS: tuple[Column[Layer], ...] = (
     Column.text("layer", lambda layer: layer.name, IDENTITY),
     Column.text("kind", lambda layer: layer.kind),
-    Column.number("output", _shape),
-    Column.number("activations", lambda layer: str(layer.activations), OBJECTIVE),
-    Column.number("KiB fp32", lambda layer: _kib(layer.activations)),
-    Column.number("params", lambda layer: str(layer.params), OBJECTIVE),
-    Column.number("MACs", lambda layer: str(layer.macs), OBJECTIVE),
-    Column.number("kernel/stride/pad", _window),
+    Column.number("output", _shape, output_shape=lambda layer: layer.output),
+    Column.figure("activations", lambda layer: layer.activations, rank=OBJECTIVE),
+    Column.figure(
+        "KiB fp32", lambda layer: layer.activations * FLOAT_BYTES / 1024, partial(number, digits=1), key="fp32_kib"
+    ),
+    Column.figure("params", lambda layer: layer.params, rank=OBJECTIVE),
+    Column.figure("MACs", lambda layer: layer.macs, rank=OBJECTIVE),
+    Column.number(
+        "kernel/stride/pad",
+        _window,
+        live_values=lambda layer: layer.live,
+        kernel=lambda layer: _if_any(layer, layer.kernel),
+        stride=lambda layer: _if_any(layer, layer.stride),
+        padding=lambda layer: _if_any(layer, layer.padding),
+    ),
 )
 
 
@@ -114,7 +126,7 @@ def separable(described: Description) -> Sheet | None:
     """
     pairs = list(_pairs(described.layers))
     title = "depthwise-separable pairs against the standard convolutions they replace"
-    return Sheet.of(title, _PAIRS, pairs) if pairs else None
+    return Sheet.of(title, _PAIRS, pairs, name="separable_pairs") if pairs else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,15 +159,19 @@ def _separable(depthwise: Layer, pointwise: Layer) -> _Separable:
     )
 
 
+def _share(ratio: float) -> str:
+    return f"{ratio:.4f}"
+
+
 _PAIRS: tuple[Column[_Separable], ...] = (
     Column.text("pair", lambda pair: pair.name, IDENTITY),
-    Column.number("M", lambda pair: str(pair.inputs)),
-    Column.number("N", lambda pair: str(pair.outputs)),
-    Column.number("K", lambda pair: str(pair.side)),
-    Column.number("MACs", lambda pair: str(pair.macs)),
-    Column.number("standard MACs", lambda pair: str(pair.standard_macs)),
-    Column.number("ratio", lambda pair: f"{pair.macs / pair.standard_macs:.4f}", OBJECTIVE),
-    Column.number("1/N + 1/K²", lambda pair: f"{1 / pair.outputs + 1 / pair.side**2:.4f}", OBJECTIVE),
+    Column.figure("M", lambda pair: pair.inputs, key="input_channels"),
+    Column.figure("N", lambda pair: pair.outputs, key="output_channels"),
+    Column.figure("K", lambda pair: pair.side, key="kernel_side"),
+    Column.figure("MACs", lambda pair: pair.macs),
+    Column.figure("standard MACs", lambda pair: pair.standard_macs),
+    Column.figure("ratio", lambda pair: pair.macs / pair.standard_macs, _share, OBJECTIVE),
+    Column.figure("1/N + 1/K²", lambda pair: 1 / pair.outputs + 1 / pair.side**2, _share, OBJECTIVE, key="rule_ratio"),
 )
 
 
@@ -164,11 +180,13 @@ def multipliers(described: Description, full: Description) -> Sheet:
     alpha, rho = described.width / full.width, described.resolution / full.resolution
     size = f"{full.width:g} @{full.resolution}"
     columns: tuple[Column[_Scaled], ...] = (
-        Column.text("", lambda scaled: scaled.what, IDENTITY),
-        Column.number(size, lambda scaled: str(scaled.full)),
-        Column.number("here", lambda scaled: str(scaled.here)),
-        Column.number("ratio", lambda scaled: f"{scaled.here / scaled.full if scaled.full else 0:.4f}", OBJECTIVE),
-        Column.number("rule", lambda scaled: f"{scaled.rule} = {scaled.share:.4f}", OBJECTIVE),
+        Column.text("", lambda scaled: scaled.what, IDENTITY, count=lambda scaled: scaled.what),
+        Column.figure(size, lambda scaled: scaled.full, key="full"),
+        Column.figure("here", lambda scaled: scaled.here),
+        Column.figure("ratio", lambda scaled: scaled.here / scaled.full if scaled.full else 0, _share, OBJECTIVE),
+        Column.number(
+            "rule", lambda scaled: f"{scaled.rule} = {scaled.share:.4f}", OBJECTIVE, rule_ratio=lambda one: one.share
+        ),
     )
     scaled = (
         _Scaled(what="params", full=full.params, here=described.params, rule="α²", share=alpha**2),
@@ -177,7 +195,7 @@ def multipliers(described: Description, full: Description) -> Sheet:
             what="activations", full=full.activations, here=described.activations, rule="αρ²", share=alpha * rho**2
         ),
     )
-    return Sheet.of(f"against {size}", columns, scaled)
+    return Sheet.of(f"against {size}", columns, scaled, name="multipliers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,30 +215,28 @@ def overview(described: Sequence[Description]) -> Sheet:
         "Files: parameters times 4 bytes or 1. Peak live: the most activations held at once at batch 1.",
         "Published top-1: ImageNet, where a source is recorded.",
     )
-    return Sheet.of("every network at its native resolution", _NETWORKS, described, notes)
+    return Sheet.of("every network at its native resolution", _NETWORKS, described, notes, name="networks")
 
 
 def _name(network: Description) -> str:
     return network.name if network.width == 1.0 else f"{network.name} {network.width:g}"
 
 
-def _top1(network: Description) -> str:
-    size = network.name, network.width, network.resolution
-    return number(published.top1(*size, Precision.FP32, published.IMAGENET), 1)
+def _top1(network: Description) -> float | None:
+    return published.top1(network.name, network.width, network.resolution, Precision.FP32, published.IMAGENET)
 
 
-def _mib(count_bytes: int) -> str:
-    return number(count_bytes / MIB, 2)
-
-
+_MIB = partial(number, digits=2)
 _NETWORKS: tuple[Column[Description], ...] = (
     Column.text("network", _name, IDENTITY),
-    Column.number("input", lambda network: str(network.resolution)),
-    Column.number("classes", lambda network: str(network.classes)),
-    Column.number("params M", lambda network: millions(network.params, 2), rank=4),
-    Column.number("MACs M", lambda network: millions(network.macs, 1), rank=3),
-    Column.number("peak live MiB fp32", lambda network: _mib(network.peak_live * FLOAT_BYTES)),
-    Column.number("fp32 MiB", lambda network: _mib(network.params * FLOAT_BYTES)),
-    Column.number("int8 MiB", lambda network: _mib(network.params * INT8_BYTES)),
-    Column.number("published top-1 %", _top1),
+    Column.figure("input", lambda network: network.resolution, key="input_pixels"),
+    Column.figure("classes", lambda network: network.classes),
+    Column.figure("params M", lambda network: network.params, partial(millions, digits=2), rank=4, key="params"),
+    Column.figure("MACs M", lambda network: network.macs, partial(millions, digits=1), rank=3, key="macs"),
+    Column.figure(
+        "peak live MiB fp32", lambda network: network.peak_live * FLOAT_BYTES / MIB, _MIB, key="peak_live_fp32_mib"
+    ),
+    Column.figure("fp32 MiB", lambda network: network.params * FLOAT_BYTES / MIB, _MIB),
+    Column.figure("int8 MiB", lambda network: network.params * INT8_BYTES / MIB, _MIB),
+    Column.figure("published top-1 %", _top1, partial(number, digits=1)),
 )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from operator import itemgetter
 from pathlib import Path
@@ -24,11 +24,10 @@ from edgebench.agent import gpu, machine
 from edgebench.deploy import emulation
 from edgebench.export.formats import tool_version
 from edgebench.foundation.files import home
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB
 
-DOCUMENT = 1  # version of the JSON document
 EXTRAS = ("tflite", "figures", "gpu")  # that a user may want; the fourth is for tests
 DRAWING = "vl-convert-python"
 TRIAL_S = 120.0  # of a fresh process that imports torch from a slow disk
@@ -115,7 +114,6 @@ class Machine:
 class Diagnosis:
     """All that is to be known of an installation; `is_healthy` unless something required is missing or broken."""
 
-    version: int = DOCUMENT
     edgebench: str
     python: str
     is_healthy: bool
@@ -313,6 +311,11 @@ def _bring(package: str) -> str:
     lines = (_pip(f"{package}{line.specifier}", extra) for line, extra in _wanted() if line.name == package)
     is_elsewhere = any(line.name == package for line in _requirements())
     return next(lines, "" if is_elsewhere else f"pip install {package}")
+
+
+def fields(diagnosis: Diagnosis) -> dict[str, Value]:
+    """Lay out the diagnosis for JSON."""
+    return asdict(diagnosis)
 
 
 def sheets(diagnosis: Diagnosis) -> tuple[Sheet, ...]:

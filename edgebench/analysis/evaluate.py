@@ -1,9 +1,10 @@
 """An artifact's card and its answers -> the sheets that say how far to trust it."""
 
 from collections.abc import Iterator
+from functools import partial
 from operator import itemgetter
 
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.units import number
 from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
@@ -12,23 +13,25 @@ from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.record import Accuracy
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
+_TENTHS = partial(number, digits=1)
+TABLES = ("accuracy", "parent", "layers", "float_operators")
 _SHARES: tuple[Column[tuple[str, Share]], ...] = (
-    Column.text("", itemgetter(0), IDENTITY),
-    Column.number("right", lambda named: str(named[1].count)),
-    Column.number("images", lambda named: str(named[1].of)),
-    Column.number("%", lambda named: number(100 * named[1].value, 1), OBJECTIVE),
-    Column.number("low %", lambda named: number(100 * named[1].interval[0], 1)),
-    Column.number("high %", lambda named: number(100 * named[1].interval[1], 1)),
+    Column.text("", itemgetter(0), IDENTITY, share=itemgetter(0)),
+    Column.figure("right", lambda named: named[1].count),
+    Column.figure("images", lambda named: named[1].of),
+    Column.figure("%", lambda named: 100 * named[1].value, _TENTHS, OBJECTIVE, key="share_per_cent"),
+    Column.figure("low %", lambda named: 100 * named[1].interval[0], _TENTHS, key="share_low_per_cent"),
+    Column.figure("high %", lambda named: 100 * named[1].interval[1], _TENTHS, key="share_high_per_cent"),
 )
-_LIKENESS: tuple[Column[tuple[str, str]], ...] = (
-    Column.text("", itemgetter(0), IDENTITY),
-    Column.number("here", itemgetter(1), OBJECTIVE),
+_LIKENESS: tuple[Column[Fact], ...] = (
+    Column.text("", lambda fact: fact.what, IDENTITY),
+    Column.number("here", lambda fact: fact.text, OBJECTIVE),
 )
 _LAYERS: tuple[Column[LayerNoise], ...] = (
     Column.text("layer", lambda layer: layer.name, IDENTITY),
     Column.text("operator", lambda layer: layer.operator),
-    Column.number("SQNR dB", lambda layer: number(layer.sqnr_db, 1), rank=3),
-    Column.number("lost dB", lambda layer: f"{layer.lost_db:+.1f}", OBJECTIVE),
+    Column.figure("SQNR dB", lambda layer: layer.sqnr_db, _TENTHS, rank=3),
+    Column.figure("lost dB", lambda layer: layer.lost_db, "{:+.1f}".format, OBJECTIVE),
 )
 _FLOAT_NODES: tuple[Column[str], ...] = (  # of nodes as the card has them, `LRN norm1`
     Column.text("operator", lambda node: node.partition(" ")[0], IDENTITY),
@@ -51,7 +54,7 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str
     named = [] if why else [(name, share) for name, share in shares.items() if share]
     title = f"{artifact.variant}, {artifact.quantization or 'float'}, on {accuracy.dataset}"
     notes = (why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE)
-    return Sheet.of(title, _SHARES, named, notes)
+    return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 
 
 def _parent(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
@@ -60,22 +63,29 @@ def _parent(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) 
     text = collapse(artifact, accuracy)
     rows = (*_likeness(accuracy, found), *(_paired(change) if change else ()))
     notes = (*([f"INVALID: {text}."] if text else []), *([_told_apart(change)] if change else []))
-    return Sheet.of("against its float parent", _LIKENESS, rows, notes)
+    return Sheet.of_facts("against its float parent", _LIKENESS, rows, notes, name="parent")
 
 
-def _likeness(accuracy: Accuracy, found: Appraisal) -> Iterator[tuple[str, str]]:
+def _likeness(accuracy: Accuracy, found: Appraisal) -> Iterator[Fact]:
     if found.agreement:
-        low, high = found.agreement.interval
-        yield "same top-1 answer, %", f"{100 * found.agreement.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-    yield "SQNR of the outputs, dB", number(accuracy.sqnr_db, 1)
+        value, low, high = (100 * share for share in (found.agreement.value, *found.agreement.interval))
+        yield Fact.of(
+            "same top-1 answer, %",
+            f"{value:.1f} [{low:.1f}, {high:.1f}]",
+            agreement_per_cent=value,
+            agreement_low_per_cent=low,
+            agreement_high_per_cent=high,
+        )
+    yield Fact.of("SQNR of the outputs, dB", number(accuracy.sqnr_db, 1), sqnr_db=accuracy.sqnr_db)
 
 
-def _paired(change: Change) -> Iterator[tuple[str, str]]:
-    yield "top-1, points", f"{100 * change.top1:+.1f}"
-    yield "right in the float parent alone, images", str(change.only_parent)
-    yield "right here alone, images", str(change.only_this)
-    yield "McNemar's exact p", f"{change.p:.2g}"
-    yield "images needed to tell the two apart", f"{change.images_needed}" if change.images_needed else "-"
+def _paired(change: Change) -> Iterator[Fact]:
+    yield Fact.of("top-1, points", f"{100 * change.top1:+.1f}", top1_change_points=100 * change.top1)
+    yield Fact.of("right in the float parent alone, images", str(change.only_parent), only_parent=change.only_parent)
+    yield Fact.of("right here alone, images", str(change.only_this), only_this=change.only_this)
+    yield Fact.of("McNemar's exact p", f"{change.p:.2g}", mcnemar_p=change.p)
+    needed = change.images_needed or None
+    yield Fact.of("images needed to tell the two apart", str(needed or "-"), images_needed=needed)
 
 
 def _told_apart(change: Change) -> str:
@@ -93,7 +103,7 @@ def _layers(artifact: Artifact) -> Sheet:
     """Lay out the layers, those first in which most of the signal drowns."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
     note = "SQNR: at the layer's output, on calibration images. Lost: how much more it is at the layer's inputs."
-    return Sheet.of("layers, worst first", _LAYERS, worst, (note,))
+    return Sheet.of("layers, worst first", _LAYERS, worst, (note,), name="layers")
 
 
 def _operators(artifact: Artifact) -> Sheet:
@@ -101,4 +111,5 @@ def _operators(artifact: Artifact) -> Sheet:
     share = artifact.integer_share
     macs = [] if share is None else [f"{share:.1%} of the multiply-adds are computed in integers."]
     none = [] if artifact.float_nodes else ["No operator is left in float."]
-    return Sheet.of("operators left in float", _FLOAT_NODES, artifact.float_nodes, (*macs, *none))
+    notes = (*macs, *none)
+    return Sheet.of("operators left in float", _FLOAT_NODES, artifact.float_nodes, notes, name="float_operators")

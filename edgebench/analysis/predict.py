@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edgebench.export.custom import is_custom
@@ -83,12 +84,20 @@ def sheet(found: Outlook) -> Sheet:
     return Sheet.of(f"{found.folder}: not measured, {PREDICTED}", COLUMNS, cells, _notes(found))
 
 
-def _p50(cell: Predicted) -> str:
-    return milliseconds(cell.time_s.value * 1e3) if cell.time_s else "-"
+def _p50_ms(cell: Predicted) -> float | None:
+    return cell.time_s.value * 1e3 if cell.time_s else None
+
+
+def _low_ms(cell: Predicted) -> float | None:
+    return cell.time_s.low * 1e3 if cell.time_s else None
+
+
+def _high_ms(cell: Predicted) -> float | None:
+    return cell.time_s.high * 1e3 if cell.time_s else None
 
 
 def _interval(cell: Predicted) -> str:
-    return f"[{milliseconds(cell.time_s.low * 1e3)}, {milliseconds(cell.time_s.high * 1e3)}]" if cell.time_s else "-"
+    return f"[{milliseconds(_low_ms(cell))}, {milliseconds(_high_ms(cell))}]" if cell.time_s else "-"
 
 
 COLUMNS: tuple[Column[Predicted], ...] = (
@@ -96,12 +105,12 @@ COLUMNS: tuple[Column[Predicted], ...] = (
     Column.text("precision", lambda cell: scheme(cell.case.variant), IDENTITY),
     Column.text("target", lambda cell: cell.case.target, IDENTITY),
     Column.text("runtime", lambda cell: str(cell.case.runtime), IDENTITY),
-    Column.number("threads", lambda cell: str(cell.case.threads), IDENTITY),
-    Column.number("batch", lambda cell: str(cell.case.batch), IDENTITY),
+    Column.figure("threads", lambda cell: cell.case.threads, rank=IDENTITY),
+    Column.figure("batch", lambda cell: cell.case.batch, rank=IDENTITY),
     Column.text("figure", lambda cell: PREDICTED if cell.time_s else "none", OBJECTIVE),
-    Column.number("p50 ms", _p50, OBJECTIVE),
-    Column.number("[90 %]", _interval, OBJECTIVE),
-    Column.number("MACs M", lambda cell: millions(round(cell.macs), 1), rank=3),
+    Column.figure("p50 ms", _p50_ms, milliseconds, OBJECTIVE),
+    Column.number("[90 %]", _interval, OBJECTIVE, p50_low_ms=_low_ms, p50_high_ms=_high_ms),
+    Column.figure("MACs M", lambda cell: round(cell.macs), partial(millions, digits=1), rank=3, key="macs"),
     Column.text("note", lambda cell: cell.why or (BEYOND if cell.is_beyond else ""), rank=4),
 )
 

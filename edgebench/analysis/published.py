@@ -1,6 +1,7 @@
 """Published figures, filtered -> the sheets that list them, each row with its source."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from edgebench.foundation.errors import RequestError, require
@@ -10,21 +11,18 @@ from edgebench.networks import published
 from edgebench.networks.published import PublishedQuantization, runtime, targets, title
 
 
-def _text(value: object) -> str:
-    return "-" if value in (None, "") else str(value)
-
-
 def _weights(one: PublishedQuantization) -> str:
     bits = f"{one.weight_bits}/{one.activation_bits or '?'} bits"
     return " ".join(filter(None, (bits, one.weight_granularity, one.weight_symmetry)))
 
 
+_TENTHS = partial(number, digits=1)
 # Rows of different classes, whose fields of the same name mean the same.
 _NETWORK: Column[Any] = Column.text("network", title, IDENTITY)
 _PRECISION: Column[Any] = Column.text("precision", lambda row: row.precision, IDENTITY)
-_TOP1: Column[Any] = Column.number("top-1 %", lambda row: number(row.top1, 1), rank=3)
+_TOP1: Column[Any] = Column.figure("top-1 %", lambda row: row.top1, _TENTHS, rank=3)
 _TAIL: tuple[Column[Any], ...] = (
-    Column.text("note", lambda row: _text(row.note), rank=7),
+    Column.text("note", lambda row: row.note or None, rank=7),
     Column.text("source", lambda row: row.source),
 )
 COLUMNS: dict[str, tuple[Column[Any], ...]] = {
@@ -32,23 +30,23 @@ COLUMNS: dict[str, tuple[Column[Any], ...]] = {
         _NETWORK,
         _PRECISION,
         _TOP1,
-        Column.number("top-5 %", lambda row: number(row.top5, 1)),
-        Column.number("params M", lambda row: millions(row.params, 2), rank=5),
-        Column.number("MACs M", lambda row: millions(row.macs, 1), rank=4),
+        Column.figure("top-5 %", lambda row: row.top5, _TENTHS),
+        Column.figure("params M", lambda row: row.params, partial(millions, digits=2), rank=5, key="params"),
+        Column.figure("MACs M", lambda row: row.macs, partial(millions, digits=1), rank=4, key="macs"),
         *_TAIL,
     ),
     "latency": (
         _NETWORK,
         _PRECISION,
-        Column.number("mean ms", lambda row: milliseconds(row.mean_ms), OBJECTIVE),
-        Column.number("p50 ms", lambda row: milliseconds(row.p50_ms), OBJECTIVE),
-        Column.number("p90 ms", lambda row: milliseconds(row.p90_ms), rank=5),
+        Column.figure("mean ms", lambda row: row.mean_ms, milliseconds, OBJECTIVE),
+        Column.figure("p50 ms", lambda row: row.p50_ms, milliseconds, OBJECTIVE),
+        Column.figure("p90 ms", lambda row: row.p90_ms, milliseconds, rank=5),
         _TOP1,
         Column.text("runtime", runtime),
-        Column.number("threads", lambda row: _text(row.threads)),
-        Column.number("MHz", lambda row: _text(row.clock_mhz)),
-        Column.number("W", lambda row: number(row.power_w, 2)),
-        Column.text("board", lambda row: row.board, rank=6),
+        Column.figure("threads", lambda row: row.threads),
+        Column.figure("MHz", lambda row: row.clock_mhz, key="clock_mhz"),
+        Column.figure("W", lambda row: row.power_w, partial(number, digits=2), key="power_w"),
+        Column.text("board", lambda row: row.board, rank=6, target=lambda row: row.target, board=lambda row: row.board),
         *_TAIL,
     ),
     "quantization": (
@@ -56,7 +54,7 @@ COLUMNS: dict[str, tuple[Column[Any], ...]] = {
         Column.text("method", lambda row: row.method, IDENTITY),
         Column.text("weights", _weights, IDENTITY),
         _TOP1,
-        Column.number("fp32 top-1 %", lambda row: number(row.fp32_top1, 1)),
+        Column.figure("fp32 top-1 %", lambda row: row.fp32_top1, _TENTHS),
         *_TAIL,
     ),
 }
@@ -91,7 +89,7 @@ def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
         mine = [one for one in rows[name] if model in ("", one.architecture)]
         mine = [one for one in mine if not target or getattr(one, "target", None) == target]
         if mine:
-            yield Sheet.of(f"{TITLES[name]}: {len(mine)} rows", COLUMNS[name], mine)
+            yield Sheet.of(f"{TITLES[name]}: {len(mine)} rows", COLUMNS[name], mine, name=name)
 
 
 def _rows() -> dict[str, tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from edgebench.foundation import files
 from edgebench.foundation.sheet import IDENTITY, Column, Sheet
@@ -11,13 +12,13 @@ from edgebench.schema.cards import Weights
 
 COLUMNS: tuple[Column[Weights], ...] = (
     Column.text("network", lambda card: card.network or card.file, IDENTITY),
-    Column.text("data set", lambda card: card.dataset or "-"),
-    Column.text("preprocessing", lambda card: card.preprocessing or "-"),
-    Column.number("top-1 %", lambda card: number(card.top1 * 100 if card.images else None, 1), rank=3),
-    Column.number("images", lambda card: str(card.images or "-")),
-    Column.number("classes", lambda card: str(card.classes)),
-    Column.text("how", lambda card: card.recipe, rank=4),
-    Column.text("file", lambda card: card.file, rank=5),
+    Column.text("data set", lambda card: card.dataset or None, dataset=lambda card: card.dataset or None),
+    Column.text("preprocessing", lambda card: card.preprocessing or None),
+    Column.figure("top-1 %", lambda card: card.top1 * 100 if card.images else None, partial(number, digits=1), rank=3),
+    Column.figure("images", lambda card: card.images or None),
+    Column.figure("classes", lambda card: card.classes),
+    Column.text("how", lambda card: card.recipe, rank=4, recipe=lambda card: card.recipe),
+    Column.text("file", lambda card: card.file, rank=5, file=lambda card: card.file, sha256=lambda card: card.sha256),
 )
 
 

@@ -22,6 +22,7 @@ Address = Annotated[str, typer.Option(help="Where it is: user@host, or a name of
 Format = Annotated[str, typer.Option(help="table, md, csv, latex or json.")]
 FormatWithoutLatex = Annotated[str, typer.Option(help="table, md, csv or json.")]
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+OneTable = Annotated[str, typer.Option(help="Of several tables only this one; CSV is the first without it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 

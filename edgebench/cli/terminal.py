@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
 from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
-from edgebench.foundation.sheet import DETAIL, as_csv, as_json, latex, markdown
+from edgebench.foundation.sheet import DETAIL, as_csv, as_json, document, latex, markdown
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import duration
 from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
@@ -20,25 +18,20 @@ from edgebench.results.table.columns import flat
 from edgebench.results.table.row import NOTHING, Background, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from edgebench.analysis.choose import Answer
-    from edgebench.analysis.compare.folders import Contrast
-    from edgebench.analysis.compare.published import Citations
-    from edgebench.analysis.doctor import Diagnosis
     from edgebench.foundation.progress import Show
-    from edgebench.foundation.sheet import FormattedColumn, Sheet
+    from edgebench.foundation.sheet import FormattedColumn, Sheet, Value
     from edgebench.measure.plan.forecast import Forecast
-    from edgebench.nightly.replay.decide import Replay
     from edgebench.nightly.summary import Bulletin
     from edgebench.schema.cards import Weights
 
 LOG_WIDTH = 1000
-_WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}
-FORMATS = ("table", *_WRITERS)
+_FOR_PEOPLE = {"md": markdown, "latex": latex}
+FORMATS = ("table", "md", "csv", "latex", "json")
 BENCHMARK = "pytest-benchmark"
 REPORT_FORMATS = (*FORMATS, BENCHMARK)
 _REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex", BENCHMARK: "pytest_benchmark"}  # that print these forms
@@ -102,8 +95,11 @@ def _left(step: Step) -> str:
     return "" if step.left_s is None else f", {duration(max(step.left_s, 0))} left"
 
 
-def show_forecast(forecasts: Iterable[Forecast]) -> None:
+def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
     """Print what a run would do and roughly how long it would take."""
+    if json:
+        show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
+        return
     for one in forecasts:
         print(f"{one.target}: {len(one.work)} cases")
         width = max(len(f"{case.variant}") for case, _ in one.work)
@@ -112,13 +108,33 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(answer: Table | Answer | Contrast | Citations | Replay | Diagnosis) -> None:
-    """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
-    if isinstance(answer, Table):
-        fields = asdict(replace(answer, rows=())) | {"rows": [flat(row) for row in answer.rows]}
-    else:
-        fields = asdict(answer)
-    print(dumps(fields, ensure_ascii=False))
+def _forecast(forecast: Forecast) -> dict[str, Value]:
+    cases: list[Value] = [
+        {
+            "variant": str(case.variant),
+            "runtime": str(case.runtime),
+            "threads": case.threads,
+            "batch": case.batch,
+            "needs": needs,
+        }
+        for case, needs in forecast.work
+    ]
+    return {
+        "target": forecast.target,
+        "prepare_s": forecast.prepare_s,
+        "measure_s": forecast.measure_s,
+        "cases": cases,
+    }
+
+
+def show_json(command: str, fields: Mapping[str, Value]) -> None:
+    """Print a command's answer as one JSON document."""
+    print(as_json(command, fields), end="")
+
+
+def show_rows(command: str, table: Table) -> None:
+    """Print a results table as one JSON document, whose rows have the columns of comparison.csv."""
+    show_json(command, {"title": table.title, "rows": [*map(flat, table.rows)], "notes": table.notes})
 
 
 def _console() -> Console:
@@ -157,31 +173,39 @@ def show_report(table: Table, format: str, background: Background = NOTHING) -> 
     if format == "table":
         show_table(table)
     elif format == "json":
-        show_json(table)
+        show_rows("report", table)
     else:
         print(load("reports", _REPORTS[format]).render(table, background), end="")
 
 
-def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
-    """Print cards of weights as a table, or as a JSON list with all that they say."""
-    if json:
-        print(dumps([asdict(card) for card in cards], ensure_ascii=False))
-    else:
-        _print(weights(cards), _console())
+def show_weights(command: str, cards: Sequence[Weights], *, json: bool) -> None:
+    """Print cards of weights as a table or as JSON."""
+    show_sheets(command, [weights(cards)], "json" if json else "table")
 
 
-def show_sheets(sheets: Iterable[Sheet], format: str) -> None:
-    """Print sheets as a terminal's table, Markdown, CSV, LaTeX or JSON.
+def show_sheets(command: str, sheets: Sequence[Sheet], format: str = "table", table: str = "") -> None:
+    """Print sheets as a terminal's tables, Markdown or LaTeX, as one JSON document, or one of them as CSV.
 
     Raises:
-        UnknownName: there is no such form.
+        UnknownName: there is no such form, or no such table.
     """
     require("format", format, FORMATS, may_be_empty=False)
+    require("table", table, [sheet.name for sheet in sheets])
+    chosen = [sheet for sheet in sheets if table in ("", sheet.name)]
+    if format == "json":
+        show_json(command, document(chosen))
+    elif format == "csv":
+        print(as_csv(chosen[0]), end="")
+    else:
+        _show_to_people(chosen, format)
+
+
+def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
     for sheet in sheets:
         if format == "table":
             _print(sheet, _console())
         else:
-            print(_WRITERS[format](sheet))
+            print(_FOR_PEOPLE[format](sheet))
 
 
 def _print(sheet: Sheet, console: Console) -> None:

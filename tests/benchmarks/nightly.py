@@ -40,7 +40,7 @@ def simulated(asked: argparse.Namespace) -> None:
     for name, profile in noise.PROFILES.items():
         started = perf_counter()
         found = decide.replay(f"simulated {name}", series.simulated(profile, asked.seed), 1.05)
-        terminal.show_sheets([replay.sheet(found)], "table")
+        terminal.show_sheets("nightly replay", [replay.sheet(found)])
         print(f"  seed {asked.seed}, {perf_counter() - started:.0f} s")
 
 

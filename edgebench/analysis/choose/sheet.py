@@ -1,16 +1,16 @@
-"""The configuration to take -> the sheet that says so, with what it would cost to have another."""
+"""The configuration to take -> the sheet that says so, with what it would cost to have another; the same as JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.request import MEAN
-from edgebench.foundation.sheet import DETAIL, IDENTITY, Column, Sheet
+from edgebench.foundation.sheet import DETAIL, IDENTITY, Column, Sheet, Value
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from edgebench.analysis.choose import Answer
 
@@ -18,6 +18,14 @@ Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
 RANKS = {Q.P90: 7, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3}
 UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs", Q.INSTRUCTIONS: "M instructions"}
+SUFFIXES = {  # of keys in JSON
+    quantity: "per_cent"
+    if quantity.is_share
+    else "m"
+    if quantity in (Q.MACS, Q.INSTRUCTIONS)
+    else UNITS[quantity].lower()
+    for quantity in Quantity
+}
 WHY_LACKING = {
     Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
     Q.TOP1: "no top-1",
@@ -43,6 +51,61 @@ def sheet(answer: Answer) -> Sheet:
     )
     title = " · ".join(filter(None, (headline, answer.shared)))
     return Sheet.of(title, columns, shown, (*_notes(answer, len(roles)), *answer.notes))
+
+
+def fields(answer: Answer) -> dict[str, Value]:
+    """Lay out the answer for JSON: figures flat, with the unit in the key."""
+    choice, asked, accuracies = answer.choice, answer.asked, answer.accuracies
+    misses = [
+        (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
+    ]
+    return {
+        "target": asked.target or None,
+        "precision": asked.precision or None,
+        "dataset": asked.dataset or None,
+        "accuracy": asked.accuracy,
+        "objective": str(asked.objective),
+        "predicted": asked.predicted,
+        "limits": {_named(limit.quantity): limit.bound for limit in asked.limits},
+        "shared": answer.shared,
+        "feasible": choice.feasible,
+        "chosen": _record(choice.chosen, accuracies),
+        "runner_up": _record(choice.runner_up, accuracies),
+        "ties": [_record(one, accuracies) for one in choice.ties],
+        "front": [_record(one, accuracies) for one in choice.front],
+        "prices": [_price(price, asked.objective) for price in choice.prices],
+        "misses": [_record(candidate, accuracies, excesses=excesses) for candidate, excesses in misses],
+        "withheld": [{"configuration": one.name, "lacks": [*map(str, lacks)]} for one, lacks in choice.withheld],
+        "notes": answer.notes,
+    }
+
+
+def _record(candidate: Candidate | None, accuracies: Mapping[str, str], **more: Value) -> Mapping[str, Value] | None:
+    """Lay out a configuration's figures with their intervals."""
+    if candidate is None:
+        return None
+    figures = {
+        _named(quantity, end): getattr(figure, end or "value")
+        for quantity, figure in candidate.figures.items()
+        for end in ("", "low", "high")
+    }
+    return {"configuration": candidate.name, "accuracy": accuracies[candidate.name], **figures, **more}
+
+
+def _price(price: Price, objective: Quantity) -> dict[str, Value]:
+    quantity = price.limit.quantity
+    return {
+        "limit": str(quantity),
+        f"more_{SUFFIXES[quantity]}": price.more,
+        f"gain_{SUFFIXES[objective]}": price.gain,
+        "is_tie": price.is_tie,
+        "configuration": price.candidate.name,
+    }
+
+
+def _named(quantity: Quantity, end: str = "") -> str:
+    """Return a quantity's key: `latency_ms`, or of an end of its interval `latency_low_ms`."""
+    return "_".join(filter(None, (quantity, end, SUFFIXES[quantity])))
 
 
 def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from math import expm1
 from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.compare.pairing import Pair, paired, spread
 from edgebench.foundation import stats
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results import folders
@@ -168,8 +169,8 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
     none = () if contrast.differences else ("Nothing that is recorded.",)
     return (
-        Sheet.of(title, columns, contrast.pairs, notes),
-        Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none),
+        Sheet.of(title, columns, contrast.pairs, notes, name="cases"),
+        Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
     )
 
 
@@ -185,6 +186,21 @@ def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
         )
 
 
+def folder_fields(contrast: Contrast) -> dict[str, Value]:
+    """Lay out for machines what the sheets say in words: the folders, cases of one alone, reference workloads."""
+    references = [
+        {"workload": name, "ratio": one.value, "ratio_low": one.low, "ratio_high": one.high}
+        for name, one in contrast.references
+    ]
+    return {
+        "before": contrast.before,
+        "after": contrast.after,
+        "missing": contrast.missing,
+        "new": contrast.new,
+        "references": references,
+    }
+
+
 def bounds(ratio: Ratio | None) -> str:
     """Format the interval of a ratio; a dash where it has none."""
     return "-" if ratio is None or ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
@@ -195,20 +211,58 @@ def _said(ratio: Ratio) -> str:
 
 
 _IN_BEATS: tuple[Column[Pair], ...] = (
-    Column.number("in beats", lambda pair: number(pair.in_beats.value if pair.in_beats else None, 3), OBJECTIVE),
-    Column.number("beats [95 %]", lambda pair: bounds(pair.in_beats), OBJECTIVE),
+    Column.figure(
+        "in beats",
+        lambda pair: pair.in_beats.value if pair.in_beats else None,
+        partial(number, digits=3),
+        OBJECTIVE,
+        key="ratio_in_beats",
+    ),
+    Column.number(
+        "beats [95 %]",
+        lambda pair: bounds(pair.in_beats),
+        OBJECTIVE,
+        ratio_in_beats_low=lambda pair: pair.in_beats.low if pair.in_beats else None,
+        ratio_in_beats_high=lambda pair: pair.in_beats.high if pair.in_beats else None,
+    ),
 )
+_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # as people read them, and for machines
 _CASES: tuple[Column[Pair], ...] = (
     Column.text("case", lambda pair: pair.name, IDENTITY),
-    Column.number("A p50 ms", lambda pair: milliseconds(pair.before_ms)),
-    Column.number("B p50 ms", lambda pair: milliseconds(pair.after_ms)),
-    Column.number("B / A", lambda pair: number(pair.ratio.value if pair.ratio else None, 3), OBJECTIVE),
-    Column.number("[95 %]", lambda pair: bounds(pair.ratio), OBJECTIVE),
+    Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),
+    Column.figure("B p50 ms", lambda pair: pair.after_ms, milliseconds, key="after_p50_ms"),
+    Column.figure(
+        "B / A",
+        lambda pair: pair.ratio.value if pair.ratio else None,
+        partial(number, digits=3),
+        OBJECTIVE,
+        key="ratio",
+    ),
+    Column.number(
+        "[95 %]",
+        lambda pair: bounds(pair.ratio),
+        OBJECTIVE,
+        ratio_low=lambda pair: pair.ratio.low if pair.ratio else None,
+        ratio_high=lambda pair: pair.ratio.high if pair.ratio else None,
+    ),
     *_IN_BEATS,
-    Column.text("", lambda pair: pair.why or pair.verdict, OBJECTIVE),
+    Column.text(
+        "",
+        lambda pair: pair.why or pair.verdict,
+        OBJECTIVE,
+        verdict=lambda pair: _VERDICTS[pair.verdict],
+        why=lambda pair: pair.why or None,
+    ),
 )
 _DIFFERENCES: tuple[Column[Difference], ...] = (
     Column.text("what", lambda difference: difference.what, IDENTITY),
-    Column.text("A", lambda difference: difference.before or "-", OBJECTIVE),
-    Column.text("B", lambda difference: difference.after or "-", OBJECTIVE),
+    Column.text(
+        "A",
+        lambda difference: difference.before or None,
+        OBJECTIVE,
+        before=lambda difference: difference.before or None,
+    ),
+    Column.text(
+        "B", lambda difference: difference.after or None, OBJECTIVE, after=lambda difference: difference.after or None
+    ),
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.compare.folders import bounds
 from edgebench.foundation import stats
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
@@ -138,16 +139,34 @@ def citation_sheet(found: Citations) -> Sheet:
         "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
         *([f"Nothing published for {some}."] if some else []),
     )
-    return Sheet.of(f"{found.folder} beside the nearest published rows", COLUMNS, found.rows, notes)
+    return Sheet.of(f"{found.folder} beside the nearest published rows", COLUMNS, found.rows, notes, name="cases")
+
+
+def citation_fields(found: Citations) -> dict[str, Value]:
+    """Lay out for machines what the sheet says in words: the folder, and what nothing was published for."""
+    return {"folder": found.folder, "unmatched": found.unmatched}
 
 
 COLUMNS: tuple[Column[Beside], ...] = (
     Column.text("case", lambda row: row.name, IDENTITY),
-    Column.number("figure", lambda row: row.figure, IDENTITY),
-    Column.number("ours ms", lambda row: milliseconds(row.ours_ms)),
-    Column.number("theirs ms", lambda row: milliseconds(row.theirs_ms)),
-    Column.number("ratio", lambda row: number(row.ratio.value, 3), OBJECTIVE),
-    Column.number("[95 %]", lambda row: bounds(row.ratio), OBJECTIVE),
-    Column.text("published", far),
+    Column.number("figure", lambda row: row.figure, IDENTITY, figure=lambda row: row.figure),
+    Column.figure("ours ms", lambda row: row.ours_ms, milliseconds),
+    Column.figure("theirs ms", lambda row: row.theirs_ms, milliseconds),
+    Column.figure("ratio", lambda row: row.ratio.value, partial(number, digits=3), OBJECTIVE),
+    Column.number(
+        "[95 %]",
+        lambda row: bounds(row.ratio),
+        OBJECTIVE,
+        ratio_low=lambda row: row.ratio.low,
+        ratio_high=lambda row: row.ratio.high,
+    ),
+    Column.text(
+        "published",
+        far,
+        is_this_board=lambda row: row.is_this_board,
+        their_target=lambda row: row.theirs.target,
+        their_runtime=lambda row: runtime(row.theirs),
+        their_source=lambda row: row.theirs.source,
+    ),
     Column.text("differs", lambda row: row.differs),
 )

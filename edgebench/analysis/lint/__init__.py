@@ -79,7 +79,7 @@ def sheet(found: Review) -> Sheet:
     """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
     columns: tuple[Column[Finding], ...] = (
         Column.text("rule", lambda finding: finding.rule, IDENTITY),
-        Column.text("rows", _lines, IDENTITY),
+        Column.text("rows", _lines, IDENTITY, lines=lambda finding: finding.lines),
         Column.text("finding", lambda finding: finding.text, OBJECTIVE),
         Column.text("setup", lambda finding: found.setups.get(finding.lines[0], "")),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,7 @@ from edgebench.deploy.targets import catalogue
 from edgebench.export import find
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Step
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.measure.budget import kinds as prediction
@@ -41,20 +42,21 @@ TIMEOUT_S = 600.0
 SHOWN, NAMED = 12, 6  # operators of the table, and rows that a refusal names
 VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precision.INT8: 1}
 
-_SUMMARY: tuple[Column[tuple[str, str]], ...] = (
-    Column.text("what", itemgetter(0), IDENTITY),
-    Column.text("", itemgetter(1), OBJECTIVE),
+TABLES = ("summary", "operators_by_kind", "operators", "differences")
+_SUMMARY: tuple[Column[Fact], ...] = (
+    Column.text("what", lambda fact: fact.what, IDENTITY),
+    Column.text("", lambda fact: fact.text, OBJECTIVE),
 )
 _DIFFERENCES: tuple[Column[Difference], ...] = (
     Column.text("what", lambda difference: difference.what, IDENTITY),
-    Column.text("this", lambda difference: difference.before or "-", OBJECTIVE),
-    Column.text("other", lambda difference: difference.after or "-", OBJECTIVE),
+    Column.text("this", lambda difference: difference.before or None, OBJECTIVE),
+    Column.text("other", lambda difference: difference.after or None, OBJECTIVE),
 )
 # Of operators as the agent answers, and of kinds of them.
 _NAME: Column[Mapping[str, Any]] = Column.text("name", itemgetter("name"), IDENTITY)
 _OPERATOR: Column[Mapping[str, Any]] = Column.text("operator", itemgetter("operator"), IDENTITY)
 _TYPE: Column[Mapping[str, Any]] = Column.text("type", itemgetter("type"), IDENTITY)
-_NODES: Column[Mapping[str, Any]] = Column.number("nodes", lambda kind: str(kind["nodes"]))
+_NODES: Column[Mapping[str, Any]] = Column.figure("nodes", itemgetter("nodes"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +162,24 @@ def _roof(mine: Evidence, target: Target, connection: Connection) -> Roof | None
 
 def _summary(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Sheet:
     found = summarize(mine)
-    rows = [("p50", _interval(found.p50_s, found.low_s, found.high_s)), ("verdict", found.verdict.name)]
-    rows += [("reason", reason.text) for reason in found.reasons]
+    reasons = [reason.text for reason in found.reasons]
+    rows = [
+        Fact.of(
+            "p50",
+            _interval(found.p50_s, found.low_s, found.high_s),
+            p50_ms=_ms(found.p50_s),
+            p50_low_ms=_ms(found.low_s),
+            p50_high_ms=_ms(found.high_s),
+        ),
+        Fact.of("verdict", found.verdict.name, verdict=found.verdict.name, reasons=reasons),
+        *(Fact.of("reason", reason) for reason in reasons),
+    ]
     rows += [*_threads(mine), *_integers(mine), *_under(mine, profile, roof)]
-    return Sheet.of(str(mine.case), _SUMMARY, rows)
+    return Sheet.of_facts(str(mine.case), _SUMMARY, rows, name="summary")
+
+
+def _ms(time_s: float | None) -> float | None:
+    return None if time_s is None else time_s * 1e3
 
 
 def _interval(middle: float | None, low: float | None, high: float | None) -> str:
@@ -172,37 +188,54 @@ def _interval(middle: float | None, low: float | None, high: float | None) -> st
     return f"{milliseconds(middle * 1e3)} ms [{milliseconds(low * 1e3)}, {milliseconds(high * 1e3)}]"
 
 
-def _threads(mine: Evidence) -> Iterator[tuple[str, str]]:
+def _threads(mine: Evidence) -> Iterator[Fact]:
     """Say how many cores its processes kept busy: CPU time over wall time."""
     cores = [run.cpu_s / run.wall_s for run in mine.timed if run.wall_s]
     if cores:
-        yield "effective threads", f"{median(cores):.2f} of {mine.case.threads}"
+        used, threads = median(cores), mine.case.threads
+        yield Fact.of("effective threads", f"{used:.2f} of {threads}", effective_threads=used, threads=threads)
 
 
-def _integers(mine: Evidence) -> Iterator[tuple[str, str]]:
+def _integers(mine: Evidence) -> Iterator[Fact]:
     artifact = mine.artifact
     if artifact and artifact.quantization and mine.was_inspected:
-        share = "not known" if artifact.integer_share is None else f"{artifact.integer_share:.1%}"
-        yield "multiply-adds in integers", share
-        yield "float nodes", f"{len(artifact.float_nodes)} {', '.join(artifact.float_nodes[:NAMED])}".rstrip()
+        share = artifact.integer_share
+        text = "not known" if share is None else f"{share:.1%}"
+        per_cent = None if share is None else 100 * share
+        yield Fact.of("multiply-adds in integers", text, integer_share_per_cent=per_cent)
+        text = f"{len(artifact.float_nodes)} {', '.join(artifact.float_nodes[:NAMED])}".rstrip()
+        yield Fact.of("float nodes", text, float_nodes=artifact.float_nodes)
 
 
-def _under(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[tuple[str, str]]:
+def _under(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[Fact]:
     """Place the row under the target's roof."""
     time_s, macs = summarize(mine).p50_s, mine.artifact.macs if mine.artifact else 0
     moved = _moved(mine, profile)
     if not time_s or not macs or not moved:
         return
     if roof is None:
-        yield "roofline", f"none: nothing says what {mine.case.target} could do in {mine.case.variant.precision}"
+        text = f"none: nothing says what {mine.case.target} could do in {mine.case.variant.precision}"
+        yield Fact.of("roofline", text)
         return
-    batch = mine.case.batch
-    found = position(macs=macs * batch, moved_bytes=moved, time_s=time_s, roof=roof)
-    yield "reached", f"{found.gops:.2f} GOP/s of {millions(macs * batch, 1)} M multiply-adds"
-    yield "intensity", f"{found.intensity:.1f} operations a byte, {moved / 1e6:.2f} MB moved"
-    yield "roof", f"{found.attainable_gops:.1f} GOP/s by {found.bound}: {roof.gops:.1f} GOP/s, {roof.gbytes:.1f} GB/s"
-    yield "share of the roof", f"{found.share:.1%}"
-    yield "roof's source", roof.source
+    yield from _position(macs * mine.case.batch, moved, time_s, roof)
+
+
+def _position(macs: int, moved: float, time_s: float, roof: Roof) -> Iterator[Fact]:
+    found = position(macs=macs, moved_bytes=moved, time_s=time_s, roof=roof)
+    text = f"{found.gops:.2f} GOP/s of {millions(macs, 1)} M multiply-adds"
+    yield Fact.of("reached", text, reached_gop_per_s=found.gops, macs=macs)
+    text = f"{found.intensity:.1f} operations a byte, {moved / 1e6:.2f} MB moved"
+    yield Fact.of("intensity", text, operations_per_byte=found.intensity, moved_mb=moved / 1e6)
+    yield Fact.of(
+        "roof",
+        f"{found.attainable_gops:.1f} GOP/s by {found.bound}: {roof.gops:.1f} GOP/s, {roof.gbytes:.1f} GB/s",
+        roof_gop_per_s=found.attainable_gops,
+        bound=found.bound,
+        compute_gop_per_s=roof.gops,
+        memory_gb_per_s=roof.gbytes,
+    )
+    yield Fact.of("share of the roof", f"{found.share:.1%}", roof_share_per_cent=100 * found.share)
+    yield Fact.of("roof's source", roof.source, roof_source=roof.source)
 
 
 def _moved(mine: Evidence, profile: OperatorTimes) -> float:
@@ -219,13 +252,14 @@ def _moved(mine: Evidence, profile: OperatorTimes) -> float:
 def _operators(mine: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
     """Lay out the operators that take longest, and all of them by kind."""
     if not profile.operators:
-        yield Sheet.of("operators", (_NAME,), (), (f"No time of an operator: {profile.why}.",))
+        yield Sheet.of("operators", (_NAME,), (), (f"No time of an operator: {profile.why}.",), name="operators")
         return
     total_s = sum(one["seconds"] for one in profile.operators)
     yield _by_kind(profile, total_s)
     slowest = sorted(profile.operators, key=lambda one: -one["seconds"])[:SHOWN]
     columns = (_NAME, _OPERATOR, _TYPE, *_times(total_s))
-    yield Sheet.of(f"the {len(slowest)} slowest of {len(profile.operators)} operators", columns, slowest)
+    title = f"the {len(slowest)} slowest of {len(profile.operators)} operators"
+    yield Sheet.of(title, columns, slowest, name="operators")
 
 
 def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
@@ -233,7 +267,7 @@ def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
     kinds = defaultdict[tuple[str, str], list[float]](list)
     for one in profile.operators:
         kinds[one["operator"], one["type"]].append(one["seconds"])
-    added = [
+    added: list[Mapping[str, Any]] = [
         {"operator": operator, "type": type, "nodes": len(spent), "seconds": sum(spent)}
         for (operator, type), spent in kinds.items()
     ]
@@ -242,15 +276,20 @@ def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
         f" {milliseconds(total_s * 1e3)}: shares say more than times."
     )
     columns = (_OPERATOR, _TYPE, _NODES, *_times(total_s))
-    return Sheet.of("operators by kind", columns, sorted(added, key=lambda kind: -kind["seconds"]), (note,))
+    slowest_first = sorted(added, key=lambda kind: -kind["seconds"])
+    return Sheet.of("operators by kind", columns, slowest_first, (note,), name="operators_by_kind")
 
 
 def _times(total_s: float) -> tuple[Column[Mapping[str, Any]], ...]:
     """Show what operators take, and their share of all of them."""
     return (
-        Column.number("ms", lambda operator: milliseconds(operator["seconds"] * 1e3), OBJECTIVE),
-        Column.number(
-            "%", lambda operator: number(100 * operator["seconds"] / total_s if total_s else None, 1), OBJECTIVE
+        Column.figure("ms", lambda operator: operator["seconds"] * 1e3, milliseconds, OBJECTIVE, key="time_ms"),
+        Column.figure(
+            "%",
+            lambda operator: 100 * operator["seconds"] / total_s if total_s else None,
+            partial(number, digits=1),
+            OBJECTIVE,
+            key="share_per_cent",
         ),
     )
 
@@ -259,7 +298,7 @@ def _apart(mine: Evidence, theirs: Evidence) -> Sheet:
     """Lay out everything recorded that the two rows do not share."""
     found = tuple(differences(_fingerprint(mine), _fingerprint(theirs)))
     notes = () if found else ("Nothing recorded sets the two apart.",)
-    return Sheet.of(f"apart from {theirs.case}", _DIFFERENCES, found, notes)
+    return Sheet.of(f"apart from {theirs.case}", _DIFFERENCES, found, notes, name="differences")
 
 
 def _fingerprint(one: Evidence) -> dict[str, str]:

@@ -11,6 +11,7 @@ from edgebench.cli.options import (
     FormatWithoutLatex,
     Json,
     Models,
+    OneTable,
     Precisions,
     Quiet,
     Resolutions,
@@ -29,13 +30,14 @@ def describe(
     classes: Annotated[int, typer.Option(help="Outputs; else the published network's.")] = 0,
     all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
     format: Format = "table",
+    table: OneTable = "",
 ) -> None:
     """Show what a network costs on paper: shapes, parameters, multiply-adds, memory, layer by layer."""
     from edgebench.analysis import describe
     from edgebench.cli import terminal
 
     sheets = describe.every_network() if all else describe.network(network, width, resolution, classes)
-    terminal.show_sheets(sheets, format)
+    terminal.show_sheets("describe", sheets, format, table)
 
 
 def evaluate(
@@ -43,6 +45,7 @@ def evaluate(
     target: Annotated[str, typer.Option(help="The machine whose runtime answers.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads an inference may use.")] = 1,
     format: Format = "table",
+    table: OneTable = "",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -53,9 +56,10 @@ def evaluate(
 
     format = resolved(format, json=json)
     require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("table", table, evaluate.TABLES)
     with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
-    terminal.show_sheets(evaluate.sheets(card, accuracy), format)
+    terminal.show_sheets("evaluate", evaluate.sheets(card, accuracy), format, table)
 
 
 def choose(
@@ -88,7 +92,7 @@ def choose(
     """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
     from edgebench.analysis import choose
     from edgebench.analysis.choose.request import parse
-    from edgebench.analysis.choose.sheet import sheet
+    from edgebench.analysis.choose.sheet import fields, sheet
     from edgebench.cli import terminal
 
     limits = {
@@ -102,9 +106,9 @@ def choose(
     )  # fmt: skip
     answer = choose.answer(results, published, request)
     if json:
-        terminal.show_json(answer)
+        terminal.show_json("choose", fields(answer))
     else:
-        terminal.show_sheets([sheet(answer)], "table")
+        terminal.show_sheets("choose", [sheet(answer)])
     raise typer.Exit(0 if answer.choice.chosen else NOTHING)
 
 
@@ -123,7 +127,10 @@ def compare(
     if (after is None) != published:
         raise RequestError("wanted a second results folder, or --published; found neither or both")
     comparison = contrast(before, after) if after else beside_published(before)
-    terminal.show_json(comparison) if json else terminal.show_sheets(compare.sheets(comparison), "table")
+    if json:
+        terminal.show_json("compare", compare.fields(comparison))
+    else:
+        terminal.show_sheets("compare", compare.sheets(comparison))
 
 
 def predict(
@@ -143,7 +150,7 @@ def predict(
     require("format", format, terminal.FORMATS, may_be_empty=False)
     options = SweepOptions(target=target, model=model, width=width, resolution=resolution, precision=precision)
     predictions = outlook(results, reader.grid(own_sweep(results), sweep, options))
-    terminal.show_sheets([sheet(predictions)], format)
+    terminal.show_sheets("predict", [sheet(predictions)], format)
     raise typer.Exit(NOTHING if predictions.cells and not predictions.is_answered else 0)
 
 
@@ -152,6 +159,7 @@ def why(
     other: Annotated[str, typer.Argument(help="Another one, to tell the two apart.")] = "",
     address: Annotated[str, typer.Option(help="Where the target is: user@host.")] = "",
     format: FormatWithoutLatex = "table",
+    table: OneTable = "",
     quiet: Quiet = False,
 ) -> None:
     """Say where a row's time goes: operators, the machine's roofline, threads, float nodes; and what sets two apart."""
@@ -159,9 +167,10 @@ def why(
     from edgebench.cli import terminal
 
     require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("table", table, explaining.TABLES)
     with terminal.progress(quiet=quiet) as show:
         sheets = explaining.why(row, other, address, show)
-    terminal.show_sheets(sheets, format)
+    terminal.show_sheets("why", sheets, format, table)
 
 
 def lint(
@@ -180,7 +189,7 @@ def lint(
     from edgebench.cli import terminal
 
     review = lint.review(table, columns)
-    terminal.show_sheets([lint.sheet(review)], format)
+    terminal.show_sheets("lint", [lint.sheet(review)], format)
     raise typer.Exit(FOUND if review.findings else 0)
 
 
@@ -189,12 +198,13 @@ def published(
     model: Annotated[str, typer.Option(help="One network.")] = "",
     target: Annotated[str, typer.Option(help="One board: rpi4, rpi5, ...; only latencies have one.")] = "",
     format: Format = "table",
+    table: OneTable = "",
 ) -> None:
     """List published accuracies, latencies on Raspberry Pis and costs of quantization, each with its source."""
     from edgebench.analysis import published as citation
     from edgebench.cli import terminal
 
-    terminal.show_sheets(citation.sheets(kind, model, target), format)
+    terminal.show_sheets("published", citation.sheets(kind, model, target), format, table)
 
 
 def doctor(
@@ -206,7 +216,7 @@ def doctor(
 
     diagnosis = doctor.diagnose()
     if json:
-        terminal.show_json(diagnosis)
+        terminal.show_json("doctor", doctor.fields(diagnosis))
     else:
-        terminal.show_sheets(doctor.sheets(diagnosis), "table")
+        terminal.show_sheets("doctor", doctor.sheets(diagnosis), "table")
     raise typer.Exit(0 if diagnosis.is_healthy else BROKEN)

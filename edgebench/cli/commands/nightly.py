@@ -86,4 +86,7 @@ def replay(
     from edgebench.nightly import replay
 
     rehearsal = replay.rehearse(history, profile, inject, seed)
-    terminal.show_json(rehearsal) if json else terminal.show_sheets([replay.sheet(rehearsal)], "table")
+    if json:
+        terminal.show_json("nightly replay", replay.fields(rehearsal))
+    else:
+        terminal.show_sheets("nightly replay", [replay.sheet(rehearsal)])

@@ -75,11 +75,14 @@ def run(
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:
-        terminal.show_forecast(pipeline.forecast(requested, address))
+        terminal.show_forecast(pipeline.forecast(requested, address), json=json)
         return
     with terminal.progress(quiet=quiet) as show:
         outcome = pipeline.run(requested, show, address)
-    (terminal.show_json if json else terminal.show_table)(outcome.table)
+    if json:
+        terminal.show_rows("run", outcome.table)
+    else:
+        terminal.show_table(outcome.table)
     if requested.budget and not outcome.interrupted and not json:
         _show_predictions(requested)
     raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
@@ -91,7 +94,7 @@ def _show_predictions(sweep: "Sweep") -> None:
     from edgebench.cli import terminal
     from edgebench.results.folders import results_folder
 
-    terminal.show_sheets([sheet(outlook(results_folder(sweep.name), sweep))], "table")
+    terminal.show_sheets("run", [sheet(outlook(results_folder(sweep.name), sweep))])
 
 
 def train(
@@ -123,7 +126,7 @@ def train(
     requested = reader.sweep(sweep, networks)
     with terminal.progress(quiet=quiet) as show:
         trained = pipeline.train(requested, recipe, show)
-    terminal.show_weights(trained.weights, json=json)
+    terminal.show_weights("train", trained.weights, json=json)
     raise typer.Exit(SOME_FAILED if trained.failures else 0)
 
 
@@ -133,4 +136,4 @@ def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSO
     from edgebench.foundation import cache
     from edgebench.schema.cards import Weights
 
-    terminal.show_weights(cache.cards(Weights), json=json)
+    terminal.show_weights("weights", cache.cards(Weights), json=json)

@@ -16,7 +16,7 @@ def _targets(context: typer.Context, format: Format = "table") -> None:
     from edgebench.deploy import targets as boards
 
     if not context.invoked_subcommand:
-        terminal.show_sheets([boards.listed()], format)
+        terminal.show_sheets("targets", [boards.listed()], format)
 
 
 @app.command()
@@ -31,7 +31,7 @@ def check(
     from edgebench.deploy.targets import checkup
 
     require("format", format, terminal.FORMATS, may_be_empty=False)
-    terminal.show_sheets([checkup.sheet(boards.check(target, address))], format)
+    terminal.show_sheets("targets check", [checkup.sheet(boards.check(target, address))], format)
 
 
 @app.command()
@@ -49,4 +49,4 @@ def prepare(
     require("format", format, terminal.FORMATS, may_be_empty=False)
     with terminal.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
-    terminal.show_sheets([brought], format)
+    terminal.show_sheets("targets prepare", [brought], format)

@@ -24,9 +24,9 @@ def listed() -> Sheet:
     return Sheet.of("targets", _TARGETS, map(catalogue.target, catalogue.targets()), (note,))
 
 
-def _address(target: Target) -> str:
+def _address(target: Target) -> str | None:
     wanted: str = load("connections", target.connection).ADDRESS
-    return target.address or (f"--address {wanted}" if wanted else "-")
+    return target.address or (f"--address {wanted}" if wanted else None)
 
 
 _TARGETS: tuple[Column[Target], ...] = (
@@ -34,7 +34,7 @@ _TARGETS: tuple[Column[Target], ...] = (
     Column.text("board", lambda target: target.board, rank=3),
     Column.text("connection", lambda target: target.connection),
     Column.text("address", _address),
-    Column.text("runtimes", lambda target: ", ".join(target.runtimes)),
+    Column.text("runtimes", lambda target: ", ".join(target.runtimes), runtimes=lambda target: target.runtimes),
 )
 
 
@@ -120,6 +120,10 @@ def _bring(
 _BROUGHT: tuple[Column[tuple[Runtime, str]], ...] = (
     Column.text("runtime", lambda brought: brought[0].name, IDENTITY),
     Column.text("version", lambda brought: brought[0].version, IDENTITY),
-    Column.text("packages", lambda brought: ", ".join(brought[0].packages).replace(PIN, " ")),
-    Column.text("folder there", lambda brought: brought[1]),
+    Column.text(
+        "packages",
+        lambda brought: ", ".join(brought[0].packages).replace(PIN, " "),
+        packages=lambda brought: brought[0].packages,
+    ),
+    Column.text("folder there", lambda brought: brought[1], folder=lambda brought: brought[1]),
 )

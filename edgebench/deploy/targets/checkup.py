@@ -189,9 +189,9 @@ def title(target: Target) -> str:
 
 
 COLUMNS: tuple[Column[Observation], ...] = (
-    Column.text("", lambda observation: observation.subject, IDENTITY),
-    Column.text("found", lambda observation: observation.found, OBJECTIVE),
-    Column.text("what to do", lambda observation: observation.advice, OBJECTIVE),
+    Column.text("", lambda one: one.subject, IDENTITY, subject=lambda one: one.subject),
+    Column.text("found", lambda one: one.found, OBJECTIVE),
+    Column.text("what to do", lambda one: one.advice, OBJECTIVE, advice=lambda one: one.advice or None),
 )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.nightly import history
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule.thresholds import RULE
@@ -62,6 +63,11 @@ def sheet(replay: Replay) -> Sheet:
     )
     title = f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations"
     return Sheet.of(title, COLUMNS, rows, notes)
+
+
+def fields(replay: Replay) -> dict[str, Value]:
+    """Lay out a replay for JSON: shares of 1."""
+    return asdict(replay) | {"notes": sheet(replay).notes}
 
 
 def _per_mille(rate: Rate) -> tuple[str, str, str]:
