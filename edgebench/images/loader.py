@@ -64,6 +64,20 @@ class KeptPixels(Protocol):
         """Pass on the pixels of all images in order; those that are seen to the end are kept."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What decoding a picture's file for a first time showed.
+
+    Attributes:
+        is_damaged: it cannot be used, for a reason that is empty where it just cannot be decoded.
+        remarks: what decoding does to it, each as the end of a sentence that starts with how many pictures.
+    """
+
+    is_damaged: bool = False
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 class FileBacked(Protocol):
     """Pictures of which each is a file."""
 
@@ -71,8 +85,11 @@ class FileBacked(Protocol):
     def names(self) -> Sequence[str]:
         """Of every picture's file."""
 
-    def damaged(self, indices: Sequence[int]) -> list[str]:
-        """Name those of these that cannot be decoded."""
+    def name(self, index: int) -> str:
+        """Name a picture as its owner knows it."""
+
+    def inspect(self, indices: Sequence[int]) -> list[Inspected]:
+        """Decode these for a first time, in order, to find those that are damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ def sources(dataset: str) -> list[str]:
     """Name the modules of this package that shape a data set's images."""
     return [
         module("datasets", dataset.partition(":")[0]),
+        "images/decode",
         "images/splits",
         "images/loader",
         "images/preprocessing",

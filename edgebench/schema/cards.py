@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from edgebench.schema import STRICT
@@ -40,6 +40,9 @@ class DataSet:
         name: `image_folder:val`; a bundled one, `digits`, has no path and no hash.
         sha256: of what is in it: names, contents and labels of files, or an archive.
         damaged: names of files that cannot be decoded; None until they were looked at.
+        reasons: why, by name, of those refused for a reason of their own.
+        remarks: what decoding does to some of the others, counted.
+        decoder: what decoded them, hashed: another one may find others damaged.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -50,6 +53,13 @@ class DataSet:
     classes: int
     path: str
     damaged: tuple[str, ...] | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, int] = field(default_factory=dict)
+    decoder: str = ""
+
+    def with_reason(self, damaged: str) -> str:
+        """Name a damaged file, with the reason where it is known."""
+        return f"{damaged} ({self.reasons[damaged]})" if damaged in self.reasons else damaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
-from edgebench.images.loader import THREADS, Opened
+from edgebench.images.loader import THREADS, Inspected, Opened
 from edgebench.images.preprocessing import PRESETS
 from edgebench.schema.variant import MAX_CLASSES
 
@@ -43,7 +43,7 @@ AUGMENTATION = ("flip", "shift")
 TOOLS = ("pillow", "numpy")
 NOTE = "images that were given; those set aside for calibration are no part of the test."
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 LABELS, ORDER = ("labels.txt", "val.txt"), "classes.txt"
 CALIBRATION, SEED = 500, 0  # images set aside, or a tenth of fewer than ten times as many
 
@@ -68,39 +68,24 @@ class Files:
 
     def picture(self, index: int) -> Image:
         """Decode it to RGB."""
-        from PIL import Image
+        from edgebench.images.decode import decode
 
         try:
-            with Image.open(self.root / self.names[index]) as image:
-                return _rgb(image)
+            return decode(self.root / self.names[index])
         except Exception as error:  # every decoder has errors of its own
             raise CaseError(f"{self.name(index)} can no longer be read: {type(error).__name__}; restore it") from error
 
-    def damaged(self, indices: Sequence[int]) -> list[str]:
-        """Name those that cannot be decoded."""
+    def inspect(self, indices: Sequence[int]) -> list[Inspected]:
+        """Decode these for a first time."""
+        from edgebench.images import decode
+
         with ThreadPoolExecutor(THREADS) as pool:
-            return [name for name in pool.map(self._name_if_damaged, indices) if name]
-
-    def _name_if_damaged(self, index: int) -> str:
-        from PIL import Image
-
-        try:
-            with Image.open(self.root / self.names[index]) as image:
-                image.draft("RGB", (1, 1))  # an eighth of a JPEG's pixels, from all of its bytes
-                image.load()
-        except Exception:  # as above
-            return self.name(index)
-        return ""
+            return list(pool.map(lambda index: decode.inspect(self.root / self.names[index]), indices))
 
     def only(self, indices: Sequence[int]) -> Files:
         """Return some of them."""
         names, digests = (tuple(all[index] for index in indices) for all in (self.names, self.digests))
         return replace(self, names=names, digests=digests, labels=self.labels[list(indices)])
-
-
-def _rgb(image: Image) -> Image:
-    """Drop transparency and palettes; Pillow wants them dropped one after the other."""
-    return (image.convert("RGBA") if image.mode in ("P", "PA", "LA") else image).convert("RGB")
 
 
 def open(place: Path | None) -> Opened:

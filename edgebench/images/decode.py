@@ -1,0 +1,122 @@
+"""A picture's file -> RGB of 8 bits, as a person sees it: brightness by its bit depth, transparency laid on white.
+
+What has no defined brightness, or is too large to be an image, is refused. Import this where a picture is decoded:
+it loads Pillow.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from edgebench.images.loader import Inspected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+# Once for the process, because filters are shared by threads: what Pillow only warns of above its bound of pixels is
+# refused, and its remarks about torn metadata are not for the terminal.
+warnings.filterwarnings("ignore", module=r"PIL\b")
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+BITS, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, sections 4 and 8
+WHOLE_16_BITS = ("PNG", "PPM")  # whose 32-bit integers are values of 16 bits: Pillow scales a PPM's to them
+DEEP = ("I", "F")
+
+SCALED = "have more than 8 bits per channel and are scaled to 8 by their bit depth"
+ON_WHITE = "have transparent pixels and are laid on white"
+
+
+class UnknownRange(ValueError):
+    """A picture that can be decoded, of which the brightness is not defined."""
+
+
+def decode(file: Path) -> Image.Image:
+    """Read a picture as RGB of 8 bits.
+
+    Raises:
+        UnknownRange: its brightness is not defined.
+        Exception: it is damaged; every decoder has errors of its own.
+    """
+    with Image.open(file) as image:
+        return _rgb(image)
+
+
+def inspect(file: Path) -> Inspected:
+    """Decode a picture with as little work as shows its damage, and say what decoding does to it."""
+    try:
+        with Image.open(file) as image:
+            image.draft("RGB", (1, 1))  # an eighth of a JPEG's pixels, from all of its bytes
+            return _inspected(image)
+    except UnknownRange as error:
+        return Inspected(is_damaged=True, reason=str(error))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return Inspected(is_damaged=True, reason=f"more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels")
+    except Exception:  # every decoder has errors of its own
+        return Inspected(is_damaged=True)
+
+
+def _inspected(image: Image.Image) -> Inspected:
+    is_deep = image.mode.startswith(DEEP)
+    _rgb(image)
+    remarks = {SCALED: is_deep, ON_WHITE: _has_transparent_pixels(image)}
+    return Inspected(remarks=tuple(remark for remark, holds in remarks.items() if holds))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Convert from any mode; lay on white what is transparent."""
+    image.load()  # a PNG may name its transparent colour after its pixels
+    if image.has_transparency_data:
+        layered = _with_alpha(image)
+        return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
+    return (_scaled(image) if image.mode.startswith(DEEP) else image).convert("RGB")
+
+
+def _has_transparent_pixels(image: Image.Image) -> bool:
+    if not image.has_transparency_data:
+        return False
+    darkest, _ = _with_alpha(image).getchannel("A").getextrema()
+    return bool(darkest != 255)
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """Convert to RGBA; Pillow wants premultiplied grey divided first, and deep grey scaled."""
+    if not image.mode.startswith(DEEP):
+        return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    import numpy
+
+    layered = _scaled(image).convert("RGBA")
+    opaque = numpy.asarray(image) != image.info["transparency"]
+    layered.putalpha(Image.fromarray(opaque.astype(numpy.uint8) * 255))
+    return layered
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """Scale grey of more than 8 bits to 8, to the nearest level."""
+    import numpy
+
+    white = _white(image)
+    values = numpy.asarray(image).astype(numpy.int64).clip(0, white)
+    levels: NDArray[uint8] = ((values * 255 + white // 2) // white).astype(numpy.uint8)
+    tags = getattr(image, "tag_v2", {})
+    is_inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    return Image.fromarray(255 - levels if is_inverted else levels)
+
+
+def _white(image: Image.Image) -> int:
+    """Return the brightest value that a picture of this bit depth can have.
+
+    Raises:
+        UnknownRange: that is not defined.
+    """
+    if image.mode.startswith("F"):
+        raise UnknownRange("floating point without a known range")
+    if image.mode == "I" and image.format not in WHOLE_16_BITS:
+        raise UnknownRange("signed or 32-bit integers without a known range")
+    bits = getattr(image, "tag_v2", {}).get(BITS, (16,))[0]
+    return int(2**bits - 1)

@@ -1,0 +1,205 @@
+"""Pictures and labels as other programs write them: read right, or left out with a word, never wrong in silence."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from edgebench.foundation.progress import Notice, Step
+from edgebench.images import catalogue, decode, splits
+from edgebench.images.datasets import image_folder
+from edgebench.images.loader import Inspected
+from edgebench.schema.variant import Variant, WeightSource
+from tests.conftest import variant
+
+LEVELS = numpy.linspace(0, 255, 16 * 16).astype(numpy.uint8).reshape(16, 16)  # a grey ramp from black to white
+COLOURS = numpy.stack([LEVELS, LEVELS.T, 255 - LEVELS], axis=2)
+
+
+def opened(folder: Path | str) -> Variant:
+    card = catalogue.adopt(f"image_folder:{folder}")
+    of = replace(variant(resolution=8), dataset=card.name, dataset_sha256=card.sha256, dataset_classes=card.classes)
+    return replace(of, weights=WeightSource.CUSTOM, classes=card.classes)
+
+
+def notices(of: Variant) -> list[str]:
+    shown = list[Step | Notice]()
+    splits.inspect([of], shown.append)
+    return [event.text for event in shown if isinstance(event, Notice)]
+
+
+def names(of: Variant, part: str = "test") -> set[str]:
+    images = splits.split(of, part, 3)
+    return {images.pictures.name(index) for index in images.kept}
+
+
+def all_names(of: Variant) -> set[str]:
+    return names(of) | names(of, "calibration")
+
+
+@pytest.fixture
+def photos(place: Path) -> Path:
+    """Two classes of six pictures, of which no two are alike."""
+    for number, name in enumerate(("cat", "dog")):
+        (place / "photos" / name).mkdir(parents=True)
+        for index in range(6):
+            Image.new("RGB", (9, 9), (20 * index, 100 * number, 7)).save(place / "photos" / name / f"{index}.png")
+    return place / "photos"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deep:
+    """A way to write a ramp of 8 bits in more bits per channel."""
+
+    suffix: str
+    values: Callable[[], Image.Image]
+    tags: dict[int, object]
+
+
+def wide(depth: str, scale: int = 257) -> Image.Image:
+    return Image.fromarray((LEVELS.astype(numpy.uint32) * scale).astype(depth))
+
+
+def inverted() -> Image.Image:
+    return Image.fromarray(65535 - LEVELS.astype(numpy.uint16) * 257)
+
+
+DEEP = {
+    "png of 16 bits": Deep(suffix="png", values=lambda: wide("<u2"), tags={}),
+    "png of 16 bits, shifted": Deep(suffix="png", values=lambda: wide("<u2", 256), tags={}),
+    "little-endian tiff": Deep(suffix="tif", values=lambda: wide("<u2"), tags={}),
+    "big-endian tiff": Deep(suffix="tif", values=lambda: wide(">u2"), tags={}),
+    "tiff in which white is 0": Deep(suffix="tif", values=inverted, tags={262: 0}),
+    "pgm of 16 bits": Deep(suffix="pgm", values=lambda: wide("<u2"), tags={}),
+    "jpeg 2000 of 16 bits": Deep(suffix="jp2", values=lambda: wide("<u2"), tags={}),
+}
+
+
+def grey(file: Path) -> NDArray[numpy.int64]:
+    """Decode a picture; its three channels are to be the same."""
+    pixels = numpy.asarray(decode.decode(file)).astype(numpy.int64)
+    assert pixels.shape == (*LEVELS.shape, 3)
+    assert (pixels == pixels[..., :1]).all()
+    return pixels[..., 0]
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_the_same_picture_in_8_and_in_more_bits_is_the_same_within_one_level(kind: str, place: Path) -> None:
+    deep, file = DEEP[kind], place / f"deep.{DEEP[kind].suffix}"
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in deep.tags.items():
+        tags[tag] = value
+    how: dict[str, Any] = {"tiffinfo": tags} if deep.tags else {}
+    deep.values().save(file, **how)
+    assert abs(grey(file) - LEVELS).max() <= 1
+    assert decode.inspect(file).remarks == (decode.SCALED,)
+
+
+def test_a_tiff_of_12_bits_is_scaled_by_12_bits(place: Path) -> None:
+    pairs = (LEVELS.astype(int) * 4095 // 255).reshape(-1, 2).tolist()
+    packed = b"".join(((first << 12) | second).to_bytes(3, "big") for first, second in pairs)
+    tags = {256: 16, 257: 16, 258: 12, 259: 1, 262: 1, 273: 122, 277: 1, 278: 16, 279: len(packed)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    (place / "x.tif").write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4) + packed)
+    assert abs(grey(place / "x.tif") - LEVELS).max() <= 1
+
+
+def test_a_colour_of_16_bits_is_the_colour_of_8(place: Path) -> None:
+    pixels = (COLOURS.astype(numpy.uint16) * 257).astype(">u2").tobytes()
+    (place / "x.ppm").write_bytes(b"P6 16 16 65535\n" + pixels)
+    assert abs(numpy.asarray(decode.decode(place / "x.ppm")).astype(int) - COLOURS).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("depth", "reason"),
+    [("<i4", "signed or 32-bit integers without a known range"), ("<f4", "floating point without a known range")],
+)
+def test_a_picture_without_a_known_range_is_left_out_with_the_reason(depth: str, reason: str, photos: Path) -> None:
+    Image.fromarray(LEVELS.astype(depth)).save(photos / "cat" / "odd.tif")
+    of = opened(photos)
+    assert notices(of) == [
+        f"image_folder:photos: 1 of 13 images cannot be read and are left out: cat/odd.tif ({reason})"
+    ]
+    assert len(all_names(of)) == 12
+
+
+BROWN, LIGHT = (200, 100, 50), (124, 124, 124)  # of that brightness
+EIGHT_BITS: dict[str, tuple[str, Callable[[Image.Image], Image.Image], tuple[int, int, int]]] = {
+    "1": ("png", lambda image: image.point(lambda _: 255).convert("1"), (255, 255, 255)),
+    "L": ("png", lambda image: image.convert("L"), LIGHT),
+    "LA": ("png", lambda image: image.convert("LA"), LIGHT),
+    "P": ("gif", lambda image: image.quantize(), BROWN),
+    "PA": ("tif", lambda image: image.quantize().convert("PA"), BROWN),
+    "RGB": ("bmp", lambda image: image, BROWN),
+    "RGBA": ("png", lambda image: image.convert("RGBA"), BROWN),
+    "CMYK": ("tif", lambda image: image.convert("CMYK"), BROWN),
+    "CMYK of a jpeg": ("jpg", lambda image: image.convert("CMYK"), BROWN),
+    "YCbCr": ("tif", lambda image: image.convert("YCbCr"), BROWN),
+    "LAB": ("tif", lambda image: image.convert("LAB"), BROWN),
+}
+
+
+@pytest.mark.parametrize("mode", EIGHT_BITS)
+def test_a_picture_of_8_bits_keeps_its_colour_in_every_mode(mode: str, place: Path) -> None:
+    suffix, convert, seen = EIGHT_BITS[mode]
+    convert(Image.new("RGB", (16, 16), BROWN)).save(place / f"x.{suffix}")
+    pixels = numpy.asarray(decode.decode(place / f"x.{suffix}")).astype(int)
+    assert pixels.shape == (16, 16, 3)
+    assert abs(pixels - seen).max() <= 2
+    assert decode.inspect(place / f"x.{suffix}") == Inspected()
+
+
+def see_through(mode: str) -> tuple[Image.Image, dict[str, Any]]:
+    """Left half opaque black, right half transparent over a hidden black; and how to save it."""
+    alpha = Image.new("L", (16, 16), 0)
+    alpha.paste(255, (0, 0, 8, 16))
+    if mode in ("LA", "RGBA"):
+        image = Image.new(mode, (16, 16))
+        image.putalpha(alpha)
+        return image, {}
+    image = Image.new("L" if mode == "I;16" else mode, (16, 16), (0, 0, 3) if mode == "RGB" else 3)
+    image.paste((0, 0, 0) if mode == "RGB" else 0, (0, 0, 8, 16))
+    if mode == "P":
+        image.putpalette([0, 0, 0] * 4)
+        return image, {"transparency": bytes([255, 255, 255, 0])}
+    if mode == "I;16":
+        return Image.fromarray(numpy.asarray(image).astype(numpy.uint16)), {"transparency": 3}
+    return image, {"transparency": (0, 0, 3) if mode == "RGB" else 3}
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "L", "RGB", "I;16"])
+def test_a_transparent_picture_lies_on_white_and_that_is_counted(mode: str, photos: Path) -> None:
+    image, how = see_through(mode)
+    image.save(photos / "cat" / "odd.png", **how)
+    pixels = numpy.asarray(decode.decode(photos / "cat" / "odd.png"))
+    assert (pixels[:, :8].max(), pixels[:, 8:].min()) == (0, 255)
+    (notice,) = notices(opened(photos))
+    assert notice.startswith("image_folder:photos: of 13 images, 1 have ")
+    assert notice.endswith(f"1 {decode.ON_WHITE}")
+
+
+def test_a_picture_larger_than_the_bound_is_left_out_with_the_reason_and_no_warning(
+    photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, side in (("large", 10_000), ("huge", 20_000)):
+        (photos / "cat" / f"{name}.pgm").write_bytes(f"P5 {side} {side} 255\n".encode())
+    assert notices(opened(photos)) == [
+        "image_folder:photos: 2 of 14 images cannot be read and are left out: cat/huge.pgm (more than 89 million"
+        " pixels), cat/large.pgm (more than 89 million pixels)"
+    ]
+    assert capfd.readouterr().err == ""
+
+
+def test_what_a_former_decoder_saw_is_looked_at_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = opened(photos)
+    assert notices(of) == []
+    monkeypatch.setattr(image_folder.Files, "inspect", lambda _, part: [Inspected(is_damaged=True)] * len(part))
+    assert notices(of) == []
+    monkeypatch.setattr(catalogue, "_decoder", lambda: "other")
+    assert "12 of 12 images cannot be read" in notices(of)[0]
