@@ -1,4 +1,4 @@
-"""A picture's file -> RGB of 8 bits, as a person sees it: brightness by its bit depth, transparency laid on white.
+"""A picture's file -> RGB of 8 bits, as a person sees it: upright, scaled by its bit depth, laid on white.
 
 What has no defined brightness, or is too large to be an image, is refused. Import this where a picture is decoded:
 it loads Pillow.
@@ -28,6 +28,19 @@ BITS, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, sections 4 and 8
 WHOLE_16_BITS = ("PNG", "PPM")  # whose 32-bit integers are values of 16 bits: Pillow scales a PPM's to them
 DEEP = ("I", "F")
 
+ORIENTATION = 274  # Exif 2.32, 4.6.4
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+TURNED = "are turned upright as their EXIF orientation says"
+FIRST_FRAME = "have several frames, of which the first is used"
 SCALED = "have more than 8 bits per channel and are scaled to 8 by their bit depth"
 ON_WHITE = "have transparent pixels and are laid on white"
 
@@ -44,7 +57,7 @@ def decode(file: Path) -> Image.Image:
         Exception: it is damaged; every decoder has errors of its own.
     """
     with Image.open(file) as image:
-        return _rgb(image)
+        return _upright(image)
 
 
 def inspect(file: Path) -> Inspected:
@@ -62,10 +75,30 @@ def inspect(file: Path) -> Inspected:
 
 
 def _inspected(image: Image.Image) -> Inspected:
-    is_deep = image.mode.startswith(DEEP)
-    _rgb(image)
-    remarks = {SCALED: is_deep, ON_WHITE: _has_transparent_pixels(image)}
+    is_turned = _orientation(image) in TURNS  # Pillow turns a TIFF, and forgets this, while it is loaded
+    _upright(image)
+    remarks = {
+        TURNED: is_turned,
+        SCALED: image.mode.startswith(DEEP),
+        ON_WHITE: _has_transparent_pixels(image),
+        FIRST_FRAME: image.format != "MPO" and getattr(image, "is_animated", False),  # an MPO's others are no pictures
+    }
     return Inspected(remarks=tuple(remark for remark, holds in remarks.items() if holds))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Convert to RGB and turn as the picture says."""
+    pixels = _rgb(image)
+    turn = TURNS.get(_orientation(image))
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return what the picture's EXIF says, 1 to 8; 1 where that cannot be read: its pixels can."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # every kind of torn metadata has errors of its own
+        return 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,6 +1,8 @@
 """Pictures and labels as other programs write them: read right, or left out with a word, never wrong in silence."""
 
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from edgebench.foundation import provenance
 from edgebench.foundation.progress import Notice, Step
 from edgebench.images import catalogue, decode, splits
 from edgebench.images.datasets import image_folder
@@ -203,3 +206,79 @@ def test_what_a_former_decoder_saw_is_looked_at_again(photos: Path, monkeypatch:
     assert notices(of) == []
     monkeypatch.setattr(catalogue, "_decoder", lambda: "other")
     assert "12 of 12 images cannot be read" in notices(of)[0]
+
+
+STORED = {  # how a camera stores an upright picture that it calls by this orientation
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: upright.swapaxes(0, 1)[::-1],
+    7: lambda upright: upright.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda upright: upright.swapaxes(0, 1)[:, ::-1],
+}
+UPRIGHT = numpy.zeros((16, 32, 3), numpy.uint8)
+UPRIGHT[:8, :16], UPRIGHT[:8, 16:], UPRIGHT[8:, :16] = (200, 0, 0), (0, 200, 0), (0, 0, 200)
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[decode.ORIENTATION] = orientation
+    return tags
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_picture_is_turned_as_its_exif_says(orientation: int, suffix: str, place: Path) -> None:
+    stored, file = Image.fromarray(numpy.ascontiguousarray(STORED[orientation](UPRIGHT))), place / f"x.{suffix}"
+    stored.save(file, exif=exif(orientation), quality=100)
+    pixels = numpy.asarray(decode.decode(file)).astype(int)
+    assert pixels.shape == UPRIGHT.shape
+    assert abs(pixels - UPRIGHT).mean() < 12
+    assert decode.inspect(file).remarks == ((decode.TURNED,) if orientation > 1 else ())
+
+
+def test_a_grey_picture_of_16_bits_is_turned_too(place: Path) -> None:
+    upright = wide("<u2").crop((0, 0, 16, 9))
+    upright.transpose(Image.Transpose.ROTATE_90).save(place / "x.png", exif=exif(6))
+    assert (numpy.asarray(decode.decode(place / "x.png"))[..., 0] == LEVELS[:9]).all()
+
+
+@pytest.mark.parametrize("torn", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff"])
+def test_a_picture_whose_exif_is_torn_is_read_as_it_lies_and_without_a_warning(torn: bytes, place: Path) -> None:
+    Image.fromarray(UPRIGHT).save(place / "x.jpg", exif=torn)
+    program = "from edgebench.images.decode import *; print(decode('x.jpg').size, inspect('x.jpg') == Inspected())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("(32, 16) True\n", "")
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 300, -1])
+def test_an_orientation_that_is_none_changes_nothing(orientation: int, place: Path) -> None:
+    tags = Image.Exif()
+    tags[decode.ORIENTATION] = orientation % 65536
+    Image.fromarray(UPRIGHT).save(place / "x.jpg", exif=tags)
+    assert decode.decode(place / "x.jpg").size == (32, 16)
+
+
+def test_pictures_that_are_turned_are_counted(photos: Path) -> None:
+    for index in range(3):
+        Image.new("RGB", (9, 5), (index, 5, 9)).save(photos / "dog" / f"turned{index}.jpg", exif=exif(6))
+    assert notices(opened(photos)) == [f"image_folder:photos: of 15 images, 3 {decode.TURNED}"]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
+def test_of_several_frames_the_first_is_used_and_that_is_said(suffix: str, place: Path) -> None:
+    frames = [Image.new("RGB", (16, 16), (0, 0, level)) for level in (255, 120, 60)]
+    frames[0].save(place / f"x.{suffix}", save_all=True, append_images=frames[1:], lossless=True)
+    assert decode.decode(place / f"x.{suffix}").getpixel((5, 5)) == (0, 0, 255)
+    assert decode.inspect(place / f"x.{suffix}").remarks == (decode.FIRST_FRAME,)
+
+
+def test_the_pixels_kept_before_a_change_of_decoding_are_not_used(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = opened(photos)
+    before = splits.split(of, "test", 3).memory
+    monkeypatch.setattr(provenance, "source", lambda *modules: "changed" if "images/decode" in modules else "")
+    assert splits.split(of, "test", 3).memory != before
