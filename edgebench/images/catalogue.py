@@ -134,7 +134,7 @@ def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
     if total and (card.damaged is None or card.decoder != _decoder()):
         card = _inspected(card, opened, total, show)
         cache.put(_stem(card.sha256), card)
-    for text in _notices(card, total):
+    for text in (*opened.notices, *_notices(card, total)):
         show(Notice(text=f"{card.name}: {text}"))
     return card.damaged or ()
 

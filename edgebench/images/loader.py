@@ -100,12 +100,14 @@ class Opened:
         sha256: of its content, wherever it lies; empty for a bundled one.
         part: a split's pictures by its name; a CaseError where there is none.
         files: all pictures, where each is a file that may be damaged.
+        notices: what a person should know of how it was read.
     """
 
     classes: int
     sha256: str
     part: Callable[[str], Pictures]
     files: tuple[FileBacked, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

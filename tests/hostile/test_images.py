@@ -1,5 +1,7 @@
 """Pictures and labels as other programs write them: read right, or left out with a word, never wrong in silence."""
 
+import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -282,3 +284,107 @@ def test_the_pixels_kept_before_a_change_of_decoding_are_not_used(
     before = splits.split(of, "test", 3).memory
     monkeypatch.setattr(provenance, "source", lambda *modules: "changed" if "images/decode" in modules else "")
     assert splits.split(of, "test", 3).memory != before
+
+
+READ = (
+    *("a.JPG", "b.Jpeg", "c.jpe", "d.jfif", "e.PNG", "f.webp", "g.WEBP", "h.bmp", "i.BMP", "j.tif", "k.TIFF", "l.gif"),
+    *("m.GIF", "n.avif", "o.jp2", "p.ppm", "q.pgm", "r.pbm", "s.pnm", "t.tga"),
+)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_picture_is_used_whatever_its_suffix_and_its_case(name: str, photos: Path) -> None:
+    image = Image.new("1" if name.endswith("pbm") else "RGB", (16, 16), 1)
+    with (photos / "dog" / name).open("wb") as stream:
+        image.save(stream, Image.registered_extensions()[Path(name).suffix.lower()])
+    of = opened(photos)
+    assert notices(of) == []
+    assert f"dog/{name}" in all_names(of)
+
+
+def test_files_of_other_suffixes_are_counted_and_named(photos: Path) -> None:
+    for name in ("a.npy", "b.NPY", "c.heic", "README", "d.txt", "e.csv"):
+        (photos / "cat" / name).write_bytes(b"x")
+    assert notices(opened(photos)) == [
+        "image_folder:photos: 6 of 18 files are no images that can be read, and are left out: 2 .npy, 1 .csv, 1"
+        " .heic, 1 .txt, 1 without a suffix"
+    ]
+
+
+JUNK = (
+    *(".DS_Store", "cat/Thumbs.db", "cat/desktop.ini", "cat/._0.png", "dog/.gitkeep"),
+    *("__MACOSX/cat/0.png", "@eaDir/0.png", ".hidden/0.png", "cat/.cache/x.png"),
+)
+
+
+def test_what_a_system_leaves_behind_is_neither_read_nor_counted(photos: Path) -> None:
+    before = opened(photos)
+    for name in JUNK:
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).write_bytes(b"x")
+    after = opened(photos)
+    assert (notices(after), after) == ([], before)
+
+
+LOOPS = {"c3/loop": "..", "loop": ".", "cat/self": "../cat", "cat/deep/up": "../..", "dog/cat": "../cat"}
+
+
+@pytest.mark.parametrize("link", LOOPS)
+def test_a_link_that_leads_back_counts_no_picture_twice(link: str, photos: Path) -> None:
+    (photos / "dog").rename(photos / "c3")
+    (photos / "dog").symlink_to("c3")
+    of = opened(photos)
+    (photos / link).parent.mkdir(parents=True, exist_ok=True)
+    (photos / link).symlink_to(LOOPS[link])
+    (notice,) = notices(looped := opened(photos))
+    assert "2 names lead to what counts already, and do not count again: " in notice
+    assert (len(all_names(looped)), looped) == (12, of)
+
+
+def test_all_that_leads_to_one_file_counts_once_by_its_real_name(photos: Path, place: Path) -> None:
+    (photos / "cat" / "again.png").symlink_to("0.png")
+    (photos / "cat" / "hard.png").hardlink_to(photos / "cat" / "1.png")
+    (photos / "cat" / "0.png").rename(photos / "cat" / "z.png")
+    (photos / "cat" / "again.png").unlink()
+    (photos / "cat" / "again.png").symlink_to("z.png")
+    of = opened(photos)
+    assert notices(of) == [
+        "image_folder:photos: 2 names lead to what counts already, and do not count again: cat/again.png is cat/z.png,"
+        " cat/hard.png is cat/1.png"
+    ]
+    assert len(all_names(of)) == 12
+
+
+def test_links_out_of_the_folder_are_followed(photos: Path, place: Path) -> None:
+    (photos / "dog").rename(place / "elsewhere")
+    (photos / "dog").symlink_to(place / "elsewhere")
+    (place / "pool.png").write_bytes((photos / "cat" / "0.png").read_bytes())
+    (photos / "cat" / "0.png").unlink()
+    (photos / "cat" / "0.png").symlink_to(place / "pool.png")
+    of = opened(photos)
+    assert notices(of) == []
+    assert all_names(of) == {f"{name}/{index}.png" for name in ("cat", "dog") for index in range(6)}
+
+
+def test_links_to_nothing_are_named(photos: Path) -> None:
+    (photos / "cat" / "gone.png").symlink_to("nowhere.png")
+    (photos / "bird").symlink_to("nowhere")
+    (photos / "round").symlink_to("round")
+    assert notices(opened(photos)) == [
+        "image_folder:photos: 2 of 15 files are no images that can be read, and are left out: 1 link to nothing, bird,"
+        " 1 link to nothing, round",
+        "image_folder:photos: 1 of 13 images cannot be read and are left out: cat/gone.png",
+    ]
+
+
+def test_what_is_no_regular_file_is_not_waited_for(photos: Path) -> None:
+    os.mkfifo(photos / "cat" / "pipe.png")
+    (notice,) = notices(opened(photos))
+    assert notice.endswith("1 of 13 files are no images that can be read, and are left out: 1 no regular file")
+
+
+def test_a_folder_beside_train_and_val_is_named(photos: Path, place: Path) -> None:
+    for part in ("train", "val", "test"):
+        shutil.copytree(photos, place / "both" / part)
+        Image.new("RGB", (5, 5)).save(place / "both" / part / "cat" / "0.png")
+    assert "image_folder:both: only train and val are read, and not test beside them" in notices(opened("both"))

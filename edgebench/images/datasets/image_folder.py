@@ -23,17 +23,20 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
+from edgebench.images.listing import LABELS, Listing, is_junk, pictures, printable, some
 from edgebench.images.loader import THREADS, Inspected, Opened
 from edgebench.images.preprocessing import PRESETS
 from edgebench.schema.variant import MAX_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy import int64
     from numpy.typing import NDArray
     from PIL.Image import Image
+
+    from edgebench.images.listing import Stamp
 
 CLASSES = 0
 SOURCE = "given"
@@ -43,11 +46,9 @@ AUGMENTATION = ("flip", "shift")
 TOOLS = ("pillow", "numpy")
 NOTE = "images that were given; those set aside for calibration are no part of the test."
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
-LABELS, ORDER = ("labels.txt", "val.txt"), "classes.txt"
+ORDER = "classes.txt"
+PARTS = ("train", "val")
 CALIBRATION, SEED = 500, 0  # images set aside, or a tenth of fewer than ten times as many
-
-Stamp = tuple[int, int]  # a file's size, and when it was written, ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +60,13 @@ class Files:
     digests: tuple[str, ...]
     labels: NDArray[int64]
     classes: tuple[str, ...]
+    notices: tuple[str, ...] = ()
     white: float = 255.0
     depth: str = "uint8"
 
     def name(self, index: int) -> str:
         """Name it by its file, in characters that can be shown and kept."""
-        return os.fsencode(self.names[index]).decode(errors="backslashreplace")
+        return printable(self.names[index])
 
     def picture(self, index: int) -> Image:
         """Decode it to RGB."""
@@ -97,7 +99,7 @@ def open(place: Path | None) -> Opened:
     assert place is not None
     if not place.is_dir():
         raise RequestError(f"{place} is no folder; wanted {PLACE}")
-    if all((place / part).is_dir() for part in ("train", "val")):
+    if all((place / part).is_dir() for part in PARTS):
         return _both(place, _listed(place, "train/"), _listed(place, "val/"))
     given = _listed(place, "")
     aside, rest = _set_aside(given)
@@ -119,7 +121,23 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
         return parts[name]
 
     everything = [files, *([also] if also else [])]
-    return Opened(classes=len(files.classes), sha256=fingerprint(everything), part=part, files=tuple(everything))
+    return Opened(
+        classes=len(files.classes),
+        sha256=fingerprint(everything),
+        part=part,
+        files=tuple(everything),
+        notices=(
+            *(notice for listed in everything for notice in listed.notices),
+            *(_unread(files.root) if also else ()),
+        ),
+    )
+
+
+def _unread(place: Path) -> Iterator[str]:
+    """Say which folders lie beside the two that are read."""
+    beside = sorted(entry.name for entry in place.iterdir() if entry.is_dir() and not is_junk(entry.name))
+    if others := [printable(name) for name in beside if name not in PARTS]:
+        yield f"only train and val are read, and not {some(others)} beside them"
 
 
 def fingerprint(everything: Sequence[Files]) -> str:
@@ -177,42 +195,28 @@ def _listed(root: Path, below: str) -> Files:
     """List one folder's images, in the order of their names."""
     import numpy
 
-    found = images(root, below)
-    names = tuple(sorted(found))
+    listing = pictures(root, below)
+    names = tuple(sorted(listing.stamps))
     if len(names) < 2:
         raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name {PLACE}")
-    classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names])
+    classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names], listing)
     labels = numpy.array([by_name[name.removeprefix(below)] for name in names], numpy.int64)
-    hashed = contents(root, below, found)
-    return Files(root=root, names=names, digests=tuple(map(hashed.__getitem__, names)), labels=labels, classes=classes)
+    return files(root, below, listing, labels, classes)
 
 
-def images(root: Path, below: str) -> dict[str, Stamp]:
-    """Map every image's name to its size and time."""
-    found = dict[str, Stamp]()
-    for folder, folders, files in os.walk(root / below, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                path = os.path.join(folder, name)  # noqa: PTH118  # a million of them: a Path each takes seconds
-                found[os.path.relpath(path, root)] = _stamp(path)
-    return found
+def files(root: Path, below: str, listing: Listing, labels: NDArray[int64], classes: tuple[str, ...]) -> Files:
+    """Hash the pictures of a listing; the labels are in the order of their names."""
+    names, hashed = tuple(sorted(listing.stamps)), contents(root, below, listing.stamps)
+    digests = tuple(map(hashed.__getitem__, names))
+    return Files(root=root, names=names, digests=digests, labels=labels, classes=classes, notices=listing.notices)
 
 
-def _stamp(path: str) -> Stamp:
-    try:
-        seen = os.stat(path)  # noqa: PTH116  # as above
-    except OSError:  # a link to nothing
-        return 0, 0
-    return seen.st_size, seen.st_mtime_ns
-
-
-def _labels(root: Path, below: str, names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+def _labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> tuple[tuple[str, ...], dict[str, int]]:
     """Return the classes in order, and every image's by its name."""
     folder = root / below
     written = _written(folder) or _written(root)
     file = next((folder / name for name in LABELS if (folder / name).is_file()), None)
-    given = _from_file(file, names) if file else _from_folders(folder, names)
+    given = _from_file(file, names, listing) if file else _from_folders(folder, names, listing)
     if file and all(re.fullmatch(r"-?\d+", label) for label in given.values()):
         count = len(written) or max(2, 1 + max(map(int, given.values())))
         numbers = _numbered(file, given, min(count, MAX_CLASSES))
@@ -258,18 +262,17 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
     return {name: int(label) for name, label in given.items()}
 
 
-def _from_folders(folder: Path, names: Sequence[str]) -> dict[str, str]:
+def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
     """Take the first folder below as the class; every one holds images, and every image lies in one."""
     given = {name: name.partition(os.sep)[0] for name in names}
     if loose := [name for name in names if os.sep not in name]:
         raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
-    below = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
-    if empty := sorted(below - set(given.values())):
+    if empty := sorted(listing.folders - set(given.values())):
         raise RequestError(f"{folder}: found no image in class folder {empty[0]}; fill it or remove it")
     return given
 
 
-def _from_file(file: Path, names: Sequence[str]) -> dict[str, str]:
+def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
     """Read `name label` lines; they name the images that there are, no more and no fewer."""
     given = dict[str, str]()
     for number, line in enumerate(_lines(file), 1):
@@ -278,7 +281,7 @@ def _from_file(file: Path, names: Sequence[str]) -> dict[str, str]:
             raise RequestError(f"{file}:{number}: wanted an image's name and its class, found {line.strip()!r}")
         if words:
             given[words[0].strip()] = words[1]
-    if odd := sorted(given.keys() ^ set(names)):
+    if odd := sorted((given.keys() ^ set(names)) - listing.repeated.keys()):
         why = "is named there and not in the folder" if odd[0] in given else "has no label"
         raise RequestError(f"{file}: {odd[0]} {why}, as {len(odd) - 1} others; correct it")
     return given
