@@ -33,13 +33,14 @@ class Listing:
 
     Attributes:
         stamps: of every picture, by name; a link to nothing has no size.
-        folders: the folders right below, by name.
+        folders, empty: the folders right below, by name; those of them in which there is no file.
         repeated: other names of what counts already, and the names that it counts by.
         notices: what a person should know of files that are not read.
     """
 
     stamps: dict[str, Stamp]
     folders: frozenset[str]
+    empty: frozenset[str]
     repeated: dict[str, str]
     notices: tuple[str, ...]
 
@@ -55,14 +56,16 @@ def pictures(root: Path, below: str) -> Listing:
     """
     walk = _Walk(os.fspath(root / below), below)
     walk.run()
-    found, others = dict[str, Stamp](), Counter[str]()
+    found, others, filled = dict[str, Stamp](), Counter[str](), set[str]()
     for name, status in walk.files():
+        filled.add(name.removeprefix(below).partition(os.sep)[0])
         if not name.lower().endswith(SUFFIXES) or (status and not S_ISREG(status.st_mode)):
             others[_kind(name, status)] += 1
         else:
             found[name] = (status.st_size, status.st_mtime_ns) if status else (0, 0)
     notices = tuple(_notices(below, len(found), others, walk.repeated))
-    return Listing(stamps=found, folders=walk.folders(), repeated=walk.repeated, notices=notices)
+    folders = walk.folders()
+    return Listing(stamps=found, folders=folders, empty=folders - filled, repeated=walk.repeated, notices=notices)
 
 
 def is_junk(name: str) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from edgebench.foundation import provenance
+from edgebench.foundation.errors import RequestError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.images import catalogue, decode, splits
 from edgebench.images.datasets import image_folder
@@ -388,3 +389,163 @@ def test_a_folder_beside_train_and_val_is_named(photos: Path, place: Path) -> No
         shutil.copytree(photos, place / "both" / part)
         Image.new("RGB", (5, 5)).save(place / "both" / part / "cat" / "0.png")
     assert "image_folder:both: only train and val are read, and not test beside them" in notices(opened("both"))
+
+
+PICTURES = ("a.png", "b.png", "c d.png", 'e"f.png')
+
+
+def flat(place: Path, text: str | bytes, file: str = "labels.txt", **lists: str) -> Path:
+    """Pictures beside a file that lists their labels, and files that list classes."""
+    (place / "flat").mkdir()
+    for index, name in enumerate(PICTURES):
+        Image.new("RGB", (9, 9), (index, 50, 90)).save(place / "flat" / name)
+    (place / "flat" / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+    for name, lines in lists.items():
+        (place / "flat" / f"{name}.txt").write_text(lines)
+    return place / "flat"
+
+
+def labels(of: Variant) -> dict[str, int]:
+    parts = [splits.split(of, part, 3) for part in ("test", "calibration")]
+    return {
+        images.pictures.name(index): int(label)
+        for images in parts
+        for index, label in zip(images.kept, images.labels, strict=True)
+    }
+
+
+PLAIN = 'a.png 0\nb.png 1\nc d.png 2\ne"f.png 1\n'
+WRITTEN = {
+    "as everybody does": PLAIN,
+    "with a byte order mark": "\ufeff" + PLAIN,
+    "on Windows": PLAIN.replace("\n", "\r\n"),
+    "on Windows, with a byte order mark": "\ufeff" + PLAIN.replace("\n", "\r\n"),
+    "on an old Macintosh": PLAIN.replace("\n", "\r"),
+    "with blanks at the ends of lines": PLAIN.replace("\n", " \t \n"),
+    "with blanks before names": "  " + PLAIN.replace("\n", "\n  "),
+    "with empty lines": PLAIN.replace("\n", "\n\n \n"),
+    "without an end of its last line": PLAIN.rstrip(),
+    "with tabs": PLAIN.replace(" 0", "\t0").replace(" 1", "\t1").replace(" 2", "\t2"),
+    "with tabs and blanks": PLAIN.replace(" 0", " \t 0").replace(" 1", "\t\t1").replace(" 2", "\t2\t"),
+    "in quotes": '"a.png" "0"\n"b.png" 1\n"c d.png"   2\ne"f.png "1"\n',
+    "in another order": "".join(reversed(PLAIN.splitlines(keepends=True))),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+def test_labels_are_the_same_however_they_were_written(way: str, place: Path) -> None:
+    of = opened(flat(place, WRITTEN[way]))
+    assert labels(of) == {"a.png": 0, "b.png": 1, "c d.png": 2, 'e"f.png': 1}
+    assert (of.dataset_classes, notices(of)) == (3, [])
+
+
+@pytest.mark.parametrize("between", ["\t", ' "'])
+def test_the_name_of_a_class_may_have_blanks(between: str, place: Path) -> None:
+    end = '"' if '"' in between else ""
+    classes = ("grey owl", "great white shark", "cat", "grey owl")
+    lines = (f"{name}{between}{label}{end}" for name, label in zip(PICTURES, classes, strict=True))
+    of = opened(flat(place, "\n".join(lines)))
+    assert labels(of) == {"a.png": 2, "b.png": 1, "c d.png": 0, 'e"f.png': 2}
+
+
+REFUSED = {
+    'a.png 0\nb.png 1\nc d.png 2\ne"f.png 1\na.png 1\n': r"labels.txt:5: a.png is named in line 1, too; remove one",
+    'a.png 0\n\na.png 0\nb.png 1\nc d.png 2\ne"f.png 1\n': r"labels.txt:3: a.png is named in line 1, too",
+    'a.png -1\nb.png 1\nc d.png 2\ne"f.png 1\n': "a.png has label -1, wanted 0 to 2; correct it",
+    'a.png 100000\nb.png 1\nc d.png 2\ne"f.png 1\n': "a.png has label 100000, wanted 0 to 99999; correct it",
+    f'a.png {"9" * 5000}\nb.png 1\nc d.png 2\ne"f.png 1\n': "wanted whole numbers from 0 as classes, or names, found",
+    'a.png 0.0\nb.png 1.0\nc d.png 10.0\ne"f.png 2.0\n': "whole numbers from 0 as classes, or names, found 0.0; corr",
+    'a.png +0\nb.png +1\nc d.png +2\ne"f.png +1\n': "whole numbers from 0 as classes, or names, found",
+    'a.png 0\nb.png 5\nc d.png cat\ne"f.png 1\n': "whole numbers from 0 as classes, or names, found 0 and cat; correct",
+    'a.png\nb.png 1\nc d.png 2\ne"f.png 1\n': "labels.txt:1: wanted an image's name and its class, found 'a.png'",
+    'a.png\t0\t7\nb.png 1\nc d.png 2\ne"f.png 1\n': "labels.txt:1: wanted an image's name and its class",
+    'name label\na.png 0\nb.png 1\nc d.png 2\ne"f.png 1\n': "name is named there and not in the folder",
+    "a.png 0\nb.png 1\n": 'c d.png has no label, as 1 others',
+    "cat\ndog\n": "labels.txt:1: wanted an image's name and its class, found 'cat'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_labels_that_are_not_clear_are_refused_in_one_line(text: str, place: Path) -> None:
+    with pytest.raises(RequestError, match=REFUSED[text]) as caught:
+        opened(flat(place, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_label_beyond_the_classes_of_a_list_is_refused(place: Path) -> None:
+    with pytest.raises(RequestError, match="val.txt: c d.png has label 2, wanted 0 to 1; correct it"):
+        opened(flat(place, PLAIN, "val.txt", labels="cat\ndog\n"))
+
+
+def test_a_list_of_classes_beside_the_labels_of_pictures_is_told_from_them(place: Path) -> None:
+    of = opened(flat(place, PLAIN, "val.txt", labels="cat\ngreat dane\ngreat owl\nbird\n"))
+    assert (of.dataset_classes, labels(of)["c d.png"]) == (4, 2)
+
+
+LISTED = {
+    "in order": "dog\ncat\n",
+    "with a byte order mark, on Windows": "\ufeffdog\r\ncat\r\n",
+    "with what they are": "dog Canis familiaris\ncat Felis catus\n",
+    "with what they are, between tabs": "dog\tCanis familiaris\ncat\tFelis catus\n",
+    "numbered from 0": "0 dog\n1 cat\n",
+    "numbered from 1": "1 dog\n2 cat\n",
+    "numbered with colons": "0: dog\n1: cat\n",
+    "numbered, in another order": "1 cat\n0 dog\n",
+    "with empty lines": "dog\n\ncat  \n\n",
+    "with one without pictures": "dog\ncat\nbird\n",
+}
+
+
+@pytest.mark.parametrize("file", ["classes.txt", "labels.txt", "synset_words.txt"])
+@pytest.mark.parametrize("way", LISTED)
+def test_the_order_of_classes_is_the_listed_one_however_it_was_written(way: str, file: str, photos: Path) -> None:
+    (photos / file).write_text(LISTED[way])
+    of = opened(photos)
+    assert {name[:3]: label for name, label in labels(of).items()} == {"dog": 0, "cat": 1}
+    assert notices(of) == []
+
+
+@pytest.mark.parametrize("listed", ["great white shark\ngreat dane\n", "0 great white shark\n1 great dane\n"])
+def test_a_listed_class_may_have_blanks_in_its_name(listed: str, photos: Path) -> None:
+    (photos / "cat").rename(photos / "great dane")
+    (photos / "dog").rename(photos / "great white shark")
+    (photos / "labels.txt").write_text(listed)
+    assert {name[:7]: label for name, label in labels(opened(photos)).items()} == {"great w": 0, "great d": 1}
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ("dog\n\ncat\ndog\n", "classes.txt:4: class dog is named in line 1, too; remove one"),
+        ("dog\nbird\n", "class cat is not in classes.txt; add it there, in its place"),
+        ("0 dog\n2 cat\n", "class cat is not in classes.txt; add it there, in its place"),
+    ],
+)
+def test_lists_of_classes_that_cannot_be_are_refused(listed: str, message: str, photos: Path) -> None:
+    (photos / "classes.txt").write_text(listed)
+    with pytest.raises(RequestError, match=message):
+        opened(photos)
+
+
+@pytest.mark.parametrize("left", [(), (".gitkeep",), (".DS_Store", "Thumbs.db")])
+def test_an_empty_class_folder_keeps_its_place_and_is_named(left: tuple[str, ...], photos: Path) -> None:
+    (photos / "cow").mkdir()
+    for name in left:
+        (photos / "cow" / name).write_bytes(b"x")
+    of = opened(photos)
+    assert {name[:3]: label for name, label in labels(of).items()} == {"cat": 0, "dog": 2}
+    assert of.dataset_classes == 3
+    assert notices(of) == ["image_folder:photos: 1 classes have no image and keep their places: cow"]
+
+
+def test_a_folder_of_other_files_is_no_class(photos: Path) -> None:
+    (photos / "boxes").mkdir()
+    (photos / "boxes" / "0.xml").write_text("")
+    with pytest.raises(RequestError, match="found no image in class folder boxes; fill it or remove it"):
+        opened(photos)
+
+
+def test_class_folders_of_very_long_numbers_are_sorted_without_a_traceback(photos: Path) -> None:
+    (photos / "cat").rename(photos / ("9" * 200))
+    (photos / "dog").rename(photos / "10")
+    assert {len(name.split("/")[0]): label for name, label in labels(opened(photos)).items()} == {2: 0, 200: 1}

@@ -6,7 +6,7 @@
                                                        its name, then its class, by number from 0 or by name
     photos/train/..., photos/val/...                   two such folders: one to train on, one to test on
 
-`classes.txt` has a class a line, of which the first word counts. A folder without train/ cannot be trained on.
+How the files that list labels and classes are read is in `images/labels`. A folder without train/ cannot be trained on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,10 +22,10 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
-from edgebench.images.listing import LABELS, Listing, is_junk, pictures, printable, some
+from edgebench.images.labels import PLACE, labels
+from edgebench.images.listing import is_junk, pictures, printable, some
 from edgebench.images.loader import THREADS, Inspected, Opened
 from edgebench.images.preprocessing import PRESETS
-from edgebench.schema.variant import MAX_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,17 +35,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from edgebench.images.listing import Stamp
+    from edgebench.images.listing import Listing, Stamp
 
 CLASSES = 0
 SOURCE = "given"
-PLACE = "a folder of class folders, or of images with a labels.txt"
 PREPROCESSING = PRESETS["torchvision"]
 AUGMENTATION = ("flip", "shift")
 TOOLS = ("pillow", "numpy")
 NOTE = "images that were given; those set aside for calibration are no part of the test."
 
-ORDER = "classes.txt"
 PARTS = ("train", "val")
 CALIBRATION, SEED = 500, 0  # images set aside, or a tenth of fewer than ten times as many
 
@@ -199,89 +196,15 @@ def _listed(root: Path, below: str) -> Files:
     names = tuple(sorted(listing.stamps))
     if len(names) < 2:
         raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name {PLACE}")
-    classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names], listing)
-    labels = numpy.array([by_name[name.removeprefix(below)] for name in names], numpy.int64)
-    return files(root, below, listing, labels, classes)
+    short = [name.removeprefix(below) for name in names]
+    found = labels(root, below, short, listing)
+    numbers = numpy.array([found.by_name[name] for name in short], numpy.int64)
+    listed = files(root, below, listing, numbers, found.classes)
+    return replace(listed, notices=(*listed.notices, *found.notices))
 
 
-def files(root: Path, below: str, listing: Listing, labels: NDArray[int64], classes: tuple[str, ...]) -> Files:
-    """Hash the pictures of a listing; the labels are in the order of their names."""
+def files(root: Path, below: str, listing: Listing, numbers: NDArray[int64], classes: tuple[str, ...]) -> Files:
+    """Hash the pictures of a listing; the labels' numbers are in the order of their names."""
     names, hashed = tuple(sorted(listing.stamps)), contents(root, below, listing.stamps)
     digests = tuple(map(hashed.__getitem__, names))
-    return Files(root=root, names=names, digests=digests, labels=labels, classes=classes, notices=listing.notices)
-
-
-def _labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Return the classes in order, and every image's by its name."""
-    folder = root / below
-    written = _written(folder) or _written(root)
-    file = next((folder / name for name in LABELS if (folder / name).is_file()), None)
-    given = _from_file(file, names, listing) if file else _from_folders(folder, names, listing)
-    if file and all(re.fullmatch(r"-?\d+", label) for label in given.values()):
-        count = len(written) or max(2, 1 + max(map(int, given.values())))
-        numbers = _numbered(file, given, min(count, MAX_CLASSES))
-        return written or tuple(map(str, range(count))), numbers
-    classes = _several(folder, written or tuple(sorted(set(given.values()), key=_in_order)))
-    places = {name: place for place, name in enumerate(classes)}
-    if unknown := next((label for label in given.values() if label not in places), None):
-        raise RequestError(f"{folder}: class {unknown} is not in {ORDER}; add it there, in its place")
-    return classes, {name: places[label] for name, label in given.items()}
-
-
-def _written(folder: Path) -> tuple[str, ...]:
-    """Read the classes' order where somebody wrote it down."""
-    lines = _lines(folder / ORDER) if (folder / ORDER).is_file() else []
-    return tuple(line.split()[0] for line in lines if line.strip())
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise RequestError(f"{file}: wanted text in UTF-8, found another byte at {error.start}; save it so") from error
-    except OSError as error:
-        raise RequestError(f"cannot read {file}: {error.strerror}; correct it") from error
-
-
-def _in_order(name: str) -> tuple[int, str]:
-    """Sort numbers by their value, then synsets and words as text."""
-    return int(name) if name.isdecimal() else MAX_CLASSES, name
-
-
-def _several(folder: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
-    if not 2 <= len(classes) <= MAX_CLASSES:
-        found = classes[0] if len(classes) == 1 else len(classes)
-        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; name {PLACE}")
-    return classes
-
-
-def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
-    for name, label in given.items():
-        if not 0 <= int(label) < count:
-            raise RequestError(f"{file}: {name} has label {label}, wanted 0 to {count - 1}; correct it")
-    return {name: int(label) for name, label in given.items()}
-
-
-def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
-    """Take the first folder below as the class; every one holds images, and every image lies in one."""
-    given = {name: name.partition(os.sep)[0] for name in names}
-    if loose := [name for name in names if os.sep not in name]:
-        raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
-    if empty := sorted(listing.folders - set(given.values())):
-        raise RequestError(f"{folder}: found no image in class folder {empty[0]}; fill it or remove it")
-    return given
-
-
-def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
-    """Read `name label` lines; they name the images that there are, no more and no fewer."""
-    given = dict[str, str]()
-    for number, line in enumerate(_lines(file), 1):
-        words = line.rsplit(None, 1)
-        if len(words) == 1:
-            raise RequestError(f"{file}:{number}: wanted an image's name and its class, found {line.strip()!r}")
-        if words:
-            given[words[0].strip()] = words[1]
-    if odd := sorted((given.keys() ^ set(names)) - listing.repeated.keys()):
-        why = "is named there and not in the folder" if odd[0] in given else "has no label"
-        raise RequestError(f"{file}: {odd[0]} {why}, as {len(odd) - 1} others; correct it")
-    return given
+    return Files(root=root, names=names, digests=digests, labels=numbers, classes=classes, notices=listing.notices)

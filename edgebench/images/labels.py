@@ -1,0 +1,192 @@
+"""The pictures of a folder -> the class of each, and the classes in order: by folders, or by files that list them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.errors import RequestError
+from edgebench.images.listing import LABELS, ORDERS, SUFFIXES, some
+from edgebench.schema.variant import MAX_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from edgebench.images.listing import Listing
+
+PLACE = "a folder of class folders, or of images with a labels.txt"
+WHOLE = r"-?\d{1,18}"  # a class's number
+FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"  # no class's number, and hardly its name
+NAME = r'(?:"([^"]*)"|(.*\S))\s+'
+NAME_AND_CLASS = [re.compile(NAME + label) for label in (r'"([^"]*)"', r"(\S+)")]
+
+Line = tuple[int, str]  # of a file: its number from 1, and its text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The class of every picture by its name below the folder, as its place among the classes."""
+
+    classes: tuple[str, ...]
+    by_name: dict[str, int]
+    notices: tuple[str, ...] = ()
+
+
+def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> Labels:
+    """Find the class of every picture of a folder of the data set.
+
+    Raises:
+        RequestError: some have none, or none that can be; the message says where.
+    """
+    folder = root / below
+    file = _labels_file(folder, names)
+    given = _from_file(file, names, listing) if file else _from_folders(folder, names, listing)
+    order, written = _written([folder, root], file, set(given.values()))
+    if file and all(re.fullmatch(WHOLE, label) for label in given.values()):
+        count = len(written) or max(2, 1 + max(map(int, given.values())))
+        numbers = _numbered(file, given, min(count, MAX_CLASSES))
+        return Labels(classes=written or tuple(map(str, range(count))), by_name=numbers)
+    if file and not written:
+        _require_names(file, given)
+    empty = () if file or written else sorted(listing.empty)
+    classes = _several(folder, written or tuple(sorted({*given.values(), *empty}, key=_in_order)))
+    places = {name: place for place, name in enumerate(classes)}
+    if unknown := next((label for label in given.values() if label not in places), None):
+        raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its place")
+    notices = (f"{len(empty)} classes have no image and keep their places: {some(list(empty))}",) if empty else ()
+    return Labels(classes=classes, by_name={name: places[label] for name, label in given.items()}, notices=notices)
+
+
+def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
+    """Find the file that lists pictures: in a folder of class folders, one of such a name may list the classes."""
+    files = [folder / name for name in LABELS if (folder / name).is_file()]
+    known = set(names)
+    listing = (file for file in files if any(_names_picture(line, known) for _, line in _lines(file)))
+    has_loose = any(os.sep not in name for name in names)
+    return next(listing, files[0] if files and has_loose else None)
+
+
+def _names_picture(line: str, names: set[str]) -> bool:
+    name = (_fields(line) or (line.strip(),))[0]
+    return name in names or name.lower().endswith(SUFFIXES)
+
+
+def _lines(file: Path) -> list[Line]:
+    """Read a file's lines, as any system writes them, less the empty ones."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{file}: wanted text in UTF-8, found another byte at {error.start}; save it so") from error
+    except OSError as error:
+        raise RequestError(f"cannot read {file}: {error.strerror}; correct it") from error
+    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _fields(line: str) -> tuple[str, ...]:
+    """Return a line's name and class; fewer where it has no two. Blanks are in a name, in quotes or between tabs."""
+    if "\t" in line.strip():
+        fields = tuple(field.strip().strip('"') for field in line.strip().split("\t") if field.strip())
+        return fields if len(fields) == 2 else ()
+    match = next(filter(None, (pattern.fullmatch(line.strip()) for pattern in NAME_AND_CLASS)), None)
+    return tuple(field for field in match.groups() if field is not None) if match else ()
+
+
+def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
+    """Read `name label` lines; they name the images that there are, no more and no fewer."""
+    given, lines = dict[str, str](), dict[str, int]()
+    for number, line in _lines(file):
+        if len(fields := _fields(line)) != 2:
+            raise RequestError(f"{file}:{number}: wanted an image's name and its class, found {line.strip()!r}")
+        name, label = fields
+        if lines.setdefault(name, number) != number:
+            raise RequestError(f"{file}:{number}: {name} is named in line {lines[name]}, too; remove one")
+        given[name] = label
+    if odd := sorted((given.keys() ^ set(names)) - listing.repeated.keys()):
+        why = "is named there and not in the folder" if odd[0] in given else "has no label"
+        raise RequestError(f"{file}: {odd[0]} {why}, as {len(odd) - 1} others; correct it")
+    return given
+
+
+def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
+    """Take the first folder below as the class; one without a file is a class, too, one without an image is none."""
+    given = {name: name.partition(os.sep)[0] for name in names}
+    if loose := [name for name in names if os.sep not in name]:
+        raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
+    if odd := sorted(listing.folders - listing.empty - set(given.values())):
+        raise RequestError(f"{folder}: found no image in class folder {odd[0]}; fill it or remove it")
+    return given
+
+
+def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str]) -> tuple[str, tuple[str, ...]]:
+    """Read the classes' order where somebody wrote it down; return the file's name and the classes."""
+    files = (folder / name for folder in folders for name in ORDERS)
+    for file in files:
+        if file != labels_file and file.is_file() and (lines := _lines(file)):
+            return file.name, _classes(file, lines, given)
+    return "", ()
+
+
+def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
+    """Return a class per line: its first word, unless only another reading has all the classes that there are."""
+    readings = [reading for read in READINGS if (reading := read([line for _, line in lines]))]
+    unique = [reading for reading in readings if len(set(reading)) == len(reading)]
+    if not unique:
+        _refuse_repeated(file, lines)
+    return tuple(next((reading for reading in unique if given <= set(reading)), unique[0]))
+
+
+def _refuse_repeated(file: Path, lines: list[Line]) -> None:
+    first = dict[str, int]()
+    for number, line in lines:
+        if first.setdefault(name := line.split()[0], number) != number:
+            raise RequestError(f"{file}:{number}: class {name} is named in line {first[name]}, too; remove one")
+
+
+def _first_words(lines: list[str]) -> list[str]:
+    return [line.split()[0] for line in lines]
+
+
+def _first_fields(lines: list[str]) -> list[str]:
+    return [line.strip().split("\t")[0].strip().strip('"') for line in lines]
+
+
+def _behind_numbers(lines: list[str]) -> list[str]:
+    """Sort `0 cat`, `1 great dane` by number; nothing where the numbers do not count from 0 or 1."""
+    matches = [re.fullmatch(r"(\d{1,18})[\s:,]+(.*\S)", line.strip()) for line in lines]
+    pairs = sorted((int(match[1]), match[2].strip('"')) for match in matches if match)
+    counts = [number for number, _ in pairs]
+    is_counted = counts in (list(range(len(lines))), list(range(1, len(lines) + 1)))
+    return [name for _, name in pairs] if is_counted else []
+
+
+READINGS: tuple[Callable[[list[str]], list[str]], ...] = (_first_words, _first_fields, _behind_numbers)
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    """Sort numbers by their value, then synsets and words as text."""
+    return int(name) if name.isdecimal() and len(name) < len(str(10**18)) else 10**18, name
+
+
+def _several(folder: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        found = classes[0] if len(classes) == 1 else len(classes)
+        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; name {PLACE}")
+    return classes
+
+
+def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
+    for name, label in given.items():
+        if not 0 <= int(label) < count:
+            raise RequestError(f"{file}: {name} has label {label}, wanted 0 to {count - 1}; correct it")
+    return {name: int(label) for name, label in given.items()}
+
+
+def _require_names(file: Path, given: dict[str, str]) -> None:
+    """Refuse labels of which some are numbers: as names, they would be counted anew, in another order."""
+    if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
+        names = sorted(set(given.values()) - set(numbers))
+        found = f"{numbers[0]} and {names[0]}" if names else numbers[0]
+        raise RequestError(f"{file}: wanted whole numbers from 0 as classes, or names, found {found}; correct it")
