@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.progress import Notice
 from edgebench.foundation.shelf import module
 from edgebench.images.catalogue import damaged, family, find
+from edgebench.images.listing import some
 from edgebench.images.loader import Images
 from edgebench.images.pixels import Pixels
 from edgebench.images.preprocessing import preset
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgebench.foundation.progress import Show
-    from edgebench.images.loader import Pictures
+    from edgebench.images.loader import Opened, Pictures
     from edgebench.schema.variant import Preprocessing, Variant
 
 
@@ -168,8 +170,25 @@ def _pictures(variant: Variant, name: str) -> Pictures:
 
 
 def inspect(variants: Iterable[Variant], show: Show) -> None:
-    """Say which images of the data sets that these will read are left out."""
+    """Say which images of the data sets that these will read are left out, and which are in two splits."""
     read = [of for one in variants if one.quantization or has_answers(one) for of in (one, calibrated(one))]
     for dataset, sha256 in dict.fromkeys((one.dataset, one.dataset_sha256) for one in read):
         with suppress(CaseError):  # each case that reads it fails with that
-            damaged(*find(dataset, sha256), show)
+            card, opened = find(dataset, sha256)
+            bad = damaged(card, opened, show)
+            if opened.files and opened.classes and (leak := _leak(opened, set(bad))):
+                show(Notice(text=f"{card.name}: {leak}"))
+
+
+def _leak(opened: Opened, bad: set[str]) -> str:
+    """Say how many images are tested on that are set aside for something else, too; empty where none is."""
+    tested, others = opened.part("test"), set[str]()
+    for name in ("train", "calibration"):
+        with suppress(CaseError):  # there is none to train on
+            others |= {*opened.part(name).digests}
+    twice = [index for index, digest in enumerate(tested.digests) if digest and digest in others]
+    names = [name for name in map(tested.name, twice) if name not in bad]
+    if not names:
+        return ""
+    count = len(tested.digests)
+    return f"{len(names)} of {count} images to test on are identical to images to train or calibrate on: {some(names)}"

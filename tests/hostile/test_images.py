@@ -21,6 +21,7 @@ from edgebench.foundation.progress import Notice, Step
 from edgebench.images import catalogue, decode, splits
 from edgebench.images.datasets import image_folder
 from edgebench.images.loader import Inspected
+from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Variant, WeightSource
 from tests.conftest import variant
 
@@ -549,3 +550,52 @@ def test_class_folders_of_very_long_numbers_are_sorted_without_a_traceback(photo
     (photos / "cat").rename(photos / ("9" * 200))
     (photos / "dog").rename(photos / "10")
     assert {len(name.split("/")[0]): label for name, label in labels(opened(photos)).items()} == {2: 0, 200: 1}
+
+
+def both(photos: Path, place: Path) -> Path:
+    """Folders to train and to test on that share no picture."""
+    shutil.copytree(photos, place / "both" / "train")
+    for name in ("cat", "dog"):
+        (place / "both" / "val" / name).mkdir(parents=True)
+        for index in range(3):
+            image = Image.new("RGB", (7, 7), (index, len(name), ord(name[0])))
+            image.save(place / "both" / "val" / name / f"{index}.png")
+    return place / "both"
+
+
+@pytest.mark.parametrize("name", ["cat/other.png", "dog/0.png"])
+def test_identical_pictures_to_train_and_to_test_on_are_counted_and_named(name: str, photos: Path, place: Path) -> None:
+    folder = both(photos, place)
+    assert notices(opened(folder)) == []
+    shutil.copy(folder / "train" / "cat" / "3.png", folder / "val" / name)
+    count = len(list((folder / "val").rglob("*.png")))
+    said = f"1 of {count} images to test on are identical to images to train or calibrate on: val/{name}"
+    assert notices(opened(folder)) == [f"image_folder:both: {said}"]
+
+
+def test_a_link_from_one_part_to_the_other_is_such_a_leak(photos: Path, place: Path) -> None:
+    folder = both(photos, place)
+    shutil.rmtree(folder / "val")
+    (folder / "val").symlink_to("train")
+    assert "12 of 12 images to test on are identical to images to train or calibrate on" in notices(opened(folder))[0]
+
+
+def test_identical_pictures_of_one_folder_are_a_leak_where_one_of_them_is_set_aside(photos: Path) -> None:
+    for file in list(photos.rglob("*.png")):
+        shutil.copy(file, file.with_name(f"copy{file.name}"))
+    (notice,) = notices(opened(photos))
+    assert "2 of 22 images to test on are identical to images to train or calibrate on: " in notice
+
+
+def test_damaged_pictures_are_no_leak(photos: Path, place: Path) -> None:
+    folder = both(photos, place)
+    for part in ("train", "val"):
+        (folder / part / "cat" / "broken.png").write_bytes(b"x")
+    (notice,) = notices(opened(folder))
+    assert "2 of 20 images cannot be read" in notice
+
+
+def test_images_without_labels_are_calibrated_and_compared_on_and_that_is_no_leak(photos: Path) -> None:
+    card = catalogue.adopt(f"unlabelled:{photos}")
+    quantized = replace(opened(photos), dataset=card.name, dataset_sha256=card.sha256, quantization=Quantization())
+    assert notices(quantized) == []
