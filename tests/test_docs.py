@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from typer.main import get_command
 
 from edgebench import __version__
@@ -31,6 +33,9 @@ FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "edgebenc
 PAGES = {str(file.relative_to(ROOT)): file.read_text() for file in FILES}
 FIRST = PAGES["README.md"]
 TABLE = FIRST.partition("<!-- first table -->")[2].partition("<!-- end -->")[0]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYTHONS = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
+CONSTRAINTS = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
 COLUMNS = [
     "target",
     "architecture",
@@ -140,6 +145,8 @@ def draw_photos(folder: Path) -> None:
 @pytest.mark.parametrize("line", commands())
 def test_a_documented_command_works(line: str, place: Path) -> None:
     """As written; a `run` with --dry-run on top, so that only its request is met."""
+    if "tflite_runtime" in line and not find_spec("tflite_runtime"):
+        pytest.skip("needs tflite-runtime, which is for Linux and Python up to 3.11")
     if "rpi4_emulated" in line and (lacking := emulation.missing()):
         pytest.skip(f"needs {', '.join(lacking)}")
     arguments = shlex.split(line)[1:]
@@ -254,11 +261,39 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_constraints_pin_every_dependency() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    names = {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in wanted} - {project["name"]}
-    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    wanted = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    names = {Requirement(line).name for line in wanted} - {PROJECT["name"]}
+    pinned = {Requirement(line).name for line in CONSTRAINTS}
     assert {canonical(name) for name in names} <= {canonical(name) for name in pinned}
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_constraints_pin_what_the_project_asks_for_on_every_python_it_names(python: str, platform: str) -> None:
+    """Exactly one version of each; tflite-runtime, where it is, goes with numpy 1."""
+    machine = {"python_version": python, "sys_platform": platform}
+    pins = {line.name: line for line in map(Requirement, CONSTRAINTS) if applies(line, machine)}
+    assert len(pins) == sum(applies(line, machine) for line in map(Requirement, CONSTRAINTS))
+    wanted = [line for line in map(Requirement, PROJECT["dependencies"]) if applies(line, machine)]
+    for line in wanted:
+        (pin,) = next(one for name, one in pins.items() if canonical(name) == canonical(line.name)).specifier
+        assert line.specifier.contains(pin.version), line
+    has_tflite_runtime = "tflite-runtime" in {line.name for line in wanted}
+    assert (
+        has_tflite_runtime == (pins["numpy"].specifier.contains("1.26.4")) == ((python, platform) == ("3.11", "linux"))
+    )
+
+
+def applies(line: Requirement, machine: dict[str, str]) -> bool:
+    return line.marker is None or line.marker.evaluate(machine)
+
+
+def test_the_commands_that_start_from_nothing_start_with_python3_and_the_readme_says_which() -> None:
+    commands = re.findall(r"^python3 -m venv .*", FIRST, re.MULTILINE)
+    assert len(commands) == 2
+    assert f"with Python {PYTHONS[0]} to {PYTHONS[-1]}:" in FIRST
+    assert f"less than {PYTHONS[0]} or more than {PYTHONS[-1]}" in FIRST
+    assert f">={PYTHONS[0]}" == PROJECT["requires-python"]
 
 
 def canonical(name: str) -> str:
@@ -267,6 +302,20 @@ def canonical(name: str) -> str:
 
 def test_the_changelog_knows_this_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_a_citation_names_this_version_and_no_person() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["title"], citation["version"]) == (PROJECT["name"], __version__)
+    assert citation["license"] == PROJECT["license"]
+    assert citation["authors"] == [{"name": "The edgebench developers"}]
+
+
+@pytest.mark.parametrize("kind", ["bug", "feature"])
+def test_an_issue_asks_for_what_the_doctor_says(kind: str) -> None:
+    template = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{kind}.md").read_text()
+    assert set(yaml.safe_load(template.split("---")[1])) == {"name", "about", "labels"}
+    assert "edgebench doctor" in template
 
 
 def kept() -> list[str]:
@@ -279,7 +328,7 @@ def test_no_file_names_a_machine_path() -> None:
     assert [str(path) for path in texts if f"{ROOT.parent}/" in path.read_text()] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", "SECURITY.md"])
 def test_what_a_page_links_to_is_in_the_repository(page: str) -> None:
     linked, files = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", (ROOT / page).read_text()), kept()
     places = {link: os.path.relpath((ROOT / page).parent / link, ROOT) for link in linked}

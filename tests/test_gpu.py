@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench.agent import device, gpu, throttle
+from edgebench.agent import device, gpu
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.deploy.connections.null import Here
 from edgebench.deploy.survey import survey
@@ -24,6 +24,7 @@ from edgebench.results.table import rows
 from edgebench.results.table.columns import flat
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import Row
+from edgebench.schema import throttle
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Deployment, MemoryMarks, Run, Session
@@ -31,7 +32,7 @@ from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Precision
 from tests.command import cli
-from tests.conftest import CPU, artifact, case, environment, run, session, variant
+from tests.conftest import CPU, artifact, case, environment, needs_torch, run, session, variant
 from tests.networks import awake
 
 CUDA, TENSORRT = onnxruntime.CUDA, onnxruntime.TENSORRT
@@ -39,6 +40,7 @@ NO_DRIVER = "edgebench: no CUDA device on this target (driver not found); see ta
 no_driver = pytest.mark.skipif(gpu.why_missing() != "driver not found", reason="there is an NVIDIA driver here")
 
 
+@needs_torch
 @no_driver
 def test_without_a_driver_the_gpu_target_is_refused_before_anything_runs(place: Path) -> None:
     done = cli("run", "--target", "gpu", "--model", "mobilenet_v1")

@@ -63,7 +63,7 @@ def test_own_images_are_trained_on_and_measured_and_no_path_is_kept(photos: Path
     photos.rename(photos.with_name("moved"))
     moved = cli("run", "results/mine/sweep.toml", "--name", "mine")
     assert (moved.returncode, moved.stderr.count("\n")) == (2, 1)
-    assert "image_folder:photos is no longer where it was; restore it, or name its path again" in moved.stderr
+    assert "image_folder:photos is no longer where it was; restore it, or give its path again" in moved.stderr
 
 
 def test_what_is_no_data_set_is_one_line_and_exit_code_2(place: Path) -> None:

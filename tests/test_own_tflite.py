@@ -13,7 +13,7 @@ from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases
 from edgebench.schema.variant import Precision
-from tests.conftest import environment
+from tests.conftest import environment, needs_tflite_runtime
 
 flatbuffers: Any = pytest.importorskip("flatbuffers")
 
@@ -80,9 +80,9 @@ def test_a_file_says_what_it_takes_and_costs(place: Path) -> None:
     assert custom.adopt("net.tflite", "image:1x4x4x3").classes == 5
 
 
+@needs_tflite_runtime
 def test_the_interpreter_reads_the_same(place: Path) -> None:
     """In a process of its own: two builds of TFLite in one may end it."""
-    pytest.importorskip("tflite_runtime")
     code = (
         "from tflite_runtime.interpreter import Interpreter\n"
         f"opened = Interpreter({str(build(place / 'net.tflite'))!r}); opened.allocate_tensors()\n"

@@ -76,10 +76,10 @@ def test_a_sweep_and_models_exclude_each_other() -> None:
 
 def test_training_is_asked_for_in_the_words_of_the_field() -> None:
     nothing = reader.training(TrainingOptions())
-    assert nothing == Options(asked=True)
+    assert nothing == Options(requested=True)
     typed = TrainingOptions(epochs="40", optimizer="sgd", rate="5e-2", batch="128", augmentation="shift,flip")
     assert reader.training(typed) == Options(
-        epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), asked=True
+        epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), requested=True
     )
     assert reader.training(TrainingOptions(augmentation="none")).augmentation == ()
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from edgebench.deploy.bundle import bundle
 from edgebench.deploy.targets import catalogue
 from tests.board import board, missing
 from tests.command import cli
+from tests.interpreters import interpreter
 
 needs_ssh = pytest.mark.skipif(bool(missing()), reason=f"needs {', '.join(missing())} (openssh-server)")
 OLDEST = (3, 11)  # that README names
@@ -83,24 +83,13 @@ def test_a_board_is_checked_and_prepared_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 11), (3, 12), (3, 13)])
 def test_the_agent_answers_on_the_oldest_python_and_says_so_on_older_ones(version: tuple[int, int]) -> None:
-    python = _python(version)
+    python = interpreter(name := f"{version[0]}.{version[1]}")
     if not python:
-        pytest.skip(f"no Python {version[0]}.{version[1]} on this machine")
+        pytest.skip(f"no Python {name} on this machine")
     request = json.dumps({"do": "facts", "runtimes": ["null"]})
     done = subprocess.run([python, "-I", bundle()[0]], input=request, capture_output=True, text=True, check=False)
     answer = json.loads(done.stdout.partition("edgebench-answer ")[2])
     if version >= OLDEST:
         assert answer["value"]["runtimes"]["null"]["version"] == "1"
     else:
-        found = f"{version[0]}.{version[1]}"
-        assert answer["error"].startswith(f"wanted Python 3.11 or newer on the target, found {found}; install one")
-
-
-def _python(version: tuple[int, int]) -> str:
-    """Find one that starts: a version manager's stand-in may not."""
-    name = f"python{version[0]}.{version[1]}"
-    managed = sorted(Path.home().glob(f".pyenv/versions/{version[0]}.{version[1]}.*/bin/{name}"))
-    for path in [shutil.which(name), *map(str, managed)]:
-        if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return path
-    return ""
+        assert answer["error"].startswith(f"wanted Python 3.11 or newer on the target, found {name}; install one")

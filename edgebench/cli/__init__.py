@@ -28,6 +28,7 @@ COMMANDS = (
     analysis.why,
     analysis.lint,
     analysis.published,
+    analysis.doctor,
 )
 app = typer.Typer(
     no_args_is_help=True,

@@ -169,7 +169,7 @@ def training(options: TrainingOptions) -> Options:
         rate=_rate(options.rate) if options.rate else 0.0,
         batch=batch,
         augmentation=_augmentation(options.augmentation),
-        asked=True,
+        requested=True,
     )
 
 

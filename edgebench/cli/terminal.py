@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgebench.analysis.choose import Answer
     from edgebench.analysis.compare.folders import Contrast
     from edgebench.analysis.compare.published import Citations
+    from edgebench.analysis.doctor import Diagnosis
     from edgebench.foundation.progress import Show
     from edgebench.foundation.sheet import FormattedColumn, Sheet
     from edgebench.measure.plan.forecast import Forecast
@@ -111,7 +112,7 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(answer: Table | Answer | Contrast | Citations | Replay) -> None:
+def show_json(answer: Table | Answer | Contrast | Citations | Replay | Diagnosis) -> None:
     """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
     if isinstance(answer, Table):
         fields = asdict(replace(answer, rows=())) | {"rows": [flat(row) for row in answer.rows]}

@@ -1,7 +1,6 @@
-"""A picture's file -> RGB of 8 bits, as a person sees it: upright, scaled by its bit depth, laid on white.
+"""A picture's file -> 8-bit RGB as a person sees it: upright, scaled by its bit depth, on a white background.
 
-What has no defined brightness, or is too large to be an image, is refused. Import this where a picture is decoded:
-it loads Pillow.
+Pictures without a defined brightness range, or with too many pixels, are refused. Importing this module loads Pillow.
 """
 
 from __future__ import annotations
@@ -46,22 +45,22 @@ ON_WHITE = "have transparent pixels and are laid on white"
 
 
 class UnknownRange(ValueError):
-    """A picture that can be decoded, of which the brightness is not defined."""
+    """A picture that can be decoded, but whose brightness range is not defined."""
 
 
 def decode(file: Path) -> Image.Image:
     """Read a picture as RGB of 8 bits.
 
     Raises:
-        UnknownRange: its brightness is not defined.
-        Exception: it is damaged; every decoder has errors of its own.
+        UnknownRange: its brightness range is not defined.
+        Exception: it is damaged; each decoder raises different errors.
     """
     with Image.open(file) as image:
         return _upright(image)
 
 
 def inspect(file: Path) -> Inspected:
-    """Decode a picture with as little work as shows its damage, and say what decoding does to it."""
+    """Decode a picture as cheaply as finds damage; return whether it can be used, and what decoding changes."""
     try:
         with Image.open(file) as image:
             image.draft("RGB", (1, 1))  # an eighth of a JPEG's pixels, from all of its bytes
@@ -70,7 +69,7 @@ def inspect(file: Path) -> Inspected:
         return Inspected(is_damaged=True, reason=str(error))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return Inspected(is_damaged=True, reason=f"more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels")
-    except Exception:  # every decoder has errors of its own
+    except Exception:  # each decoder raises different errors
         return Inspected(is_damaged=True)
 
 
@@ -94,15 +93,15 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return what the picture's EXIF says, 1 to 8; 1 where that cannot be read: its pixels can."""
+    """Return the EXIF orientation, 1 to 8; 1 if the metadata cannot be read, because the pixels still can."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # every kind of torn metadata has errors of its own
+    except Exception:  # damaged metadata raises many kinds of errors
         return 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """Convert from any mode; lay on white what is transparent."""
+    """Convert from any mode, with a white background behind transparent pixels."""
     image.load()  # a PNG may name its transparent colour after its pixels
     if image.has_transparency_data:
         layered = _with_alpha(image)
@@ -142,7 +141,7 @@ def _scaled(image: Image.Image) -> Image.Image:
 
 
 def _white(image: Image.Image) -> int:
-    """Return the brightest value that a picture of this bit depth can have.
+    """Return the largest value that a picture of this bit depth can have.
 
     Raises:
         UnknownRange: that is not defined.

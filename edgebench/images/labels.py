@@ -1,4 +1,4 @@
-"""The pictures of a folder -> the class of each, and the classes in order: by folders, or by files that list them."""
+"""Names of pictures -> the class of each, and the classes in order; from class folders or from files that list them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Line = tuple[int, str]  # of a file: its number from 1, and its text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The class of every picture by its name below the folder, as its place among the classes."""
+    """The classes in order, and the class number of each picture by its name below the folder."""
 
     classes: tuple[str, ...]
     by_name: dict[str, int]
@@ -36,10 +36,10 @@ class Labels:
 
 
 def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> Labels:
-    """Find the class of every picture of a folder of the data set.
+    """Return the class of each picture in a folder of the data set.
 
     Raises:
-        RequestError: some have none, or none that can be; the message says where.
+        RequestError: a picture has no class, or a list is malformed; the message names the file and line.
     """
     folder = root / below
     file = _labels_file(folder, names)
@@ -55,13 +55,13 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
     classes = _several(folder, written or tuple(sorted({*given.values(), *empty}, key=_in_order)))
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
-        raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its place")
+        raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its position")
     notices = (f"{len(empty)} classes have no image and keep their places: {some(list(empty))}",) if empty else ()
     return Labels(classes=classes, by_name={name: places[label] for name, label in given.items()}, notices=notices)
 
 
 def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
-    """Find the file that lists pictures: in a folder of class folders, one of such a name may list the classes."""
+    """Return the file that lists pictures; beside class folders, a `labels.txt` may list the classes instead."""
     files = [folder / name for name in LABELS if (folder / name).is_file()]
     known = set(names)
     listing = (file for file in files if any(_names_picture(line, known) for _, line in _lines(file)))
@@ -75,18 +75,20 @@ def _names_picture(line: str, names: set[str]) -> bool:
 
 
 def _lines(file: Path) -> list[Line]:
-    """Read a file's lines, as any system writes them, less the empty ones."""
+    """Read the lines that are not empty, with any line ending, with or without a byte order mark."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RequestError(f"{file}: wanted text in UTF-8, found another byte at {error.start}; save it so") from error
+        raise RequestError(
+            f"{file}: wanted text in UTF-8, found an invalid byte at {error.start}; save it as UTF-8"
+        ) from error
     except OSError as error:
         raise RequestError(f"cannot read {file}: {error.strerror}; correct it") from error
     return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 def _fields(line: str) -> tuple[str, ...]:
-    """Return a line's name and class; fewer where it has no two. Blanks are in a name, in quotes or between tabs."""
+    """Return a line's name and class, or fewer fields if it is malformed; quotes or a tab allow spaces in the class."""
     if "\t" in line.strip():
         fields = tuple(field.strip().strip('"') for field in line.strip().split("\t") if field.strip())
         return fields if len(fields) == 2 else ()
@@ -95,7 +97,11 @@ def _fields(line: str) -> tuple[str, ...]:
 
 
 def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
-    """Read `name label` lines; they name the images that there are, no more and no fewer."""
+    """Return each image's label from lines of `name label`.
+
+    Raises:
+        RequestError: a line is malformed, or the lines do not name exactly the images in the folder.
+    """
     given, lines = dict[str, str](), dict[str, int]()
     for number, line in _lines(file):
         if len(fields := _fields(line)) != 2:
@@ -111,7 +117,11 @@ def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, 
 
 
 def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
-    """Take the first folder below as the class; one without a file is a class, too, one without an image is none."""
+    """Return each image's class, the name of its class folder.
+
+    Raises:
+        RequestError: an image is in no class folder, or a class folder has files but no image.
+    """
     given = {name: name.partition(os.sep)[0] for name in names}
     if loose := [name for name in names if os.sep not in name]:
         raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
@@ -121,7 +131,7 @@ def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[
 
 
 def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str]) -> tuple[str, tuple[str, ...]]:
-    """Read the classes' order where somebody wrote it down; return the file's name and the classes."""
+    """Return the name of the file that lists the classes, and the classes; both are empty if there is none."""
     files = (folder / name for folder in folders for name in ORDERS)
     for file in files:
         if file != labels_file and file.is_file() and (lines := _lines(file)):
@@ -130,7 +140,7 @@ def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str])
 
 
 def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
-    """Return a class per line: its first word, unless only another reading has all the classes that there are."""
+    """Return one class per line: the first word, unless only another reading contains all `given` classes."""
     readings = [reading for read in READINGS if (reading := read([line for _, line in lines]))]
     unique = [reading for reading in readings if len(set(reading)) == len(reading)]
     if not unique:
@@ -154,7 +164,7 @@ def _first_fields(lines: list[str]) -> list[str]:
 
 
 def _behind_numbers(lines: list[str]) -> list[str]:
-    """Sort `0 cat`, `1 great dane` by number; nothing where the numbers do not count from 0 or 1."""
+    """Sort lines such as `1 great dane` by number; return nothing if the numbers do not count from 0 or 1."""
     matches = [re.fullmatch(r"(\d{1,18})[\s:,]+(.*\S)", line.strip()) for line in lines]
     pairs = sorted((int(match[1]), match[2].strip('"')) for match in matches if match)
     counts = [number for number, _ in pairs]
@@ -166,7 +176,7 @@ READINGS: tuple[Callable[[list[str]], list[str]], ...] = (_first_words, _first_f
 
 
 def _in_order(name: str) -> tuple[int, str]:
-    """Sort numbers by their value, then synsets and words as text."""
+    """Return a sort key: numbers by value first, then other names as text."""
     return int(name) if name.isdecimal() and len(name) < len(str(10**18)) else 10**18, name
 
 
@@ -185,7 +195,7 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
 
 
 def _require_names(file: Path, given: dict[str, str]) -> None:
-    """Refuse labels of which some are numbers: as names, they would be counted anew, in another order."""
+    """Refuse labels that mix numbers and names: sorted as names, the numbers would get other values."""
     if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]

@@ -1,4 +1,4 @@
-"""A folder -> its pictures by name, each real file once, and in words what else lies there."""
+"""A folder -> its pictures by name, each real file once, and notices about the other files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = (
     *(".tga", ".tif", ".tiff", ".webp"),
 )
 LABELS, ORDERS = ("labels.txt", "val.txt"), ("classes.txt", "labels.txt", "synset_words.txt")
-JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}  # of systems, not of people
+JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}  # written by operating systems
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 NAMED, KINDS = 3, 8  # names of files, and suffixes, in a notice
 
@@ -29,13 +29,14 @@ Identity = tuple[int, int]  # of a real file: its device, and its number there
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What lies below a folder; names are of files below the data set's root.
+    """The files below a folder; names are relative to the data set's root.
 
     Attributes:
-        stamps: of every picture, by name; a link to nothing has no size.
-        folders, empty: the folders right below, by name; those of them in which there is no file.
-        repeated: other names of what counts already, and the names that it counts by.
-        notices: what a person should know of files that are not read.
+        stamps: size and modification time of each picture, by name; zeros for a broken link.
+        folders: names of the direct subfolders.
+        empty: those of them that contain no file.
+        repeated: further names of a file or folder -> the name under which it is counted.
+        notices: what the user should know about files that are not read.
     """
 
     stamps: dict[str, Stamp]
@@ -48,8 +49,8 @@ class Listing:
 def pictures(root: Path, below: str) -> Listing:
     """List the pictures below a folder of the data set.
 
-    Links are followed, out of the folder too; a file or folder that several names lead to counts by its real one, or
-    by the first of its links.
+    Links are followed, also out of the folder; a file or folder with several names is counted once, under its real name
+    or the first link.
 
     Raises:
         RequestError: a folder cannot be read.
@@ -69,12 +70,12 @@ def pictures(root: Path, below: str) -> Listing:
 
 
 def is_junk(name: str) -> bool:
-    """Tell whether a system put it there: it is hidden, or of a known name."""
+    """Return whether an operating system wrote it: it is hidden or has a known name."""
     return name.startswith(".") or name.lower() in JUNK
 
 
 class _Walk:
-    """Every file below a folder, with each real folder entered once: a link that leads upwards ends there."""
+    """Walks a folder and enters each real folder once, so that a link to a parent folder ends the walk."""
 
     def __init__(self, top: str, below: str) -> None:
         self._prefix, self._below = os.path.join(top, ""), below  # noqa: PTH118  # a Path per file takes seconds
@@ -84,7 +85,7 @@ class _Walk:
         self.repeated = dict[str, str]()
 
     def run(self) -> None:
-        """Enter the folder itself, then what its links lead to, so that a real name comes before a link's."""
+        """Enter the real folders first, then the links' targets, so that real names take precedence."""
         self._is_new(self._top, os.stat(self._top))  # noqa: PTH116  # as above
         self._enter([self._top])
         while self._links:
@@ -92,13 +93,13 @@ class _Walk:
             self._enter([link for link in links if self._leads_to_new_folder(link)])
 
     def files(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Yield every real file by one name, with its status; None for a link to nothing."""
+        """Yield each real file under one name, with its status; None for a broken link."""
         for path, status in self._statuses.items():
             if status is None or self._is_new(path, status):
                 yield self._name(path), status
 
     def folders(self) -> frozenset[str]:
-        """Name the folders right below."""
+        """Return the names of the direct subfolders."""
         names = (path.removeprefix(self._prefix) for path in self._entered if path != self._top)
         return frozenset(name for name in names if os.sep not in name)
 
@@ -112,7 +113,7 @@ class _Walk:
         return first == path
 
     def _enter(self, folders: list[str]) -> None:
-        """List folders and what is below them; links are kept for later, files in the order of their names."""
+        """Collect the files below these folders, sorted by name; links are kept for later."""
         files = dict[str, os.stat_result]()
         while folders:
             self._entered.append(folder := folders.pop())
@@ -128,7 +129,7 @@ class _Walk:
     def _leads_to_new_folder(self, link: str) -> bool:
         try:
             status = os.stat(link)  # noqa: PTH116  # as above
-        except OSError:  # a link to nothing, or to itself
+        except OSError:  # a broken link, or one to itself
             self._statuses[link] = None
             return False
         if S_ISDIR(status.st_mode):
@@ -146,7 +147,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _kind(name: str, status: os.stat_result | None) -> str:
-    """Say why a file is no picture; empty for the lists of labels and classes, which are read elsewhere."""
+    """Return why a file is not a picture; empty for lists of labels and classes."""
     if status is None:
         return f"link to nothing, {printable(name)}"
     if not S_ISREG(status.st_mode):
@@ -169,15 +170,15 @@ def _notices(below: str, count: int, others: Counter[str], repeated: dict[str, s
 
 
 def _rank(counted: tuple[str, int]) -> tuple[int, str]:
-    """Sort by how many there are, then by name."""
+    """Return a sort key: the highest count first, then by name."""
     return -counted[1], counted[0]
 
 
 def some(names: list[str], most: int = NAMED) -> str:
-    """Name the first few."""
+    """Join the first few names."""
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
 def printable(name: str) -> str:
-    """Return a file's name in characters that can be shown and kept: on disk it may be any bytes."""
+    """Return a file's name with undecodable bytes escaped."""
     return os.fsencode(name).decode(errors="backslashreplace")

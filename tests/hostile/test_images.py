@@ -518,8 +518,8 @@ def test_a_listed_class_may_have_blanks_in_its_name(listed: str, photos: Path) -
     ("listed", "message"),
     [
         ("dog\n\ncat\ndog\n", "classes.txt:4: class dog is named in line 1, too; remove one"),
-        ("dog\nbird\n", "class cat is not in classes.txt; add it there, in its place"),
-        ("0 dog\n2 cat\n", "class cat is not in classes.txt; add it there, in its place"),
+        ("dog\nbird\n", "class cat is not in classes.txt; add it there, in its position"),
+        ("0 dog\n2 cat\n", "class cat is not in classes.txt; add it there, in its position"),
     ],
 )
 def test_lists_of_classes_that_cannot_be_are_refused(listed: str, message: str, photos: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgebench.cli.exit_codes import FOUND, NOTHING
+from edgebench.cli.exit_codes import BROKEN, FOUND, NOTHING
 from edgebench.cli.options import (
     Format,
     FormatWithoutLatex,
@@ -187,3 +187,18 @@ def published(
     from edgebench.cli import terminal
 
     terminal.show_sheets(citation.sheets(kind, model, target), format)
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+) -> None:
+    """Say what is installed, what works here, what is missing and how to get it; 1 where something is broken."""
+    from edgebench.analysis import doctor
+    from edgebench.cli import terminal
+
+    diagnosis = doctor.diagnose()
+    if json:
+        terminal.show_json(diagnosis)
+    else:
+        terminal.show_sheets(doctor.sheets(diagnosis), "table")
+    raise typer.Exit(0 if diagnosis.is_healthy else BROKEN)

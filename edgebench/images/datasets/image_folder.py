@@ -1,12 +1,12 @@
-"""A folder of one's own images: a folder a class, or one of files with a labels file; ImageNet's validation layout.
+"""A folder of user-supplied images: one folder per class, or one folder with a labels file; ImageNet's layout works.
 
-    val/n01440764/ILSVRC2012_val_00000293.JPEG ...     classes are the folders' names in order, as ImageNet counts
-                                                       its synsets; of a part of them, `classes.txt` says the order
-    val/ILSVRC2012_val_00000001.JPEG ...               with labels.txt or val.txt beside them, a line an image:
-                                                       its name, then its class, by number from 0 or by name
+    val/n01440764/ILSVRC2012_val_00000293.JPEG ...     the classes are the sorted folder names, as in ImageNet; for a
+                                                       subset of its classes, `classes.txt` gives the order
+    val/ILSVRC2012_val_00000001.JPEG ...               with labels.txt or val.txt beside them, one line per image:
+                                                       its name, then its class, as a number from 0 or a name
     photos/train/..., photos/val/...                   two such folders: one to train on, one to test on
 
-How the files that list labels and classes are read is in `images/labels`. A folder without train/ cannot be trained on.
+`images/labels` reads the files that list labels and classes. Training needs a `train` folder.
 """
 
 from __future__ import annotations
@@ -45,12 +45,18 @@ TOOLS = ("pillow", "numpy")
 NOTE = "images that were given; those set aside for calibration are no part of the test."
 
 PARTS = ("train", "val")
-CALIBRATION, SEED = 500, 0  # images set aside, or a tenth of fewer than ten times as many
+CALIBRATION, SEED = 500, 0  # calibration images; a tenth of all if there are fewer than 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Pictures in files, by their names below a folder."""
+    """Pictures in files below a folder.
+
+    Attributes:
+        names: paths relative to `root`.
+        digests: hash of each file; empty if it cannot be read.
+        classes: names, in the order of their numbers.
+    """
 
     root: Path
     names: tuple[str, ...]
@@ -62,53 +68,57 @@ class Files:
     depth: str = "uint8"
 
     def name(self, index: int) -> str:
-        """Name it by its file, in characters that can be shown and kept."""
+        """Return the file's name, with undecodable bytes escaped."""
         return printable(self.names[index])
 
     def picture(self, index: int) -> Image:
-        """Decode it to RGB."""
+        """Decode the picture to RGB.
+
+        Raises:
+            CaseError: it cannot be decoded.
+        """
         from edgebench.images.decode import decode
 
         try:
             return decode(self.root / self.names[index])
-        except Exception as error:  # every decoder has errors of its own
+        except Exception as error:  # each decoder raises different errors
             raise CaseError(f"{self.name(index)} can no longer be read: {type(error).__name__}; restore it") from error
 
     def inspect(self, indices: Sequence[int]) -> list[Inspected]:
-        """Decode these for a first time."""
+        """Decode the pictures at these indices once; return what that showed, in order."""
         from edgebench.images import decode
 
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(lambda index: decode.inspect(self.root / self.names[index]), indices))
 
     def only(self, indices: Sequence[int]) -> Files:
-        """Return some of them."""
+        """Return the pictures at these indices."""
         names, digests = (tuple(all[index] for index in indices) for all in (self.names, self.digests))
         return replace(self, names=names, digests=digests, labels=self.labels[list(indices)])
 
 
 def open(place: Path | None) -> Opened:
-    """Find every image and its class; nothing is decoded.
+    """List all images and their classes; nothing is decoded.
 
     Raises:
-        RequestError: this is no such folder, or some of its images have no class.
+        RequestError: the folder has no such layout, or an image has no class.
     """
     assert place is not None
     if not place.is_dir():
-        raise RequestError(f"{place} is no folder; wanted {PLACE}")
+        raise RequestError(f"{place} is not a folder; wanted {PLACE}")
     if all((place / part).is_dir() for part in PARTS):
         return _both(place, _listed(place, "train/"), _listed(place, "val/"))
-    given = _listed(place, "")
-    aside, rest = _set_aside(given)
-    return _opened(given, {"calibration": aside, "test": rest})
+    files = _listed(place, "")
+    calibration, test = _set_aside(files)
+    return _opened(files, {"calibration": calibration, "test": test})
 
 
 def _both(place: Path, train: Files, val: Files) -> Opened:
     if train.classes != val.classes:
         odd = next(iter(sorted(set(train.classes) ^ set(val.classes))), "their order")
         raise RequestError(f"{place}: wanted the same classes in train and val, found them to differ in {odd}")
-    aside, rest = _set_aside(train)
-    return _opened(train, {"calibration": aside, "train": rest, "test": val}, also=val)
+    calibration, rest = _set_aside(train)
+    return _opened(train, {"calibration": calibration, "train": rest, "test": val}, also=val)
 
 
 def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) -> Opened:
@@ -138,7 +148,7 @@ def _unread(place: Path) -> Iterator[str]:
 
 
 def fingerprint(everything: Sequence[Files]) -> str:
-    """Hash names, contents and labels: another folder with the same ones is the same data set."""
+    """Return a hash of names, contents and labels: a folder with equal ones is the same data set."""
     digest = hashlib.sha256(os.fsencode("\n".join(everything[0].classes)))
     for files in everything:
         for name, content, label in zip(files.names, files.digests, files.labels, strict=True):
@@ -146,32 +156,32 @@ def fingerprint(everything: Sequence[Files]) -> str:
     return digest.hexdigest()
 
 
-def contents(root: Path, below: str, found: Mapping[str, Stamp]) -> dict[str, str]:
-    """Hash every file; one of the size and time that it had when it was hashed before is not read again."""
+def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+    """Return the hash of each file by name; a file with the same size and time as before is not read again."""
     folder = os.path.abspath(root / below)  # noqa: PTH100  # links keep their names, as in the catalogue
-    kept = cache_folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
-    known = {name: seen for name, seen in _remembered(kept).items() if found.get(name) == tuple(seen[:2])}
-    changed = [name for name in found if name not in known]
+    index = cache_folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
+    known = {name: entry for name, entry in _cached(index).items() if stamps.get(name) == tuple(entry[:2])}
+    changed = [name for name in stamps if name not in known]
     with ThreadPoolExecutor(THREADS) as pool:
         digests = dict(zip(changed, pool.map(lambda name: _sha256(root / name), changed), strict=True))
-    known |= {name: (*found[name], digest) for name, digest in digests.items() if digest}
+    known |= {name: (*stamps[name], digest) for name, digest in digests.items() if digest}
     if any(digests.values()):
-        write(kept, json.dumps(known).encode())
-    return {name: seen[2] for name, seen in known.items()} | {name: "" for name in changed if not digests[name]}
+        write(index, json.dumps(known).encode())
+    return {name: entry[2] for name, entry in known.items()} | {name: "" for name in changed if not digests[name]}
 
 
-def _remembered(kept: Path) -> dict[str, tuple[int, int, str]]:
-    """Read what was hashed before; nothing where that cannot be read."""
+def _cached(index: Path) -> dict[str, tuple[int, int, str]]:
+    """Read size, time and hash of each file hashed earlier; empty if there is no readable index."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(dict[str, tuple[int, int, str]]).validate_python(json.loads(kept.read_bytes()))
+        return TypeAdapter(dict[str, tuple[int, int, str]]).validate_python(json.loads(index.read_bytes()))
     except (OSError, ValueError, ValidationError):
         return {}
 
 
 def _sha256(file: Path) -> str:
-    """Hash a file; empty where it cannot be read: a link to nothing is a damaged image."""
+    """Return a file's hash; empty if it cannot be read, since a broken link counts as a damaged image."""
     try:
         return sha256_of(file)
     except OSError:
@@ -179,7 +189,7 @@ def _sha256(file: Path) -> str:
 
 
 def _set_aside(files: Files) -> tuple[Files, Files]:
-    """Draw the images to calibrate with; return them and the others."""
+    """Draw the calibration images; return them and the remaining images."""
     import numpy
 
     count = len(files.names)
@@ -189,13 +199,13 @@ def _set_aside(files: Files) -> tuple[Files, Files]:
 
 
 def _listed(root: Path, below: str) -> Files:
-    """List one folder's images, in the order of their names."""
+    """List one folder's images, sorted by name."""
     import numpy
 
     listing = pictures(root, below)
     names = tuple(sorted(listing.stamps))
     if len(names) < 2:
-        raise RequestError(f"wanted images in {root / below}, found {len(names)}: no data set; name {PLACE}")
+        raise RequestError(f"wanted images in {root / below}, found {len(names)}: not a data set; name {PLACE}")
     short = [name.removeprefix(below) for name in names]
     found = labels(root, below, short, listing)
     numbers = numpy.array([found.by_name[name] for name in short], numpy.int64)
@@ -204,7 +214,7 @@ def _listed(root: Path, below: str) -> Files:
 
 
 def files(root: Path, below: str, listing: Listing, numbers: NDArray[int64], classes: tuple[str, ...]) -> Files:
-    """Hash the pictures of a listing; the labels' numbers are in the order of their names."""
+    """Hash the pictures of a listing; `numbers` are their classes, sorted by name."""
     names, hashed = tuple(sorted(listing.stamps)), contents(root, below, listing.stamps)
     digests = tuple(map(hashed.__getitem__, names))
     return Files(root=root, names=names, digests=digests, labels=numbers, classes=classes, notices=listing.notices)

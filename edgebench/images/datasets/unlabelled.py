@@ -1,4 +1,4 @@
-"""A folder of images without labels: they calibrate an int8 file, and show how far it is from its float parent."""
+"""A folder of images without labels, to calibrate an int8 file and to compare it with its float parent."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ NOTE = (
 
 
 def open(place: Path | None) -> Opened:
-    """Find every image; nothing is decoded.
+    """List all images; nothing is decoded.
 
     Raises:
-        RequestError: this is no folder, or there are no images in it.
+        RequestError: `place` is not a folder, or contains no images.
     """
     import numpy
 
     assert place is not None
     if not place.is_dir():
-        raise RequestError(f"{place} is no folder; wanted {PLACE}")
+        raise RequestError(f"{place} is not a folder; wanted {PLACE}")
     listing = pictures(place, "")
     if not listing.stamps:
         raise RequestError(f"wanted images in {place}, found none; name {PLACE}")

@@ -1,4 +1,4 @@
-"""The cells of a sweep that ask for models somebody gave -> the same, completed by what each model is."""
+"""The cells of a sweep with user-supplied models -> the same cells, completed with facts about each model."""
 
 from __future__ import annotations
 
@@ -19,82 +19,82 @@ if TYPE_CHECKING:
     from edgebench.schema.sweep import Cell, Sweep
 
 NO_DATA_SET = "null"
-REBUILT = ("null", "torch")  # files without a graph: a target builds their networks again, from its own shelf
-RAW = "raw"  # what a network that takes 8-bit pixels is given
+REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
+RAW = "raw"  # the preprocessing of a network that takes 8-bit pixels
 
-Given = Mapping[tuple[str, str], CustomModel]  # by what a cell calls a model and its input
+Models = Mapping[tuple[str, str], CustomModel]  # by the model and the input that a cell names
 
 
 def check(sweep: Sweep) -> None:
-    """Refuse sizes for a model that has its own.
+    """Refuse widths and resolutions for a user-supplied model.
 
     Raises:
-        RequestError: the first block that has them.
+        RequestError: with the first block that has them.
     """
     for block in sweep.models:
         if custom.is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
             raise RequestError(f"{block.name} has its own width and resolution; leave them out")
 
 
-def adopt(cells: Iterable[Cell]) -> Given:
-    """Keep every given model that the cells name in the cache.
+def adopt(cells: Iterable[Cell]) -> Models:
+    """Copy every user-supplied model of the cells to the cache; return their cards.
 
     Raises:
-        RequestError: one of them cannot be measured.
+        RequestError: a model cannot be measured, or two different models have the same name.
     """
     keys = dict.fromkeys((cell.model, cell.input) for cell in cells if custom.is_custom(cell.model))
-    given = {(name, asked): custom.adopt(name, asked) for name, asked in keys}
+    models = {(name, shape): custom.adopt(name, shape) for name, shape in keys}
     contents = dict[str, str]()
-    for model in given.values():
+    for model in models.values():
         if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
             raise RequestError(f"wanted models of different names, found two called {model.name}; rename one")
-    return given
+    return models
 
 
-def card(cell: Cell, given: Given) -> CustomModel | None:
-    """Return a cell's model; None for a network of the shelf."""
-    return given.get((cell.model, cell.input))
+def card(cell: Cell, models: Models) -> CustomModel | None:
+    """Return the card of a cell's user-supplied model; None for a network of this package."""
+    return models.get((cell.model, cell.input))
 
 
-def completed(cells: Iterable[Cell], given: Given) -> Iterator[Cell]:
-    """Give each cell its model's sizes; leave out what a model cannot be, as long as something is left of it.
+def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
+    """Complete each cell with its model's sizes; leave out cells that the model does not support.
 
     Raises:
-        RequestError: nothing is left of one, or int8 has no images to calibrate with.
+        RequestError: a model supports none of its cells, or there are no images to calibrate int8.
     """
-    left_out, answered = dict[str, str](), set[str]()
+    left_out, supported = dict[str, str](), set[str]()
     for cell in cells:
-        model = card(cell, given)
+        model = card(cell, models)
         if model and (why := _why_not(cell, model)):
             left_out.setdefault(cell.model, why)
             continue
-        answered.add(cell.model)
+        supported.add(cell.model)
         yield _completed(cell, model) if model else cell
     for name, why in left_out.items():
-        if name not in answered:
+        if name not in supported:
             raise RequestError(why)
 
 
 def _why_not(cell: Cell, model: CustomModel) -> str:
-    """Say why a cell cannot be answered with its model, where another one may; empty where it can."""
+    """Return why a model does not support a cell; empty if it does."""
     format = load("runtimes", RuntimeRequest.parse(cell.runtime).name).FORMAT
     if not _can_be(model, format):
-        what = f"built by its own function, found {cell.runtime}, which builds networks of the shelf"
+        function = f"built by its own function, found {cell.runtime}, which builds only edgebench's own networks"
         file = f"for runtimes that open {model.format}, found {cell.runtime}, which opens {format}"
-        return f"{model.name} is {what if model.source else file}; use --runtime {_runtimes(model)}"
+        return f"{model.name} is {function if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and cell.batch > model.batch:
         return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
     if cell.precision == model.precision:
         return ""
     if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or cell.precision != Precision.INT8:
-        return f"{model.name} is {model.precision} as it is, found --precision {cell.precision}"
+        return f"{model.name} is {model.precision} as supplied, found --precision {cell.precision}"
     if model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
 
 
 def _can_be(model: CustomModel, format: str) -> bool:
-    """Tell whether a model is a file of this format, or can be written as one."""
+    """Return whether a model is a file of this format or can be exported to it."""
     return format not in REBUILT if model.source else format == model.format
 
 
@@ -118,14 +118,20 @@ def _completed(cell: Cell, model: CustomModel) -> Cell:
 
 
 def _dataset(cell: Cell) -> str:
-    """Name the images that concern the model: a bundled data set is not its own, whatever its classes are."""
+    """Return the data set for a model: the user-supplied one, else the calibration images.
+
+    A bundled data set is not used: its classes are not the model's.
+    """
     if family(cell.dataset).PLACE:
         return cell.dataset
     return calibrating(cell.calibration) if cell.calibration else NO_DATA_SET
 
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
-    """Give pixels as they are to a network that takes them so: a TFLite file says itself what its integers mean."""
+    """Return the preprocessing of a cell: `raw` for an ONNX model that takes integer pixels.
+
+    A TFLite file needs no exception, because it contains the scale of its integers.
+    """
     if model.dtype == "float32" or model.format != custom.onnx.FORMAT:
         return cell.preprocessing
     if cell.preprocessing not in ("", RAW):
@@ -134,14 +140,13 @@ def _preprocessing(cell: Cell, model: CustomModel) -> str:
 
 
 def _require_quantizable(cell: Cell, model: CustomModel) -> None:
-    asked = parse(cell.quantization)
-    if asked.changes_weights:
+    if parse(cell.quantization).changes_weights:
         raise RequestError(
-            f"{model.name}: equalized, bias_corrected and qat are for networks of the shelf, found {cell.quantization};"
-            " leave them out"
+            f"{model.name}: equalized, bias_corrected and qat are for edgebench's own networks, found"
+            f" {cell.quantization}; leave them out"
         )
     if _dataset(cell) == NO_DATA_SET:
         raise RequestError(
-            f"int8 of {model.name} wants images to calibrate with and to be compared on: add --calibration folder or"
+            f"int8 of {model.name} needs images for calibration and comparison: add --calibration folder or"
             " --dataset image_folder:path; or use --precision fp32"
         )

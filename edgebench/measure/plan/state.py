@@ -1,6 +1,6 @@
-"""Session and journal -> how far each of its cases has come.
+"""A session and a journal -> the state of each of the session's cases.
 
-What counts was seen of the very artifact that would be measured now, in the same environment.
+Only records of the artifact that would be measured now, in the same environment, count.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 
 class Progress(StrEnum):
-    """How far a case has come under a session's preset and time limit."""
+    """The progress of a case under a session's preset and time limit."""
 
     OPEN = "open"
-    SETTLED = "settled"  # precise, or all processes spent
-    OUT_OF_TIME = "out of time"  # as far as it came within the same limit, among no more cases than now
+    SETTLED = "settled"  # precise, or measured by the maximum number of processes
+    OUT_OF_TIME = "out of time"  # a session with at least this time limit and no more cases could not settle it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseState:
-    """What the journal has about one case in this session's environment and under its preset.
+    """The journal's records of one case in this session's environment and under its preset.
 
     Attributes:
-        artifact: that would be measured now; None where it is not in the cache.
-        runs, accuracy: of this artifact; `of_any` are those of whichever artifact of the case.
+        of_any: runs and accuracies of every artifact of the case; `runs` and `accuracy` are those of `artifact`.
+        artifact: the artifact that would be measured now; None if it is not in the cache.
     """
 
     case: Case
@@ -53,23 +53,23 @@ class CaseState:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """The processes that measured this very artifact."""
+        """The runs of this artifact."""
         return tuple(record for record in self._of_artifact() if isinstance(record, Run))
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """What this very artifact answered last, read as images are read today; None where it has not yet."""
-        answers = [record for record in reversed(self._of_artifact()) if isinstance(record, Accuracy)]
-        todays = made_by(self.case.variant) if answers else ""  # a corrected way to read images answers anew
-        return next((accuracy for accuracy in answers if accuracy.made_by == todays), None)
+        """The last accuracy of this artifact, evaluated by the current source code; None if there is none."""
+        accuracies = [record for record in reversed(self._of_artifact()) if isinstance(record, Accuracy)]
+        current = made_by(self.case.variant) if accuracies else ""  # after a change of code it is evaluated again
+        return next((accuracy for accuracy in accuracies if accuracy.made_by == current), None)
 
     @property
     def needs_evaluation(self) -> bool:
-        """Tell whether running images would say something that is not known yet."""
+        """Whether the case can be evaluated and has not been yet."""
         return has_answers(self.case.variant) and self.accuracy is None
 
     def of(self, artifact: Artifact) -> CaseState:
-        """Return the state with the artifact that was made meanwhile."""
+        """Return the state with the artifact made since."""
         return replace(self, artifact=artifact)
 
     def _of_artifact(self) -> Evidence:
@@ -78,10 +78,10 @@ class CaseState:
 
 
 def case_states(session: Session, records: Sequence[Record]) -> tuple[CaseState, ...]:
-    """Look up what the journal has about each of the session's cases.
+    """Return the state of each of the session's cases.
 
     Raises:
-        RequestError: a network that was never built takes no input of its resolution.
+        RequestError: a network does not support its width or resolution.
     """
     evidence = defaultdict[object, list[Run | Accuracy]](list)
     for record in records:
@@ -94,8 +94,8 @@ def case_states(session: Session, records: Sequence[Record]) -> tuple[CaseState,
 
 def _state(case: Case, of_any: Evidence, session: Session, records: Sequence[Record]) -> CaseState:
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
-    of_shelf = case.variant.weights != WeightSource.CUSTOM
-    if artifact is None and of_shelf:  # what has been built once needs no check: torch is slow to import
+    is_custom = case.variant.weights == WeightSource.CUSTOM
+    if artifact is None and not is_custom:  # a network that was built once needs no check, which imports torch
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
     state = CaseState(case=case, of_any=of_any, artifact=artifact)
     return replace(state, progress=_progress(state, session, records))
@@ -111,9 +111,9 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 
 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
-    """Name the earlier sessions in which this case had as much time as it would have now: the same again.
+    """Return the ids of earlier sessions in which this case had as much time as it would have now.
 
-    They came to their own end, under no shorter limit, with no more cases than today's, and the case did not fail.
+    They ended regularly, with at least this time limit and no more cases, and the case did not fail.
     """
     if not session.time_limit_s:
         return set()

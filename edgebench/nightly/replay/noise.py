@@ -95,7 +95,7 @@ def _rounds(profile: NoiseProfile, draw: Generator, rounds: int) -> tuple[Floats
     drift = numpy.cumsum(draw.normal(0, profile.drift, rounds))
     begins = draw.random(rounds) < profile.burst_share
     busy = numpy.convolve(begins, numpy.ones(BURST_ROUNDS))[:rounds] > 0
-    return drift, busy * profile.burst
+    return drift, numpy.where(busy, profile.burst, 0.0)
 
 
 def _processes(deviation: float, draw: Generator, shape: tuple[int, int]) -> Floats:

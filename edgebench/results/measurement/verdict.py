@@ -6,10 +6,10 @@ from enum import IntEnum
 from math import exp
 from statistics import median
 
-from edgebench.agent import throttle
 from edgebench.foundation import stats
 from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
+from edgebench.schema import throttle
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization, overflows
