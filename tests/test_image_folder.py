@@ -144,6 +144,7 @@ def test_what_is_no_data_set_is_refused(val: Path, place: Path) -> None:
     save(place / "one" / "cat" / "1.png", 1)
     save(place / "one" / "cat" / "2.png", 1)
     (val / "n0").mkdir()
+    (val / "n0" / "boxes.csv").write_text("")
     save(place / "loose" / "1.png", 1)
     save(place / "loose" / "2.png", 1)
     for folder, message in (

@@ -2,5 +2,6 @@
 
     datasets (sources of pictures) -> catalogue (found by name, identified by content) -> splits -> loader
 
+`listing` finds the files of a folder, `labels` their classes; `decode` reads a file as RGB.
 `preprocessing` turns a picture into a network's input; `pixels` caches pixels that are expensive to decode.
 """

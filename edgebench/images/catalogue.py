@@ -6,11 +6,12 @@ A data set is identified by its content: the same files in another folder are th
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.foundation import cache
+from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, names
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from edgebench.images.loader import Opened
+    from edgebench.images.loader import Inspected, Opened
 
 LOOK = 1000  # pictures between two progress messages
 NAMED = 3  # damaged pictures listed in a notice
@@ -64,8 +65,8 @@ def adopt(dataset: str) -> DataSet:
         return _by_name(dataset)
     opened = plugin.open(path)
     card = DataSet(name=title(dataset), sha256=opened.sha256, classes=opened.classes, path=str(path))
-    known = cache.find(_stem(card.sha256), DataSet)
-    card = replace(card, damaged=known.damaged if known else None)
+    if known := cache.find(_stem(card.sha256), DataSet):
+        card = replace(known, name=card.name, classes=card.classes, path=card.path)
     cache.put(_stem(card.sha256), card)
     return card
 
@@ -128,23 +129,49 @@ def _open(card: DataSet) -> Opened:
 
 
 def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
-    """Return the names of pictures that cannot be decoded; they are checked once and stored in the card."""
+    """Return the names of pictures that cannot be decoded; all are decoded once, the result is stored in the card."""
     total = sum(len(files.names) for files in opened.files)
-    if total and card.damaged is None:
-        card = replace(card, damaged=tuple(_look(card.name, opened, total, show)))
+    if total and (card.damaged is None or card.decoder != _decoder()):
+        card = _inspected(card, opened, total, show)
         cache.put(_stem(card.sha256), card)
-    if card.damaged:
-        first = ", ".join(card.damaged[:NAMED])
-        text = f"{card.name}: {len(card.damaged)} of {total} images cannot be read and are left out: {first}"
-        show(Notice(text=text + (" ..." if len(card.damaged) > NAMED else "")))
+    for text in (*opened.notices, *_notices(card, total)):
+        show(Notice(text=f"{card.name}: {text}"))
     return card.damaged or ()
 
 
-def _look(name: str, opened: Opened, total: int, show: Show) -> Iterator[str]:
+def _notices(card: DataSet, total: int) -> Iterator[str]:
+    """Say what is left out, and what is not used as it is."""
+    if card.damaged:
+        first = ", ".join(map(card.with_reason, card.damaged[:NAMED]))
+        more = " ..." if len(card.damaged) > NAMED else ""
+        yield f"{len(card.damaged)} of {total} images cannot be read and are left out: {first}{more}"
+    if card.remarks:
+        yield f"of {total} images, " + "; ".join(f"{count} {remark}" for remark, count in card.remarks.items())
+
+
+def _decoder() -> str:
+    """Return what shapes a decoded picture: another decoder may find others damaged."""
+    import PIL
+
+    return f"{provenance.source('images/decode')} pillow {PIL.__version__}"
+
+
+def _inspected(card: DataSet, opened: Opened, total: int, show: Show) -> DataSet:
+    """Decode every picture once."""
+    reasons, remarks = dict[str, str](), Counter[str]()
+    for name, inspected in _inspect(card.name, opened, total, show):
+        remarks.update(inspected.remarks)
+        if inspected.is_damaged:
+            reasons[name] = inspected.reason
+    known = {name: reason for name, reason in reasons.items() if reason}
+    return replace(card, damaged=tuple(reasons), reasons=known, remarks=dict(remarks), decoder=_decoder())
+
+
+def _inspect(name: str, opened: Opened, total: int, show: Show) -> Iterator[tuple[str, Inspected]]:
     done = 0
     for files in opened.files:
         for start in range(0, len(files.names), LOOK):
             show(Step(activity="check", subject=f"{total} images of {name}", done=done, total=total))
             part = range(start, min(start + LOOK, len(files.names)))
-            yield from files.damaged(part)
+            yield from zip(map(files.name, part), files.inspect(part), strict=True)
             done += len(part)

@@ -64,6 +64,20 @@ class KeptPixels(Protocol):
         """Yield `parts`, the pixels of all images in order, and cache them once all are read."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What decoding a picture's file for a first time showed.
+
+    Attributes:
+        is_damaged: it cannot be used, for a reason that is empty where it just cannot be decoded.
+        remarks: what decoding does to it, each as the end of a sentence that starts with how many pictures.
+    """
+
+    is_damaged: bool = False
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 class FileBacked(Protocol):
     """Pictures that are single files."""
 
@@ -71,8 +85,11 @@ class FileBacked(Protocol):
     def names(self) -> Sequence[str]:
         """The name of each picture's file."""
 
-    def damaged(self, indices: Sequence[int]) -> list[str]:
-        """Return the names of those pictures at these indices that cannot be decoded."""
+    def name(self, index: int) -> str:
+        """Return a picture's name in its data set."""
+
+    def inspect(self, indices: Sequence[int]) -> list[Inspected]:
+        """Decode the pictures at these indices once; return what that showed, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +100,14 @@ class Opened:
         sha256: hash of its content; empty for a bundled data set.
         part: returns a split's pictures by the split's name; raises CaseError if there is no such split.
         files: all pictures, if they are single files, which may be damaged.
+        notices: what the user should know about how it was read.
     """
 
     classes: int
     sha256: str
     part: Callable[[str], Pictures]
     files: tuple[FileBacked, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.progress import Notice
 from edgebench.foundation.shelf import module
 from edgebench.images.catalogue import damaged, family, find
+from edgebench.images.listing import some
 from edgebench.images.loader import Images
 from edgebench.images.pixels import Pixels
 from edgebench.images.preprocessing import preset
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgebench.foundation.progress import Show
-    from edgebench.images.loader import Pictures
+    from edgebench.images.loader import Opened, Pictures
     from edgebench.schema.variant import Preprocessing, Variant
 
 
@@ -31,6 +33,7 @@ def sources(dataset: str) -> list[str]:
     """List the modules of this package that determine a data set's images."""
     return [
         module("datasets", dataset.partition(":")[0]),
+        "images/decode",
         "images/splits",
         "images/loader",
         "images/preprocessing",
@@ -171,8 +174,25 @@ def _reads_images(variant: Variant) -> bool:
 
 
 def inspect(variants: Iterable[Variant], show: Show) -> None:
-    """Check the data sets that these variants read; show which images cannot be read and are left out."""
+    """Check the data sets that these variants read; show which images are left out, and which are in two splits."""
     readers = [item for variant in variants if _reads_images(variant) for item in (variant, calibrated(variant))]
     for dataset, sha256 in dict.fromkeys((variant.dataset, variant.dataset_sha256) for variant in readers):
         with suppress(CaseError):  # each case that reads this data set will fail with the same error
-            damaged(*find(dataset, sha256), show)
+            card, opened = find(dataset, sha256)
+            bad = damaged(card, opened, show)
+            if opened.files and opened.classes and (leak := _leak(opened, set(bad))):
+                show(Notice(text=f"{card.name}: {leak}"))
+
+
+def _leak(opened: Opened, bad: set[str]) -> str:
+    """Return a notice of test images that are also in another split; empty if there are none."""
+    tested, others = opened.part("test"), set[str]()
+    for name in ("train", "calibration"):
+        with suppress(CaseError):  # no images to train on
+            others |= {*opened.part(name).digests}
+    twice = [index for index, digest in enumerate(tested.digests) if digest and digest in others]
+    names = [name for name in map(tested.name, twice) if name not in bad]
+    if not names:
+        return ""
+    count = len(tested.digests)
+    return f"{len(names)} of {count} images to test on are identical to images to train or calibrate on: {some(names)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from edgebench.schema import STRICT
@@ -42,6 +42,9 @@ class DataSet:
         name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
         sha256: hash of its content: names, contents and labels of files, or an archive.
         damaged: names of files that cannot be decoded; None before they were checked.
+        reasons: why, by name, if the file is refused for a known reason.
+        remarks: what decoding changes in some pictures, with the number of pictures.
+        decoder: hash of the code and libraries that decoded them; another decoder checks them again.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -52,6 +55,13 @@ class DataSet:
     classes: int
     path: str
     damaged: tuple[str, ...] | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, int] = field(default_factory=dict)
+    decoder: str = ""
+
+    def with_reason(self, damaged: str) -> str:
+        """Name a damaged file, with the reason where it is known."""
+        return f"{damaged} ({self.reasons[damaged]})" if damaged in self.reasons else damaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

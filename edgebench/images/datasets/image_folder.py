@@ -6,7 +6,7 @@
                                                        its name, then its class, as a number from 0 or a name
     photos/train/..., photos/val/...                   two such folders: one to train on, one to test on
 
-`classes.txt` has one class per line; only the first word of a line is read. Training needs a `train` folder.
+`images/labels` reads the files that list labels and classes. Training needs a `train` folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,31 +22,30 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
-from edgebench.images.loader import THREADS, Opened
+from edgebench.images.labels import PLACE, labels
+from edgebench.images.listing import is_junk, pictures, printable, some
+from edgebench.images.loader import THREADS, Inspected, Opened
 from edgebench.images.preprocessing import PRESETS
-from edgebench.schema.variant import MAX_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy import int64
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from edgebench.images.listing import Listing, Stamp
+
 CLASSES = 0
 SOURCE = "given"
-PLACE = "a folder of class folders, or of images with a labels.txt"
 PREPROCESSING = PRESETS["torchvision"]
 AUGMENTATION = ("flip", "shift")
 TOOLS = ("pillow", "numpy")
 NOTE = "images that were given; those set aside for calibration are no part of the test."
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
-LABELS, ORDER = ("labels.txt", "val.txt"), "classes.txt"
+PARTS = ("train", "val")
 CALIBRATION, SEED = 500, 0  # calibration images; a tenth of all if there are fewer than 5000
-
-Stamp = tuple[int, int]  # a file's size, and its modification time, ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +63,13 @@ class Files:
     digests: tuple[str, ...]
     labels: NDArray[int64]
     classes: tuple[str, ...]
+    notices: tuple[str, ...] = ()
     white: float = 255.0
     depth: str = "uint8"
 
     def name(self, index: int) -> str:
         """Return the file's name, with undecodable bytes escaped."""
-        return os.fsencode(self.names[index]).decode(errors="backslashreplace")
+        return printable(self.names[index])
 
     def picture(self, index: int) -> Image:
         """Decode the picture to RGB.
@@ -78,39 +77,24 @@ class Files:
         Raises:
             CaseError: it cannot be decoded.
         """
-        from PIL import Image
+        from edgebench.images.decode import decode
 
         try:
-            with Image.open(self.root / self.names[index]) as image:
-                return _rgb(image)
+            return decode(self.root / self.names[index])
         except Exception as error:  # each decoder raises different errors
             raise CaseError(f"{self.name(index)} can no longer be read: {type(error).__name__}; restore it") from error
 
-    def damaged(self, indices: Sequence[int]) -> list[str]:
-        """Return the names of those pictures at these indices that cannot be decoded."""
+    def inspect(self, indices: Sequence[int]) -> list[Inspected]:
+        """Decode the pictures at these indices once; return what that showed, in order."""
+        from edgebench.images import decode
+
         with ThreadPoolExecutor(THREADS) as pool:
-            return [name for name in pool.map(self._name_if_damaged, indices) if name]
-
-    def _name_if_damaged(self, index: int) -> str:
-        from PIL import Image
-
-        try:
-            with Image.open(self.root / self.names[index]) as image:
-                image.draft("RGB", (1, 1))  # faster: a JPEG is decoded to an eighth of its side, from all of its bytes
-                image.load()
-        except Exception:  # each decoder raises different errors
-            return self.name(index)
-        return ""
+            return list(pool.map(lambda index: decode.inspect(self.root / self.names[index]), indices))
 
     def only(self, indices: Sequence[int]) -> Files:
         """Return the pictures at these indices."""
         names, digests = (tuple(all[index] for index in indices) for all in (self.names, self.digests))
         return replace(self, names=names, digests=digests, labels=self.labels[list(indices)])
-
-
-def _rgb(image: Image) -> Image:
-    """Convert to RGB; images with a palette go through RGBA, as Pillow requires."""
-    return (image.convert("RGBA") if image.mode in ("P", "PA", "LA") else image).convert("RGB")
 
 
 def open(place: Path | None) -> Opened:
@@ -122,7 +106,7 @@ def open(place: Path | None) -> Opened:
     assert place is not None
     if not place.is_dir():
         raise RequestError(f"{place} is not a folder; wanted {PLACE}")
-    if all((place / part).is_dir() for part in ("train", "val")):
+    if all((place / part).is_dir() for part in PARTS):
         return _both(place, _listed(place, "train/"), _listed(place, "val/"))
     files = _listed(place, "")
     calibration, test = _set_aside(files)
@@ -144,7 +128,23 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
         return parts[name]
 
     everything = [files, *([also] if also else [])]
-    return Opened(classes=len(files.classes), sha256=fingerprint(everything), part=part, files=tuple(everything))
+    return Opened(
+        classes=len(files.classes),
+        sha256=fingerprint(everything),
+        part=part,
+        files=tuple(everything),
+        notices=(
+            *(notice for listed in everything for notice in listed.notices),
+            *(_unread(files.root) if also else ()),
+        ),
+    )
+
+
+def _unread(place: Path) -> Iterator[str]:
+    """Say which folders lie beside the two that are read."""
+    beside = sorted(entry.name for entry in place.iterdir() if entry.is_dir() and not is_junk(entry.name))
+    if others := [printable(name) for name in beside if name not in PARTS]:
+        yield f"only train and val are read, and not {some(others)} beside them"
 
 
 def fingerprint(everything: Sequence[Files]) -> str:
@@ -202,118 +202,19 @@ def _listed(root: Path, below: str) -> Files:
     """List one folder's images, sorted by name."""
     import numpy
 
-    stamps = images(root, below)
-    names = tuple(sorted(stamps))
+    listing = pictures(root, below)
+    names = tuple(sorted(listing.stamps))
     if len(names) < 2:
         raise RequestError(f"wanted images in {root / below}, found {len(names)}: not a data set; name {PLACE}")
-    classes, by_name = _labels(root, below, [name.removeprefix(below) for name in names])
-    labels = numpy.array([by_name[name.removeprefix(below)] for name in names], numpy.int64)
-    digests = contents(root, below, stamps)
-    return Files(root=root, names=names, digests=tuple(map(digests.__getitem__, names)), labels=labels, classes=classes)
+    short = [name.removeprefix(below) for name in names]
+    found = labels(root, below, short, listing)
+    numbers = numpy.array([found.by_name[name] for name in short], numpy.int64)
+    listed = files(root, below, listing, numbers, found.classes)
+    return replace(listed, notices=(*listed.notices, *found.notices))
 
 
-def images(root: Path, below: str) -> dict[str, Stamp]:
-    """Map the name of each image to its size and modification time."""
-    stamps = dict[str, Stamp]()
-    for folder, folders, files in os.walk(root / below, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                path = os.path.join(folder, name)  # noqa: PTH118  # Path objects for a million images take seconds
-                stamps[os.path.relpath(path, root)] = _stamp(path)
-    return stamps
-
-
-def _stamp(path: str) -> Stamp:
-    try:
-        status = os.stat(path)  # noqa: PTH116  # as above
-    except OSError:  # a broken link
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
-
-
-def _labels(root: Path, below: str, names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Return the classes in order, and the class number of each image by name."""
-    folder = root / below
-    written = _written(folder) or _written(root)
-    file = next((folder / name for name in LABELS if (folder / name).is_file()), None)
-    given = _from_file(file, names) if file else _from_folders(folder, names)
-    if file and all(re.fullmatch(r"-?\d+", label) for label in given.values()):
-        count = len(written) or max(2, 1 + max(map(int, given.values())))
-        numbers = _numbered(file, given, min(count, MAX_CLASSES))
-        return written or tuple(map(str, range(count))), numbers
-    classes = _several(folder, written or tuple(sorted(set(given.values()), key=_in_order)))
-    places = {name: place for place, name in enumerate(classes)}
-    if unknown := next((label for label in given.values() if label not in places), None):
-        raise RequestError(f"{folder}: class {unknown} is not in {ORDER}; add it there, in its position")
-    return classes, {name: places[label] for name, label in given.items()}
-
-
-def _written(folder: Path) -> tuple[str, ...]:
-    """Read the order of classes from `classes.txt`; empty if there is no such file."""
-    lines = _lines(folder / ORDER) if (folder / ORDER).is_file() else []
-    return tuple(line.split()[0] for line in lines if line.strip())
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise RequestError(
-            f"{file}: wanted text in UTF-8, found an invalid byte at {error.start}; save it as UTF-8"
-        ) from error
-    except OSError as error:
-        raise RequestError(f"cannot read {file}: {error.strerror}; correct it") from error
-
-
-def _in_order(name: str) -> tuple[int, str]:
-    """Return a sort key: numbers by value first, then other names as text."""
-    return int(name) if name.isdecimal() else MAX_CLASSES, name
-
-
-def _several(folder: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
-    if not 2 <= len(classes) <= MAX_CLASSES:
-        found = classes[0] if len(classes) == 1 else len(classes)
-        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; name {PLACE}")
-    return classes
-
-
-def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
-    for name, label in given.items():
-        if not 0 <= int(label) < count:
-            raise RequestError(f"{file}: {name} has label {label}, wanted 0 to {count - 1}; correct it")
-    return {name: int(label) for name, label in given.items()}
-
-
-def _from_folders(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return each image's class, the name of its class folder.
-
-    Raises:
-        RequestError: an image is in no class folder, or a class folder has no image.
-    """
-    given = {name: name.partition(os.sep)[0] for name in names}
-    if loose := [name for name in names if os.sep not in name]:
-        raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
-    below = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
-    if empty := sorted(below - set(given.values())):
-        raise RequestError(f"{folder}: found no image in class folder {empty[0]}; fill it or remove it")
-    return given
-
-
-def _from_file(file: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return each image's label from lines of `name label`.
-
-    Raises:
-        RequestError: a line is malformed, or the lines do not name exactly the images in the folder.
-    """
-    given = dict[str, str]()
-    for number, line in enumerate(_lines(file), 1):
-        words = line.rsplit(None, 1)
-        if len(words) == 1:
-            raise RequestError(f"{file}:{number}: wanted an image's name and its class, found {line.strip()!r}")
-        if words:
-            given[words[0].strip()] = words[1]
-    if odd := sorted(given.keys() ^ set(names)):
-        why = "is named there and not in the folder" if odd[0] in given else "has no label"
-        raise RequestError(f"{file}: {odd[0]} {why}, as {len(odd) - 1} others; correct it")
-    return given
+def files(root: Path, below: str, listing: Listing, numbers: NDArray[int64], classes: tuple[str, ...]) -> Files:
+    """Hash the pictures of a listing; `numbers` are their classes, sorted by name."""
+    names, hashed = tuple(sorted(listing.stamps)), contents(root, below, listing.stamps)
+    digests = tuple(map(hashed.__getitem__, names))
+    return Files(root=root, names=names, digests=digests, labels=numbers, classes=classes, notices=listing.notices)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
-from edgebench.images.datasets.image_folder import AUGMENTATION, PLACE, PREPROCESSING, TOOLS
+from edgebench.images.datasets.image_folder import AUGMENTATION, PREPROCESSING, TOOLS
 from edgebench.images.datasets.image_folder import open as opened
+from edgebench.images.labels import PLACE
 
 if TYPE_CHECKING:
     from pathlib import Path

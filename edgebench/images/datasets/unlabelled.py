@@ -10,10 +10,10 @@ from edgebench.images.datasets.image_folder import (
     PREPROCESSING,
     TOOLS,
     Files,
-    contents,
+    files,
     fingerprint,
-    images,
 )
+from edgebench.images.listing import pictures
 from edgebench.images.loader import Opened
 
 if TYPE_CHECKING:
@@ -41,20 +41,14 @@ def open(place: Path | None) -> Opened:
     assert place is not None
     if not place.is_dir():
         raise RequestError(f"{place} is not a folder; wanted {PLACE}")
-    if not (stamps := images(place, "")):
+    listing = pictures(place, "")
+    if not listing.stamps:
         raise RequestError(f"wanted images in {place}, found none; name {PLACE}")
-    names, digests = tuple(sorted(stamps)), contents(place, "", stamps)
-    files = Files(
-        root=place,
-        names=names,
-        digests=tuple(digests[name] for name in names),
-        labels=numpy.zeros(len(names), numpy.int64),
-        classes=(),
-    )
+    found = files(place, "", listing, numpy.zeros(len(listing.stamps), numpy.int64), ())
 
     def part(name: str) -> Files:
         if name == "train":
             raise CaseError(f"{place.name} has no labels to train on; name an image_folder")
-        return files
+        return found
 
-    return Opened(classes=0, sha256=fingerprint([files]), part=part, files=(files,))
+    return Opened(classes=0, sha256=fingerprint([found]), part=part, files=(found,), notices=found.notices)
