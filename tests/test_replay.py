@@ -111,7 +111,7 @@ def test_a_night_missing_from_a_recorded_history_is_not_judged() -> None:
 
 
 def test_too_short_a_history_is_refused() -> None:
-    with pytest.raises(RequestError, match="at least 12 nights to replay, found 5"):
+    with pytest.raises(RequestError, match="at least 12 nights, found 5"):
         decide.replay("recorded", recorded(quiet_history(5)), 1.05)
 
 
