@@ -117,7 +117,7 @@ def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
         damaged = max(
             (case_evidence.accuracy.damaged for case_evidence in of_dataset if case_evidence.accuracy), default=0
         )
-        skipped = f" Skipped as damaged: {damaged} images." if damaged else ""
+        skipped = f" Skipped as damaged: {damaged}." if damaged else ""
         yield f"Data set {name}{preprocessing}: {family(name).NOTE}{skipped}"
 
 
