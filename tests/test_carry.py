@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from edgebench.nightly.night import Acceptance, Entry, Figures, History, Outcome, PairedTimes
-from edgebench.nightly.rule.judge import NEW_STACK, examine, is_open, judge
+from edgebench.nightly.rule.judge import NEW_COMPONENTS, examine, is_open, judge
 from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 from tests.test_regress import paired_times
@@ -122,7 +122,7 @@ def test_a_runtime_that_a_noisy_host_could_say_too_little_of_is_screened_with_ev
     (second,) = examine(
         night(21, entry(figures=figures(0.0, 21, process=NOISY), components=components(21, runtime=2))), story.history
     )
-    assert NEW_STACK not in second.why and len(second.past.levels) == 21
+    assert NEW_COMPONENTS not in second.why and len(second.past.levels) == 21
     assert story.night(components(22, runtime=2), 0.3, process=NOISY).verdict == Outcome.REGRESSION
 
 
@@ -201,7 +201,7 @@ def test_without_the_accepted_night_s_file_the_first_that_is_left_is_the_baselin
     tonight = night(25, entry(slower(0.3)))
     (found,) = judge(tonight, examine(tonight, story.history), {}).entries
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("% against 19 nights: the components are the accepted ones")
+    assert found.why.endswith("% against 19 nights: no component changed")
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(1.0, Outcome.OK), (1.5, Outcome.REGRESSION)])
@@ -219,4 +219,4 @@ def test_the_model_after_a_slower_one_is_compared_though_a_night_between_could_n
     assert story.night(components(3), 0.1, why_not="gone").verdict == Outcome.INVALID
     story.night(components(4))
     assert (story.verdicts()[-1], story.pairs) == (Outcome.OK, RULE.pairs)
-    assert NEW_STACK not in story.history.nights[-1].entries[0].why
+    assert NEW_COMPONENTS not in story.history.nights[-1].entries[0].why

@@ -64,7 +64,7 @@ def test_json_that_is_no_night_is_left_out_and_says_what_is_wrong() -> None:
     (path,) = written(1)
     path.write_bytes(gzip.compress(b'{"version": 3}'))
     (note,) = history.read(HISTORY).notes
-    assert note.startswith(f"{path.name}: no night of this edgebench, left out: version: ")
+    assert note.startswith(f"{path.name}: skipped: not a night that this edgebench can read: version: ")
 
 
 def test_a_night_of_version_1_is_read_with_its_components() -> None:
@@ -92,7 +92,7 @@ def test_the_same_night_under_another_name_counts_once_and_is_named() -> None:
     shutil.copy(first, first.with_name("99990101T000000Z-copy.json.gz"))
     found = history.read(HISTORY)
     assert len(found.nights) == 2
-    assert found.notes == (f"99990101T000000Z-copy.json.gz: the same night again, left out: {found.nights[0].stem}",)
+    assert found.notes == (f"99990101T000000Z-copy.json.gz: skipped: a duplicate of night {found.nights[0].stem}",)
 
 
 def test_a_disk_that_is_full_leaves_the_history_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_disk_that_is_full_leaves_the_history_as_it_was(monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(RequestError, match="No space left on device; free space, .*the history stands as it was"):
+        with pytest.raises(RequestError, match="No space left on device; free disk space .*the history is unchanged"):
             history.write_night(HISTORY, night(5, entry()))
         with pytest.raises(RequestError, match="No space left on device"):
             history.write_report(HISTORY, "index.html", "page")
@@ -143,7 +143,7 @@ def test_a_pinned_file_that_changed_or_went_is_refused(which: str, place: Path) 
     with pytest.raises(InvalidFile, match="is damaged"):
         history.read_pin(HISTORY, name)
     path.unlink()
-    with pytest.raises(InvalidFile, match="the accepted environment is not whole"):
+    with pytest.raises(InvalidFile, match="the accepted environment is incomplete"):
         history.read_pin(HISTORY, name)
 
 

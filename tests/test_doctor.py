@@ -41,8 +41,8 @@ def test_a_whole_installation_is_exit_code_0_whatever_optional_is_missing(answer
     assert (answered.returncode, document["is_healthy"]) == (0, True), answered.stdout
     for package in document["packages"]:
         assert package["problem"] == ""
-        assert bool(package["found"]) == (package["install"] == "")
-        if not package["found"]:
+        assert bool(package["version"]) == (package["install"] == "")
+        if not package["version"]:
             assert package["install"] == f"pip install 'edgebench[{package['extra']}]'"
 
 

@@ -55,7 +55,7 @@ def test_without_both_references_in_a_round_there_is_nothing_to_judge_by() -> No
     alone = [one for one in seen() if getattr(one, "case", None) != Reference(workload=Workload.MEMORY, target="cpu")]
     (found,) = entries_of(alone)
     assert found.verdict == Outcome.INVALID
-    assert found.why.startswith("no round of it has both reference workloads")
+    assert found.why.startswith("no round measured both reference workloads")
 
 
 def test_a_case_that_failed_is_invalid_with_its_stage_and_one_without_a_process_is_missing() -> None:

@@ -402,7 +402,7 @@ def test_a_report_names_the_gpu_that_computed() -> None:
     facts = {"cpu": "a CPU", "device": "cuda", "gpu": "NVIDIA H200", "gpu_driver": "580.159.04"}
     facts |= {"gpu_memory_bytes": "150754820096", "gpu_power_limit_w": "700"}
     assert "NVIDIA H200 (140 GiB, at most 700 W, driver 580.159.04)" in machine(facts)
-    assert "a GPU that nobody could ask its name" in machine({"device": "cuda"})
+    assert "a GPU of unknown name" in machine({"device": "cuda"})
     assert "GPU" not in machine({"cpu": "a CPU"})
 
 

@@ -183,7 +183,7 @@ def test_two_nightlies_at_once_are_refused() -> None:
 
 
 def test_a_sweep_that_measures_only_some_of_itself_is_refused() -> None:
-    with pytest.raises(RequestError, match="measures all of it every night, found budget 5m; leave it out"):
+    with pytest.raises(RequestError, match="measures the whole sweep every night, found budget 5m; remove the budget"):
         run(replace(sweep(), budget="5m"))
 
 
@@ -223,7 +223,7 @@ def test_what_cannot_be_is_one_line_and_exit_code_2() -> None:
     for arguments, message in (
         (("nightly", "missing.toml"), "cannot read missing.toml"),
         (("nightly", "accept", "h", "--reason", "r"), "no night at all in h; the history has 0 nights"),
-        (("nightly", "report", "h"), "no night in h: wanted a history such as results/nightly"),
+        (("nightly", "report", "h"), "no night in h: expected a history such as results/nightly"),
     ):
         done = cli(*arguments)
         assert done.returncode == 2
@@ -248,7 +248,7 @@ def test_accepting_keeps_the_night_the_configurations_and_the_reason() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"reason": " "}, "wanted a reason, found none"),
+        ({"reason": " "}, "accepting a night needs a reason"),
         ({"reason": "r", "night": "2027"}, "no night 2027 in results/nightly; the history has 3 nights"),
         ({"reason": "r", "configurations": ("x",)}, "no configuration 'x' was measured in night 20260103T020000Z-"),
     ],
@@ -263,7 +263,7 @@ def test_what_cannot_be_accepted_is_refused(asked: dict[str, str], message: str)
 def test_a_night_that_measured_nothing_cannot_be_accepted() -> None:
     kept()
     history.write_night(HISTORY, night(3, entry(verdict=Outcome.MISSING)))
-    with pytest.raises(RequestError, match="measured nothing that could be accepted"):
+    with pytest.raises(RequestError, match="has no measurement to accept"):
         nightly.accept(HISTORY, "r")
 
 

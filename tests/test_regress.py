@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from edgebench.nightly.night import Acceptance, ArmTimes, Entry, History, Night, Outcome, PairedTimes
-from edgebench.nightly.rule.judge import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, WAS_SLOWER, examine, is_open, judge
+from edgebench.nightly.rule.judge import DRIFTED, NEW_COMPONENTS, NEW_HOST, TOO_FEW, WAS_SLOWER, examine, is_open, judge
 from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 
@@ -61,7 +61,7 @@ def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
 def test_a_history_that_does_not_say_how_much_it_varies_tells_of_no_change_of_the_host() -> None:
     found = judged(night(3, entry(slower(0.2), components=RETRAINED)), quiet_history(3), pairs=paired_times())
     assert found.verdict == Outcome.OK
-    assert found.why.endswith("against 3 nights: pairs found nothing")
+    assert found.why.endswith("against 3 nights: pairs found no change")
 
 
 def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> None:
@@ -115,7 +115,7 @@ def test_what_is_the_accepted_environment_byte_by_byte_is_not_paired_with_itself
     assert slow.why[0].endswith("% against 20 nights") and not slow.calls_for_pairs
     found = judged(night(20, entry(slower(0.2))), quiet_history(20))
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("against 20 nights: the components are the accepted ones")
+    assert found.why.endswith("against 20 nights: no component changed")
     (young,) = examine(night(1, entry(slower(0.2))), quiet_history(1))
     assert (young.why, young.calls_for_pairs) == ((), False)
 
@@ -129,7 +129,7 @@ def test_an_improvement_needs_the_same_confirmation() -> None:
 def test_where_the_accepted_environment_is_as_slow_the_host_changed() -> None:
     found = judged(night(20, entry(slower(0.2), components=RETRAINED)), quiet_history(20), pairs=paired_times())
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("against 20 nights: pairs found nothing")
+    assert found.why.endswith("against 20 nights: pairs found no change")
 
 
 def test_a_suspect_that_could_not_be_paired_is_invalid_and_says_why() -> None:
@@ -173,7 +173,7 @@ def test_older_nights_are_carried_over_by_all_of_the_pairs() -> None:
 
 def test_a_changed_stack_is_paired_on_its_first_night_and_the_history_is_carried_by_what_the_pairs_measured() -> None:
     history, tonight = quiet_history(20), night(20, entry(slower(0.02), components=UPGRADED))
-    assert why(tonight, history) == (NEW_STACK,)
+    assert why(tonight, history) == (NEW_COMPONENTS,)
     first = judge(tonight, examine(tonight, history), {NAME: paired_times(0.02)})
     assert first.entries[0].verdict == Outcome.OK
     assert first.entries[0].offset == pytest.approx(slower(0.02), abs=0.003)
@@ -192,7 +192,7 @@ def test_another_kernel_is_a_host_change_that_is_named_and_its_history_begins_an
     first = judge(tonight, examine(tonight, history), {})
     assert first.entries[0].verdict == Outcome.HOST_CHANGE
     assert first.entries[0].changed == ("kernel: Linux 6.1 -> Linux 6.2",)
-    assert first.entries[0].why == "kernel: Linux 6.1 -> Linux 6.2: the components are the accepted ones"
+    assert first.entries[0].why == "kernel: Linux 6.1 -> Linux 6.2: no component changed"
     later = replace(history, nights=(*history.nights, first))
     assert why(night(21, entry(slower(0.3)), facts=facts), later) == ()
     assert why(night(21, entry(slower(0.3), components=RETRAINED), facts=facts), later) == (TOO_FEW,)
@@ -284,7 +284,7 @@ def test_what_pairs_have_compared_is_not_compared_again() -> None:
     later = replace(history, nights=(*history.nights, first))
     found = judged(night(21, entry(slower(0.2), components=UPGRADED)), later)
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("against 21 nights: pairs compared these components before")
+    assert found.why.endswith("against 21 nights: earlier pairs compared these components")
     (elsewhere,) = examine(night(21, entry(components=UPGRADED), facts=HOST | {"kernel": "Linux 6.2"}), later)
     assert elsewhere.calls_for_pairs  # nobody compared them there
 
@@ -335,7 +335,7 @@ def test_a_noisy_machine_takes_more_pairs_and_says_that_it_is_underpowered() -> 
     assert screened.is_noisy
     found = judged(night(20, noisy), history, pairs=paired_times(process=0.08, pairs=RULE.noisy_pairs))
     assert found.verdict == Outcome.UNDERPOWERED
-    assert found.why.endswith("would not show here")
+    assert found.why.endswith("are detectable here")
     assert found.offset is None
     later = replace(history, nights=(*history.nights, night(20, found)))
     slow = entry(figures=figures(slower(0.3), 98, process=0.08), components=UPGRADED)

@@ -133,7 +133,7 @@ def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table
     assert networks == ["net.onnx @32", shelf_s.setup.network]
     (sheet,) = comparison.sheets(replace(table, rows=(given, shelf_s)))
     assert sheet.title == comparison.group_title(shelf_s)
-    assert "net.onnx @32: a given model; its answers are of image_folder:val" in sheet.notes
+    assert "net.onnx @32: a user-supplied model, evaluated on image_folder:val" in sheet.notes
     others = changed(shelf_s, weights="trained")
     assert len(list(comparison.sheets(replace(table, rows=(given, shelf_s, others))))) == 3
 
@@ -192,8 +192,8 @@ def test_the_table_sums_up_where_the_time_went_and_counts_a_file_once(place: Pat
     for record in (*records, run(case=Reference(workload=Workload.COMPUTE, target="cpu"), took_s=5.0)):
         Journal(place).append(record)
     assert [note for note in folders.read(place).notes if " took " in note] == [
-        "Making the files took 16 s, when and where each was made: build 2 s, export 10 s, quantize 3 s.",
-        "Measuring took 1 min 35 s in 4 processes, reference workloads among them.",
+        "Building the files took 16 s, as recorded when each was built: build 2 s, export 10 s, quantize 3 s.",
+        "Measuring took 1 min 35 s in 4 processes, including reference workloads.",
     ]
 
 

@@ -132,7 +132,7 @@ def test_a_trial_says_how_it_is_used() -> None:
     sweep = Sweep(models=(Model(name="lenet5"),), resolutions=(32,))
     (weights,) = pipeline.train(sweep, Options(epochs=1, requested=True), told.append).weights
     assert told[-1] == Notice(
-        text=f"run uses the ordinary recipe's weights; these with --weights {cache.path_of(weights)}"
+        text=f"run uses weights trained without options; use these with --weights {cache.path_of(weights)}"
     )
     told.clear()
     pipeline.train(sweep, Options(requested=True), told.append)

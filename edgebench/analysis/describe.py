@@ -1,4 +1,4 @@
-"""Descriptions of networks -> the sheets that show them."""
+"""Descriptions of networks -> sheets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, La
 from edgebench.schema.variant import Precision, check_size
 
 VGG16_NOTE = (
-    "Lecture notes that print 24M activations for VGG16 list these same layers: their rows, too, add up to 15.2M,"
-    " each output once and ReLU in place; 24M is the printed total alone."
+    "Some lecture notes print a total of 24M activations for VGG16. The layers that they list add up to 15.2M, as"
+    " here: each output counted once, ReLU in place."
 )
 
 
 def network(name: str, width: float, resolution: int, classes: int) -> tuple[Sheet, ...]:
-    """Describe one network: its layers; its separable pairs; itself against full width and resolution.
+    """Describe one network: its layers, its separable pairs, and a comparison with full width and resolution.
 
-    A resolution or number of classes of 0 is the published one.
+    A resolution or number of classes of 0 means the published one.
 
     Raises:
-        UnknownName, RequestError: there is no such network, width or resolution.
+        UnknownName, RequestError: the network, width or resolution does not exist.
     """
     if not name:
-        raise RequestError("wanted a network to describe, or --all; found neither")
+        raise RequestError("name a network to describe, or use --all")
     check_size(name, width, resolution or 1, classes or 1)
     described = blueprint(name, width, resolution, classes)
     sheets, full = [layers(described), separable(described)], blueprint(name, 1.0, 0, classes)
@@ -39,12 +39,12 @@ def network(name: str, width: float, resolution: int, classes: int) -> tuple[She
 
 
 def every_network() -> tuple[Sheet, ...]:
-    """Describe every network at its published widths, native resolution and classes: one line each."""
+    """Describe every network in one line: published widths, native resolution and number of classes."""
     return (overview([blueprint(name, width) for name, width in published_widths()]),)
 
 
 def layers(described: Description) -> Sheet:
-    """Lay out every layer, the totals, and which layer holds the most of each."""
+    """Return a sheet of all layers, the totals, and the layers with the largest shares."""
     return Sheet.of(
         f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
         _LAYERS,
@@ -56,7 +56,7 @@ def layers(described: Description) -> Sheet:
 
 
 def _total(described: Description) -> Layer:
-    """Add up the layers, as one of no kind, whose shape means nothing."""
+    """Return the sum of the layers as a layer without kind; its shape has no meaning."""
     return Layer(name="total", kind="", output=(described.activations,), params=described.params, macs=described.macs)
 
 
@@ -105,7 +105,7 @@ def _notes(described: Description) -> Iterator[str]:
     yield f"Most MACs: {_most(described, 'macs')}."
     peak = max(described.layers, key=lambda layer: layer.live)
     yield (
-        f"Held at once at batch 1: at most {peak.live} values, {peak.live * FLOAT_BYTES / MIB:.2f} MiB in fp32 and"
+        f"Peak of live activations at batch 1: {peak.live} values, {peak.live * FLOAT_BYTES / MIB:.2f} MiB in fp32 and"
         f" {peak.live * INT8_BYTES / MIB:.2f} MiB in int8, at {peak.name}."
     )
     if described.name.startswith("vgg16"):
@@ -113,16 +113,16 @@ def _notes(described: Description) -> Iterator[str]:
 
 
 def _most(described: Description, what: str) -> str:
-    """Name the three layers that have most of something, with their shares."""
+    """Return the three layers with the largest share of a quantity."""
     total = sum(getattr(layer, what) for layer in described.layers)
     ordered = sorted(described.layers, key=lambda layer: -getattr(layer, what))[:3]
-    return ", ".join(f"{one.name} {getattr(one, what) / total:.0%}" for one in ordered if getattr(one, what))
+    return ", ".join(f"{layer.name} {getattr(layer, what) / total:.0%}" for layer in ordered if getattr(layer, what))
 
 
 def separable(described: Description) -> Sheet | None:
-    """Compare every depthwise-separable pair with the standard convolution that it replaces; None without any.
+    """Compare every depthwise-separable pair with the standard convolution that it replaces; None without pairs.
 
-    The ratio is 1/N + 1/K², N output channels and K the kernel's side (Howard et al., arXiv:1704.04861, section 3.1).
+    The ratio is 1/N + 1/K² for N output channels and kernel size K (Howard et al., arXiv:1704.04861, section 3.1).
     """
     pairs = list(_pairs(described.layers))
     title = "depthwise-separable pairs against the standard convolutions they replace"
@@ -131,7 +131,7 @@ def separable(described: Description) -> Sheet | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Separable:
-    """A depthwise convolution and the pointwise one after it, and what a standard one in their place would cost."""
+    """A depthwise and the following pointwise convolution, with the cost of an equivalent standard convolution."""
 
     name: str
     inputs: int
@@ -176,7 +176,7 @@ _PAIRS: tuple[Column[_Separable], ...] = (
 
 
 def multipliers(described: Description, full: Description) -> Sheet:
-    """Compare a network with itself at full width and resolution: MACs go with about α² and with about ρ²."""
+    """Compare a network with its full width and resolution: MACs scale with about α² and ρ²."""
     alpha, rho = described.width / full.width, described.resolution / full.resolution
     size = f"{full.width:g} @{full.resolution}"
     columns: tuple[Column[_Scaled], ...] = (
@@ -200,7 +200,7 @@ def multipliers(described: Description, full: Description) -> Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scaled:
-    """A count at full size and here, and the share that the multipliers predict of it."""
+    """A count at full size and at this size, and the ratio that the multipliers predict."""
 
     what: str
     full: int
@@ -210,10 +210,10 @@ class _Scaled:
 
 
 def overview(described: Sequence[Description]) -> Sheet:
-    """Lay out one line a network."""
+    """Return a sheet with one line per network."""
     notes = (
-        "Files: parameters times 4 bytes or 1. Peak live: the most activations held at once at batch 1.",
-        "Published top-1: ImageNet, where a source is recorded.",
+        "fp32 and int8 MiB: parameters times 4 bytes or 1 byte. Peak live: peak of live activations at batch 1.",
+        "Published top-1: on ImageNet, if a source is recorded.",
     )
     return Sheet.of("every network at its native resolution", _NETWORKS, described, notes, name="networks")
 

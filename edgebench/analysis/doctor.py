@@ -61,14 +61,14 @@ class Package:
     """A package that edgebench asks for here.
 
     Attributes:
-        found: its version; empty where it is not installed.
+        version: the installed one; empty where it is not installed.
         extra: of edgebench, that brings it; empty where edgebench cannot do without it.
         problem: why it does not serve; empty where it does, or where it is missing and optional.
         install: the line that mends that, empty where nothing is to be mended.
     """
 
     name: str
-    found: str
+    version: str
     wanted: str
     extra: str
     problem: str = ""
@@ -168,7 +168,7 @@ def _packages() -> Iterator[Package]:
     wanted = _wanted()
     if not wanted:
         problem = "a source tree alone, without the metadata that say what it needs"
-        yield Package(name="edgebench", found="", wanted="", extra="", problem=problem, install="pip install -e .")
+        yield Package(name="edgebench", version="", wanted="", extra="", problem=problem, install="pip install -e .")
     modules = [_module(requirement.name) for requirement, _ in wanted if _is_imported(requirement.name)]
     is_whole = not _trial(_IMPORT, *modules)  # all at once: a process that imports torch takes seconds
     for requirement, extra in wanted:
@@ -203,7 +203,7 @@ def _package(requirement: Requirement, extra: str, *, is_whole: bool) -> Package
         problem = _trial(_IMPORT, _module(requirement.name))
     return Package(
         name=requirement.name,
-        found=found,
+        version=found,
         wanted=str(requirement.specifier),
         extra=extra,
         problem=problem,
@@ -345,7 +345,7 @@ def _machine_sheet(diagnosis: Diagnosis, title: str) -> Sheet:
 
 
 def _package_state(package: Package) -> str:
-    return package.problem or ("installed" if package.found else "not installed")
+    return package.problem or ("installed" if package.version else "not installed")
 
 
 def _ability_sheet(diagnosis: Diagnosis) -> Sheet:
@@ -365,7 +365,7 @@ _OF_MACHINE: tuple[Column[tuple[str, str]], ...] = (
 )
 _OF_PACKAGE: tuple[Column[Package], ...] = (
     Column.text("package", lambda package: package.name, IDENTITY),
-    Column.text("version", lambda package: package.found or "-", OBJECTIVE),
+    Column.text("version", lambda package: package.version or "-", OBJECTIVE),
     Column.text("wanted", lambda package: package.wanted or "any"),
     Column.text("for", lambda package: f"edgebench[{package.extra}]" if package.extra else "edgebench"),
     Column.text("state", _package_state, OBJECTIVE),

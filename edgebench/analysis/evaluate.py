@@ -1,4 +1,4 @@
-"""An artifact's card and its answers -> the sheets that say how far to trust it."""
+"""An artifact and its evaluation -> sheets on its accuracy and its fidelity to the float parent."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +17,7 @@ _TENTHS = partial(number, digits=1)
 TABLES = ("accuracy", "parent", "layers", "float_operators")
 _SHARES: tuple[Column[tuple[str, Share]], ...] = (
     Column.text("", itemgetter(0), IDENTITY, share=itemgetter(0)),
-    Column.figure("right", lambda named: named[1].count),
+    Column.figure("correct", lambda named: named[1].count),
     Column.figure("images", lambda named: named[1].of),
     Column.figure("%", lambda named: 100 * named[1].value, _TENTHS, OBJECTIVE, key="share_per_cent"),
     Column.figure("low %", lambda named: 100 * named[1].interval[0], _TENTHS, key="share_low_per_cent"),
@@ -33,42 +33,42 @@ _LAYERS: tuple[Column[LayerNoise], ...] = (
     Column.figure("SQNR dB", lambda layer: layer.sqnr_db, _TENTHS, rank=3),
     Column.figure("lost dB", lambda layer: layer.lost_db, "{:+.1f}".format, OBJECTIVE),
 )
-_FLOAT_NODES: tuple[Column[str], ...] = (  # of nodes as the card has them, `LRN norm1`
+_FLOAT_NODES: tuple[Column[str], ...] = (  # nodes are strings such as `LRN norm1`
     Column.text("operator", lambda node: node.partition(" ")[0], IDENTITY),
     Column.text("layer", lambda node: node.partition(" ")[2], IDENTITY),
 )
 
 
 def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
-    """Lay out the accuracy; for an int8 file, itself against its float parent, its layers and its operators."""
-    found, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
-    pages = [_accuracy(artifact, accuracy, found, why)]
+    """Return the accuracy; for an int8 artifact also the float parent, noise per layer and operators left in float."""
+    appraisal, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
+    pages = [_accuracy(artifact, accuracy, appraisal, why)]
     if artifact.quantization:
-        pages += [_parent(artifact, accuracy, found, why), _layers(artifact), _operators(artifact)]
+        pages += [_parent(artifact, accuracy, appraisal, why), _layers(artifact), _operators(artifact)]
     return tuple(pages)
 
 
-def _accuracy(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
-    parent = found.change.parent if found.change else None
-    shares = {"top-1": found.top1, "top-5": found.top5, "top-1 of the float parent": parent}
+def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
+    parent = appraisal.change.parent if appraisal.change else None
+    shares = {"top-1": appraisal.top1, "top-5": appraisal.top5, "top-1 of the float parent": parent}
     named = [] if why else [(name, share) for name, share in shares.items() if share]
     title = f"{artifact.variant}, {artifact.quantization or 'float'}, on {accuracy.dataset}"
     notes = (why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE)
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 
 
-def _parent(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
-    """Compare with the float parent: what needs labels only where the answers can be right."""
-    change = None if why else found.change
+def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
+    """Compare with the float parent; accuracies only if the labels apply to the network."""
+    change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
-    rows = (*_likeness(accuracy, found), *(_paired(change) if change else ()))
-    notes = (*([f"INVALID: {text}."] if text else []), *([_told_apart(change)] if change else []))
+    rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()))
+    notes = (*([f"INVALID: {text}."] if text else []), *([_significance(change)] if change else []))
     return Sheet.of_facts("against its float parent", _LIKENESS, rows, notes, name="parent")
 
 
-def _likeness(accuracy: Accuracy, found: Appraisal) -> Iterator[Fact]:
-    if found.agreement:
-        value, low, high = (100 * share for share in (found.agreement.value, *found.agreement.interval))
+def _likeness(accuracy: Accuracy, appraisal: Appraisal) -> Iterator[Fact]:
+    if appraisal.agreement:
+        value, low, high = (100 * share for share in (appraisal.agreement.value, *appraisal.agreement.interval))
         yield Fact.of(
             "same top-1 answer, %",
             f"{value:.1f} [{low:.1f}, {high:.1f}]",
@@ -80,36 +80,36 @@ def _likeness(accuracy: Accuracy, found: Appraisal) -> Iterator[Fact]:
 
 
 def _paired(change: Change) -> Iterator[Fact]:
-    yield Fact.of("top-1, points", f"{100 * change.top1:+.1f}", top1_change_points=100 * change.top1)
-    yield Fact.of("right in the float parent alone, images", str(change.only_parent), only_parent=change.only_parent)
-    yield Fact.of("right here alone, images", str(change.only_this), only_this=change.only_this)
+    yield Fact.of("top-1 difference, points", f"{100 * change.top1:+.1f}", top1_change_points=100 * change.top1)
+    yield Fact.of("correct only in the float parent, images", str(change.only_parent), only_parent=change.only_parent)
+    yield Fact.of("correct only here, images", str(change.only_this), only_this=change.only_this)
     yield Fact.of("McNemar's exact p", f"{change.p:.2g}", mcnemar_p=change.p)
     needed = change.images_needed or None
-    yield Fact.of("images needed to tell the two apart", str(needed or "-"), images_needed=needed)
+    yield Fact.of("images needed for significance", str(needed or "-"), images_needed=needed)
 
 
-def _told_apart(change: Change) -> str:
+def _significance(change: Change) -> str:
     images = change.parent.of
     if change.images_needed is None:
-        return "As many images are right in either alone: no number of images like these tells the two apart."
-    verb = "tell" if change.is_significant else "do not tell"
+        return "Both have the same accuracy: no number of such images would show a difference."
+    verdict = "is" if change.is_significant else "is not"
     return (
-        f"These {images} images {verb} the two accuracies apart at 5 %; with such shares of differing answers"
-        f" {change.images_needed} images would in four of five studies."
+        f"The difference in accuracy on {images} images {verdict} significant at 5 %; with the same shares of differing"
+        f" answers, {change.images_needed} images give a power of 80 %."
     )
 
 
 def _layers(artifact: Artifact) -> Sheet:
-    """Lay out the layers, those first in which most of the signal drowns."""
+    """Return the layers, those with the largest loss of SQNR first."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
-    note = "SQNR: at the layer's output, on calibration images. Lost: how much more it is at the layer's inputs."
+    note = "SQNR: at the output of the layer, on calibration images. Lost: SQNR of its inputs minus that of its output."
     return Sheet.of("layers, worst first", _LAYERS, worst, (note,), name="layers")
 
 
 def _operators(artifact: Artifact) -> Sheet:
-    """Name what the runtime's optimised graph still computes in float."""
+    """Return the operators that the runtime's optimized graph computes in float."""
     share = artifact.integer_share
-    macs = [] if share is None else [f"{share:.1%} of the multiply-adds are computed in integers."]
+    macs = [] if share is None else [f"{share:.1%} of the MACs are computed in integers."]
     none = [] if artifact.float_nodes else ["No operator is left in float."]
     notes = (*macs, *none)
     return Sheet.of("operators left in float", _FLOAT_NODES, artifact.float_nodes, notes, name="float_operators")

@@ -1,4 +1,4 @@
-"""A results folder and a sweep -> the latencies of the sweep's cells that were not measured, as a sheet."""
+"""A results folder and a sweep -> predicted latencies of the unmeasured cells of the sweep, as a sheet."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.sweep import Sweep
 
-BEYOND = "computes more or less than any measured cell"
+BEYOND = "extrapolated: more or fewer operations than any measured cell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What was not measured, as far as it can be predicted, and from what."""
+    """The predictions for unmeasured cells, and the fits behind them."""
 
     folder: str
     cells: tuple[Predicted, ...]
@@ -38,50 +38,50 @@ class Outlook:
 
     @property
     def is_answered(self) -> bool:
-        """Tell whether any cell could be predicted."""
+        """Whether at least one cell could be predicted."""
         return any(cell.time_s for cell in self.cells)
 
 
 def outlook(folder: Path, sweep: Sweep) -> Outlook:
-    """Predict the cells of a sweep that its results folder has no row of.
+    """Predict the cells of a sweep that have no row in a results folder.
 
     Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
-        UnknownName, RequestError: nothing was measured on a target of the sweep, or the sweep cannot be.
+        InvalidFile: the folder has no readable journal.
+        UnknownName, RequestError: a target of the sweep has no measurements, or the sweep is impossible.
     """
     records = tuple(existing(folder))
     sessions = {record.environment.target: record for record in records if isinstance(record, Session)}
     for target in sweep.targets:
         require(f"target in {folder}", target, sorted(sessions))
     check(sweep)
-    mine = [sessions[target] for target in sweep.targets]
-    found = [predicted(_cases(sweep, one), one.preset, measured(one, records)) for one in mine]
+    chosen = [sessions[target] for target in sweep.targets]
+    predictions = [predicted(_cases(sweep, each), each.preset, measured(each, records)) for each in chosen]
     return Outlook(
         folder=folder.resolve().name,
-        cells=tuple(cell for cells, _ in found for cell in cells),
-        kinds=tuple(kind for _, kinds in found for kind in kinds),
+        cells=tuple(cell for cells, _ in predictions for cell in cells),
+        kinds=tuple(kind for _, kinds in predictions for kind in kinds),
     )
 
 
 def own_sweep(folder: Path) -> Sweep:
-    """Read the sweep that a results folder was last made by.
+    """Read the sweep that a results folder was last measured with.
 
     Raises:
-        InvalidFile: it has none that can be read.
+        InvalidFile: the folder has no readable sweep.
     """
     return sweeps.sweep(str(folder / sweeps.SWEEP))
 
 
 def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
-    """Complete the sweep's cells by what the target was; a model that somebody gave has no width to predict by."""
-    wanted = [cell for cell in sweep.cells() if cell.target == session.environment.target and not is_custom(cell.model)]
-    return cases.cases(wanted, session.environment)
+    """Return the cases of the sweep in the environment of a session, without user-supplied models."""
+    cells = [cell for cell in sweep.cells() if cell.target == session.environment.target and not is_custom(cell.model)]
+    return cases.cases(cells, session.environment)
 
 
-def sheet(found: Outlook) -> Sheet:
-    """Lay out the predicted cells, fastest first within each kind; every one says that it is predicted."""
-    cells = sorted(found.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
-    return Sheet.of(f"{found.folder}: not measured, {PREDICTED}", COLUMNS, cells, _notes(found))
+def sheet(outlook: Outlook) -> Sheet:
+    """Return the predicted cells, fastest first within each kind."""
+    cells = sorted(outlook.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
+    return Sheet.of(f"{outlook.folder}: not measured, {PREDICTED}", COLUMNS, cells, _notes(outlook))
 
 
 def _p50_ms(cell: Predicted) -> float | None:
@@ -115,15 +115,15 @@ COLUMNS: tuple[Column[Predicted], ...] = (
 )
 
 
-def _notes(found: Outlook) -> Iterator[str]:
-    if not found.cells:
-        yield "Nothing to predict: every cell of the sweep has a row."
+def _notes(outlook: Outlook) -> Iterator[str]:
+    if not outlook.cells:
+        yield "Nothing to predict: all cells of the sweep have rows."
         return
     yield (
-        "Predicted, not measured: a constant, and a cost of each multiply-add, activation and weight, fitted to the"
-        " measured cells of the same kind. [90 %]: where nine of ten such cells lie. No accuracy, no memory."
+        "Predicted, not measured: a constant plus a cost per multiply-add, activation and weight, fitted to the"
+        " measured cells of the same kind. [90 %]: prediction interval. Accuracy and memory are not predicted."
     )
-    for kind in found.kinds:
+    for kind in outlook.kinds:
         if kind.fit:
             yield f"{_kind(kind.cases[0])}: {_formula(kind.fit)}"
 
@@ -132,10 +132,10 @@ def _kind(case: Case) -> str:
     return f"{case.variant.architecture} {scheme(case.variant)}, {case.runtime}, {case.target}"
 
 
-def _formula(found: Fit) -> str:
-    """Say what a kind of cell costs, as fitted in seconds."""
-    constant, *others = found.costs
+def _formula(fit: Fit) -> str:
+    """Return the formula of a fit, whose costs are in seconds."""
+    constant, *others = fit.costs
     units = ("M multiply-adds", "M activations", "M weights")
     terms = [f"{cost * 1e9:.3g} ms per {unit}" for cost, unit in zip(others, units, strict=True) if cost]
-    said = " + ".join([f"{constant * 1e3:.3g} ms", *terms] if constant else terms)
-    return f"{said}; {found.cells} measured cells, scatter {found.scatter:.1%}."
+    formula = " + ".join([f"{constant * 1e3:.3g} ms", *terms] if constant else terms)
+    return f"{formula}; {fit.cells} measured cells, scatter {fit.scatter:.1%}."

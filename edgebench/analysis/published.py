@@ -1,4 +1,4 @@
-"""Published figures, filtered -> the sheets that list them, each row with its source."""
+"""Filters -> sheets of published figures, each row with its source."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,13 +11,13 @@ from edgebench.networks import published
 from edgebench.networks.published import PublishedQuantization, runtime, targets, title
 
 
-def _weights(one: PublishedQuantization) -> str:
-    bits = f"{one.weight_bits}/{one.activation_bits or '?'} bits"
-    return " ".join(filter(None, (bits, one.weight_granularity, one.weight_symmetry)))
+def _weights(row: PublishedQuantization) -> str:
+    bits = f"{row.weight_bits}/{row.activation_bits or '?'} bits"
+    return " ".join(filter(None, (bits, row.weight_granularity, row.weight_symmetry)))
 
 
 _TENTHS = partial(number, digits=1)
-# Rows of different classes, whose fields of the same name mean the same.
+# Shared by rows of different classes, whose fields of the same name have the same meaning.
 _NETWORK: Column[Any] = Column.text("network", title, IDENTITY)
 _PRECISION: Column[Any] = Column.text("precision", lambda row: row.precision, IDENTITY)
 _TOP1: Column[Any] = Column.figure("top-1 %", lambda row: row.top1, _TENTHS, rank=3)
@@ -67,29 +67,31 @@ TITLES = {
 
 
 def sheets(kind: str = "", model: str = "", target: str = "") -> tuple[Sheet, ...]:
-    """List published rows of a kind, a network, a board; an empty filter lets all through.
+    """Return the published rows of a kind, network and board; an empty filter selects all.
 
     Raises:
-        UnknownName: nothing published has that kind, network or board.
-        RequestError: nothing published has all of them.
+        UnknownName: the kind, network or board has no published figures.
+        RequestError: no published figure matches all filters.
     """
     require("kind of figure", kind, KINDS)
-    found = tuple(_filled(kind, model, target))
-    if not found:
-        asked = " ".join(filter(None, (kind, model, target)))
-        raise RequestError(f"nothing published for {asked}: drop a filter, or list all with `edgebench published`")
-    return found
+    filled = tuple(_filled(kind, model, target))
+    if not filled:
+        filters = " ".join(filter(None, (kind, model, target)))
+        raise RequestError(f"nothing published for {filters}: drop a filter, or list all with `edgebench published`")
+    return filled
 
 
 def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
     rows = _rows()
-    require("published model", model, sorted({one.architecture for some in rows.values() for one in some}))
+    require(
+        "published model", model, sorted({row.architecture for rows_of_kind in rows.values() for row in rows_of_kind})
+    )
     require("published target", target, targets())
     for name in [kind] if kind else KINDS:
-        mine = [one for one in rows[name] if model in ("", one.architecture)]
-        mine = [one for one in mine if not target or getattr(one, "target", None) == target]
-        if mine:
-            yield Sheet.of(f"{TITLES[name]}: {len(mine)} rows", COLUMNS[name], mine, name=name)
+        selected = [row for row in rows[name] if model in ("", row.architecture)]
+        selected = [row for row in selected if not target or getattr(row, "target", None) == target]
+        if selected:
+            yield Sheet.of(f"{TITLES[name]}: {len(selected)} rows", COLUMNS[name], selected, name=name)
 
 
 def _rows() -> dict[str, tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The cache's cards of weights -> a sheet."""
+"""Cards of trained weights in the cache -> a sheet."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ COLUMNS: tuple[Column[Weights], ...] = (
 
 
 def weights(cards: Sequence[Weights]) -> Sheet:
-    """Lay out weights in the cache, and how good they were."""
+    """Return the trained weights in the cache with their accuracies."""
     notes = (
-        "Beside each file of trained weights lies its .svg: loss and accuracy over the epochs.",
-        "A run uses those of the ordinary recipe, trained without options; others with --weights path/to/file.pt.",
-        f"The files lie in {files.home() / 'weights'}.",
+        "Each file of trained weights has an .svg of the same name: loss and accuracy over the epochs.",
+        "By default a run uses weights trained without options; use others with --weights path/to/file.pt.",
+        f"The files are in {files.home() / 'weights'}.",
     )
     return Sheet.of("weights in the cache", COLUMNS, cards, notes)

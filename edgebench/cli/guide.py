@@ -1,4 +1,4 @@
-"""A topic -> its page in the terminal: each wing's README.md, and pages beside it such as results/words.md."""
+"""A topic -> its page in the terminal: the README.md of a package, or a page such as results/words.md."""
 
 import re
 import sys
@@ -14,36 +14,36 @@ _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
 def pages() -> dict[str, Path]:
-    """Find the page of each topic: a README.md is named after its folder, any other page after its file."""
+    """Return the page per topic: a README.md is named after its folder, any other page after its file."""
     files = _PACKAGE.rglob("*.md")
     return dict(sorted((file.parent.name if file.name == "README.md" else file.stem, file) for file in files))
 
 
 def summary(page: str) -> str:
-    """Return the first sentence of a page: the line below its heading."""
+    """Return the line below the heading of a page, its summary."""
     return page.splitlines()[2]
 
 
-def show(topic: Annotated[str, typer.Argument(help="A topic; without one: the list of them.")] = "") -> None:
-    """Explain one topic at length, such as nightly, deploy or words; without a topic, list them."""
-    found = pages()
-    require("topic", topic, found)
+def show(topic: Annotated[str, typer.Argument(help="Topic of the guide; leave out to list all topics.")] = "") -> None:
+    """Show the guide on a topic, such as nightly, deploy or words; without a topic, list all."""
+    topics = pages()
+    require("topic", topic, topics)
     if not topic:
-        _list(found)
+        _list(topics)
     elif sys.stdout.isatty():
-        _render(found[topic].read_text())
+        _render(topics[topic].read_text())
     else:
-        typer.echo(found[topic].read_text(), nl=False)
+        typer.echo(topics[topic].read_text(), nl=False)
 
 
-def _list(found: dict[str, Path]) -> None:
-    width = max(map(len, found))
-    for topic, file in found.items():
+def _list(topics: dict[str, Path]) -> None:
+    width = max(map(len, topics))
+    for topic, file in topics.items():
         typer.echo(f"{topic:<{width}}  {summary(file.read_text())}")
 
 
 def _render(page: str) -> None:
-    """Print a page for people; a link is its text, for a terminal has no page to go to."""
+    """Print a page as formatted text; links become plain text, because a terminal cannot follow them."""
     from rich.console import Console
     from rich.markdown import Markdown
 

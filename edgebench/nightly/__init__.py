@@ -1,6 +1,6 @@
-"""One night: measure the sweep, screen it, confirm what is suspect by pairs, judge, keep and report.
+"""One night: measure the sweep, screen it, confirm suspects with paired runs, judge, store and report.
 
-sweep + history -> measured -> examined -> paired -> judged -> written
+sweep + history -> measure -> examine -> pair -> judge -> write
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ if TYPE_CHECKING:
     from edgebench.schema.target import Target
 
 BULLETINS = "nightly.bulletins"  # the shelf of a night's reports
-REGRESSED, UNMEASURED = 1, 3  # exit codes; 2 is a request that cannot be met
+REGRESSED, UNMEASURED = 1, 3  # exit codes; 2 is a RequestError
 
 
 def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = RULE) -> Bulletin:
-    """Measure a night, judge it against the history in the folder, add it there and write its reports.
+    """Measure tonight, judge it against the history in `folder`, store it there and write its reports.
 
     Raises:
-        RequestError: the sweep cannot be, or the history is in use: nothing was measured. Or something cannot be
-            written: the history stands as it was, or with the night where only a report failed.
+        RequestError: the sweep is impossible or another process uses the history: nothing was measured. Or a file
+            cannot be written: the history is unchanged, or holds the night if only a report failed.
     """
     check(sweep)
     if sweep.budget:
         raise RequestError(
-            f"wanted a sweep that measures all of it every night, found budget {sweep.budget}; leave it out"
+            f"a nightly measures the whole sweep every night, found budget {sweep.budget}; remove the budget"
         )
     targets, started = catalogue.targets_of(sweep.targets, address), monotonic()
     with lock(str(folder.resolve()), f"history {folder}"):
@@ -75,7 +75,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
 
 
 def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Reached:
-    """Measure on one target; one that cannot be reached is a gap in the night, not its end."""
+    """Measure on one target; an unreachable target is recorded and does not stop the night."""
     session = None
     try:
         with hold(target) as (held,):
@@ -89,7 +89,7 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
 
 
 def report(folder: Path) -> Bulletin:
-    """Write the last night's reports again from the history.
+    """Rewrite the reports of the last night from the history.
 
     Raises:
         RequestError: the folder holds no night, or cannot be written.
@@ -97,7 +97,7 @@ def report(folder: Path) -> Bulletin:
     with history.resting_collector():
         nights = history.read(folder)
         if not nights.nights:
-            raise RequestError(f"no night in {folder}: wanted a history such as results/nightly")
+            raise RequestError(f"no night in {folder}: expected a history such as results/nightly")
         bulletin = summary.bulletin(nights)
     for name in names(BULLETINS):
         plugin = load(BULLETINS, name)
@@ -107,20 +107,20 @@ def report(folder: Path) -> Bulletin:
 
 
 def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[str] = ()) -> Acceptance:
-    """Let a night, by default the last, be what later ones are compared with; keep who said why.
+    """Make a night (by default the last) the baseline of later nights; store the reason.
 
     Raises:
-        RequestError: there is no such night or configuration, or no reason.
+        RequestError: the night or a configuration does not exist, or the reason is empty.
     """
     nights = history.read(folder).nights
     if not reason.strip():
-        raise RequestError('wanted a reason, found none; add --reason "runtime upgraded on purpose"')
-    chosen = [each for each in nights if each.stem.startswith(night) or each.id == night][-1:]
+        raise RequestError('accepting a night needs a reason; add --reason "runtime upgraded on purpose"')
+    chosen = [candidate for candidate in nights if candidate.stem.startswith(night) or candidate.id == night][-1:]
     if not chosen:
         raise RequestError(f"no night {night or 'at all'} in {folder}; the history has {len(nights)} nights")
     measured = {entry.name for entry in chosen[0].entries if entry.pin and entry.is_measured}
     if not measured:
-        raise RequestError(f"night {chosen[0].stem} measured nothing that could be accepted; name another with --night")
+        raise RequestError(f"night {chosen[0].stem} has no measurement to accept; choose another night with --night")
     if unknown := [name for name in configurations if name not in measured]:
         raise RequestError(f"no configuration {unknown[0]!r} was measured in night {chosen[0].stem}")
     acceptance = Acceptance(
@@ -135,7 +135,7 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
 
 
 def exit_code(night: Night) -> int:
-    """Return 1 for a confirmed regression, 3 for what was not measured or is worth nothing, else 0."""
+    """Return 1 if a regression is confirmed, else 3 if a configuration is MISSING or INVALID, else 0."""
     verdicts = {entry.verdict for entry in night.entries}
     if Outcome.REGRESSION in verdicts:
         return REGRESSED

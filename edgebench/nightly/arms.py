@@ -1,4 +1,4 @@
-"""An accepted environment's pin, or tonight's evidence -> an arm: a configuration installed on a target, to be run."""
+"""The pin of an accepted environment, or tonight's evidence -> an arm: a configuration installed on a target."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACCEPTED, TONIGHT = "accepted", "tonight"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """An installed configuration, the agent that measures it, and what its processes saw."""
+    """An installed configuration, the connection to its agent, and the runs measured so far."""
 
     name: str
     job: Job
@@ -33,10 +33,10 @@ class Arm:
 
 
 def tonight_arm(evidence: Evidence, connection: Connection, session: Session) -> Arm:
-    """Install what was measured tonight.
+    """Install the artifact and runtime that were measured tonight.
 
     Raises:
-        CaseError, RequestError: it cannot be installed.
+        CaseError, RequestError: the installation failed.
     """
     assert evidence.artifact
     case = evidence.case
@@ -48,37 +48,37 @@ def tonight_arm(evidence: Evidence, connection: Connection, session: Session) ->
 def accepted_arm(
     folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session, copy: Path | None = None
 ) -> Arm:
-    """Install what is pinned, from the files of the history in a folder.
+    """Install a pinned environment from the files of the history in `folder`.
 
-    With a `copy` the artifact is copied to that file first, and the arm is the second of two that are alike.
+    With `copy`, the artifact is first copied to that file, and the arm is the second of two identical ones.
 
     Raises:
-        CaseError, RequestError: it cannot be installed.
+        CaseError, RequestError: the installation failed.
     """
-    place = (folder / PINNED).resolve()
+    pinned = (folder / PINNED).resolve()
     is_todays = pin.agent_sha256 == session.environment.agent_sha256
-    agent = connection if is_todays else connection.with_agent(place / pin.agent)
-    file = Path(shutil.copyfile(place / pin.file, copy)) if copy else place / pin.file
+    agent = connection if is_todays else connection.with_agent(pinned / pin.agent)
+    file = Path(shutil.copyfile(pinned / pin.file, copy)) if copy else pinned / pin.file
     deployed = Deployed(
         variant=pin.case.variant,
         path=connection.push(file, pin.artifact.sha256),
         sha256=pin.artifact.sha256,
-        packages=_packages(place, pin, connection, session),
+        packages=_packages(pinned, pin, connection, session),
     )
-    # As many iterations as tonight's processes have.
+    # The job takes its iteration counts from tonight's runs, so that both arms have the same.
     job = Job(case=pin.case, deployed=deployed, runs=list(evidence.runs))
     return Arm(name=TONIGHT if copy else ACCEPTED, job=job, connection=agent)
 
 
-def _packages(place: Path, pin: Pin, connection: Connection, session: Session) -> str:
-    """Bring the pinned runtime to the target; return its folder there, empty where the target has that version."""
+def _packages(pinned: Path, pin: Pin, connection: Connection, session: Session) -> str:
+    """Bring the pinned runtime to the target; return its folder there, or "" if that version is installed."""
     runtime, environment = pin.case.runtime, session.environment
     if pin.packages:
-        pushed = connection.push(place / pin.packages, Path(pin.packages).stem)
+        pushed = connection.push(pinned / pin.packages, Path(pin.packages).stem)
         folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
         return folder
-    here = environment.runtimes.get(runtime.name)
-    if here and here.version == runtime.version and not here.packages:
+    installed = environment.runtimes.get(runtime.name)
+    if installed and installed.version == runtime.version and not installed.packages:
         return ""
     request = RuntimeRequest(name=runtime.name, version=public(runtime.version))
     return unpack(connection, request, platform(environment.facts))

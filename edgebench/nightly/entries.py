@@ -1,6 +1,6 @@
-"""A night's journal -> an entry per configuration: its figures, and what it was measured with.
+"""The journal of a night -> one entry per configuration: its figures and the components it was measured with.
 
-Pure: nothing is read, measured or judged here.
+Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -28,54 +28,56 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
-SHORT = 12  # hexadecimal digits that name a component
+SHORT = 12  # hexadecimal digits of a hash that identify a component
 
-Round = tuple[str, int]  # a session's id and the number of its round
+Round = tuple[str, int]  # session id and round number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """What a configuration can be measured again with: its pin's name, and the hash of a brought runtime's files."""
+    """References to stored files for measuring a configuration again: its pin, and the hash of its runtime packages."""
 
     pin: str = ""
     packages: str = ""
 
 
 def host(environment: Environment) -> dict[str, str]:
-    """Return the facts of a target that pairs cannot hold fixed: kernel, governor, firmware, processor, Python."""
+    """Return the facts of a target that a pair cannot reproduce: kernel, governor, firmware, processor, Python."""
     return lasting(environment.facts)
 
 
 def names(cases: Sequence[Case]) -> dict[Case, str]:
-    """Name each case by what stays the same when a runtime is upgraded; by its version, too, where a name is taken."""
+    """Name each case without its runtime version, so that the name survives upgrades; add it where names collide."""
     plain = {case: name(case) for case in cases}
     taken = Counter(plain.values())
     return {case: f"{text} {case.runtime.version}" if taken[text] > 1 else text for case, text in plain.items()}
 
 
 def name(case: Case) -> str:
-    """Name a case without versions."""
+    """Name a case without the version of its runtime."""
     runtime = "+".join((case.runtime.name, *case.runtime.options))
     return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 
 
 def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:
-    """Return what a night's journal holds of each configuration, by name."""
+    """Group the records of a journal by configuration name."""
     evidence = gather(records)
-    named = names([each.case for each in evidence])
-    return {named[each.case]: each for each in evidence}
+    named = names([case_evidence.case for case_evidence in evidence])
+    return {named[case_evidence.case]: case_evidence for case_evidence in evidence}
 
 
 def entries(
     evidence: Mapping[str, Evidence], records: Iterable[Record], pin: Callable[[Evidence], Pinned]
 ) -> tuple[Entry, ...]:
-    """Return an entry per configuration; `pin` keeps what it takes to measure one again.
+    """Return one entry per configuration.
 
-    The records are those of the night's journal, for what the reference workloads took.
+    `records` is the whole journal of the night, which has the times of the reference workloads. `pin` stores what is
+    needed to measure a configuration again.
     """
     references = _references(records)
     return tuple(
-        _entry(name, each, references, pin(each) if each.artifact else Pinned()) for name, each in evidence.items()
+        _entry(name, case_evidence, references, pin(case_evidence) if case_evidence.artifact else Pinned())
+        for name, case_evidence in evidence.items()
     )
 
 
@@ -101,18 +103,21 @@ def _entry(name: str, evidence: Evidence, references: Mapping[Round, float], pin
 
 
 def _verdict(evidence: Evidence, measured: Measurement, *, is_judgeable: bool) -> tuple[Outcome, str]:
-    """Return whether the figures may be judged, and why not."""
+    """Return OK if the figures can be judged, else MISSING or INVALID with the reason."""
     bad = [reason for reason in measured.reasons if reason.verdict in (Verdict.INVALID, Verdict.FAILED)]
     if bad:
         is_missing = not evidence.failures and all(reason.verdict == Verdict.FAILED for reason in bad)
         return Outcome.MISSING if is_missing else Outcome.INVALID, "; ".join(reason.text for reason in bad)
     if not is_judgeable:
-        return Outcome.INVALID, "no round of it has both reference workloads: nothing to divide the machine's drift by"
+        return (
+            Outcome.INVALID,
+            "no round measured both reference workloads, so the drift of the machine cannot be removed",
+        )
     return Outcome.OK, ""
 
 
 def _references(records: Iterable[Record]) -> dict[Round, float]:
-    """Return each round's mean log time of both reference workloads, where both were measured."""
+    """Return the mean log time of the two reference workloads per round, for rounds that measured both."""
     logs = defaultdict[Round, dict[Workload, float]](dict)
     for record in records:
         if isinstance(record, Run) and isinstance(record.case, Reference) and record.samples_s:
@@ -121,13 +126,13 @@ def _references(records: Iterable[Record]) -> dict[Round, float]:
 
 
 def _ratios(timed: Sequence[Run], references: Mapping[Round, float]) -> tuple[float, ...]:
-    """Return each process's log median less its round's reference, where the round has one."""
+    """Return per process: log of its median minus the reference of its round; skip rounds without a reference."""
     pairs = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in timed)
     return tuple(time - reference for time, reference in pairs if reference is not None)
 
 
 def _figures(evidence: Evidence, measured: Measurement) -> Figures:
-    """Return all figures but the times of processes."""
+    """Return all figures except the times per process."""
     accuracy = evidence.accuracy
     return Figures(
         load_s=measured.load_s,
@@ -142,7 +147,7 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
 
 
 def _components(evidence: Evidence, pinned: Pinned) -> dict[str, str]:
-    """Name the components that pairs can hold fixed."""
+    """Return the components that a pair can reproduce, by name."""
     return {
         MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
         RUNTIME: str(evidence.case.runtime),

@@ -1,7 +1,7 @@
-"""What processes took over their beats, and these beats -> what they would have taken, had all beats been alike.
+"""Latencies relative to interleaved reference beats, and the beats -> latencies at a constant pace of the machine.
 
-Pure; natural logarithms. A network may feel a neighbour on the core more than the beats do, or less: of 14 to 16
-processes each of six networks, log time rose by 0.9 to 1.4 times as much as log beat.
+Pure; natural logarithms. Load on the machine may slow a network more or less than it slows the beats: in 14 to 16
+processes of each of six networks, log time rose by 0.9 to 1.4 times as much as log beat.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Draws a slope towards 1 as much as beats would whose squared deviations add up to this: the square of how far
-# processes lie from the line, 3 %, over how far slopes lie from 1, 20 %. On a machine of one pace it decides alone.
+# Shrinks the slope towards 1 (ridge regression): the square of residual deviation, 3 %, over the deviation of slopes
+# from 1, 20 %. If the pace of the machine never varies, the slope is 1.
 WEIGHT = (0.03 / 0.2) ** 2
 
 
 def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """Return how many times as much as log beat log time rises, by ratios and beats, each group about its own mean."""
+    """Return the rise of log time per rise of log beat, from groups of (ratios, beats), each centred on its mean."""
     beats_squared = both = 0.0
     for ratios, beats in groups:
         if beats:
@@ -29,5 +29,5 @@ def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
 
 
 def at_one_pace(ratios: Sequence[float], beats: Sequence[float], slope: float) -> list[float]:
-    """Return the ratios without what the beats' own differences make of them."""
+    """Return the ratios with the influence of the pace of the machine removed."""
     return [ratio - (slope - 1) * beat for ratio, beat in zip(ratios, beats, strict=True)]

@@ -1,4 +1,4 @@
-"""Suspects, their pinned environments and tonight's -> interleaved pairs of fresh processes, target by target."""
+"""Suspects -> times of interleaved pairs: a process of the accepted environment and one of tonight's."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.judge import Screened
     from edgebench.nightly.tonight import NightContext, Reached
 
-# Of a night's processes, in each of two arms that are alike: together a twentieth of its time. Fewer than four pairs
-# have no interval of 95 %.
+# A/A pairs per latency process of the night: both arms together take about a twentieth of the night. Fewer than four
+# pairs have no 95 % interval.
 ARM_SHARE, LEAST_PAIRS = 0.03, 4
 
 
@@ -43,9 +43,10 @@ class PairedRun:
     """Two arms of one configuration, to be run in pairs.
 
     Attributes:
-        pairs: to take; `interim_every` after how many each it is given up where nothing shows, 0 for never.
-        slope: how its times follow the beats.
-        failure: of one of its processes: then it is run no more.
+        pairs: number of pairs to take.
+        slope: rise of log latency per rise of log beat.
+        interim_every: pairs between interim analyses, which may stop the run early; 0 for none.
+        failure: reason why a process failed; then no more pairs are taken.
     """
 
     name: str
@@ -58,7 +59,7 @@ class PairedRun:
 
     @property
     def times(self) -> PairedTimes:
-        """What the processes took."""
+        """The times of both arms, or why there are none."""
         if self.failure:
             return PairedTimes(why_not=self.failure)
         accepted, tonight = self.accepted.runs, self.tonight.runs
@@ -79,10 +80,14 @@ def _arm_times(runs: Sequence[Run], levels: tuple[float, ...]) -> ArmTimes:
 
 
 def paired_times(screened: Sequence[Screened], context: NightContext) -> dict[str, PairedTimes]:
-    """Take the pairs of every suspect; return by name what they took, or what kept them from being taken."""
+    """Run the pairs of all suspects; return their times by configuration name."""
     times = dict[str, PairedTimes]()
     for reached in context.reached:
-        suspects = [each for each in screened if each.calls_for_pairs and each.entry.target == reached.target.name]
+        suspects = [
+            candidate
+            for candidate in screened
+            if candidate.calls_for_pairs and candidate.entry.target == reached.target.name
+        ]
         if suspects and reached.session:
             times |= _times_on(reached, reached.session, suspects, context)
     return times
@@ -92,7 +97,7 @@ def _times_on(
     reached: Reached, session: Session, suspects: Sequence[Screened], context: NightContext
 ) -> dict[str, PairedTimes]:
     target, times = reached.target, dict[str, PairedTimes]()
-    text = f"{len(suspects)} of target {target.name} are paired with their accepted environments"
+    text = f"target {target.name}: confirming {len(suspects)} suspects in pairs with their accepted environments"
     context.show(Notice(text=text))
     try:
         with hold(target) as (held,):
@@ -112,7 +117,7 @@ def _paired_run(suspect: Screened, connection: Connection, session: Session, con
     """Install both arms of a suspect.
 
     Raises:
-        CaseError, RequestError: one of them cannot be installed.
+        CaseError, RequestError: an installation failed.
     """
     rule, evidence = context.rule, context.evidence[suspect.entry.name]
     return PairedRun(
@@ -126,17 +131,17 @@ def _paired_run(suspect: Screened, connection: Connection, session: Session, con
 
 
 def _pin(screened: Screened, folder: Path) -> Pin:
-    """Return what the configuration's accepted environment is made of.
+    """Read the pin of the accepted environment.
 
     Raises:
-        InvalidFile: it or one of its files is missing or damaged.
+        InvalidFile: the pin or one of its files is missing or damaged.
     """
     assert screened.past.baseline
     return history.read_pin(folder, screened.past.baseline.entry.pin)
 
 
 def take(paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
-    """Run all pairs, round by round: a pair's two processes follow each other, in an order that is drawn."""
+    """Run all pairs, round by round: the two processes of a pair follow each other, in random order."""
     draw, journals = Random(session.id), _journals(folder)
     rounds = max((paired_run.pairs for paired_run in paired_runs), default=0)
     for number in range(1, rounds + 1):
@@ -157,7 +162,7 @@ def _journals(folder: Path) -> dict[str, Journal]:
 
 
 def _stop_early(paired_runs: Sequence[PairedRun], taken: int, rule: Rule) -> None:
-    """Leave it at so many pairs where an interim analysis is due and nothing shows."""
+    """Stop the runs whose interim analysis is due after `taken` pairs and shows no effect."""
     for paired_run in paired_runs:
         every = paired_run.interim_every
         is_due = taken and every and taken < paired_run.pairs and taken % every == 0
@@ -173,7 +178,7 @@ def _take_pair(
     journals: Mapping[str, Journal],
     show: Show,
 ) -> None:
-    """Run a process of each arm; none any more once one has failed."""
+    """Run one process per arm; stop at the first failure."""
     for arm in order:
         if paired_run.failure:
             return
@@ -186,27 +191,27 @@ def _take_pair(
 
 
 def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> AAPairs | None:
-    """Compare two copies of one accepted environment, by turns every night another configuration's; None without."""
-    timed = [each for each in screened if each.past.is_timed]
+    """Compare two identical copies of an accepted environment; `turn` rotates through the configurations."""
+    timed = [candidate for candidate in screened if candidate.past.is_timed]
     if not timed:
         return None
     chosen = timed[turn % len(timed)]
     target = context.reached_as(chosen.entry.target).target
-    processes = sum(len(each.entry.figures.latencies_s) for each in timed)
+    processes = sum(len(candidate.entry.figures.latencies_s) for candidate in timed)
     pairs = min(context.rule.pairs // 2, max(LEAST_PAIRS, round(processes * ARM_SHARE)))
     try:
         with hold(target) as (held,):
             return _aa_pairs(chosen, pairs, held.connection, context)
     except (CaseError, RequestError) as error:
-        context.show(Notice(text=f"how much two copies of one environment differ was not measured: {error}"))
+        context.show(Notice(text=f"the noise between two copies of one environment was not measured: {error}"))
         return None
 
 
 def _aa_pairs(chosen: Screened, pairs: int, connection: Connection, context: NightContext) -> AAPairs:
-    """Install two copies of an accepted environment, which a target that keeps files by hash has once; run them.
+    """Install and run two copies of an accepted environment.
 
     Raises:
-        CaseError, RequestError: they cannot be installed, or a process of theirs failed.
+        CaseError, RequestError: an installation or a process failed.
     """
     folder, evidence = context.folder, context.evidence[chosen.entry.name]
     session = context.reached_as(chosen.entry.target).session
@@ -225,17 +230,17 @@ def _aa_pairs(chosen: Screened, pairs: int, connection: Connection, context: Nig
 
 
 def _difference(paired_run: PairedRun) -> AAPairs:
-    """Return by how much two copies differ.
+    """Return the difference between two copies.
 
     Raises:
-        CaseError: a process of theirs failed.
+        CaseError: a process failed.
     """
     import numpy
 
     times = paired_run.times
     if times.why_not:
         raise CaseError(times.why_not)
-    # As two heaps: the signs of so few pairs have no interval of 95 %.
+    # As independent samples: the sign test of so few pairs has no 95 % interval.
     first, second = LATENCY.logs(times)
     effect = compare(numpy.array([first]), numpy.array([second]))
     change, low, high = (float(numpy.expm1(value[0])) for value in (effect.change, effect.low, effect.high))

@@ -1,4 +1,4 @@
-"""Targets and entries of tonight -> the night with what is missing, and the pins of what it was measured with."""
+"""Targets and entries of tonight -> the complete night with missing entries, and the pins of its environments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """A target of tonight: its session, or why there is none; and why it stopped, if it did."""
+    """A target of tonight with its session; `why` says why it was not reached or stopped."""
 
     target: Target
     session: Session | None = None
@@ -38,12 +38,13 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightContext:
-    """What the pairs of a night need.
+    """The inputs of the paired runs of a night.
 
     Attributes:
-        folder: of the history; `raw` that of the night's samples.
-        reached: its targets.
-        evidence: what its journal holds of each configuration, by name.
+        folder: folder of the history.
+        raw: folder for the samples of the night.
+        reached: all targets of the night.
+        evidence: the measurements of tonight, by configuration name.
     """
 
     folder: Path
@@ -54,12 +55,12 @@ class NightContext:
     evidence: Mapping[str, Evidence]
 
     def reached_as(self, target: str) -> Reached:
-        """Return a target of tonight by its name."""
+        """Return the target with a name."""
         return next(reached for reached in self.reached if reached.target.name == target)
 
 
 def new_night(sweep: Sweep) -> Night:
-    """Return a night that begins now, without entries."""
+    """Return a night that starts now, without entries."""
     return Night(
         id=uuid4().hex[:12],
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -73,29 +74,29 @@ def new_night(sweep: Sweep) -> Night:
 def complete_night(
     night: Night, measured: Sequence[Entry], reached: Sequence[Reached], sweep: Sweep, earlier: History
 ) -> Night:
-    """Return the night with its hosts, its entries, those that are missing, and the names that are gone."""
+    """Add hosts, measured and missing entries, and the configurations no longer in the sweep."""
     environments = [target.session.environment for target in reached if target.session]
     listed = {entry.name for entry in measured}
     missing = [entry for target in reached for entry in _missing(target, sweep, earlier) if entry.name not in listed]
-    still_wanted = listed | {entry.name for entry in missing}
+    still_expected = listed | {entry.name for entry in missing}
     last = earlier.nights[-1].entries if earlier.nights else ()
     return replace(
         night,
         entries=(*measured, *missing),
         hosts={environment.target: host(environment) for environment in environments},
-        gone=tuple(entry.name for entry in last if entry.name not in still_wanted),
+        gone=tuple(entry.name for entry in last if entry.name not in still_expected),
     )
 
 
 def _missing(reached: Reached, sweep: Sweep, earlier: History) -> Iterator[Entry]:
-    """Yield an entry per configuration that a target did not measure: by its cases, its last night, or the sweep."""
+    """Yield a MISSING entry per expected configuration of a target that was not reached or stopped."""
     if reached.why:
-        for name in _wanted(reached, sweep, earlier):
+        for name in _expected(reached, sweep, earlier):
             yield Entry(name=name, target=reached.target.name, verdict=Outcome.MISSING, why=reached.why)
 
 
-def _wanted(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
-    """Return the names of a target's configurations."""
+def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
+    """Return the expected configurations of a target: from its session, else its last night, else the sweep."""
     if reached.session:
         return list(names(reached.session.cases).values())
     target = reached.target.name
@@ -109,12 +110,12 @@ def _wanted(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
 
 
 def pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
-    """Copy what a configuration was measured with into the history, so that the cache may be emptied.
+    """Copy the files of a measured environment into the history, so that the cache may be emptied.
 
-    An agent is its bundle and the hash of that.
+    `agent` is the bundle of the agent and its hash.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: a file cannot be written.
     """
     assert evidence.artifact
     runtime, environment = evidence.case.runtime, evidence.session.environment

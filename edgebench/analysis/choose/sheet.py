@@ -55,7 +55,7 @@ def sheet(answer: Answer) -> Sheet:
 
 def fields(answer: Answer) -> dict[str, Value]:
     """Lay out the answer for JSON: figures flat, with the unit in the key."""
-    choice, asked, accuracies = answer.choice, answer.asked, answer.accuracies
+    choice, asked = answer.choice, answer.asked
     misses = [
         (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
     ]
@@ -66,21 +66,22 @@ def fields(answer: Answer) -> dict[str, Value]:
         "accuracy": asked.accuracy,
         "objective": str(asked.objective),
         "predicted": asked.predicted,
+        "any_published": asked.any_published,
         "limits": {_named(limit.quantity): limit.bound for limit in asked.limits},
         "shared": answer.shared,
         "feasible": choice.feasible,
-        "chosen": _record(choice.chosen, accuracies),
-        "runner_up": _record(choice.runner_up, accuracies),
-        "ties": [_record(one, accuracies) for one in choice.ties],
-        "front": [_record(one, accuracies) for one in choice.front],
+        "chosen": _record(choice.chosen, answer),
+        "runner_up": _record(choice.runner_up, answer),
+        "ties": [_record(one, answer) for one in choice.ties],
+        "front": [_record(one, answer) for one in choice.front],
         "prices": [_price(price, asked.objective) for price in choice.prices],
-        "misses": [_record(candidate, accuracies, excesses=excesses) for candidate, excesses in misses],
+        "misses": [_record(candidate, answer, excesses=excesses) for candidate, excesses in misses],
         "withheld": [{"configuration": one.name, "lacks": [*map(str, lacks)]} for one, lacks in choice.withheld],
         "notes": answer.notes,
     }
 
 
-def _record(candidate: Candidate | None, accuracies: Mapping[str, str], **more: Value) -> Mapping[str, Value] | None:
+def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mapping[str, Value] | None:
     """Lay out a configuration's figures with their intervals."""
     if candidate is None:
         return None
@@ -89,7 +90,14 @@ def _record(candidate: Candidate | None, accuracies: Mapping[str, str], **more: 
         for quantity, figure in candidate.figures.items()
         for end in ("", "low", "high")
     }
-    return {"configuration": candidate.name, "accuracy": accuracies[candidate.name], **figures, **more}
+    return {
+        "configuration": candidate.name,
+        "accuracy": answer.accuracies[candidate.name],
+        "latency_is": answer.statistics.get(candidate.name),
+        "note": answer.remarks.get(candidate.name),
+        **figures,
+        **more,
+    }
 
 
 def _price(price: Price, objective: Quantity) -> dict[str, Value]:

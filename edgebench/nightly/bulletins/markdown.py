@@ -1,4 +1,4 @@
-"""The night as Markdown for a job's summary, within GitHub's limit of 1024 KiB a step."""
+"""The night as Markdown for the summary of a GitHub job, within the limit of 1024 KiB per step."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "summary.md"
-ROWS = 20  # in the table; all of them are in the page and in night.json
-MOST_BYTES = 1_000_000  # below GitHub's 1024 KiB: above it the whole summary is dropped
+ROWS = 20  # in the table; index.html and night.json have all
+MOST_BYTES = 1_000_000  # below the 1024 KiB above which GitHub drops the whole summary
 NOTES = 10
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write the headline and, unless nothing happened, the worst configurations."""
-    loud = bulletin.needs_attention
+    """Write the headline and the configurations that need attention, the worst first."""
+    lines = bulletin.needs_attention
     head = f"# Nightly {bulletin.night.started_at}\n\n**{escape(bulletin.headline)}.** {_ending(bulletin)}\n"
     notes = "".join(f"\n- {escape(note)}" for note in bulletin.notes[:NOTES])
-    text = "\n".join((head, _table(loud) if loud else "", notes)).rstrip() + "\n"
+    text = "\n".join((head, _table(lines) if lines else "", notes)).rstrip() + "\n"
     return text.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
@@ -31,9 +31,9 @@ def _ending(bulletin: Bulletin) -> str:
     return f"{bulletin.nights} nights; measured in {bulletin.night.measured_s:.0f} s of {bulletin.night.spent_s:.0f} s."
 
 
-def _table(loud: list[SummaryLine]) -> str:
-    more = (f"{len(loud) - ROWS} more in the page and in night.json.",) if len(loud) > ROWS else ()
-    return markdown(Sheet.of("What changed", COLUMNS, loud[:ROWS], more))
+def _table(lines: list[SummaryLine]) -> str:
+    more = (f"{len(lines) - ROWS} more in index.html and night.json.",) if len(lines) > ROWS else ()
+    return markdown(Sheet.of("What changed", COLUMNS, lines[:ROWS], more))
 
 
 def _interval(line: SummaryLine) -> str:
@@ -53,7 +53,7 @@ def _detectable(line: SummaryLine) -> str:
 
 
 def _evidence(line: SummaryLine) -> Iterator[str]:
-    """Say what the worst finding rests on, or why there is none; then what else was found."""
+    """Yield the evidence of the worst finding, or why there is none; then the other findings."""
     if (worst := line.worst) and worst.p is not None:
         on = f" on {worst.confirmed_at[:10]}" if worst.confirmed_at else ""
         yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"

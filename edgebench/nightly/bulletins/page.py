@@ -1,4 +1,4 @@
-"""The night as one HTML file that needs no other: a line per configuration with its last nights, the worst first."""
+"""The night as one self-contained HTML file: a line per configuration with its recent nights, the worst first."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, Point, SummaryLine
 
 FILE = "index.html"
-WIDTH, HEIGHT = 240, 28  # of a sparkline, pixels
-LEAST_SPAN = 0.05  # of its axis, a share: noise shall not look like a mountain
+WIDTH, HEIGHT = 240, 28  # of a sparkline, in pixels
+LEAST_SPAN = 0.05  # of the axis, a share, so that noise does not look like a change
 STYLE = """
 :root{color-scheme:light dark}
 body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}
@@ -31,18 +31,19 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write the page: what happened first, the others folded away."""
-    loud, calm = bulletin.needs_attention, [line for line in bulletin.lines if line.is_calm]
+    """Write the page: configurations that need attention first, the others folded."""
+    attention, calm = bulletin.needs_attention, [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
     parts = [
         f"<h1>{escape(bulletin.headline)}</h1>",
         f"<p>{escape(night.started_at)}, sweep {escape(night.sweep)}, {bulletin.nights} nights,"
         f" measured in {night.measured_s:.0f} s of {night.spent_s:.0f} s</p>",
-        _table(loud) if loud else "",
+        _table(attention) if attention else "",
         f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
-        f'<p class="key">A line: the last {NIGHTS} nights, latency over the reference workload, against their median;'
-        " its band the 95 % interval; gaps are nights without it; blue marks another host or stack, green an accepted"
-        " night. ± % is the least change of a component that tonight finds with 80 % power.</p>",
+        f'<p class="key">The line shows the last {NIGHTS} nights: latency relative to the reference workload, as change'
+        " from the median. The band is the 95 % interval; a gap is a night without a measurement. Blue marks a changed"
+        " host or component, green an accepted night. “finds ± %” is the smallest change that tonight detects with 80 %"
+        " power.</p>",
         *(f"<p>{escape(note)}</p>" for note in bulletin.notes),
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(bulletin.headline)}</title>'
@@ -64,7 +65,7 @@ def _row(line: SummaryLine) -> str:
 
 
 def sparkline(points: Sequence[Point]) -> str:
-    """Draw nights as SVG: the band in pieces between gaps, the line over it, a mark where something was new."""
+    """Draw nights as SVG: band and line, interrupted at gaps, and a mark per change of host or components."""
     ends = [end for point in points if point.change is not None for end in (point.change, point.low, point.high)]
     values = [end for end in ends if end is not None]
     if not values:
@@ -82,13 +83,13 @@ def sparkline(points: Sequence[Point]) -> str:
 
 def _mark(point: Point, x: float) -> str:
     kind = "accepted" if point.note else "epoch" if point.is_epoch else ""
-    title = escape(f"{point.started_at[:10]} {point.note or 'another host or components'}")
+    title = escape(f"{point.started_at[:10]} {point.note or 'host or components changed'}")
     line = f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"><title>{title}</title></line>'
     return line if kind else ""
 
 
 def _pieces(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
-    """Cut the nights at their gaps: a missing one is never drawn over."""
+    """Split the nights at their gaps."""
     pieces: list[list[tuple[int, Point]]] = [[]]
     for place, point in enumerate(points):
         if point.change is None:

@@ -1,4 +1,4 @@
-"""A recorded or a simulated history -> how often the rule would alarm falsely there, and find a slowdown."""
+"""A recorded or simulated history -> false-alarm rate and power of the nightly rule on it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) -> Replay:
-    """Decide a recorded or a simulated history again.
+    """Apply the rule to a recorded history in `folder`, or to a simulated one with a noise profile.
 
     Raises:
-        RequestError: neither or both were asked for, there is no such profile, or the history is too short.
+        RequestError: not exactly one of both is given, the profile is unknown, or the history is too short.
     """
     if (folder is None) == (not profile):
-        raise RequestError("wanted a history's folder or --profile quiet, pi or vm; found neither or both")
-    chosen = seed or noise.FINAL_SEED
+        raise RequestError("give either the folder of a history or --profile quiet, pi or vm")
+    seed = seed or noise.FINAL_SEED
     if folder:
         times, ratios = series.processes(history.read(folder))
-        return decide.replay(str(folder), series.recorded(times, ratios, chosen), inject)
+        return decide.replay(str(folder), series.recorded(times, ratios, seed), inject)
     require("profile", profile, noise.PROFILES, may_be_empty=False)
-    return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
+    return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], seed), inject)
 
 
 COLUMNS: tuple[Column[tuple[str, str, str, str]], ...] = (
@@ -43,23 +43,23 @@ COLUMNS: tuple[Column[tuple[str, str, str, str]], ...] = (
 
 
 def sheet(replay: Replay) -> Sheet:
-    """Write a replay's figures as a table."""
+    """Return the figures of a replay as a table."""
     rows = [
         ("false alarms per 1,000", *_per_mille(replay.alarms)),
         ("false improvements per 1,000", *_per_mille(replay.gains)),
-        ("took pairs per 1,000", *_per_mille(replay.paired)),
-        ("pairs a configuration-night", f"{replay.pairs:.2f}", "", ""),
+        ("suspects per 1,000", *_per_mille(replay.paired)),
+        ("pairs per configuration-night", f"{replay.pairs:.2f}", "", ""),
         *(
             (f"power by night {night}, {replay.inject:.2f}x", *_as_share(rate))
             for night, rate in enumerate(replay.power, 1)
         ),
-        ("another runtime: false alarms per 1,000", *_per_mille(replay.runtime_alarms)),
-        (f"another runtime: power, {replay.inject:.2f}x", *_as_share(replay.runtime_power)),
+        ("runtime changed: false alarms per 1,000", *_per_mille(replay.runtime_alarms)),
+        (f"runtime changed: power, {replay.inject:.2f}x", *_as_share(replay.runtime_power)),
     ]
     least = "none" if replay.detectable is None else f"{replay.detectable:.1%}"
     notes = (
-        "Every night has another model, or where that is said another runtime: what nothing changed is not paired.",
-        f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",
+        "In the replay the model changes every night, or the runtime where the row says so.",
+        f"Median minimum detectable effect: {least}, at a power of {RULE.power:.0%}.",
     )
     title = f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations"
     return Sheet.of(title, COLUMNS, rows, notes)

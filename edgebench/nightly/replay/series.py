@@ -1,6 +1,6 @@
-"""A history, recorded or simulated -> log times of its processes, night by night, and pairs drawn from its noise.
+"""A recorded or simulated history -> log times per night and process, and pairs drawn from its noise.
 
-Pure but for the seed's draws.
+Pure; random draws depend on the seed only.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[numpy.float64]
 
-CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # of a simulated history: 120,000 configuration-nights
+CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # size of a simulated history: 120,000 configuration-nights
 
 DrawPairs = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """What a history holds for replaying.
+    """The values of a history that a replay needs; C configurations, of which K are paired.
 
     Attributes:
-        times: log times of processes as pairs compare them, (nights, C, processes); NaN where there was none.
-        ratios: log times over a reference workload's.
-        aa_pairs: night, configurations and pairs -> log times of two equal arms, (K, pairs) each.
+        times: log times per process as pairs compare them, (nights, C, processes); NaN where there is no process.
+        ratios: log times minus those of the reference workload; the same shape.
+        aa_pairs: draws log times of two equal arms, (K, pairs) each, given night, configurations and pairs.
     """
 
     times: Floats
@@ -45,7 +45,7 @@ class Series:
 def simulated(
     profile: noise.NoiseProfile, seed: int, nights: int = NIGHTS, configurations: int = CONFIGURATIONS
 ) -> Series:
-    """Draw a history in which nothing ever changes."""
+    """Draw a history without any change."""
     import numpy
 
     draw = numpy.random.default_rng(seed)
@@ -59,9 +59,9 @@ def simulated(
 
 
 def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
-    """Replay recorded processes, (nights, C, processes); arms are drawn from the recent deviations between processes.
+    """Return a series of recorded processes, (nights, C, processes), whose pairs are drawn from recent deviations.
 
-    So a replay has the noise of its machine, but not what pairs of two installations would have had beyond it.
+    Pairs have the noise between processes of this machine, but not the noise between two installations.
     """
     import numpy
 
@@ -84,7 +84,7 @@ def _drawn(deviations: Floats, draw: Generator, pairs: int) -> Floats:
 
 
 def deviation(times: Floats) -> Floats:
-    """Return each process's deviation from its night's median, widened for the few that the median is of."""
+    """Return the deviation of each process from the median of its night, scaled by sqrt(n / (n - 1))."""
     import numpy
 
     counts = numpy.sum(~numpy.isnan(times), axis=2, keepdims=True)
@@ -104,7 +104,7 @@ def medians(values: Floats) -> Floats:
 
 
 def cut(series: Series, start: int, until: int) -> Series:
-    """Return some of its nights."""
+    """Return the nights `start` to `until` of a series."""
 
     def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
         return series.aa_pairs(night + start, which, pairs)
@@ -113,9 +113,9 @@ def cut(series: Series, start: int, until: int) -> Series:
 
 
 def processes(history: History) -> tuple[Floats, Floats]:
-    """Lay a history out as log times and ratios, (nights, C, processes), in terms of its last night's environment.
+    """Return log times and ratios, (nights, C, processes), carried over to the environment of the last night.
 
-    What ran on another host than the last night's, or was a change that nobody accepted, is a gap.
+    Nights on a different host than the last one, and changes that were not accepted, are NaN.
     """
     import numpy
 
@@ -128,9 +128,9 @@ def processes(history: History) -> tuple[Floats, Floats]:
         tonight, _ = past.tonight
         levels = dict(past.levels) | ({tonight.id: past.level} if past.level is not None else {})
         for night, entry in (*past.paced, past.tonight):
-            if (level := levels.get(night.id)) is None or (own := past.level_of(entry)) is None:
+            if (level := levels.get(night.id)) is None or (measured_level := past.level_of(entry)) is None:
                 continue
             values, compared, row = numpy.array(past.ratios_of(entry)), past.compared(entry), places[night.id]
-            ratios[row, column, : len(values)] = values - own + level
+            ratios[row, column, : len(values)] = values - measured_level + level
             times[row, column, : len(compared)][:most] = compared[:most]
     return times, ratios

@@ -1,6 +1,6 @@
-"""The figures of a configuration: how each is read from a night and from pairs, and by which rule it is judged.
+"""The figures of a configuration: how each is read from a night and from pairs, and which rule judges it.
 
-A new figure is a line of `PAIRED_FIGURES` or `EXACT_FIGURES`; its name is what findings and reports call it.
+To add a figure, add it to `PAIRED_FIGURES` or `EXACT_FIGURES`; findings and reports show its name.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Figure:
     """One figure of a configuration.
 
     Attributes:
-        value: what one night measured of it, in its own unit; None where the night has no such figure.
-        is_worse_above: whether more is worse.
+        value: reads the figure from a night, in the figure's unit; None if not measured.
+        is_worse_above: whether a larger value is worse.
     """
 
     name: str
@@ -32,18 +32,18 @@ class Figure:
     is_worse_above: bool = True
 
     def outcome(self, *, is_above: bool) -> Outcome:
-        """Return what a change of it is, up or down."""
+        """Return whether a change, up or down, is a regression or an improvement."""
         return Outcome.REGRESSION if is_above == self.is_worse_above else Outcome.IMPROVEMENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedFigure(Figure):
-    """A time, whose changes interleaved pairs confirm.
+    """A time whose changes are confirmed by interleaved pairs.
 
     Attributes:
-        seconds: what the processes of one arm took.
-        is_paced: whether arms are compared at one pace of the reference beats, where both have these.
-        rule: its own; None where the night's rule judges it.
+        seconds: reads the times of one arm, one per process.
+        is_paced: whether the times are corrected by the reference beats if both arms have them.
+        rule: the rule for this figure; None for the rule of the night.
     """
 
     seconds: Callable[[ArmTimes], tuple[float, ...]]
@@ -51,7 +51,7 @@ class PairedFigure(Figure):
     rule: Rule | None = None
 
     def logs(self, times: PairedTimes) -> tuple[list[float], list[float]]:
-        """Return what is compared of both arms, a natural logarithm per process; nothing where a time is zero."""
+        """Return natural logarithms of both arms, one per process; empty if a time is zero."""
         if self.is_paced:
             return times.paced_logs
         return both_logs(self.seconds(times.accepted), self.seconds(times.tonight))
@@ -59,13 +59,13 @@ class PairedFigure(Figure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExactFigure(Figure):
-    """A figure without noise to speak of, compared with the accepted night's.
+    """A figure with almost no noise, compared directly with the accepted night.
 
     Attributes:
-        share, least: what it may change by: this share of it, and at least this amount.
-        in_points: whether its change is a difference; else it is a share of the accepted value.
-        condition: what two nights must have in common for it to be comparable.
-        is_per_host: whether it differs between hosts, so that this host's first accepted night counts.
+        share, least: tolerated change: the larger of this share of the accepted value and this amount.
+        in_points: whether the change is a difference; else it is a share of the accepted value.
+        condition: a value that must be equal in both nights for the figure to be comparable.
+        is_per_host: whether the figure differs between hosts, so compare with this host's first accepted night.
     """
 
     share: float = 0.0
@@ -75,7 +75,7 @@ class ExactFigure(Figure):
     is_per_host: bool = False
 
     def change(self, before: Figures, after: Figures) -> Change | None:
-        """Return the change; None where it is too small to count, or where a night has nothing to compare."""
+        """Return the change; None if it is tolerated or the nights are not comparable."""
         old, new = self.value(before), self.value(after)
         if old is None or new is None or self.condition(before) != self.condition(after):
             return None

@@ -1,7 +1,6 @@
-"""A night's measurements, its history and pairs -> verdicts, each with its evidence.
+"""Tonight's figures, the history and pairs -> verdicts, each with its evidence.
 
-Pure: nothing is read, measured or printed here. First `examine` says what is suspect; whoever measures takes the pairs;
-then `judge` decides.
+Pure: no I/O. `examine` finds the suspects, the caller runs their pairs, then `judge` decides.
 """
 
 from __future__ import annotations
@@ -28,23 +27,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[numpy.float64]
 
-TOO_FEW, NEW_STACK, WAS_SLOWER, NEW_HOST, DRIFTED = (
+TOO_FEW, NEW_COMPONENTS, WAS_SLOWER, NEW_HOST, DRIFTED = (
     "too few nights to screen",
-    "the stack changed",
+    "components changed",
     "the night before was slower",
     "the host changed",
-    "it drifted",
+    "slow drift",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """What the history says of one configuration, before any pair.
+    """One configuration after the screen, before any pairs.
 
     Attributes:
-        why: what is out of the ordinary; nothing where nothing is.
-        is_shifted: whether the level left the history beyond doubt, whoever is to blame.
-        detectable: the least change, a share, that this night finds.
+        why: reasons to suspect a change; empty without any.
+        is_shifted: whether the level clearly left the history, whatever the cause.
+        is_noisy: whether the host is too noisy for the usual number of pairs.
+        detectable: minimum detectable effect of this night, a share.
     """
 
     past: Past
@@ -55,43 +55,43 @@ class Screened:
 
     @property
     def entry(self) -> Entry:
-        """What was measured tonight."""
+        """Tonight's entry."""
         return self.past.tonight.entry
 
     @property
     def calls_for_pairs(self) -> bool:
-        """Tell whether pairs could say what it comes of: not where both arms were the same, or are compared already."""
+        """Whether to run pairs: something is suspect, the components changed and pairs have not compared them yet."""
         return bool(self.why) and not self.past.is_compared
 
     @property
     def may_stop_early(self) -> bool:
-        """Tell whether pairs that show nothing early are enough: not where they carry older nights over."""
-        return not {NEW_HOST, NEW_STACK, WAS_SLOWER} & set(self.why)
+        """Whether an interim analysis may stop the pairs; not if their result carries older nights over."""
+        return not {NEW_HOST, NEW_COMPONENTS, WAS_SLOWER} & set(self.why)
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """All that differs from the accepted night, or of the host from the last one."""
-        return (*self.stack_changes, *self.host_changes)
+        """Components that differ from the accepted night and facts of the host that differ from the last night."""
+        return (*self.component_changes, *self.host_changes)
 
     @property
     def host_changes(self) -> tuple[str, ...]:
-        """Facts of the host that are not those of the last night that measured this."""
+        """Facts of the host that differ from the last night that measured this configuration."""
         return changes(self.past.nights[-1].facts if self.past.nights else {}, self.past.tonight.facts)
 
     @property
-    def stack_changes(self) -> tuple[str, ...]:
-        """Components that are not the accepted ones."""
+    def component_changes(self) -> tuple[str, ...]:
+        """Components that differ from the accepted ones."""
         return changes(self.past.baseline.entry.components, self.entry.components) if self.past.baseline else ()
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Say what differs: `runtime: onnxruntime 1.23.2 -> onnxruntime 1.31.1`."""
+    """Describe the differences: `runtime: onnxruntime 1.23.2 -> onnxruntime 1.31.1`."""
     names = [name for name in dict.fromkeys((*before, *after)) if before.get(name, "") != after.get(name, "")]
     return tuple(f"{name}: {before.get(name) or 'none'} -> {after.get(name) or 'none'}" for name in names)
 
 
 def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Screened, ...]:
-    """Say of every configuration that was measured tonight and before what is out of the ordinary."""
+    """Screen every configuration that was measured tonight and before."""
     known = [past for past in pasts(history, tonight) if past.baseline]
     timed = [past for past in known if past.is_timed]
     others = (Screened(past=past) for past in known if not past.is_timed)
@@ -99,7 +99,7 @@ def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Screen
 
 
 def _screened(timed: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
-    """Screen what has times against its past."""
+    """Screen the configurations with times against their past."""
     import numpy
 
     levels = [past.level for past in timed]
@@ -124,7 +124,7 @@ def _screened(timed: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
 
 
 def _rows(lists: Sequence[Sequence[float]]) -> Floats:
-    """Lay lists out as rows, each filled up with NaN."""
+    """Return the lists as rows of one array, padded with NaN."""
     import numpy
 
     rows = numpy.full((len(lists), max(1, *map(len, lists), 1)), numpy.nan)
@@ -134,7 +134,7 @@ def _rows(lists: Sequence[Sequence[float]]) -> Floats:
 
 
 def _deviations(past: Past, rule: Rule) -> list[float]:
-    """Return processes' deviations from their night's median, of the last nights and tonight."""
+    """Return deviations of processes from the median of their night, for recent nights and tonight."""
     from statistics import median
 
     deviations = list[float]()
@@ -153,7 +153,7 @@ def _reasons(past: Past, screening: Screening, place: int, suspect: bool, rule: 
     if past.is_new_host:
         yield NEW_HOST
     elif has_pairs and past.offset is None:
-        yield NEW_STACK
+        yield NEW_COMPONENTS
     elif not is_enough(screening, rule)[place]:
         if has_pairs:
             yield TOO_FEW
@@ -164,7 +164,7 @@ def _reasons(past: Past, screening: Screening, place: int, suspect: bool, rule: 
 
 
 def _has_drifted(past: Past, rule: Rule) -> bool:
-    """Tell, once a week, whether this week left the first one: a creep that no night's screen sees."""
+    """Return, once a week, whether this week differs from the first: a drift too slow for the screen of one night."""
     import numpy
 
     level, week = past.level, rule.drift_nights
@@ -176,7 +176,7 @@ def _has_drifted(past: Past, rule: Rule) -> bool:
 
 
 def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
-    """Say which figures with a rule of their own left their history, a tuple per configuration."""
+    """Return the figures with a special rule that left their history, one tuple per configuration."""
     import numpy
 
     reasons: list[tuple[str, ...]] = [()] * len(timed)
@@ -195,8 +195,8 @@ def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
 
 
 def judge(tonight: Night, screened: Sequence[Screened], times: Mapping[str, PairedTimes], rule: Rule = RULE) -> Night:
-    """Decide every configuration of the night; `times` are its pairs by name, of those that took any."""
-    by_name = {each.entry.name: each for each in screened}
+    """Decide every configuration of the night; `times` are the pairs by configuration name."""
+    by_name = {candidate.entry.name: candidate for candidate in screened}
     judged = tuple(_judged(entry, by_name.get(entry.name), times.get(entry.name), rule) for entry in tonight.entries)
     return replace(tonight, entries=judged)
 
@@ -205,7 +205,7 @@ def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, 
     if not entry.is_measured:
         return replace(entry, changed=screened.changes) if screened else entry
     if screened is None or screened.past.baseline is None:
-        return replace(entry, verdict=Outcome.NEW, why="the first night that measured it: later ones compare with it")
+        return replace(entry, verdict=Outcome.NEW, why="first measurement: the baseline of later nights")
     effects = _effects(times) if times and not times.why_not else {}
     confirmed = tuple(_confirmed_changes(effects, times, screened, rule))
     figures = {change.figure for change in confirmed}
@@ -227,28 +227,31 @@ def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, 
 def _verdict(
     screened: Screened, times: PairedTimes | None, findings: Sequence[Change], rule: Rule
 ) -> tuple[Outcome, str]:
-    """Return the worst that is known, and in words what it rests on."""
-    noticed, known = "; ".join(screened.why), {change.verdict for change in findings}
+    """Return the most severe verdict and its reason."""
+    reason, verdicts = "; ".join(screened.why), {change.verdict for change in findings}
     is_explained = any(change.figure == LATENCY.name and not change.confirmed_at for change in findings)
     if screened.calls_for_pairs and (times is None or times.why_not):
-        reason = times.why_not if times else "no pairs were taken"
-        known, noticed = known | {Outcome.INVALID}, f"{noticed}: not confirmed: {reason}"
+        why_not = times.why_not if times else "no pairs were taken"
+        verdicts, reason = verdicts | {Outcome.INVALID}, f"{reason}: not confirmed: {why_not}"
     elif NEW_HOST in screened.why:
-        known, noticed = known | {Outcome.HOST_CHANGE}, f"{', '.join(screened.host_changes)}: {_not_ours(screened)}"
+        verdicts, reason = (
+            verdicts | {Outcome.HOST_CHANGE},
+            f"{', '.join(screened.host_changes)}: {_not_a_component(screened)}",
+        )
     elif (screened.is_shifted or DRIFTED in screened.why) and not is_explained:
-        known, noticed = known | {Outcome.HOST_CHANGE}, f"{noticed}: {_not_ours(screened)}"
-    elif not known and screened.detectable and screened.detectable > rule.noisy:
-        known, noticed = {Outcome.UNDERPOWERED}, f"a change below {screened.detectable:.1%} would not show here"
-    elif not known and noticed:
-        noticed = f"{noticed}: {_not_ours(screened)}"
-    return max(known, key=lambda outcome: outcome.severity, default=Outcome.OK), noticed
+        verdicts, reason = verdicts | {Outcome.HOST_CHANGE}, f"{reason}: {_not_a_component(screened)}"
+    elif not verdicts and screened.detectable and screened.detectable > rule.noisy:
+        verdicts, reason = {Outcome.UNDERPOWERED}, f"only changes above {screened.detectable:.1%} are detectable here"
+    elif not verdicts and reason:
+        reason = f"{reason}: {_not_a_component(screened)}"
+    return max(verdicts, key=lambda outcome: outcome.severity, default=Outcome.OK), reason
 
 
-def _not_ours(screened: Screened) -> str:
-    """Say why what is out of the ordinary comes of no component."""
+def _not_a_component(screened: Screened) -> str:
+    """Return why no changed component causes what the screen found."""
     if screened.past.is_accepted:
-        return "the components are the accepted ones"
-    return "pairs compared these components before" if screened.past.is_compared else "pairs found nothing"
+        return "no component changed"
+    return "earlier pairs compared these components" if screened.past.is_compared else "pairs found no change"
 
 
 def _offset(
@@ -258,19 +261,19 @@ def _offset(
     confirmed: Sequence[Change],
     rule: Rule,
 ) -> float | None:
-    """Return how much slower the pairs say it is, a logarithm; None where they do not say enough.
+    """Return the log ratio of tonight's latency to the accepted one; None if the pairs did not measure it well enough.
 
-    Not what was given up early, nor what a noisy host could have hidden: that is screened again, and paired again where
-    it is suspect.
+    That is so if the pairs were stopped early, or if a noisy host could have hidden a change. Such a configuration is
+    screened again on later nights, and paired again if suspect.
     """
-    wanted, _ = rule.confirmation(is_noisy=screened.is_noisy)
-    is_whole = times is not None and times.pairs >= wanted
-    says_enough = not screened.is_noisy or any(change.figure == LATENCY.name for change in confirmed)
-    return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and says_enough else None
+    all_pairs, _ = rule.confirmation(is_noisy=screened.is_noisy)
+    is_whole = times is not None and times.pairs >= all_pairs
+    is_precise = not screened.is_noisy or any(change.figure == LATENCY.name for change in confirmed)
+    return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and is_precise else None
 
 
 def _effects(times: PairedTimes) -> dict[PairedFigure, Effect]:
-    """Compare both arms by every figure that their processes have."""
+    """Compare both arms by every figure that they have."""
     import numpy
 
     arms = ((figure, *figure.logs(times)) for figure in PAIRED_FIGURES)
@@ -282,7 +285,7 @@ def _effects(times: PairedTimes) -> dict[PairedFigure, Effect]:
 
 
 def is_open(times: PairedTimes, rule: Rule = RULE) -> bool:
-    """Tell, before all pairs are taken, whether they could still confirm something."""
+    """Return whether an interim analysis continues, because some change may still be confirmed."""
     effects = _effects(times).items()
     return any(bool(effect.is_open(figure.rule or rule)[0]) for figure, effect in effects)
 
@@ -290,12 +293,12 @@ def is_open(times: PairedTimes, rule: Rule = RULE) -> bool:
 def _confirmed_changes(
     effects: Mapping[PairedFigure, Effect], times: PairedTimes | None, screened: Screened, rule: Rule
 ) -> Iterator[Change]:
-    """Yield what the pairs confirm."""
+    """Yield the changes that the pairs confirm."""
     for figure, effect in effects.items():
-        own = figure.rule or rule
-        p = own.confirmation(is_noisy=screened.is_noisy)[1]
-        slower = bool(effect.is_slower(p, own.effect)[0])
-        if slower or effect.is_faster(p, own.effect)[0]:
+        figure_rule = figure.rule or rule
+        p = figure_rule.confirmation(is_noisy=screened.is_noisy)[1]
+        slower = bool(effect.is_slower(p, figure_rule.effect)[0])
+        if slower or effect.is_faster(p, figure_rule.effect)[0]:
             yield _confirmed_change(figure, effect, times or PairedTimes(), slower=slower)
 
 
@@ -316,10 +319,10 @@ def _confirmed_change(figure: PairedFigure, effect: Effect, times: PairedTimes, 
 
 
 def _exact_changes(screened: Screened) -> Iterator[Change]:
-    """Yield what changed among the figures that need no statistics."""
+    """Yield the changes of figures that need no statistics."""
     past = screened.past
     assert past.baseline
     for figure in EXACT_FIGURES:
-        accepted = past.first_here if figure.is_per_host else past.baseline.entry.figures
+        accepted = past.host_baseline if figure.is_per_host else past.baseline.entry.figures
         if accepted and (change := figure.change(accepted, screened.entry.figures)):
             yield change

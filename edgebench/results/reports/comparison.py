@@ -1,4 +1,4 @@
-"""The table people read, as Markdown: aligned, with units and intervals, a group a target, runtime and threads."""
+"""The comparison as aligned Markdown tables with units and intervals, one per group of comparable rows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ def _interval(row: Row) -> str:
     latency = row.latency
     if latency.p50_low_ms is None:
         return "-"
-    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # else the least and largest process
+    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # () is the range of the processes
     return f"{brackets[0]}{milliseconds(latency.p50_low_ms)}, {milliseconds(latency.p50_high_ms)}{brackets[1]}"
 
 
@@ -50,7 +50,7 @@ def _speedup(row: Row) -> str:
     return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
-_OfRow = Column[Row]  # ranked from 3, the last that a narrow terminal leaves out, to 20, the first
+_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 20 down to 3
 RANK = _OfRow.number("#", _rank, rank=4)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
 PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
@@ -79,18 +79,18 @@ COLUMNS = (
     RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, KERNEL, TRANSFER, SPEEDUP, TOP1, CHANGE, AGREEMENT, SQNR,
     INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
-SELDOM = (KERNEL, TRANSFER, INSTRUCTIONS, DEVICE_PEAK, DEVICE_USED)  # most tables do without
-BEST = "*: the fastest, or the most accurate, of its precision, and all that tie with it: the intervals overlap"
+SELDOM = (KERNEL, TRANSFER, INSTRUCTIONS, DEVICE_PEAK, DEVICE_USED)  # shown only if a row has a value
+BEST = "*: the fastest or most accurate of its precision, and all that tie with it: the intervals overlap"
 
 
 def runtime(row: Row) -> str:
-    """Name a runtime with its version and what it is told."""
+    """Return the runtime with its version and options."""
     setup = row.setup
     return " ".join(filter(None, (setup.runtime, setup.runtime_version, setup.runtime_options)))
 
 
 def group_title(row: Row) -> str:
-    """Name what the rows of a group share."""
+    """Return the title of a group: the settings that its rows share."""
     setup = row.setup
     threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
     return f"{setup.target} · {runtime(row)} · {threads} · batch {setup.batch} · {_weights(setup)} · {setup.preset}"
@@ -98,12 +98,12 @@ def group_title(row: Row) -> str:
 
 def _weights(setup: Setup) -> str:
     if setup.is_custom:
-        return "given models"
+        return "user-supplied models"
     return f"trained on {setup.dataset}" if setup.weights == "trained" else f"{setup.dataset}, weights {setup.weights}"
 
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
-    """Part the rows into those that compare, each with a title: its epoch in it where a target has several."""
+    """Split the rows into comparable groups with titles; the title has the epoch if the target has several."""
     for rows in together(table.rows):
         title = group_title(min(rows, key=lambda row: row.setup.is_custom))
         yield title + _in_epoch(table, rows[0].setup), rows
@@ -116,10 +116,10 @@ def _in_epoch(table: Table, setup: Setup) -> str:
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
-    """Lay out the rows, which are in order: a sheet for those that compare."""
+    """Yield one sheet per group of comparable rows."""
     for title, rows in groups(table):
         best = _best(rows)
-        notes = (*([BEST] if any(best.values()) else []), *why(rows), *_given(rows))
+        notes = (*([BEST] if any(best.values()) else []), *why(rows), *_custom(rows))
         shown = [_starred(column, best.get(column, frozenset())) for column in columns(rows)]
         yield Sheet.of(title, shown, rows, notes)
 
@@ -132,7 +132,7 @@ def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
 
 
 def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
-    """Find the best of each precision, with its ties, by the column that it is best in."""
+    """Return the best rows per precision, with their ties, for latency and for top-1."""
     parts = by_precision(rows).values()
     return {
         P50: frozenset[Row]().union(*map(fastest, parts)),
@@ -141,14 +141,14 @@ def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
 
 
 def _starred(column: Column[Row], best: frozenset[Row]) -> Column[Row]:
-    """Put a star after the best; a blank after the others keeps figures below one another."""
+    """Mark the best rows with a star; a blank after the others keeps the digits aligned."""
     if not best:
         return column
     return replace(column, cell=lambda row: f"{column.cell(row)}{'*' if row in best else ' '}")
 
 
 def across(table: Table) -> Iterator[Sheet]:
-    """Lay out variant by runtime, where the same variant ran on several under otherwise equal conditions."""
+    """Yield tables of variant by runtime, for variants that ran on several runtimes under equal conditions."""
     conditions = defaultdict[tuple[str, ...], list[Row]](list)
     for row in table.rows:
         setup = row.setup
@@ -159,7 +159,7 @@ def across(table: Table) -> Iterator[Sheet]:
         ran = defaultdict[tuple[str, str, str], dict[str, Row]](dict)
         for row in rows:
             ran[row.setup.network, row.setup.scheme, row.setup.weights][runtime(row)] = row
-        several = {name: found for name, found in ran.items() if len(found) > 1}
+        several = {variant: by_runtime for variant, by_runtime in ran.items() if len(by_runtime) > 1}
         if several:
             sheet = _across(rows[0].setup, runtimes, several)
             yield replace(sheet, title=sheet.title + _in_epoch(table, rows[0].setup))
@@ -179,7 +179,7 @@ _VARIANT: tuple[Column[_Ran], ...] = (
 
 
 def _timed(runtime: str) -> Column[_Ran]:
-    """Show what variants take on one runtime."""
+    """Return the column of latencies on one runtime."""
 
     def cell(ran: _Ran) -> str:
         row = ran[1].get(runtime)
@@ -190,12 +190,12 @@ def _timed(runtime: str) -> Column[_Ran]:
 
 
 def endurance(table: Table) -> Iterator[Sheet]:
-    """Lay out what became of each row's speed over minutes without a pause, where that was asked."""
+    """Yield tables of the latency under sustained load, for rows that measured it."""
     for rows in together(table.rows):
-        if asked := [row for row in rows if row.sustained.lasted_s]:
-            title = f"{group_title(asked[0])} · without a pause{_in_epoch(table, asked[0].setup)}"
-            note = "burst: its first 15 s, from cool on; sustained: its last fifth; °C: the highest; MHz: the least."
-            yield Sheet.of(title, ENDURANCE, asked, (note,))
+        if sustained := [row for row in rows if row.sustained.lasted_s]:
+            title = f"{group_title(sustained[0])} · sustained load{_in_epoch(table, sustained[0].setup)}"
+            note = "burst: the first 15 s from a cool start; sustained: the last fifth; °C: maximum; MHz: minimum."
+            yield Sheet.of(title, ENDURANCE, sustained, (note,))
 
 
 def _minutes(row: Row) -> str:
@@ -220,7 +220,7 @@ ENDURANCE = (
 
 
 def why(rows: list[Row]) -> Iterator[str]:
-    """Say why rows are not VALID; what several rows share is said once."""
+    """Yield each reason for a verdict once, with the rows that share it."""
     named = defaultdict[str, list[str]](list)
     for row in rows:
         for reason in filter(None, row.reasons.split("; ")):
@@ -229,27 +229,27 @@ def why(rows: list[Row]) -> Iterator[str]:
         yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
 
 
-def _given(rows: list[Row]) -> Iterator[str]:
-    """Say of given models what their answers are of, where the title speaks of the shelf's."""
-    given = [row.setup for row in rows if row.setup.is_custom and row.quality.images]
-    for network, dataset in dict.fromkeys((setup.network, setup.dataset) for setup in given):
-        yield f"{network}: a given model; its answers are of {dataset}"
+def _custom(rows: list[Row]) -> Iterator[str]:
+    """Yield the data set of each user-supplied model, which the title of a mixed group does not name."""
+    custom = [row.setup for row in rows if row.setup.is_custom and row.quality.images]
+    for network, dataset in dict.fromkeys((setup.network, setup.dataset) for setup in custom):
+        yield f"{network}: a user-supplied model, evaluated on {dataset}"
 
 
 def every_sheet(table: Table) -> Iterator[Sheet]:
-    """Lay out all there is: the groups, and what the same rows say beside them."""
+    """Yield all tables: the groups, then the tables by runtime and under sustained load."""
     yield from sheets(table)
     yield from beside(table)
 
 
 def beside(table: Table) -> Iterator[Sheet]:
-    """Lay out what rows say in other ways: by runtime, and over minutes, where that was asked."""
+    """Yield the tables by runtime and under sustained load."""
     yield from across(table)
     yield from endurance(table)
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write a heading, the groups with their reasons, and the notes."""
+    """Write the title, all tables and the notes."""
     notes = [f"{escape(note)}\n" for note in table.notes]
     tables = [markdown(sheet) for sheet in every_sheet(table)]
     return "\n".join([f"# {escape(table.title)}", "", *tables, *notes])

@@ -1,6 +1,6 @@
-"""The table people read, as LaTeX for a paper: a table a group, as wide as a page bears, and the notes below.
+"""The comparison as LaTeX for a paper: one table per group, narrow enough for a page, with the notes below.
 
-What a reader does without there stands in the CSV: ranks, half-widths, percentiles, counts.
+Ranks, half-widths, percentiles and counts are left out; the CSV has them.
 """
 
 from dataclasses import replace
@@ -26,6 +26,6 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _narrow(sheet: Sheet) -> Sheet:
-    """Keep the columns that a paper has room for, and in which some row says something."""
+    """Return the sheet without the columns in `LEFT_OUT` and without empty columns."""
     kept = (column for column in sheet.columns if column.heading not in LEFT_OUT and {*column.cells} != {"-"})
     return replace(sheet, columns=tuple(kept))
