@@ -1,6 +1,7 @@
 """A results folder as pytest-benchmark reads it, and as a page of a repository."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,8 @@ def compare(*arguments: str) -> str:
 
 
 def test_the_real_command_compares_what_was_written(place: Path) -> None:
-    (place / "now.json").write_text(cli("report", str(RESULTS), "--format", "pytest-benchmark").stdout)
+    shutil.copytree(RESULTS, place / "mine")  # a report is written beside its journal
+    (place / "now.json").write_text(cli("report", "mine", "--format", "pytest-benchmark").stdout)
     shown = compare("now.json", "--csv=out.csv")
     assert "benchmark 'cpu onnxruntime 1.31.1 CPUExecutionProvider': 16 tests" in shown
     lines = (place / "out.csv").read_text().splitlines()[1:]
