@@ -266,7 +266,7 @@ def test_a_path_that_is_no_text_is_refused(val: Path) -> None:
 def test_images_of_which_none_can_be_read_are_a_failed_case(val: Path) -> None:
     for file in val.rglob("*.JPEG"):
         file.write_bytes(b"x")
-    with pytest.raises(CaseError, match="image_folder:val: none of 27 images to test on can be decoded"):
+    with pytest.raises(CaseError, match="image_folder:val: none of 27 images for test can be decoded"):
         split(opened(val), "test")
 
 

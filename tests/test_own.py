@@ -371,7 +371,7 @@ def test_a_model_is_found_by_its_content_among_those_of_one_name(place: Path) ->
         variant(first.name, 1.0, 8, weights=WeightSource.CUSTOM), classes=5, weights_sha256=first.content_sha256
     )
     assert given(of) == first
-    with pytest.raises(CaseError, match=r"net.onnx is no longer in the cache; run again with its file"):
+    with pytest.raises(CaseError, match=r"net.onnx is no longer in the cache; run again and give its file"):
         given(replace(of, weights_sha256="0" * 64))
 
 

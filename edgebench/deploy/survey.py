@@ -22,7 +22,7 @@ TIMEOUT_S = 180.0  # an emulated target on a busy host takes half a minute
 def survey(
     connection: Connection, target: Target, agent_sha256: str, requests: Iterable[RuntimeRequest] = ()
 ) -> Environment:
-    """Query the target's environment, and copy requested runtimes there that are not installed.
+    """Query the target's environment, and copy to the target every requested runtime that it lacks.
 
     Raises:
         AgentError: the target does not answer.

@@ -183,7 +183,7 @@ def _in_order(name: str) -> tuple[int, str]:
 def _several(folder: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     if not 2 <= len(classes) <= MAX_CLASSES:
         found = classes[0] if len(classes) == 1 else len(classes)
-        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; name {PLACE}")
+        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; give {PLACE}")
     return classes
 
 

@@ -91,7 +91,7 @@ def split(variant: Variant, name: str, channels: int) -> Images:
     count = len(pictures.labels)
     usable = [index for index in range(count) if pictures.name(index) not in bad] if bad else range(count)
     if not usable:
-        raise CaseError(f"{variant.dataset}: none of {count} images to {name} on can be decoded; restore them")
+        raise CaseError(f"{variant.dataset}: none of {count} images for {name} can be decoded; restore them")
     images = Images(
         pictures=pictures,
         kept=numpy.array(usable, numpy.int64),

@@ -1,4 +1,4 @@
-"""A network's description, drawn once and kept: importing torch takes ten times as long as describing with it.
+"""A network's description, computed once and cached: importing torch takes ten times as long as the description itself.
 
 Those of the shelf as published come with the package, each under the hash of what drew it: one that today's code or
 torch might draw otherwise is not found.
@@ -34,7 +34,7 @@ SHIPPED = Path(__file__).with_name("blueprints.json.gz")
 
 @functools.cache
 def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) -> Description:
-    """Describe a network of the shelf; a resolution or number of classes of 0 is the published one.
+    """Describe a network of the shelf. For a resolution or a number of classes of 0, use the published value.
 
     Raises:
         UnknownName, RequestError: there is no such network, or it takes no such input.

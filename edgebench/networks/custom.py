@@ -30,7 +30,7 @@ def given(variant: Variant) -> CustomModel:
     for card in reversed(cache.cards(CustomModel, stem(escape(variant.architecture), variant.weights_sha256, "*"))):
         if (card.name, card.content_sha256, card.resolution) == wanted:
             return card
-    raise CaseError(f"{variant.architecture} is no longer in the cache; run again with its file")
+    raise CaseError(f"{variant.architecture} is no longer in the cache; run again and give its file")
 
 
 def channels(variant: Variant) -> int:

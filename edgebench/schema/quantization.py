@@ -122,7 +122,7 @@ def _meaning(word: str) -> dict[str, Any]:
 
 
 def renamed(text: str, rename: Callable[[str], str]) -> str:
-    """Return a scheme's text with its calibration data set, if it names one, replaced by `rename` of it."""
+    """Return a scheme's text; if it names a calibration data set, replace that name by `rename(name)`."""
     parts = (word.strip().partition("=") for word in text.split(JOIN))
     return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)
 

@@ -25,7 +25,7 @@ class Roof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """The position of a network under a roof.
+    """Where a network lies below its roofline.
 
     Attributes:
         gops: reached 10^9 operations/s; a multiply-add is two operations.

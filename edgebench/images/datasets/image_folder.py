@@ -205,7 +205,7 @@ def _listed(root: Path, below: str) -> Files:
     listing = pictures(root, below)
     names = tuple(sorted(listing.stamps))
     if len(names) < 2:
-        raise RequestError(f"wanted images in {root / below}, found {len(names)}: not a data set; name {PLACE}")
+        raise RequestError(f"wanted images in {root / below}, found {len(names)}: not a data set; give {PLACE}")
     short = [name.removeprefix(below) for name in names]
     found = labels(root, below, short, listing)
     numbers = numpy.array([found.by_name[name] for name in short], numpy.int64)

@@ -43,7 +43,7 @@ def open(place: Path | None) -> Opened:
         raise RequestError(f"{place} is not a folder; wanted {PLACE}")
     listing = pictures(place, "")
     if not listing.stamps:
-        raise RequestError(f"wanted images in {place}, found none; name {PLACE}")
+        raise RequestError(f"wanted images in {place}, found none; give {PLACE}")
     found = files(place, "", listing, numpy.zeros(len(listing.stamps), numpy.int64), ())
 
     def part(name: str) -> Files:

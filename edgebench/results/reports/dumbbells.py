@@ -15,7 +15,7 @@ Twins = tuple[int, int]  # the numbers of a float row and of an int8 row
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw all groups below each other."""
+    """Draw all groups, one below the other."""
     return stacked(table, draw)
 
 

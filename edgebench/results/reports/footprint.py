@@ -20,7 +20,7 @@ KINDS: dict[str, tuple[float, int, Callable[[Row], float | None]]] = {
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw all groups below each other."""
+    """Draw all groups, one below the other."""
     return stacked(table, draw)
 
 

@@ -20,7 +20,7 @@ Span = tuple[float, float]  # minimum and maximum p50, in ms
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw all groups below each other."""
+    """Draw all groups, one below the other."""
     return stacked(table, draw)
 
 

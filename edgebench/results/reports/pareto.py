@@ -31,7 +31,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw all groups below each other."""
+    """Draw all groups, one below the other."""
     return stacked(table, draw)
 
 
