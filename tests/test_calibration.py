@@ -138,7 +138,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
         ({"calibration": "cifar11"}, "nothing is at cifar11; wanted a folder of images, or a data set such as digits"),
         ({"calibration": "cifar10"}, "wanted cifar10:path, cifar-10-binary.tar.gz, .*; found no path"),
         ({"calibration": "digits:x"}, "digits is bundled; wanted digits, found digits:x"),
-        ({"calibration": "empty"}, "wanted images in .*empty, found none; name a folder of images, or a data set"),
+        ({"calibration": "empty"}, "wanted images in .*empty, found none; give a folder of images, or a data set"),
         ({"calibration": "a b"}, "wanted a name of letters, digits, .* found 'unlabelled:a b'; rename it"),
         (
             {"quantization": "per_channel+images=101"},

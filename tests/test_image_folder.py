@@ -148,7 +148,7 @@ def test_what_is_no_data_set_is_refused(val: Path, place: Path) -> None:
     save(place / "loose" / "1.png", 1)
     save(place / "loose" / "2.png", 1)
     for folder, message in (
-        ("empty", "wanted images in .*empty, found 0: not a data set; name a folder of class folders"),
+        ("empty", "wanted images in .*empty, found 0: not a data set; give a folder of class folders"),
         ("text.txt", "text.txt is not a folder; wanted a folder of class folders"),
         ("nowhere", "nothing is at nowhere; wanted a folder of class folders"),
         ("one", "wanted 2 to 100000 classes, found cat"),

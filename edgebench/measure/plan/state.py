@@ -124,7 +124,8 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
     """Return the ids of earlier sessions in which this case had as much time as it would have now.
 
-    These sessions were not interrupted, had a time limit at least as long and no more cases, and this case did not fail.
+    These sessions were not interrupted, had a time limit at least as long and no more cases, and this case did not
+    fail in them.
     """
     if not session.time_limit_s:
         return set()
