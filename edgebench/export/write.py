@@ -167,4 +167,5 @@ def _card(path: Path, order: Order, parent: Artifact | None, written: Written, t
         parent=parent.file if parent else "",
         took_s={step: round(seconds, 3) for step, seconds in took_s.items()},
         size_bytes=path.stat().st_size,
+        given=order.original.given if order.original and not order.variant.quantization else "",
     )

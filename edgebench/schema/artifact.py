@@ -44,6 +44,7 @@ class Artifact:
         parent: file of the float artifact that an int8 one was quantized from; empty where it has weights of its own.
         took_s: seconds by which of `STEPS`, the parent's among them, when and where each was made; none on cards made
             before they were kept. What it took makes no artifact another one.
+        given: of a user's own file, how its weights were quantized where its activations were not; else empty.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -66,6 +67,7 @@ class Artifact:
     layers: tuple[LayerNoise, ...] = ()
     parent: str = ""
     took_s: dict[str, float] = field(default_factory=dict, compare=False)
+    given: str = ""
 
     @property
     def noisiest(self) -> LayerNoise | None:

@@ -66,6 +66,8 @@ class CustomModel:
         dtype: of the input: `float32`, `uint8` or `int8`.
         batch: 1 where the file takes one image at a time, 0 where it takes any number.
         precision: what the file computes in as it is: `fp32` or `int8`.
+        given: how its weights were quantized where its activations were not: `dynamic range`; empty for others.
+        input_scale, input_zero: what the integers of its input stand for, scale x (integer - zero); 0 for no scale.
         macs: multiply-adds of convolutions and matrix products, for one image.
     """
 
@@ -87,6 +89,9 @@ class CustomModel:
     precision: Precision
     params: int
     macs: int
+    given: str = ""
+    input_scale: float = 0.0
+    input_zero: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

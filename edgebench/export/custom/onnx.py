@@ -13,19 +13,19 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import shape
+from edgebench.export.custom.precision import EIGHT_BITS, of_onnx
 from edgebench.export.formats.onnx.inspect import multiply_adds
 from edgebench.foundation import files
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.schema.cards import CustomModel
-from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FORMAT = "onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-_INTEGER = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "ConvInteger", "MatMulInteger")
-_DTYPES = ("float32", "uint8")
+_DTYPES = ("float32", *EIGHT_BITS)
+_SCORES = {"tensor(float)", "tensor(uint8)", "tensor(int8)"}  # integers are in the order of what they stand for
 # Which inputs of an operator are parameters, where not all constants are: scales and statistics are none.
 _PARAMETERS = {
     "BatchNormalization": (1, 2),
@@ -60,7 +60,8 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
     """
     proto = _parsed(path)
     _require_known_operators(name, proto)
-    given, precision = _input(name, proto), _precision(name, proto)
+    given = _input(name, proto)
+    precision, quantized = of_onnx(name, tuple(_nodes(proto)), tuple(_tensors(proto)))
     dtype, image = _dtype(name, given), _settle(path, place, proto, given, name, asked)
     classes, macs = _on_paper(name, place)
     return CustomModel(
@@ -77,6 +78,7 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         batch=image.batch,
         classes=classes,
         precision=precision,
+        given=quantized,
         params=_params(proto),
         macs=macs,
     )
@@ -189,7 +191,7 @@ def _dtype(name: str, given: Any) -> str:
     named = {one: str(label).lower() for label, one in onnx.TensorProto.DataType.items()}
     dtype = (named | {onnx.TensorProto.FLOAT: "float32"}).get(number, "another type")
     if dtype not in _DTYPES:
-        raise RequestError(f"{name}: wanted images as {' or '.join(_DTYPES)}, found input {given.name} of {dtype}")
+        raise RequestError(f"{name}: wanted images as {', '.join(_DTYPES)}, found input {given.name} of {dtype}")
     return dtype
 
 
@@ -223,25 +225,12 @@ def _on_paper(name: str, place: Path) -> tuple[int, int]:
         options.optimized_model_filepath = str(simple := Path(scratch) / "simple.onnx")
         session = onnxruntime.InferenceSession(str(one), options, providers=["CPUExecutionProvider"])
         output = session.get_outputs()[0]
-        if output.type != "tensor(float)":
-            raise RequestError(f"{name}: wanted class scores as float32, found output {output.name} of {output.type}")
+        if output.type not in _SCORES:
+            raise RequestError(
+                f"{name}: wanted class scores as float32 or 8 bits, found output {output.name} of {output.type}"
+            )
         sizes = tuple(size if isinstance(size, int) else 0 for size in output.shape)
         return shape.classes(name, sizes), sum(count for _, count in multiply_adds(simple))
-
-
-def _precision(name: str, proto: Any) -> Precision:
-    """Tell what the file computes in by what it holds."""
-    import onnx
-
-    if any(node.op_type.startswith(_INTEGER) for node in _nodes(proto)):
-        return Precision.INT8
-    kinds = onnx.TensorProto.DataType
-    halves = {kinds.Value("FLOAT16"), kinds.Value("BFLOAT16"), kinds.Value("DOUBLE")}
-    for tensor in _tensors(proto):
-        if tensor.data_type in halves:
-            found = kinds.Name(tensor.data_type).lower()
-            raise RequestError(f"{name}: wanted weights in float32 or 8 bits, found {tensor.name} in {found}")
-    return Precision.FP32
 
 
 def _params(proto: Any) -> int:

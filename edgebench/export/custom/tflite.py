@@ -12,10 +12,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import shape
+from edgebench.export.custom.precision import computed
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.cards import CustomModel
-from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,11 @@ _IDENTIFIER = b"TFL3"
 _CUSTOM = 32
 # Operators that multiply, and what their weights sum over, by schema.fbs: OHWI, 1HWO and OI.
 _CONVOLUTION, _DEPTHWISE, _DENSE = 3, 4, 9
-_TYPES = ("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8")
+_DEQUANTIZE = 6
+_TYPES = (
+    *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
+    *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
+)
 _IMAGES = ("float32", "uint8", "int8")
 
 
@@ -71,16 +75,22 @@ class FlatbufferTable:
             raise _Cut
         return place + 4, count
 
-    def numbers(self, slot: int) -> tuple[int, ...]:
-        """Return a vector of 32-bit numbers."""
-        start, count = self._vector(slot, 4)
-        return tuple(self._read("<i", start + 4 * index) for index in range(count))
+    def numbers(self, slot: int, layout: str = "<i") -> tuple[int, ...]:
+        """Return a vector of numbers, of 32 bits unless `layout` says otherwise."""
+        size = struct.calcsize(layout)
+        start, count = self._vector(slot, size)
+        return tuple(self._read(layout, start + size * index) for index in range(count))
 
     def tables(self, slot: int) -> list[FlatbufferTable]:
         """Return a vector of tables."""
         start, count = self._vector(slot, 4)
         places = (start + 4 * index for index in range(count))
         return [FlatbufferTable(self.data, place + self._read("<I", place)) for place in places]
+
+    def table(self, slot: int) -> tuple[FlatbufferTable, ...]:
+        """Return a table that may not be there."""
+        place = self._field(slot)
+        return () if place is None else (FlatbufferTable(self.data, place + self._read("<I", place)),)
 
     def text(self, slot: int) -> str:
         """Return a string."""
@@ -90,11 +100,27 @@ class FlatbufferTable:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor of the graph; `dims` has 0 where a size is open."""
+    """A tensor of the graph; `dims` has 0 where a size is open.
+
+    Attributes:
+        scale, zero: what its integers stand for, scale x (integer - zero); a scale of 0 for no such thing.
+    """
 
     name: str
     dims: shape.Dimensions
     dtype: str
+    scale: float
+    zero: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An operator that multiplies: its number, what it reads, its weights and bias by their places, its output."""
+
+    code: int
+    data: Tensor
+    own: list[tuple[int, Tensor]]
+    output: Tensor
 
 
 def content(path: Path, most_bytes: int) -> str:
@@ -127,13 +153,13 @@ def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
     tensors = [_tensor(one) for one in graphs[0].tables(0)]
     given = _only(name, "input, of images", [tensors[index] for index in graphs[0].numbers(1)])
     scores = _only(name, "output, of class scores", [tensors[index] for index in graphs[0].numbers(2)])
-    if given.dtype not in _IMAGES:
+    if given.dtype not in (*_IMAGES, "int16"):
         raise RequestError(f"{name}: wanted images as {', '.join(_IMAGES)}, found input {given.name} of {given.dtype}")
     image = shape.image(name, shape.fit(name, given.name, given.dims, asked))
     if image.layout != "NHWC":
         raise RequestError(f"{name}: wanted images as ?x224x224x3, found {shape.said(given.dims)}")
     layers = list(_layers(graphs[0], codes, tensors))
-    is_integer = any(output.dtype != "float32" for _, _, output in layers)
+    precision, quantized = computed(name, *_types(graphs[0], codes, tensors, layers))
     return {
         "layout": image.layout,
         "channels": image.channels,
@@ -141,9 +167,12 @@ def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
         "dtype": given.dtype,
         "batch": 0,  # the interpreter resizes it, or says why not
         "classes": shape.classes(name, scores.dims),
-        "precision": Precision.INT8 if is_integer else Precision.FP32,
-        "params": sum(prod(one.dims) for one in {index: one for _, own, _ in layers for index, one in own}.values()),
-        "macs": sum(_multiply_adds(code, own[0][1].dims, output.dims) for code, own, output in layers if own),
+        "precision": precision,
+        "given": quantized,
+        "input_scale": given.scale,
+        "input_zero": given.zero,
+        "params": sum(prod(one.dims) for one in {index: one for layer in layers for index, one in layer.own}.values()),
+        "macs": sum(_multiply_adds(one.code, one.own[0][1].dims, one.output.dims) for one in layers if one.own),
     }
 
 
@@ -163,7 +192,10 @@ def _tensor(table: FlatbufferTable) -> Tensor:
     if any(size < 0 for size in dims):
         raise _Cut
     number = table.number(1, "<b")
-    return Tensor(table.text(3), dims, _TYPES[number] if 0 <= number < len(_TYPES) else "another type")
+    dtype = _TYPES[number] if 0 <= number < len(_TYPES) else "another type"
+    (quantized,) = table.table(4) or (None,)
+    scales, zeros = (quantized.numbers(2, "<f"), quantized.numbers(3, "<q")) if quantized else ((), ())
+    return Tensor(table.text(3), dims, dtype, float(scales[0]) if scales else 0.0, zeros[0] if zeros else 0)
 
 
 def _only(name: str, wanted: str, found: list[Tensor]) -> Tensor:
@@ -172,15 +204,27 @@ def _only(name: str, wanted: str, found: list[Tensor]) -> Tensor:
     return found[0]
 
 
-def _layers(
-    graph: FlatbufferTable, codes: list[int], tensors: list[Tensor]
-) -> Iterator[tuple[int, list[tuple[int, Tensor]], Tensor]]:
-    """Yield every operator that multiplies: its number, its weights and bias, its output."""
+def _layers(graph: FlatbufferTable, codes: list[int], tensors: list[Tensor]) -> Iterator[Layer]:
+    """Yield every operator that multiplies."""
     for operator in graph.tables(3):
         code = codes[operator.number(0, "<I")]
         if code in (_CONVOLUTION, _DEPTHWISE, _DENSE):
-            own = [(index, tensors[index]) for index in operator.numbers(1)[1:] if index >= 0]
-            yield code, own, tensors[operator.numbers(2)[0]]
+            data, *own = operator.numbers(1)
+            given = [(index, tensors[index]) for index in own if index >= 0]
+            yield Layer(code, tensors[data], given, tensors[operator.numbers(2)[0]])
+
+
+def _types(
+    graph: FlatbufferTable, codes: list[int], tensors: list[Tensor], layers: list[Layer]
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the types of activations, of weights, and of what is dequantized without having been quantized."""
+    made = {*graph.numbers(1), *(index for operator in graph.tables(3) for index in operator.numbers(2))}
+    read = [one.numbers(1)[0] for one in graph.tables(3) if codes[one.number(0, "<I")] == _DEQUANTIZE]
+    return (
+        [one.dtype for layer in layers for one in (layer.data, layer.output)],
+        [layer.own[0][1].dtype for layer in layers if layer.own],
+        [tensors[index].dtype for index in read if index not in made],
+    )
 
 
 def _multiply_adds(code: int, weight: shape.Dimensions, output: shape.Dimensions) -> int:

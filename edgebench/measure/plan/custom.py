@@ -10,6 +10,7 @@ from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
+from edgebench.images.preprocessing import of_integers
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
@@ -17,10 +18,11 @@ from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
     from edgebench.schema.sweep import Cell, Sweep
+    from edgebench.schema.variant import Preprocessing
 
 NO_DATA_SET = "null"
 REBUILT = ("null", "torch")  # files without a graph: a target builds their networks again, from its own shelf
-RAW = "raw"  # what a network that takes 8-bit pixels is given
+RAW = "raw"  # how pictures are cut for a network that takes integers, unless somebody says otherwise
 
 Given = Mapping[tuple[str, str], CustomModel]  # by what a cell calls a model and its input
 
@@ -86,6 +88,8 @@ def _why_not(cell: Cell, model: CustomModel) -> str:
         return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
     if cell.precision == model.precision:
         return ""
+    if model.given:
+        return f"{model.name} holds {model.given} as it is, found --precision {cell.precision}"
     if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or cell.precision != Precision.INT8:
         return f"{model.name} is {model.precision} as it is, found --precision {cell.precision}"
     if model.dtype != "float32":
@@ -125,12 +129,15 @@ def _dataset(cell: Cell) -> str:
 
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
-    """Give pixels as they are to a network that takes them so: a TFLite file says itself what its integers mean."""
-    if model.dtype == "float32" or model.format != custom.onnx.FORMAT:
-        return cell.preprocessing
-    if cell.preprocessing not in ("", RAW):
-        raise RequestError(f"{model.name} takes pixels of {model.dtype}: wanted --preprocessing {RAW}, or none")
-    return RAW
+    """Name how pictures are cut; a network of integer inputs takes the pixels as they are."""
+    return cell.preprocessing or ("" if model.dtype == "float32" else RAW)
+
+
+def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
+    """Return the recipe with the values that the model takes: of integers those of pixels."""
+    if chosen is None or model.dtype == "float32":
+        return chosen
+    return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)
 
 
 def _require_quantizable(cell: Cell, model: CustomModel) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.units import MIB
+from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize
@@ -38,6 +39,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     """Lay out one case; how it compares with others is not known yet."""
     artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
+    fed = read_as(recipe(evidence.case.variant)) if accuracy else ""
     return Row(
         setup=_setup(evidence),
         cost=_cost(evidence, measurement),
@@ -48,7 +50,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         fidelity=_fidelity(appraisal, accuracy.sqnr_db if accuracy else None, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
-        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), why])),
+        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), fed, why])),
     )
 
 
@@ -61,7 +63,7 @@ def _setup(evidence: Evidence) -> Setup:
         width=variant.width,
         resolution=variant.resolution,
         precision=variant.precision,
-        quantization=str(variant.quantization or ""),
+        quantization=str(variant.quantization or _given(evidence.artifact)),
         weights=variant.weights,
         dataset=variant.dataset,
         preprocessing=str(recipe(variant)),
@@ -73,6 +75,11 @@ def _setup(evidence: Evidence) -> Setup:
         threads=case.threads,
         batch=case.batch,
     )
+
+
+def _given(artifact: Artifact | None) -> str:
+    """Name how the weights of a user's own file were quantized where its activations were not."""
+    return f"given: {artifact.given}" if artifact and artifact.given else ""
 
 
 def _cost(evidence: Evidence, measurement: Measurement) -> Cost:
