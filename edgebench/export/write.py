@@ -168,4 +168,5 @@ def _card(path: Path, order: Order, parent: Artifact | None, written: Written, t
         took_s={step: round(seconds, 3) for step, seconds in took_s.items()},
         size_bytes=path.stat().st_size,
         given=order.original.given if order.original and not order.variant.quantization else "",
+        uncounted=order.model.uncounted if order.model else "",
     )

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, load, module, names
-from edgebench.networks.custom import given
 from edgebench.networks.describe import Description, describe
-from edgebench.schema.cards import CustomModel
-from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,8 +89,6 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
     return f"{name}-{width:g}@{resolution or 'native'}-{provenance.key(parts)}"
 
 
-def cost(variant: Variant) -> Description | CustomModel:
-    """Say what a variant costs on paper, which does not depend on its precision or weights."""
-    if variant.weights == WeightSource.CUSTOM:
-        return given(variant)
+def cost(variant: Variant) -> Description:
+    """Say what a network of the shelf costs on paper, which does not depend on its precision or weights."""
     return blueprint(variant.architecture, variant.width, variant.resolution, variant.classes)

@@ -45,6 +45,7 @@ class Artifact:
         took_s: seconds by which of `STEPS`, the parent's among them, when and where each was made; none on cards made
             before they were kept. What it took makes no artifact another one.
         given: of a user's own file, how its weights were quantized where its activations were not; else empty.
+        uncounted: why `params` or `macs` is None: not all could be counted.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -55,8 +56,8 @@ class Artifact:
     file: str
     sha256: str
     size_bytes: int
-    params: int
-    macs: int
+    params: int | None
+    macs: int | None
     weights: str
     weights_sha256: str
     quantization: Quantization | None
@@ -68,6 +69,7 @@ class Artifact:
     parent: str = ""
     took_s: dict[str, float] = field(default_factory=dict, compare=False)
     given: str = ""
+    uncounted: str = ""
 
     @property
     def noisiest(self) -> LayerNoise | None:

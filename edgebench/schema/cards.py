@@ -68,7 +68,7 @@ class CustomModel:
         precision: what the file computes in as it is: `fp32` or `int8`.
         given: how its weights were quantized where its activations were not: `dynamic range`; empty for others.
         input_scale, input_zero: what the integers of its input stand for, scale x (integer - zero); 0 for no scale.
-        macs: multiply-adds of convolutions and matrix products, for one image.
+        params, macs: weights, and multiply-adds of one image; None where not all could be counted, as `uncounted` says.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -87,11 +87,12 @@ class CustomModel:
     batch: int
     classes: int
     precision: Precision
-    params: int
-    macs: int
+    params: int | None
+    macs: int | None
     given: str = ""
     input_scale: float = 0.0
     input_zero: int = 0
+    uncounted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

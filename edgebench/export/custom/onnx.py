@@ -7,14 +7,14 @@ import re
 import shutil
 from contextlib import contextmanager
 from itertools import chain
-from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import shape
+from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.precision import EIGHT_BITS, of_onnx
-from edgebench.export.formats.onnx.inspect import multiply_adds
+from edgebench.export.formats.onnx.count import multiply_adds, weights
 from edgebench.foundation import files
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.schema.cards import CustomModel
@@ -26,15 +26,6 @@ FORMAT = "onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _DTYPES = ("float32", *EIGHT_BITS)
 _SCORES = {"tensor(float)", "tensor(uint8)", "tensor(int8)"}  # integers are in the order of what they stand for
-# Which inputs of an operator are parameters, where not all constants are: scales and statistics are none.
-_PARAMETERS = {
-    "BatchNormalization": (1, 2),
-    "DequantizeLinear": (0,),
-    "QGemm": (3, 6),
-    "QLinearConv": (3, 8),
-    "QLinearMatMul": (3,),
-    "QuantizeLinear": (0,),
-}
 
 
 def content(path: Path, most_bytes: int) -> str:
@@ -63,7 +54,8 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
     given = _input(name, proto)
     precision, quantized = of_onnx(name, tuple(_nodes(proto)), tuple(_tensors(proto)))
     dtype, image = _dtype(name, given), _settle(path, place, proto, given, name, asked)
-    classes, macs = _on_paper(name, place)
+    classes = _classes(name, place)
+    cost = Cost.of(weights=lambda: weights(place), multiply_adds=lambda: (one.macs for one in multiply_adds(place)))
     return CustomModel(
         file="",
         sha256="",
@@ -79,8 +71,9 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         classes=classes,
         precision=precision,
         given=quantized,
-        params=_params(proto),
-        macs=macs,
+        params=cost.params,
+        macs=cost.macs,
+        uncounted=cost.uncounted,
     )
 
 
@@ -207,8 +200,8 @@ def _write_settled(path: Path, proto: Any, given: Any, fixed: shape.Dimensions, 
     onnx.save(proto, place)
 
 
-def _on_paper(name: str, place: Path) -> tuple[int, int]:
-    """Return how many classes there are and the multiply-adds of one image, from the graph that one image goes through.
+def _classes(name: str, place: Path) -> int:
+    """Return how many classes there are, from the graph that one image goes through.
 
     At a batch of one every size is a constant, and onnxruntime's own simplifications leave no shape to compute.
     """
@@ -222,30 +215,10 @@ def _on_paper(name: str, place: Path) -> tuple[int, int]:
         proto = onnx.load(place)
         _input(name, proto).type.tensor_type.shape.dim[0].dim_value = 1
         onnx.save(proto, one := Path(scratch) / "one.onnx")
-        options.optimized_model_filepath = str(simple := Path(scratch) / "simple.onnx")
         session = onnxruntime.InferenceSession(str(one), options, providers=["CPUExecutionProvider"])
-        output = session.get_outputs()[0]
-        if output.type not in _SCORES:
-            raise RequestError(
-                f"{name}: wanted class scores as float32 or 8 bits, found output {output.name} of {output.type}"
-            )
-        sizes = tuple(size if isinstance(size, int) else 0 for size in output.shape)
-        return shape.classes(name, sizes), sum(count for _, count in multiply_adds(simple))
-
-
-def _params(proto: Any) -> int:
-    """Count the values of all weights, each tensor once; no shapes, scales or running statistics."""
-    import onnx
-
-    constants = {one.name: one for one in proto.graph.initializer}
-    for node in proto.graph.node:
-        for attribute in node.attribute if node.op_type == "Constant" else ():
-            constants[node.output[0]] = attribute.t
-    taken = {
-        tensor
-        for node in proto.graph.node
-        for place, tensor in enumerate(node.input)
-        if place in _PARAMETERS.get(node.op_type, range(len(node.input)))
-    }
-    weights = (one for name, one in constants.items() if name in taken)
-    return sum(prod(one.dims) for one in weights if one.dims and one.data_type != onnx.TensorProto.INT64)
+    output = session.get_outputs()[0]
+    if output.type not in _SCORES:
+        raise RequestError(
+            f"{name}: wanted class scores as float32 or 8 bits, found output {output.name} of {output.type}"
+        )
+    return shape.classes(name, tuple(size if isinstance(size, int) else 0 for size in output.shape))

@@ -7,26 +7,23 @@ from __future__ import annotations
 
 import shutil
 import struct
-from dataclasses import dataclass
-from math import prod
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import shape
+from edgebench.export.custom.cost import Cost
+from edgebench.export.custom.layers import NAMES, Operator, Tensor, multiply_adds, types, weights
 from edgebench.export.custom.precision import computed
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.cards import CustomModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FORMAT = "tflite"
 _IDENTIFIER = b"TFL3"
 _CUSTOM = 32
-# Operators that multiply, and what their weights sum over, by schema.fbs: OHWI, 1HWO and OI.
-_CONVOLUTION, _DEPTHWISE, _DENSE = 3, 4, 9
-_DEQUANTIZE = 6
 _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
     *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
@@ -92,35 +89,14 @@ class FlatbufferTable:
         place = self._field(slot)
         return () if place is None else (FlatbufferTable(self.data, place + self._read("<I", place)),)
 
+    def count(self, slot: int) -> int:
+        """Return how many bytes a vector of them has."""
+        return self._vector(slot, 1)[1]
+
     def text(self, slot: int) -> str:
         """Return a string."""
         start, count = self._vector(slot, 1)
         return self.data[start : start + count].decode(errors="backslashreplace")
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor of the graph; `dims` has 0 where a size is open.
-
-    Attributes:
-        scale, zero: what its integers stand for, scale x (integer - zero); a scale of 0 for no such thing.
-    """
-
-    name: str
-    dims: shape.Dimensions
-    dtype: str
-    scale: float
-    zero: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """An operator that multiplies: its number, what it reads, its weights and bias by their places, its output."""
-
-    code: int
-    data: Tensor
-    own: list[tuple[int, Tensor]]
-    output: Tensor
 
 
 def content(path: Path, most_bytes: int) -> str:
@@ -149,8 +125,8 @@ def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
     graphs = model.tables(2)
     if len(graphs) != 1:
         raise RequestError(f"{name}: wanted one graph, found {len(graphs)}")
-    codes = [_code(name, one) for one in model.tables(1)]
-    tensors = [_tensor(one) for one in graphs[0].tables(0)]
+    codes, buffers = [_code(name, one) for one in model.tables(1)], model.tables(4)
+    tensors = [_tensor(place, one, buffers) for place, one in enumerate(graphs[0].tables(0))]
     given = _only(name, "input, of images", [tensors[index] for index in graphs[0].numbers(1)])
     scores = _only(name, "output, of class scores", [tensors[index] for index in graphs[0].numbers(2)])
     if given.dtype not in (*_IMAGES, "int16"):
@@ -158,22 +134,34 @@ def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
     image = shape.image(name, shape.fit(name, given.name, given.dims, asked))
     if image.layout != "NHWC":
         raise RequestError(f"{name}: wanted images as ?x224x224x3, found {shape.said(given.dims)}")
-    layers = list(_layers(graphs[0], codes, tensors))
-    precision, quantized = computed(name, *_types(graphs[0], codes, tensors, layers))
+    return (
+        _image(image, given)
+        | _graph(name, [_operator(one, codes, tensors) for one in graphs[0].tables(3)])
+        | {
+            "classes": shape.classes(name, scores.dims),
+        }
+    )
+
+
+def _image(image: shape.Image, given: Tensor) -> dict[str, Any]:
     return {
         "layout": image.layout,
         "channels": image.channels,
         "resolution": image.resolution,
         "dtype": given.dtype,
-        "batch": 0,  # the interpreter resizes it, or says why not
-        "classes": shape.classes(name, scores.dims),
-        "precision": precision,
-        "given": quantized,
         "input_scale": given.scale,
         "input_zero": given.zero,
-        "params": sum(prod(one.dims) for one in {index: one for layer in layers for index, one in layer.own}.values()),
-        "macs": sum(_multiply_adds(one.code, one.own[0][1].dims, one.output.dims) for one in layers if one.own),
+        "batch": 0,  # the interpreter resizes it, or says why not
     }
+
+
+def _graph(name: str, operators: list[Operator]) -> dict[str, Any]:
+    """Say what the operators compute in, and what they cost."""
+    precision, quantized = computed(name, *types(operators))
+    cost = Cost.of(
+        weights=lambda: weights(operators), multiply_adds=lambda: (count for _, count in multiply_adds(operators))
+    )
+    return {"precision": precision, "given": quantized, **asdict(cost)}
 
 
 def _code(name: str, table: FlatbufferTable) -> int:
@@ -186,47 +174,37 @@ def _code(name: str, table: FlatbufferTable) -> int:
     return code
 
 
-def _tensor(table: FlatbufferTable) -> Tensor:
+def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) -> Tensor:
     sizes, signature = table.numbers(0), table.numbers(7)
     dims = tuple(0 if size < 0 else size for size in signature) or sizes
     if any(size < 0 for size in dims):
         raise _Cut
-    number = table.number(1, "<b")
-    dtype = _TYPES[number] if 0 <= number < len(_TYPES) else "another type"
-    (quantized,) = table.table(4) or (None,)
-    scales, zeros = (quantized.numbers(2, "<f"), quantized.numbers(3, "<q")) if quantized else ((), ())
-    return Tensor(table.text(3), dims, dtype, float(scales[0]) if scales else 0.0, zeros[0] if zeros else 0)
+    number, buffer = table.number(1, "<b"), buffers[table.number(2, "<I")]
+    scales = [scale for quantized in table.table(4) for scale in quantized.numbers(2, "<f")]
+    zeros = [zero for quantized in table.table(4) for zero in quantized.numbers(3, "<q")]
+    return Tensor(
+        place=place,
+        name=table.text(3),
+        dims=dims,
+        dtype=_TYPES[number] if 0 <= number < len(_TYPES) else "another type",
+        scale=float(scales[0]) if scales else 0.0,
+        zero=zeros[0] if zeros else 0,
+        is_constant=bool(buffer.count(0) or buffer.number(1, "<Q") > 1),  # inside, or behind the flatbuffer
+    )
+
+
+def _operator(table: FlatbufferTable, codes: list[int], tensors: list[Tensor]) -> Operator:
+    code, options = codes[table.number(0, "<I")], table.table(4)
+    label = NAMES.get(code, f"operator {code}")
+    return Operator(
+        name=label,
+        inputs=tuple(tensors[index] if index >= 0 else None for index in table.numbers(1)),
+        output=tensors[table.numbers(2)[0]],
+        is_turned=label == "BATCH_MATMUL" and bool(options and options[0].number(0, "<b")),
+    )
 
 
 def _only(name: str, wanted: str, found: list[Tensor]) -> Tensor:
     if len(found) != 1:
         raise RequestError(f"{name}: wanted one {wanted}; found {len(found)}: {', '.join(one.name for one in found)}")
     return found[0]
-
-
-def _layers(graph: FlatbufferTable, codes: list[int], tensors: list[Tensor]) -> Iterator[Layer]:
-    """Yield every operator that multiplies."""
-    for operator in graph.tables(3):
-        code = codes[operator.number(0, "<I")]
-        if code in (_CONVOLUTION, _DEPTHWISE, _DENSE):
-            data, *own = operator.numbers(1)
-            given = [(index, tensors[index]) for index in own if index >= 0]
-            yield Layer(code, tensors[data], given, tensors[operator.numbers(2)[0]])
-
-
-def _types(
-    graph: FlatbufferTable, codes: list[int], tensors: list[Tensor], layers: list[Layer]
-) -> tuple[list[str], list[str], list[str]]:
-    """Return the types of activations, of weights, and of what is dequantized without having been quantized."""
-    made = {*graph.numbers(1), *(index for operator in graph.tables(3) for index in operator.numbers(2))}
-    read = [one.numbers(1)[0] for one in graph.tables(3) if codes[one.number(0, "<I")] == _DEQUANTIZE]
-    return (
-        [one.dtype for layer in layers for one in (layer.data, layer.output)],
-        [layer.own[0][1].dtype for layer in layers if layer.own],
-        [tensors[index].dtype for index in read if index not in made],
-    )
-
-
-def _multiply_adds(code: int, weight: shape.Dimensions, output: shape.Dimensions) -> int:
-    """Multiply one image's outputs by the products that each is the sum of."""
-    return prod(output[1:]) * prod(weight[1:3] if code == _DEPTHWISE else weight[1:])

@@ -208,7 +208,7 @@ def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
     if kernel_s and (share := median(process_medians(evidence.timed)) / kernel_s) < LEAST_OF_KERNELS:
         text = f"it took {share:.0%} of the time of its own kernels: is something not synchronised?"
         yield Reason(verdict=Verdict.INVALID, text=text)
-    macs = evidence.artifact.macs * evidence.case.batch / 2 if evidence.artifact else 0
+    macs = ((evidence.artifact.macs if evidence.artifact else 0) or 0) * evidence.case.batch / 2
     if macs >= DOUBLED_MACS and evidence.halved and evidence.timed:
         ratio = median(process_medians(evidence.timed)) / median(process_medians(evidence.halved))
         if ratio < DOUBLED:

@@ -40,6 +40,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
     fed = read_as(recipe(evidence.case.variant)) if accuracy else ""
+    uncounted = artifact.uncounted if artifact else ""
     return Row(
         setup=_setup(evidence),
         cost=_cost(evidence, measurement),
@@ -50,7 +51,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         fidelity=_fidelity(appraisal, accuracy.sqnr_db if accuracy else None, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
-        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), fed, why])),
+        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), uncounted, fed, why])),
     )
 
 

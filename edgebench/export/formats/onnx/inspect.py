@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from edgebench.export.formats.onnx.count import Uncounted, multiply_adds
 
 AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
 MOVES_DATA = {
@@ -28,16 +25,6 @@ MOVES_DATA = {
     "Unsqueeze",
 }
 _INTEGER = {"ConvInteger", "MatMulInteger", "QGemm"}
-_WEIGHT = {  # which input of an operator that multiplies is its weights
-    "Conv": 1,
-    "ConvInteger": 1,
-    "Gemm": 1,
-    "MatMul": 1,
-    "MatMulInteger": 1,
-    "QGemm": 3,
-    "QLinearConv": 3,
-    "QLinearMatMul": 3,
-}
 _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # what onnxruntime's optimiser appends to names
 
 
@@ -64,35 +51,21 @@ def float_nodes(path: Path) -> tuple[str, ...]:
     )
 
 
-def integer_share(float_path: Path, int8_path: Path) -> float:
-    """Return the share of the float file's multiply-adds that the int8 file, once optimised, computes in integers."""
+def integer_share(float_path: Path, int8_path: Path) -> float | None:
+    """Return the share of the float file's multiply-adds that the int8 file, once optimised, computes in integers.
+
+    None where they cannot be counted.
+    """
     integer = {_SUFFIX.sub("", name) for operator, name in optimised_operators(int8_path) if _is_integer(operator)}
-    macs = dict(multiply_adds(float_path))
-    return sum(count for name, count in macs.items() if name in integer) / (sum(macs.values()) or 1)
+    try:
+        macs = multiply_adds(float_path)
+    except Uncounted:
+        return None
+    return sum(one.macs for one in macs if one.name in integer) / (sum(one.macs for one in macs) or 1)
 
 
 def _is_integer(operator: str) -> bool:
     return operator.startswith("QLinear") or operator in _INTEGER
-
-
-def multiply_adds(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield the name of every convolution and matrix product of a file, and its multiply-adds for one image."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
-    shapes = {one.name: tuple(one.dims) for one in graph.initializer}
-    # The batch axis has no size in the file: 0 by protobuf's default, counted as one image.
-    for one in (*graph.value_info, *graph.output):
-        shapes[one.name] = tuple(size.dim_value or 1 for size in one.type.tensor_type.shape.dim)
-    for node in graph.node:
-        if node.op_type in _WEIGHT:
-            yield node.name, _multiply_adds(node, shapes)
-
-
-def _multiply_adds(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
-    """Multiply the output's elements by the products that each is the sum of."""
-    weight, output = shapes[node.input[_WEIGHT[node.op_type]]], shapes[node.output[0]]
-    return prod(output) * (prod(weight[1:]) if "Conv" in node.op_type else prod(weight[-2:]) // output[-1])
 
 
 def layer_name(node: str) -> str:
