@@ -9,6 +9,7 @@ from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement.verdict import collapse
 from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.record import Accuracy
+from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
 TEXTS = frozenset({"", "layer", "operator"})
@@ -20,14 +21,17 @@ def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
     pages = [_accuracy(artifact, accuracy, found, why)]
     if artifact.quantization:
         pages += [_parent(artifact, accuracy, found, why), _layers(artifact), _operators(artifact)]
+    elif artifact.integer_share is not None:
+        pages.append(_operators(artifact))
     return tuple(pages)
 
 
 def _accuracy(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
     parent = found.change.parent if found.change else None
     shares = {"top-1": found.top1, "top-5": found.top5, "top-1 of the float parent": parent}
+    as_it_is = "int8 as it is" if accuracy.case.variant.precision == Precision.INT8 else "float"
     return Sheet(
-        title=f"{artifact.variant}, {artifact.quantization or 'float'}, on {accuracy.dataset}",
+        title=f"{artifact.variant}, {artifact.quantization or as_it_is}, on {accuracy.dataset}",
         headings=("", "right", "images", "%", "low %", "high %"),
         rows=() if why else tuple(_share(name, share) for name, share in shares.items() if share),
         texts=TEXTS,

@@ -69,7 +69,8 @@ def _write(
     variant = order.variant
     if variant.quantization is None:
         _write_as_it_is(path, order, variant, network, took_s)
-        return Written()
+        own = order.original
+        return Written(float_nodes=own.float_nodes, integer_share=own.integer_share) if own else Written()
     with TemporaryDirectory() as scratch:
         source = cache.path_of(parent) if parent else Path(scratch) / "float"
         if not parent:

@@ -67,6 +67,8 @@ class CustomModel:
         batch: 1 where the file takes one image at a time, 0 where it takes any number.
         precision: what the file computes in as it is: `fp32` or `int8`.
         given: how its weights were quantized where its activations were not: `dynamic range`; empty for others.
+        float_nodes, integer_share: of an int8 file, what its runtime computes in float, and the share of multiply-adds
+            that it does not; None where that is not known.
         input_scale, input_zero: what the integers of its input stand for, scale x (integer - zero); 0 for no scale.
         params, macs: weights, and multiply-adds of one image; None where not all could be counted, as `uncounted` says.
     """
@@ -93,6 +95,8 @@ class CustomModel:
     input_scale: float = 0.0
     input_zero: int = 0
     uncounted: str = ""
+    float_nodes: tuple[str, ...] = ()
+    integer_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,7 +163,7 @@ def _threads(mine: Evidence) -> Iterator[tuple[str, str]]:
 
 def _integers(mine: Evidence) -> Iterator[tuple[str, str]]:
     artifact = mine.artifact
-    if artifact and artifact.quantization and mine.was_inspected:
+    if artifact and mine.case.variant.precision == Precision.INT8 and mine.was_inspected:
         share = "not known" if artifact.integer_share is None else f"{artifact.integer_share:.1%}"
         yield "multiply-adds in integers", share
         yield "float nodes", f"{len(artifact.float_nodes)} {', '.join(artifact.float_nodes[:NAMED])}".rstrip()

@@ -96,6 +96,11 @@ class Operator:
         return self.name in _MULTIPLIES
 
     @property
+    def is_float(self) -> bool:
+        """Whether it reads or makes floats."""
+        return "float32" in {tensor.dtype for tensor in (*self.inputs, self.output) if tensor}
+
+    @property
     def data(self) -> Tensor:
         """What an operator that multiplies reads."""
         return self._input(_MULTIPLIES[self.name][0])
@@ -158,6 +163,18 @@ def multiply_adds(operators: Sequence[Operator]) -> list[tuple[Operator, int]]:
             raise Uncounted(f"{one.name} {one.output.name} is not counted")
     rows = _rows(operators)
     return [(one, _of_operator(one, rows)) for one in operators if one.multiplies]
+
+
+def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | None]:
+    """Name the operators that compute in float, and the share of multiply-adds that do not; None if not all count."""
+    left = [one for one in operators if one.name not in CHANGES_TYPE and one.is_float]
+    names = tuple(f"{one.name} {one.output.name}" for one in left)
+    try:
+        counted = multiply_adds(operators)
+    except Uncounted:
+        return names, None
+    whole = sum(macs for one, macs in counted if not one.is_float)
+    return names, whole / (sum(macs for _, macs in counted) or 1)
 
 
 def _has_weights(operator: Operator) -> bool:

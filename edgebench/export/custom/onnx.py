@@ -15,9 +15,11 @@ from edgebench.export.custom import shape
 from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.precision import EIGHT_BITS, of_onnx
 from edgebench.export.formats.onnx.count import multiply_adds, weights
+from edgebench.export.formats.onnx.inspect import integers_of
 from edgebench.foundation import files
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +58,7 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
     dtype, image = _dtype(name, given), _settle(path, place, proto, given, name, asked)
     classes = _classes(name, place)
     cost = Cost.of(weights=lambda: weights(place), multiply_adds=lambda: (one.macs for one in multiply_adds(place)))
+    left, share = _integers(place, precision, is_dynamic=bool(quantized))
     return CustomModel(
         file="",
         sha256="",
@@ -74,6 +77,8 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         params=cost.params,
         macs=cost.macs,
         uncounted=cost.uncounted,
+        float_nodes=left,
+        integer_share=share,
     )
 
 
@@ -198,6 +203,16 @@ def _write_settled(path: Path, proto: Any, given: Any, fixed: shape.Dimensions, 
         one.dim_value = size
     del proto.graph.value_info[:]
     onnx.save(proto, place)
+
+
+def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[tuple[str, ...], float | None]:
+    """Say what of an int8 file computes in float, and what share does not; nothing where that cannot be looked at."""
+    if precision != Precision.INT8:
+        return (), None
+    try:
+        return integers_of(place, products_only=is_dynamic)
+    except Exception:  # whatever a library makes of a graph that it runs and cannot follow
+        return (), None
 
 
 def _classes(name: str, place: Path) -> int:

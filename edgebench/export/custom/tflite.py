@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import shape
 from edgebench.export.custom.cost import Cost
-from edgebench.export.custom.layers import NAMES, Operator, Tensor, multiply_adds, types, weights
+from edgebench.export.custom.layers import NAMES, Operator, Tensor, integers, multiply_adds, types, weights
 from edgebench.export.custom.precision import computed
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,7 +162,8 @@ def _graph(name: str, operators: list[Operator]) -> dict[str, Any]:
     cost = Cost.of(
         weights=lambda: weights(operators), multiply_adds=lambda: (count for _, count in multiply_adds(operators))
     )
-    return {"precision": precision, "given": quantized, **asdict(cost)}
+    left, share = integers(operators) if precision == Precision.INT8 and not quantized else ((), None)
+    return {"precision": precision, "given": quantized, "float_nodes": left, "integer_share": share, **asdict(cost)}
 
 
 def _code(name: str, table: FlatbufferTable) -> int:
