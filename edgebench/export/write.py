@@ -15,7 +15,7 @@ from edgebench.export import custom
 from edgebench.export.formats import Written
 from edgebench.export.prepare import prepare
 from edgebench.foundation import cache
-from edgebench.foundation.errors import CaseError, EdgebenchError
+from edgebench.foundation.errors import CaseError, EdgebenchError, in_words
 from edgebench.images.splits import calibrated, split, too_few
 from edgebench.networks.build import build
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
@@ -52,8 +52,7 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
     except (EdgebenchError, OSError):
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CaseError(f"{order.format}: {type(error).__name__}: {reason}") from error
+        raise CaseError(f"{order.format}: {in_words(error)[:300]}") from error
     return _card(path, order, parent, written, took_s)
 
 

@@ -13,8 +13,16 @@
 Anything else that is raised is a bug and keeps its traceback.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# How onnxruntime, TFLite and torch begin: a code, the source file and its line, the function with its arguments.
+_OF_CPP = (
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"(?<!\S)\S*\.(?:h|hpp|hh|cc|cpp|cxx|c|cu|cuh):\d+:?\s*",
+    r"(?<!\S)\w+::[\w:<>~]+\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)?:?\s*",
+)
 
 
 class EdgebenchError(Exception):
@@ -65,6 +73,18 @@ class AgentError(CaseError):
     def __init__(self, message: str, *, returncode: int | None = None, said: str = "") -> None:
         super().__init__(message)
         self.returncode, self.said = returncode, said
+
+
+def in_words(error: BaseException) -> str:
+    """Return what a library raised, in one line without its C++ sources; a key that it missed is said to be missing."""
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError):
+        return f"{text} is missing"
+    if isinstance(error, IndexError):
+        return f"it points beyond an end: {text}"
+    for pattern in _OF_CPP:
+        text = re.sub(pattern, "", text)
+    return f"{type(error).__name__}: {text}"
 
 
 def require(noun: str, name: str, known: Iterable[str]) -> None:

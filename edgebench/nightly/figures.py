@@ -124,7 +124,7 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
         first_s=measured.first_s,
         peak_bytes=measured.peak_bytes,
         file_bytes=evidence.artifact.size_bytes if evidence.artifact else None,
-        correct=answered.correct if answered else None,
+        correct=answered.correct if answered and not answered.not_finite else None,
         images=answered.images if answered else None,
         agreement=answered.agreement if answered else None,
         instructions=measured.instructions,

@@ -192,6 +192,7 @@ class Accuracy:
             `only_this` are right here and wrong there; None for a float artifact.
         made_by: a hash of what reads, cuts and normalises images here; an answer of other sources is asked for again.
         damaged: images of the split that cannot be read: left out, and no part of `images`.
+        not_finite: images with an output that is NaN or infinite: with one there is no accuracy, no agreement, no SQNR.
         spot: where the host answered in a board's place, what the board said to some of the images.
     """
 
@@ -215,6 +216,7 @@ class Accuracy:
     damaged: int = 0
     made_by: str = ""
     spot: SpotCheck | None = None
+    not_finite: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ class Change:
 class Appraisal:
     """What one evaluation means; None where it was not asked or cannot be."""
 
-    top1: Share
+    top1: Share | None
     top5: Share | None
     agreement: Share | None
     change: Change | None
@@ -74,6 +74,8 @@ class Appraisal:
 def appraise(accuracy: Accuracy) -> Appraisal:
     """Compute what the answers mean."""
     images, agreement = accuracy.images, accuracy.agreement
+    if accuracy.not_finite:
+        return Appraisal(top1=None, top5=None, agreement=None, change=None)
     return Appraisal(
         top1=Share(count=accuracy.correct, of=images),
         top5=None if accuracy.correct_top5 is None else Share(count=accuracy.correct_top5, of=images),
@@ -104,6 +106,7 @@ class Counts:
         correct_top5: images whose label is among the five largest outputs.
         only_parent: images that the parent alone gets right, `only_this` those that it alone gets wrong.
         agreed: images that both give the same class.
+        not_finite: images with an output that is NaN or infinite; `parent_not_finite` of the parent's.
         signal: sum of the parent's squared outputs; `noise` that of the squared differences.
     """
 
@@ -115,6 +118,8 @@ class Counts:
     agreed: int = 0
     signal: float = 0.0
     noise: float = 0.0
+    not_finite: int = 0
+    parent_not_finite: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -132,7 +137,8 @@ def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[
     ours, theirs = outputs.argmax(1), reference.argmax(1)
     right, parent_right = ours == labels, theirs == labels
     top5 = numpy.argsort(-outputs, axis=1, kind="stable")[:, :5]
-    exact = reference.astype("f8")
+    odd, parent_odd = (int((~numpy.isfinite(one).all(1)).sum()) for one in (outputs, reference))
+    given, exact = (numpy.where(numpy.isfinite(one), one, 0).astype("f8") for one in (outputs, reference))
     return Counts(
         correct=int(right.sum()),
         correct_top5=int((top5 == labels[:, None]).sum()),
@@ -141,5 +147,7 @@ def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[
         only_this=int((right & ~parent_right).sum()),
         agreed=int((ours == theirs).sum()),
         signal=float((exact**2).sum()),
-        noise=float(((exact - outputs) ** 2).sum()),
+        noise=float(((exact - given) ** 2).sum()),
+        not_finite=odd,
+        parent_not_finite=parent_odd,
     )

@@ -17,7 +17,7 @@ from edgebench.export.custom.precision import EIGHT_BITS, of_onnx
 from edgebench.export.formats.onnx.count import multiply_adds, weights
 from edgebench.export.formats.onnx.inspect import integers_of
 from edgebench.foundation import files
-from edgebench.foundation.errors import EdgebenchError, RequestError
+from edgebench.foundation.errors import EdgebenchError, RequestError, in_words
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
 
@@ -117,8 +117,8 @@ def _said(name: str, what: str) -> Iterator[None]:
     except (EdgebenchError, OSError):
         raise
     except Exception as error:
-        told = re.sub(r"\[ONNXRuntimeError\].*?(failed:|Error:)\s*", "", " ".join(str(error).split()))
-        raise RequestError(f"{name} {what}: {type(error).__name__}: {told[:200]}") from error
+        told = re.sub(r"Load model from .*?(failed:|Error:)\s*", "", in_words(error))
+        raise RequestError(f"{name} {what}: {told[:220]}") from error
 
 
 def _graphs(proto: Any) -> Iterator[Any]:

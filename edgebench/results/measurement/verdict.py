@@ -270,6 +270,13 @@ def _remedy(quantization: Quantization, format: str) -> str:
     return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"
 
 
+def _not_finite(evidence: Evidence) -> Iterator[Reason]:
+    accuracy = evidence.accuracy
+    if accuracy and accuracy.not_finite:
+        text = f"outputs for {accuracy.not_finite} of {accuracy.images} images are not finite: they answer nothing"
+        yield Reason(verdict=Verdict.INVALID, text=text)
+
+
 def _stand_in(evidence: Evidence) -> Iterator[Reason]:
     spot = evidence.accuracy.spot if evidence.accuracy else None
     if spot and spot.difference > DIFFERENCES[evidence.case.variant.precision]:
@@ -299,6 +306,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _float_fallback,
     _delegate,
     _saturation,
+    _not_finite,
     _collapse,
     _stand_in,
 )

@@ -16,7 +16,7 @@ from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from edgebench.results.measurement import Endurance, Measurement
     from edgebench.results.measurement.evidence import Evidence
@@ -39,8 +39,6 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     """Lay out one case; how it compares with others is not known yet."""
     artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
-    fed = read_as(recipe(evidence.case.variant)) if accuracy else ""
-    uncounted = artifact.uncounted if artifact else ""
     return Row(
         setup=_setup(evidence),
         cost=_cost(evidence, measurement),
@@ -51,7 +49,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         fidelity=_fidelity(appraisal, accuracy.sqnr_db if accuracy else None, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
-        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), uncounted, fed, why])),
+        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *_remarks(evidence), why])),
     )
 
 
@@ -76,6 +74,16 @@ def _setup(evidence: Evidence) -> Setup:
         threads=case.threads,
         batch=case.batch,
     )
+
+
+def _remarks(evidence: Evidence) -> Iterator[str]:
+    """Say what else is to be known of a user's own file: what was not counted, what it was fed, why nothing agrees."""
+    if evidence.artifact:
+        yield evidence.artifact.uncounted
+    if evidence.accuracy:
+        yield read_as(recipe(evidence.case.variant))
+    if evidence.accuracy and evidence.accuracy.parent_sha256 and evidence.case.variant.classes == 1:
+        yield "no agreement: one output has no classes"
 
 
 def _given(artifact: Artifact | None) -> str:
