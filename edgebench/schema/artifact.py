@@ -45,6 +45,7 @@ class Artifact:
         took_s: seconds by which of `STEPS`, the parent's among them, when and where each was made; none on cards made
             before they were kept. What it took makes no artifact another one.
         given: of a user's own file, how its weights were quantized where its activations were not; else empty.
+        calibrated_on: images that an int8 file's ranges were really seen on; None where nobody counted.
         uncounted: why `params` or `macs` is None: not all could be counted.
     """
 
@@ -70,6 +71,7 @@ class Artifact:
     took_s: dict[str, float] = field(default_factory=dict, compare=False)
     given: str = ""
     uncounted: str = ""
+    calibrated_on: int | None = None
 
     @property
     def noisiest(self) -> LayerNoise | None:

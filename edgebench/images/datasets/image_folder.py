@@ -45,7 +45,8 @@ NOTE = "images that were given; those set aside for calibration are no part of t
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
 LABELS, ORDER = ("labels.txt", "val.txt"), "classes.txt"
-CALIBRATION, SEED = 500, 0  # images set aside, or a tenth of fewer than ten times as many
+# Images set aside to calibrate with: a tenth, but at most so many, and at least so many of a set that has more.
+CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 Stamp = tuple[int, int]  # a file's size, and when it was written, ns
 
@@ -123,7 +124,7 @@ def _both(place: Path, train: Files, val: Files) -> Opened:
     if train.classes != val.classes:
         odd = next(iter(sorted(set(train.classes) ^ set(val.classes))), "their order")
         raise RequestError(f"{place}: wanted the same classes in train and val, found them to differ in {odd}")
-    aside, rest = _set_aside(train)
+    aside, rest = _set_aside(train, LEAST_CALIBRATION)  # as many at least are left to train on
     return _opened(train, {"calibration": aside, "train": rest, "test": val}, also=val)
 
 
@@ -178,13 +179,14 @@ def _sha256(file: Path) -> str:
         return ""
 
 
-def _set_aside(files: Files) -> tuple[Files, Files]:
-    """Draw the images to calibrate with; return them and the others."""
+def _set_aside(files: Files, left: int = 0) -> tuple[Files, Files]:
+    """Draw the images to calibrate with; return them and the others, more than `left` where the least is taken."""
     import numpy
 
     count = len(files.names)
     drawn = numpy.random.default_rng(SEED).permutation(count)
-    first = min(CALIBRATION, max(1, count // 10))
+    least = LEAST_CALIBRATION if count > LEAST_CALIBRATION + left else 1
+    first = min(CALIBRATION, max(least, count // 10))
     return files.only(sorted(drawn[:first])), files.only(sorted(drawn[first:]))
 
 
