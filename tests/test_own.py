@@ -421,7 +421,7 @@ def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) ->
 
     images = numpy.random.default_rng(0).normal(size=(4, 1, 3, 8, 8)).astype(numpy.float32)
     write_int8(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
-    (case,) = cells(place, model="small.onnx")
+    (case,) = cells(place, model="small.onnx", precision="int8")
     assert (case.variant.precision, case.variant.quantization, parent(case.variant)) == ("int8", None, None)
     card, whole = custom.adopt("small.onnx", ""), custom.adopt("net.onnx", "")
     assert (card.params, card.macs) == (whole.params, whole.macs) == (965, 960)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.export import custom
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
 from edgebench.images.preprocessing import of_integers
+from edgebench.networks.custom import given as custom_card
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
+    from edgebench.schema.case import Case
     from edgebench.schema.sweep import Cell, Sweep
     from edgebench.schema.variant import Preprocessing
 
@@ -59,39 +62,47 @@ def card(cell: Cell, given: Given) -> CustomModel | None:
 
 
 def completed(cells: Iterable[Cell], given: Given) -> Iterator[Cell]:
-    """Give each cell its model's sizes; leave out what a model cannot be, as long as something is left of it.
+    """Give each cell its model's sizes; what a model cannot be stays, to be refused as its case.
 
     Raises:
-        RequestError: nothing is left of one, or int8 has no images to calibrate with.
+        RequestError: nothing of a model can be measured, or int8 has no images to calibrate with.
     """
-    left_out, answered = dict[str, str](), set[str]()
-    for cell in cells:
-        model = card(cell, given)
-        if model and (why := _why_not(cell, model)):
-            left_out.setdefault(cell.model, why)
-            continue
-        answered.add(cell.model)
-        yield _completed(cell, model) if model else cell
-    for name, why in left_out.items():
-        if name not in answered:
+    named = [(cell, model, _why_not(cell, model) if model else "") for cell in cells for model in (card(cell, given),)]
+    answered = {cell.model for cell, _, why in named if not why}
+    for cell, model, why in named:
+        if cell.model not in answered:
             raise RequestError(why)
+        yield _completed(cell, model, is_possible=not why) if model else cell
+
+
+def refusal(case: Case) -> str:
+    """Say why a case of a user's own model cannot be measured; empty where it can, and for networks of the shelf."""
+    if case.variant.weights != WeightSource.CUSTOM:
+        return ""
+    with suppress(CaseError):  # no longer there: its export says so
+        return _refusal(custom_card(case.variant), case.runtime.name, case.batch, case.variant.precision)
+    return ""
 
 
 def _why_not(cell: Cell, model: CustomModel) -> str:
-    """Say why a cell cannot be answered with its model, where another one may; empty where it can."""
-    format = load("runtimes", RuntimeRequest.parse(cell.runtime).name).FORMAT
+    return _refusal(model, cell.runtime, cell.batch, cell.precision)
+
+
+def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision) -> str:
+    """Say why a model cannot be measured so, where it may be otherwise; empty where it can."""
+    format = load("runtimes", RuntimeRequest.parse(runtime).name).FORMAT
     if not _can_be(model, format):
-        what = f"built by its own function, found {cell.runtime}, which builds networks of the shelf"
-        file = f"for runtimes that open {model.format}, found {cell.runtime}, which opens {format}"
+        what = f"built by its own function, found {runtime}, which builds networks of the shelf"
+        file = f"for runtimes that open {model.format}, found {runtime}, which opens {format}"
         return f"{model.name} is {what if model.source else file}; use --runtime {_runtimes(model)}"
-    if model.batch and cell.batch > model.batch:
-        return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
-    if cell.precision == model.precision:
+    if model.batch and batch > model.batch:
+        return f"{model.name} takes one image at a time, found --batch {batch}; export it with an open batch axis"
+    if precision == model.precision:
         return ""
     if model.given:
-        return f"{model.name} holds {model.given} as it is, found --precision {cell.precision}"
-    if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or cell.precision != Precision.INT8:
-        return f"{model.name} is {model.precision} as it is, found --precision {cell.precision}"
+        return f"{model.name} holds {model.given} as it is, found --precision {precision}"
+    if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or precision != Precision.INT8:
+        return f"{model.name} is {model.precision} as it is, found --precision {precision}"
     if model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
@@ -106,8 +117,8 @@ def _runtimes(model: CustomModel) -> str:
     return " or ".join(name for name in names("runtimes") if _can_be(model, load("runtimes", name).FORMAT))
 
 
-def _completed(cell: Cell, model: CustomModel) -> Cell:
-    if cell.precision != model.precision:
+def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
+    if cell.precision != model.precision and is_possible:
         _require_quantizable(cell, model)
     return replace(
         cell,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
+from edgebench.measure.plan.custom import refusal
 from edgebench.measure.plan.state import CaseState, Progress
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
@@ -29,7 +30,7 @@ class Forecast:
 
 def forecast(session: Session, known: Sequence[CaseState]) -> Forecast:
     """Guess from what comparable steps took on two cores of a 2.5 GHz x86 server."""
-    open_cases = [one for one in known if one.progress == Progress.OPEN]
+    open_cases = [one for one in known if one.progress == Progress.OPEN and not refusal(one.case)]
     processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S
     untrained = {
@@ -46,6 +47,8 @@ def forecast(session: Session, known: Sequence[CaseState]) -> Forecast:
 
 
 def _needs(known: CaseState) -> str:
+    if reason := refusal(known.case):
+        return f"nothing: it cannot be measured: {reason}"
     if known.progress != Progress.OPEN:
         return f"nothing: it is {known.progress}"
     if known.artifact:

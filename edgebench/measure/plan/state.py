@@ -14,6 +14,7 @@ from edgebench.export import find
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import has_answers
 from edgebench.measure.evaluate import made_by
+from edgebench.measure.plan.custom import refusal
 from edgebench.networks import build
 from edgebench.results.measurement import needed
 from edgebench.schema.case import Case
@@ -93,6 +94,8 @@ def case_states(session: Session, records: Sequence[Record]) -> tuple[CaseState,
 
 
 def _state(case: Case, of_any: Evidence, session: Session, records: Sequence[Record]) -> CaseState:
+    if refusal(case):
+        return CaseState(case=case, of_any=of_any)
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     of_shelf = case.variant.weights != WeightSource.CUSTOM
     if artifact is None and of_shelf:  # what has been built once needs no check: torch is slow to import
