@@ -48,23 +48,23 @@ class RunOutcome:
 
 
 def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
-    """Answer whatever of the sweep has no answer yet, keep it, and return the table of all that its folder holds.
+    """Measure the cases of a sweep that are not measured yet, and return the table of its whole results folder.
 
-    An address is that of its only target.
+    `address` overrides that of the only target.
 
     Raises:
-        RequestError: the sweep cannot be; nothing was run.
+        RequestError: the sweep is impossible; nothing was run.
     """
     check(sweep)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [open_session(sweep, held) for held in targets]  # all, before anything is measured on one
+        sessions = [open_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock(str(folder.resolve())):
             return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, show)
 
 
 def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
-    """Measure what is open, session by session, and write the table, whatever ends it."""
+    """Measure the open cases, session by session; always write the reports, also after an interruption."""
     journal, interrupted = Journal(folder), False
     sweeps.write_sweep(folder, sweep)
     try:
@@ -72,14 +72,14 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
             _measure(sweep, session, held, journal, show)
     except KeyboardInterrupt:
         interrupted = True
-        show(Notice(text="interrupted: the table holds what was measured; the same command goes on from there"))
+        show(Notice(text="interrupted: the table shows the cases measured so far; run the same command to continue"))
     finally:
         table = write_reports(folder)[0] if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
     return RunOutcome(table=table, interrupted=interrupted)
 
 
 def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:
-    """Answer a session's cases, all at once or a budget's part after the other, into the journal."""
+    """Measure the cases of a session into the journal; with a budget, part by part."""
     for part, deadline in budget.rounds(sweep, session, journal, show):
         for record in answer(part, held, tuple(journal), show, deadline=deadline):
             journal.append(record)
@@ -87,17 +87,17 @@ def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Weights that were asked for, and why others are not there."""
+    """Trained weights, and the reasons of failures."""
 
     weights: tuple[Weights, ...]
     failures: tuple[str, ...]
 
 
 def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
-    """Train whatever of the sweep is not trained yet, each network once.
+    """Train every network of the sweep that has no weights yet, once each.
 
     Raises:
-        RequestError: the sweep cannot be; nothing was trained.
+        RequestError: the sweep is impossible; nothing was trained.
     """
     variants, weights, failures = to_train(sweep), list[Weights](), list[str]()
     splits.inspect(variants, show)
@@ -113,18 +113,18 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
 
 
 def _say_how_to_use(variant: Variant, card: Weights, options: training.Options, show: Show) -> None:
-    """Say that `run` takes weights of a recipe of one's own by name only: a trial must not change what it measures."""
+    """Show how to use weights of a changed recipe: `run` takes these only on request, so that trials change nothing."""
     if not training.is_ordinary(variant, options):
-        show(Notice(text=f"run uses the ordinary recipe's weights; these with --weights {cache.path_of(card)}"))
+        show(Notice(text=f"run uses weights trained without options; use these with --weights {cache.path_of(card)}"))
 
 
 def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact, Accuracy]:
-    """Run the test split through a cached artifact, and through its float parent where it has one.
+    """Evaluate a cached artifact, and its float parent if it has one, on the test split.
 
     Raises:
-        RequestError: no artifact has that name, it is of weights that are no longer there, or no runtime of the
-            target opens it.
-        CaseError: it could not be run.
+        RequestError: no artifact has that name, its weights are no longer cached, or no runtime of the target opens
+            it.
+        CaseError: the artifact could not be run.
     """
     artifact = named(name)
     if artifact.of and parent(artifact.of):
@@ -139,7 +139,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
 
 
 def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
-    """Find the target's runtime that opens the artifact."""
+    """Return the case of an artifact with the target's runtime that opens it."""
     assert artifact.of is not None
     for name, runtime in environment.runtimes.items():
         if runtime.version and artifact.format == load("runtimes", name).FORMAT:
@@ -148,7 +148,7 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
 
 
 def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
-    """Say what `run` would do, without training, exporting or measuring anything."""
+    """Forecast what `run` would do, without training, exporting or measuring."""
     check(sweep)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [open_session(sweep, held) for held in targets]

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="needs torch: a request to write files asks for it")
+needs_tflite_runtime = pytest.mark.skipif(
+    not find_spec("tflite_runtime"), reason="needs tflite-runtime, which is for Linux and Python up to 3.11"
+)
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 
 

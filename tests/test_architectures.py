@@ -55,7 +55,7 @@ def test_a_real_image_goes_through(name: str, resolution: int) -> None:
 
 
 def test_an_input_below_the_smallest_is_refused_with_the_smallest() -> None:
-    with pytest.raises(RequestError, match="takes no input of 31 pixels; the smallest it takes is 32"):
+    with pytest.raises(RequestError, match="does not support inputs of 31 pixels; the smallest it supports is 32"):
         build.check("mobilenet_v2", 1.0, 31)
 
 

@@ -66,7 +66,7 @@ def test_the_worst_come_first_and_of_those_the_largest() -> None:
 def test_a_line_says_what_its_worst_finding_rests_on_and_what_else_was_found() -> None:
     standing = replace(FINDING, figure="load", change=0.4, confirmed_at="2026-01-09T02:00:00+00:00")
     line = replace(EVERY.lines[0], entry=replace(EVERY.lines[0].entry, findings=(FINDING, standing)))
-    _, _, figure, change, *_, evidence, _ = markdown.row(line)
+    _, _, figure, change, *_, evidence, _ = (column.cell(line) for column in markdown.COLUMNS)
     assert (figure, change) == ("load", "+40.0%")
     assert evidence == "20 pairs on 2026-01-09, p = 1e-07; also latency +10.0%"
 
@@ -141,7 +141,7 @@ def test_another_host_is_a_line_and_an_acceptance_is_one_with_its_reason() -> No
 def test_the_summary_has_twenty_rows_and_stays_below_githubs_limit() -> None:
     many = markdown.render(of(*[Outcome.REGRESSION] * 300))
     assert len(re.findall(r"^\| REGRESSION", many, re.MULTILINE)) == 20
-    assert "280 more in the page" in many
+    assert "280 more in index.html" in many
     long = bulletin(replace(history(Outcome.INVALID), notes=("x" * 3_000_000,)))
     assert len(markdown.render(long).encode()) < 1024 * 1024
 

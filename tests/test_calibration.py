@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from edgebench import export
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
 from edgebench.export import order, write
 from edgebench.export.formats import onnx
 from edgebench.export.prepare import prepare
@@ -21,7 +22,7 @@ from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 from edgebench.schema.quantization import parse
 from edgebench.schema.variant import Precision, Variant, parent
-from tests.conftest import environment, variant
+from tests.conftest import environment, needs_torch, variant
 from tests.images import calibration_images
 
 SIDE = 32
@@ -48,9 +49,8 @@ def labelled(folder: Path) -> str:
 
 
 def cells(**flags: str) -> list[Case]:
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
     network = {"model": "mobilenet_v1", "width": "0.25", "resolution": str(SIDE), "weights": "random"}
-    asked = options.sweep("", dict.fromkeys(names, "") | network | flags)
+    asked = reader.sweep("", SweepOptions(**(network | flags)))
     check(asked)
     return list(cases.cases(asked.cells(), environment()))
 
@@ -63,6 +63,7 @@ def schemes(**flags: str) -> list[str]:
     return [str(of.quantization) for of in int8(**flags)]
 
 
+@needs_torch
 def test_schemes_on_images_of_several_kinds_stand_side_by_side(photos: str) -> None:
     own, other = int8(quantization=f"per_channel,per_tensor+calibration={photos}")
     assert str(own.quantization) == "per_channel"
@@ -70,6 +71,7 @@ def test_schemes_on_images_of_several_kinds_stand_side_by_side(photos: str) -> N
     assert (other.dataset, parent(own)) == ("digits", parent(other))
 
 
+@needs_torch
 def test_a_sweep_s_images_are_those_of_the_schemes_that_name_none(photos: str, place: Path) -> None:
     named = labelled(place / "val")
     assert schemes(calibration=photos, quantization=f"per_channel,per_tensor+calibration={named},qat", weights="") == [
@@ -79,12 +81,14 @@ def test_a_sweep_s_images_are_those_of_the_schemes_that_name_none(photos: str, p
     ]
 
 
+@needs_torch
 def test_to_name_a_variant_s_own_data_set_is_to_name_none(place: Path) -> None:
     assert schemes(quantization="per_channel,per_channel+calibration=digits") == ["per_channel"]
     named = labelled(place / "val")
     assert schemes(dataset=named, calibration=named, quantization="s8s8") == ["per_channel+s8s8"]
 
 
+@needs_torch
 def test_other_content_under_the_same_name_is_another_variant(photos: str) -> None:
     (before,) = int8(calibration=photos)
     draw(Path(photos), 200)
@@ -94,9 +98,8 @@ def test_other_content_under_the_same_name_is_another_variant(photos: str) -> No
 
 
 def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place: Path) -> None:
-    names = ("model", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    flags = {"model": "mobilenet_v1", "calibration": photos, "quantization": f"qat, per_tensor +calibration={photos}"}
-    asked = options.sweep("", dict.fromkeys((*names, "width"), "") | flags)
+    quantization = f"qat, per_tensor +calibration={photos}"
+    asked = reader.sweep("", SweepOptions(model="mobilenet_v1", calibration=photos, quantization=quantization))
     wanted = [case.variant for case in cases.cases(asked.cells(), environment())]
     sweeps.write_sweep(place, asked)
     assert "far" not in (place / sweeps.SWEEP).read_text()
@@ -104,6 +107,7 @@ def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place:
     assert [case.variant for case in cases.cases(again.cells(), environment())] == wanted
 
 
+@needs_torch
 def test_a_network_sees_them_as_it_sees_its_own(photos: str) -> None:
     """Digits' recipe: the whole picture, RGB in [-1, 1]; and all of them, where there are fewer than usual."""
     (of,) = int8(calibration=photos)
@@ -115,16 +119,19 @@ def test_a_network_sees_them_as_it_sees_its_own(photos: str) -> None:
     assert numpy.allclose(blues, -1)
 
 
+@needs_torch
 def test_a_grey_network_sees_colours_in_grey(photos: str) -> None:
     (of,) = int8(model="lenet5", width="1", resolution="32", calibration=photos, quantization="per_channel+images=2")
     assert [image.shape for image in calibration_images(of)] == [(1, 1, 32, 32)] * 2
 
 
+@needs_torch
 def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
     (of,) = int8(calibration=labelled(place / "val"))
     assert len(list(calibration_images(of))) == 2
 
 
+@needs_torch
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -135,7 +142,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
         ({"calibration": "a b"}, "wanted a name of letters, digits, .* found 'unlabelled:a b'; rename it"),
         (
             {"quantization": "per_channel+images=101"},
-            "digits has 100 images to calibrate with, 101 were asked for; use",
+            "digits has 100 images to calibrate with, 101 were requested; use",
         ),
         ({"calibration": "twice", "quantization": "qat+images=3", "weights": ""}, "unlabelled:twice has 2 images to"),
         (
@@ -144,7 +151,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
         ),
         (
             {"dataset": "image_folder:val", "calibration": "val"},
-            "unlabelled:val has 18 images to calibrate with that image_folder:val is tested on; name others",
+            "unlabelled:val has 18 calibration images that are also test images of image_folder:val; give other images",
         ),
         ({"precision": "fp32", "calibration": "digits"}, "wanted --calibration digits, which is of int8, and no int8"),
     ],

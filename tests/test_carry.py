@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from edgebench.nightly.night import Acceptance, Entry, Figures, History, Outcome, PairedTimes
-from edgebench.nightly.rule.judge import NEW_STACK, examine, is_open, judge
+from edgebench.nightly.rule.judge import NEW_COMPONENTS, examine, is_open, judge
 from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
-from tests.test_regress import contest
+from tests.test_regress import paired_times
 
 ELSEWHERE = HOST | {"kernel": "Linux 6.2"}
 NOISY, QUIET = 0.08, 0.004  # deviation between processes
@@ -45,18 +45,18 @@ class Story:
         """Take a night whose level is changed by a share, and whose pairs show that, or what they `found`."""
         seen = of or figures(slower(level), self.number, process=process)
         tonight = night(self.number, entry(figures=seen, components=components), facts=facts)
-        (suspicion,) = examine(tonight, self.history)
-        contests = {}
+        (screened,) = examine(tonight, self.history)
+        times = {}
         self.pairs = 0
-        if suspicion.calls_for_pairs:
-            wanted, _ = RULE.confirmation(is_noisy=suspicion.is_noisy)
-            taken = contest(level if found is None else found, pairs=wanted, process=process)
-            early = contest(level if found is None else found, pairs=RULE.interim_every, process=process)
-            if suspicion.may_stop_early and not is_open(early):
+        if screened.calls_for_pairs:
+            wanted, _ = RULE.confirmation(is_noisy=screened.is_noisy)
+            taken = paired_times(level if found is None else found, pairs=wanted, process=process)
+            early = paired_times(level if found is None else found, pairs=RULE.interim_every, process=process)
+            if screened.may_stop_early and not is_open(early):
                 taken = early
-            contests[NAME] = PairedTimes(why_not=why_not) if why_not else taken
-            self.pairs = len(contests[NAME].tonight_s)
-        judged = judge(tonight, [suspicion], contests)
+            times[NAME] = PairedTimes(why_not=why_not) if why_not else taken
+            self.pairs = times[NAME].pairs
+        judged = judge(tonight, [screened], times)
         self.history = replace(self.history, nights=(*self.history.nights, judged))
         return judged.entries[0]
 
@@ -122,22 +122,22 @@ def test_a_runtime_that_a_noisy_host_could_say_too_little_of_is_screened_with_ev
     (second,) = examine(
         night(21, entry(figures=figures(0.0, 21, process=NOISY), components=components(21, runtime=2))), story.history
     )
-    assert NEW_STACK not in second.why and len(second.past.levels) == 21
+    assert NEW_COMPONENTS not in second.why and len(second.past.levels) == 21
     assert story.night(components(22, runtime=2), 0.3, process=NOISY).verdict == Outcome.REGRESSION
 
 
 def test_a_load_that_was_confirmed_says_nothing_of_what_a_noisy_host_hid_of_the_latency() -> None:
     story, upgraded = Story(), components(runtime=2)
     tonight = night(20, entry(figures=figures(0.0, 20, process=NOISY), components=upgraded))
-    (suspicion,) = examine(tonight, story.history)
-    suspicion = replace(suspicion, is_noisy=True)
-    pairs = contest(pairs=RULE.noisy_pairs, process=NOISY)
+    (screened,) = examine(tonight, story.history)
+    screened = replace(screened, is_noisy=True)
+    pairs = paired_times(pairs=RULE.noisy_pairs, process=NOISY)
     faster = replace(
         pairs,
-        accepted_load_s=tuple(0.04 + 1e-5 * k for k in range(RULE.noisy_pairs)),
-        tonight_load_s=tuple(0.02 + 1e-5 * k for k in range(RULE.noisy_pairs)),
+        accepted=replace(pairs.accepted, load_s=tuple(0.04 + 1e-5 * k for k in range(RULE.noisy_pairs))),
+        tonight=replace(pairs.tonight, load_s=tuple(0.02 + 1e-5 * k for k in range(RULE.noisy_pairs))),
     )
-    judged = judge(tonight, [suspicion], {NAME: faster})
+    judged = judge(tonight, [screened], {NAME: faster})
     assert [one.figure for one in judged.entries[0].findings] == ["load"]
     assert judged.entries[0].offset is None
     story.history = replace(story.history, nights=(*story.history.nights, judged))
@@ -201,7 +201,7 @@ def test_without_the_accepted_night_s_file_the_first_that_is_left_is_the_baselin
     tonight = night(25, entry(slower(0.3)))
     (found,) = judge(tonight, examine(tonight, story.history), {}).entries
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("% against 19 nights: the components are the accepted ones")
+    assert found.why.endswith("% against 19 nights: no component changed")
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(1.0, Outcome.OK), (1.5, Outcome.REGRESSION)])
@@ -219,4 +219,4 @@ def test_the_model_after_a_slower_one_is_compared_though_a_night_between_could_n
     assert story.night(components(3), 0.1, why_not="gone").verdict == Outcome.INVALID
     story.night(components(4))
     assert (story.verdicts()[-1], story.pairs) == (Outcome.OK, RULE.pairs)
-    assert NEW_STACK not in story.history.nights[-1].entries[0].why
+    assert NEW_COMPONENTS not in story.history.nights[-1].entries[0].why

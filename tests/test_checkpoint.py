@@ -68,7 +68,7 @@ def test_a_file_that_is_cut_off_is_refused(place: Path, file: str) -> None:
         save_file(torch.load(whole, weights_only=True), place / "whole.safetensors")
         whole = place / "whole.safetensors"
     (place / file).write_bytes(whole.read_bytes()[:-1000])
-    with pytest.raises(RequestError, match="not a whole file of weights"):
+    with pytest.raises(RequestError, match="not a complete weights file"):
         adopt(place / file)
 
 
@@ -121,5 +121,5 @@ def test_values_that_are_no_numbers_are_refused_by_their_key(place: Path) -> Non
     state = torch.load(path)
     state["conv1.weight"][0] = float("nan")
     torch.save(state, path)
-    with pytest.raises(RequestError, match=r"net\.pth: conv1\.weight holds values that are no finite numbers"):
+    with pytest.raises(RequestError, match=r"net\.pth: conv1\.weight contains values that are not finite"):
         adopt(path)

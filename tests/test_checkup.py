@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from edgebench.deploy.targets import checkup
-from edgebench.deploy.targets.checkup import COOLER, SUPPLY, Seen
+from edgebench.deploy.targets.checkup import COOLER, SUPPLY, Status
 from edgebench.schema.target import Target
 
 RPI4 = Target(name="rpi4", board="Raspberry Pi 4 Model B", connection="ssh", runtimes=(), address="pi@10.0.0.7")
-GOOD = Seen(
+GOOD = Status(
     machine={
         "board": "Raspberry Pi 4 Model B Rev 1.4", "serial": "1000", "usable_cores": "4", "os": "Debian 12",
         "bits": "64", "kernel": "Linux 6.6", "machine": "aarch64", "python": "CPython 3.11.2",
@@ -45,13 +45,13 @@ def test_a_board_that_is_well_has_nothing_to_do() -> None:
         "disk": ("8192 MiB free", ""),
         "clock": ("1750 MHz now, at most 1800 MHz, governor performance", ""),
         "temperature": ("48.2 °C", ""),
-        "clock lowered": ("now by nothing; since its start by nothing", ""),
+        "clock lowered": ("now by nothing; since boot by nothing", ""),
         "load": ("0.10 over the last minute", ""),
         "answers in": ("0.41 s, a fresh process each time", ""),
-        "runtime onnxruntime": ("1.31.1 is brought by the first run, or by targets prepare rpi4", ""),
+        "runtime onnxruntime": ("1.31.1 is copied by the first run, or by targets prepare rpi4", ""),
         "runtime null": ("1, installed there", ""),
     }
-    assert checkup.sheet(checkup.checkup(RPI4, GOOD)).notes == ("Nothing is in the way.",)
+    assert checkup.sheet(checkup.checkup(RPI4, GOOD)).notes == ("No problem was found.",)
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def test_a_board_that_is_well_has_nothing_to_do() -> None:
     [
         ("board", {"board": "Raspberry Pi 5 Model B Rev 1.0"}, "the target's file says Raspberry Pi 4 Model B"),
         ("system", {"bits": "32"}, "install a 64-bit system"),
-        ("system", {"emulator": "qemu-aarch64"}, "qemu-aarch64 runs it: no time or memory is measured there"),
-        ("memory", {"available_bytes": str(100 << 20)}, "stop what holds it"),
+        ("system", {"emulator": "qemu-aarch64"}, "qemu-aarch64 emulates it: no time or memory is measured there"),
+        ("memory", {"available_bytes": str(100 << 20)}, "free some: large networks will not load"),
         ("memory", {"swap_used_bytes": str(50 << 20)}, "swapping spoils times"),
         ("clock", {"governor": "ondemand"}, "set performance"),
         ("temperature", {"temperature_c": "71.0"}, COOLER),
         ("clock lowered", {"clock_lowered": "under-voltage, throttled"}, SUPPLY),
         ("clock lowered", {"clock_lowered_since_boot": "under-voltage"}, SUPPLY),
         ("clock lowered", {"clock_lowered": "soft temperature limit"}, COOLER),
-        ("load", {"load_1min": "1.75"}, "stop what runs there"),
+        ("load", {"load_1min": "1.75"}, "stop other processes there"),
         ("runtime onnxruntime", {"machine": "armv7l"}, "there may be no wheel for armv7l"),
     ],
 )
@@ -110,13 +110,13 @@ H200 = {"device": "cuda", "gpu": "NVIDIA H200", "gpu_driver": "580.159.04", "gpu
             H200,
             {"gpu_used_bytes": str(9 << 30), "gpu_throttle": "power brake"},
             "NVIDIA H200, driver 580.159.04, 9216 of 143771 MiB in use, clock lowered by power brake",
-            "wait until what else computes there has ended",
+            "wait until other processes on it have ended",
         ),
         (
             {"device": "cuda"},
             {},
-            "a CUDA device that nobody could ask its name",
-            "install nvidia-ml-py there, which watches its clock",
+            "a CUDA device of unknown name",
+            "install nvidia-ml-py there, to read its name and clock",
         ),
     ],
 )

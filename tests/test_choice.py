@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from edgebench.analysis import choose
-from edgebench.analysis.choose import asked as asked_
+from edgebench.analysis.choose import request
 from edgebench.analysis.choose import sheet as advice
-from edgebench.analysis.choose.asked import LIMITS, Asked
+from edgebench.analysis.choose.request import Request
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import markdown
 from edgebench.networks import published
@@ -21,16 +21,19 @@ from tests.rows import changed
 
 GOLDEN = Path(__file__).parent / "golden"
 RESULTS = Path(__file__).parent.parent / "results" / "x86_vm"
-NONE = dict.fromkeys(("target", "precision", "dataset", "accuracy", "objective", *LIMITS), "")
 
 
-def asked(**options: str) -> Asked:
-    return asked_.asked(NONE | options)
+def asked(
+    *, target: str = "", precision: str = "", dataset: str = "", accuracy: str = "", objective: str = "", **limits: str
+) -> Request:
+    return request.parse(
+        target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective, limits=limits
+    )
 
 
 def of(rows: list[Row], monkeypatch: pytest.MonkeyPatch, **options: str) -> choose.Answer:
-    monkeypatch.setattr(folders, "read", lambda _: Table(title="t", rows=tuple(rows), notes=()))
-    return choose.measured(Path("results/x"), asked(**options))
+    monkeypatch.setattr(folders, "latest", lambda _: (Table(title="t", rows=tuple(rows), notes=()), ()))
+    return choose.answer(Path("results/x"), "", asked(**options))
 
 
 @pytest.fixture
@@ -118,24 +121,25 @@ def test_rows_that_nothing_tells_apart_have_names_of_their_own(row: Row, monkeyp
 
 def test_only_a_target_that_is_in_the_results_is_chosen_for() -> None:
     with pytest.raises(EdgebenchError, match=r"no target in .*x86_vm 'rpi4' \(has cpu\)"):
-        choose.measured(RESULTS, asked(target="rpi4"))
+        choose.answer(RESULTS, "", asked(target="rpi4"))
 
 
 def test_the_recorded_results_give_the_documented_answer() -> None:
-    answer = choose.measured(RESULTS, asked(max_p90="700us"))
+    answer = choose.answer(RESULTS, "", asked(max_p90="700us"))
     assert answer.choice.chosen and answer.choice.chosen.name == "mobilenet_v1 0.5 @64, int8 per_channel"
 
 
 def test_the_published_rows_answer_before_anything_was_measured() -> None:
-    answer = choose.of_published(asked(target="rpi4", max_p90="20ms"))
+    answer = choose.answer(None, "rpi4", asked(max_p90="20ms"))
     assert answer.choice.chosen and answer.choice.chosen.name.startswith("mobilenet_v2 1 @192, int8, tflite 2.7.1 ruy")
     assert answer.choice.prices[0].limit.quantity == Quantity.P90
-    assert len(answer.accuracies) == len([one for one in published.latencies() if one.target == "rpi4"])
+    boards = [one for one in published.latencies() if one.target == "rpi4"]
+    assert len(answer.accuracies) == len([one for one in boards if not one.reservation]) < len(boards)
 
 
 def test_a_published_board_that_nobody_timed_is_refused() -> None:
     with pytest.raises(EdgebenchError, match="no published target 'rpi44'"):
-        choose.of_published(asked(target="rpi44"))
+        choose.answer(None, "rpi44", asked())
 
 
 @pytest.mark.parametrize(
@@ -159,8 +163,8 @@ def test_exit_codes_tell_answered_nothing_and_refused(arguments: list[str], code
 def test_the_answer_is_one_json_object() -> None:
     done = cli("choose", str(RESULTS), "--max-p90", "0.5ms", "--json")
     answer = json.loads(done.stdout)
-    assert answer["choice"]["chosen"]["figures"]["p90"]["value"] < 0.5
-    assert answer["asked"]["limits"] == [{"quantity": "p90", "bound": 0.5}]
+    assert answer["chosen"]["p90_ms"] < 0.5
+    assert answer["limits"] == {"p90_ms": 0.5}
 
 
 def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:

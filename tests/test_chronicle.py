@@ -64,7 +64,7 @@ def test_json_that_is_no_night_is_left_out_and_says_what_is_wrong() -> None:
     (path,) = written(1)
     path.write_bytes(gzip.compress(b'{"version": 3}'))
     (note,) = history.read(HISTORY).notes
-    assert note.startswith(f"{path.name}: no night of this edgebench, left out: version: ")
+    assert note.startswith(f"{path.name}: skipped: not a night that this edgebench can read: version: ")
 
 
 def test_a_night_of_version_1_is_read_with_its_components() -> None:
@@ -92,7 +92,7 @@ def test_the_same_night_under_another_name_counts_once_and_is_named() -> None:
     shutil.copy(first, first.with_name("99990101T000000Z-copy.json.gz"))
     found = history.read(HISTORY)
     assert len(found.nights) == 2
-    assert found.notes == (f"99990101T000000Z-copy.json.gz: the same night again, left out: {found.nights[0].stem}",)
+    assert found.notes == (f"99990101T000000Z-copy.json.gz: skipped: a duplicate of night {found.nights[0].stem}",)
 
 
 def test_a_disk_that_is_full_leaves_the_history_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_disk_that_is_full_leaves_the_history_as_it_was(monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(RequestError, match="No space left on device; free space, .*the history stands as it was"):
+        with pytest.raises(RequestError, match="No space left on device; free disk space .*the history is unchanged"):
             history.write_night(HISTORY, night(5, entry()))
         with pytest.raises(RequestError, match="No space left on device"):
             history.write_report(HISTORY, "index.html", "page")
@@ -123,28 +123,28 @@ def pin(place: Path) -> Pin:
     file, agent = place / "net.onnx", place / "agent.pyz"
     file.write_bytes(b"net")
     agent.write_bytes(b"agent")
-    kept = {path: history.keep(HISTORY, path, files.sha256(path)) for path in (file, agent)}
+    kept = {path: history.keep_file(HISTORY, path, files.sha256(path)) for path in (file, agent)}
     return Pin(case=case(), artifact=artifact(), file=kept[file], agent=kept[agent], agent_sha256=files.sha256(agent))
 
 
 def test_a_pinned_environment_outlives_the_files_it_was_copied_from(place: Path) -> None:
     one = pin(place)
-    name = history.pin(HISTORY, one)
+    name = history.write_pin(HISTORY, one)
     (place / "net.onnx").unlink()
-    assert history.pinned(HISTORY, name) == one
+    assert history.read_pin(HISTORY, name) == one
     assert (HISTORY / history.PINNED / one.file).read_bytes() == b"net"
 
 
 @pytest.mark.parametrize("which", ["file", "agent"])
 def test_a_pinned_file_that_changed_or_went_is_refused(which: str, place: Path) -> None:
-    name = history.pin(HISTORY, one := pin(place))
+    name = history.write_pin(HISTORY, one := pin(place))
     path = HISTORY / history.PINNED / getattr(one, which)
     path.write_bytes(b"other")
     with pytest.raises(InvalidFile, match="is damaged"):
-        history.pinned(HISTORY, name)
+        history.read_pin(HISTORY, name)
     path.unlink()
-    with pytest.raises(InvalidFile, match="the accepted environment is not whole"):
-        history.pinned(HISTORY, name)
+    with pytest.raises(InvalidFile, match="the accepted environment is incomplete"):
+        history.read_pin(HISTORY, name)
 
 
 def test_samples_are_kept_for_a_window_and_medians_for_ever() -> None:

@@ -98,7 +98,7 @@ def test_code_in_a_pickle_is_not_executed(place: Path, key: str) -> None:
     content = {"data": PIXELS[0], "labels": LABELS[0].tolist()} | {key: Malicious()}
     (folder / "data_batch_3").write_bytes(pickle.dumps(content))
     with pytest.raises(
-        RequestError, match=r"data_batch_3: it wants (_?io|builtins).open, and nothing in it is executed"
+        RequestError, match=r"data_batch_3: it uses (_?io|builtins).open, and nothing in it is executed"
     ):
         opened(folder, "train")
     assert not (place / "executed").exists()
@@ -107,7 +107,7 @@ def test_code_in_a_pickle_is_not_executed(place: Path, key: str) -> None:
 @pytest.mark.parametrize("name", ["os.system", "builtins.eval", "numpy.load", "numpy.f2py.compile"])
 def test_no_other_name_is_let_through(name: str) -> None:
     module, _, function = name.rpartition(".")
-    with pytest.raises(pickle.UnpicklingError, match=f"it wants {name}"):
+    with pytest.raises(pickle.UnpicklingError, match=f"it uses {name}"):
         cifar10.Unpickler(io.BytesIO(f"c{module}\n{function}\n.".encode())).load()
 
 
@@ -126,12 +126,12 @@ def test_what_is_not_whole_is_refused(place: Path) -> None:
     (pickled / "test_batch").write_bytes((pickled / "test_batch").read_bytes()[:-100])
     for path, message in (
         (cut, "data_batch_2.bin: wanted records of 3073 bytes, found 3072"),
-        (missing, "missing has no data_batch_5.bin: no CIFAR-10, or not all of it"),
-        (nothing, "nothing has no data_batch_1: no CIFAR-10, or not all of it"),
+        (missing, "missing has no data_batch_5.bin: not CIFAR-10, or incomplete"),
+        (nothing, "nothing has no data_batch_1: not CIFAR-10, or incomplete"),
         (labels, "test_batch.bin: wanted labels of 0 to 9, found others"),
-        (archive, "half.tar.gz: no whole archive .cut off"),
-        (text, "text.tar.gz: no whole archive .ReadError"),
-        (pickled, "test_batch: no whole batch of CIFAR-10"),
+        (archive, "half.tar.gz: not a complete archive .cut off"),
+        (text, "text.tar.gz: not a complete archive .ReadError"),
+        (pickled, "test_batch: not a complete batch of CIFAR-10"),
         (place / "no.tar.gz", "nothing is at .*no.tar.gz; wanted cifar-10-binary.tar.gz"),
     ):
         with pytest.raises(RequestError, match=message):

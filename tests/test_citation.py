@@ -4,7 +4,7 @@ import pytest
 
 from edgebench.analysis import published
 from edgebench.foundation.errors import EdgebenchError
-from edgebench.foundation.sheet import as_json
+from edgebench.foundation.sheet import as_json, document
 from tests.command import cli
 
 
@@ -43,4 +43,5 @@ def test_what_nothing_answers_to_is_refused(asked: tuple[str, str, str], said: s
 def test_the_command_lists_as_json() -> None:
     done = cli("published", "--kind", "latency", "--model", "mobilenet_v1", "--target", "rpi4", "--format", "json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads(as_json(published.sheets("latency", "mobilenet_v1", "rpi4")[0]))
+    sheets = published.sheets("latency", "mobilenet_v1", "rpi4")
+    assert json.loads(done.stdout) == json.loads(as_json("published", document(sheets)))

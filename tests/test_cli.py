@@ -10,7 +10,7 @@ from tests.command import cli, process
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--target", "rpi44"], "no target 'rpi44' (has "),
+        (["--runtime", "null", "--target", "rpi44"], "no target 'rpi44' (has "),
         (["--model", "mobilenet_v9"], "no model 'mobilenet_v9' (has alexnet, "),
         (["--precision", "int9"], "no precision 'int9' (has fp32, fp16, bf16, int8); did you mean 'int8'?"),
         (["--runtime", "onnx"], "no runtime 'onnx' (has litert, null, onnxruntime, tflite_runtime, torch)"),
@@ -18,7 +18,10 @@ from tests.command import cli, process
         (["--resolution", "1e3"], "wanted a whole number for --resolution, found '1e3'"),
         (["--time-limit", "-3m"], "wanted a time such as 90s, 3m or 1h, found '-3m'"),
         (["missing.toml"], "cannot read missing.toml: No such file or directory"),
-        (["--name", "../x"], "wanted a name of letters, digits, '.', '_' and '-' for the results, found '../x'"),
+        (
+            ["--runtime", "null", "--name", "../x"],
+            "wanted a name of letters, digits, '.', '_' and '-' for the results, found '../x'",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line_and_exit_code_2(arguments: list[str], message: str, place: Path) -> None:
@@ -41,14 +44,14 @@ def test_an_input_too_small_is_refused_before_anything_runs() -> None:
     done = cli("run", "--model", "mobilenet_v2", "--resolution", "16", "--weights", "random")
     assert done.returncode == 2
     assert done.stderr == (
-        "edgebench: mobilenet_v2 takes no input of 16 pixels; the smallest it takes is 32,"
+        "edgebench: mobilenet_v2 does not support inputs of 16 pixels; the smallest it supports is 32,"
         " the nearest --resolution 32\n"
     )
 
 
 def test_results_that_cannot_be_written_are_refused(place: Path) -> None:
     (place / "results").write_text("in the way")
-    done = cli("run")
+    done = cli("run", "--runtime", "null")
     assert done.returncode == 2
     assert done.stderr == ("edgebench: cannot make results/default: Not a directory; run in a folder you may write\n")
 

@@ -16,7 +16,7 @@ from edgebench.train import cohort
 from tests.conftest import make_cache, variant
 from tests.test_pipeline import heeding_interrupts
 
-SHORT = train.Options(epochs=1, asked=True)
+SHORT = train.Options(epochs=1, requested=True)
 LENET, CNN = (
     variant(name, 1.0, side, weights=WeightSource.TRAINED) for name, side in (("lenet5", 32), ("sample_cnn", 28))
 )
@@ -66,7 +66,7 @@ os.sched_getaffinity = lambda _: {0, 1}
 def show(event):
     print("told", flush=True)
     signal.raise_signal(signal.SIGINT)
-cohort.train([LENET, CNN], show, train.Options(epochs=50, asked=True))
+cohort.train([LENET, CNN], show, train.Options(epochs=50, requested=True))
 """
 
 

@@ -71,7 +71,7 @@ def test_the_interval_of_a_ratio_covers_at_least_what_it_promises(draw: Callable
     [((1.01, 1.2), "slower"), ((0.8, 0.99), "faster"), ((0.9, 1.1), "="), ((None, None), "-")],
 )
 def test_only_an_interval_without_1_is_a_change(bounds: tuple[float | None, float | None], verdict: str) -> None:
-    found = Ratio(value=1.05, low=bounds[0], high=bounds[1])
+    found = Ratio(value=sum(filter(None, bounds)) / 2 or 1.05, low=bounds[0], high=bounds[1])
     assert Pair(name="x", before_ms=1, after_ms=1.05, ratio=found).verdict == verdict
 
 
@@ -127,7 +127,7 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
 ) -> None:
     after = (replace(rows[0], verdict="INVALID"), changed(rows[1], processes=3), *rows[2:])
     tables = {"x86_vm": rows, "x86_vm_int8": after}
-    monkeypatch.setattr(folders, "read", lambda path: Table(title="t", rows=tables[path.name], notes=()))
+    monkeypatch.setattr(folders, "latest", lambda path: (Table(title="t", rows=tables[path.name], notes=()), ()))
     first, second, *others = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm_int8").pairs
     assert (first.ratio, first.why) == (None, "B INVALID")
     assert second.ratio and (second.ratio.low, second.why) == (None, "too few processes for an interval")

@@ -101,9 +101,9 @@ def agent_that(place: Path, code: str) -> local.Local:
         ),
         ("import os; os._exit(3)", "the agent exited with code 3 without an answer"),
         ("import os; os._exit(0)", "the agent exited with code 0 without an answer"),
-        ("raise ValueError('who')", "it last said: ValueError: who"),
+        ("raise ValueError('who')", "its last output: ValueError: who"),
         ("print('edgebench-answer {not json')", "the agent's answer is not JSON"),
-        ("import sys; sys.exit('\\x1b[31mred\\x07')", "it last said: ?[31mred?"),
+        ("import sys; sys.exit('\\x1b[31mred\\x07')", "its last output: ?[31mred?"),
         ("print('x' * 10_000_000)", "exited with code 0 without an answer"),
     ],
 )

@@ -114,10 +114,10 @@ def test_every_network_is_one_line() -> None:
     [
         ("vgg17", 1.0, 0, "no model 'vgg17' .*did you mean 'vgg1"),
         ("vgg16", 0.5, 0, "vgg16 has no width multiplier, found --width 0.5; leave it out"),
-        ("lenet5", 1.0, 64, "lenet5 takes no input of 64 pixels; the smallest it takes is 32"),
+        ("lenet5", 1.0, 64, "lenet5 does not support inputs of 64 pixels; the smallest it supports is 32"),
         ("mobilenet_v1", -1.0, 0, "width -1 of mobilenet_v1"),
         ("mobilenet_v1", 1.0, 99999, "resolution 99999 of mobilenet_v1"),
-        ("", 1.0, 0, "wanted a network to describe, or --all"),
+        ("", 1.0, 0, "name a network to describe, or use --all"),
     ],
 )
 def test_what_cannot_be_described_is_refused(name: str, width: float, resolution: int, message: str) -> None:

@@ -1,28 +1,41 @@
-"""The README is run: its commands by this file, the first screen's two by `.ci/run`."""
+"""The pages are run: their commands by this file, the README's two that start from nothing by `.ci/run`."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from typer.main import get_command
 
 from edgebench import __version__
+from edgebench.cli import app
 from edgebench.deploy import emulation
 from edgebench.nightly import history
 from edgebench.results.journal import JOURNAL
+from edgebench.results.measurement.verdict import Verdict
 from tests.command import cli
 from tests.nights import quiet_history
 from tests.test_nightly import SWEEP
 from tests.test_own import NETS, write
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "edgebench").rglob("*.md"))]
+PAGES = {str(file.relative_to(ROOT)): file.read_text() for file in FILES}
+FIRST = PAGES["README.md"]
+TABLE = FIRST.partition("<!-- first table -->")[2].partition("<!-- end -->")[0]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYTHONS = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
+CONSTRAINTS = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
 COLUMNS = [
     "target",
     "architecture",
@@ -96,15 +109,25 @@ COLUMNS = [
 ]
 
 
+def blocks(language: str) -> list[str]:
+    """Every block of a language on any page."""
+    return [block for page in PAGES.values() for block in re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)]
+
+
 def commands() -> list[str]:
-    """Every `edgebench ...` line of the README's console blocks, but for the two that start from nothing."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("edgebench ")]
+    """Every `edgebench ...` line of the pages' console blocks, without its remark, each once."""
+    lines = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+    return [*dict.fromkeys(line.split("  #")[0].rstrip() for line in lines if line.startswith("edgebench "))]
 
 
-def test_the_readme_documents_commands() -> None:
+def test_the_pages_document_commands() -> None:
     assert len(commands()) >= 5
+
+
+def test_a_command_that_a_page_mentions_exists() -> None:
+    known = set(getattr(get_command(app), "commands", ()))
+    mentioned = {name for page in PAGES.values() for name in re.findall(r"`edgebench ([a-z]+)", page)}
+    assert mentioned - known == set()
 
 
 def draw_photos(folder: Path) -> None:
@@ -122,10 +145,13 @@ def draw_photos(folder: Path) -> None:
 @pytest.mark.parametrize("line", commands())
 def test_a_documented_command_works(line: str, place: Path) -> None:
     """As written; a `run` with --dry-run on top, so that only its request is met."""
+    if "tflite_runtime" in line and not find_spec("tflite_runtime"):
+        pytest.skip("needs tflite-runtime, which is for Linux and Python up to 3.11")
     if "rpi4_emulated" in line and (lacking := emulation.missing()):
         pytest.skip(f"needs {', '.join(lacking)}")
-    arguments = shlex.split(line.split("  #")[0])[1:]
-    (place / "my.toml").write_text(re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0])
+    arguments = shlex.split(line)[1:]
+    (sweep,) = blocks("toml")
+    (place / "my.toml").write_text(sweep)
     draw_photos(place / "photos")
     write(place / "net.onnx", ("batch", 3, 64, 64))
     (place / "nets.py").write_text(NETS)
@@ -141,16 +167,18 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
 
 
 def outputs() -> list[tuple[str, str]]:
-    """The README's `edgebench ...`: followed by a block of what it prints."""
-    return re.findall(r"`edgebench ([^`]*)`:\n\n```text\n(.*?)```", README, re.DOTALL)
+    """The pages' `edgebench ...`: followed by a block of what it prints."""
+    shown = (re.findall(r"`edgebench ([^`]*)`:\n\n```text\n(.*?)```", page, re.DOTALL) for page in PAGES.values())
+    return [*chain(*shown)]
 
 
-def test_the_readme_shows_what_commands_print() -> None:
-    assert [command.split()[0] for command, _ in outputs()] == ["choose", "compare", "lint"]
+def test_the_pages_show_what_commands_print() -> None:
+    assert {command.split()[0] for command, _ in outputs()} == {"choose", "compare", "lint"}
+    assert len(outputs()) == len(blocks("text"))
 
 
 @pytest.mark.parametrize(("command", "shown"), outputs(), ids=lambda text: text.split()[0])
-def test_what_the_readme_shows_is_what_is_printed(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_page_shows_is_what_is_printed(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     done = cli(*command.split())
     printed = done.stdout.splitlines()
@@ -161,21 +189,52 @@ def test_the_documented_python_works(place: Path, capsys: pytest.CaptureFixture[
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((ROOT / "tests" / "golden" / JOURNAL).read_bytes())
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    (code,) = blocks("python")
+    exec(compile(code, "page", "exec"), {})
     assert "mobilenet" in capsys.readouterr().out
 
 
-def test_the_readmes_table_is_the_one_in_results() -> None:
-    rows = README[README.index("| ") :].partition("\n\n")[0].splitlines()
-    recorded = (ROOT / "results" / "x86_vm" / "comparison.md").read_text().splitlines()
-    assert len(rows) == 18
-    assert [row for row in rows if row not in recorded] == []
+def cells(table: str) -> list[list[str]]:
+    """A Markdown table's rows, the headings first; what marks the best row is left out."""
+    lines = [line for line in table.splitlines() if line.startswith("| ") and "---" not in line]
+    return [[cell.strip().replace("*", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def valid_rows() -> Iterator[tuple[str, ...]]:
+    """The VALID rows of the results in this repository, in the columns of the README's first table."""
+    for file in ROOT.glob("results/*/comparison.md"):
+        for group in file.read_text().split("\n## ")[1:]:
+            headings, *rows = cells(group)
+            for row in (dict(zip(headings, row, strict=True)) for row in rows if row[-1] == Verdict.VALID.name):
+                p50 = f"{row['p50 ms']} {row['[95 %] or (range)']}"
+                yield row["network"], row["precision"], p50, row["top-1 %"], row["int8 x"], row["file MiB"]
+
+
+def test_the_readmes_first_table_is_of_valid_rows_in_results() -> None:
+    headings, *rows = cells(TABLE)
+    assert (len(headings), len(rows)) == (6, 5)
+    assert {tuple(row) for row in rows} <= set(valid_rows())
+
+
+def test_the_readme_is_a_first_page() -> None:
+    assert FIRST.count("\n") <= 200
+
+
+def test_the_readmes_install_command_is_the_one_that_starts_from_nothing() -> None:
+    from_nothing = [line for line in FIRST.splitlines() if re.match(r"python\S* -m venv ", line)]
+    (install,) = re.findall(r"^\$ (pip install .*)$", FIRST, re.MULTILINE)
+    assert len(from_nothing) == 2
+    assert f"{install} " in from_nothing[0]
+
+
+def test_the_readme_links_to_the_guide_of_every_station() -> None:
+    (sentence,) = [line for line in FIRST.splitlines() if line.startswith("    schema -> ")]
+    assert [name for name in re.findall(r"\w+", sentence) if f"[{name}](edgebench/{name}/README.md)" not in FIRST] == []
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_the_readmes_units_are_ones_that_systemd_takes(place: Path) -> None:
-    (text,) = re.findall(r"```ini\n(.*?)```", README, re.DOTALL)
+def test_the_documented_units_are_ones_that_systemd_takes(place: Path) -> None:
+    (text,) = blocks("ini")
     units = dict(re.findall(r"# (edgebench\.\w+)\n(.*?)(?=\n# |\Z)", text, re.DOTALL))
     assert set(units) == {"edgebench.service", "edgebench.timer"}
     for name, unit in units.items():
@@ -186,27 +245,55 @@ def test_the_readmes_units_are_ones_that_systemd_takes(place: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_readmes_workflow_is_yaml_whose_step_bash_takes() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+def test_the_documented_workflow_is_yaml_whose_step_bash_takes() -> None:
+    (text,) = blocks("yaml")
     (step,) = yaml.safe_load(text)["jobs"]["nightly"]["steps"]
     assert "edgebench nightly nightly.toml" in step["run"]
     assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
 
 
 def test_every_column_is_documented() -> None:
-    assert [name for name in COLUMNS if f"`{name}`" not in README] == []
+    assert [name for name in COLUMNS if f"`{name}`" not in PAGES["edgebench/results/README.md"]] == []
 
 
 def test_every_exit_code_is_documented() -> None:
-    assert all(f"| {code} |" in README for code in (0, 1, 2, 130))
+    assert all(f"\n| {code} |" in PAGES["edgebench/cli/README.md"] for code in (0, 1, 2, 3, 130))
 
 
 def test_constraints_pin_every_dependency() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    names = {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in wanted} - {project["name"]}
-    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    wanted = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    names = {Requirement(line).name for line in wanted} - {PROJECT["name"]}
+    pinned = {Requirement(line).name for line in CONSTRAINTS}
     assert {canonical(name) for name in names} <= {canonical(name) for name in pinned}
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_constraints_pin_what_the_project_asks_for_on_every_python_it_names(python: str, platform: str) -> None:
+    """Exactly one version of each; tflite-runtime, where it is, goes with numpy 1."""
+    machine = {"python_version": python, "sys_platform": platform}
+    pins = {line.name: line for line in map(Requirement, CONSTRAINTS) if applies(line, machine)}
+    assert len(pins) == sum(applies(line, machine) for line in map(Requirement, CONSTRAINTS))
+    wanted = [line for line in map(Requirement, PROJECT["dependencies"]) if applies(line, machine)]
+    for line in wanted:
+        (pin,) = next(one for name, one in pins.items() if canonical(name) == canonical(line.name)).specifier
+        assert line.specifier.contains(pin.version), line
+    has_tflite_runtime = "tflite-runtime" in {line.name for line in wanted}
+    assert (
+        has_tflite_runtime == (pins["numpy"].specifier.contains("1.26.4")) == ((python, platform) == ("3.11", "linux"))
+    )
+
+
+def applies(line: Requirement, machine: dict[str, str]) -> bool:
+    return line.marker is None or line.marker.evaluate(machine)
+
+
+def test_the_commands_that_start_from_nothing_start_with_python3_and_the_readme_says_which() -> None:
+    commands = re.findall(r"^python3 -m venv .*", FIRST, re.MULTILINE)
+    assert len(commands) == 2
+    assert f"with Python {PYTHONS[0]} to {PYTHONS[-1]}:" in FIRST
+    assert f"less than {PYTHONS[0]} or more than {PYTHONS[-1]}" in FIRST
+    assert f">={PYTHONS[0]}" == PROJECT["requires-python"]
 
 
 def canonical(name: str) -> str:
@@ -215,6 +302,20 @@ def canonical(name: str) -> str:
 
 def test_the_changelog_knows_this_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_a_citation_names_this_version_and_no_person() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["title"], citation["version"]) == (PROJECT["name"], __version__)
+    assert citation["license"] == PROJECT["license"]
+    assert citation["authors"] == [{"name": "The edgebench developers"}]
+
+
+@pytest.mark.parametrize("kind", ["bug", "feature"])
+def test_an_issue_asks_for_what_the_doctor_says(kind: str) -> None:
+    template = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{kind}.md").read_text()
+    assert set(yaml.safe_load(template.split("---")[1])) == {"name", "about", "labels"}
+    assert "edgebench doctor" in template
 
 
 def kept() -> list[str]:
@@ -227,7 +328,8 @@ def test_no_file_names_a_machine_path() -> None:
     assert [str(path) for path in texts if f"{ROOT.parent}/" in path.read_text()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", "SECURITY.md"])
 def test_what_a_page_links_to_is_in_the_repository(page: str) -> None:
     linked, files = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", (ROOT / page).read_text()), kept()
-    assert [link for link in linked if link.rstrip("/") not in files] == []
+    places = {link: os.path.relpath((ROOT / page).parent / link, ROOT) for link in linked}
+    assert [link for link, place in places.items() if place not in files] == []

@@ -68,7 +68,7 @@ def test_every_series_has_a_colour_in_both_modes_and_a_shape_of_its_own() -> Non
 
 def test_an_unknown_form_of_a_picture_is_refused() -> None:
     with pytest.raises(UnknownName, match="no format 'gif'"):
-        drawing.require("gif")
+        drawing.check("gif")
 
 
 @pytest.mark.parametrize(("format", "begin"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])

@@ -58,7 +58,7 @@ def test_without_its_packages_they_are_named_in_one_line(monkeypatch: pytest.Mon
     with pytest.raises(RequestError) as caught:
         emulation.emulation()
     assert str(caught.value) == (
-        "an emulated Pi wants qemu-user, gcc, apt, dpkg on a Debian or Ubuntu host, found all but qemu-user, gcc, apt,"
+        "an emulated Pi needs qemu-user, gcc, apt, dpkg on a Debian or Ubuntu host, found all but qemu-user, gcc, apt,"
         " dpkg; use apt-get install qemu-user gcc apt dpkg"
     )
 

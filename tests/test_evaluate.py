@@ -10,6 +10,7 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from edgebench.deploy import Deployed
 from edgebench.deploy.connections.null import Here
@@ -19,7 +20,7 @@ from edgebench.tasks.classification import Counts, count
 from tests.conftest import case, session, variant
 
 
-def outputs(*winners: int, classes: int = 8) -> numpy.ndarray:  # type: ignore[type-arg]
+def outputs(*winners: int, classes: int = 8) -> NDArray[numpy.float32]:
     return numpy.eye(classes, dtype=numpy.float32)[list(winners)]
 
 

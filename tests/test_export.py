@@ -7,6 +7,7 @@ from time import monotonic
 
 import numpy
 import pytest
+from numpy.typing import NDArray
 
 from edgebench import export
 from edgebench.export import order
@@ -39,7 +40,7 @@ def made_by(of: Variant, format: str) -> dict[str, str]:
     return order.made_by(of, format, load("formats", format), None)
 
 
-def outputs(file: Path, images: numpy.ndarray) -> numpy.ndarray:  # type: ignore[type-arg]
+def outputs(file: Path, images: NDArray[numpy.float32]) -> NDArray[numpy.float32]:
     session = load("runtimes", "onnxruntime").open(str(file), threads=1, batch=1, options=CPU)
     return numpy.frombuffer(session.infer(images.tobytes(), images.shape), "<f4").reshape(len(images), -1)
 

@@ -8,8 +8,8 @@ from statistics import median
 
 import pytest
 
-from edgebench.nightly.figures import Pinned, entries, host, name, names
-from edgebench.nightly.night import Outcome
+from edgebench.nightly.entries import Pinned, entries, host, name, named_evidence, names
+from edgebench.nightly.night import Entry, Outcome
 from edgebench.schema.case import Workload
 from edgebench.schema.record import Failure, Record, Reference, Run, Stop
 from edgebench.schema.runtime import Runtime
@@ -31,12 +31,12 @@ def seen(*more: Record, rounds: int = 6, compute: float = 2e-3, memory: float = 
     return [session(), deployment(), *timed, *both, *more, Stop(session="s1", spent_s=1.0)]
 
 
-def pin(_: object) -> Pinned:
-    return Pinned(pin="p")
+def entries_of(records: list[Record], packages: str = "") -> tuple[Entry, ...]:
+    return entries(named_evidence(records), records, lambda _: Pinned(pin="p", packages=packages))
 
 
 def test_a_process_is_divided_by_both_reference_workloads_of_its_own_round() -> None:
-    (found,) = entries(seen(), pin)
+    (found,) = entries_of(seen())
     assert found.verdict == Outcome.OK
     assert found.figures.ratios[0] == pytest.approx(log(1.01e-3 / (2e-3 * 8e-3) ** 0.5), abs=1e-6)
     assert found.figures.latencies_s == tuple(round(1e-3 + number * 1e-5, 9) for number in range(1, 7))
@@ -47,28 +47,28 @@ def slowed(one: Record, times: float) -> Record:
 
 
 def test_a_machine_twice_as_slow_has_the_same_level() -> None:
-    levels = [median(entries([slowed(one, times) for one in seen()], pin)[0].figures.ratios) for times in (1.0, 2.0)]
+    levels = [median(entries_of([slowed(one, times) for one in seen()])[0].figures.ratios) for times in (1.0, 2.0)]
     assert levels[1] == pytest.approx(levels[0], abs=1e-5)
 
 
 def test_without_both_references_in_a_round_there_is_nothing_to_judge_by() -> None:
     alone = [one for one in seen() if getattr(one, "case", None) != Reference(workload=Workload.MEMORY, target="cpu")]
-    (found,) = entries(alone, pin)
+    (found,) = entries_of(alone)
     assert found.verdict == Outcome.INVALID
-    assert found.why.startswith("no round of it has both reference workloads")
+    assert found.why.startswith("no round measured both reference workloads")
 
 
 def test_a_case_that_failed_is_invalid_with_its_stage_and_one_without_a_process_is_missing() -> None:
     failure = Failure(case=case(), session="s1", epoch="e1", stage="measure", reason="it died")
-    (failed,) = entries([session(), deployment(), failure, Stop(session="s1", spent_s=1.0)], pin)
+    (failed,) = entries_of([session(), deployment(), failure, Stop(session="s1", spent_s=1.0)])
     assert (failed.verdict, failed.why) == (Outcome.INVALID, "measure: it died")
-    (missing,) = entries([session(), deployment(), Stop(session="s1", spent_s=1.0)], pin)
+    (missing,) = entries_of([session(), deployment(), Stop(session="s1", spent_s=1.0)])
     assert (missing.verdict, missing.why) == (Outcome.MISSING, "not measured: no time was left")
 
 
 def test_a_worthless_number_is_invalid_with_its_reason() -> None:
     waiting = [replace(one, cpu_s=1e-4) if isinstance(one, Run) else one for one in seen()]
-    (found,) = entries(waiting, pin)
+    (found,) = entries_of(waiting)
     assert found.verdict == Outcome.INVALID
     assert found.why.startswith("waited for a core")
 
@@ -76,11 +76,11 @@ def test_a_worthless_number_is_invalid_with_its_reason() -> None:
 def test_a_configuration_keeps_its_name_when_its_runtime_is_upgraded_and_its_stack_says_so() -> None:
     newer = replace(case(), runtime=replace(case().runtime, version="2.0"))
     assert name(case()) == name(newer) == f"{variant()} onnxruntime+CPUExecutionProvider cpu threads=1 batch=1"
-    (found,) = entries(seen(), pin)
+    (found,) = entries_of(seen())
     assert found.components == {
         "model": artifact().sha256, "runtime": str(case().runtime), "packages": "", "harness": "a"
     }  # fmt: skip
-    (brought,) = entries(seen(), lambda _: Pinned(pin="p", packages="0123456789abcdef"))
+    (brought,) = entries_of(seen(), packages="0123456789abcdef")
     assert brought.components["packages"] == "0123456789ab"
 
 

@@ -4,12 +4,14 @@ import ast
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import grimp
 import pytest
 
+from edgebench.cli.guide import pages
 from edgebench.deploy.bundle import ROOTS, closure
 
 PACKAGE = Path(__file__).parent.parent / "edgebench"
@@ -46,21 +48,51 @@ def test_what_travels_imports_third_party_libraries_only_inside_functions(file: 
         assert {one.split(".")[0] for one in names} <= {"edgebench", *sys.stdlib_module_names}, file
 
 
-def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(place: Path, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    shutil.copytree(PACKAGE.parent, source, ignore=shutil.ignore_patterns(".*", "tests", "__pycache__"))
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an sdist, and the wheel that is built of it and nothing else."""
+    folder = tmp_path_factory.mktemp("release")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(PACKAGE.parent)]
     subprocess.run(build, capture_output=True, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    return folder
+
+
+def test_the_sdist_has_what_a_release_is_made_of_and_no_results(release: Path) -> None:
+    (path,) = release.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        files = {name.partition("/")[2] for name in archive.getnames()}
+    tops = {name.partition("/")[0] for name in files}
+    assert {"targets/rpi4.toml", "edgebench/pipeline.py", "pyproject.toml", "README.md", "LICENSE"} <= files
+    assert not {"results", "tests"} & tops
+    assert path.stat().st_size < 2**20
+
+
+def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(
+    release: Path, place: Path, tmp_path: Path
+) -> None:
+    (wheel,) = release.glob("*.whl")
     unpacked = tmp_path / "unpacked"
     shutil.unpack_archive(wheel, unpacked, "zip")
+    assert running(unpacked, place) == f"this machine 76\n{' '.join(pages())}\n<!doctype html>\n"
+
+
+def test_the_sdist_alone_runs_in_an_empty_directory(release: Path, place: Path, tmp_path: Path) -> None:
+    (path,) = release.glob("*.tar.gz")
+    shutil.unpack_archive(path, tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    assert running(unpacked, place) == f"this machine 76\n{' '.join(pages())}\n<!doctype html>\n"
+
+
+def running(unpacked: Path, place: Path) -> str:
+    """Print with the package of a folder what takes its targets, its sweeps and its templates."""
     code = (
         f"import sys; sys.path.insert(0, {str(unpacked)!r})\n"
         "import edgebench; assert edgebench.__file__.startswith(sys.path[0])\n"
         "from edgebench.deploy.targets import catalogue; from edgebench.measure.plan import sweeps\n"
         "print(catalogue.target('cpu').board, len(list(sweeps.sweep('grid').cells())))\n"
         "from edgebench.results.reports import html; from edgebench.results.table.row import Table\n"
+        "from edgebench.cli import guide; print(*guide.pages())\n"
         "print(html.render(Table(title='t', rows=(), notes=())).splitlines()[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=place)
-    assert done.stdout == "this machine 76\n<!doctype html>\n"
+    return done.stdout

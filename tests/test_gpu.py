@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench.agent import device, gpu, throttle
+from edgebench.agent import device, gpu
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.deploy.connections.null import Here
 from edgebench.deploy.survey import survey
@@ -24,6 +24,7 @@ from edgebench.results.table import rows
 from edgebench.results.table.columns import flat
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import Row
+from edgebench.schema import throttle
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Deployment, MemoryMarks, Run, Session
@@ -31,7 +32,7 @@ from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Precision
 from tests.command import cli
-from tests.conftest import CPU, artifact, case, environment, run, session, variant
+from tests.conftest import CPU, artifact, case, environment, needs_torch, run, session, variant
 from tests.networks import awake
 
 CUDA, TENSORRT = onnxruntime.CUDA, onnxruntime.TENSORRT
@@ -39,6 +40,7 @@ NO_DRIVER = "edgebench: no CUDA device on this target (driver not found); see ta
 no_driver = pytest.mark.skipif(gpu.why_missing() != "driver not found", reason="there is an NVIDIA driver here")
 
 
+@needs_torch
 @no_driver
 def test_without_a_driver_the_gpu_target_is_refused_before_anything_runs(place: Path) -> None:
     done = cli("run", "--target", "gpu", "--model", "mobilenet_v1")
@@ -355,10 +357,9 @@ def test_an_emulator_s_device_times_are_nobody_s() -> None:
 def test_the_device_s_columns_are_shown_where_a_row_has_them() -> None:
     rows = [row(conditions, session(device="cuda")) for conditions in (WATCHED | TOLD, WATCHED)]
     shown, plain = comparison.columns(rows), comparison.columns(rows[1:])
-    assert [name for name in shown if name not in plain] == ["kernel ms", "transfer ms", "device peak MiB"]
-    assert [[shown[name](one) for name in ("kernel ms", "transfer ms", "device peak MiB")] for one in rows] == [
-        ["0.900", "0.050", "30.0"], ["-", "-", "-"],
-    ]  # fmt: skip
+    added = [column for column in shown if column not in plain]
+    assert [column.heading for column in added] == ["kernel ms", "transfer ms", "device peak MiB"]
+    assert [[column.cell(one) for column in added] for one in rows] == [["0.900", "0.050", "30.0"], ["-", "-", "-"]]
 
 
 def at_batches(*medians_s: float, macs: float) -> list[dict[str, str]]:
@@ -401,7 +402,7 @@ def test_a_report_names_the_gpu_that_computed() -> None:
     facts = {"cpu": "a CPU", "device": "cuda", "gpu": "NVIDIA H200", "gpu_driver": "580.159.04"}
     facts |= {"gpu_memory_bytes": "150754820096", "gpu_power_limit_w": "700"}
     assert "NVIDIA H200 (140 GiB, at most 700 W, driver 580.159.04)" in machine(facts)
-    assert "a GPU that nobody could ask its name" in machine({"device": "cuda"})
+    assert "a GPU of unknown name" in machine({"device": "cuda"})
     assert "GPU" not in machine({"cpu": "a CPU"})
 
 

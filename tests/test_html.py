@@ -140,7 +140,7 @@ def test_the_samples_of_each_row_are_those_of_its_own_processes(measured: tuple[
 
 def test_an_empty_table_is_a_page_that_says_so() -> None:
     text = html.render(Table(title="t", rows=(), notes=()))
-    assert "Nothing was measured yet." in text
+    assert "No measurements yet." in text
 
 
 def test_a_journal_of_an_older_version_is_shown(measured: tuple[Table, Background]) -> None:

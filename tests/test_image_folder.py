@@ -144,11 +144,12 @@ def test_what_is_no_data_set_is_refused(val: Path, place: Path) -> None:
     save(place / "one" / "cat" / "1.png", 1)
     save(place / "one" / "cat" / "2.png", 1)
     (val / "n0").mkdir()
+    (val / "n0" / "boxes.csv").write_text("")
     save(place / "loose" / "1.png", 1)
     save(place / "loose" / "2.png", 1)
     for folder, message in (
-        ("empty", "wanted images in .*empty, found 0: no data set; name a folder of class folders"),
-        ("text.txt", "text.txt is no folder; wanted a folder of class folders"),
+        ("empty", "wanted images in .*empty, found 0: not a data set; name a folder of class folders"),
+        ("text.txt", "text.txt is not a folder; wanted a folder of class folders"),
         ("nowhere", "nothing is at nowhere; wanted a folder of class folders"),
         ("one", "wanted 2 to 100000 classes, found cat"),
         ("loose", "2 images have no class, 1.png first; add a labels.txt"),
@@ -166,7 +167,7 @@ def test_a_name_without_a_place_or_a_place_without_need_is_refused() -> None:
 
 
 def test_imagenet_is_a_folder_of_a_thousand_classes_even_where_some_have_no_image(val: Path) -> None:
-    with pytest.raises(RequestError, match="wanted ImageNet's 1000 classes, found 3; name all in a classes.txt, or"):
+    with pytest.raises(RequestError, match="wanted ImageNet's 1000 classes, found 3; list all in a classes.txt, or"):
         catalogue.adopt(f"imagenet:{val}")
     others = (f"n9{number:07}" for number in range(1000 - len(SYNSETS)))
     (val / "classes.txt").write_text("\n".join((*SYNSETS, *others)))
@@ -250,7 +251,9 @@ def test_a_link_to_nothing_and_a_name_that_is_no_text_are_no_traceback(val: Path
 def test_a_list_that_is_no_utf_8_is_refused(place: Path, file: str) -> None:
     folder = flat(place, lambda number: f"image {number}.png {number % 3}")
     (folder / file).write_bytes(b"caf\xe9 1\n")
-    with pytest.raises(RequestError, match=f"{file}: wanted text in UTF-8, found another byte at 3; save it so"):
+    with pytest.raises(
+        RequestError, match=f"{file}: wanted text in UTF-8, found an invalid byte at 3; save it as UTF-8"
+    ):
         opened(folder)
 
 
@@ -283,7 +286,7 @@ def test_the_same_files_elsewhere_are_the_same_data_set(val: Path, place: Path) 
     here = opened(val)
     (place / "moved").mkdir()
     val.rename(place / "moved" / "val")
-    with pytest.raises(CaseError, match="image_folder:val is no longer where it was; restore it, or name its path"):
+    with pytest.raises(CaseError, match="image_folder:val is no longer where it was; restore it, or give its path"):
         split(here, "test")
     assert opened("moved/val") == here
     assert len(split(here, "test")) == 27
@@ -301,10 +304,10 @@ def test_a_name_stands_for_the_path_that_was_named_before(
 def test_a_changed_data_set_is_refused(val: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = opened(val)
     next(val.rglob("*.JPEG")).unlink()
-    with pytest.raises(CaseError, match="image_folder:val changed since its path was named: other files or labels"):
+    with pytest.raises(CaseError, match="image_folder:val changed since its path was given: other files or labels"):
         split(here, "test")
     monkeypatch.chdir(place.parent)
-    with pytest.raises(RequestError, match="image_folder:val changed since its path was named"):
+    with pytest.raises(RequestError, match="image_folder:val changed since its path was given"):
         opened("val")
     monkeypatch.chdir(place)
     assert opened("val") != here

@@ -105,4 +105,4 @@ def test_a_journal_of_version_1_is_read_in_todays_words() -> None:
 
 def test_a_table_from_a_journal_of_version_1_says_so() -> None:
     table = folders.read(Path(__file__).parent / "golden")
-    assert any("of an older edgebench and were read in today's words" in note for note in table.notes)
+    assert any("of the journal that an older edgebench wrote" in note for note in table.notes)

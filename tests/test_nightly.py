@@ -18,9 +18,10 @@ from edgebench import nightly
 from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock
-from edgebench.nightly import history, pairs
+from edgebench.nightly import arms, history, pairs
 from edgebench.nightly.night import Outcome
 from edgebench.nightly.rule import judge
+from edgebench.nightly.rule.figures import PAIRED_FIGURES
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.summary import Bulletin
 from edgebench.results.journal import Journal
@@ -96,8 +97,8 @@ def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Retrained:
 def paired(found: Bulletin) -> list[int]:
     """Count the processes of each arm that a night paired."""
     raw = history.raw_folder(HISTORY, found.night)
-    arms = (list(Journal(raw / arm)) for arm in (pairs.ACCEPTED, pairs.TONIGHT))
-    return [sum(isinstance(one, Run) for one in arm) for arm in arms]
+    journals = (list(Journal(raw / arm)) for arm in (arms.ACCEPTED, arms.TONIGHT))
+    return [sum(isinstance(record, Run) for record in journal) for journal in journals]
 
 
 @pytest.mark.slow
@@ -111,7 +112,7 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
     assert {line.entry.verdict for line in second.lines} <= CALM
     assert nightly.exit_code(second.night) == 0
     assert paired(second) == [0, 0]
-    assert second.night.arms is not None and second.night.arms.pairs == nightly.LEAST_PAIRS
+    assert second.night.arms is not None and second.night.arms.pairs == pairs.LEAST_PAIRS
     shutil.rmtree(shared_cache / "artifacts")  # the accepted model is in the history, too
     with retrained(2e-6):  # several times as long
         third = run()
@@ -136,7 +137,8 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
 
 @pytest.mark.slow
 def test_pairs_that_show_nothing_early_are_given_up(monkeypatch: pytest.MonkeyPatch, retrained: Retrained) -> None:
-    monkeypatch.setattr(judge, "COLD", replace(judge.COLD, futile_effect=99.0))
+    patient = (replace(one, rule=one.rule and replace(one.rule, futile_effect=99.0)) for one in PAIRED_FIGURES)
+    monkeypatch.setattr(judge, "PAIRED_FIGURES", tuple(patient))
     run()
     with retrained(0.0):
         found = run(rule=replace(FEW, futile_effect=99.0))
@@ -181,7 +183,7 @@ def test_two_nightlies_at_once_are_refused() -> None:
 
 
 def test_a_sweep_that_measures_only_some_of_itself_is_refused() -> None:
-    with pytest.raises(RequestError, match="measures all of it every night, found budget 5m; leave it out"):
+    with pytest.raises(RequestError, match="measures the whole sweep every night, found budget 5m; remove the budget"):
         run(replace(sweep(), budget="5m"))
 
 
@@ -221,7 +223,7 @@ def test_what_cannot_be_is_one_line_and_exit_code_2() -> None:
     for arguments, message in (
         (("nightly", "missing.toml"), "cannot read missing.toml"),
         (("nightly", "accept", "h", "--reason", "r"), "no night at all in h; the history has 0 nights"),
-        (("nightly", "report", "h"), "no night in h: wanted a history such as results/nightly"),
+        (("nightly", "report", "h"), "no night in h: expected a history such as results/nightly"),
     ):
         done = cli(*arguments)
         assert done.returncode == 2
@@ -246,7 +248,7 @@ def test_accepting_keeps_the_night_the_configurations_and_the_reason() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"reason": " "}, "wanted a reason, found none"),
+        ({"reason": " "}, "accepting a night needs a reason"),
         ({"reason": "r", "night": "2027"}, "no night 2027 in results/nightly; the history has 3 nights"),
         ({"reason": "r", "configurations": ("x",)}, "no configuration 'x' was measured in night 20260103T020000Z-"),
     ],
@@ -261,7 +263,7 @@ def test_what_cannot_be_accepted_is_refused(asked: dict[str, str], message: str)
 def test_a_night_that_measured_nothing_cannot_be_accepted() -> None:
     kept()
     history.write_night(HISTORY, night(3, entry(verdict=Outcome.MISSING)))
-    with pytest.raises(RequestError, match="measured nothing that could be accepted"):
+    with pytest.raises(RequestError, match="has no measurement to accept"):
         nightly.accept(HISTORY, "r")
 
 

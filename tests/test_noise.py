@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy
 import pytest
+from numpy.typing import NDArray
 
 from edgebench import export
 from edgebench.deploy import Deployed, connect
@@ -79,7 +80,7 @@ def spread_network() -> nn.Module:
     return network
 
 
-def calibration() -> Iterator[numpy.ndarray]:  # type: ignore[type-arg]
+def calibration() -> Iterator[NDArray[numpy.float32]]:
     return split(SMALL, "calibration").batches(1)
 
 
@@ -187,7 +188,7 @@ def test_what_stays_float_counts_by_its_multiply_adds(place: Path) -> None:
     class Images(CalibrationDataReader):  # type: ignore[misc]
         images = calibration_images(int8(of, images=2))
 
-        def get_next(self) -> dict[str, numpy.ndarray] | None:  # type: ignore[type-arg]
+        def get_next(self) -> dict[str, NDArray[numpy.float32]] | None:
             batch = next(self.images, None)
             return None if batch is None else {"images": batch}
 

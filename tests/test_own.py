@@ -8,7 +8,8 @@ from typing import Any
 import numpy
 import pytest
 
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
 from edgebench.export import custom, export
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
@@ -299,8 +300,7 @@ def test_a_file_that_is_too_large_is_not_read(place: Path, monkeypatch: pytest.M
 
 
 def cells(place: Path, **flags: str) -> list[Case]:
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    asked = options.sweep("", dict.fromkeys(names, "") | flags)
+    asked = reader.sweep("", SweepOptions(**flags))
     check(asked)
     return list(cases.cases(asked.cells(), environment()))
 
@@ -388,18 +388,18 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
         (net | {"resolution": "64"}, "wanted --resolution with a network of the shelf"),
         ({"model": "mobilenet_v1", "input": "1x3x8x8"}, "--input is of models that are given as a file"),
         ({"model": "mobilenet_v1", "weights": "own"}, "no weights 'own' (has trained, random, none"),
-        (net, "int8 of net.onnx wants images to calibrate with and to be compared on: add --calibration folder"),
+        (net, "int8 of net.onnx needs images for calibration and comparison: add --calibration folder"),
         (net | {"calibration": "nothing"}, "wanted images in"),
         (net | {"calibration": "nowhere"}, "nothing is at nowhere; wanted a folder of images"),
-        (net | {"calibration": folder, "quantization": "qat"}, "are for networks of the shelf, found qat"),
+        (net | {"calibration": folder, "quantization": "qat"}, "are for edgebench's own networks, found qat"),
         (
             net | {"precision": "fp32", "runtime": "null"},
             "net.onnx is for runtimes that open onnx, found null, which opens null; use --runtime onnxruntime",
         ),
-        (net | {"precision": "fp16"}, "net.onnx is fp32 as it is, found --precision fp16"),
+        (net | {"precision": "fp16"}, "net.onnx is fp32 as supplied, found --precision fp16"),
         (
             {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "torch"},
-            "nets.py:small is built by its own function, found torch, which builds networks of the shelf;"
+            "nets.py:small is built by its own function, found torch, which builds only edgebench's own networks;"
             " use --runtime litert or onnxruntime or tflite_runtime",
         ),
         ({"model": "one.onnx", "precision": "fp32", "batch": "2"}, "one.onnx takes one image at a time, found --batch"),
@@ -429,6 +429,5 @@ def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) ->
 
 def test_a_model_is_not_trained(place: Path) -> None:
     write(place / "net.onnx")
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    with pytest.raises(RequestError, match="wanted networks of the shelf to train, found net.onnx"):
-        to_train(options.sweep("", dict.fromkeys(names, "") | {"model": "net.onnx"}))
+    with pytest.raises(RequestError, match="wanted edgebench's own networks to train, found net.onnx"):
+        to_train(reader.sweep("", SweepOptions(model="net.onnx")))

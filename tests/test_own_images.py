@@ -34,7 +34,7 @@ def test_own_images_are_trained_on_and_measured_and_no_path_is_kept(photos: Path
     which = ("--model", "lenet5", "--resolution", "32", "--dataset", f"image_folder:{photos}")
     trained = cli("train", *which, "--json")
     assert trained.returncode == 0, trained.stderr
-    (card,) = json.loads(trained.stdout)
+    (card,) = json.loads(trained.stdout)["rows"]
     assert (card["network"], card["dataset"], card["preprocessing"]) == (
         "lenet5-1@32",
         "image_folder:photos",
@@ -42,7 +42,7 @@ def test_own_images_are_trained_on_and_measured_and_no_path_is_kept(photos: Path
     )
     assert card["images"] == 35
     assert "1 of 156 images cannot be read and are left out: val/red/3.jpg" in trained.stderr
-    assert json.loads(cli("weights", "--json").stdout) == [card]
+    assert json.loads(cli("weights", "--json").stdout)["rows"] == [card]
     assert "image_folder:photos" in cli("weights").stdout
 
     done = cli("run", *which, "--preset", "quick", "--precision", "fp32", "--name", "mine", "--json")
@@ -51,9 +51,9 @@ def test_own_images_are_trained_on_and_measured_and_no_path_is_kept(photos: Path
     (row,) = table["rows"]
     (note,) = [note for note in table["notes"] if note.startswith("Data set")]
     assert note.startswith("Data set image_folder:photos, preprocessing torchvision: ")
-    assert note.endswith(" Left out as damaged: 1.")
+    assert note.endswith(" Skipped as damaged: 1.")
     assert (row["dataset"], row["images"]) == ("image_folder:photos", 35)
-    assert abs(row["top1"] - card["top1"] * 100) < 5
+    assert abs(row["top1"] - card["top1_per_cent"]) < 5
     kept = [file for file in (place / "results").rglob("*") if file.is_file()]
     assert [file for file in kept if str(photos.parent) in file.read_text()] == []
 
@@ -63,7 +63,7 @@ def test_own_images_are_trained_on_and_measured_and_no_path_is_kept(photos: Path
     photos.rename(photos.with_name("moved"))
     moved = cli("run", "results/mine/sweep.toml", "--name", "mine")
     assert (moved.returncode, moved.stderr.count("\n")) == (2, 1)
-    assert "image_folder:photos is no longer where it was; restore it, or name its path again" in moved.stderr
+    assert "image_folder:photos is no longer where it was; restore it, or give its path again" in moved.stderr
 
 
 def test_what_is_no_data_set_is_one_line_and_exit_code_2(place: Path) -> None:
@@ -85,5 +85,5 @@ def test_what_cannot_be_trained_is_told_and_exit_code_1(photos: Path) -> None:
         (("--model", "vgg16", "--resolution", "224", "--epochs", "99"), "training vgg16 at 224 px takes 5e+15 multi"),
     ):
         done = cli("train", "--resolution", "32", *which, "--json")
-        assert (done.returncode, json.loads(done.stdout)) == (1, [])
+        assert (done.returncode, json.loads(done.stdout)["rows"]) == (1, [])
         assert message in done.stderr

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
 from edgebench.export import custom
 from edgebench.foundation.errors import RequestError
 from edgebench.measure.plan import cases
 from edgebench.schema.variant import Precision
-from tests.conftest import environment
+from tests.conftest import environment, needs_tflite_runtime
 
 flatbuffers: Any = pytest.importorskip("flatbuffers")
 
@@ -79,9 +80,9 @@ def test_a_file_says_what_it_takes_and_costs(place: Path) -> None:
     assert custom.adopt("net.tflite", "image:1x4x4x3").classes == 5
 
 
+@needs_tflite_runtime
 def test_the_interpreter_reads_the_same(place: Path) -> None:
     """In a process of its own: two builds of TFLite in one may end it."""
-    pytest.importorskip("tflite_runtime")
     code = (
         "from tflite_runtime.interpreter import Interpreter\n"
         f"opened = Interpreter({str(build(place / 'net.tflite'))!r}); opened.allocate_tensors()\n"
@@ -127,7 +128,6 @@ def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(place: Path) -> No
 
 def test_other_runtimes_refuse_it_in_one_line(place: Path) -> None:
     build(place / "net.tflite")
-    names = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-    asked = options.sweep("", dict.fromkeys(names, "") | {"model": "net.tflite", "runtime": "onnxruntime"})
+    asked = reader.sweep("", SweepOptions(model="net.tflite", runtime="onnxruntime"))
     with pytest.raises(RequestError, match="net.tflite is for runtimes that open tflite, found onnxruntime, which"):
         list(cases.cases(asked.cells(), environment()))

@@ -48,7 +48,7 @@ def test_a_beat_is_taken_before_the_first_sample_after_every_group_and_after_the
 ) -> None:
     order = list[str]()
     run, beat = (lambda: order.append("s")), (lambda: order.append("b"))
-    samples, taken = timing.sample_between(run, count, beat, every=every, untimed=0)
+    samples, taken, _ = timing.sample_between(run, count, beat, every=every, untimed=0)
     assert (len(samples), len(taken)) == (count, wanted)
     assert "".join(order) == "b" + "".join("s" * min(every, count - start) + "b" for start in range(0, count, every))
 
@@ -66,5 +66,5 @@ def test_samples_of_a_fast_network_are_spread_over_as_long_as_those_of_a_slow_on
 def test_calls_before_a_group_are_not_timed() -> None:
     order = list[str]()
     run, beat = (lambda: order.append("s")), (lambda: order.append("b"))
-    samples, beats = timing.sample_between(run, 4, beat, every=2, untimed=3)
+    samples, beats, _ = timing.sample_between(run, 4, beat, every=2, untimed=3)
     assert (len(samples), len(beats), "".join(order)) == (4, 3, "bsssssbsssssb")

@@ -51,7 +51,7 @@ def test_a_second_run_measures_nothing_and_says_so_at_once() -> None:
     before = Journal(Path("results/null")).path.read_bytes()
     again = cli(*arguments)
     assert again.returncode == 0
-    assert "nothing to measure on null: all 2 cases are answered" in again.stderr
+    assert "nothing to measure on null: all 2 cases are complete" in again.stderr
     assert Journal(Path("results/null")).path.read_bytes() == before
 
 
@@ -89,7 +89,7 @@ def test_interrupted_it_shows_what_there_is_and_exits_130() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=600)
     assert process.returncode == 130
-    assert "interrupted: the table holds what was measured" in err
+    assert "interrupted: the table shows the cases measured so far" in err
     assert "null 1 @1" in out
     assert "Traceback" not in err
     assert Path("results/stopped/comparison.md").exists()
@@ -214,7 +214,7 @@ def test_a_damaged_artifact_is_made_again_with_a_word_about_it(place: Path) -> N
 def test_a_torn_journal_is_read_and_reported(place: Path) -> None:
     golden = Path(__file__).parent / "golden" / JOURNAL
     (place / JOURNAL).write_bytes(golden.read_bytes()[:-30])
-    assert any("torn off" in note for note in folders.read(place).notes)
+    assert any("incomplete line" in note for note in folders.read(place).notes)
 
 
 def test_a_folder_without_a_journal_is_refused() -> None:
@@ -288,7 +288,7 @@ def test_a_sustained_run_comes_after_all_else_and_has_a_table_of_its_own() -> No
     asked = ("run", "--target", "cpu", "--preset", "quick", "--name", "long", "--sustained", "2s", "--quiet", *NULL)
     done = cli(*asked)
     assert done.returncode == 0, done.stderr
-    assert "without a pause" in done.stdout
+    assert "sustained load" in done.stdout
     table = edgebench.load("results/long")
     assert (table.lasted_s >= 2.0).all()
     assert table.sustained_ms.gt(0).all()

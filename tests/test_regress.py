@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from edgebench.nightly.night import Acceptance, Entry, History, Night, Outcome, PairedTimes
-from edgebench.nightly.rule.judge import DRIFTED, NEW_HOST, NEW_STACK, TOO_FEW, WAS_SLOWER, examine, is_open, judge
+from edgebench.nightly.night import Acceptance, ArmTimes, Entry, History, Night, Outcome, PairedTimes
+from edgebench.nightly.rule.judge import DRIFTED, NEW_COMPONENTS, NEW_HOST, TOO_FEW, WAS_SLOWER, examine, is_open, judge
 from edgebench.nightly.rule.thresholds import RULE
 from tests.nights import HOST, NAME, STACK, entry, figures, night, quiet_history, slower
 
@@ -17,25 +17,25 @@ UPGRADED = STACK | {"runtime": "engine 2.0"}
 RETRAINED, AGAIN = STACK | {"model": "m2"}, STACK | {"model": "m3"}
 
 
-def contest(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004) -> PairedTimes:
+def paired_times(change: float = 0.0, pairs: int = RULE.pairs, process: float = 0.004) -> PairedTimes:
     """Pairs whose second arm takes longer by a share."""
     draw = Random(1)
     accepted = tuple(1e-3 * (1 + draw.gauss(0, process)) for _ in range(pairs))
     tonight = tuple(1e-3 * (1 + change) * (1 + draw.gauss(0, process)) for _ in range(pairs))
-    return PairedTimes(accepted_s=accepted, tonight_s=tonight)
+    return PairedTimes(accepted=ArmTimes(latencies_s=accepted), tonight=ArmTimes(latencies_s=tonight))
 
 
-def judged(tonight: Night, history: History, **contests: PairedTimes) -> Entry:
+def judged(tonight: Night, history: History, **times: PairedTimes) -> Entry:
     """Judge the night's only configuration, whose pairs, where it calls for any, are `pairs`."""
-    suspicions = examine(tonight, history)
-    wanted = {one.entry.name for one in suspicions if one.calls_for_pairs}
-    assert wanted or not contests, "nothing calls for pairs"
-    return judge(tonight, suspicions, dict.fromkeys(wanted, contests["pairs"]) if contests else {}).entries[0]
+    screened = examine(tonight, history)
+    wanted = {one.entry.name for one in screened if one.calls_for_pairs}
+    assert wanted or not times, "nothing calls for pairs"
+    return judge(tonight, screened, dict.fromkeys(wanted, times["pairs"]) if times else {}).entries[0]
 
 
 def why(tonight: Night, history: History) -> tuple[str, ...]:
-    (suspicion,) = examine(tonight, history)
-    return suspicion.why
+    (screened,) = examine(tonight, history)
+    return screened.why
 
 
 def test_the_first_night_is_new() -> None:
@@ -50,7 +50,7 @@ def test_a_night_like_the_others_is_ok_without_pairs_and_says_what_it_would_have
 
 def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
     tonight, history = night(20, entry(slower(0.05), components=UPGRADED)), quiet_history(20)
-    found = judged(tonight, history, pairs=contest(0.05))
+    found = judged(tonight, history, pairs=paired_times(0.05))
     (finding,) = found.findings
     assert found.verdict == Outcome.REGRESSION
     assert finding.low is not None and finding.high is not None and finding.p is not None
@@ -59,18 +59,18 @@ def test_a_slowdown_is_suspect_and_the_same_nights_pairs_confirm_it() -> None:
 
 
 def test_a_history_that_does_not_say_how_much_it_varies_tells_of_no_change_of_the_host() -> None:
-    found = judged(night(3, entry(slower(0.2), components=RETRAINED)), quiet_history(3), pairs=contest())
+    found = judged(night(3, entry(slower(0.2), components=RETRAINED)), quiet_history(3), pairs=paired_times())
     assert found.verdict == Outcome.OK
-    assert found.why.endswith("against 3 nights: pairs found nothing")
+    assert found.why.endswith("against 3 nights: pairs found no change")
 
 
 def test_where_both_arms_have_beats_their_times_over_these_are_compared() -> None:
     """A neighbour that comes and goes hides 5 % from the times and not from their ratio to the beats."""
-    draw, raw = Random(3), contest(0.05, process=0.15)
+    draw, raw = Random(3), paired_times(0.05, process=0.15)
     paced = replace(
         raw,
-        accepted_levels=tuple(draw.gauss(2.0, 0.01) for _ in raw.accepted_s),
-        tonight_levels=tuple(draw.gauss(2.0 + slower(0.05), 0.01) for _ in raw.tonight_s),
+        accepted=replace(raw.accepted, levels=tuple(draw.gauss(2.0, 0.01) for _ in range(raw.pairs))),
+        tonight=replace(raw.tonight, levels=tuple(draw.gauss(2.0 + slower(0.05), 0.01) for _ in range(raw.pairs))),
     )
     tonight, history = night(20, entry(slower(0.05), components=RETRAINED)), quiet_history(20)
     assert judged(tonight, history, pairs=raw).verdict == Outcome.HOST_CHANGE
@@ -115,21 +115,21 @@ def test_what_is_the_accepted_environment_byte_by_byte_is_not_paired_with_itself
     assert slow.why[0].endswith("% against 20 nights") and not slow.calls_for_pairs
     found = judged(night(20, entry(slower(0.2))), quiet_history(20))
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("against 20 nights: the components are the accepted ones")
+    assert found.why.endswith("against 20 nights: no component changed")
     (young,) = examine(night(1, entry(slower(0.2))), quiet_history(1))
     assert (young.why, young.calls_for_pairs) == ((), False)
 
 
 def test_an_improvement_needs_the_same_confirmation() -> None:
     tonight, history = night(20, entry(-slower(0.05), components=RETRAINED)), quiet_history(20)
-    assert judged(tonight, history, pairs=contest(-0.05)).verdict == Outcome.IMPROVEMENT
-    assert judged(tonight, history, pairs=contest()).verdict == Outcome.HOST_CHANGE
+    assert judged(tonight, history, pairs=paired_times(-0.05)).verdict == Outcome.IMPROVEMENT
+    assert judged(tonight, history, pairs=paired_times()).verdict == Outcome.HOST_CHANGE
 
 
 def test_where_the_accepted_environment_is_as_slow_the_host_changed() -> None:
-    found = judged(night(20, entry(slower(0.2), components=RETRAINED)), quiet_history(20), pairs=contest())
+    found = judged(night(20, entry(slower(0.2), components=RETRAINED)), quiet_history(20), pairs=paired_times())
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("against 20 nights: pairs found nothing")
+    assert found.why.endswith("against 20 nights: pairs found no change")
 
 
 def test_a_suspect_that_could_not_be_paired_is_invalid_and_says_why() -> None:
@@ -149,10 +149,15 @@ def test_a_configuration_alone_is_paired_for_ten_nights_or_until_five_per_cent_w
 
 
 def test_early_on_the_pairs_stay_open_for_what_shows_in_any_figure() -> None:
-    assert not is_open(contest())
-    assert is_open(contest(0.03)) and is_open(contest(-0.03))
-    calm, slow = contest(), contest(0.3)
-    assert is_open(replace(calm, accepted_load_s=slow.accepted_s, tonight_load_s=slow.tonight_s))
+    assert not is_open(paired_times())
+    assert is_open(paired_times(0.03)) and is_open(paired_times(-0.03))
+    calm, slow = paired_times(), paired_times(0.3)
+    slow_load = replace(
+        calm,
+        accepted=replace(calm.accepted, load_s=slow.accepted.latencies_s),
+        tonight=replace(calm.tonight, load_s=slow.tonight.latencies_s),
+    )
+    assert is_open(slow_load)
     assert not is_open(PairedTimes(why_not="its accepted environment failed"))
 
 
@@ -162,14 +167,14 @@ def test_older_nights_are_carried_over_by_all_of_the_pairs() -> None:
     (slow,) = examine(night(20, entry(slower(0.2), components=RETRAINED)), history)
     assert (changed.may_stop_early, slow.may_stop_early) == (False, True)
     tonight = night(20, entry(slower(0.2), components=RETRAINED))
-    assert judged(tonight, history, pairs=contest(pairs=RULE.interim_every)).offset is None
-    assert judged(tonight, history, pairs=contest()).offset is not None
+    assert judged(tonight, history, pairs=paired_times(pairs=RULE.interim_every)).offset is None
+    assert judged(tonight, history, pairs=paired_times()).offset is not None
 
 
 def test_a_changed_stack_is_paired_on_its_first_night_and_the_history_is_carried_by_what_the_pairs_measured() -> None:
     history, tonight = quiet_history(20), night(20, entry(slower(0.02), components=UPGRADED))
-    assert why(tonight, history) == (NEW_STACK,)
-    first = judge(tonight, examine(tonight, history), {NAME: contest(0.02)})
+    assert why(tonight, history) == (NEW_COMPONENTS,)
+    first = judge(tonight, examine(tonight, history), {NAME: paired_times(0.02)})
     assert first.entries[0].verdict == Outcome.OK
     assert first.entries[0].offset == pytest.approx(slower(0.02), abs=0.003)
     later = replace(history, nights=(*history.nights, first))
@@ -187,7 +192,7 @@ def test_another_kernel_is_a_host_change_that_is_named_and_its_history_begins_an
     first = judge(tonight, examine(tonight, history), {})
     assert first.entries[0].verdict == Outcome.HOST_CHANGE
     assert first.entries[0].changed == ("kernel: Linux 6.1 -> Linux 6.2",)
-    assert first.entries[0].why == "kernel: Linux 6.1 -> Linux 6.2: the components are the accepted ones"
+    assert first.entries[0].why == "kernel: Linux 6.1 -> Linux 6.2: no component changed"
     later = replace(history, nights=(*history.nights, first))
     assert why(night(21, entry(slower(0.3)), facts=facts), later) == ()
     assert why(night(21, entry(slower(0.3), components=RETRAINED), facts=facts), later) == (TOO_FEW,)
@@ -212,43 +217,45 @@ def test_two_runners_in_one_history_are_each_compared_with_their_own_nights() ->
         for place, each in enumerate(other.nights)
     )
     both = History(nights=tuple(sorted((*one.nights, *moved), key=lambda each: each.started_at)))
-    (suspicion,) = examine(night(20, entry()), both)
-    assert [id for id, _ in suspicion.past.levels] == [each.id for each in one.nights]
+    (screened,) = examine(night(20, entry()), both)
+    assert [id for id, _ in screened.past.levels] == [each.id for each in one.nights]
 
 
 def test_a_missing_night_is_a_gap_that_changes_nothing() -> None:
     history = quiet_history(25)
     gap = replace(history, nights=history.nights[:10] + history.nights[15:])
-    (suspicion,) = examine(night(25, entry()), gap)
-    assert (len(suspicion.past.levels), suspicion.why) == (20, ())
+    (screened,) = examine(night(25, entry()), gap)
+    assert (len(screened.past.levels), screened.why) == (20, ())
 
 
 def test_nights_are_keyed_by_when_they_started_so_two_on_one_day_are_two() -> None:
     history = quiet_history(20)
     later = replace(history.nights[-1], id="second", started_at=history.nights[-1].started_at.replace("T02", "T03"))
-    (suspicion,) = examine(night(20, entry()), replace(history, nights=(*history.nights, later)))
-    assert len(suspicion.past.levels) == 21
+    (screened,) = examine(night(20, entry()), replace(history, nights=(*history.nights, later)))
+    assert len(screened.past.levels) == 21
 
 
 def test_after_a_clock_was_set_back_the_nights_that_start_later_are_no_history() -> None:
-    (suspicion,) = examine(night(12, entry()), quiet_history(20))
-    assert len(suspicion.past.levels) == 12
+    (screened,) = examine(night(12, entry()), quiet_history(20))
+    assert len(screened.past.levels) == 12
 
 
 def regressed(count: int = 20) -> History:
     history = quiet_history(count)
     tonight = night(count, entry(slower(0.1), components=UPGRADED))
-    return replace(history, nights=(*history.nights, judge(tonight, examine(tonight, history), {NAME: contest(0.1)})))
+    return replace(
+        history, nights=(*history.nights, judge(tonight, examine(tonight, history), {NAME: paired_times(0.1)}))
+    )
 
 
 def test_a_regression_that_nobody_accepted_is_no_history_and_stays_one_without_more_pairs() -> None:
     history = regressed()
     for number in (21, 22):
         tonight = night(number, entry(slower(0.1), components=UPGRADED))
-        (suspicion,) = examine(tonight, history)
-        assert len(suspicion.past.levels) == 20
-        assert not suspicion.calls_for_pairs
-        after = judge(tonight, [suspicion], {})
+        (screened,) = examine(tonight, history)
+        assert len(screened.past.levels) == 20
+        assert not screened.calls_for_pairs
+        after = judge(tonight, [screened], {})
         (finding,) = after.entries[0].findings
         assert finding.verdict == after.entries[0].verdict == Outcome.REGRESSION
         assert finding.confirmed_at == history.nights[20].started_at
@@ -262,29 +269,29 @@ def test_a_regression_ends_with_the_accepted_components() -> None:
 
 def test_another_model_after_a_slower_one_is_paired_to_the_end_whether_it_looks_slow_or_not() -> None:
     slow, history = night(20, entry(slower(0.1), components=RETRAINED)), quiet_history(20)
-    history = replace(history, nights=(*history.nights, judge(slow, examine(slow, history), {NAME: contest(0.1)})))
+    history = replace(history, nights=(*history.nights, judge(slow, examine(slow, history), {NAME: paired_times(0.1)})))
     assert history.nights[-1].entries[0].verdict == Outcome.REGRESSION
     tonight = night(21, entry(components=AGAIN))
-    (suspicion,) = examine(tonight, history)
-    assert suspicion.why == (WAS_SLOWER,)
-    assert suspicion.calls_for_pairs and not suspicion.may_stop_early
-    assert judged(tonight, history, pairs=contest()).verdict == Outcome.OK
+    (screened,) = examine(tonight, history)
+    assert screened.why == (WAS_SLOWER,)
+    assert screened.calls_for_pairs and not screened.may_stop_early
+    assert judged(tonight, history, pairs=paired_times()).verdict == Outcome.OK
 
 
 def test_what_pairs_have_compared_is_not_compared_again() -> None:
     history, tonight = quiet_history(20), night(20, entry(components=UPGRADED))
-    first = judge(tonight, examine(tonight, history), {NAME: contest()})
+    first = judge(tonight, examine(tonight, history), {NAME: paired_times()})
     later = replace(history, nights=(*history.nights, first))
     found = judged(night(21, entry(slower(0.2), components=UPGRADED)), later)
     assert found.verdict == Outcome.HOST_CHANGE
-    assert found.why.endswith("against 21 nights: pairs compared these components before")
+    assert found.why.endswith("against 21 nights: earlier pairs compared these components")
     (elsewhere,) = examine(night(21, entry(components=UPGRADED), facts=HOST | {"kernel": "Linux 6.2"}), later)
     assert elsewhere.calls_for_pairs  # nobody compared them there
 
 
 def test_another_model_of_a_compared_runtime_is_screened_by_what_the_pairs_of_the_other_measured() -> None:
     history, tonight = quiet_history(20), night(20, entry(slower(0.02), components=UPGRADED))
-    first = judge(tonight, examine(tonight, history), {NAME: contest(0.02)})
+    first = judge(tonight, examine(tonight, history), {NAME: paired_times(0.02)})
     later = replace(history, nights=(*history.nights, first))
     assert why(night(21, entry(slower(0.02), components=UPGRADED | {"model": "m2"})), later) == ()
 
@@ -324,17 +331,17 @@ def test_a_noisy_machine_takes_more_pairs_and_says_that_it_is_underpowered() -> 
         for place, one in enumerate(quiet_history(20).nights)
     ]
     history, noisy = History(nights=tuple(nights)), entry(figures=figures(0.0, 99, process=0.08), components=UPGRADED)
-    (suspicion,) = examine(night(20, noisy), history)
-    assert suspicion.is_noisy
-    found = judged(night(20, noisy), history, pairs=contest(process=0.08, pairs=RULE.noisy_pairs))
+    (screened,) = examine(night(20, noisy), history)
+    assert screened.is_noisy
+    found = judged(night(20, noisy), history, pairs=paired_times(process=0.08, pairs=RULE.noisy_pairs))
     assert found.verdict == Outcome.UNDERPOWERED
-    assert found.why.endswith("would not show here")
+    assert found.why.endswith("are detectable here")
     assert found.offset is None
     later = replace(history, nights=(*history.nights, night(20, found)))
     slow = entry(figures=figures(slower(0.3), 98, process=0.08), components=UPGRADED)
     (again,) = examine(night(21, slow), later)
     assert again.why[0].endswith("against 21 nights") and again.calls_for_pairs
-    found = judged(night(21, slow), later, pairs=contest(0.3, process=0.08, pairs=RULE.noisy_pairs))
+    found = judged(night(21, slow), later, pairs=paired_times(0.3, process=0.08, pairs=RULE.noisy_pairs))
     assert found.verdict == Outcome.REGRESSION and found.offset is not None
 
 
@@ -382,7 +389,12 @@ def test_instructions_may_grow_by_a_thousandth(after: int, verdict: Outcome) -> 
 
 
 def test_load_time_is_judged_by_the_pairs_processes() -> None:
-    cold = replace(contest(), accepted_load_s=(0.02,) * 20, tonight_load_s=tuple(0.04 + k * 1e-4 for k in range(20)))
+    pairs = paired_times()
+    cold = replace(
+        pairs,
+        accepted=replace(pairs.accepted, load_s=(0.02,) * 20),
+        tonight=replace(pairs.tonight, load_s=tuple(0.04 + k * 1e-4 for k in range(20))),
+    )
     found = judged(night(20, entry(components=UPGRADED)), quiet_history(20), pairs=cold)
     assert [(one.figure, one.verdict) for one in found.findings] == [("load", Outcome.REGRESSION)]
 
@@ -396,6 +408,6 @@ def test_a_slow_load_alone_calls_for_pairs() -> None:
     )
     for components, called in ((STACK, False), (RETRAINED, True)):
         tonight = night(20, entry(figures=replace(figures(), load_s=0.04), components=components))
-        (suspicion,) = examine(tonight, History(nights=nights))
-        assert suspicion.why in (("load +99%",), ("load +100%",))
-        assert suspicion.calls_for_pairs == called
+        (screened,) = examine(tonight, History(nights=nights))
+        assert screened.why in (("load +99%",), ("load +100%",))
+        assert screened.calls_for_pairs == called

@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from edgebench.foundation.errors import RequestError
-from edgebench.nightly import history as chronicle
+from edgebench.nightly.history import write_night
 from edgebench.nightly.night import History
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule.thresholds import RULE
@@ -111,7 +111,7 @@ def test_a_night_missing_from_a_recorded_history_is_not_judged() -> None:
 
 
 def test_too_short_a_history_is_refused() -> None:
-    with pytest.raises(RequestError, match="at least 12 nights to replay, found 5"):
+    with pytest.raises(RequestError, match="at least 12 nights, found 5"):
         decide.replay("recorded", recorded(quiet_history(5)), 1.05)
 
 
@@ -119,7 +119,7 @@ def test_too_short_a_history_is_refused() -> None:
 def test_it_takes_a_history_or_a_profile() -> None:
     done = cli("nightly", "replay")
     assert done.returncode == 2
-    assert "wanted a history's folder or --profile quiet, pi or vm" in done.stderr
+    assert "give either the folder of a history or --profile quiet, pi or vm" in done.stderr
     done = cli("nightly", "replay", "--profile", "quite")
     assert "no profile 'quite' (has quiet, pi, vm); did you mean 'quiet'?" in done.stderr
 
@@ -127,7 +127,7 @@ def test_it_takes_a_history_or_a_profile() -> None:
 @pytest.mark.slow
 def test_a_replayed_history_prints_its_rates_with_intervals() -> None:
     for night in quiet_history(20).nights:
-        chronicle.write_night(Path("h"), night)
+        write_night(Path("h"), night)
     found = json.loads(cli("nightly", "replay", "h", "--inject", "1.05", "--json").stdout)
     assert found["alarms"]["of"] == 19
     assert found["power"][0]["low"] < found["power"][0]["events"] / found["power"][0]["of"]

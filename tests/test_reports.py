@@ -12,7 +12,7 @@ import edgebench
 from edgebench.cli import terminal
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
-from edgebench.foundation.sheet import Sheet, latex
+from edgebench.foundation.sheet import Column, Sheet, latex
 from edgebench.results import WRITTEN, folders, write_reports
 from edgebench.results.journal import Journal
 from edgebench.results.reports import comparison
@@ -122,7 +122,7 @@ def test_a_change_that_the_images_do_not_show_is_marked_as_a_tie(
     table: Table, top1: float | None, p: float | None, cell: str
 ) -> None:
     row = changed(table.rows[0], top1=top1, top1_low=0.0, top1_high=0.0, parent_top1=94.5, mcnemar_p=p)
-    assert comparison.CELLS["Δ top-1"](row) == cell
+    assert comparison.CHANGE.cell(row) == cell
 
 
 def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table: Table) -> None:
@@ -133,7 +133,7 @@ def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table
     assert networks == ["net.onnx @32", shelf_s.setup.network]
     (sheet,) = comparison.sheets(replace(table, rows=(given, shelf_s)))
     assert sheet.title == comparison.group_title(shelf_s)
-    assert "net.onnx @32: a given model; its answers are of image_folder:val" in sheet.notes
+    assert "net.onnx @32: a user-supplied model, evaluated on image_folder:val" in sheet.notes
     others = changed(shelf_s, weights="trained")
     assert len(list(comparison.sheets(replace(table, rows=(given, shelf_s, others))))) == 3
 
@@ -192,8 +192,8 @@ def test_the_table_sums_up_where_the_time_went_and_counts_a_file_once(place: Pat
     for record in (*records, run(case=Reference(workload=Workload.COMPUTE, target="cpu"), took_s=5.0)):
         Journal(place).append(record)
     assert [note for note in folders.read(place).notes if " took " in note] == [
-        "Making the files took 16 s, when and where each was made: build 2 s, export 10 s, quantize 3 s.",
-        "Measuring took 1 min 35 s in 4 processes, reference workloads among them.",
+        "Building the files took 16 s, as recorded when each was built: build 2 s, export 10 s, quantize 3 s.",
+        "Measuring took 1 min 35 s in 4 processes, including reference workloads.",
     ]
 
 
@@ -206,7 +206,7 @@ def test_an_int8_row_is_compared_with_its_float_twin_in_the_same_group(table: Ta
     rows = list(sped([fp32, int8, alone, worthless]))
     assert [flat(row)["speedup"] for row in rows] == [None, pytest.approx(2.0), None, None]
     assert [flat(rows[1])[name] for name in ("speedup_low", "speedup_high")] == pytest.approx([1.8, 2.2])
-    assert [comparison.CELLS["int8 x"](row) for row in rows] == ["-", "2.00 [1.80, 2.20]", "-", "-"]
+    assert [comparison.SPEEDUP.cell(row) for row in rows] == ["-", "2.00 [1.80, 2.20]", "-", "-"]
 
 
 def test_a_speed_up_goes_by_beats_where_both_rows_have_the_same(table: Table) -> None:
@@ -242,7 +242,8 @@ def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Tabl
 def test_latex_has_a_cell_a_heading_in_every_row_and_no_command_of_a_name(table: Table) -> None:
     row = changed(table.rows[1], architecture=r"\input{x}_50%&$^~#", reasons="a < b | 'c' \"d\"")
     (sheet,) = comparison.sheets(replace(table, rows=(row,)))
-    text = latex(replace(sheet, rows=(("[0.1, 0.2]", *sheet.rows[0][1:]),)))
+    first, *others = sheet.columns
+    text = latex(replace(sheet, columns=(replace(first, cells=("[0.1, 0.2]",)), *others)))
     rows = [line for line in text.splitlines() if line.endswith(r" \\")]
     assert [len(line.split(" & ")) for line in rows] == [len(sheet.headings)] * 2
     assert r"\textbackslash{}input\{x\}\_50\%\&\$\textasciicircum{}\textasciitilde{}\#" in text
@@ -277,8 +278,8 @@ def test_the_forms_of_a_table_are_those_of_sheets(table: Table, capsys: pytest.C
 
 def test_a_name_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
     said = "calibration=unlabelled:train: on digits"
-    sheet = Sheet(title=said, headings=("",), rows=((said,),), texts=frozenset({""}), notes=(said,))
-    terminal.show_sheets([sheet], "table")
+    sheet = Sheet.of(said, [Column.text("", str)], [said], notes=[said])
+    terminal.show_sheets("report", [sheet])
     assert capsys.readouterr().out.count(said) == 3
 
 

@@ -2,17 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.cli import options
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions, TrainingOptions
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, WeightSource
 from edgebench.train import Options
 
-FLAGS = ("model", "width", *options.FIELDS, *options.FIELDS_OF_BLOCKS)
-
 
 def asked(given: str = "", **flags: str) -> Sweep:
-    return options.sweep(given, dict.fromkeys(FLAGS, "") | flags)
+    return reader.sweep(given, SweepOptions(**flags))
 
 
 def test_without_anything_it_is_the_default_sweep() -> None:
@@ -75,17 +74,14 @@ def test_a_sweep_and_models_exclude_each_other() -> None:
         asked("grid", model="mobilenet_v1")
 
 
-TRAINING = ("epochs", "optimizer", "rate", "batch", "augmentation")
-
-
 def test_training_is_asked_for_in_the_words_of_the_field() -> None:
-    nothing = options.training(dict.fromkeys(TRAINING, ""))
-    assert nothing == Options(asked=True)
-    said = {"epochs": "40", "optimizer": "sgd", "rate": "5e-2", "batch": "128", "augmentation": "shift,flip"}
-    assert options.training(said) == Options(
-        epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), asked=True
+    nothing = reader.training(TrainingOptions())
+    assert nothing == Options(requested=True)
+    typed = TrainingOptions(epochs="40", optimizer="sgd", rate="5e-2", batch="128", augmentation="shift,flip")
+    assert reader.training(typed) == Options(
+        epochs=40, optimizer="sgd", rate=0.05, batch=128, augmentation=("flip", "shift"), requested=True
     )
-    assert options.training(dict.fromkeys(TRAINING, "") | {"augmentation": "none"}).augmentation == ()
+    assert reader.training(TrainingOptions(augmentation="none")).augmentation == ()
 
 
 @pytest.mark.parametrize(
@@ -105,4 +101,4 @@ def test_training_is_asked_for_in_the_words_of_the_field() -> None:
 )
 def test_training_that_cannot_be_is_refused(flag: str, value: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
-        options.training(dict.fromkeys(TRAINING, "") | {flag: value})
+        reader.training(TrainingOptions(**{flag: value}))

@@ -24,7 +24,7 @@ EMULATOR = shutil.which("qemu-x86_64")
 INFER = """
 import sys
 from pathlib import Path
-from edgebench.shelf import load
+from edgebench.foundation.shelf import load
 path, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 session = load("runtimes", "onnxruntime").open(path, threads=1, batch=1, options=["CPUExecutionProvider"])
 Path(sys.argv[5]).write_bytes(session.infer(Path(sys.argv[4]).read_bytes(), (count, 3, side, side)))

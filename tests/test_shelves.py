@@ -155,7 +155,7 @@ def test_the_shipped_sweeps_have_the_size_they_are_named_for() -> None:
 
 def test_listing_every_shelf_imports_no_heavy_library() -> None:
     code = (
-        "import sys; from edgebench import pipeline; from edgebench.cli import options, terminal\n"
+        "import sys; from edgebench import pipeline; from edgebench.cli import reader, terminal\n"
         "from edgebench.foundation import shelf\n"
         f"[shelf.names(name) for name in {list(shelf.SHELVES)}]\n"
         "print(*sorted({'torch', 'onnx', 'onnxruntime', 'pandas', 'numpy', 'sklearn'} & set(sys.modules)))"

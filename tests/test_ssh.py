@@ -119,7 +119,7 @@ def test_an_agent_that_the_board_kills_is_a_reason_and_no_lost_link(
     pushed = connection.push(path, hashlib.sha256(path.read_bytes()).hexdigest())
     killer = Thread(target=kill_agent, args=(there,))
     killer.start()
-    with pytest.raises(AgentError, match="the agent was killed there; the kernel does that where memory runs out"):
+    with pytest.raises(AgentError, match="the agent was killed there; the kernel does that when memory runs out"):
         connection.run(measuring(pushed), timeout_s=60)
     killer.join()
     assert connection.run(FACTS, timeout_s=30)
@@ -177,7 +177,7 @@ def test_a_board_that_does_not_come_back_is_a_clear_stop(
     there.process.wait()
     for pid in sessions:
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(Unreachable, match="target rpi was lost .* the same command goes on"):
+    with pytest.raises(Unreachable, match="target rpi was lost .* run the same command to go on"):
         connection.run(FACTS, timeout_s=30)
 
 

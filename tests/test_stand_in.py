@@ -144,4 +144,4 @@ def test_a_run_over_ssh_is_answered_here_and_checked_there(there: Board) -> None
     assert table.spot_images.tolist() == [32, 32]
     assert table.spot_difference.tolist() == [0.0, 0.0]
     assert table[table.precision == "int8"].agreement.notna().all()
-    assert "Accuracies of loop are the answers of the host in its place" in Path("results/b/comparison.md").read_text()
+    assert "Accuracies of loop were evaluated on the host" in Path("results/b/comparison.md").read_text()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from edgebench.deploy.bundle import bundle
 from edgebench.deploy.targets import catalogue
 from tests.board import board, missing
 from tests.command import cli
+from tests.interpreters import interpreter
 
 needs_ssh = pytest.mark.skipif(bool(missing()), reason=f"needs {', '.join(missing())} (openssh-server)")
 OLDEST = (3, 11)  # that README names
@@ -33,11 +33,11 @@ def test_every_target_is_listed_with_how_it_is_reached() -> None:
     listed = {row["target"]: row for row in rows(targets("--format", "json"))}
     assert set(listed) == set(catalogue.targets())
     assert {listed[name]["address"] for name in ("rpi3", "rpi4", "rpi5", "rpi_zero2w")} == {"--address user@host"}
-    assert listed["cpu"]["address"] == "-"
+    assert listed["cpu"]["address"] is None
 
 
 def test_this_machine_is_checked() -> None:
-    found = {row[""]: row["found"] for row in rows(targets("check", "cpu", "--format", "json"))}
+    found = {row["subject"]: row["found"] for row in rows(targets("check", "cpu", "--format", "json"))}
     assert found["Python"].endswith(".".join(map(str, sys.version_info[:3])))
     assert found["runtime null"] == "1, installed there"
 
@@ -67,40 +67,29 @@ def test_a_board_is_checked_and_prepared_once(tmp_path: Path) -> None:
         Path("targets").mkdir()
         Path("targets/loop.toml").write_text(text)
         reached = ("loop", "--address", there.address, "--format", "json")
-        found = {row[""]: row["found"] for row in rows(targets("check", *reached, path=f"{there.folder}/bin"))}
+        found = {row["subject"]: row["found"] for row in rows(targets("check", *reached, path=f"{there.folder}/bin"))}
         assert found["answers in"].endswith("s, a fresh process each time")
         asked = ("--runtime", "onnxruntime==1.31.0", "--quiet")
         twice = [rows(targets("prepare", *reached, *asked, path=f"{there.folder}/bin")) for _ in range(2)]
         assert twice[0] == twice[1]
         (brought,) = twice[0]
         assert brought["version"] == "1.31.0"
-        assert "onnxruntime 1.31.0" in brought["packages"]
-        assert Path(brought["folder there"]).is_dir()
-        assert Path(brought["folder there"]).parent == there.cache
+        assert "onnxruntime==1.31.0" in brought["packages"]
+        assert Path(brought["folder"]).is_dir()
+        assert Path(brought["folder"]).parent == there.cache
         refused = targets("prepare", *reached, "--runtime", "litert", path=f"{there.folder}/bin")
         assert (refused.returncode, "no runtime of target loop 'litert'" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 11), (3, 12), (3, 13)])
 def test_the_agent_answers_on_the_oldest_python_and_says_so_on_older_ones(version: tuple[int, int]) -> None:
-    python = _python(version)
+    python = interpreter(name := f"{version[0]}.{version[1]}")
     if not python:
-        pytest.skip(f"no Python {version[0]}.{version[1]} on this machine")
+        pytest.skip(f"no Python {name} on this machine")
     request = json.dumps({"do": "facts", "runtimes": ["null"]})
     done = subprocess.run([python, "-I", bundle()[0]], input=request, capture_output=True, text=True, check=False)
     answer = json.loads(done.stdout.partition("edgebench-answer ")[2])
     if version >= OLDEST:
         assert answer["value"]["runtimes"]["null"]["version"] == "1"
     else:
-        found = f"{version[0]}.{version[1]}"
-        assert answer["error"].startswith(f"wanted Python 3.11 or newer on the target, found {found}; install one")
-
-
-def _python(version: tuple[int, int]) -> str:
-    """Find one that starts: a version manager's stand-in may not."""
-    name = f"python{version[0]}.{version[1]}"
-    managed = sorted(Path.home().glob(f".pyenv/versions/{version[0]}.{version[1]}.*/bin/{name}"))
-    for path in [shutil.which(name), *map(str, managed)]:
-        if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return path
-    return ""
+        assert answer["error"].startswith(f"wanted Python 3.11 or newer on the target, found {name}; install one")

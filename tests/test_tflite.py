@@ -30,7 +30,7 @@ from edgebench.schema.quantization import Quantization, parse
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, Variant, WeightSource
-from tests.conftest import CPU, environment, variant
+from tests.conftest import CPU, environment, needs_tflite_runtime, variant
 from tests.images import split
 from tests.networks import awake
 from tests.test_noise import spread_network
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 RUNTIMES = ("litert", "tflite_runtime")
+INSTALLED = ("litert", pytest.param("tflite_runtime", marks=needs_tflite_runtime))
 SMALL = variant("mobilenet_v1", 0.25, 16)  # what is asked of the data set and the converter
 Pixels = Any
 
@@ -108,7 +109,7 @@ def int8_file(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", INSTALLED)
 def test_a_float_file_computes_what_torch_computes(
     float_file: Path, network: nn.Module, images: Pixels, runtime: str
 ) -> None:
@@ -118,7 +119,7 @@ def test_a_float_file_computes_what_torch_computes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", INSTALLED)
 def test_an_int8_file_agrees_with_its_float_parent(
     float_file: Path, int8_file: Path, images: Pixels, runtime: str
 ) -> None:
@@ -158,7 +159,7 @@ def test_an_int8_file_is_integer_from_its_input_to_its_output(int8_file: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", INSTALLED)
 @pytest.mark.parametrize("kind", ["float", "int8"])
 def test_any_number_of_images_goes_through_at_once(
     float_file: Path, int8_file: Path, images: Pixels, runtime: str, kind: str
@@ -172,7 +173,7 @@ def test_any_number_of_images_goes_through_at_once(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", INSTALLED)
 def test_a_file_that_holds_the_size_of_its_batch_inside_answers_any_number_of_images(place: Path, runtime: str) -> None:
     """The paper's LeNet-5 does: it picks channels by a table."""
     of = variant("lenet5_1998", 1.0, 32)
@@ -187,8 +188,8 @@ def test_a_file_that_holds_the_size_of_its_batch_inside_answers_any_number_of_im
     [
         ("litert", "float", "XNNPACK"),
         ("litert", "int8", "XNNPACK"),
-        ("tflite_runtime", "float", "XNNPACK"),
-        ("tflite_runtime", "int8", "none"),  # 2.14.0 on x86
+        pytest.param("tflite_runtime", "float", "XNNPACK", marks=needs_tflite_runtime),
+        pytest.param("tflite_runtime", "int8", "none", marks=needs_tflite_runtime),  # 2.14.0 on x86
     ],
 )
 def test_a_session_says_whether_a_delegate_took_over(
@@ -198,7 +199,7 @@ def test_a_session_says_whether_a_delegate_took_over(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", INSTALLED)
 @pytest.mark.parametrize("beta", [0.75, 0.5])
 def test_local_response_norm_becomes_what_every_runtime_has(place: Path, runtime: str, beta: float) -> None:
     import torch
@@ -226,7 +227,7 @@ def test_local_response_norm_stays_float_in_an_int8_file_with_a_word(place: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", INSTALLED)
 def test_a_signal_that_fades_to_nothing_still_makes_a_file_that_loads(place: Path, runtime: str) -> None:
     """As in deep networks that were never trained."""
     from torch import nn
@@ -241,7 +242,7 @@ def test_a_signal_that_fades_to_nothing_still_makes_a_file_that_loads(place: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", INSTALLED)
 def test_what_a_pool_is_padded_with_is_no_part_of_a_range(place: Path, runtime: str) -> None:
     """It is -infinity, as before the first stage of every ResNet."""
     from torch import nn
@@ -310,7 +311,7 @@ def test_writing_without_its_tools_is_refused_with_what_to_install(monkeypatch: 
     with pytest.raises(RequestError) as caught:
         check(Sweep(models=(Model(name="mobilenet_v1"),), runtimes=("litert",)))
     assert str(caught.value) == (
-        "runtime litert reads tflite files, and litert-torch, which helps to write them, is not installed here;"
+        "runtime litert reads tflite files, and litert-torch, which is needed to write them, is not installed here;"
         " run pip install 'edgebench[tflite]'"
     )
 
@@ -326,6 +327,7 @@ def test_a_runtime_that_is_not_there_names_its_package_and_what_reads_the_same_f
     )
 
 
+@needs_tflite_runtime
 def test_an_interpreter_that_cannot_be_made_beside_numpy_2_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     import tflite_runtime.interpreter
 
@@ -334,7 +336,7 @@ def test_an_interpreter_that_cannot_be_made_beside_numpy_2_is_said_so(monkeypatc
 
     monkeypatch.setattr(tflite_runtime.interpreter, "Interpreter", fail)
     monkeypatch.setattr(numpy, "__version__", "2.4.6")
-    with pytest.raises(RuntimeError, match=r"tflite-runtime .* opens no file beside numpy 2.4.6; install 'numpy<2'"):
+    with pytest.raises(RuntimeError, match=r"tflite-runtime .* opens no file with numpy 2.4.6; install 'numpy<2'"):
         opened(Path("net.tflite"), "tflite_runtime")
 
 
@@ -368,6 +370,7 @@ def by_onnxruntime(network: nn.Module, of: Variant, images: Pixels, place: Path)
 
 @pytest.mark.slow
 @pytest.mark.heavy
+@needs_tflite_runtime
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=UNQUANTIZED.get(name, ())) for name in names("architectures") if name != "null"],

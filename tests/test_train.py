@@ -105,7 +105,7 @@ def test_a_damaged_checkpoint_means_training_from_the_start() -> None:
 def test_what_was_asked_for_is_trained_once_and_something_else_anew() -> None:
     weights = train.train(LENET, lambda _: None, VARIED)
     assert "SGD, one cycle, batch 64, weight decay 0.0001, images flip and shift" in weights.recipe
-    assert train.find(LENET, VARIED) == train.find(LENET, replace(VARIED, asked=True)) == weights
+    assert train.find(LENET, VARIED) == train.find(LENET, replace(VARIED, requested=True)) == weights
     assert train.find(LENET, Options(epochs=2)) is None
 
 
@@ -123,19 +123,19 @@ def test_a_trial_leaves_the_ordinary_weights_as_they_are_and_is_not_fine_tuned_f
 
 
 def test_only_what_differs_from_the_ordinary_recipe_is_another_one() -> None:
-    assert train.is_ordinary(LENET, Options(asked=True, augmentation=()))  # digits are never mirrored
+    assert train.is_ordinary(LENET, Options(requested=True, augmentation=()))  # digits are never mirrored
     assert not train.is_ordinary(LENET, Options(augmentation=("flip",)))
 
 
 def test_a_trial_says_how_it_is_used() -> None:
     told: list[Step | Notice] = []
     sweep = Sweep(models=(Model(name="lenet5"),), resolutions=(32,))
-    (weights,) = pipeline.train(sweep, Options(epochs=1, asked=True), told.append).weights
+    (weights,) = pipeline.train(sweep, Options(epochs=1, requested=True), told.append).weights
     assert told[-1] == Notice(
-        text=f"run uses the ordinary recipe's weights; these with --weights {cache.path_of(weights)}"
+        text=f"run uses weights trained without options; use these with --weights {cache.path_of(weights)}"
     )
     told.clear()
-    pipeline.train(sweep, Options(asked=True), told.append)
+    pipeline.train(sweep, Options(requested=True), told.append)
     assert not any(isinstance(event, Notice) for event in told)
 
 
@@ -149,7 +149,7 @@ def test_the_curves_are_drawn_beside_the_weights() -> None:
 
 def test_a_network_without_parameters_has_nothing_to_train() -> None:
     sweep = Sweep(models=(Model(name="null"),), resolutions=(32,))
-    trained = pipeline.train(sweep, Options(asked=True), lambda _: None)
+    trained = pipeline.train(sweep, Options(requested=True), lambda _: None)
     assert trained.failures == ("null-1@32: null has no parameters to train; use --weights none",)
 
 

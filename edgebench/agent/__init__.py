@@ -1,13 +1,13 @@
-"""What runs on the target: one JSON request in, one JSON answer out, one process each.
+"""The agent, which runs on the target: one JSON request -> one JSON answer, in one process per request.
 
-    measure   load an artifact, warm up, time it (or mark its memory); or time a reference workload
-    infer     the artifact's outputs for given inputs
-    facts     what machine this is, which runtimes it has
-    profile   what each operator of an artifact took
-    probe     the most operations and bytes a second that this machine reaches
-    unpack    the folder of a runtime's packages
+    measure   load an artifact, warm up, and measure latency, memory or instructions; or time a reference workload
+    infer     return the artifact's outputs for given inputs
+    facts     describe the machine and its installed runtimes
+    profile   return the time of each operator of an artifact
+    probe     measure the peak operations and bytes per second of this machine
+    unpack    unpack a runtime's packages into a folder
 
-A request may name such a folder as `packages`: they come before whatever is installed.
+A request may name such a folder as `packages`; its packages take precedence over installed ones.
 
 By hand on a board: `python3 edgebench-agent.pyz < request.json`.
 """
@@ -22,10 +22,10 @@ CUDA = "cuda"  # the device of a target with a GPU
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer one request; what goes wrong is part of the answer."""
+    """Answer one request; an error becomes part of the answer."""
     try:
         return {"ok": True, "value": _handler(request["do"])(request)}
-    except Exception as error:  # the seam: a foreign error becomes data, the sweep on the host goes on
+    except Exception as error:  # any error becomes data here, so that the sweep on the host goes on
         return {"ok": False, "error": in_words(error)}
 
 
@@ -40,13 +40,13 @@ def _handler(name: str) -> Any:
 def open_session(request: dict[str, Any]) -> Any:
     """Open the runtime's session on the request's artifact."""
     runtime = load("runtimes", request["runtime"])
-    told = {key: request[key] for key in ("threads", "batch", "options")}
-    return runtime.open(request["path"], **told)
+    options = {key: request[key] for key in ("threads", "batch", "options")}
+    return runtime.open(request["path"], **options)
 
 
 def device(request: dict[str, Any]) -> str:
-    """Return what the request's runtime was told to compute on; the CPU if nothing else was said."""
+    """Return the device that the request's runtime options select: `cpu` or `cuda`; `cpu` by default."""
     if "runtime" not in request:
         return "cpu"
     devices: dict[str, str] = load("runtimes", request["runtime"]).DEVICES
-    return next((devices[word] for word in request["options"] if word in devices), "cpu")
+    return next((devices[option] for option in request["options"] if option in devices), "cpu")

@@ -1,4 +1,4 @@
-"""Standard input -> answer -> standard output, with stdout kept for the protocol alone."""
+"""A request on standard input -> the answer on standard output, which carries nothing else."""
 
 import json
 import os
@@ -6,11 +6,11 @@ import sys
 
 from edgebench.agent import answer
 
-MARK = "edgebench-answer "  # what the host looks for; a login banner or a library's chatter does not start so
+MARK = "edgebench-answer "  # marks the answer's line: the host ignores login banners and output of libraries
 
 
 def main() -> None:
-    """Answer the request on standard input; whatever else is printed meanwhile goes to standard error."""
+    """Answer the request on standard input; redirect all other output to standard error."""
     protocol = os.dup(1)
     os.dup2(2, 1)
     request = json.load(sys.stdin)

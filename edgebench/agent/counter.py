@@ -1,4 +1,4 @@
-"""The instructions that this process has run so far, as an emulator counts them in a file it shares with it."""
+"""The number of instructions this process has executed, read from a file that the emulator updates."""
 
 import mmap
 import os
@@ -9,15 +9,15 @@ VARIABLE = "EDGEBENCH_COUNTER"  # the file's path: one little-endian 64-bit coun
 
 
 def is_there() -> bool:
-    """Tell whether somebody counts."""
+    """Return whether an emulator counts this process's instructions."""
     return Path(os.environ.get(VARIABLE, "")).is_file()
 
 
 def reader() -> Callable[[], int]:
-    """Return what reads the count, at the cost of a few hundred instructions of its own.
+    """Return a function that reads the count; each call adds a few hundred instructions to it.
 
     Raises:
-        RuntimeError: nobody counts.
+        RuntimeError: no emulator counts this process's instructions.
     """
     if not is_there():
         raise RuntimeError(f"wanted a count of instructions, found no file {VARIABLE}: only emulation counts them")

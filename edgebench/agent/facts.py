@@ -1,4 +1,4 @@
-"""A facts request -> the machine, and the version of every runtime asked for."""
+"""A facts request -> facts about the machine, and the version of each requested runtime."""
 
 import shutil
 import sys
@@ -11,19 +11,19 @@ from edgebench.foundation.shelf import load, names
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Describe this target; a runtime that is not installed here has no version.
+    """Describe this target; the version of a runtime that is not installed is empty.
 
-    Of a target that computes on `cuda` its GPU is part; `missing_device` says why there is none.
+    With device `cuda` the GPU is described, too; `missing_device` is the reason if there is none.
     """
-    wanted = request["runtimes"] or names("runtimes")
+    runtimes = request["runtimes"] or names("runtimes")
     on_gpu = request.get("device") == CUDA
     return {
         "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
         "conditions": machine.conditions() | (gpu.conditions() if on_gpu else {}),
-        "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # where what is pushed goes
+        "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # pushed files are stored there, too
         "missing_device": gpu.why_missing() if on_gpu else "",
         "packages": {item.metadata["Name"]: item.version for item in distributions() if item.metadata["Name"]},
-        "runtimes": {name: _runtime(name) for name in wanted},
+        "runtimes": {name: _runtime(name) for name in runtimes},
     }
 
 

@@ -1,13 +1,13 @@
-"""A Raspberry Pi's firmware -> its version, its true clock, and in words why it is lowered; nothing on other machines.
+"""A Raspberry Pi's firmware -> its version, the actual clock and why it is lowered; empty on other machines.
 
-Linux's own frequency files hold what was asked of the firmware, not what it gave.
+Linux's frequency files contain the clock that the kernel requested, not the clock that the firmware set.
 """
 
 import os
 import re
 from pathlib import Path
 
-from edgebench.agent import throttle
+from edgebench.schema import throttle
 
 GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 VCGENCMD = "vcgencmd"
@@ -15,34 +15,34 @@ TIMEOUT_S = 2.0
 
 
 def version() -> str:
-    """Return its build date and hash, empty on other machines."""
-    said = re.search(r"(?P<date>.*)\n(?:.*\n)*version (?P<hash>[0-9a-f]{7})", _vcgencmd("version"))
-    return f"{' '.join(said['date'].split())}, {said['hash']}" if said else ""
+    """Return the firmware's build date and hash; empty on other machines."""
+    build = re.search(r"(?P<date>.*)\n(?:.*\n)*version (?P<hash>[0-9a-f]{7})", _vcgencmd("version"))
+    return f"{' '.join(build['date'].split())}, {build['hash']}" if build else ""
 
 
 def conditions() -> dict[str, str]:
-    """Return why the clock is lowered now, and was since the board started, and the clock; what can be known of it."""
-    found, bits = dict[str, str](), _bits()
+    """Return the actual clock, MHz, why it is lowered now, and why it was since boot; unknown facts are left out."""
+    facts, bits = dict[str, str](), _bits()
     if bits >= 0:
         now, since_boot = bits & (1 << throttle.SINCE_BOOT) - 1, bits >> throttle.SINCE_BOOT
-        found["clock_lowered"] = throttle.words(now, throttle.FIRMWARE)
-        found["clock_lowered_since_boot"] = throttle.words(since_boot, throttle.FIRMWARE)
+        facts["clock_lowered"] = throttle.words(now, throttle.FIRMWARE)
+        facts["clock_lowered_since_boot"] = throttle.words(since_boot, throttle.FIRMWARE)
     clock = re.search(r"=(\d+)", _vcgencmd("measure_clock", "arm"))
-    return found | ({"firmware_clock_mhz": f"{int(clock.group(1)) / 1e6:.0f}"} if clock else {})
+    return facts | ({"firmware_clock_mhz": f"{int(clock.group(1)) / 1e6:.0f}"} if clock else {})
 
 
 def _bits() -> int:
-    """Return the firmware's bits, -1 where there is no such firmware."""
+    """Return the firmware's throttling bits; -1 if there is no such firmware."""
     try:
-        said = GET_THROTTLED.read_text()
+        digits = GET_THROTTLED.read_text()
     except OSError:
-        said = _vcgencmd("get_throttled").partition("=")[2]
-    return int(said, 16) if re.fullmatch(r"\s*(0x)?[0-9a-fA-F]+\s*", said) else -1
+        digits = _vcgencmd("get_throttled").partition("=")[2]
+    return int(digits, 16) if re.fullmatch(r"\s*(0x)?[0-9a-fA-F]+\s*", digits) else -1
 
 
 def _vcgencmd(*words: str) -> str:
     if not any(os.access(Path(folder) / VCGENCMD, os.X_OK) for folder in os.get_exec_path()):
-        return ""  # every process of every other machine: what it need not import, it does not
+        return ""  # before the import below, which other machines do not need
     import subprocess
 
     try:

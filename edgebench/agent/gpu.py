@@ -1,7 +1,7 @@
-"""The CUDA driver and its management library (NVML) -> which GPU this is, and how it is now.
+"""The CUDA driver and its management library (NVML) -> facts about the GPU and its current conditions.
 
-CUDA's driver is asked by ctypes, so that a bare Python can say why there is no device; NVML by the package
-nvidia-ml-py, and a fact that a driver does not offer is left out.
+The driver is called through ctypes, so that Python without packages can tell why there is no device. NVML needs the
+package nvidia-ml-py; a fact that the driver does not offer is left out.
 """
 
 import ctypes
@@ -9,16 +9,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from edgebench.agent import throttle
+from edgebench.schema import throttle
 
 DRIVER = "libcuda.so.1"
-DEVICE = 0  # as CUDA counts them: CUDA_VISIBLE_DEVICES chooses another
+DEVICE = 0  # CUDA's number; CUDA_VISIBLE_DEVICES selects another GPU
 _NO_DEVICE = 100  # cuda.h, CUDA_ERROR_NO_DEVICE
 _BUS_ID_BYTES = 32
 
 
 def why_missing() -> str:
-    """Say why nothing can be computed on a GPU here; empty where it can."""
+    """Return why CUDA cannot be used here; empty if it can."""
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
@@ -30,20 +30,20 @@ def why_missing() -> str:
 
 
 def identity() -> dict[str, str]:
-    """Return what does not change while the machine is up: the GPU, its driver, greatest clock, power limit, memory."""
-    return _seen(_identity)
+    """Return facts that do not change between reboots: GPU, driver, maximum clock, power limit, memory."""
+    return _facts(_identity)
 
 
 def conditions() -> dict[str, str]:
-    """Return what changes from minute to minute: clocks, power, temperature, memory in use, throttling."""
-    return _seen(_conditions)
+    """Return facts that change from minute to minute: clocks, power, temperature, memory in use, throttling."""
+    return _facts(_conditions)
 
 
 Reader = Callable[[], object]
 
 
-def _seen(readers: Callable[[Any, Any], dict[str, Reader]]) -> dict[str, str]:
-    """Ask NVML about the device; without the package, or its library, nothing is known."""
+def _facts(readers: Callable[[Any, Any], dict[str, Reader]]) -> dict[str, str]:
+    """Read facts about the device from NVML; empty without its package or library."""
     try:
         import pynvml
     except ImportError:
@@ -57,12 +57,12 @@ def _seen(readers: Callable[[Any, Any], dict[str, Reader]]) -> dict[str, str]:
 
 
 def answered(readers: dict[str, Reader], refusal: type[Exception]) -> dict[str, str]:
-    """Read what there is to read: not every board has every sensor."""
-    found = dict[str, str]()
+    """Call each reader; leave out those that raise `refusal`, since not every GPU has every sensor."""
+    facts = dict[str, str]()
     for name, read in readers.items():
         with suppress(refusal):
-            found[name] = str(read())
-    return found
+            facts[name] = str(read())
+    return facts
 
 
 def _identity(nvml: Any, handle: Any) -> dict[str, Reader]:
@@ -90,7 +90,7 @@ def _conditions(nvml: Any, handle: Any) -> dict[str, Reader]:
 
 
 def _bus_id() -> str:
-    """Return the PCI address of CUDA's device: NVML counts devices in an order of its own."""
+    """Return the PCI address of CUDA's device, because NVML numbers devices in a different order."""
     driver, device = ctypes.CDLL(DRIVER), ctypes.c_int()
     text = ctypes.create_string_buffer(_BUS_ID_BYTES)
     driver.cuInit(0)

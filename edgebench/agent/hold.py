@@ -1,7 +1,8 @@
 """An owner's name on standard input -> this target's lock, held until standard input ends.
 
-It is sent as source, as `receive` is. The kernel lets go of the lock when the process dies, however that happens, so
-none is ever left behind. First comes one line of JSON: `{"owner": "ada@laptop", "token": ...}`.
+The host sends this file as source code, as it does with `receive`. The kernel releases the lock whenever the process
+ends, so that no stale lock remains. Standard input starts with one line of JSON:
+`{"owner": "ada@laptop", "token": ...}`.
 """
 
 import fcntl
@@ -17,18 +18,19 @@ from typing import Any
 
 
 def hold(owner: str, token: str) -> dict[str, Any]:
-    """Take the lock and say nothing, or say who has it and for how many seconds.
+    """Take the lock; return its current owner and for how many seconds it was held, or an empty owner on success.
 
-    A holder of the same token is one that lost its link without this side noticing: it is ended.
+    A holder with the same token belongs to a broken connection of the same host: it is killed.
     """
     handle = _open(Path(gettempdir()) / "edgebench.lock")
     if not _take(handle):
-        held = json.loads(os.pread(handle, 4096, 0) or b"{}")
-        if held.get("token") != token or not _end(held["pid"], handle):
-            return {"owner": held.get("owner", "somebody"), "age_s": max(0.0, _uptime_s() - held.get("since_s", 0.0))}
+        holder = json.loads(os.pread(handle, 4096, 0) or b"{}")
+        if holder.get("token") != token or not _end(holder["pid"], handle):
+            age_s = max(0.0, _uptime_s() - holder.get("since_s", 0.0))
+            return {"owner": holder.get("owner", "an unknown user"), "age_s": age_s}
     os.ftruncate(handle, 0)
-    mine = {"owner": owner, "token": token, "pid": os.getpid(), "since_s": _uptime_s()}
-    os.pwrite(handle, json.dumps(mine).encode(), 0)
+    entry = {"owner": owner, "token": token, "pid": os.getpid(), "since_s": _uptime_s()}
+    os.pwrite(handle, json.dumps(entry).encode(), 0)
     return {"owner": "", "age_s": 0.0}
 
 
@@ -51,8 +53,8 @@ def _end(pid: int, handle: int) -> bool:
 
 
 def _open(path: Path) -> int:
-    """Open the one lock of all users; Linux lets nobody create, in a shared folder, what another one owns."""
-    try:
+    """Open the lock file that all users share."""
+    try:  # without O_CREAT: Linux refuses that flag for another user's file in a shared folder
         return os.open(path, os.O_RDWR)
     except FileNotFoundError:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -61,12 +63,12 @@ def _open(path: Path) -> int:
 
 
 def _uptime_s() -> float:
-    """Return seconds since the board booted: its clock may be set meanwhile."""
+    """Return seconds since boot; unlike the board's clock these never jump."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def main() -> None:
-    """Answer at once, then stay until the other side goes."""
+    """Answer at once, then wait until the host closes standard input."""
     value = hold(**json.loads(sys.stdin.buffer.readline()))
     print(f"\nedgebench-answer {json.dumps({'ok': True, 'value': value})}", flush=True)
     sys.stdin.buffer.read()

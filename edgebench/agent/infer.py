@@ -1,4 +1,4 @@
-"""An infer request -> the artifact's outputs, for accuracy, agreement and spot checks."""
+"""An infer request -> the artifact's outputs, used for accuracy, agreement and spot checks."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from edgebench.schema.normalization import Normalization
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Run every input through the artifact, `batch` at a time.
 
-    `inputs` is a file, deleted afterwards if it is to be discarded; from `offset` on it holds `shape` (N, ...) values:
-    raw little-endian float32, or pixels of the type `depth` that are normalised here, as `normalization` says. The
-    outputs go as raw float32 to the file `outputs`, or come back in base64 where none is named.
+    `inputs` is a file that contains an array of `shape` (N, ...) from byte `offset` on: raw little-endian float32, or
+    pixels of type `depth`, which are normalized here by `normalization`. With `discard` the file is deleted
+    afterwards. Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64.
     """
     if "outputs" in request:
         with Path(request["outputs"]).open("wb") as stream:
@@ -42,7 +42,7 @@ def _values(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[bytes,
 
 
 def _pixels(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[memoryview, tuple[int, ...]]]:
-    """Normalise a batch at a time, in two buffers in turn: one is filled while the other is used."""
+    """Yield normalized batches, alternating between two buffers: one is filled while the other is used."""
     import numpy
 
     normalization, rest = Normalization(**request["normalization"]), request["shape"][1:]

@@ -1,6 +1,6 @@
-"""/proc and /sys -> what this machine is, how it is now, and what this process holds.
+"""/proc and /sys -> facts about this machine, its current conditions, and this process's memory.
 
-Every reader answers with what the kernel says or leaves the fact out: nothing is guessed.
+A fact that the kernel does not report is left out, never guessed.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 
-from edgebench.agent import counter, firmware
+from edgebench.agent import cgroup, counter, firmware
 
 _DMI = "/sys/class/dmi/id/"
 _CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq/"
@@ -17,7 +17,7 @@ _ISA = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asim
 
 
 def read(path: str) -> str:
-    """Return the file's text without its end of line, empty where it cannot be read."""
+    """Return the file's text, stripped; empty if it cannot be read."""
     try:
         return Path(path).read_text(errors="replace").strip("\n\0 ")
     except OSError:
@@ -33,23 +33,25 @@ def _field(text: str, *names: str) -> str:
 
 
 def identity() -> dict[str, str]:
-    """Return what does not change while the machine is up: board, CPU, ISA flags, kernel, firmware, Python."""
+    """Return facts that do not change between reboots: board, CPU, ISA flags, kernel, firmware, Python."""
     cpu = read("/proc/cpuinfo")
     flags = set(_field(cpu, "flags", "Features").split())
-    found = {
+    facts = {
         "board": read("/proc/device-tree/model"),
         "serial": read("/proc/device-tree/serial-number"),
         "machine": platform.machine(),
         "cpu": _field(cpu, "model name", "Model"),
         "cores": str(os.cpu_count() or ""),
         "usable_cores": str(len(os.sched_getaffinity(0))),
+        "cpuset": _cpuset(),
+        "cpu_quota": "" if (quota := cgroup.cpu_quota()) is None else f"{quota:g}",
         "isa": " ".join(flag for flag in _ISA if flag in flags),
         "hypervisor": "yes" if "hypervisor" in flags else "",
         "emulator": emulator(),
         "counter": "yes" if counter.is_there() else "",
         "memory_bytes": str(int(_field(read("/proc/meminfo"), "MemTotal").split()[0]) * 1024),
         "os": _system(),
-        "bits": "64" if sys.maxsize > 2**32 else "32",  # of this Python: a 64-bit kernel may carry 32-bit programs
+        "bits": "64" if sys.maxsize > 2**32 else "32",  # of this Python: a 64-bit kernel may run 32-bit programs
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
         "firmware": firmware.version() or _bios(),
@@ -59,7 +61,13 @@ def identity() -> dict[str, str]:
         "turbo_off": read("/sys/devices/system/cpu/intel_pstate/no_turbo"),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in facts.items() if value}
+
+
+def _cpuset() -> str:
+    """Name the cores that this process may use, `0-1,3`; empty where it may use all."""
+    is_limited = len(os.sched_getaffinity(0)) < (os.cpu_count() or 0)
+    return _field(read("/proc/self/status"), "Cpus_allowed_list") if is_limited else ""
 
 
 def _bios() -> str:
@@ -74,19 +82,19 @@ def _system() -> str:
 
 
 def emulator() -> str:
-    """Name the program that runs this process in place of the processor, `qemu-aarch64`; empty where none does.
+    """Return the name of the emulator that runs this process, `qemu-aarch64`; empty on a real processor.
 
-    /proc/self/exe is what such a program lets its process see; it has not thought of the thread's own link.
+    QEMU makes /proc/self/exe point to the emulated program, but not /proc/thread-self/exe.
     """
-    name = os.path.basename(os.readlink("/proc/thread-self/exe"))  # noqa: PTH115, PTH119  # a link that is none to pathlib
+    name = os.path.basename(os.readlink("/proc/thread-self/exe"))  # noqa: PTH115, PTH119  # pathlib sees no link there
     return name if name.startswith("qemu-") else ""
 
 
 def conditions() -> dict[str, str]:
-    """Return what changes from minute to minute: clock and what lowers it, temperature, load, free memory, swap."""
+    """Return facts that change from minute to minute: clock and what lowers it, temperature, load, memory, swap."""
     memory = read("/proc/meminfo")
     swap = [int((_field(memory, name) or "0").split()[0]) for name in ("SwapTotal", "SwapFree")]
-    found = {
+    facts = {
         "clock_mhz": _megahertz(read(_CPUFREQ + "scaling_cur_freq")) or _field(read("/proc/cpuinfo"), "cpu MHz"),
         "governor": read(_CPUFREQ + "scaling_governor"),
         "temperature_c": _celsius(read("/sys/class/thermal/thermal_zone0/temp")),
@@ -94,7 +102,7 @@ def conditions() -> dict[str, str]:
         "available_bytes": str(int(_field(memory, "MemAvailable").split()[0]) * 1024),
         "swap_used_bytes": str((swap[0] - swap[1]) * 1024),
     } | firmware.conditions()
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in facts.items() if value}
 
 
 def _megahertz(kilohertz: str) -> str:
@@ -106,31 +114,36 @@ def _celsius(millidegrees: str) -> str:
 
 
 def cpu_seconds() -> tuple[float, float, float]:
-    """Return (busy, stolen by the hypervisor, all) CPU seconds of the whole machine since it booted."""
+    """Return the CPU seconds of the whole machine since boot: (other processes' busy, stolen by the hypervisor, all).
+
+    The busy time of other processes is that of all less this process's, both read together in the kernel's 10 ms ticks.
+    """
     ticks = [int(value) for value in read("/proc/stat").splitlines()[0].split()[1:9]]
+    mine = os.times()
     user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
     scale = os.sysconf("SC_CLK_TCK")
-    return (user + nice + system + irq + softirq) / scale, steal / scale, sum(ticks) / scale
+    busy = (user + nice + system + irq + softirq) / scale
+    return busy - (mine.user + mine.system), steal / scale, sum(ticks) / scale
 
 
 def since_process_start_s() -> float:
-    """Return the seconds since the kernel started this process: interpreter and imports included."""
+    """Return the seconds since the kernel started this process, including interpreter start and imports."""
     started_ticks = int(read("/proc/self/stat").rpartition(")")[2].split()[19])
     return clock_gettime(CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
 
 
 def reset_peak() -> None:
-    """Set this process's high-water mark of resident memory to what is resident now (proc(5), clear_refs 5)."""
+    """Reset this process's peak resident memory to its current resident memory (proc(5), clear_refs 5)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def resident_bytes() -> int:
-    """Return what this process holds in memory now (VmRSS)."""
+    """Return this process's resident memory (VmRSS)."""
     return _status_bytes("VmRSS")
 
 
 def peak_bytes() -> int:
-    """Return the most it held since `reset_peak` (VmHWM)."""
+    """Return this process's peak resident memory since `reset_peak` (VmHWM)."""
     return _status_bytes("VmHWM")
 
 

@@ -1,4 +1,4 @@
-"""A measure request -> what one fresh process saw: load, first inference, samples, memory marks or instructions."""
+"""A measure request -> what this process measured: load, first inference, samples, memory marks or instructions."""
 
 from collections.abc import Callable
 from statistics import median
@@ -9,12 +9,13 @@ from edgebench.agent import CUDA, counter, device, machine, open_session, refere
 from edgebench.foundation.shelf import load
 
 MEMORY_ITERATIONS = 10
-WINDOW_S = 5.0  # of a sustained run, between two looks at clock and temperature
-BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5  # as long as a neighbour on the core keeps doing the same
-# Over 0.2 s: of networks of 0.2 ms a process then varies half as much from the next as over 0.03 s; 1 s brings no more.
+WINDOW_S = 5.0  # of a sustained run, between two readings of clock and temperature
+BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5  # other work on the core changes little within 5 ms
+# 40 groups of 5 ms spread the samples over 0.2 s: for networks of 0.2 ms that halves the variation between processes,
+# compared with 0.03 s; 1 s gives no further gain.
 LEAST_GROUPS = 40
-COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # a count repeats: it needs no more
-# What a process says that times nothing.
+COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # enough, because instruction counts hardly vary
+# Fields of a run that is not timed.
 UNTIMED: dict[str, Any] = {
     "samples_s": [],
     "beats": None,
@@ -27,12 +28,12 @@ UNTIMED: dict[str, Any] = {
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Measure the artifact or the reference workload that the request names, for the purpose it names."""
+    """Measure the request's artifact or reference workload for the request's purpose."""
     before = _conditions(request)
-    seen = PURPOSES[request["purpose"]](request)
+    result = PURPOSES[request["purpose"]](request)
     after = _conditions(request)
-    facts = seen.pop("facts")()  # asked last: what it takes to know them is in no figure
-    return seen | {
+    facts = result.pop("facts")()  # last, so that collecting them affects no measurement
+    return result | {
         "conditions": {f"{key}_before": value for key, value in before.items()}
         | {f"{key}_after": value for key, value in after.items()}
         | facts
@@ -42,19 +43,19 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def _conditions(request: dict[str, Any]) -> dict[str, str]:
     if device(request) != CUDA:
         return machine.conditions()
-    from edgebench.agent import gpu  # and ctypes, which no other process need load
+    from edgebench.agent import gpu  # imports ctypes, which other processes do not need
 
     return machine.conditions() | gpu.conditions()
 
 
-Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]  # what is run, and what it knows of itself
+Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]  # one inference, and the session's facts
 
 
 def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
-    """Prepare what is to be timed; return what opens it, as the call to time and the facts that a session has."""
+    """Import the runtime's engine; return a function that opens the artifact or the reference workload."""
     if workload := request.get("reference"):
         return lambda: (reference.open(workload), dict)
-    load("runtimes", request["runtime"]).prepare()  # importing the engine is the process's start, not its load
+    load("runtimes", request["runtime"]).prepare()  # importing the engine counts as start time, not as load time
 
     def opener() -> Opened:
         session = open_session(request)
@@ -64,7 +65,7 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
 
 
 def _warm_up(run: Callable[[], object], request: dict[str, Any]) -> tuple[float, float]:
-    """Warm up; return the seconds a call took at the end, and the least seconds that were asked for."""
+    """Warm up; return the seconds per call at its end, and the requested minimum of its length, seconds."""
     warms_up = "reference" in request or load("runtimes", request["runtime"]).WARMS_UP
     least_s = request["warmup_s"] if warms_up else 0.0
     return timing.warm_up(run, least_s=least_s, least_iterations=request["warmup_iterations"]), least_s
@@ -81,13 +82,16 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
     (run, facts), load_s = _timed(opener)
     _, first_s = _timed(run)
     start_s = machine.since_process_start_s()
-    seen = _watched(run, request, start_s)
-    return seen | {"start_s": start_s, "load_s": load_s, "first_s": first_s, "memory": None, "facts": facts}
+    samples = _watched(run, request, start_s)
+    return samples | {"start_s": start_s, "load_s": load_s, "first_s": first_s, "memory": None, "facts": facts}
 
 
 def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float) -> dict[str, Any]:
-    """Warm up and sample; say who else was busy over both together, for the kernel counts in ticks of 10 ms."""
-    everybody, myself, started = machine.cpu_seconds(), process_time(), perf_counter()
+    """Warm up and sample; add the CPU time of other processes during both.
+
+    It covers both because the kernel counts in ticks of 10 ms, too coarse for the timed loop alone.
+    """
+    before, started = machine.cpu_seconds(), perf_counter()
     iteration_s, least_s = _warm_up(run, request)
     count = request["iterations"] or timing.iterations(
         start_s=start_s + least_s,
@@ -96,10 +100,11 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
         most=request["most_iterations"],
     )
     every, untimed = timing.groups(count, iteration_s, apart_s=BEATS_APART_S, least=LEAST_GROUPS if least_s else 1)
-    seen = _sampled(run, count, every, untimed, _beat(request))
-    busy, stolen, total = (after - before for after, before in zip(machine.cpu_seconds(), everybody, strict=True))
-    return seen | {
-        "others_cpu": max(0.0, busy - (process_time() - myself)) / (perf_counter() - started),
+    samples = _sampled(run, count, every, untimed, _beat(request))
+    elapsed_s = perf_counter() - started
+    others, stolen, total = (end - start for end, start in zip(machine.cpu_seconds(), before, strict=True))
+    return samples | {
+        "others_cpu": max(0.0, others) / elapsed_s,  # a tick of this process may be counted first: below 0
         "steal": stolen / total if total else 0.0,
     }
 
@@ -107,21 +112,24 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
 def _sampled(
     run: Callable[[], object], count: int, every: int, untimed: int, beat: Callable[[], object] | None
 ) -> dict[str, Any]:
-    """Time the calls, with beats between their groups where there is one; what these take is no part of wall or CPU."""
-    beats = list[float]()
+    """Time the calls, with a beat between groups of calls if there is one; wall and CPU time exclude the beats.
+
+    The beats' wall time is subtracted from wall time, and their CPU time from CPU time.
+    """
+    beats_s, beats_cpu_s = list[float](), 0.0
     with timing.resting_collector():
         wall, cpu = perf_counter(), process_time()
         if beat:
-            samples, beats = timing.sample_between(run, count, beat, every=every, untimed=untimed)
+            samples, beats_s, beats_cpu_s = timing.sample_between(run, count, beat, every=every, untimed=untimed)
         else:
             samples = timing.sample(run, count)
-        wall, cpu = perf_counter() - wall - sum(beats), process_time() - cpu - sum(beats)
-    said = {"workload": reference.BEAT, "every": every, "took_s": beats} if beat else None
-    return {"samples_s": samples, "beats": said, "wall_s": wall, "cpu_s": cpu}
+        wall, cpu = perf_counter() - wall - sum(beats_s), process_time() - cpu - beats_cpu_s
+    beats = {"workload": reference.BEAT, "every": every, "took_s": beats_s} if beat else None
+    return {"samples_s": samples, "beats": beats, "wall_s": wall, "cpu_s": cpu}
 
 
 def _beat(request: dict[str, Any]) -> Callable[[], object] | None:
-    """Prepare what beats between samples: nothing for a reference workload, nor where another device computes."""
+    """Return the warmed-up workload to run between samples; None for a reference workload, or on a GPU."""
     if "reference" in request or device(request) == CUDA:
         return None
     beat = reference.beat()
@@ -155,7 +163,7 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sustained(request: dict[str, Any]) -> dict[str, Any]:
-    """Run without a pause for as long as is asked, and look around after every few seconds."""
+    """Run without a pause for the requested time; read the conditions after every window."""
     (run, facts), load_s = _timed(_opener(request))
     _, first_s = _timed(run)
     start_s, started, windows = machine.since_process_start_s(), perf_counter(), list[dict[str, Any]]()
@@ -163,13 +171,13 @@ def _sustained(request: dict[str, Any]) -> dict[str, Any]:
         while (at_s := perf_counter() - started) < request["sustained_s"]:
             samples = timing.sample_for(run, min(WINDOW_S, request["sustained_s"] - at_s))
             at_s = perf_counter() - started
-            seen = {"at_s": at_s, "iterations": len(samples), "median_s": median(samples)}
-            windows.append(seen | {"conditions": _conditions(request)})
+            window = {"at_s": at_s, "iterations": len(samples), "median_s": median(samples)}
+            windows.append(window | {"conditions": _conditions(request)})
     return {**UNTIMED, "start_s": start_s, "load_s": load_s, "first_s": first_s, "windows": windows, "facts": facts}
 
 
 def _instructions(request: dict[str, Any]) -> dict[str, Any]:
-    """Count the instructions of each inference, once what is done only at first is done."""
+    """Count the instructions of each inference after a warm-up."""
     count = counter.reader()
     (run, facts), load_s = _timed(_opener(request))
     _, first_s = _timed(run)

@@ -1,4 +1,4 @@
-"""A profile request -> what each operator of an artifact took, by the runtime's own profile."""
+"""A profile request -> the time of each operator of an artifact, from the runtime's profiler."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ WARM_UP, ITERATIONS = 10, 20
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Run the artifact under its runtime's profiler; without one, say why there is none.
+    """Run the artifact under its runtime's profiler; without a profiler `why` is the reason.
 
-    Each operator comes with the median of its seconds, the bytes that it reads and writes and its type of numbers, in
-    the order in which they run; `whole_s` is the median inference under the profiler, which slows it.
+    `operators` are in execution order, each with its median seconds, the bytes it reads and writes, and its number
+    type. `whole_s` is the median of a whole inference; the profiler slows it down.
     """
     runtime = load("runtimes", request["runtime"])
     if runtime.NO_PROFILE:
         return {"why": runtime.NO_PROFILE, "whole_s": 0.0, "operators": []}
-    told = {key: request[key] for key in ("threads", "batch", "options")}
-    found: dict[str, Any] = runtime.profile(request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **told)
-    return {"why": ""} | found
+    options = {key: request[key] for key in ("threads", "batch", "options")}
+    profile: dict[str, Any] = runtime.profile(request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **options)
+    return {"why": ""} | profile

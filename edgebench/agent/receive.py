@@ -1,7 +1,8 @@
-"""A file on standard input -> the target's cache, under its hash, whole or not at all.
+"""A file on standard input -> the target's cache, named by its hash, complete or not at all.
 
-It is sent as source ahead of what it reads, for it brings the agent itself: standard library only, nothing of
-edgebench. First comes one line of JSON: `{"name": ..., "sha256": ..., "size": ..., "sent": true}`, then the file.
+The host sends this file as source code before its input, because it also receives the agent itself: it uses the
+standard library only. Its input is one line of JSON, `{"name": ..., "sha256": ..., "size": ..., "sent": true}`, then
+the file's content.
 """
 
 import hashlib
@@ -15,17 +16,21 @@ from typing import IO, Any
 
 SPARE_BYTES = 64 * 2**20  # left free: a full root file system stops a board
 OLD_S = 30 * 86400
-MOST_BYTES = 4 * 2**30  # of everything kept
+MOST_BYTES = 4 * 2**30  # of the whole cache
 CHUNK = 2**20
 
 
 def home() -> Path:
-    """Return the folder that edgebench keeps its files in here."""
+    """Return edgebench's cache folder on this machine."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgebench"
 
 
 def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
-    """Return where the file lies; nothing, if it is not here and was not sent either."""
+    """Store the file unless it is in the cache; return its path, empty if it is neither cached nor sent.
+
+    Raises:
+        OSError: the content is damaged or incomplete, or the disk is full.
+    """
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{header['sha256'][:16]}-{header['name']}"
@@ -54,12 +59,16 @@ def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
 
 
 def _make_room(folder: Path, size: int) -> None:
-    """Delete what was not used for a month, then the oldest beyond the cap; refuse where the disk is too full."""
-    kept, now = 0, time.time()
+    """Delete entries unused for a month, then the oldest above the size limit.
+
+    Raises:
+        OSError: the disk has too little space left.
+    """
+    total, now = 0, time.time()
     for entry in sorted(folder.iterdir(), key=lambda entry: -entry.stat().st_mtime):
         age_s = now - entry.stat().st_mtime
-        kept += _bytes(entry)
-        if age_s > OLD_S or (kept + size > MOST_BYTES and age_s > 86400):  # today's may be in use
+        total += _bytes(entry)
+        if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # entries of the last day may be in use
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
@@ -80,7 +89,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Answer in the agent's way: one marked line."""
+    """Answer as the agent does, with one marked line."""
     try:
         value = receive(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer)
         reply: dict[str, Any] = {"ok": True, "value": value}

@@ -1,22 +1,22 @@
-"""Small fixed workloads that use no runtime under test: what they take tells how the machine itself drifted.
+"""Small fixed workloads that use no runtime under test: their times show how the machine itself drifts.
 
-Standard library only. Compute and memory have processes of their own, started with `-I -S`; the beat has a place
-between the samples of others.
+Standard library only. The workloads `compute` and `memory` run in their own processes, started with `-I -S`; the beat
+runs between the samples of other processes.
 """
 
 from collections.abc import Callable
 from hashlib import blake2b, sha256
 
-COMPUTE_BYTES = 512 * 1024  # hashed from the second-level cache: about 2 ms
-MEMORY_BYTES = 32 * 1024 * 1024  # copied: twice this is larger than most last-level caches
-# Whoever shares the core takes execution units from it as from a convolution: SHA-256 has instructions of its own on
-# many processors, a chain that a neighbour does not slow. Small, to leave the caches to what is measured.
+COMPUTE_BYTES = 512 * 1024  # fits the second-level cache; hashing takes about 2 ms
+MEMORY_BYTES = 32 * 1024 * 1024  # copied: source and copy together exceed most last-level caches
+# BLAKE2b uses ordinary execution units, so that other work on the core slows it as it slows a convolution. SHA-256 has
+# its own instructions on many processors and would not be slowed. Small, to leave the caches to the measured network.
 BEAT = "blake2b 32x4KiB"
 BEAT_BYTES, BEAT_TIMES = 4 * 1024, 32  # about 0.2 ms
 
 
 def open(workload: str) -> Callable[[], object]:
-    """Return the workload as a callable that does it once."""
+    """Return a function that runs the workload once: `compute` or `memory`."""
     return {"compute": _compute, "memory": _memory}[workload]()
 
 
@@ -35,7 +35,7 @@ def _memory() -> Callable[[], object]:
 
 
 def beat() -> Callable[[], object]:
-    """Return the workload `BEAT` as a callable that does it once."""
+    """Return a function that runs the workload `BEAT` once."""
     data = bytes(range(256)) * (BEAT_BYTES // 256)
 
     def hash_all() -> None:

@@ -1,4 +1,4 @@
-"""An unpack request -> the folder that a pushed zip's packages lie in, made once."""
+"""An unpack request -> the folder of the packages in a pushed zip, unpacked once."""
 
 from pathlib import Path
 from shutil import rmtree
@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Unpack the zip at `path` beside it; a folder that is there was unpacked whole."""
+    """Unpack the zip at `path` into a folder beside it; an existing folder is complete."""
     archive = Path(request["path"])
     folder = archive.with_suffix("")
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Questions that a person asks of results, one room each, named as its command.
+"""Analyses of results, one module or package per command.
 
-A room reads what is there, computes its answer and lays it out as sheets. Only `evaluate` and `why` run anything.
+Each reads existing data and returns its answer as sheets. Only `evaluate` and `why` run models.
 """

@@ -1,34 +1,35 @@
-"""Descriptions of networks -> the sheets that show them."""
+"""Descriptions of networks -> sheets."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import prod
 
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB, millions, number
 from edgebench.networks import published
 from edgebench.networks.cost import blueprint, published_widths
 from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
 from edgebench.schema.variant import Precision, check_size
 
-TEXTS = frozenset({"layer", "kind", "network", "pair"})
 VGG16_NOTE = (
-    "Lecture notes that print 24M activations for VGG16 list these same layers: their rows, too, add up to 15.2M,"
-    " each output once and ReLU in place; 24M is the printed total alone."
+    "Some lecture notes print a total of 24M activations for VGG16. The layers that they list add up to 15.2M, as"
+    " here: each output counted once, ReLU in place."
 )
 
 
 def network(name: str, width: float, resolution: int, classes: int) -> tuple[Sheet, ...]:
-    """Describe one network: its layers; its separable pairs; itself against full width and resolution.
+    """Describe one network: its layers, its separable pairs, and a comparison with full width and resolution.
 
-    A resolution or number of classes of 0 is the published one.
+    A resolution or number of classes of 0 means the published one.
 
     Raises:
-        UnknownName, RequestError: there is no such network, width or resolution.
+        UnknownName, RequestError: the network, width or resolution does not exist.
     """
     if not name:
-        raise RequestError("wanted a network to describe, or --all; found neither")
+        raise RequestError("name a network to describe, or use --all")
     check_size(name, width, resolution or 1, classes or 1)
     described = blueprint(name, width, resolution, classes)
     sheets, full = [layers(described), separable(described)], blueprint(name, 1.0, 0, classes)
@@ -38,43 +39,64 @@ def network(name: str, width: float, resolution: int, classes: int) -> tuple[She
 
 
 def every_network() -> tuple[Sheet, ...]:
-    """Describe every network at its published widths, native resolution and classes: one line each."""
+    """Describe every network in one line: published widths, native resolution and number of classes."""
     return (overview([blueprint(name, width) for name, width in published_widths()]),)
 
 
 def layers(described: Description) -> Sheet:
-    """Lay out every layer, the totals, and which layer holds the most of each."""
-    rows = [_layer(layer) for layer in described.layers]
-    total = ("total", "", "", str(described.activations), _kib(described.activations), str(described.params))
-    return Sheet(
-        title=f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
-        headings=("layer", "kind", "output", "activations", "KiB fp32", "params", "MACs", "kernel/stride/pad"),
-        rows=(*rows, (*total, str(described.macs), "")),
-        texts=TEXTS,
-        notes=tuple(_notes(described)),
+    """Return a sheet of all layers, the totals, and the layers with the largest shares."""
+    return Sheet.of(
+        f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
+        _LAYERS,
+        described.layers,
+        _notes(described),
+        name="layers",
+        totals=(_total(described),),
     )
 
 
-def _layer(layer: Layer) -> tuple[str, ...]:
-    window = f"{_sides(layer.kernel)}/{_sides(layer.stride)}/{_sides(layer.padding)}" if any(layer.kernel) else ""
-    return (
-        layer.name,
-        layer.kind,
-        "×".join(map(str, layer.output)),
-        str(layer.activations),
-        _kib(layer.activations),
-        str(layer.params),
-        str(layer.macs),
-        window,
-    )
+def _total(described: Description) -> Layer:
+    """Return the sum of the layers as a layer without kind; its shape has no meaning."""
+    return Layer(name="total", kind="", output=(described.activations,), params=described.params, macs=described.macs)
+
+
+def _shape(layer: Layer) -> str:
+    return "×".join(map(str, layer.output)) if layer.kind else ""
+
+
+def _window(layer: Layer) -> str:
+    if not any(layer.kernel):
+        return ""
+    return f"{_sides(layer.kernel)}/{_sides(layer.stride)}/{_sides(layer.padding)}"
+
+
+def _if_any(layer: Layer, sides: tuple[int, int]) -> tuple[int, int] | None:
+    return sides if any(layer.kernel) else None
 
 
 def _sides(sides: tuple[int, int]) -> str:
     return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}×{sides[1]}"
 
 
-def _kib(values: int) -> str:
-    return number(values * FLOAT_BYTES / 1024, 1)
+_LAYERS: tuple[Column[Layer], ...] = (
+    Column.text("layer", lambda layer: layer.name, IDENTITY),
+    Column.text("kind", lambda layer: layer.kind),
+    Column.number("output", _shape, output_shape=lambda layer: layer.output),
+    Column.figure("activations", lambda layer: layer.activations, rank=OBJECTIVE),
+    Column.figure(
+        "KiB fp32", lambda layer: layer.activations * FLOAT_BYTES / 1024, partial(number, digits=1), key="fp32_kib"
+    ),
+    Column.figure("params", lambda layer: layer.params, rank=OBJECTIVE),
+    Column.figure("MACs", lambda layer: layer.macs, rank=OBJECTIVE),
+    Column.number(
+        "kernel/stride/pad",
+        _window,
+        live_values=lambda layer: layer.live,
+        kernel=lambda layer: _if_any(layer, layer.kernel),
+        stride=lambda layer: _if_any(layer, layer.stride),
+        padding=lambda layer: _if_any(layer, layer.padding),
+    ),
+)
 
 
 def _notes(described: Description) -> Iterator[str]:
@@ -83,7 +105,7 @@ def _notes(described: Description) -> Iterator[str]:
     yield f"Most MACs: {_most(described, 'macs')}."
     peak = max(described.layers, key=lambda layer: layer.live)
     yield (
-        f"Held at once at batch 1: at most {peak.live} values, {peak.live * FLOAT_BYTES / MIB:.2f} MiB in fp32 and"
+        f"Peak of live activations at batch 1: {peak.live} values, {peak.live * FLOAT_BYTES / MIB:.2f} MiB in fp32 and"
         f" {peak.live * INT8_BYTES / MIB:.2f} MiB in int8, at {peak.name}."
     )
     if described.name.startswith("vgg16"):
@@ -91,96 +113,130 @@ def _notes(described: Description) -> Iterator[str]:
 
 
 def _most(described: Description, what: str) -> str:
-    """Name the three layers that have most of something, with their shares."""
+    """Return the three layers with the largest share of a quantity."""
     total = sum(getattr(layer, what) for layer in described.layers)
     ordered = sorted(described.layers, key=lambda layer: -getattr(layer, what))[:3]
-    return ", ".join(f"{one.name} {getattr(one, what) / total:.0%}" for one in ordered if getattr(one, what))
+    return ", ".join(f"{layer.name} {getattr(layer, what) / total:.0%}" for layer in ordered if getattr(layer, what))
 
 
 def separable(described: Description) -> Sheet | None:
-    """Compare every depthwise-separable pair with the standard convolution that it replaces; None without any.
+    """Compare every depthwise-separable pair with the standard convolution that it replaces; None without pairs.
 
-    The ratio is 1/N + 1/K², N output channels and K the kernel's side (Howard et al., arXiv:1704.04861, section 3.1).
+    The ratio is 1/N + 1/K² for N output channels and kernel size K (Howard et al., arXiv:1704.04861, section 3.1).
     """
     pairs = list(_pairs(described.layers))
-    if not pairs:
-        return None
-    return Sheet(
-        title="depthwise-separable pairs against the standard convolutions they replace",
-        headings=("pair", "M", "N", "K", "MACs", "standard MACs", "ratio", "1/N + 1/K²"),
-        rows=tuple(_pair(depthwise, pointwise) for depthwise, pointwise in pairs),
-        texts=TEXTS,
-    )
+    title = "depthwise-separable pairs against the standard convolutions they replace"
+    return Sheet.of(title, _PAIRS, pairs, name="separable_pairs") if pairs else None
 
 
-def _pairs(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Layer]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Separable:
+    """A depthwise and the following pointwise convolution, with the cost of an equivalent standard convolution."""
+
+    name: str
+    inputs: int
+    outputs: int
+    side: int
+    macs: int
+    standard_macs: int
+
+
+def _pairs(layers: Sequence[Layer]) -> Iterator[_Separable]:
     for first, second in pairwise(layers):
         if first.kind == "depthwise convolution" and second.kind == "convolution" and second.kernel == (1, 1):
-            yield first, second
+            yield _separable(first, second)
 
 
-def _pair(depthwise: Layer, pointwise: Layer) -> tuple[str, ...]:
-    inputs, outputs, side = depthwise.output[0], pointwise.output[0], depthwise.kernel[0]
-    standard = prod(depthwise.kernel) * inputs * outputs * prod(pointwise.output[1:])
-    together = depthwise.macs + pointwise.macs
-    return (
-        f"{depthwise.name} + {pointwise.name}",
-        str(inputs),
-        str(outputs),
-        str(side),
-        str(together),
-        str(standard),
-        f"{together / standard:.4f}",
-        f"{1 / outputs + 1 / side**2:.4f}",
+def _separable(depthwise: Layer, pointwise: Layer) -> _Separable:
+    inputs, outputs = depthwise.output[0], pointwise.output[0]
+    return _Separable(
+        name=f"{depthwise.name} + {pointwise.name}",
+        inputs=inputs,
+        outputs=outputs,
+        side=depthwise.kernel[0],
+        macs=depthwise.macs + pointwise.macs,
+        standard_macs=prod(depthwise.kernel) * inputs * outputs * prod(pointwise.output[1:]),
     )
+
+
+def _share(ratio: float) -> str:
+    return f"{ratio:.4f}"
+
+
+_PAIRS: tuple[Column[_Separable], ...] = (
+    Column.text("pair", lambda pair: pair.name, IDENTITY),
+    Column.figure("M", lambda pair: pair.inputs, key="input_channels"),
+    Column.figure("N", lambda pair: pair.outputs, key="output_channels"),
+    Column.figure("K", lambda pair: pair.side, key="kernel_side"),
+    Column.figure("MACs", lambda pair: pair.macs),
+    Column.figure("standard MACs", lambda pair: pair.standard_macs),
+    Column.figure("ratio", lambda pair: pair.macs / pair.standard_macs, _share, OBJECTIVE),
+    Column.figure("1/N + 1/K²", lambda pair: 1 / pair.outputs + 1 / pair.side**2, _share, OBJECTIVE, key="rule_ratio"),
+)
 
 
 def multipliers(described: Description, full: Description) -> Sheet:
-    """Compare a network with itself at full width and resolution: MACs go with about α² and with about ρ²."""
+    """Compare a network with its full width and resolution: MACs scale with about α² and ρ²."""
     alpha, rho = described.width / full.width, described.resolution / full.resolution
-    return Sheet(
-        title=f"against {full.width:g} @{full.resolution}",
-        headings=("", f"{full.width:g} @{full.resolution}", "here", "ratio", "rule"),
-        rows=(
-            _against("params", full.params, described.params, "α²", alpha**2),
-            _against("MACs", full.macs, described.macs, "α²ρ²", alpha**2 * rho**2),
-            _against("activations", full.activations, described.activations, "αρ²", alpha * rho**2),
+    size = f"{full.width:g} @{full.resolution}"
+    columns: tuple[Column[_Scaled], ...] = (
+        Column.text("", lambda scaled: scaled.what, IDENTITY, count=lambda scaled: scaled.what),
+        Column.figure(size, lambda scaled: scaled.full, key="full"),
+        Column.figure("here", lambda scaled: scaled.here),
+        Column.figure("ratio", lambda scaled: scaled.here / scaled.full if scaled.full else 0, _share, OBJECTIVE),
+        Column.number(
+            "rule", lambda scaled: f"{scaled.rule} = {scaled.share:.4f}", OBJECTIVE, rule_ratio=lambda one: one.share
         ),
-        texts=frozenset({""}),
     )
+    scaled = (
+        _Scaled(what="params", full=full.params, here=described.params, rule="α²", share=alpha**2),
+        _Scaled(what="MACs", full=full.macs, here=described.macs, rule="α²ρ²", share=alpha**2 * rho**2),
+        _Scaled(
+            what="activations", full=full.activations, here=described.activations, rule="αρ²", share=alpha * rho**2
+        ),
+    )
+    return Sheet.of(f"against {size}", columns, scaled, name="multipliers")
 
 
-def _against(what: str, full: int, here: int, rule: str, share: float) -> tuple[str, ...]:
-    return what, str(full), str(here), f"{here / full if full else 0:.4f}", f"{rule} = {share:.4f}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scaled:
+    """A count at full size and at this size, and the ratio that the multipliers predict."""
+
+    what: str
+    full: int
+    here: int
+    rule: str
+    share: float
 
 
 def overview(described: Sequence[Description]) -> Sheet:
-    """Lay out one line a network."""
-    return Sheet(
-        title="every network at its native resolution",
-        headings=(
-            "network", "input", "classes", "params M", "MACs M", "peak live MiB fp32", "fp32 MiB", "int8 MiB",
-            "published top-1 %",
-        ),
-        rows=tuple(_line(one) for one in described),
-        texts=TEXTS,
-        notes=(
-            "Files: parameters times 4 bytes or 1. Peak live: the most activations held at once at batch 1.",
-            "Published top-1: ImageNet, where a source is recorded.",
-        ),
-    )  # fmt: skip
-
-
-def _line(one: Description) -> tuple[str, ...]:
-    top1 = published.top1(one.name, one.width, one.resolution, Precision.FP32, published.IMAGENET)
-    return (
-        one.name if one.width == 1.0 else f"{one.name} {one.width:g}",
-        str(one.resolution),
-        str(one.classes),
-        millions(one.params, 2),
-        millions(one.macs, 1),
-        number(one.peak_live * FLOAT_BYTES / MIB, 2),
-        number(one.params * FLOAT_BYTES / MIB, 2),
-        number(one.params * INT8_BYTES / MIB, 2),
-        number(top1, 1),
+    """Return a sheet with one line per network."""
+    notes = (
+        "fp32 and int8 MiB: parameters times 4 bytes or 1 byte. Peak live: peak of live activations at batch 1.",
+        "Published top-1: on ImageNet, if a source is recorded.",
     )
+    return Sheet.of("every network at its native resolution", _NETWORKS, described, notes, name="networks")
+
+
+def _name(network: Description) -> str:
+    return network.name if network.width == 1.0 else f"{network.name} {network.width:g}"
+
+
+def _top1(network: Description) -> float | None:
+    return published.top1(network.name, network.width, network.resolution, Precision.FP32, published.IMAGENET)
+
+
+_MIB = partial(number, digits=2)
+_NETWORKS: tuple[Column[Description], ...] = (
+    Column.text("network", _name, IDENTITY),
+    Column.figure("input", lambda network: network.resolution, key="input_pixels"),
+    Column.figure("classes", lambda network: network.classes),
+    Column.figure("params M", lambda network: network.params, partial(millions, digits=2), rank=4, key="params"),
+    Column.figure("MACs M", lambda network: network.macs, partial(millions, digits=1), rank=3, key="macs"),
+    Column.figure(
+        "peak live MiB fp32", lambda network: network.peak_live * FLOAT_BYTES / MIB, _MIB, key="peak_live_fp32_mib"
+    ),
+    Column.figure("fp32 MiB", lambda network: network.params * FLOAT_BYTES / MIB, _MIB),
+    Column.figure("int8 MiB", lambda network: network.params * INT8_BYTES / MIB, _MIB),
+    Column.figure("published top-1 %", _top1, partial(number, digits=1)),
+)

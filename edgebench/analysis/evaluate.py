@@ -1,8 +1,10 @@
-"""An artifact's card and its answers -> the sheets that say how far to trust it."""
+"""An artifact and its evaluation -> sheets on its accuracy and its fidelity to the float parent."""
 
 from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.units import number
 from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
@@ -12,106 +14,106 @@ from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
-TEXTS = frozenset({"", "layer", "operator"})
+_TENTHS = partial(number, digits=1)
+TABLES = ("accuracy", "parent", "layers", "float_operators")
+_SHARES: tuple[Column[tuple[str, Share]], ...] = (
+    Column.text("", itemgetter(0), IDENTITY, share=itemgetter(0)),
+    Column.figure("correct", lambda named: named[1].count),
+    Column.figure("images", lambda named: named[1].of),
+    Column.figure("%", lambda named: 100 * named[1].value, _TENTHS, OBJECTIVE, key="share_per_cent"),
+    Column.figure("low %", lambda named: 100 * named[1].interval[0], _TENTHS, key="share_low_per_cent"),
+    Column.figure("high %", lambda named: 100 * named[1].interval[1], _TENTHS, key="share_high_per_cent"),
+)
+_LIKENESS: tuple[Column[Fact], ...] = (
+    Column.text("", lambda fact: fact.what, IDENTITY),
+    Column.number("here", lambda fact: fact.text, OBJECTIVE),
+)
+_LAYERS: tuple[Column[LayerNoise], ...] = (
+    Column.text("layer", lambda layer: layer.name, IDENTITY),
+    Column.text("operator", lambda layer: layer.operator),
+    Column.figure("SQNR dB", lambda layer: layer.sqnr_db, _TENTHS, rank=3),
+    Column.figure("lost dB", lambda layer: layer.lost_db, "{:+.1f}".format, OBJECTIVE),
+)
+_FLOAT_NODES: tuple[Column[str], ...] = (  # nodes are strings such as `LRN norm1`
+    Column.text("operator", lambda node: node.partition(" ")[0], IDENTITY),
+    Column.text("layer", lambda node: node.partition(" ")[2], IDENTITY),
+)
 
 
 def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
-    """Lay out the accuracy; for an int8 file, itself against its float parent, its layers and its operators."""
-    found, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
-    pages = [_accuracy(artifact, accuracy, found, why)]
+    """Return the accuracy; for an int8 artifact also the float parent, noise per layer and operators left in float."""
+    appraisal, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
+    pages = [_accuracy(artifact, accuracy, appraisal, why)]
     if artifact.quantization:
-        pages += [_parent(artifact, accuracy, found, why), _layers(artifact), _operators(artifact)]
+        pages += [_parent(artifact, accuracy, appraisal, why), _layers(artifact), _operators(artifact)]
     elif artifact.integer_share is not None:
         pages.append(_operators(artifact))
     return tuple(pages)
 
 
-def _accuracy(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
-    parent = found.change.parent if found.change else None
-    shares = {"top-1": found.top1, "top-5": found.top5, "top-1 of the float parent": parent}
-    as_it_is = "int8 as it is" if accuracy.case.variant.precision == Precision.INT8 else "float"
-    return Sheet(
-        title=f"{artifact.variant}, {artifact.quantization or as_it_is}, on {accuracy.dataset}",
-        headings=("", "right", "images", "%", "low %", "high %"),
-        rows=() if why else tuple(_share(name, share) for name, share in shares.items() if share),
-        texts=TEXTS,
-        notes=(why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE),
-    )
+def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
+    parent = appraisal.change.parent if appraisal.change else None
+    shares = {"top-1": appraisal.top1, "top-5": appraisal.top5, "top-1 of the float parent": parent}
+    named = [] if why else [(name, share) for name, share in shares.items() if share]
+    as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
+    title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
+    notes = (why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE)
+    return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 
 
-def _share(name: str, share: Share) -> tuple[str, ...]:
-    figures = (number(100 * value, 1) for value in (share.value, *share.interval))
-    return name, str(share.count), str(share.of), *figures
-
-
-def _parent(artifact: Artifact, accuracy: Accuracy, found: Appraisal, why: str) -> Sheet:
-    """Compare with the float parent: what needs labels only where the answers can be right."""
-    change = None if why else found.change
+def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
+    """Compare with the float parent; accuracies only if the labels apply to the network."""
+    change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
-    return Sheet(
-        title="against its float parent",
-        headings=("", "here"),
-        rows=(*_likeness(accuracy, found), *(_paired(change) if change else ())),
-        texts=TEXTS,
-        notes=(*([f"INVALID: {text}."] if text else []), *([_told_apart(change)] if change else [])),
-    )
+    rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()))
+    notes = (*([f"INVALID: {text}."] if text else []), *([_significance(change)] if change else []))
+    return Sheet.of_facts("against its float parent", _LIKENESS, rows, notes, name="parent")
 
 
-def _likeness(accuracy: Accuracy, found: Appraisal) -> Iterator[tuple[str, str]]:
-    if found.agreement:
-        low, high = found.agreement.interval
-        yield "same top-1 answer, %", f"{100 * found.agreement.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-    yield "SQNR of the outputs, dB", number(accuracy.sqnr_db, 1)
+def _likeness(accuracy: Accuracy, appraisal: Appraisal) -> Iterator[Fact]:
+    if appraisal.agreement:
+        value, low, high = (100 * share for share in (appraisal.agreement.value, *appraisal.agreement.interval))
+        yield Fact.of(
+            "same top-1 answer, %",
+            f"{value:.1f} [{low:.1f}, {high:.1f}]",
+            agreement_per_cent=value,
+            agreement_low_per_cent=low,
+            agreement_high_per_cent=high,
+        )
+    yield Fact.of("SQNR of the outputs, dB", number(accuracy.sqnr_db, 1), sqnr_db=accuracy.sqnr_db)
 
 
-def _paired(change: Change) -> Iterator[tuple[str, str]]:
-    yield "top-1, points", f"{100 * change.top1:+.1f}"
-    yield "right in the float parent alone, images", str(change.only_parent)
-    yield "right here alone, images", str(change.only_this)
-    yield "McNemar's exact p", f"{change.p:.2g}"
-    yield "images needed to tell the two apart", f"{change.images_needed}" if change.images_needed else "-"
+def _paired(change: Change) -> Iterator[Fact]:
+    yield Fact.of("top-1 difference, points", f"{100 * change.top1:+.1f}", top1_change_points=100 * change.top1)
+    yield Fact.of("correct only in the float parent, images", str(change.only_parent), only_parent=change.only_parent)
+    yield Fact.of("correct only here, images", str(change.only_this), only_this=change.only_this)
+    yield Fact.of("McNemar's exact p", f"{change.p:.2g}", mcnemar_p=change.p)
+    needed = change.images_needed or None
+    yield Fact.of("images needed for significance", str(needed or "-"), images_needed=needed)
 
 
-def _told_apart(change: Change) -> str:
+def _significance(change: Change) -> str:
     images = change.parent.of
     if change.images_needed is None:
-        return "As many images are right in either alone: no number of images like these tells the two apart."
-    verb = "tell" if change.is_significant else "do not tell"
+        return "Both have the same accuracy: no number of such images would show a difference."
+    verdict = "is" if change.is_significant else "is not"
     return (
-        f"These {images} images {verb} the two accuracies apart at 5 %; with such shares of differing answers"
-        f" {change.images_needed} images would in four of five studies."
+        f"The difference in accuracy on {images} images {verdict} significant at 5 %; with the same shares of differing"
+        f" answers, {change.images_needed} images give a power of 80 %."
     )
 
 
 def _layers(artifact: Artifact) -> Sheet:
-    """Lay out the layers, those first in which most of the signal drowns."""
+    """Return the layers, those with the largest loss of SQNR first."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
-    return Sheet(
-        title="layers, worst first",
-        headings=("layer", "operator", "SQNR dB", "lost dB"),
-        rows=tuple(_layer(layer) for layer in worst),
-        texts=TEXTS,
-        notes=("SQNR: at the layer's output, on calibration images. Lost: how much more it is at the layer's inputs.",),
-    )
-
-
-def _layer(layer: LayerNoise) -> tuple[str, ...]:
-    return layer.name, layer.operator, number(layer.sqnr_db, 1), f"{layer.lost_db:+.1f}"
+    note = "SQNR: at the output of the layer, on calibration images. Lost: SQNR of its inputs minus that of its output."
+    return Sheet.of("layers, worst first", _LAYERS, worst, (note,), name="layers")
 
 
 def _operators(artifact: Artifact) -> Sheet:
-    """Name what the runtime's optimised graph still computes in float."""
+    """Return the operators that the runtime's optimized graph computes in float."""
     share = artifact.integer_share
-    macs = [] if share is None else [f"{share:.1%} of the multiply-adds are computed in integers."]
-    return Sheet(
-        title="operators left in float",
-        headings=("operator", "layer"),
-        rows=tuple(_named(node) for node in artifact.float_nodes),
-        texts=TEXTS,
-        notes=(*macs, *([] if artifact.float_nodes else ["No operator is left in float."])),
-    )
-
-
-def _named(node: str) -> tuple[str, str]:
-    operator, _, layer = node.partition(" ")
-    return operator, layer
+    macs = [] if share is None else [f"{share:.1%} of the MACs are computed in integers."]
+    none = [] if artifact.float_nodes else ["No operator is left in float."]
+    notes = (*macs, *none)
+    return Sheet.of("operators left in float", _FLOAT_NODES, artifact.float_nodes, notes, name="float_operators")

@@ -1,63 +1,64 @@
-"""Published figures, filtered -> the sheets that list them, each row with its source."""
+"""Filters -> sheets of published figures, each row with its source."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
 from edgebench.networks.published import PublishedQuantization, runtime, targets, title
 
-TEXTS = frozenset({"network", "precision", "method", "weights", "runtime", "board", "note", "source"})
-Cell = Callable[[Any], str]
+
+def _weights(row: PublishedQuantization) -> str:
+    bits = f"{row.weight_bits}/{row.activation_bits or '?'} bits"
+    return " ".join(filter(None, (bits, row.weight_granularity, row.weight_symmetry)))
 
 
-def _text(value: object) -> str:
-    return "-" if value in (None, "") else str(value)
-
-
-def _weights(one: PublishedQuantization) -> str:
-    bits = f"{one.weight_bits}/{one.activation_bits or '?'} bits"
-    return " ".join(filter(None, (bits, one.weight_granularity, one.weight_symmetry)))
-
-
-_NETWORK: dict[str, Cell] = {"network": title}
-_TAIL: dict[str, Cell] = {"note": lambda one: _text(one.note), "source": lambda one: one.source}
-CELLS: dict[str, dict[str, Cell]] = {
-    "accuracy": _NETWORK
-    | {
-        "precision": lambda one: one.precision,
-        "top-1 %": lambda one: number(one.top1, 1),
-        "top-5 %": lambda one: number(one.top5, 1),
-        "params M": lambda one: millions(one.params, 2),
-        "MACs M": lambda one: millions(one.macs, 1),
-    }
-    | _TAIL,
-    "latency": _NETWORK
-    | {
-        "precision": lambda one: one.precision,
-        "mean ms": lambda one: milliseconds(one.mean_ms),
-        "p50 ms": lambda one: milliseconds(one.p50_ms),
-        "p90 ms": lambda one: milliseconds(one.p90_ms),
-        "top-1 %": lambda one: number(one.top1, 1),
-        "runtime": runtime,
-        "threads": lambda one: _text(one.threads),
-        "MHz": lambda one: _text(one.clock_mhz),
-        "W": lambda one: number(one.power_w, 2),
-        "board": lambda one: one.board,
-    }
-    | _TAIL,
-    "quantization": _NETWORK
-    | {
-        "method": lambda one: one.method,
-        "weights": _weights,
-        "top-1 %": lambda one: number(one.top1, 1),
-        "fp32 top-1 %": lambda one: number(one.fp32_top1, 1),
-    }
-    | _TAIL,
+_TENTHS = partial(number, digits=1)
+# Shared by rows of different classes, whose fields of the same name have the same meaning.
+_NETWORK: Column[Any] = Column.text("network", title, IDENTITY)
+_PRECISION: Column[Any] = Column.text("precision", lambda row: row.precision, IDENTITY)
+_TOP1: Column[Any] = Column.figure("top-1 %", lambda row: row.top1, _TENTHS, rank=3)
+_TAIL: tuple[Column[Any], ...] = (
+    Column.text("note", lambda row: row.note or None, rank=7),
+    Column.text("source", lambda row: row.source),
+)
+COLUMNS: dict[str, tuple[Column[Any], ...]] = {
+    "accuracy": (
+        _NETWORK,
+        _PRECISION,
+        _TOP1,
+        Column.figure("top-5 %", lambda row: row.top5, _TENTHS),
+        Column.figure("params M", lambda row: row.params, partial(millions, digits=2), rank=5, key="params"),
+        Column.figure("MACs M", lambda row: row.macs, partial(millions, digits=1), rank=4, key="macs"),
+        *_TAIL,
+    ),
+    "latency": (
+        _NETWORK,
+        _PRECISION,
+        Column.figure("mean ms", lambda row: row.mean_ms, milliseconds, OBJECTIVE),
+        Column.figure("p50 ms", lambda row: row.p50_ms, milliseconds, OBJECTIVE),
+        Column.figure("p90 ms", lambda row: row.p90_ms, milliseconds, rank=5),
+        _TOP1,
+        Column.text("runtime", runtime),
+        Column.figure("threads", lambda row: row.threads),
+        Column.figure("MHz", lambda row: row.clock_mhz, key="clock_mhz"),
+        Column.figure("W", lambda row: row.power_w, partial(number, digits=2), key="power_w"),
+        Column.text("board", lambda row: row.board, rank=6, target=lambda row: row.target, board=lambda row: row.board),
+        *_TAIL,
+    ),
+    "quantization": (
+        _NETWORK,
+        Column.text("method", lambda row: row.method, IDENTITY),
+        Column.text("weights", _weights, IDENTITY),
+        _TOP1,
+        Column.figure("fp32 top-1 %", lambda row: row.fp32_top1, _TENTHS),
+        *_TAIL,
+    ),
 }
-KINDS = tuple(CELLS)
+KINDS = tuple(COLUMNS)
 TITLES = {
     "accuracy": "published accuracy on ImageNet",
     "latency": "published latency on boards, batch 1",
@@ -66,40 +67,32 @@ TITLES = {
 
 
 def sheets(kind: str = "", model: str = "", target: str = "") -> tuple[Sheet, ...]:
-    """List published rows of a kind, a network, a board; an empty filter lets all through.
+    """Return the published rows of a kind, network and board; an empty filter selects all.
 
     Raises:
-        UnknownName: nothing published has that kind, network or board.
-        RequestError: nothing published has all of them.
+        UnknownName: the kind, network or board has no published figures.
+        RequestError: no published figure matches all filters.
     """
     require("kind of figure", kind, KINDS)
-    found = tuple(_filled(kind, model, target))
-    if not found:
-        asked = " ".join(filter(None, (kind, model, target)))
-        raise RequestError(f"nothing published for {asked}: drop a filter, or list all with `edgebench published`")
-    return found
+    filled = tuple(_filled(kind, model, target))
+    if not filled:
+        filters = " ".join(filter(None, (kind, model, target)))
+        raise RequestError(f"nothing published for {filters}: drop a filter, or list all with `edgebench published`")
+    return filled
 
 
 def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
     rows = _rows()
-    require("published model", model, sorted({one.architecture for some in rows.values() for one in some}))
+    require(
+        "published model", model, sorted({row.architecture for rows_of_kind in rows.values() for row in rows_of_kind})
+    )
     require("published target", target, targets())
     for name in [kind] if kind else KINDS:
-        mine = [one for one in rows[name] if model in ("", one.architecture)]
-        mine = [one for one in mine if not target or getattr(one, "target", None) == target]
-        if mine:
-            yield _sheet(name, mine)
+        selected = [row for row in rows[name] if model in ("", row.architecture)]
+        selected = [row for row in selected if not target or getattr(row, "target", None) == target]
+        if selected:
+            yield Sheet.of(f"{TITLES[name]}: {len(selected)} rows", COLUMNS[name], selected, name=name)
 
 
 def _rows() -> dict[str, tuple[Any, ...]]:
     return dict(zip(KINDS, (published.accuracies(), published.latencies(), published.quantized()), strict=True))
-
-
-def _sheet(kind: str, rows: Sequence[Any]) -> Sheet:
-    cells = CELLS[kind]
-    return Sheet(
-        title=f"{TITLES[kind]}: {len(rows)} rows",
-        headings=tuple(cells),
-        rows=tuple(tuple(cell(one) for cell in cells.values()) for one in rows),
-        texts=TEXTS,
-    )

@@ -4,69 +4,39 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from json import dumps
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
-from edgebench.foundation.sheet import as_csv, as_json, latex, markdown
+from edgebench.foundation.sheet import DETAIL, as_csv, as_json, document, latex, markdown
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import duration
-from edgebench.nightly.bulletins.markdown import row as cells_of
+from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
 from edgebench.results.reports import comparison
 from edgebench.results.table.columns import flat
 from edgebench.results.table.row import NOTHING, Background, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from edgebench.analysis.choose import Answer
-    from edgebench.analysis.compare.folders import Contrast
-    from edgebench.analysis.compare.published import Citations
     from edgebench.foundation.progress import Show
-    from edgebench.foundation.sheet import Sheet
+    from edgebench.foundation.sheet import FormattedColumn, Sheet, Value
     from edgebench.measure.plan.forecast import Forecast
-    from edgebench.nightly.replay.decide import Replay
     from edgebench.nightly.summary import Bulletin
     from edgebench.schema.cards import Weights
 
 LOG_WIDTH = 1000
-_WRITERS = {"md": markdown, "csv": as_csv, "latex": latex, "json": as_json}
-FORMATS = ("table", *_WRITERS)
+_FOR_PEOPLE = {"md": markdown, "latex": latex}
+FORMATS = ("table", "md", "csv", "latex", "json")
 BENCHMARK = "pytest-benchmark"
 REPORT_FORMATS = (*FORMATS, BENCHMARK)
 _REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex", BENCHMARK: "pytest_benchmark"}  # that print these forms
+KEPT = DETAIL  # columns up to this rank are shown however narrow the terminal is
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
-# What a narrow terminal can do without, first to go first.
-_DISPENSABLE = (
-    "note",
-    "board",
-    "file",
-    "how",
-    "load ms",
-    "transfer ms",
-    "device used MiB",
-    "params M",
-    "p90 ms",
-    "file MiB",
-    "MACs M",
-    "n",
-    "agree %",
-    "SQNR dB",
-    "Δ top-1",
-    "int8 x",
-    "peak MiB",
-    "device peak MiB",
-    "kernel ms",
-    "± %",
-    "#",
-    "top-1 %",
-)
 
 
 @contextmanager
@@ -125,8 +95,11 @@ def _left(step: Step) -> str:
     return "" if step.left_s is None else f", {duration(max(step.left_s, 0))} left"
 
 
-def show_forecast(forecasts: Iterable[Forecast]) -> None:
+def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
     """Print what a run would do and roughly how long it would take."""
+    if json:
+        show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
+        return
     for one in forecasts:
         print(f"{one.target}: {len(one.work)} cases")
         width = max(len(f"{case.variant}") for case, _ in one.work)
@@ -135,13 +108,33 @@ def show_forecast(forecasts: Iterable[Forecast]) -> None:
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
-def show_json(answer: Table | Answer | Contrast | Citations | Replay) -> None:
-    """Print an answer's fields as one JSON object; a table's rows have the columns of comparison.csv."""
-    if isinstance(answer, Table):
-        fields = asdict(replace(answer, rows=())) | {"rows": [flat(row) for row in answer.rows]}
-    else:
-        fields = asdict(answer)
-    print(dumps(fields, ensure_ascii=False))
+def _forecast(forecast: Forecast) -> dict[str, Value]:
+    cases: list[Value] = [
+        {
+            "variant": str(case.variant),
+            "runtime": str(case.runtime),
+            "threads": case.threads,
+            "batch": case.batch,
+            "needs": needs,
+        }
+        for case, needs in forecast.work
+    ]
+    return {
+        "target": forecast.target,
+        "prepare_s": forecast.prepare_s,
+        "measure_s": forecast.measure_s,
+        "cases": cases,
+    }
+
+
+def show_json(command: str, fields: Mapping[str, Value]) -> None:
+    """Print a command's answer as one JSON document."""
+    print(as_json(command, fields), end="")
+
+
+def show_rows(command: str, table: Table) -> None:
+    """Print a results table as one JSON document, whose rows have the columns of comparison.csv."""
+    show_json(command, {"title": table.title, "rows": [*map(flat, table.rows)], "notes": table.notes})
 
 
 def _console() -> Console:
@@ -155,7 +148,8 @@ def show_bulletin(bulletin: Bulletin) -> None:
     """Print what a night says, in as many lines as there are changes."""
     print(f"{bulletin.headline}; {bulletin.nights} nights")
     for line in bulletin.needs_attention:
-        print("  " + "  ".join(cell for cell in cells_of(line) if cell not in ("", "-")))
+        cells = (column.cell(line) for column in CHANGES)
+        print("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
     for note in bulletin.notes:
         print(f"  {note}")
 
@@ -175,74 +169,71 @@ def show_report(table: Table, format: str, background: Background = NOTHING) -> 
     Raises:
         UnknownName: there is no such form.
     """
-    require_format(format, REPORT_FORMATS)
+    require("format", format, REPORT_FORMATS, may_be_empty=False)
     if format == "table":
         show_table(table)
     elif format == "json":
-        show_json(table)
+        show_rows("report", table)
     else:
         print(load("reports", _REPORTS[format]).render(table, background), end="")
 
 
-def show_weights(cards: Sequence[Weights], *, json: bool) -> None:
-    """Print cards of weights as a table, or as a JSON list with all that they say."""
-    if json:
-        print(dumps([asdict(card) for card in cards], ensure_ascii=False))
-    else:
-        _print(weights(cards), _console())
+def show_weights(command: str, cards: Sequence[Weights], *, json: bool) -> None:
+    """Print cards of weights as a table or as JSON."""
+    show_sheets(command, [weights(cards)], "json" if json else "table")
 
 
-def show_sheets(sheets: Iterable[Sheet], format: str) -> None:
-    """Print sheets as a terminal's table, Markdown, CSV, LaTeX or JSON.
+def show_sheets(command: str, sheets: Sequence[Sheet], format: str = "table", table: str = "") -> None:
+    """Print sheets as a terminal's tables, Markdown or LaTeX, as one JSON document, or one of them as CSV.
 
     Raises:
-        UnknownName: there is no such form.
+        UnknownName: there is no such form, or no such table.
     """
-    require_format(format)
+    require("format", format, FORMATS, may_be_empty=False)
+    require("table", table, [sheet.name for sheet in sheets])
+    chosen = [sheet for sheet in sheets if table in ("", sheet.name)]
+    if format == "json":
+        show_json(command, document(chosen))
+    elif format == "csv":
+        print(as_csv(chosen[0]), end="")
+    else:
+        _show_to_people(chosen, format)
+
+
+def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
     for sheet in sheets:
         if format == "table":
             _print(sheet, _console())
         else:
-            print(_WRITERS[format](sheet))
-
-
-def require_format(format: str, known: tuple[str, ...] = FORMATS) -> None:
-    """Refuse a form that is not known, by default to `show_sheets`, before anything is run for it.
-
-    Raises:
-        UnknownName: there is no such form.
-    """
-    if format not in known:
-        raise UnknownName("format", format, known)
+            print(_FOR_PEOPLE[format](sheet))
 
 
 def _print(sheet: Sheet, console: Console) -> None:
     console.print(f"\n{sheet.title}", markup=False, style="bold", soft_wrap=True)
-    console.print(_fitting(sheet, console))
+    console.print(_grid(_fitting(sheet, console)))
     for note in sheet.notes:
         console.print(f"  {note}", markup=False, style="dim")
 
 
-def _fitting(sheet: Sheet, console: Console) -> Grid:
-    """Lay out the rows, dropping columns until they fit."""
-    unbounded = console.options.update(width=LOG_WIDTH)
-    for dropped in range(len(_DISPENSABLE) + 1):
-        grid = _grid(sheet, _DISPENSABLE[:dropped])
-        if console.measure(grid, options=unbounded).maximum <= console.width:
+def _fitting(sheet: Sheet, console: Console) -> list[FormattedColumn]:
+    """Leave out the highest ranks until the others fit, or only those are left that are always shown."""
+    columns, unbounded = list(sheet.columns), console.options.update(width=LOG_WIDTH)
+    while console.measure(_grid(columns), options=unbounded).maximum > console.width:
+        rank, place = max((column.rank, place) for place, column in enumerate(columns))
+        if rank <= KEPT:
             break
-    return grid
+        del columns[place]
+    return columns
 
 
-def _grid(sheet: Sheet, dropped: tuple[str, ...]) -> Grid:
+def _grid(columns: Sequence[FormattedColumn]) -> Grid:
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    shown = [index for index, heading in enumerate(sheet.headings) if heading not in dropped]
-    for index in shown:
-        heading = sheet.headings[index]
-        grid.add_column(heading, justify="left" if heading in sheet.texts else "right", no_wrap=True)
-    for row in sheet.rows:
-        grid.add_row(*(Text(row[index], style=_STYLES.get(row[index], "")) for index in shown))
+    for column in columns:
+        grid.add_column(column.heading, justify=column.align, no_wrap=True)
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        grid.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
     return grid

@@ -1,9 +1,9 @@
-"""The way to a target: the agent and artifacts go there by content hash, requests and answers through a connection.
+"""The way to a target: agent and artifacts are copied there by content hash; a connection carries the requests.
 
-    targets (what a name stands for) -> connections (how it is reached) -> survey (what is there) -> installed artifacts
+    targets (by name) -> connections (ways to reach them) -> survey (their environment) -> installed artifacts
 
-`bundle` is the agent as one file, `wheels` are the packages of pinned runtimes, `exchange` is the agent's protocol, and
-`emulation` is a board in place of one.
+`bundle` packs the agent into one file, `wheels` gathers the packages of requested runtime versions, `exchange` is the
+agent's protocol, and `emulation` emulates a board.
 """
 
 from collections.abc import Iterator
@@ -25,12 +25,17 @@ from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant
 
-UNPACK_S = 300.0  # a slow card takes 100 MB
+UNPACK_S = 300.0  # enough for 100 MB on a slow SD card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """An artifact on a target: whose it is, where it lies there, its hash, and where its runtime's own packages lie."""
+    """An artifact on a target.
+
+    Attributes:
+        path: of the artifact on the target.
+        packages: folder of its runtime's packages on the target; empty if the runtime is installed there.
+    """
 
     variant: Variant
     path: str
@@ -38,7 +43,7 @@ class Deployed:
     packages: str = ""
 
     def request(self, runtime: Runtime, threads: int, batch: int) -> dict[str, Any]:
-        """Say what the agent is to open, and how: the same words whatever is asked of it."""
+        """Return the part of a request that tells the agent what to open, and how."""
         return {
             "runtime": runtime.name,
             "options": runtime.options,
@@ -51,7 +56,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A target whose machine this process has for itself, connected, with the agent on it."""
+    """A connected target with the agent on it, whose machine is locked by this process."""
 
     target: Target
     connection: Connection
@@ -60,12 +65,12 @@ class Held:
 
 @contextmanager
 def hold(*targets: Target) -> Iterator[tuple[Held, ...]]:
-    """Lock the machines of targets for this process and connect to each target; let go of all at the end.
+    """Lock the targets' machines for this process and connect to each target; release everything at the end.
 
     Targets on one machine share its lock.
 
     Raises:
-        Busy: another process holds a machine; nothing was started on any.
+        Busy: another process holds a machine's lock; nothing was started on any target.
         Unreachable, AgentError: a target does not answer.
     """
     with ExitStack() as stack:
@@ -81,7 +86,7 @@ def _held(target: Target, stack: ExitStack) -> Held:
 
 @contextmanager
 def connect(target: Target) -> Iterator[tuple[Connection, str]]:
-    """Open the target's connection with the agent on it; give it and the agent's hash, and close it."""
+    """Connect to the target and put the agent there; yield the connection and the agent's hash, then close it."""
     path, digest = bundle()
     connection: Connection = load("connections", target.connection).open(target, path)
     try:
@@ -93,35 +98,35 @@ def connect(target: Target) -> Iterator[tuple[Connection, str]]:
 def install(
     connection: Connection, artifact: Artifact, variant: Variant, runtime: Runtime, environment: Environment
 ) -> Deployed:
-    """Put a variant's artifact on the target, with the packages of the runtime that is to open it.
+    """Copy a variant's artifact to the target, with the packages of its runtime.
 
     Raises:
-        CaseError: the file is no longer what its card says.
+        CaseError: the file in the cache no longer has the hash on its card.
         RequestError: the runtime's version does not exist, or has no wheel for the target.
-        AgentError: its packages could not be unpacked.
+        AgentError: the packages could not be unpacked.
     """
     packages = _furnish(connection, runtime, environment)
     if not cache.is_intact(artifact):
-        raise CaseError(f"{artifact.file} in the cache changed after it was made; run again to make it anew")
+        raise CaseError(f"{artifact.file} in the cache changed after it was made; run again to remake it")
     path = connection.push(cache.path_of(artifact), artifact.sha256)
     return Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages)
 
 
 def _furnish(connection: Connection, runtime: Runtime, environment: Environment) -> str:
-    """Bring a runtime's packages to the target; return their folder there, empty for a runtime it has itself."""
+    """Copy a runtime's packages to the target; return their folder there, empty if the runtime is installed there."""
     if not runtime.packages:
         return ""
     bare = replace(runtime, options=())
-    named = next(name for name, one in environment.runtimes.items() if replace(one, options=()) == bare)
-    asked = RuntimeRequest.parse(named)
-    asked = replace(asked, version=asked.version or public(runtime.version))
-    return unpack(connection, asked, platform(environment.facts))
+    name = next(name for name, known in environment.runtimes.items() if replace(known, options=()) == bare)
+    request = RuntimeRequest.parse(name)
+    request = replace(request, version=request.version or public(runtime.version))
+    return unpack(connection, request, platform(environment.facts))
 
 
 @lru_cache
-def unpack(connection: Connection, asked: RuntimeRequest, machine: Platform) -> str:
-    """Push a pinned runtime's packages, and let the agent unpack them; return their folder there."""
-    packages = gather(asked.name, asked.version, machine)
+def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -> str:
+    """Push the packages of a runtime at a version and let the agent unpack them; return their folder there."""
+    packages = gather(request.name, request.version, machine)
     pushed = connection.push(cache.path_of(packages), packages.sha256)
     folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
     return folder

@@ -1,4 +1,4 @@
-"""The agent's import closure -> one zip that Python runs, the same bytes for the same sources."""
+"""The agent and all modules it imports -> one zip that Python runs; the same sources give the same bytes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
 
-# What the agent finds by name, not by an import: its requests and the plug-ins that it may be asked for.
+# Packages whose modules the agent loads by name: its requests and its plug-ins.
 ROOTS = ("edgebench.agent", "edgebench.networks.architectures")
 _PACKAGE = Path(__file__).parents[1]
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes
-# Read by whatever Python a board has, before the first line that an older one cannot read.
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same sources give the same bytes
+# Any Python on a board can parse this; it runs before the first import that an older Python cannot parse.
 _MAIN = """import sys
 if sys.version_info < (3, 11):
     found = "wanted Python 3.11 or newer on the target, found %d.%d; install one" % sys.version_info[:2]
@@ -29,7 +29,7 @@ main()
 
 
 def bundle() -> tuple[Path, str]:
-    """Write the agent as one zip that Python runs; return its path and hash, identical for identical sources."""
+    """Write the agent as one zip that Python runs; return its path and hash."""
     content = _zip()
     digest = hashlib.sha256(content).hexdigest()
     path = cache_folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
@@ -47,20 +47,23 @@ def _zip() -> bytes:
 
 
 def _sources() -> list[tuple[str, str]]:
-    """Read the agent's import closure: the path of each file in the bundle, and its text."""
-    found = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in closure()]
-    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text()), *found]
+    """Return the path in the bundle and the text of each of the agent's files."""
+    sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in closure()]
+    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text()), *sources]
 
 
 def closure() -> list[Path]:
-    """List the files of this package that those of `ROOTS` import, directly or not, wherever in a file they do."""
-    left, found = [file for root in ROOTS for file in _below(root)], set[Path]()
+    """List the files of `ROOTS` and all files of this package that they import, directly or not.
+
+    Imports inside functions count, too.
+    """
+    left, files = [file for root in ROOTS for file in _below(root)], set[Path]()
     while left:
         file = left.pop()
-        if file not in found:
-            found.add(file)
-            left += [one for module in _imports(file) for one in _with_parents(module)]
-    return sorted(found)
+        if file not in files:
+            files.add(file)
+            left += [path for module in _imports(file) for path in _with_parents(module)]
+    return sorted(files)
 
 
 def _file(module: str) -> Path:
@@ -73,13 +76,13 @@ def _below(root: str) -> Iterator[Path]:
 
 
 def _with_parents(module: str) -> Iterator[Path]:
-    """Yield a module's file and those of the packages it is in, which Python imports first; this package's is added."""
+    """Yield the files of a module and of its parent packages, which Python imports first; except `edgebench` itself."""
     names = module.split(".")
     return (_file(".".join(names[:count])) for count in range(2, len(names) + 1))
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Yield the modules of this package that a file imports when it runs: what only types need stays at home."""
+    """Yield the modules of this package that a file imports at run time, so not those under TYPE_CHECKING."""
     left: list[ast.AST] = [ast.parse(file.read_text())]
     while left:
         match left.pop():
@@ -87,6 +90,6 @@ def _imports(file: Path) -> Iterator[str]:
                 left += otherwise
             case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "edgebench":
                 full = [f"{module}.{alias.name}" for alias in names]
-                yield from (one if _file(one).exists() else module for one in full)
+                yield from (name if _file(name).exists() else module for name in full)
             case node:
                 left += ast.iter_child_nodes(node)

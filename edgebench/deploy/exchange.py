@@ -1,6 +1,7 @@
-"""A command and what it is sent -> the agent's answer, in bounded time and memory.
+"""A command and its input -> the agent's answer, in bounded time and memory.
 
-What comes back is data from another machine: only the marked line is read, and no control character is passed on.
+The output comes from another machine and is not trusted: only the marked line is read, and control characters are
+removed.
 """
 
 import json
@@ -16,33 +17,37 @@ from edgebench.agent.__main__ import MARK
 from edgebench.foundation.errors import AgentError
 from edgebench.schema.case import Purpose
 
-# Memory runs give freed pages back at once: the figure then repeats within 0.1 MiB instead of 20.
+# In memory runs the allocator returns freed pages at once: results then repeat within 0.1 MiB instead of 20 MiB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-MOST_BYTES = 2**30  # of an answer: four times what an evaluation asks for at once
-SETTLE_S = 10.0  # for what it printed to arrive once it ended
-LAST_BYTES = 2**16  # of what it printed elsewhere
+MOST_BYTES = 2**30  # of an answer: four times the largest answer to an evaluation's request
+SETTLE_S = 10.0  # for remaining output to arrive after the process ended
+LAST_BYTES = 2**16  # of standard error that are kept
 LAST_CHARACTERS = 200
 CHUNK = 2**16
-OUT_OF_MEMORY = "the kernel does that where memory runs out"
+OUT_OF_MEMORY = "the kernel does that when memory runs out"
 
 
 def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what Python is told: to see no package for the reference, only its own for a runtime brought along."""
+    """Return Python's command line options for a request.
+
+    A reference workload sees no installed packages; a runtime copied to the target sees only its own.
+    """
     return ("-I", "-S") if request.get("reference") or request.get("packages") else ("-I",)
 
 
 def agent_environment(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return the allocator settings of memory runs, which slow others."""
+    """Return allocator settings for memory runs; none for other requests, which they would slow."""
     return ALLOCATOR if request.get("purpose") == Purpose.MEMORY else {}
 
 
 def exchange(
     command: Sequence[str], content: Iterable[bytes], *, timeout_s: float, environment: Mapping[str, str] | None = None
 ) -> Any:
-    """Start the command, send it the content, wait for it, and return what it answered.
+    """Start the command, send it the content, wait for it, and return its answer.
 
     Raises:
-        AgentError: it cannot be started, ran out of time, died or answered nonsense; `returncode` says how it ended.
+        AgentError: it cannot be started, ran out of time, died or gave an unreadable answer; `returncode` is its exit
+            code.
     """
     try:
         process = subprocess.Popen(
@@ -55,20 +60,20 @@ def exchange(
     except OSError as error:
         raise AgentError(f"cannot start {command[0]}: {error.strerror}") from error
     with process:
-        answer, said = _converse(process, content, timeout_s)
-    return read_answer(answer, said, process.returncode)
+        stdout, stderr = _converse(process, content, timeout_s)
+    return read_answer(stdout, stderr, process.returncode)
 
 
 def _converse(process: subprocess.Popen[bytes], content: Iterable[bytes], timeout_s: float) -> tuple[bytes, bytes]:
-    """Feed and read the process at once, so that neither side waits for the other."""
+    """Write to and read from the process in parallel, so that neither side blocks; return its stdout and stderr."""
     assert process.stdin
     assert process.stdout
     assert process.stderr
-    answer, said = bytearray(), bytearray()
+    stdout, stderr = bytearray(), bytearray()
     threads = [
         Thread(target=_feed, args=(process.stdin, content), daemon=True),
-        Thread(target=_collect, args=(process, process.stdout, answer), daemon=True),
-        Thread(target=_keep_last, args=(process.stderr, said), daemon=True),
+        Thread(target=_collect, args=(process, process.stdout, stdout), daemon=True),
+        Thread(target=_keep_last, args=(process.stderr, stderr), daemon=True),
     ]
     try:
         for thread in threads:
@@ -80,50 +85,52 @@ def _converse(process: subprocess.Popen[bytes], content: Iterable[bytes], timeou
         process.kill()
         for thread in threads:
             if thread.ident:
-                thread.join(SETTLE_S)  # not for ever: a grandchild may hold a pipe open
-    if len(answer) > MOST_BYTES:
+                thread.join(SETTLE_S)  # with a limit, because a grandchild may keep a pipe open
+    if len(stdout) > MOST_BYTES:
         raise AgentError(f"the agent answered more than {MOST_BYTES >> 20} MiB and was killed")
-    return bytes(answer), bytes(said)
+    return bytes(stdout), bytes(stderr)
 
 
 def _feed(stream: IO[bytes], content: Iterable[bytes]) -> None:
-    with suppress(OSError):  # it died: its end says more than a broken pipe
+    with suppress(OSError):  # the process died: its exit code says more than a broken pipe
         for part in content:
             stream.write(part)
         stream.close()
 
 
-def _collect(process: subprocess.Popen[bytes], stream: IO[bytes], answer: bytearray) -> None:
+def _collect(process: subprocess.Popen[bytes], stream: IO[bytes], output: bytearray) -> None:
     for chunk in _chunks(stream):
-        answer += chunk
-        if len(answer) > MOST_BYTES:
+        output += chunk
+        if len(output) > MOST_BYTES:
             process.kill()
             return
 
 
-def _keep_last(stream: IO[bytes], said: bytearray) -> None:
+def _keep_last(stream: IO[bytes], output: bytearray) -> None:
     for chunk in _chunks(stream):
-        said += chunk
-        del said[:-LAST_BYTES]
+        output += chunk
+        del output[:-LAST_BYTES]
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    with suppress(OSError, ValueError):  # closed under it, when an interrupt ends the conversation
+    with suppress(OSError, ValueError):  # an interrupt closes the stream while it is read
         while chunk := os.read(stream.fileno(), CHUNK):
             yield chunk
 
 
 def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
-    """Find the agent's answer among whatever else was printed.
+    """Find the agent's answer in its output.
 
     Raises:
-        AgentError: it died before it answered, or it answered with an error.
+        AgentError: the process ended without an answer, the answer is unreadable, or it is an error.
     """
     marked = [line for line in stdout.splitlines() if line.startswith(MARK.encode())]
     if not marked:
-        said = last_line(stderr)
-        words = f"; it last said: {said}" if said else ""
-        raise AgentError(f"the agent {_end(returncode)} without an answer{words}", returncode=returncode, said=said)
+        last = last_line(stderr)
+        output = f"; its last output: {last}" if last else ""
+        raise AgentError(
+            f"the agent {_end(returncode)} without an answer{output}", returncode=returncode, last_line=last
+        )
     try:
         reply = json.loads(marked[-1][len(MARK) :])
     except ValueError as error:
@@ -134,13 +141,13 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
 
 
 def printable(text: str) -> str:
-    """Return what another machine said without anything that a terminal would obey."""
+    """Replace control characters in another machine's text, which a terminal would execute."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def last_line(said: bytes) -> str:
-    """Return the last line of what it said, fit to be shown."""
-    lines = said.decode(errors="replace").strip().splitlines()
+def last_line(output: bytes) -> str:
+    """Return the last line of a process's output, printable and shortened; empty if there is none."""
+    lines = output.decode(errors="replace").strip().splitlines()
     return printable(lines[-1].strip())[:LAST_CHARACTERS] if lines else ""
 
 

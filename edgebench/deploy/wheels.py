@@ -1,6 +1,6 @@
-"""A runtime at a version -> one zip of the packages it needs on a target, resolved once by pip.
+"""A runtime at a version -> one zip of the packages that it needs on a target, downloaded once by pip.
 
-pip runs here and never on the target; its own settings hold: `PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels` works offline.
+pip runs on this host only, with its usual settings: `PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels` works offline.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from edgebench.schema.cards import Packages
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OLDEST_GLIBC = 5  # of the glibc 2.x that wheels are tagged with: manylinux1
+OLDEST_GLIBC = 5  # minor version of the oldest glibc that wheels are tagged with, 2.5: manylinux1
 ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-# Works with extension modules that were built for numpy 1 as well as for 2; Python 3.13 has it no more.
+# numpy 1 works with extension modules built for numpy 1 or 2; it has no wheels for Python 3.13.
 NUMPY, LAST_WITH_NUMPY_1 = "numpy<2", (3, 12)
-LISTED = 12  # versions named in a refusal: the last ones
+LISTED = 12  # newest versions listed in an error message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """What a wheel must fit: Python `3.11`, machine `aarch64`, glibc `2.36`."""
+    """The platform that a wheel must support: Python `3.11`, machine `aarch64`, glibc `2.36`."""
 
     python: str
     machine: str
@@ -44,7 +44,7 @@ class Platform:
 
     @property
     def tags(self) -> list[str]:
-        """Every tag of wheels that run there, the newest first: pip does not widen one."""
+        """All platform tags of wheels that run there, newest first, because pip does not add older tags itself."""
         newest = int(self.glibc.split(".")[1])
         generations = range(newest, OLDEST_GLIBC - 1, -1)
         tags = [tag for minor in generations for tag in (f"manylinux_2_{minor}", ALIASES.get(minor)) if tag]
@@ -52,29 +52,29 @@ class Platform:
 
 
 def public(version: str) -> str:
-    """Return a version without what was built here: `2.13.0` of `2.13.0+cpu`."""
+    """Return a version without its local build label: `2.13.0` for `2.13.0+cpu`."""
     return version.partition("+")[0]
 
 
 def platform(facts: Mapping[str, str]) -> Platform:
-    """Read what wheels must fit from what a target's agent says.
+    """Return the platform of a target from its agent's facts.
 
     Raises:
-        RequestError: its Python or C library is one that binary wheels are not found for.
+        RequestError: its Python is not CPython, or its C library is not glibc.
     """
     implementation, _, python = facts["python"].partition(" ")
     libc, _, glibc = facts.get("libc", "").partition(" ")
     if implementation != "CPython" or libc != "glibc":
         found = f"{facts['python']} with {facts.get('libc') or 'another C library'}"
-        raise RequestError(f"wanted CPython with glibc, to find a runtime's wheels for, found {found}")
+        raise RequestError(f"wanted CPython with glibc, which a runtime's wheels need, found {found}")
     return Platform(python=".".join(python.split(".")[:2]), machine=facts["machine"], glibc=glibc)
 
 
 def gather(runtime: str, version: str, target: Platform) -> Packages:
-    """Return the runtime's packages for a target, from the cache or by pip: what was resolved once stays.
+    """Return the runtime's packages for a target, from the cache or, the first time, from pip.
 
     Raises:
-        RequestError: there is no such version, or it has no wheel for the target.
+        RequestError: the version does not exist, or has no wheel for the target.
     """
     needs = load("runtimes", runtime).NEEDS
     if not needs:
@@ -92,18 +92,18 @@ def _numpy(target: Platform) -> str:
 def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
     with TemporaryDirectory() as scratch:
         _install(wanted, target, scratch)
-        listed = sorted(f"{one.metadata['Name']}=={one.version}" for one in distributions(path=[scratch]))
+        packages = sorted(f"{package.metadata['Name']}=={package.version}" for package in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
-            for file in sorted(one for one in Path(scratch).rglob("*") if one.is_file()):
-                # The same packages are the same file: without the time, and without commands that name this Python.
+            for file in sorted(file for file in Path(scratch).rglob("*") if file.is_file()):
+                # The same packages give the same zip: without times, and without scripts that name this Python.
                 name = file.relative_to(scratch)
                 if name.parts[0] != "bin" and name.name != "RECORD":
                     archive.writestr(ZipInfo(name.as_posix()), file.read_bytes(), ZIP_DEFLATED, compresslevel=1)
-    return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=tuple(listed))
+    return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=tuple(packages))
 
 
 def _install(wanted: tuple[str, ...], target: Platform, folder: str) -> None:
-    """Unpack exactly these: what else their metadata names is for tools that come with them, not for inference."""
+    """Install exactly these packages; further dependencies in their metadata are not needed for inference."""
     platforms = [word for tag in target.tags for word in ("--platform", tag)]
     options = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", target.python]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
@@ -114,13 +114,13 @@ def _install(wanted: tuple[str, ...], target: Platform, folder: str) -> None:
         raise RequestError(_refusal(done.stderr, wanted, target))
 
 
-def _refusal(said: str, wanted: tuple[str, ...], target: Platform) -> str:
-    """Turn what pip said into one line."""
-    missing = re.search(r"requirement (\S+?)\s*\(from versions: (.*?)\)", said)
+def _refusal(output: str, wanted: tuple[str, ...], target: Platform) -> str:
+    """Summarize pip's error output in one line."""
+    missing = re.search(r"requirement (\S+?)\s*\(from versions: (.*?)\)", output)
     if not missing:
-        last = (said.strip().splitlines() or ["nothing"])[-1]
+        last = (output.strip().splitlines() or ["nothing"])[-1]
         return f"wanted {' and '.join(wanted)} for {target}; pip said: {last[:200]}"
-    name, versions = missing.group(1), [one for one in missing.group(2).split(", ") if one != "none"]
+    name, versions = missing.group(1), [version for version in missing.group(2).split(", ") if version != "none"]
     if not versions:
         return f"no wheel of {name} for {target}"
     return f"no wheel of {name} for {target}; there are {', '.join(versions[-LISTED:])}"

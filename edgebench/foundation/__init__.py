@@ -1,4 +1,4 @@
-"""What knows no networks: errors, units, statistics, sheets, shelves, progress, files and their provenance, locks.
+"""Code that is independent of networks: errors, units, statistics, sheets, plug-in shelves, progress, files, locks.
 
-Nothing here imports another wing.
+No module here imports another wing.
 """

@@ -1,6 +1,6 @@
-"""A key -> a file made once, kept with the card that says what it is, and verified by hash on use.
+"""A key -> a file that is made once, stored with a card that describes it, and verified by hash on each use.
 
-The card is written last, by renaming: a file without one was interrupted and does not count.
+The card is written last, by renaming: a file without a card was interrupted and is ignored.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ CARD = ".card.json"
 
 
 class Card(Protocol):
-    """A frozen dataclass that describes something made once, and says in which folder of the cache it is kept."""
+    """A frozen dataclass that describes a cached object and names the cache folder that stores it."""
 
     FOLDER: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 class FileCard(Card, Protocol):
-    """A card of a file that is kept beside it."""
+    """A card of a file that is stored beside it."""
 
     @property
     def file(self) -> str:
@@ -46,20 +46,20 @@ F = TypeVar("F", bound=FileCard)
 
 
 def path_of(card: FileCard) -> Path:
-    """Return where the card's file lies."""
+    """Return the path of the card's file."""
     return home() / card.FOLDER / card.file
 
 
 @functools.cache
 def _decoder(card_type: type[K]) -> TypeAdapter[K]:
-    """Build a card type's decoder once per process: that takes 9 ms, reading a card with it 0.1 ms."""
+    """Build a card type's decoder once per process: building it takes 9 ms, reading a card takes 0.1 ms."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(card_type)
 
 
 def find(stem: str, card_type: type[K]) -> K | None:
-    """Return the card kept under `stem`, or None; a card that cannot be read counts as none."""
+    """Return the card stored under `stem`; None if there is no readable card."""
     from pydantic import ValidationError
 
     try:
@@ -70,19 +70,19 @@ def find(stem: str, card_type: type[K]) -> K | None:
 
 
 def cards(card_type: type[K], stems: str = "*") -> list[K]:
-    """Return every card of a kind that can be read, of those whose stem matches; the one written last at the end."""
+    """Return all readable cards of a type whose stem matches a pattern, oldest first."""
     files = sorted((home() / card_type.FOLDER).glob(f"{stems}{CARD}"), key=lambda file: file.stat().st_mtime_ns)
-    found = (find(file.name.removesuffix(CARD), card_type) for file in files)
-    return [card for card in found if card]
+    candidates = (find(file.name.removesuffix(CARD), card_type) for file in files)
+    return [card for card in candidates if card]
 
 
 def put(stem: str, card: Card) -> None:
-    """Keep a card under `stem`."""
+    """Store a card under `stem`."""
     write(folder(card.FOLDER) / f"{stem}{CARD}", _decoder(type(card)).dump_json(card, indent=2))
 
 
 def is_intact(card: FileCard) -> bool:
-    """Tell whether the card's file is still the one that was described."""
+    """Return whether the card's file exists and still has the hash on the card."""
     try:
         return sha256(path_of(card)) == card.sha256
     except OSError:
@@ -90,15 +90,18 @@ def is_intact(card: FileCard) -> bool:
 
 
 def find_intact(stem: str, card_type: type[F]) -> F | None:
-    """Return the card kept under `stem` if its file is still the one that was described."""
+    """Return the card stored under `stem` if its file is intact; else None."""
     card = find(stem, card_type)
     return card if card and is_intact(card) else None
 
 
 def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Let `make` write a file and describe it; keep both under `stem`.
+    """Call `make` to write a file and describe it; store both under `stem`.
 
-    One process makes at a time; the file appears whole or not at all.
+    Only one process at a time makes the file, and it appears complete or not at all.
+
+    Raises:
+        RequestError: the file cannot be written.
     """
     from filelock import FileLock
 
@@ -118,5 +121,5 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
 
 
 def once(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Return what is kept under `stem` if it is intact; else keep what `make` writes."""
+    """Return the card stored under `stem` if its file is intact; else make and store both."""
     return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)

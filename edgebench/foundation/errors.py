@@ -1,16 +1,16 @@
-"""The tree of errors; every message says what was wanted, what was found and what to do.
+"""The tree of errors. Every message says what was wanted, what was found and what to do.
 
     EdgebenchError
     |-- RequestError      the request cannot be met: refused before anything runs, exit code 2
     |   |-- UnknownName       no such plug-in, target or sweep; suggests the nearest
-    |   |-- InvalidFile       a TOML or journal that cannot be read: file, line, key
-    |   |-- InvalidPlugin     a plug-in that lacks what its shelf promises
-    |   |-- Busy              somebody else is measuring there
-    |   `-- Unreachable       the target is not there, or no longer; what was measured is kept
+    |   |-- InvalidFile       a TOML file or journal that cannot be read: file, line, key
+    |   |-- InvalidPlugin     a plug-in that lacks a name that its shelf requires
+    |   |-- Busy              another process uses the target or the results folder
+    |   `-- Unreachable       the target does not answer, or no longer does; measurements so far are kept
     `-- CaseError         one case failed: recorded as a Failure, the sweep goes on
-        `-- AgentError        the process on the target died, hung or answered nonsense
+        `-- AgentError        the process on the target died, hung or gave an unreadable answer
 
-Anything else that is raised is a bug and keeps its traceback.
+Any other exception is a bug and keeps its traceback.
 """
 
 import re
@@ -26,7 +26,7 @@ _OF_CPP = (
 
 
 class EdgebenchError(Exception):
-    """Root of everything edgebench raises on purpose."""
+    """Root of all errors that edgebench raises on purpose."""
 
 
 class RequestError(EdgebenchError):
@@ -34,7 +34,7 @@ class RequestError(EdgebenchError):
 
 
 class UnknownName(RequestError):
-    """A name that nothing answers to: `no runtime 'onx' (has null, onnxruntime); did you mean ...?`."""
+    """An unknown name: `no runtime 'onx' (has null, onnxruntime); did you mean ...?`."""
 
     def __init__(self, noun: str, wanted: str, known: tuple[str, ...]) -> None:
         near = get_close_matches(wanted, known, n=1)
@@ -43,11 +43,11 @@ class UnknownName(RequestError):
 
 
 class InvalidFile(RequestError):
-    """A file that does not say what it should: `sweep.toml:7: models.0.width: unknown key`."""
+    """A file with invalid content: `sweep.toml:7: models.0.width: unknown key`."""
 
 
 class InvalidPlugin(RequestError):
-    """A plug-in that lacks something that every plug-in of its shelf offers: the file, and what is missing."""
+    """A plug-in that lacks a name that its shelf requires: the file, and the missing name."""
 
 
 class Busy(RequestError):
@@ -55,28 +55,28 @@ class Busy(RequestError):
 
 
 class Unreachable(RequestError):
-    """The target does not answer; what was measured until then is kept."""
+    """The target does not answer; measurements so far are kept."""
 
 
 class CaseError(EdgebenchError):
-    """One case cannot be built, exported, measured or evaluated; the others can."""
+    """One case cannot be built, exported, measured or evaluated; other cases go on."""
 
 
 class AgentError(CaseError):
     """The agent's process died, ran out of time, or its answer could not be read.
 
     Attributes:
-        returncode: how it ended without an answer; None where it gave one, or still ran.
-        said: the last it printed elsewhere.
+        returncode: exit code of a process that ended without an answer; None if it answered or was still running.
+        last_line: the last line that it printed on standard error.
     """
 
-    def __init__(self, message: str, *, returncode: int | None = None, said: str = "") -> None:
+    def __init__(self, message: str, *, returncode: int | None = None, last_line: str = "") -> None:
         super().__init__(message)
-        self.returncode, self.said = returncode, said
+        self.returncode, self.last_line = returncode, last_line
 
 
 def in_words(error: BaseException) -> str:
-    """Return what a library raised, in one line without its C++ sources; a key that it missed is said to be missing."""
+    """Return a library's error in one line without its C++ sources; a missing key or index is named as such."""
     text = " ".join(str(error).split())
     if isinstance(error, KeyError):
         return f"{text} is missing"
@@ -87,11 +87,12 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def require(noun: str, name: str, known: Iterable[str]) -> None:
-    """Refuse a name that is not known; no name asks for nothing.
+def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = True) -> None:
+    """Refuse a name that is not known; an empty one, such as a filter that lets all through, passes where it may.
 
     Raises:
-        UnknownName
+        UnknownName: the name is not known; the message lists those that are, and suggests the nearest.
     """
-    if name and name not in (known := tuple(known)):
+    known = tuple(known)
+    if name not in known and not (may_be_empty and not name):
         raise UnknownName(noun, name, known)

@@ -1,4 +1,4 @@
-"""Files of this program on this machine: where the cache lies, a file's hash, and a file replaced whole."""
+"""The cache directory, hashes of files, and atomic writing."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ HOME_VARIABLE = "EDGEBENCH_CACHE"
 
 
 def home() -> Path:
-    """Return the cache directory: `$EDGEBENCH_CACHE`, or the user's own."""
+    """Return the cache directory: `$EDGEBENCH_CACHE`, else the user's cache directory of the system."""
     from platformdirs import user_cache_path
 
     return Path(os.environ.get(HOME_VARIABLE) or user_cache_path("edgebench"))
 
 
 def folder(kind: str) -> Path:
-    """Return the cache's folder for one kind of file, made if need be.
+    """Return the cache's folder for one kind of file; create it if it does not exist.
 
     Raises:
-        RequestError: it cannot be made.
+        RequestError: it cannot be created.
     """
     place = home() / kind
     try:
@@ -35,16 +35,16 @@ def folder(kind: str) -> Path:
 
 
 def sha256(path: str | Path) -> str:
-    """Hash a file's content."""
+    """Return the SHA-256 of a file's content, hexadecimal."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
-    """Replace a file whole: a reader sees the old content or the new.
+    """Replace a file atomically: a reader sees the old content or the new.
 
     Raises:
-        RequestError: it cannot be written, or the disk is full; the message ends with the advice.
+        RequestError: it cannot be written, or the disk is full; the message ends with `advice`.
     """
     scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
     try:

@@ -1,4 +1,4 @@
-"""A name -> a machine or a results folder that only this process uses."""
+"""A name -> a lock that gives this process a machine or a results folder for itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def lock(name: str, label: str = "") -> Iterator[None]:
-    """Hold a machine or a results folder for this process; a refusal calls it by its label.
+    """Lock a machine or a results folder for this process; error messages call it `label`, else `name`.
 
     Raises:
-        Busy: another process holds it.
-        RequestError: locks cannot be kept.
+        Busy: another process holds the lock.
+        RequestError: the lock file cannot be created.
     """
     from filelock import FileLock, Timeout
     from platformdirs import user_state_path
@@ -29,15 +29,15 @@ def lock(name: str, label: str = "") -> Iterator[None]:
     owner = path.with_suffix(".owner")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(path)
-        held.acquire(timeout=0)
+        file_lock = FileLock(path)
+        file_lock.acquire(timeout=0)
     except Timeout:
         who = owner.read_text() if owner.exists() else "another process"
         text = f"{label or name} is in use by {who}: two at once would disturb each other; run again when it ends"
         raise Busy(text) from None
     except OSError as error:
         raise RequestError(f"cannot keep a lock in {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
-    with held:
-        with suppress(OSError):  # whose it is is a courtesy; the lock holds without
+    with file_lock:
+        with suppress(OSError):  # the owner's name only helps the user; the lock works without it
             owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}")
         yield

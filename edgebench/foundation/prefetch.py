@@ -1,4 +1,4 @@
-"""Items that take time to make -> the same items, of which the next one is made meanwhile."""
+"""An iterator that takes time per item -> the same items, each computed while the previous one is used."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +8,9 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield items; while one is used, the next one is made, and no other."""
+    """Yield the items; a thread computes the next item, and only that, while the caller uses one."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
+        following = pool.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, items, None)
             yield item

@@ -1,4 +1,4 @@
-"""How far long work has come: what is told, not how it is shown."""
+"""Progress of long work: the messages, not their display."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing done of `total`: `train mobilenet_v2-0.5@96/fp32, 3 of 8 epochs`.
+    """Progress of one activity: `train mobilenet_v2-0.5@96/fp32, 3 of 8 epochs`.
 
     Attributes:
-        left_s: seconds left as far as is known, None where it is not.
+        total: number of steps; 0 if unknown.
+        left_s: estimated seconds left; None if unknown.
     """
 
     activity: str
@@ -21,7 +22,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something a person should know that stops nothing."""
+    """A message to the user that stops nothing."""
 
     text: str
 

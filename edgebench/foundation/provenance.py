@@ -1,4 +1,4 @@
-"""What shaped a file -> the key that it is kept under: hashes of words and of this package's own sources."""
+"""Everything that determines a file's content -> its cache key: hashes of settings and of this package's sources."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def key(parts: Mapping[str, str]) -> str:
-    """Hash everything that shapes a file into 16 hexadecimal digits."""
+    """Hash everything that determines a file's content into 16 hexadecimal digits."""
     text = "\n".join(f"{name}={value}" for name, value in sorted(parts.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @functools.cache
 def source(*modules: str) -> str:
-    """Hash the source of modules of this package, by path (`formats/onnx`), with what they use of their shelf."""
+    """Hash the source of modules, named by path below the package, and of the plug-ins of their shelf that they import.
+
+    A module is `export/formats/onnx` or a folder; the hash has 16 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     for module in sorted(set().union(*map(_with_neighbours, modules))):
         for file in _files(module):
@@ -34,19 +37,19 @@ def source(*modules: str) -> str:
 
 
 def _files(module: str) -> list[Path]:
-    """List a module's files: one, or those of its folder."""
+    """List the module's file, or all files of its folder."""
     folder = _PACKAGE / module
     return sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
 
 
 def _with_neighbours(module: str) -> set[str]:
-    """Return a module and, of a plug-in, those of its shelf that it uses, directly or not."""
+    """Return a module and, for a plug-in, the plug-ins of its shelf that it imports, directly or not."""
     shelf, _, _ = module.rpartition("/")
-    place, found, left = shelf.replace("/", "."), set[str](), {module}
+    place, modules, left = shelf.replace("/", "."), set[str](), {module}
     while left:
-        found.add(one := left.pop())
+        modules.add(current := left.pop())
         if place in {shelf.place for shelf in SHELVES.values()}:
-            text = "".join(file.read_text() for file in _files(one))
-            used = re.findall(rf"^from edgebench\.{place}\.(\w+) import", text, re.MULTILINE)
-            left |= {f"{shelf}/{name}" for name in used} - found
-    return found
+            text = "".join(file.read_text() for file in _files(current))
+            imported = re.findall(rf"^from edgebench\.{place}\.(\w+) import", text, re.MULTILINE)
+            left |= {f"{shelf}/{name}" for name in imported} - modules
+    return modules

@@ -1,10 +1,111 @@
-"""Headings and cells -> Markdown, CSV, LaTeX or JSON text; what every table that people read is made of."""
+"""Columns and items -> Markdown and LaTeX for people, CSV and JSON for machines; what printed tables are made of."""
+
+from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import StringIO
+from math import isfinite
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+T = TypeVar("T")
+Number = TypeVar("Number", bound=float | None)
+Value: TypeAlias = "str | float | Sequence[Value] | Mapping[str, Value] | None"
+Align = Literal["left", "right"]
+VERSION = 1  # of every JSON document
+IDENTITY, OBJECTIVE, DETAIL = 0, 1, 2  # ranks of columns; above them come those that are left out first
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _key(heading: str) -> str:
+    return heading.lower().replace("%", "per_cent").replace("-", "").replace(" ", "_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column(Generic[T]):
+    """One column of a sheet: its cell for people, and its values for machines, both made from an item.
+
+    Attributes:
+        heading: with the unit.
+        rank: IDENTITY names the row, OBJECTIVE is what the sheet is about, DETAIL is the rest. Of what is ranked above,
+            a narrow terminal leaves out the highest rank first, and of equal ranks the rightmost.
+        fields: each value of CSV and JSON by its key, whose last words are the unit: `p50_ms`, `p50_low_ms`.
+    """
+
+    heading: str
+    cell: Callable[[T], str]
+    align: Align
+    rank: int = DETAIL
+    fields: tuple[tuple[str, Callable[[T], Value]], ...] = ()
+
+    @classmethod
+    def text(
+        cls, heading: str, words: Callable[[T], str | None], rank: int = DETAIL, **fields: Callable[[T], Value]
+    ) -> Column[T]:
+        """Make a column of words, which are aligned to the left; None is a dash. Its own field is the words."""
+        own = {_key(heading): lambda item: words(item) or None}
+        return cls(
+            heading=heading,
+            cell=lambda item: _or_dash(words(item)),
+            align="left",
+            rank=rank,
+            fields=(*(fields or own).items(),),
+        )
+
+    @classmethod
+    def number(
+        cls, heading: str, cell: Callable[[T], str], rank: int = DETAIL, **fields: Callable[[T], Value]
+    ) -> Column[T]:
+        """Make a column of formatted numbers, which are aligned to the right, such as intervals."""
+        return cls(heading=heading, cell=cell, align="right", rank=rank, fields=(*fields.items(),))
+
+    @classmethod
+    def figure(
+        cls,
+        heading: str,
+        value: Callable[[T], Number],
+        show: Callable[[Number], str] = _or_dash,
+        rank: int = DETAIL,
+        *,
+        key: str = "",
+    ) -> Column[T]:
+        """Make a column of one number each, which `show` formats; without a key the heading gives it."""
+        return cls.number(heading, lambda item: show(value(item)), rank, **{key or _key(heading): value})
+
+    def format(self, items: Iterable[T]) -> FormattedColumn:
+        """Format a cell for each item."""
+        return FormattedColumn(
+            heading=self.heading, cells=tuple(map(self.cell, items)), align=self.align, rank=self.rank
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormattedColumn:
+    """A column with its cells, from top to bottom; `rank` as in `Column`."""
+
+    heading: str
+    cells: tuple[str, ...]
+    align: Align
+    rank: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A row of a sheet whose rows are of different things: in words, and its values for machines by key."""
+
+    what: str
+    text: str
+    values: Mapping[str, Value]
+
+    @classmethod
+    def of(cls, what: str, text: str, **values: Value) -> Fact:
+        """State a fact; `values` have their unit in the last words of their keys."""
+        return cls(what=what, text=text, values=values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,15 +113,61 @@ class Sheet:
     """A table ready to be shown.
 
     Attributes:
-        headings: one a column, with its unit; columns named in `texts` are aligned to the left.
-        rows: a cell a heading, formatted.
+        name: of the table in a JSON document, and of `--table`.
+        fields: the values for machines by key, from top to bottom.
     """
 
     title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    texts: frozenset[str] = frozenset()
+    columns: tuple[FormattedColumn, ...]
     notes: tuple[str, ...] = ()
+    name: str = "rows"
+    fields: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        columns: Iterable[Column[T]],
+        items: Iterable[T],
+        notes: Iterable[str] = (),
+        *,
+        name: str = "rows",
+        totals: Iterable[T] = (),
+    ) -> Sheet:
+        """Lay out items, one row each; totals stand below them for people only, who do not add up columns."""
+        columns, items = tuple(columns), tuple(items)
+        shown = (*items, *totals)
+        return cls(
+            title=title,
+            columns=tuple(column.format(shown) for column in columns),
+            notes=tuple(notes),
+            name=name,
+            fields={key: tuple(map(value, items)) for column in columns for key, value in column.fields},
+        )
+
+    @classmethod
+    def of_facts(
+        cls, title: str, columns: Iterable[Column[Fact]], facts: Iterable[Fact], notes: Iterable[str] = (), *, name: str
+    ) -> Sheet:
+        """Lay out facts, one row each for people, and all in one record for machines."""
+        facts = tuple(facts)
+        values = {key: (value,) for fact in facts for key, value in fact.values.items()}
+        return replace(cls.of(title, columns, facts, notes, name=name), fields=values)
+
+    @property
+    def records(self) -> tuple[Mapping[str, Value], ...]:
+        """The values for machines by key, row by row."""
+        return tuple(dict(zip(self.fields, values, strict=True)) for values in zip(*self.fields.values(), strict=True))
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings, from left to right."""
+        return tuple(column.heading for column in self.columns)
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The cells, row by row."""
+        return tuple(zip(*(column.cells for column in self.columns), strict=True))
 
 
 def escape(text: str) -> str:
@@ -35,23 +182,30 @@ def markdown(sheet: Sheet) -> str:
 
 
 def _lines(sheet: Sheet) -> Iterator[str]:
-    cells = [[escape(cell) for cell in row] for row in (sheet.headings, *sheet.rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]  # a rule takes `--:`
-    left = [heading in sheet.texts for heading in sheet.headings]
-    rule = ["-" * width if is_text else "-" * (width - 1) + ":" for width, is_text in zip(widths, left, strict=True)]
-    for row in (cells[0], rule, *cells[1:]):
-        padded = (
-            cell.ljust(width) if is_text else cell.rjust(width)
-            for cell, width, is_text in zip(row, widths, left, strict=True)
-        )
-        yield f"| {' | '.join(padded)} |"
+    columns = [_padded(column) for column in sheet.columns]
+    for cells in zip(*columns, strict=True):
+        yield f"| {' | '.join(cells)} |"
+
+
+def _padded(column: FormattedColumn) -> Iterator[str]:
+    """Pad heading, rule and cells to one width."""
+    heading, *cells = map(escape, (column.heading, *column.cells))
+    width = max(3, *map(len, (heading, *cells)))  # a rule takes `--:`
+    is_text = column.align == "left"
+    rule = "-" * width if is_text else "-" * (width - 1) + ":"
+    return (cell.ljust(width) if is_text else cell.rjust(width) for cell in (heading, rule, *cells))
 
 
 def as_csv(sheet: Sheet) -> str:
-    """Write headings and rows as CSV."""
+    """Write keys and values as CSV: empty where there is none."""
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows((sheet.headings, *sheet.rows))
+    rows = (map(_csv_cell, record.values()) for record in sheet.records)
+    csv.writer(text, lineterminator="\n").writerows((sheet.fields, *rows))
     return text.getvalue()
+
+
+def _csv_cell(value: Value) -> Value:
+    return "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
 # What LaTeX would read as a command, and letters that its usual fonts lack.
@@ -73,7 +227,7 @@ def latex_escape(text: str) -> str:
 
 def latex(sheet: Sheet) -> str:
     r"""Write a LaTeX table as wide as the text, for `\usepackage{booktabs,graphicx}`, its notes below it."""
-    columns = "".join("l" if heading in sheet.texts else "r" for heading in sheet.headings)
+    alignment = "".join(column.align[0] for column in sheet.columns)
     lines = [" & ".join(map(latex_escape, cells)) + r" \\" for cells in (sheet.headings, *sheet.rows)]
     notes = [rf"\par\footnotesize {latex_escape(note)}" for note in sheet.notes]
     return "\n".join(
@@ -81,7 +235,7 @@ def latex(sheet: Sheet) -> str:
             r"\begin{table}",
             rf"\caption{{{latex_escape(sheet.title)}}}",
             r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{{columns}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
             lines[0],
             r"\midrule",
@@ -95,7 +249,21 @@ def latex(sheet: Sheet) -> str:
     )
 
 
-def as_json(sheet: Sheet) -> str:
-    """Write one JSON object: title, rows by heading, notes."""
-    rows = [dict(zip(sheet.headings, row, strict=True)) for row in sheet.rows]
-    return json.dumps({"title": sheet.title, "rows": rows, "notes": sheet.notes}, ensure_ascii=False) + "\n"
+def document(sheets: Sequence[Sheet]) -> dict[str, Value]:
+    """Lay out sheets for JSON: the title of the first, the rows of each under its name, and all notes."""
+    tables = {sheet.name: sheet.records for sheet in sheets}
+    return {"title": sheets[0].title, **tables, "notes": [note for sheet in sheets for note in sheet.notes]}
+
+
+def as_json(command: str, fields: Mapping[str, Value]) -> str:
+    """Write a command's answer as one JSON document on one line; a number that is not finite becomes null."""
+    answer = {"version": VERSION, "command": command} | {key: _plain(value) for key, value in fields.items()}
+    return json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return value if value is None or isinstance(value, (str, int, float)) else [_plain(part) for part in value]

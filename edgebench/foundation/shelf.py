@@ -1,4 +1,4 @@
-"""A folder of plug-ins: its names, and one of them by name; the only plug-in mechanism."""
+"""A folder of plug-ins -> the names it offers, and a plug-in by name; the only plug-in mechanism."""
 
 import ast
 from functools import cache
@@ -8,20 +8,25 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from edgebench.foundation.errors import InvalidPlugin, UnknownName
+from edgebench.foundation.errors import InvalidPlugin, require
 
 
 class Shelf(NamedTuple):
-    """A folder of plug-ins, below `edgebench`, and what one of them is called in a message.
+    """A folder of plug-ins.
 
-    The folder's `__init__` says in words what a plug-in offers, and lists it: `OFFERS`, and `MAY_OFFER` for the rest.
+    The folder's `__init__` describes what a plug-in must define, listed in `OFFERS`, and what it may define, listed in
+    `MAY_OFFER`.
+
+    Attributes:
+        place: the package below `edgebench`.
+        noun: what error messages call one of its plug-ins.
     """
 
     place: str
     noun: str
 
 
-SHELVES = {  # the short name is what records, TOML files and the command line may hold
+SHELVES = {  # by short name, as in records, TOML files and on the command line
     "architectures": Shelf("networks.architectures", "model"),
     "connections": Shelf("deploy.connections", "connection"),
     "datasets": Shelf("images.datasets", "data set"),
@@ -38,17 +43,17 @@ def _package(shelf: str) -> ModuleType:
 
 @cache
 def _plugins(shelf: str) -> dict[str, str]:
-    """Map each name to the module that offers it: a file's own name, or what its literal `NAMES` says.
+    """Map each plug-in name to its module: the file's name, or the names in its literal `NAMES`.
 
     Files are read, not imported: an architecture would import torch.
     """
-    found, package = dict[str, str](), _package(shelf)
+    plugins, package = dict[str, str](), _package(shelf)
     for module in iter_modules(package.__path__):
-        if module.name.startswith("_"):  # what plug-ins share
+        if module.name.startswith("_"):  # code that plug-ins share
             continue
         full = f"{package.__name__}.{module.name}"
-        found |= dict.fromkeys(_literal(full, "NAMES") or (module.name,), full)
-    return found
+        plugins |= dict.fromkeys(_literal(full, "NAMES") or (module.name,), full)
+    return plugins
 
 
 @cache
@@ -62,56 +67,48 @@ def _literal(module: str, constant: str) -> Any:
 
 
 def names(shelf: str) -> tuple[str, ...]:
-    """List what a shelf offers without importing any of it."""
+    """List the names on a shelf without importing any plug-in."""
     return tuple(sorted(_plugins(shelf)))
 
 
 def module(shelf: str, name: str) -> str:
-    """Return the module that offers a name, below `edgebench`: `networks/architectures/vgg` for vgg16.
+    """Return the module of a plug-in by path below the package: `networks/architectures/vgg` for vgg16.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: the shelf has no such name.
     """
-    require(shelf, name)
-    return _plugins(shelf)[name].removeprefix("edgebench.").replace(".", "/")
+    return _module(shelf, name).removeprefix("edgebench.").replace(".", "/")
 
 
-def require(shelf: str, name: str) -> None:
-    """Refuse a name that is not on the shelf.
-
-    Raises:
-        UnknownName: there is no such file; the message suggests the nearest.
-    """
-    if name not in (known := names(shelf)):
-        raise UnknownName(SHELVES[shelf].noun, name, known)
+def _module(shelf: str, name: str) -> str:
+    require(SHELVES[shelf].noun, name, names(shelf), may_be_empty=False)
+    return _plugins(shelf)[name]
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
-    """Read a constant of one plug-in without importing it; None where it has none that is a literal.
+    """Read a literal constant of a plug-in without importing it; None if it has no such literal.
 
     Raises:
-        UnknownName: there is no such file.
+        UnknownName: the shelf has no such name.
     """
-    require(shelf, name)
-    return _literal(_plugins(shelf)[name], constant)
+    return _literal(_module(shelf, name), constant)
 
 
 def load(shelf: str, name: str) -> ModuleType:
-    """Import one plug-in.
+    """Import a plug-in.
 
     Raises:
-        UnknownName: there is no such file.
-        InvalidPlugin: the file lacks something that every plug-in of its shelf offers.
+        UnknownName: the shelf has no such name.
+        InvalidPlugin: the file lacks a name that its shelf requires.
     """
-    require(shelf, name)
-    return _checked(shelf, _plugins(shelf)[name])
+    return _checked(shelf, _module(shelf, name))
 
 
 @cache
 def _checked(shelf: str, module: str) -> ModuleType:
     plugin, package = import_module(module), _package(shelf)
     if missing := [name for name in package.OFFERS if not hasattr(plugin, name)]:
-        file, contract = (one.replace(".", "/") for one in (module, package.__name__))
+        file, contract = (name.replace(".", "/") for name in (module, package.__name__))
         raise InvalidPlugin(
             f"{file}.py: wanted {', '.join(package.OFFERS)}, found no {', '.join(missing)}; see {contract}/__init__.py"
         )

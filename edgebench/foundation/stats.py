@@ -1,6 +1,6 @@
-"""Numbers in, numbers out: medians, their intervals, shares, slopes and percentiles.
+"""Numbers -> medians and their intervals, shares, slopes and percentiles.
 
-Only the standard library: these run on the target too.
+Standard library only: the agent uses these on the target, too.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from math import ceil, comb, exp, log, sqrt
 from statistics import NormalDist, median
 
 CONFIDENCE = 0.95
-POWER = 0.8  # four of five studies find what is there: the usual choice (Cohen 1988)
-LEAST_FOR_INTERVAL = 6  # 2 * 0.5**6 = 3.1 %: the fewest values that give a 95 % interval of the median
+POWER = 0.8  # the usual choice: four of five studies detect an effect that exists (Cohen 1988)
+LEAST_FOR_INTERVAL = 6  # the fewest values with a 95 % interval of the median: 2 * 0.5**6 = 3.1 %
 
 
 @cache
@@ -36,7 +36,7 @@ def median_ranks(count: int) -> tuple[int, int] | None:
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return the distribution-free 95 % interval of the median, None where there are fewer than 6 values."""
+    """Return the distribution-free 95 % interval of the median; None for fewer than 6 values."""
     ranks = median_ranks(len(values))
     if ranks is None:
         return None
@@ -45,13 +45,13 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def relative_half_width(low: float, middle: float, high: float) -> float:
-    """Return half the interval's width as a share of its middle; 0 where the middle is 0."""
+    """Return half the interval's width as a share of `middle`; 0 if `middle` is 0."""
     return (high - low) / 2 / middle if middle else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """A ratio of two medians with its 95 % interval; None where either median has none."""
+    """A ratio of two medians with its 95 % interval; `low` and `high` are None if either median has no interval."""
 
     value: float
     low: float | None
@@ -62,12 +62,12 @@ Spread = tuple[float, float, float]  # low, median, high
 
 
 def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
-    """Return the ratio of two independent positive medians, with the interval that follows from those of each.
+    """Return the ratio of two independent positive medians, with an interval computed from their intervals.
 
-    On the logarithms, where it is a difference, each end is the root of the squared distances from the medians to
-    those ends of their intervals that move it that way (the MOVER method: Zou and Donner, Statistics in Medicine 27,
-    2008; for ratios Donner and Zou, Statistical Methods in Medical Research 21, 2012). It needs no shape of either
-    distribution and always holds the ratio of the medians that the tables show.
+    MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and Zou, Statistical Methods in
+    Medical Research 21, 2012) on the logarithms, where the ratio is a difference. The lower end lies below the
+    difference by sqrt(a^2 + b^2): a from the first median to its lower end, b from the second to its upper end;
+    the upper end likewise. No distribution is assumed, and the interval always contains the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)
@@ -80,7 +80,7 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return Wilson's score interval of a share (Wilson 1927); (0, 1) without trials."""
+    """Return Wilson's score interval of a share (Wilson 1927); (0, 1) for no trials."""
     if trials == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
@@ -92,9 +92,9 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p of McNemar's test on paired answers (McNemar 1947), from the pairs that differ.
+    """Return the exact two-sided p-value of McNemar's test (McNemar 1947) from the counts of discordant pairs.
 
-    1 where none differs. In whole numbers, which neither overflow nor underflow.
+    The p-value is 1 if no pair is discordant. Computed in integers, which neither overflow nor underflow.
     """
     pairs, term, tail = only_first + only_second, 1, 1
     for k in range(min(only_first, only_second)):
@@ -104,9 +104,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def pairs_to_separate(only_first: int, only_second: int, pairs: int, power: float = POWER) -> int | None:
-    """Return how many paired answers would tell two accuracies apart at 5 %, were the shares that differ those found.
+    """Return how many paired answers McNemar's test needs at 5 % to separate two accuracies.
 
-    None where as many differ either way: no number would. Source: Connor, Biometrics 43, 1987, for McNemar's test.
+    Assumes that the observed shares of discordant pairs are the true ones. None if both counts are equal: then no
+    number suffices. Source: Connor, Biometrics 43, 1987.
     """
     if only_first == only_second:
         return None
@@ -116,13 +117,13 @@ def pairs_to_separate(only_first: int, only_second: int, pairs: int, power: floa
 
 
 def theil_sen(values: Sequence[float]) -> float:
-    """Return the median slope a step through all pairs of points (Theil 1950, Sen 1968); 0 below two values."""
+    """Return the median slope per step over all pairs of points (Theil 1950, Sen 1968); 0 for fewer than two values."""
     slopes = [(values[j] - values[i]) / (j - i) for i, j in combinations(range(len(values)), 2)]
     return median(slopes) if slopes else 0.0
 
 
 def trend_is_significant(values: Sequence[float]) -> bool:
-    """Tell whether Mann-Kendall's test finds a trend at 5 %, two-sided, by its normal approximation (Kendall 1975)."""
+    """Return whether the two-sided Mann-Kendall test finds a trend at 5 % (normal approximation, Kendall 1975)."""
     count = len(values)
     if count < LEAST_FOR_INTERVAL:
         return False
@@ -134,9 +135,9 @@ def trend_is_significant(values: Sequence[float]) -> bool:
 def early_stopping_percentile(samples: Sequence[float], percentile: float, confidence: float = 0.99) -> float | None:
     """Return LoadGen's early-stopping estimate: an upper bound of the percentile that holds with `confidence`.
 
-    With t the largest number such that P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence, it is the t-th
-    highest sample. None where t would be 0: below 64 samples at p90, below 662 at p99.
-    Source: MLCommons inference, LoadGen, early stopping with d = 0; its own logs are the test's oracle.
+    The bound is the t-th highest sample, where t is the largest number such that
+    P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. None if t is 0: below 64 samples at p90, below 662 at p99.
+    Source: MLCommons inference, LoadGen, early stopping with d = 0; the test compares with LoadGen's own logs.
     """
     count, above = len(samples), 1 - percentile
     allowed, cumulated, log_term = -1, 0.0, count * log(percentile)

@@ -1,4 +1,4 @@
-"""A TOML file -> a checked value, or one line that says what is wrong and where; and which files a name finds."""
+"""A TOML file -> a checked value, or a one-line error with file, line and key; and the TOML files by name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ T = TypeVar("T")
 
 
 def files(kind: str, *shipped: Path) -> dict[str, Path]:
-    """Map each name to its TOML file: in the folder of that kind here, in the user's configuration, or shipped."""
+    """Map each name to its TOML file; the first of these folders that has the name wins.
+
+    Folders: `./<kind>`, the user's configuration, the shipped ones.
+    """
     from platformdirs import user_config_path
 
-    found: dict[str, Path] = {}
-    for shelf in (Path(kind), user_config_path("edgebench") / kind, *shipped):
-        for path in sorted(shelf.glob("*.toml")):
-            found.setdefault(path.stem, path)
-    return found
+    paths: dict[str, Path] = {}
+    for folder in (Path(kind), user_config_path("edgebench") / kind, *shipped):
+        for path in sorted(folder.glob("*.toml")):
+            paths.setdefault(path.stem, path)
+    return paths
 
 
 def read(
@@ -38,10 +41,12 @@ def read(
     check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
     check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
-    """Read a value that its file names, and refuse what one of the checks refuses with a RequestError.
+    """Read a value of type `kind` from a TOML file, with `name` as its name; apply both checks.
+
+    A check refuses by raising RequestError.
 
     Raises:
-        InvalidFile: with the path, and the line where pydantic knows the key.
+        InvalidFile: with the path, and the line if pydantic names the key.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -50,7 +55,7 @@ def read(
         content = tomllib.loads(text)
         check_content(content)
         content = {"name": name} | content
-        # By way of JSON, where a list may be a tuple and a string an enum though types are strict.
+        # Via JSON: in strict mode pydantic reads lists as tuples and strings as enums only from JSON.
         value: T = TypeAdapter(kind).validate_json(json.dumps(content, default=str))
         check_value(value)
     except OSError as error:
@@ -65,17 +70,17 @@ def read(
 
 
 def _explain(path: Path, text: str, error: ValidationError) -> str:
-    """Say the file, line and key of the first thing that is wrong."""
+    """Describe the first error: file, line, key and problem."""
     first = error.errors()[0]
     where = [part for part in first["loc"] if isinstance(part, (str, int))]
     key = ".".join(str(part) for part in where)
-    said = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}
-    problem = said.get(first["type"]) or f"{first['msg']}, found {first['input']!r}"
+    problems = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}
+    problem = problems.get(first["type"]) or f"{first['msg']}, found {first['input']!r}"
     return f"{path}:{_line(text, where)}: {key}: {problem}"
 
 
 def _line(text: str, where: list[str | int]) -> int:
-    """Find the line of a key, inside the right `[[block]]` where there are several; 1 where it is not there."""
+    """Return the 1-based line of a key, inside its `[[block]]`; the block's first line if the key is not found."""
     lines, start = text.splitlines(), 0
     if len(where) > 1 and isinstance(where[1], int):
         blocks = [number for number, line in enumerate(lines) if re.match(rf"\s*\[\[\s*{where[0]}\s*\]\]", line)]

@@ -1,4 +1,4 @@
-"""Figures and times -> text, and quantities as people write them -> numbers: the only formatters."""
+"""Figures and times -> text, and quantities with units -> numbers; the only formatters of the program."""
 
 import re
 
@@ -12,7 +12,7 @@ _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def number(value: float | None, digits: int) -> str:
-    """Format a figure with a fixed number of decimals; a dash where there is none."""
+    """Format a figure with a fixed number of decimals; None becomes a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
@@ -46,7 +46,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_latency(text: str) -> float:
-    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit may mean either and is refused.
+    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit is ambiguous and refused.
 
     Raises:
         RequestError: the text is not a positive time with its unit.
@@ -77,7 +77,7 @@ def parse_share(text: str) -> float:
     """Read `65`, `65.5` or `65%` as per cent.
 
     Raises:
-        RequestError: the text is no share above 0 and up to 100 %.
+        RequestError: the text is not a share above 0 and up to 100 %.
     """
     share = _positive(text, {"": 1.0, "%": 1.0}, wanted := "a share such as 65 or 65%, more than 0 and at most 100")
     if share > 100:
@@ -86,7 +86,7 @@ def parse_share(text: str) -> float:
 
 
 def _positive(text: str, units: dict[str, float], wanted: str) -> float:
-    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµ%]*)\s*", text.lower())
-    if not found or found[2] not in units or float(found[1]) <= 0:
+    quantity = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµ%]*)\s*", text.lower())
+    if not quantity or quantity[2] not in units or float(quantity[1]) <= 0:
         raise RequestError(f"wanted {wanted}, found {text[:40]!r}")
-    return float(found[1]) * units[found[2]]
+    return float(quantity[1]) * units[quantity[2]]

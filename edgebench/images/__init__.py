@@ -1,6 +1,7 @@
-"""Pictures, wherever they lie -> batches of what a network takes.
+"""Pictures of a data set -> batches of a network's inputs.
 
-    datasets (who has the pictures) -> catalogue (found by name, known by content) -> splits -> loader
+    datasets (sources of pictures) -> catalogue (found by name, identified by content) -> splits -> loader
 
-`preprocessing` says how a picture becomes an input, `pixels` keeps those that are expensive to decode.
+`listing` finds the files of a folder, `labels` their classes; `decode` reads a file as RGB.
+`preprocessing` turns a picture into a network's input; `pixels` caches pixels that are expensive to decode.
 """

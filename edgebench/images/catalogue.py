@@ -1,16 +1,17 @@
-"""A data set that somebody names -> a card in the cache that says where it lies, and the data set itself.
+"""The name of a data set -> the opened data set, and a card in the cache with its path.
 
-Its content is its identity: whoever has the same files anywhere has the same data set.
+A data set is identified by its content: the same files in another folder are the same data set.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.foundation import cache
+from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, names
@@ -20,37 +21,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from edgebench.images.loader import Opened
+    from edgebench.images.loader import Inspected, Opened
 
-LOOK = 1000  # pictures between two words of progress
-NAMED = 3  # damaged pictures that a notice names
+LOOK = 1000  # pictures between two progress messages
+NAMED = 3  # damaged pictures listed in a notice
 
 
 def family(dataset: str) -> ModuleType:
-    """Return the plug-in of a data set's name: `image_folder` for `image_folder:val`.
+    """Return the plug-in of a data set: `image_folder` for `image_folder:val`.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such plug-in.
     """
     return load("datasets", dataset.partition(":")[0])
 
 
 def title(dataset: str) -> str:
-    """Return what a data set is called wherever it lies: `image_folder:val` for `image_folder:photos/val`."""
+    """Return a data set's name without its path: `image_folder:val` for `image_folder:photos/val`."""
     name, _, place = dataset.partition(":")
     return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # links keep their names
 
 
-def calibrating(named: str) -> str:
-    """Return the data set that is meant by what somebody names to calibrate on: one of the shelf, else any folder."""
-    return named if named.partition(":")[0] in names("datasets") else f"unlabelled:{named}"
+def calibrating(calibration: str) -> str:
+    """Return the data set that a `calibration` option means: a data set's name, or else a folder of any images."""
+    return calibration if calibration.partition(":")[0] in names("datasets") else f"unlabelled:{calibration}"
 
 
 def adopt(dataset: str) -> DataSet:
-    """Find a data set by its path, or by the name that its path had; remember where it lies.
+    """Find a data set by its path, or by the name it got when its path was given; store its path in the cache.
 
     Raises:
-        RequestError: there is none, or it is not whole, or no longer what it was when its path was named.
+        RequestError: there is no such data set, it is incomplete, or it changed since its path was given.
     """
     name, _, place = dataset.partition(":")
     plugin = family(dataset)
@@ -64,14 +65,14 @@ def adopt(dataset: str) -> DataSet:
         return _by_name(dataset)
     opened = plugin.open(path)
     card = DataSet(name=title(dataset), sha256=opened.sha256, classes=opened.classes, path=str(path))
-    known = cache.find(_stem(card.sha256), DataSet)
-    card = replace(card, damaged=known.damaged if known else None)
+    if known := cache.find(_stem(card.sha256), DataSet):
+        card = replace(known, name=card.name, classes=card.classes, path=card.path)
     cache.put(_stem(card.sha256), card)
     return card
 
 
 def _is_text(path: Path) -> bool:
-    """Tell whether a card can hold the path: a name on disk may be any bytes."""
+    """Return whether the path is valid Unicode, as a card needs; file names may be any bytes."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -79,13 +80,13 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise RequestError(otherwise)
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise RequestError(message)
 
 
 def _by_name(dataset: str) -> DataSet:
-    """Find what was named before by the name that it got then."""
+    """Find a data set whose path was given earlier by its name."""
     known = [card for card in cache.cards(DataSet) if card.name == dataset]
     _require(bool(known), f"nothing is at {dataset.partition(':')[2]}; wanted {family(dataset).PLACE}")
     try:
@@ -100,51 +101,77 @@ def _stem(sha256: str) -> str:
 
 
 def find(dataset: str, sha256: str) -> tuple[DataSet, Opened]:
-    """Return a data set's card and the data set, both as they were when its path was named.
+    """Return a data set's card and the opened data set.
 
     Raises:
-        CaseError: it was moved or changed since.
+        CaseError: it was moved or changed since its path was given.
     """
     if not sha256:
         return DataSet(name=dataset, sha256="", classes=family(dataset).CLASSES, path=""), family(dataset).open(None)
     card = cache.find(_stem(sha256), DataSet)
     if card is None:
-        raise CaseError(f"nobody named the path of {dataset} on this machine; name it: --dataset {dataset}")
+        raise CaseError(f"the path of {dataset} is not known on this machine; give it with --dataset")
     return card, _open(card)
 
 
 def _open(card: DataSet) -> Opened:
-    advice = "restore it, or name its path again"
+    advice = "restore it, or give its path again"
     if not Path(card.path).exists():
         raise CaseError(f"{card.name} is no longer where it was; {advice}")
     try:
         opened: Opened = family(card.name).open(Path(card.path))
     except RequestError as error:
-        said = str(error).replace(card.path, card.name)  # a record may hold this
-        raise CaseError(f"{card.name} changed since its path was named: {said}; {advice}") from error
+        reason = str(error).replace(card.path, card.name)  # a record may contain this, but no path
+        raise CaseError(f"{card.name} changed since its path was given: {reason}; {advice}") from error
     if opened.sha256 != card.sha256:
-        raise CaseError(f"{card.name} changed since its path was named: other files or labels; {advice}")
+        raise CaseError(f"{card.name} changed since its path was given: other files or labels; {advice}")
     return opened
 
 
 def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
-    """Name the pictures that cannot be decoded; all are looked at once, and the card remembers."""
+    """Return the names of pictures that cannot be decoded; all are decoded once, the result is stored in the card."""
     total = sum(len(files.names) for files in opened.files)
-    if total and card.damaged is None:
-        card = replace(card, damaged=tuple(_look(card.name, opened, total, show)))
+    if total and (card.damaged is None or card.decoder != _decoder()):
+        card = _inspected(card, opened, total, show)
         cache.put(_stem(card.sha256), card)
-    if card.damaged:
-        first = ", ".join(card.damaged[:NAMED])
-        text = f"{card.name}: {len(card.damaged)} of {total} images cannot be read and are left out: {first}"
-        show(Notice(text=text + (" ..." if len(card.damaged) > NAMED else "")))
+    for text in (*opened.notices, *_notices(card, total)):
+        show(Notice(text=f"{card.name}: {text}"))
     return card.damaged or ()
 
 
-def _look(name: str, opened: Opened, total: int, show: Show) -> Iterator[str]:
+def _notices(card: DataSet, total: int) -> Iterator[str]:
+    """Say what is left out, and what is not used as it is."""
+    if card.damaged:
+        first = ", ".join(map(card.with_reason, card.damaged[:NAMED]))
+        more = " ..." if len(card.damaged) > NAMED else ""
+        yield f"{len(card.damaged)} of {total} images cannot be read and are left out: {first}{more}"
+    if card.remarks:
+        yield f"of {total} images, " + "; ".join(f"{count} {remark}" for remark, count in card.remarks.items())
+
+
+def _decoder() -> str:
+    """Return what shapes a decoded picture: another decoder may find others damaged."""
+    import PIL
+
+    return f"{provenance.source('images/decode')} pillow {PIL.__version__}"
+
+
+def _inspected(card: DataSet, opened: Opened, total: int, show: Show) -> DataSet:
+    """Decode every picture once."""
+    reasons, remarks = dict[str, str](), Counter[str]()
+    for name, inspected in _inspect(card.name, opened, total, show):
+        remarks.update(inspected.remarks)
+        if inspected.is_damaged:
+            reasons[name] = inspected.reason
+    known = {name: reason for name, reason in reasons.items() if reason}
+    return replace(card, damaged=tuple(reasons), reasons=known, remarks=dict(remarks), decoder=_decoder())
+
+
+def _inspect(name: str, opened: Opened, total: int, show: Show) -> Iterator[tuple[str, Inspected]]:
     done = 0
     for files in opened.files:
         for start in range(0, len(files.names), LOOK):
             show(Step(activity="check", subject=f"{total} images of {name}", done=done, total=total))
             part = range(start, min(start + LOOK, len(files.names)))
-            yield from files.damaged(part)
+            yield from zip(map(files.name, part), files.inspect(part), strict=True)
             done += len(part)

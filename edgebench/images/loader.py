@@ -1,4 +1,4 @@
-"""Labelled pictures and a recipe -> images as a network takes them, a batch at a time."""
+"""Labelled pictures and a preprocessing recipe -> a network's inputs, batch by batch."""
 
 from __future__ import annotations
 
@@ -21,84 +21,103 @@ if TYPE_CHECKING:
     from edgebench.schema.normalization import Normalization
     from edgebench.schema.variant import Preprocessing
 
-THREADS = 4  # that decode at once; Pillow computes without Python's lock
+THREADS = 4  # that decode in parallel; Pillow releases Python's lock
 
 
 class Pictures(Protocol):
-    """One split of a data set, read a picture at a time."""
+    """One split of a data set, read picture by picture."""
 
     @property
     def labels(self) -> NDArray[int64]:
-        """The class of every picture, from 0, (N,)."""
+        """The class of each picture, from 0, (N,)."""
 
     @property
     def white(self) -> float:
-        """The brightest value that a pixel can have."""
+        """The value of a white pixel."""
 
     @property
     def depth(self) -> str:
-        """What a pixel is in memory: `uint8`, or `float32`."""
+        """The type of a pixel in memory: `uint8` or `float32`."""
 
     @property
     def digests(self) -> Sequence[str]:
-        """A hash of every picture's file; of none where they are not files of their own."""
+        """The hash of each picture's file; empty if pictures are not single files."""
 
     def name(self, index: int) -> str:
-        """Name a picture as its owner knows it."""
+        """Return a picture's name in the data set."""
 
     def picture(self, index: int) -> Image:
-        """Decode a picture: RGB of 8 bits, or grey in float."""
+        """Decode a picture: 8-bit RGB, or grey in float."""
 
 
 class KeptPixels(Protocol):
-    """Where a split's cut pixels are kept, if they are."""
+    """The cache of a split's cropped pixels."""
 
     @property
     def file(self) -> Path | None:
-        """The file of all of them, in order; None where none are kept."""
+        """The file of all pixels, in order; None if they are not cached."""
 
     def read(self, places: NDArray[int64]) -> NDArray[Any] | None:
-        """Return the pixels of images, by their places among all; None where none are kept."""
+        """Return the pixels of the images at these indices; None if they are not cached."""
 
     def keep(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Pass on the pixels of all images in order; those that are seen to the end are kept."""
+        """Yield `parts`, the pixels of all images in order, and cache them once all are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What decoding a picture's file for a first time showed.
+
+    Attributes:
+        is_damaged: it cannot be used, for a reason that is empty where it just cannot be decoded.
+        remarks: what decoding does to it, each as the end of a sentence that starts with how many pictures.
+    """
+
+    is_damaged: bool = False
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class FileBacked(Protocol):
-    """Pictures of which each is a file."""
+    """Pictures that are single files."""
 
     @property
     def names(self) -> Sequence[str]:
-        """Of every picture's file."""
+        """The name of each picture's file."""
 
-    def damaged(self, indices: Sequence[int]) -> list[str]:
-        """Name those of these that cannot be decoded."""
+    def name(self, index: int) -> str:
+        """Return a picture's name in its data set."""
+
+    def inspect(self, indices: Sequence[int]) -> list[Inspected]:
+        """Decode the pictures at these indices once; return what that showed, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A data set that was found whole.
+    """A complete data set.
 
     Attributes:
-        sha256: of its content, wherever it lies; empty for a bundled one.
-        part: a split's pictures by its name; a CaseError where there is none.
-        files: all pictures, where each is a file that may be damaged.
+        sha256: hash of its content; empty for a bundled data set.
+        part: returns a split's pictures by the split's name; raises CaseError if there is no such split.
+        files: all pictures, if they are single files, which may be damaged.
+        notices: what the user should know about how it was read.
     """
 
     classes: int
     sha256: str
     part: Callable[[str], Pictures]
     files: tuple[FileBacked, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """A split as a network takes it, (N, C, R, R) float32, of which only what is asked for is ever in memory.
+    """A split as a network's inputs, (N, C, R, R) float32, read on demand.
 
     Attributes:
-        kept: which of the pictures these are; `damaged` counts those left out because they cannot be read.
+        kept: indices of the pictures in use; `damaged` is the number left out because they cannot be read.
         channels: 3, or 1 for grey.
-        memory: where their pixels are kept; None where decoding is cheap.
+        memory: the cache of their pixels; None where decoding is cheap.
     """
 
     pictures: Pictures
@@ -111,48 +130,48 @@ class Images:
 
     @property
     def labels(self) -> NDArray[int64]:
-        """The class of every image as the network counts them, (N,)."""
+        """The class of each image in the network's numbering, (N,)."""
         return self.pictures.labels[self.kept] + self.recipe.label_offset
 
     @property
     def depth(self) -> str:
-        """What a cut pixel is in memory: `uint8`, or `float32`."""
+        """The type of a cropped pixel in memory: `uint8` or `float32`."""
         return self.pictures.depth if keeps_levels(self.recipe) else "float32"
 
     @property
     def pixel_bytes(self) -> int:
-        """What one image takes in memory before it is normalised."""
+        """Size of one image in memory before normalization."""
         import numpy
 
         return 3 * self.resolution**2 * numpy.dtype(self.depth).itemsize
 
     @property
     def normalization(self) -> Normalization:
-        """What makes values of the pixels."""
+        """The normalization that turns pixels into input values."""
         return normalization(self.recipe, self.pictures.white, grey=self.channels == 1)
 
     @property
     def file(self) -> Path | None:
-        """The file that the pixels of all images lie in, in order; None where there is none."""
+        """The cache file with the pixels of all images, in order; None if there is none."""
         return self.memory.file if self.memory else None
 
     def __len__(self) -> int:
         return len(self.kept)
 
     def read(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[float32]:
-        """Return these images, (n, C, R, R), in this order."""
-        return self._normalised(self._pixels(indices))
+        """Return the images at these indices, (n, C, R, R) float32, in this order."""
+        return self._normalized(self._pixels(indices))
 
-    def _normalised(self, pixels: NDArray[Any]) -> NDArray[float32]:
+    def _normalized(self, pixels: NDArray[Any]) -> NDArray[float32]:
         return self.normalization.apply(pixels, pixels if self.depth == "float32" else None)
 
     def _pixels(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[Any]:
-        """Return what is cut out of these pictures, (n, 3, R, R), before it is normalised."""
+        """Return the cropped pixels at these indices, (n, 3, R, R), before normalization."""
         import numpy
 
         places = numpy.asarray(indices, numpy.int64)
-        kept = self.memory.read(places) if self.memory else None
-        return self._decoded(self.kept[places]) if kept is None else kept
+        cached = self.memory.read(places) if self.memory else None
+        return self._decoded(self.kept[places]) if cached is None else cached
 
     def _decoded(self, numbers: NDArray[int64]) -> NDArray[Any]:
         import numpy
@@ -167,13 +186,13 @@ class Images:
         return pixels
 
     def parts(self, size: int) -> Iterator[NDArray[Any]]:
-        """Yield the pixels of all images in order, `size` at a time, not normalised; another time they may be kept."""
+        """Yield the pixels of all images in order, `size` images at a time, not normalized; cache them if possible."""
         count = len(self)
         parts = (self._pixels(range(start, min(start + size, count))) for start in range(0, count, size))
         return self.memory.keep(parts) if self.memory else parts
 
     def batches(self, size: int, indices: NDArray[int64] | None = None) -> Iterator[NDArray[float32]]:
-        """Yield all images, or these, in order, `size` at a time; the next ones are read meanwhile."""
+        """Yield all images, or those at `indices`, in order, `size` at a time; the next batch is read meanwhile."""
         if indices is None:
-            return ahead(map(self._normalised, self.parts(size)))
+            return ahead(map(self._normalized, self.parts(size)))
         return ahead(self.read(indices[start : start + size]) for start in range(0, len(indices), size))

@@ -1,6 +1,6 @@
-"""A split's decoded and cut pixels -> one raw file in the cache, written as they are first read in order.
+"""A split's decoded and cropped pixels -> one raw file in the cache, written when they are first read in order.
 
-A file is whole or not there: it gets its name with its last byte.
+The file appears complete or not at all: it is renamed after its last byte.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER = "pixels"
-MOST_BYTES = 16 * 2**30  # a larger file is not kept: ImageNet's 50,000 at 299x299 need 13
-FREE_SHARE = 0.5  # of the free space that a file may take
+MOST_BYTES = 16 * 2**30  # larger files are not cached; ImageNet's 50,000 images at 299x299 need 13 GiB
+FREE_SHARE = 0.5  # share of the free disk space that a file may use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:
-    """Where the pixels of a split's images are, or may come to be, (N, 3, R, R)."""
+    """The cache file of the pixels of a split's images, (N, 3, R, R), which may not exist yet."""
 
     stem: str
     count: int
@@ -37,9 +37,9 @@ class Pixels:
 
     @property
     def file(self) -> Path | None:
-        """The file of all of them, in order; None where none are kept."""
-        whole = self._path.is_file() and self._path.stat().st_size == self.count * self._row_bytes
-        return self._path if whole else None
+        """The file of all pixels, in order; None if they are not cached."""
+        is_complete = self._path.is_file() and self._path.stat().st_size == self.count * self._row_bytes
+        return self._path if is_complete else None
 
     @property
     def _path(self) -> Path:
@@ -56,9 +56,9 @@ class Pixels:
         return prod(self._shape) * numpy.dtype(self.depth).itemsize
 
     def read(self, places: NDArray[int64]) -> NDArray[Any] | None:
-        """Return the pixels of images, by their places among all; None where none are kept.
+        """Return the pixels of the images at these indices; None if they are not cached.
 
-        They are read, not mapped: what is mapped counts as this process's memory, up to the whole file.
+        The file is read, not mapped, because mapped pages count as this process's memory.
         """
         import numpy
 
@@ -67,36 +67,36 @@ class Pixels:
         pixels = numpy.empty((len(places), *self._shape), self.depth)
         with file.open("rb", buffering=0) as stream:
             for row, place in zip(pixels, places, strict=True):
-                os.preadv(stream.fileno(), [row], int(place) * self._row_bytes)
+                os.preadv(stream.fileno(), [row.data], int(place) * self._row_bytes)
         return pixels
 
     def keep(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Pass on the pixels of all images in order; those that are seen to the end are kept.
+        """Yield `parts`, the pixels of all images in order, and cache them once all are read.
 
-        Where there is no room, or another process keeps them already, they are only passed on.
+        They are not cached if the disk has too little space or another process is writing the file.
         """
         from filelock import FileLock, Timeout
 
         if not self.file and self._has_room():
-            lock = FileLock(self._path.with_suffix(".lock"), thread_local=False)  # a pool's threads take turns
+            lock = FileLock(self._path.with_suffix(".lock"), thread_local=False)  # a pool may resume this in any thread
             with suppress(Timeout), lock.acquire(timeout=0):
                 yield from self._written(parts)
                 return
         yield from parts
 
     def _has_room(self) -> bool:
-        """Tell whether the file is not too large, for itself or for what is free."""
+        """Return whether the file is within its size limit and the free space."""
         free = shutil.disk_usage(files.folder(FOLDER)).free
         return self.count * self._row_bytes <= min(MOST_BYTES, FREE_SHARE * free)
 
     def _written(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        scratch = self._path.with_name(f"making-{self._path.name}")  # one writer at a time: a killed one's is replaced
+        scratch = self._path.with_name(f"making-{self._path.name}")  # replaces the file of a killed writer
         had_room, missing = True, self.count
         try:
             with scratch.open("wb", buffering=0) as stream:
                 for part in parts:
                     had_room, missing = had_room and _write(stream, part), missing - len(part)
-                    if had_room and not missing:  # before the last part is passed on: nobody need ask for another
+                    if had_room and not missing:  # before the last yield: the caller may not resume after it
                         scratch.replace(self._path)
                     yield part
         finally:
@@ -104,7 +104,7 @@ class Pixels:
 
 
 def _write(stream: IO[bytes], part: NDArray[Any]) -> bool:
-    """Write pixels; tell whether there was room for them."""
+    """Write pixels; return whether the disk had space for them."""
     try:
         return stream.write(part.data) == part.nbytes
     except OSError:

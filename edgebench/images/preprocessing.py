@@ -1,11 +1,11 @@
-"""A picture and a recipe -> the pixels that a network sees of it, and how they are normalised."""
+"""A picture and a preprocessing recipe -> the cropped pixels, and their normalization."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 from edgebench.schema.normalization import Normalization
 from edgebench.schema.variant import Preprocessing
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-# MobileNet's and Inception's evaluation in TF-Slim (inception_preprocessing.py, preprocess_for_eval); the first of a
-# TF-Slim network's 1001 outputs is the background.
+# TF-Slim's evaluation of MobileNet and Inception (inception_preprocessing.py, preprocess_for_eval); the first of a
+# TF-Slim network's 1001 outputs is the background class.
 _TF = Preprocessing(
     name="tf",
     first="crop",
@@ -25,32 +25,32 @@ _TF = Preprocessing(
     std=(0.5, 0.5, 0.5),
     label_offset=1,
 )
-# torchvision, references/classification/presets.py, ClassificationPresetEval: 256 over 224, whatever the resolution.
+# torchvision, references/classification/presets.py, ClassificationPresetEval: 256 to 224 at every resolution.
 _TORCHVISION = Preprocessing(
     name="torchvision", first="resize", crop=0.875, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
-# VGG's and ResNet's in Caffe: the means of ImageNet's channels, blue first.
+# VGG and ResNet in Caffe: the means of ImageNet's channels, blue first.
 _CAFFE = Preprocessing(
     name="caffe", first="resize", shorter_side=256, white=255.0, channels="BGR", mean=(103.939, 116.779, 123.68)
 )
-# For networks that normalise pixels themselves.
+# For networks that normalize pixels themselves.
 _RAW = replace(_TORCHVISION, name="raw", white=255.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-PRESETS = {one.name: one for one in (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW)}
+_ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW)
+PRESETS = {recipe.name: recipe for recipe in _ALL}
 
 
 def preset(name: str) -> Preprocessing:
-    """Return a recipe by name.
+    """Return a preset recipe by name.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such preset.
     """
-    if name not in PRESETS:
-        raise UnknownName("preprocessing", name, tuple(PRESETS))
+    require("preprocessing", name, PRESETS, may_be_empty=False)
     return PRESETS[name]
 
 
 def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
-    """Return a recipe whose values an integer input's own scale makes pixels again: as they are, less 128 in int8."""
+    """Return a recipe whose values an integer input's scale turns back into pixels, less 128 in int8."""
     offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
     mean, std = float(zero + offset), 1 / scale if scale else 1.0
     return replace(
@@ -63,7 +63,7 @@ def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> P
 
 
 def read_as(recipe: Preprocessing) -> str:
-    """Say what a file of integers makes of the pixels that it is fed as they are; empty where it says nothing."""
+    """Return how the scale of an integer input reads the pixels; empty if it has no scale."""
     if not recipe.name.endswith(("raw", "raw-128")) or recipe.std[0] == 1:
         return ""
     low, high = ((level - recipe.mean[0]) / recipe.std[0] for level in (0, 255))
@@ -72,30 +72,30 @@ def read_as(recipe: Preprocessing) -> str:
 
 
 def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:
-    """Return the pixels that the recipe takes of a picture, in its order of channels, not yet normalised: (3, R, R).
+    """Return the resized and cropped pixels of a picture, (3, R, R), in the recipe's channel order, not normalized.
 
-    The picture is RGB of 8 bits, or grey in float, which becomes three equal channels.
+    The picture is 8-bit RGB, or grey in float, which becomes three equal channels.
     """
     import numpy
 
-    taken = _resized if recipe.first == "resize" else _cropped
-    layers = numpy.atleast_3d(taken(picture, resolution, recipe)).transpose(2, 0, 1)
+    crop = _resized if recipe.first == "resize" else _cropped
+    layers = numpy.atleast_3d(crop(picture, resolution, recipe)).transpose(2, 0, 1)
     in_order = layers[:: -1 if recipe.channels == "BGR" else 1]
     return numpy.broadcast_to(in_order, (3, resolution, resolution))
 
 
 def keeps_levels(recipe: Preprocessing) -> bool:
-    """Tell whether pixels of 8 bits are still whole levels once they are cut."""
+    """Return whether 8-bit pixels are still whole numbers after `cut`."""
     return recipe.interpolation != "plain bilinear"
 
 
 def normalization(recipe: Preprocessing, white: float, *, grey: bool) -> Normalization:
-    """Return what becomes of pixels of which the brightest is `white`."""
+    """Return the normalization for pixels whose white is `white`."""
     return Normalization(divisor=white / recipe.white, mean=recipe.mean, deviation=recipe.std, grey=grey)
 
 
 def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
-    """Resize the shorter side, then cut the centre out; sizes and offsets are rounded as torchvision does."""
+    """Resize the shorter side, then crop the centre; sizes and offsets are rounded as in torchvision."""
     import numpy
 
     shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
@@ -106,11 +106,11 @@ def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
 
 
 def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
-    """Cut the central share of each side out, rounded as tf.image.central_crop does, then resize it to a square."""
+    """Crop the central share of each side, rounded as in tf.image.central_crop, then resize it to a square."""
     width, height = picture.size
     left, top = (int((side - side * recipe.crop) / 2) for side in picture.size)
-    kept = picture.crop((left, top, width - left, height - top)) if left or top else picture
-    return _interpolated(kept, resolution, resolution, recipe)
+    centre = picture.crop((left, top, width - left, height - top)) if left or top else picture
+    return _interpolated(centre, resolution, resolution, recipe)
 
 
 def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing) -> NDArray[float32]:
@@ -123,7 +123,10 @@ def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing
 
 
 def _plain_bilinear(pixels: NDArray[float32], width: int, height: int) -> NDArray[float32]:
-    """Resize as TensorFlow 1 does: four neighbours of x·W/w, whatever lies between them, from the upper left corner."""
+    """Resize as in TensorFlow 1: interpolate between the four neighbours of x·W/w, without antialiasing.
+
+    Pixel 0 maps to pixel 0: coordinates are those of the pixels' upper left corners.
+    """
     for axis, side in enumerate((height, width)):
         pixels = _along(pixels, axis, side)
     return pixels
@@ -136,7 +139,7 @@ def _along(pixels: NDArray[float32], axis: int, side: int) -> NDArray[float32]:
     low = places.astype(int)
     high = numpy.minimum(low + 1, pixels.shape[axis] - 1)
     shares = (places - low).astype(numpy.float32)
-    shares = shares.reshape([-1 if one == axis else 1 for one in range(pixels.ndim)])
+    shares = shares.reshape([-1 if dimension == axis else 1 for dimension in range(pixels.ndim)])
     first, second = pixels.take(low, axis), pixels.take(high, axis)
     between: NDArray[float32] = first + (second - first) * shares
     return between

@@ -1,6 +1,6 @@
-"""A variant and the name of a split -> its images, as the network takes them; and which variants have answers.
+"""A variant and the name of a split -> its images as network inputs; and whether a variant's accuracy can be measured.
 
-A split is `train`, `calibration` or `test`; the three share no image.
+A split is `train`, `calibration` or `test`; no image is in two of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.progress import Notice
 from edgebench.foundation.shelf import module
 from edgebench.images.catalogue import damaged, family, find
+from edgebench.images.listing import some
 from edgebench.images.loader import Images
 from edgebench.images.pixels import Pixels
 from edgebench.images.preprocessing import preset
@@ -23,14 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgebench.foundation.progress import Show
-    from edgebench.images.loader import Pictures
+    from edgebench.images.loader import Opened, Pictures
     from edgebench.schema.variant import Preprocessing, Variant
 
 
 def sources(dataset: str) -> list[str]:
-    """Name the modules of this package that shape a data set's images."""
+    """List the modules of this package that determine a data set's images."""
     return [
         module("datasets", dataset.partition(":")[0]),
+        "images/decode",
         "images/splits",
         "images/loader",
         "images/preprocessing",
@@ -39,23 +42,23 @@ def sources(dataset: str) -> list[str]:
 
 
 def recipe(variant: Variant) -> Preprocessing:
-    """Return how the variant's pictures become images: its own recipe, or its data set's."""
-    own: Preprocessing = family(variant.dataset).PREPROCESSING
-    return variant.preprocessing or own
+    """Return the variant's preprocessing, by default its data set's."""
+    default: Preprocessing = family(variant.dataset).PREPROCESSING
+    return variant.preprocessing or default
 
 
 def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
-    """Return what a variant says of its preprocessing: None for a bundled data set's own, else all of it.
+    """Return the preprocessing to store in a variant: None for the default of a bundled data set, else the recipe.
 
     Raises:
         UnknownName: there is no such preset.
     """
-    own: Preprocessing = family(dataset).PREPROCESSING
-    return preset(name) if name else own if family(dataset).PLACE else None
+    default: Preprocessing = family(dataset).PREPROCESSING
+    return preset(name) if name else default if family(dataset).PLACE else None
 
 
 def why_no_accuracy(variant: Variant) -> str:
-    """Say why the variant's answers cannot be right or wrong on its data set; empty where they can."""
+    """Return why the variant's accuracy cannot be measured on its data set; empty if it can."""
     if variant.weights == WeightSource.RANDOM:
         return "no accuracy: the weights are random"
     if variant.weights == WeightSource.CUSTOM and not variant.dataset_sha256:
@@ -70,13 +73,13 @@ def why_no_accuracy(variant: Variant) -> str:
 
 
 def has_answers(variant: Variant) -> bool:
-    """Tell whether running images says something: what is right, or how far int8 is from what it was made of."""
-    is_own_int8 = variant.weights == WeightSource.CUSTOM and variant.quantization is not None
-    return is_own_int8 or not why_no_accuracy(variant)
+    """Return whether evaluation gives a result: an accuracy, or an int8 file's agreement with its float parent."""
+    is_custom_int8 = variant.weights == WeightSource.CUSTOM and variant.quantization is not None
+    return is_custom_int8 or not why_no_accuracy(variant)
 
 
 def split(variant: Variant, name: str, channels: int) -> Images:
-    """Return a split of the variant's data set as its network takes it: (N, C, R, R), grey where C is 1.
+    """Return a split of the variant's data set as inputs of its network: (N, C, R, R), grey if C is 1.
 
     Raises:
         CaseError: the data set has no such split, was moved or changed, or none of the images can be decoded.
@@ -86,31 +89,31 @@ def split(variant: Variant, name: str, channels: int) -> Images:
     card, opened = find(variant.dataset, variant.dataset_sha256)
     pictures, bad = opened.part(name), set(damaged(card, opened, lambda _: None))
     count = len(pictures.labels)
-    whole = [index for index in range(count) if pictures.name(index) not in bad] if bad else range(count)
-    if not whole:
+    usable = [index for index in range(count) if pictures.name(index) not in bad] if bad else range(count)
+    if not usable:
         raise CaseError(f"{variant.dataset}: none of {count} images to {name} on can be decoded; restore them")
     images = Images(
         pictures=pictures,
-        kept=numpy.array(whole, numpy.int64),
+        kept=numpy.array(usable, numpy.int64),
         recipe=recipe(variant),
         resolution=variant.resolution,
         channels=channels,
-        damaged=count - len(whole),
+        damaged=count - len(usable),
     )
     return replace(images, memory=_memory(variant, name, images)) if variant.dataset_sha256 else images
 
 
 def _memory(variant: Variant, name: str, images: Images) -> Pixels:
-    """Find where the split's pixels are kept, by everything that shapes them."""
+    """Return the cache of the split's pixels, keyed by everything that determines them."""
     import numpy
     import PIL
 
-    taken = images.recipe
+    recipe = images.recipe
     parts = {
         "dataset": variant.dataset_sha256,
         "split": name,
         "images": images.kept.tobytes().hex(),
-        "cut": f"{taken.first} {taken.crop} {taken.shorter_side} {taken.interpolation} {taken.channels}",
+        "cut": f"{recipe.first} {recipe.crop} {recipe.shorter_side} {recipe.interpolation} {recipe.channels}",
         "resolution": str(images.resolution),
         "made by": f"{provenance.source(*sources(variant.dataset))} pillow {PIL.__version__} numpy {numpy.__version__}",
     }
@@ -118,47 +121,47 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
 
 
 def calibrated(variant: Variant) -> Variant:
-    """Return the variant as if what its quantization calibrates on were its data set; its recipe stays its own."""
-    asked = variant.quantization
-    if asked is None or not asked.calibration:
+    """Return the variant with its calibration data set as its data set; its preprocessing stays the same."""
+    scheme = variant.quantization
+    if scheme is None or not scheme.calibration:
         return variant
-    name, sha256 = asked.calibration, asked.calibration_sha256
+    name, sha256 = scheme.calibration, scheme.calibration_sha256
     return replace(variant, dataset=name, dataset_sha256=sha256, preprocessing=recipe(variant))
 
 
-def too_few(variant: Variant, found: int) -> str:
-    """Say that the images found are too few to calibrate the variant with; empty where they are enough.
+def too_few(variant: Variant, count: int) -> str:
+    """Return an error message if `count` images are too few to calibrate the variant; else an empty string.
 
-    The ordinary number is as many as there are.
+    The default number of images is only an upper bound, so any count is enough for it.
     """
-    asked = variant.quantization.images if variant.quantization else 0
-    if asked <= found or asked == Quantization().images:
+    requested = variant.quantization.images if variant.quantization else 0
+    if requested <= count or requested == Quantization().images:
         return ""
     name = calibrated(variant).dataset
-    return f"{name} has {found} images to calibrate with, {asked} were asked for; use images={found}"
+    return f"{name} has {count} images to calibrate with, {requested} were requested; use images={count}"
 
 
 def require_calibration(variant: Variant) -> None:
-    """Refuse to calibrate on fewer images than were asked for, or on some that the variant is tested on.
+    """Refuse to calibrate on fewer images than requested, or on images that the variant is tested on.
 
-    Damaged ones are found later: to look for them is to decode all.
+    Damaged images are found later, because finding them means decoding all.
 
     Raises:
-        RequestError: that is so.
-        CaseError: the data set changed since it was named.
+        RequestError: there are too few images, or some are also in the test split.
+        CaseError: the data set changed since its path was given.
     """
-    asked = variant.quantization
-    if asked is None or not (asked.calibration or asked.images != Quantization().images):
+    scheme = variant.quantization
+    if scheme is None or not (scheme.calibration or scheme.images != Quantization().images):
         return
     pictures = _pictures(calibrated(variant), "calibration")
     if why := too_few(variant, len(pictures.labels)):
         raise RequestError(why)
-    if not asked.calibration:
-        return  # a data set's own splits share no image
+    if not scheme.calibration:
+        return  # splits of one data set share no image
     if shared := {*pictures.digests} & {*_pictures(variant, "test").digests} - {""}:
         raise RequestError(
-            f"{asked.calibration} has {len(shared)} images to calibrate with that {variant.dataset} is tested on; name"
-            " others to calibrate on"
+            f"{scheme.calibration} has {len(shared)} calibration images that are also test images of"
+            f" {variant.dataset}; give other images to calibrate on"
         )
 
 
@@ -166,9 +169,30 @@ def _pictures(variant: Variant, name: str) -> Pictures:
     return find(variant.dataset, variant.dataset_sha256)[1].part(name)
 
 
+def _reads_images(variant: Variant) -> bool:
+    return variant.quantization is not None or has_answers(variant)
+
+
 def inspect(variants: Iterable[Variant], show: Show) -> None:
-    """Say which images of the data sets that these will read are left out."""
-    read = [of for one in variants if one.quantization or has_answers(one) for of in (one, calibrated(one))]
-    for dataset, sha256 in dict.fromkeys((one.dataset, one.dataset_sha256) for one in read):
-        with suppress(CaseError):  # each case that reads it fails with that
-            damaged(*find(dataset, sha256), show)
+    """Check the data sets that these variants read; show which images are left out, and which are in two splits."""
+    readers = [item for variant in variants if _reads_images(variant) for item in (variant, calibrated(variant))]
+    for dataset, sha256 in dict.fromkeys((variant.dataset, variant.dataset_sha256) for variant in readers):
+        with suppress(CaseError):  # each case that reads this data set will fail with the same error
+            card, opened = find(dataset, sha256)
+            bad = damaged(card, opened, show)
+            if opened.files and opened.classes and (leak := _leak(opened, set(bad))):
+                show(Notice(text=f"{card.name}: {leak}"))
+
+
+def _leak(opened: Opened, bad: set[str]) -> str:
+    """Return a notice of test images that are also in another split; empty if there are none."""
+    tested, others = opened.part("test"), set[str]()
+    for name in ("train", "calibration"):
+        with suppress(CaseError):  # no images to train on
+            others |= {*opened.part(name).digests}
+    twice = [index for index, digest in enumerate(tested.digests) if digest and digest in others]
+    names = [name for name in map(tested.name, twice) if name not in bad]
+    if not names:
+        return ""
+    count = len(tested.digests)
+    return f"{len(names)} of {count} images to test on are identical to images to train or calibrate on: {some(names)}"

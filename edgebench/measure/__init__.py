@@ -1,8 +1,8 @@
-"""One session on one target: the cases that it still has to answer are staged, measured in rounds, and kept.
+"""One session on one target: open cases are staged and measured in rounds; the records are yielded.
 
-    plan (which cases, how far each has come) -> stage (on the target, evaluated) -> rounds (of fresh processes)
+    plan (the cases and their states) -> stage (artifacts on the target, evaluated) -> rounds (of fresh processes)
 
-`budget` chooses which cells of a sweep to measure within a time, and predicts the rest.
+`budget` chooses which cells of a sweep to measure within a time limit; the others are predicted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgebench.measure.plan import cases
 from edgebench.measure.plan.state import CaseState, Progress, case_states
 from edgebench.measure.rounds import measure
 from edgebench.measure.stage import Stage
-from edgebench.schema.record import Stop
+from edgebench.schema.record import Session, Stop
 from edgebench.schema.variant import parent
 from edgebench.train import cohort
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
     from edgebench.deploy import Held
     from edgebench.measure.rounds import Job
-    from edgebench.schema.record import Record, Session
+    from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
 
-MOMENT_S = 1e-3  # what a session has left whose budget is spent: 0 would mean no limit
+MOMENT_S = 1e-3  # time limit of a session whose budget is spent, because 0 would mean no limit
 
 
 def open_session(sweep: Sweep, held: Held) -> Session:
-    """Ask a target what it is, and complete the sweep's cases with that.
+    """Query a target's environment, and complete the sweep's cases with it.
 
     Raises:
-        RequestError: a case cannot be on this target.
-        AgentError, Unreachable: it does not answer.
+        RequestError: a case is impossible on this target.
+        AgentError, Unreachable: the target does not answer.
     """
     cells = [cell for cell in sweep.cells() if cell.target == held.target.name]
     environment = survey(held.connection, held.target, held.agent_sha256, cases.runtime_requests(cells))
@@ -48,18 +48,19 @@ def open_session(sweep: Sweep, held: Held) -> Session:
 def answer(
     session: Session, held: Held, records: Sequence[Record], show: Show, *, deadline: float = 0.0
 ) -> Iterator[Record]:
-    """Measure the cases that the records leave open on one target; yield what was seen, as it is seen.
+    """Measure the cases of one target that are still open according to the records; yield new records as they come.
 
-    With a deadline those too that ran out of time before, and all of them only until then.
+    With a deadline (`monotonic()` seconds) measuring ends then, and cases that ran out of time earlier are included.
 
     Raises:
-        AgentError, Unreachable: the target, at any time.
+        AgentError, Unreachable: the target stopped answering.
     """
+    session = cases.following(session, records)
     states = case_states(session, records)
-    answered = (Progress.SETTLED,) if deadline else (Progress.SETTLED, Progress.OUT_OF_TIME)
-    open_states = [state for state in states if state.progress not in answered]
+    closed = (Progress.SETTLED,) if deadline else (Progress.SETTLED, Progress.OUT_OF_TIME)
+    open_states = [state for state in states if state.progress not in closed]
     if not open_states:
-        show(_nothing_to_measure(session, states))
+        show(_nothing_to_measure(session, states, records))
         return
     if differs := cases.differs(session.environment, records):
         show(Notice(text=differs))
@@ -72,7 +73,7 @@ def answer(
 
 
 def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None, list[Job]]:
-    """Train what has no weights yet, then make every case ready; return the jobs of those that did not fail."""
+    """Train missing weights, then make every case ready; return the jobs of the cases that did not fail."""
     variants = [state.case.variant for state in states]
     splits.inspect(variants, stage.show)
     cohort.train((parent(variant) or variant for variant in variants), stage.show)
@@ -82,8 +83,11 @@ def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None
     return [job for job in jobs if job]
 
 
-def _nothing_to_measure(session: Session, states: Sequence[CaseState]) -> Notice:
+def _nothing_to_measure(session: Session, states: Sequence[CaseState], records: Sequence[Record]) -> Notice:
     spent = sum(state.progress == Progress.OUT_OF_TIME for state in states)
     more = f"; {spent} of them ran out of time: a longer --time-limit goes on" if spent else ""
-    target = session.environment.target
-    return Notice(text=f"nothing to measure on {target}: all {len(states)} cases are answered{more}")
+    here = session.environment
+    environments = (record.environment for record in records if isinstance(record, Session))
+    others = {each.epoch for each in environments if each.target == here.target} - {here.epoch}
+    which = f" (epoch {here.epoch})" if others else ""
+    return Notice(text=f"nothing to measure on {here.target}{which}: all {len(states)} cases are complete{more}")

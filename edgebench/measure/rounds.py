@@ -1,4 +1,4 @@
-"""Rounds of fresh processes, interleaved in random order, until every case is precise or the time is up."""
+"""Rounds of fresh processes in random order, until every case is precise or the time is up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,6 @@ from random import Random
 from time import monotonic, sleep
 from typing import Any
 
-from edgebench.agent.throttle import NOTHING, UNDER_VOLTAGE
 from edgebench.deploy import Deployed
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
@@ -17,16 +16,17 @@ from edgebench.results.measurement import needed
 from edgebench.results.measurement.verdict import lowered
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
+from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20
-HOT_RUNS = 3  # whose figures are dropped before one is kept as it is
-COOL_S, PAUSE_S = 300.0, 5.0  # that cooling may take, and between two looks
-TIMEOUT_S = 600.0  # of one process: a case that takes longer has hung
+HOT_RUNS = 3  # runs on a hot board that are discarded before the next one is kept anyway
+COOL_S, PAUSE_S = 300.0, 5.0  # limit of cooling, and the pause between two checks
+TIMEOUT_S = 600.0  # of one process; a process that takes longer hangs
 
 
 @dataclass(kw_only=True)
 class Job:
-    """One case with its artifact on the target, and the runs it has so far."""
+    """One case with its artifact on the target, and its runs so far."""
 
     case: Case
     deployed: Deployed
@@ -34,7 +34,7 @@ class Job:
 
     @property
     def iterations(self) -> int | None:
-        """The number its first process chose: frozen for the case."""
+        """The number of iterations that the case's first process chose, used by all later ones; None before it."""
         timed = [run for run in self.runs if run.purpose == Purpose.LATENCY]
         return len(timed[0].samples_s) if timed else None
 
@@ -43,10 +43,10 @@ Entry = tuple[Job | Reference, Purpose]
 
 
 def measure(jobs: Sequence[Job], connection: Connection, session: Session, show: Show) -> Iterator[Run | Failure]:
-    """Yield what every process saw, as it happens; a case that fails is left out of later rounds."""
+    """Yield the record of each process as it ends; a case that fails is left out of later rounds."""
     started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
     failed, settings = set[Case](), PRESETS[session.preset]
-    for number in range(1, settings.interim_analyses[-1] + 2):  # the last for what comes after all else
+    for number in range(1, settings.interim_analyses[-1] + 2):  # one more round, for the sustained runs at the end
         entries, is_idle = _round(jobs, failed, session), True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):
@@ -54,7 +54,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             left_s = session.time_limit_s - (monotonic() - started)
             is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED
             if is_bounded and left_s <= spent.get(key, 0.0):
-                continue  # a shorter one may still fit
+                continue  # a shorter process may still fit
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()
@@ -70,13 +70,17 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
 
 
 def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Entry]:
-    """List this round's processes: every case that still needs some, and beside times the reference workloads."""
+    """List this round's processes: those that cases still need, and the reference workloads unless emulated.
+
+    Sustained runs come only when no other process is needed.
+    """
     open_jobs = [job for job in jobs if job.case not in failed]
     entries: list[Entry] = [(job, purpose) for job in open_jobs for purpose in needed(job.runs, session)]
     if others := [entry for entry in entries if entry[1] != Purpose.SUSTAINED]:
         entries = others
     if others and not session.environment.emulator:
-        entries += [(Reference(workload=one, target=session.environment.target), Purpose.LATENCY) for one in Workload]
+        target = session.environment.target
+        entries += [(Reference(workload=workload, target=target), Purpose.LATENCY) for workload in Workload]
     return entries
 
 
@@ -91,9 +95,9 @@ def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float
 def observe(
     subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int, show: Show
 ) -> Run | Failure:
-    """Run a process; where the board was too hot for its clock, drop what it saw, let it cool and run it again.
+    """Run a process and return its record; if the board lowered its clock for heat, let it cool and run again.
 
-    One that is to heat the board starts on a cool one, and keeps what it saw.
+    A sustained run, which heats the board on purpose, starts on a cool board and is never repeated.
     """
     if purpose == Purpose.SUSTAINED:
         _cool(connection, show)
@@ -104,21 +108,21 @@ def observe(
         if isinstance(record, Failure) or not _was_hot(record):
             return record
         _cool(connection, show)
-    return _run(subject, purpose, connection, session, number)  # whatever it saw: its verdict says so
+    return _run(subject, purpose, connection, session, number)  # kept even if hot: its verdict shows that
 
 
 def _was_hot(run: Run) -> bool:
-    """Tell whether waiting would help: not against a weak power supply."""
+    """Return whether the clock was lowered for a reason that waiting removes, so not for a weak power supply."""
     why = lowered(run)
     return bool(why) and UNDER_VOLTAGE not in why
 
 
 def _cool(connection: Connection, show: Show) -> None:
-    """Wait until the board's firmware gives it its clock back and it is cool, but not for ever."""
+    """Wait until the board is cool and its clock is not lowered, at most `COOL_S`."""
     started = monotonic()
     while (left_s := COOL_S - (monotonic() - started)) > 0:
-        seen = connection.run({"do": "facts", "runtimes": ("null",)}, timeout_s=TIMEOUT_S)["conditions"]
-        celsius, why = float(seen.get("temperature_c", 0.0)), seen.get("clock_lowered", NOTHING)
+        conditions = connection.run({"do": "facts", "runtimes": ("null",)}, timeout_s=TIMEOUT_S)["conditions"]
+        celsius, why = float(conditions.get("temperature_c", 0.0)), conditions.get("clock_lowered", NOTHING)
         if why == NOTHING and celsius < COOL_BELOW_C:
             return
         show(Step(activity="cool", subject=f"the board: {celsius:.0f} °C, {why}", left_s=left_s))
@@ -132,12 +136,12 @@ def _run(
     started_at, started = datetime.now(UTC).isoformat(timespec="milliseconds"), monotonic()
     try:
         request = _request(subject, purpose, PRESETS[session.preset]) | {"sustained_s": session.sustained_s}
-        seen = connection.run(request, timeout_s=TIMEOUT_S + session.sustained_s)
+        result = connection.run(request, timeout_s=TIMEOUT_S + session.sustained_s)
     except AgentError as error:
         return Failure(
             case=case, session=session.id, epoch=session.environment.epoch, stage="measure", reason=str(error)
         )
-    took_s, memory, beats = monotonic() - started, seen.pop("memory"), seen.pop("beats", None)
+    took_s, memory, beats = monotonic() - started, result.pop("memory"), result.pop("beats", None)
     return Run(
         case=case,
         preset=session.preset,
@@ -149,11 +153,11 @@ def _run(
         started_at=started_at,
         took_s=took_s,
         memory=MemoryMarks(**memory) if memory else None,
-        samples_s=tuple(seen.pop("samples_s")),
+        samples_s=tuple(result.pop("samples_s")),
         beats=Beats(**beats | {"took_s": tuple(beats["took_s"])}) if beats else None,
-        instructions=tuple(seen.pop("instructions", ())),
-        windows=tuple(Window(**window) for window in seen.pop("windows", ())),
-        **seen,
+        instructions=tuple(result.pop("instructions", ())),
+        windows=tuple(Window(**window) for window in result.pop("windows", ())),
+        **result,
     )
 
 
@@ -162,6 +166,6 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
     if isinstance(subject, Reference):
         return shared | {"reference": subject.workload, "iterations": REFERENCE_ITERATIONS, "warmup_s": 0.1}
     case = subject.case
-    threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads  # more would spin, and be counted
+    threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads  # waiting threads spin, and would be counted
     opened = subject.deployed.request(case.runtime, threads, case.batch)
     return shared | opened | {"iterations": subject.iterations}

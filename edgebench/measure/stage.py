@@ -1,6 +1,6 @@
-"""A case -> its artifact on the target, ready to be measured, and what it answers there.
+"""A case -> its artifact on the target, ready to be measured, and its accuracy.
 
-exported -> installed -> evaluated
+export -> install -> evaluate
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Where the cases of a session are made ready: its connection, and the answers that int8 files compare with."""
+    """Prepares the cases of a session on its target; `float_answers` are the outputs that int8 files compare with."""
 
     session: Session
     connection: Connection
@@ -41,7 +41,7 @@ class Stage:
     float_answers: FloatAnswers = field(default_factory=FloatAnswers)
 
     def ready(self, state: CaseState) -> Generator[Record, None, Job | None]:
-        """Export, install and evaluate a case, yielding records of it; return the job, None where it failed."""
+        """Export, install and evaluate a case; yield its records; return its job, or None if it failed."""
         case, session = state.case, self.session
         try:
             artifact, deployed = self._deployed(case, case.variant)
@@ -55,10 +55,10 @@ class Stage:
         return Job(case=case, deployed=deployed, runs=list(state.runs))
 
     def accuracy(self, case: Case, deployed: Deployed) -> Accuracy:
-        """Evaluate on the target, or on this machine in a board's place, of which the board then checks some answers.
+        """Evaluate on the target, or on this host for a board, which then checks some of the outputs.
 
         Raises:
-            CaseError: the case could not be run, or its float parent could not.
+            CaseError: the case or its float parent could not be run.
         """
         self.show(Step(activity="evaluate", subject=str(case.variant)))
         host, session = stand_in.find(case, self.connection), self.session
@@ -69,8 +69,8 @@ class Stage:
         on_host = replace(case, runtime=host.runtime)
         _, copy = here._deployed(on_host, case.variant)
         parent = here._parent(on_host)
-        answered = evaluate.evaluate(case, copy, parent, host.connection, session, self.float_answers, host.runtime)
-        return replace(answered, spot=stand_in.spot_check(case, deployed, copy, self.connection, host))
+        accuracy = evaluate.evaluate(case, copy, parent, host.connection, session, self.float_answers, host.runtime)
+        return replace(accuracy, spot=stand_in.spot_check(case, deployed, copy, self.connection, host))
 
     def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
         artifact = exported(case, variant, self.show)
@@ -92,10 +92,11 @@ class Stage:
 
 
 def exported(case: Case, variant: Variant, show: Show) -> Artifact:
-    """Return the variant's artifact in the format that the case's runtime opens.
+    """Return the variant's artifact in the format of the case's runtime.
 
     Raises:
-        CaseError: the runtime cannot run it, it cannot be written, or a user's own model is no such thing.
+        CaseError: the runtime cannot compute the variant, the artifact cannot be written, or a user-supplied model does
+            not support the case.
     """
     if reason := own_cells.refusal(case):
         raise CaseError(reason)

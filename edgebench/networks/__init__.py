@@ -1,4 +1,4 @@
-"""A name, a width and a resolution -> a torch network, what it costs on paper, and what others published of it.
+"""A network's name, width and resolution -> the torch network, its computed cost, and published figures about it.
 
-`build` and the shelf `architectures` travel to targets; the rest stays here.
+`build` and the plug-ins in `architectures` are copied to targets; the rest runs on the host only.
 """

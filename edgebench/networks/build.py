@@ -1,4 +1,4 @@
-"""Variant -> torch network in evaluation mode, seeded, with its weights where there are any."""
+"""A variant -> its torch network in evaluation mode, with seeded random weights or weights from a file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SEED = 0
 
 
 def check(name: str, width: float, resolution: int) -> None:
-    """Refuse a width or an input that the network cannot have.
+    """Refuse a width or a resolution that the network does not support.
 
     Raises:
-        RequestError: it cannot; the message has the smallest and the nearest side that it can take.
+        RequestError: with the smallest and the nearest resolution that it supports.
     """
     if width != 1.0 and load("architectures", name).WIDTHS == (1.0,):
         raise RequestError(f"{name} has no width multiplier, found --width {width:g}; leave it out")
@@ -27,25 +27,25 @@ def check(name: str, width: float, resolution: int) -> None:
     sides = [side for side in range(1, MAX_RESOLUTION + 1) if accepts(name, side)]
     nearest = min(sides, key=lambda side: abs(side - resolution))
     raise RequestError(
-        f"{name} takes no input of {resolution} pixels; the smallest it takes is {sides[0]},"
+        f"{name} does not support inputs of {resolution} pixels; the smallest it supports is {sides[0]},"
         f" the nearest --resolution {nearest}"
     )
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether the network has an output at a resolution."""
-    answer: bool = load("architectures", name).accepts(name, resolution)
-    return answer
+    """Return whether the network supports a resolution."""
+    is_accepted: bool = load("architectures", name).accepts(name, resolution)
+    return is_accepted
 
 
 def channels(variant: Variant) -> int:
-    """Return how many channels the network's input has: 3, or 1 for grey."""
-    count: int = literal("architectures", variant.architecture, "CHANNELS")  # who only reads images needs no torch
+    """Return the number of channels of the network's input: 3, or 1 for grey."""
+    count: int = literal("architectures", variant.architecture, "CHANNELS")  # reading images should not import torch
     return count
 
 
 def outline(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build a network on the meta device: every shape, no memory for weights, evaluation mode."""
+    """Build a network in evaluation mode on the meta device, which has shapes but no memory for weights."""
     import torch
 
     with torch.device("meta"):
@@ -54,13 +54,13 @@ def outline(name: str, width: float, *, classes: int, resolution: int) -> nn.Mod
 
 
 def build(variant: Variant, weights_path: str = "") -> nn.Module:
-    """Build the variant's network; without a weights file it is seeded random.
+    """Build the variant's network with the weights of a file, or without one with seeded random weights.
 
     Returns:
-        A module from (N, 3, R, R) float32 images to (N, classes) float32 logits.
+        A module from (N, C, R, R) float32 images to (N, classes) float32 logits.
 
     Raises:
-        CaseError: the file's tensors are not the network's.
+        CaseError: the file's tensors do not fit the network.
     """
     import torch
 

@@ -10,7 +10,7 @@ import functools
 import gzip
 import json
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 
+TORCH = "torch"
 SHIPPED = Path(__file__).with_name("blueprints.json.gz")
 
 
@@ -62,8 +63,12 @@ def ship() -> None:
     from pydantic import TypeAdapter
 
     format = TypeAdapter(Description)
-    drawn = {_stem(*one, 0, 0): format.dump_json(draw(*one)).decode() for one in published_widths()}
-    SHIPPED.write_bytes(gzip.compress(json.dumps(drawn).encode(), mtime=0))
+    shipped = {TORCH: _torch()}
+    for name, width in published_widths():
+        drawn = draw(name, width)
+        text = format.dump_json(drawn).decode()
+        shipped |= dict.fromkeys((_stem(name, width, 0, 0), _stem(name, width, drawn.resolution, drawn.classes)), text)
+    SHIPPED.write_bytes(gzip.compress(json.dumps(shipped).encode(), mtime=0))
 
 
 def _shipped(stem: str) -> Description | None:
@@ -84,11 +89,19 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
     parts = {
         "asked": repr((name, float(width), resolution, classes)),
         "source": provenance.source(module("architectures", name), "networks/build", "networks/describe"),
-        "torch": version("torch").partition("+")[0],  # a build for a GPU has the same shapes
+        "torch": _torch(),
     }
     return f"{name}-{width:g}@{resolution or 'native'}-{provenance.key(parts)}"
 
 
+def _torch() -> str:
+    """Return the version of torch that draws here; without one, that which drew what comes with the package."""
+    try:
+        return version(TORCH).partition("+")[0]  # a build for a GPU has the same shapes
+    except PackageNotFoundError:
+        return _every_shipped()[TORCH]
+
+
 def cost(variant: Variant) -> Description:
-    """Say what a network of the shelf costs on paper, which does not depend on its precision or weights."""
+    """Say what a network of this package costs on paper, which does not depend on its precision or weights."""
     return blueprint(variant.architecture, variant.width, variant.resolution, variant.classes)

@@ -1,6 +1,6 @@
-"""Network -> per-layer shapes, activations, parameters and multiply-adds, from a run on the meta device.
+"""A network -> shapes, activations, parameters and multiply-adds per layer, from a run on the meta device.
 
-No weights are allocated and nothing is computed: shapes come from the modules themselves.
+No weights are allocated and nothing is computed: the shapes follow from the modules.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FLOAT_BYTES, INT8_BYTES = 4, 1
 
-# What a deployed graph computes in the buffer of its input, or folds into the layer before it.
+# Modules that a deployed graph computes in the buffer of their input, or folds into the layer before.
 _KEEPS_SHAPE = {"BatchNorm2d", "ReLU", "ReLU6", "Dropout", "Identity", "Sigmoid"}
 _IN_PLACE = _KEEPS_SHAPE | {"Flatten"}
 _KINDS = {
@@ -35,13 +35,13 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer that has an output of its own; batch norm and activations are folded into the layer before.
+    """One layer with its own output; batch norm and activations are folded into the layer before.
 
     Attributes:
         output: shape without the batch axis, (C, H, W) or (C,).
-        params: trainable values, those of a folded batch norm included.
-        macs: multiply-adds for one image; only convolutions and linear layers have any.
-        live: values held at once while it runs: its output and all that is still needed.
+        params: number of trainable values, those of a folded batch norm included.
+        macs: multiply-adds per image; only convolutions and linear layers have any.
+        live: number of values in memory while it runs: its output and all earlier outputs that are still needed.
         kernel, stride, padding: (height, width) of a convolution or pool; zeros for others.
     """
 
@@ -57,13 +57,13 @@ class Layer:
 
     @property
     def activations(self) -> int:
-        """How many values its output has."""
+        """Number of values of its output."""
         return prod(self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """A network on paper, at batch 1; the first layer is its input."""
+    """A network's layers at batch 1; the first layer is its input."""
 
     FOLDER: ClassVar = "descriptions"  # of the cache
 
@@ -75,33 +75,34 @@ class Description:
 
     @property
     def params(self) -> int:
-        """Trainable values: batch norm's scale and shift included, its running statistics not."""
+        """Number of trainable values, including batch norm's scale and shift but not its running statistics."""
         return sum(layer.params for layer in self.layers)
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of convolutions and linear layers; nothing else counts."""
+        """Multiply-adds of convolutions and linear layers; other layers are not counted."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def activations(self) -> int:
-        """Values of all outputs, the input's included, each once."""
+        """Number of values of all outputs and the input, each counted once."""
         return sum(layer.activations for layer in self.layers)
 
     @property
     def peak_live(self) -> int:
-        """The most values held at once."""
+        """Largest number of values in memory at once."""
         return max(layer.live for layer in self.layers)
 
 
 def describe(name: str, width: float, resolution: int, classes: int) -> Description:
-    """Describe a network of the shelf at one width and resolution.
+    """Describe a network of this package at one width and resolution.
 
     Raises:
-        UnknownName, RequestError: there is no such network, or it takes no such input.
+        UnknownName: there is no such network.
+        RequestError: it does not support the width or resolution.
     """
     check(name, width, resolution)
-    network, image = _on_paper(name, width, resolution, classes)
+    network, image = _on_meta(name, width, resolution, classes)
     graph, shapes = _trace(network, image)
     return Description(
         name=name,
@@ -112,7 +113,7 @@ def describe(name: str, width: float, resolution: int, classes: int) -> Descript
     )
 
 
-def _on_paper(name: str, width: float, resolution: int, classes: int) -> tuple[nn.Module, Any]:
+def _on_meta(name: str, width: float, resolution: int, classes: int) -> tuple[nn.Module, Any]:
     import torch
 
     channels = load("architectures", name).CHANNELS
@@ -121,9 +122,9 @@ def _on_paper(name: str, width: float, resolution: int, classes: int) -> tuple[n
 
 
 def output_side(side: int, layer: Any, axis: int) -> int:
-    """Return a convolution's or pool's output side: floor((W - F + 2P) / S) + 1, F widened by dilation.
+    """Return the output side of a convolution or pool: floor((W - F + 2P) / S) + 1, with F widened by dilation.
 
-    With `ceil_mode` it rounds up, but no window starts outside the padded input. A test holds this against torch.
+    With `ceil_mode` it is rounded up, but no window may start outside the padded input. A test compares with torch.
     """
     kernel, stride, padding, dilation = (
         _side(getattr(layer, name, 1))[axis] for name in ("kernel_size", "stride", "padding", "dilation")
@@ -139,7 +140,7 @@ Shapes = dict["Node", tuple[int, ...]]
 
 
 def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
-    """Return the network's graph, and the shape of every tensor in it without its batch axis."""
+    """Return the network's graph, and the shape of each of its tensors without the batch axis."""
     import torch
     from torch import fx, nn
 
@@ -153,7 +154,7 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
             return output
 
         def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
-            # torch's own meta kernels of these import its whole compiler, which takes longer than everything else.
+            # torch's meta kernels of these modules import its whole compiler, which is slower than all the rest.
             module: Any = graph.get_submodule(str(target))
             if type(module).__name__ in _KEEPS_SHAPE:
                 return args[0]
@@ -170,7 +171,7 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
 
 
 def _layers(graph: GraphModule, shapes: Shapes) -> Iterator[Layer]:
-    """Yield the layers in order, each with what is folded into it and what is held while it runs."""
+    """Yield the layers in order, with folded parameters and live values."""
     nodes = list(graph.graph.nodes)
     roots = {
         node: _root(node, graph, shapes) for node in nodes if node in shapes and node.op not in ("get_attr", "output")
@@ -178,29 +179,29 @@ def _layers(graph: GraphModule, shapes: Shapes) -> Iterator[Layer]:
     params = _params(graph, roots)
     places = {node: place for place, node in enumerate(nodes)}
     last_use = {
-        root: max(places[user] for node, own in roots.items() if own is root for user in (node, *node.users))
+        root: max(places[user] for node, owner in roots.items() if owner is root for user in (node, *node.users))
         for root in set(roots.values())
     }
     for root in dict.fromkeys(roots.values()):
         now = places[root]
-        held = [one for one in last_use if places[one] <= now <= last_use[one]]
-        yield _layer(root, graph, shapes, params.get(root, 0), live=sum(prod(shapes[one]) for one in held))
+        live = [node for node in last_use if places[node] <= now <= last_use[node]]
+        yield _layer(root, graph, shapes, params.get(root, 0), live=sum(prod(shapes[node]) for node in live))
 
 
 def _root(node: Node, graph: GraphModule, shapes: Shapes) -> Node:
-    """Return the node whose buffer this one's output lies in."""
+    """Return the node whose buffer contains this node's output."""
     while _is_in_place(node, graph, shapes):
         node = node.all_input_nodes[0]
     return node
 
 
 def _is_in_place(node: Node, graph: GraphModule, shapes: Shapes) -> bool:
-    """Tell whether a layer overwrites its only input: activations, folded norms, views."""
+    """Return whether a node writes its output into its input's buffer: activations, folded norms, views."""
     if node.op == "call_module":
         module: Any = graph.get_submodule(str(node.target))
         is_identity = getattr(module, "kernel_size", 0) == 1 and type(module).__name__ == "AvgPool2d"
         return is_identity or type(module).__name__ in _IN_PLACE
-    inputs = [one for one in node.all_input_nodes if one in shapes]
+    inputs = [source for source in node.all_input_nodes if source in shapes]
     is_call = node.op in ("call_function", "call_method")
     return is_call and len(inputs) == 1 and prod(shapes[inputs[0]]) == prod(shapes[node])
 
@@ -210,12 +211,12 @@ def _called(node: Node) -> str:
 
 
 def _params(graph: GraphModule, roots: dict[Node, Node]) -> dict[Node, int]:
-    """Count the trainable values of every layer, those of what is folded into it included."""
+    """Count the trainable values of each layer, those of modules folded into it included."""
     counted: dict[Node, int] = {}
     for node in graph.graph.nodes:
         if node.op == "call_module" and node in roots:
             module = graph.get_submodule(str(node.target))
-            values = sum(one.numel() for one in module.parameters() if one.requires_grad)
+            values = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
             counted[roots[node]] = counted.get(roots[node], 0) + values
         elif node.op == "get_attr" and node.users:
             owner, _, name = str(node.target).rpartition(".")
@@ -239,7 +240,7 @@ def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live:
         kind="depthwise convolution" if getattr(module, "groups", 1) == shapes[node][0] > 1 else kind,
         output=shapes[node],
         params=params,
-        # outputs times the inputs each one sums over: a weight's size without its output axis
+        # number of outputs, times the number of inputs that each sums: the weight's size without its output axis
         macs=prod(shapes[node]) * int(weight[0].numel()) if has_macs and weight is not None else 0,
         live=live,
         kernel=_side(getattr(module, "kernel_size", 0)),

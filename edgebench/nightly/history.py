@@ -1,12 +1,12 @@
-"""results/nightly/ <-> nights, acceptances and pinned environments, as plain files that merge by copying.
+"""results/nightly/ <-> nights, acceptances and pinned environments, as files; copying files merges two histories.
 
-    nights/20261123T001248Z-<id>.json.gz     what was seen and judged, for ever
-    accepted/20261124T090000Z-<id>.json      who moved the baseline, and why
-    pinned/<sha256>.onnx, .pyz, .json        what the accepted environments are made of
-    raw/20261123T001248Z-<id>/runs.jsonl     every sample, of the last nights
+    nights/20261123T001248Z-<id>.json.gz     figures and verdicts, never deleted
+    accepted/20261124T090000Z-<id>.json      which night became the baseline, and why
+    pinned/<sha256>.onnx, .pyz, .json        files of the measured environments
+    raw/20261123T001248Z-<id>/runs.jsonl     all samples, of the last 60 nights
 
-Each file is written whole, under a name of its own, and never changed: a kill leaves an old history or a new one.
-gzip's checksum tells a damaged file. A year of 300 configurations is read in seconds without another library.
+Each file is written atomically under a unique name and never changed, so a killed process leaves a valid history.
+gzip's checksum reveals damaged files. A year of 300 configurations is read in seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import shutil
 import zlib
 from contextlib import contextmanager
-from functools import cache as once
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,43 +32,43 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
-RAW_NIGHTS = 60  # whose every sample is kept: as many as the page shows
-ADVICE = "free space, or name a folder you may write; the history stands as it was"
+RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
+ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
 T = TypeVar("T", Acceptance, Night, Pin)
 VERSION_1 = b'{"version": 1,'
 
 
 def read(folder: Path) -> History:
-    """Read a history; a file that cannot be read is left out and named, and so is a copy of a night that is there."""
+    """Read a history; skip unreadable files and duplicate nights, and list them in its notes."""
     notes = list[str]()
     with resting_collector():
-        nights = _nights(folder / NIGHTS, notes)
-    acceptances = tuple(_cards(folder / ACCEPTED, notes))
+        nights = _read_nights(folder / NIGHTS, notes)
+    acceptances = tuple(_read_acceptances(folder / ACCEPTED, notes))
     return History(
         nights=tuple(sorted(nights.values(), key=lambda night: (night.started_at, night.id))),
-        acceptances=tuple(sorted(acceptances, key=lambda one: (one.accepted_at, one.id))),
+        acceptances=tuple(sorted(acceptances, key=lambda acceptance: (acceptance.accepted_at, acceptance.id))),
         notes=tuple(notes),
     )
 
 
-def _nights(folder: Path, notes: list[str]) -> dict[str, Night]:
+def _read_nights(folder: Path, notes: list[str]) -> dict[str, Night]:
     nights = dict[str, Night]()
     for path in sorted(folder.glob("[0-9]*.json.gz")):
         try:
-            night = _night(path)
+            night = _read_night(path)
         except InvalidFile as error:
             notes.append(str(error))
             continue
         if night.id in nights:
-            notes.append(f"{path.name}: the same night again, left out: {nights[night.id].stem}")
+            notes.append(f"{path.name}: skipped: a duplicate of night {nights[night.id].stem}")
         nights.setdefault(night.id, night)
     return nights
 
 
 @contextmanager
 def resting_collector() -> Iterator[None]:
-    """Look for no garbage meanwhile: a year is millions of objects, and none of them is any."""
+    """Pause the garbage collector: a year is millions of objects, all of them in use."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -78,7 +78,7 @@ def resting_collector() -> Iterator[None]:
             gc.enable()
 
 
-@once
+@cache
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
     from pydantic import TypeAdapter
 
@@ -86,43 +86,45 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _upgraded(content: bytes) -> bytes:
-    """Return a night's file in the words of version 2; version 1 called the components its stack."""
+    """Return the content of a night's file as version 2; version 1 named the field `components` `stack`."""
     if not content.startswith(VERSION_1):
         return content
     return content.replace(VERSION_1, b'{"version": 2,', 1).replace(b'"stack":', b'"components":')
 
 
-def _night(path: Path) -> Night:
+def _read_night(path: Path) -> Night:
     from pydantic import ValidationError
 
     try:
         night: Night = _adapter(Night).validate_json(_upgraded(gzip.decompress(path.read_bytes())))
         return night
     except (OSError, EOFError, zlib.error) as error:
-        raise InvalidFile(f"{path.name}: damaged, left out: {error}") from error
+        raise InvalidFile(f"{path.name}: skipped: the file is damaged: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InvalidFile(f"{path.name}: no night of this edgebench, left out: {where}: {first['msg']}") from error
+        raise InvalidFile(
+            f"{path.name}: skipped: not a night that this edgebench can read: {where}: {first['msg']}"
+        ) from error
 
 
-def _cards(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
+def _read_acceptances(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
     from pydantic import ValidationError
 
     for path in sorted(folder.glob("*.json")):
         try:
             yield _adapter(Acceptance).validate_json(path.read_bytes())
         except (OSError, ValidationError):
-            notes.append(f"{path.name}: not an acceptance, left out")
+            notes.append(f"{path.name}: skipped: not an acceptance")
 
 
 def write_night(folder: Path, night: Night) -> Path:
-    """Add a night.
+    """Write a night to the history; return its file.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: the file cannot be written.
     """
-    # `version` is a default too, and stays: what reads the file must know it.
+    # `exclude_defaults` would drop `version`, which readers need.
     content = json.dumps(
         {"version": night.version} | _adapter(Night).dump_python(night, mode="json", exclude_defaults=True)
     )
@@ -131,10 +133,10 @@ def write_night(folder: Path, night: Night) -> Path:
 
 
 def write_acceptance(folder: Path, acceptance: Acceptance) -> Path:
-    """Add an acceptance.
+    """Write an acceptance to the history; return its file.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: the file cannot be written.
     """
     content = _adapter(Acceptance).dump_json(acceptance, indent=2)
     return _write(folder / ACCEPTED / f"{acceptance.stem}.json", content)
@@ -144,16 +146,16 @@ def _write(path: Path, content: bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"cannot make {path.parent}: {error.strerror}; {ADVICE}") from error
+        raise RequestError(f"cannot create {path.parent}: {error.strerror}; {ADVICE}") from error
     files.write(path, content, ADVICE)
     return path
 
 
-def keep(folder: Path, file: Path, sha256: str) -> str:
-    """Copy a file below `pinned/` under its hash, once; return its name there.
+def keep_file(folder: Path, file: Path, sha256: str) -> str:
+    """Copy a file to `pinned/` under its hash, unless it is there; return its name there.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: the file cannot be written.
     """
     path = folder / PINNED / f"{sha256}{file.suffix}"
     if not path.exists() or files.sha256(path) != sha256:
@@ -161,57 +163,57 @@ def keep(folder: Path, file: Path, sha256: str) -> str:
     return path.name
 
 
-def pin(folder: Path, pinned: Pin) -> str:
-    """Keep what a configuration was measured with; return the name that a night remembers it by."""
-    content = _adapter(Pin).dump_json(pinned)
+def write_pin(folder: Path, pin: Pin) -> str:
+    """Store the pin of a configuration; return its name."""
+    content = _adapter(Pin).dump_json(pin)
     name = hashlib.sha256(content).hexdigest()[:16]
     if not (path := folder / PINNED / f"{name}.pin.json").exists():
         _write(path, content)
     return name
 
 
-def pinned(folder: Path, name: str) -> Pin:
-    """Return what a configuration was measured with, its files verified.
+def read_pin(folder: Path, name: str) -> Pin:
+    """Read a pin and verify its files.
 
     Raises:
-        InvalidFile: it or one of its files is missing or damaged.
+        InvalidFile: the pin or one of its files is missing or damaged.
     """
     from pydantic import ValidationError
 
     try:
-        found: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
-        for file in (found.file, found.agent, found.packages):
+        pin: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
+        for file in (pin.file, pin.agent, pin.packages):
             if file and files.sha256(folder / PINNED / file) != file.partition(".")[0]:
                 raise InvalidFile(f"{PINNED}/{file} is damaged")
     except (OSError, ValidationError) as error:
-        raise InvalidFile(f"{PINNED}/{name}: the accepted environment is not whole: {error}") from error
-    return found
+        raise InvalidFile(f"{PINNED}/{name}: the accepted environment is incomplete: {error}") from error
+    return pin
 
 
 def raw_folder(folder: Path, night: Night) -> Path:
-    """Make the folder of a night's samples.
+    """Create the folder for the samples of a night.
 
     Raises:
-        RequestError: it cannot be made.
+        RequestError: the folder cannot be created.
     """
-    place = folder / RAW / night.stem
+    raw = folder / RAW / night.stem
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        raw.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"cannot make {place}: {error.strerror}; {ADVICE}") from error
-    return place
+        raise RequestError(f"cannot create {raw}: {error.strerror}; {ADVICE}") from error
+    return raw
 
 
 def prune(folder: Path, keep_nights: int = RAW_NIGHTS) -> None:
-    """Drop the samples of all but the last nights."""
-    for place in sorted((folder / RAW).glob("*Z-*"))[:-keep_nights]:
-        shutil.rmtree(place, ignore_errors=True)
+    """Delete the samples of all but the last `keep_nights` nights."""
+    for raw in sorted((folder / RAW).glob("*Z-*"))[:-keep_nights]:
+        shutil.rmtree(raw, ignore_errors=True)
 
 
 def write_report(folder: Path, name: str, content: str) -> None:
-    """Write a report beside the history.
+    """Write a report into the folder of the history.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: the file cannot be written.
     """
     _write(folder / name, content.encode())

@@ -1,4 +1,4 @@
-"""The nouns of a nightly: what one night saw of each configuration, what it was judged, and what somebody accepted."""
+"""The values of a nightly run: figures and verdicts per configuration, acceptances, pins and paired times."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import log
 from statistics import median
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from edgebench.nightly.pace import at_one_pace
 from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 
-VERSION: Literal[2] = 2  # of a night's file
+VERSION: Literal[2] = 2  # file format of a night
 
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
 
 
 class Outcome(StrEnum):
-    """What a night says of a configuration, the worst last."""
+    """The verdict on one configuration in one night, in order of severity."""
 
     OK = "OK"
     NEW = "NEW"
@@ -33,25 +33,27 @@ class Outcome(StrEnum):
 
     @property
     def severity(self) -> int:
-        """Order by how soon somebody should look."""
+        """Return the rank, 0 for OK; higher is worse."""
         return list(Outcome).index(self)
 
 
-# What moves no level; the others count only once somebody has accepted them.
+# Nights with these verdicts enter the history for screening; others only after they are accepted.
 QUIET = (Outcome.OK, Outcome.NEW, Outcome.UNDERPOWERED, Outcome.HOST_CHANGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What one night saw of one configuration; None or empty where there is no such figure.
+    """The figures of one configuration in one night; None or empty if not measured.
 
     Attributes:
-        latencies_s: every latency process's median; `ratios` its logarithm less that of a reference workload.
-        beat: which one: that which beat between the process's own samples, by its name; else, where this is empty, the
-            mean logarithm of both that had processes of their own in the round, for the processes that have them.
-        load_s, first_s: medians over processes; `peak_bytes` too.
-        correct: test images answered right of `images`; `agreement` a share.
-        instructions: of an inference, the least counted.
+        latencies_s: median latency per process.
+        ratios: log latency minus log time of the reference, per process; processes without a reference are left out.
+        beat: the reference workload that was interleaved with the samples of each process. If empty, the reference is
+            the mean log time of both reference workloads, each run in its own process of the same round.
+        load_s, first_s, peak_bytes: medians over processes; `first_s` is the first inference.
+        correct: correctly classified test images out of `images`.
+        agreement: share in [0, 1] of images classified as the float parent does.
+        instructions: per inference, the lowest count.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -70,23 +72,28 @@ class Figures:
 
     @property
     def beats(self) -> list[float]:
-        """What a beat took in each process, a logarithm; nothing where `ratios` are over something else."""
+        """Log time of the interleaved reference beats per process; empty if there were none."""
         return _differences(logs(self.latencies_s), self.ratios) if self.beat else []
 
     @property
+    def accuracy(self) -> float | None:
+        """Top-1 accuracy, a share in [0, 1]."""
+        return self.correct / self.images if self.images and self.correct is not None else None
+
+    @property
     def p50_s(self) -> float | None:
-        """The median over processes of each one's median."""
+        """The median over processes of their median latencies."""
         return median(self.latencies_s) if self.latencies_s else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One figure that changed, by how much and with what evidence.
+    """A changed figure, the size of the change and its evidence.
 
     Attributes:
-        change: as a share, with its 95 % interval where it has one; of accuracies in points, as a share of 1.
-        p: one-sided; None for a rule without statistics.
-        confirmed_at: when the night began whose pairs say so; empty for tonight's.
+        change: relative change; for accuracy and agreement the difference. `low` and `high` are its 95 % interval.
+        p: one-sided p-value; None if the figure is compared without statistics.
+        confirmed_at: start of the earlier night whose pairs confirmed the change; empty for tonight.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -108,13 +115,13 @@ class Entry:
     """One configuration in one night.
 
     Attributes:
-        name: the case without versions: what stays the same when a runtime is upgraded.
-        pin: of what was measured, so that it can be measured again: a file below `pinned/`.
-        components: those that a pair can hold fixed, by name: model, runtime, packages, harness.
-        changed: components that are not the accepted ones, `runtime: onnxruntime 1.23.2 -> 1.31.1`.
-        detectable: the least change of the latency, a share, that this night would have found.
-        offset: log change of the latency against the accepted environment, where pairs said enough of it.
-        since: the night whose environment is the accepted one; empty for a new configuration.
+        name: the case without the runtime version, so that the name survives upgrades.
+        pin: name of the file in `pinned/` that describes the measured environment.
+        components: what a pair can reproduce, by name: model, runtime, packages, harness.
+        changed: differences from the accepted components, such as `runtime: onnxruntime 1.23.2 -> 1.31.1`.
+        detectable: minimum detectable effect on the latency, a share.
+        offset: log ratio of tonight's latency to the accepted one; None unless pairs measured it well enough.
+        since: id of the accepted night; empty for a new configuration.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -134,21 +141,21 @@ class Entry:
 
     @property
     def is_measured(self) -> bool:
-        """Whether its figures are worth something, also where pairs could not confirm what they say."""
+        """Whether the figures are usable, as they are in an INVALID entry that only lacks its pairs."""
         return self.verdict != Outcome.MISSING and (self.verdict != Outcome.INVALID or bool(self.since))
 
     @property
     def confirmed(self) -> tuple[Change, ...]:
-        """The findings that rest on pairs."""
-        return tuple(one for one in self.findings if one.p is not None)
+        """The findings that pairs confirmed."""
+        return tuple(change for change in self.findings if change.p is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AAPairs:
-    """What two installations of one accepted environment differed by: the noise that every confirmation rests on.
+    """The difference between two identical installations of one environment: the noise of every confirmation.
 
     Attributes:
-        change: as a share, with its 95 % interval.
+        change: relative difference of the latency; `low` and `high` are its 95 % interval.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -162,13 +169,14 @@ class AAPairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """One night; keyed by when it started.
+    """One night, identified by start time and id.
 
     Attributes:
-        started_at: UTC, `2026-11-23T00:12:48+00:00`; its `id` makes it unique among runners.
-        hosts: of each target that answered, the facts that pairs cannot hold fixed.
-        gone: configurations of the night before that the sweep no longer has.
-        measured_s: what the measuring took of `spent_s`.
+        started_at: UTC, `2026-11-23T00:12:48+00:00`; `id` distinguishes nights that started at once elsewhere.
+        hosts: per reached target, the facts that a pair cannot reproduce.
+        gone: configurations of the night before that are no longer in the sweep.
+        arms: the noise of the paired runs; None if not measured.
+        measured_s: time to measure the sweep; `spent_s` is the whole night.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -187,16 +195,29 @@ class Night:
 
     @property
     def stem(self) -> str:
-        """Its file's name without the ending, in the order of time: `20261123T001248Z-0f3a...`."""
+        """File name without suffix, which sorts by time: `20261123T001248Z-0f3a...`."""
         return _stem(self.started_at, self.id)
+
+
+class NightEntry(NamedTuple):
+    """An entry with the night it belongs to."""
+
+    night: Night
+    entry: Entry
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The facts of the host that a pair cannot reproduce."""
+        return self.night.hosts.get(self.entry.target, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """Somebody's decision that a night is what later ones are compared with.
+    """The decision of a user that a night is the baseline of later ones.
 
     Attributes:
-        night: its id; `configurations` are names, all of that night where empty.
+        night: id of the accepted night.
+        configurations: their names; empty for all of that night.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -209,20 +230,20 @@ class Acceptance:
 
     @property
     def stem(self) -> str:
-        """Its file's name without the ending, in the order of time."""
+        """File name without suffix, which sorts by time."""
         return _stem(self.accepted_at, self.id)
 
     def covers(self, name: str) -> bool:
-        """Tell whether it is about a configuration."""
+        """Return whether the acceptance applies to a configuration."""
         return not self.configurations or name in self.configurations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Every night that can be read, in order of time, and what was wrong with other files.
+    """All readable nights and acceptances, in order of time.
 
     Attributes:
-        notes: a line a file that was left out, with the reason.
+        notes: one line per skipped file, with the reason.
     """
 
     nights: tuple[Night, ...] = ()
@@ -232,10 +253,12 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """What it takes to measure a configuration again as it was: files below `pinned/`, by hash, and a version.
+    """All that is needed to measure a configuration again as it was; files lie in `pinned/`, named by hash.
 
     Attributes:
-        file: the artifact's, `packages` a brought runtime's zip where it had one, `agent` the bundle.
+        file: the model file.
+        agent: the bundle of the agent.
+        packages: zip of the runtime's packages, if edgebench brought them to the target; else empty.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -249,34 +272,52 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairedTimes:
-    """Interleaved pairs of the accepted environment and tonight's; seconds, a process each.
+class ArmTimes:
+    """The times of one arm, one value per process, in order.
 
     Attributes:
-        accepted_levels, tonight_levels: logarithms of the times over the beats between the samples of each process;
-            empty where the two agents do not beat alike. `slope` is how the times follow the beats.
-        why_not: what kept them from being taken; then they are empty.
+        latencies_s: median latency.
+        levels: log latency minus log time of the interleaved reference beats; empty if the two arms have different
+            beats.
+        load_s: time to load the model.
+        first_s: time of the first inference.
     """
 
-    accepted_s: tuple[float, ...] = ()
-    tonight_s: tuple[float, ...] = ()
-    accepted_levels: tuple[float, ...] = ()
-    tonight_levels: tuple[float, ...] = ()
+    latencies_s: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    load_s: tuple[float, ...] = ()
+    first_s: tuple[float, ...] = ()
+
+    def at_one_pace(self, slope: float) -> list[float]:
+        """Return the log latencies, corrected for the pace of the machine as the beats show it."""
+        return at_one_pace(self.levels, _differences(logs(self.latencies_s), self.levels), slope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedTimes:
+    """Times of interleaved pairs: each pair is one process of the accepted environment and one of tonight's.
+
+    Attributes:
+        slope: rise of log latency per rise of log beat.
+        why_not: why no pairs were taken; then both arms are empty.
+    """
+
+    accepted: ArmTimes = field(default_factory=ArmTimes)
+    tonight: ArmTimes = field(default_factory=ArmTimes)
     slope: float = 1.0
-    accepted_load_s: tuple[float, ...] = ()
-    tonight_load_s: tuple[float, ...] = ()
-    accepted_first_s: tuple[float, ...] = ()
-    tonight_first_s: tuple[float, ...] = ()
     why_not: str = ""
 
     @property
-    def compared(self) -> tuple[list[float], list[float]]:
-        """What is compared of both arms, a logarithm a process: its time at one pace of the beats, else its time."""
-        if not self.accepted_levels or not self.tonight_levels:
-            return both_logs(self.accepted_s, self.tonight_s)
-        arms = (self.accepted_s, self.accepted_levels), (self.tonight_s, self.tonight_levels)
-        accepted, tonight = (at_one_pace(levels, _differences(logs(s), levels), self.slope) for s, levels in arms)
-        return accepted, tonight
+    def pairs(self) -> int:
+        """The number of pairs taken."""
+        return len(self.tonight.latencies_s)
+
+    @property
+    def paced_logs(self) -> tuple[list[float], list[float]]:
+        """Log latencies of both arms, corrected for the pace of the machine if both arms have beats."""
+        if self.accepted.levels and self.tonight.levels:
+            return self.accepted.at_one_pace(self.slope), self.tonight.at_one_pace(self.slope)
+        return both_logs(self.accepted.latencies_s, self.tonight.latencies_s)
 
 
 def _stem(at: str, id: str) -> str:
@@ -289,9 +330,9 @@ def logs(values: tuple[float, ...]) -> list[float]:
 
 
 def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list[float], list[float]]:
-    """Return the logarithms of two arms; nothing where a time is zero, as the null runtime's may be."""
+    """Return the logarithms of two arms; empty if a time is zero, as with the null runtime."""
     return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])
 
 
-def _differences(these: Sequence[float], those: Sequence[float]) -> list[float]:
-    return [one - other for one, other in zip(these, those, strict=True)]
+def _differences(minuends: Sequence[float], subtrahends: Sequence[float]) -> list[float]:
+    return [minuend - subtrahend for minuend, subtrahend in zip(minuends, subtrahends, strict=True)]

@@ -1,7 +1,7 @@
-"""What processes took over their beats, and these beats -> what they would have taken, had all beats been alike.
+"""Latencies relative to interleaved reference beats, and the beats -> latencies at a constant pace of the machine.
 
-Pure; natural logarithms. A network may feel a neighbour on the core more than the beats do, or less: of 14 to 16
-processes each of six networks, log time rose by 0.9 to 1.4 times as much as log beat.
+Pure; natural logarithms. Load on the machine may slow a network more or less than it slows the beats: in 14 to 16
+processes of each of six networks, log time rose by 0.9 to 1.4 times as much as log beat.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Draws a slope towards 1 as much as beats would whose squared deviations add up to this: the square of how far
-# processes lie from the line, 3 %, over how far slopes lie from 1, 20 %. On a machine of one pace it decides alone.
+# Shrinks the slope towards 1 (ridge regression): the square of residual deviation, 3 %, over the deviation of slopes
+# from 1, 20 %. If the pace of the machine never varies, the slope is 1.
 WEIGHT = (0.03 / 0.2) ** 2
 
 
-def slope(seen: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """Return how many times as much as log beat log time rises, by ratios and beats, each pair about its own middle."""
+def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
+    """Return the rise of log time per rise of log beat, from groups of (ratios, beats), each centred on its mean."""
     beats_squared = both = 0.0
-    for ratios, beats in seen:
+    for ratios, beats in groups:
         if beats:
-            ratio, beat = fmean(ratios), fmean(beats)
-            beats_squared += sum((one - beat) ** 2 for one in beats)
-            both += sum((x - beat) * (y - ratio) for x, y in zip(beats, ratios, strict=True))
+            mean_ratio, mean_beat = fmean(ratios), fmean(beats)
+            beats_squared += sum((beat - mean_beat) ** 2 for beat in beats)
+            both += sum((x - mean_beat) * (y - mean_ratio) for x, y in zip(beats, ratios, strict=True))
     return 1 + both / (beats_squared + WEIGHT)
 
 
 def at_one_pace(ratios: Sequence[float], beats: Sequence[float], slope: float) -> list[float]:
-    """Return the ratios without what the beats' own differences make of them."""
+    """Return the ratios with the influence of the pace of the machine removed."""
     return [ratio - (slope - 1) * beat for ratio, beat in zip(ratios, beats, strict=True)]

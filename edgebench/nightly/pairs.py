@@ -1,235 +1,247 @@
-"""Suspects, their pinned environments and tonight's -> interleaved pairs of fresh processes on one target."""
+"""Suspects -> times of interleaved pairs: a process of the accepted environment and one of tonight's."""
 
 from __future__ import annotations
 
-import shutil
-from collections import defaultdict
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench.deploy import UNPACK_S, Deployed, install, unpack
-from edgebench.deploy.wheels import platform, public
-from edgebench.foundation.errors import CaseError, RequestError
-from edgebench.foundation.progress import Show, Step
-from edgebench.measure.rounds import Job, observe
+from edgebench.deploy import hold
+from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestError, Unreachable
+from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.measure.rounds import observe
 from edgebench.nightly import history
-from edgebench.nightly.night import AAPairs, PairedTimes, Pin
+from edgebench.nightly.arms import ACCEPTED, TONIGHT, Arm, accepted_arm, tonight_arm
+from edgebench.nightly.night import AAPairs, ArmTimes, PairedTimes
 from edgebench.nightly.rule.confirm import compare
+from edgebench.nightly.rule.figures import LATENCY
 from edgebench.nightly.rule.judge import is_open
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
 from edgebench.schema.case import Purpose
-from edgebench.schema.record import Failure, Run
-from edgebench.schema.runtime import RuntimeRequest
+from edgebench.schema.record import Failure, Run, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from edgebench.deploy.connections import Connection
-    from edgebench.results.measurement.evidence import Evidence
-    from edgebench.schema.record import Session
+    from edgebench.nightly.night import Pin
+    from edgebench.nightly.rule.judge import Screened
+    from edgebench.nightly.tonight import NightContext, Reached
 
-ACCEPTED, TONIGHT = "accepted", "tonight"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """An installed configuration, and the agent that measures it."""
-
-    job: Job
-    connection: Connection
+# A/A pairs per latency process of the night: both arms together take about a twentieth of the night. Fewer than four
+# pairs have no 95 % interval.
+ARM_SHARE, LEAST_PAIRS = 0.03, 4
 
 
-@dataclass(kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class PairedRun:
-    """Two arms of one configuration, and what their processes saw.
+    """Two arms of one configuration, to be run in pairs.
 
     Attributes:
-        pairs: to take; `look` after every how many it is given up where nothing shows, 0 for never.
-        slope: how its times follow the beats.
+        pairs: number of pairs to take.
+        slope: rise of log latency per rise of log beat.
+        interim_every: pairs between interim analyses, which may stop the run early; 0 for none.
+        failure: reason why a process failed; then no more pairs are taken.
     """
 
     name: str
     accepted: Arm
     tonight: Arm
     pairs: int
+    slope: float
     interim_every: int = 0
-    slope: float = 1.0
-    runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     failure: str = ""
 
     @property
-    def contest(self) -> PairedTimes:
-        """What was seen, seconds a process."""
+    def times(self) -> PairedTimes:
+        """The times of both arms, or why there are none."""
         if self.failure:
             return PairedTimes(why_not=self.failure)
-        accepted, tonight = self.runs[ACCEPTED], self.runs[TONIGHT]
+        accepted, tonight = self.accepted.runs, self.tonight.runs
         is_paced = bool(beats.beat((*accepted, *tonight)))
+        levels = (beats.levels(accepted), beats.levels(tonight)) if is_paced else ((), ())
         return PairedTimes(
-            accepted_s=_medians(accepted),
-            tonight_s=_medians(tonight),
-            accepted_levels=beats.levels(accepted) if is_paced else (),
-            tonight_levels=beats.levels(tonight) if is_paced else (),
-            slope=self.slope,
-            accepted_load_s=tuple(run.load_s for run in accepted),
-            tonight_load_s=tuple(run.load_s for run in tonight),
-            accepted_first_s=tuple(run.first_s for run in accepted),
-            tonight_first_s=tuple(run.first_s for run in tonight),
+            accepted=_arm_times(accepted, levels[0]), tonight=_arm_times(tonight, levels[1]), slope=self.slope
         )
 
 
-def _medians(runs: Sequence[Run]) -> tuple[float, ...]:
-    from statistics import median
-
-    return tuple(median(run.samples_s) for run in runs)
-
-
-def tonight(evidence: Evidence, connection: Connection, session: Session) -> Arm:
-    """Install what was measured tonight.
-
-    Raises:
-        CaseError, RequestError: it cannot be installed.
-    """
-    assert evidence.artifact
-    case = evidence.case
-    deployed = install(connection, evidence.artifact, case.variant, case.runtime, session.environment)
-    job = Job(case=case, deployed=deployed, runs=list(evidence.runs))
-    return Arm(job=job, connection=connection)
-
-
-def accepted(
-    folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session, copy: Path | None = None
-) -> Arm:
-    """Install what is pinned, from the history's own files; a `copy` is a file to put the artifact into first.
-
-    Raises:
-        CaseError, RequestError: it cannot be installed.
-    """
-    place = (folder / history.PINNED).resolve()
-    is_todays = pin.agent_sha256 == session.environment.agent_sha256
-    agent = connection if is_todays else connection.with_agent(place / pin.agent)
-    file = Path(shutil.copyfile(place / pin.file, copy)) if copy else place / pin.file
-    deployed = Deployed(
-        variant=pin.case.variant,
-        path=connection.push(file, pin.artifact.sha256),
-        sha256=pin.artifact.sha256,
-        packages=_packages(place, pin, connection, session),
+def _arm_times(runs: Sequence[Run], levels: tuple[float, ...]) -> ArmTimes:
+    return ArmTimes(
+        latencies_s=tuple(median(run.samples_s) for run in runs),
+        levels=levels,
+        load_s=tuple(run.load_s for run in runs),
+        first_s=tuple(run.first_s for run in runs),
     )
-    # As many iterations as tonight's processes have.
-    return Arm(job=Job(case=pin.case, deployed=deployed, runs=list(evidence.runs)), connection=agent)
 
 
-def _packages(place: Path, pin: Pin, connection: Connection, session: Session) -> str:
-    """Bring the pinned runtime to the target; it has its own where nobody upgraded it."""
-    runtime, environment = pin.case.runtime, session.environment
-    if pin.packages:
-        pushed = connection.push(place / pin.packages, Path(pin.packages).stem)
-        folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
-        return folder
-    here = environment.runtimes.get(runtime.name)
-    if here and here.version == runtime.version and not here.packages:
-        return ""
-    asked = RuntimeRequest(name=runtime.name, version=public(runtime.version))
-    return unpack(connection, asked, platform(environment.facts))
+def paired_times(screened: Sequence[Screened], context: NightContext) -> dict[str, PairedTimes]:
+    """Run the pairs of all suspects; return their times by configuration name."""
+    times = dict[str, PairedTimes]()
+    for reached in context.reached:
+        suspects = [
+            candidate
+            for candidate in screened
+            if candidate.calls_for_pairs and candidate.entry.target == reached.target.name
+        ]
+        if suspects and reached.session:
+            times |= _times_on(reached, reached.session, suspects, context)
+    return times
 
 
-def take(duels: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
-    """Run every duel's pairs, round by round: a pair's two processes follow each other, in an order that is drawn."""
-    draw, journals = Random(session.id), {arm: Journal(_made(folder / arm)) for arm in (ACCEPTED, TONIGHT)}
-    rounds = max((duel.pairs for duel in duels), default=0)
-    for number in range(1, rounds + 1):
-        _give_up(duels, number - 1, rule)
-        entries = [duel for duel in duels if duel.pairs >= number]
-        draw.shuffle(entries)
-        for done, duel in enumerate(entries):
-            show(Step(activity="confirm", subject=f"pair {number} of {rounds}", done=done, total=len(entries)))
-            for arm in draw.sample((ACCEPTED, TONIGHT), 2):
-                if not duel.failure:
-                    _observe(duel, arm, session, number, journals[arm], show)
+def _times_on(
+    reached: Reached, session: Session, suspects: Sequence[Screened], context: NightContext
+) -> dict[str, PairedTimes]:
+    target, times = reached.target, dict[str, PairedTimes]()
+    text = f"target {target.name}: confirming {len(suspects)} suspects in pairs with their accepted environments"
+    context.show(Notice(text=text))
+    try:
+        with hold(target) as (held,):
+            paired_runs = list[PairedRun]()
+            for suspect in suspects:
+                try:
+                    paired_runs.append(_paired_run(suspect, held.connection, session, context))
+                except (CaseError, RequestError) as error:
+                    times[suspect.entry.name] = PairedTimes(why_not=str(error))
+            take(paired_runs, session, context.raw, context.show, context.rule)
+            return times | {paired_run.name: paired_run.times for paired_run in paired_runs}
+    except (AgentError, Busy, Unreachable) as error:
+        return {suspect.entry.name: PairedTimes(why_not=str(error)) for suspect in suspects}
 
 
-def _give_up(duels: Sequence[PairedRun], taken: int, rule: Rule) -> None:
-    """Leave it at so many pairs where it is time to look and nothing shows."""
-    for duel in duels:
-        is_time = taken and duel.interim_every and taken < duel.pairs and taken % duel.interim_every == 0
-        if is_time and not is_open(duel.contest, rule):
-            duel.pairs = taken
-
-
-def _observe(duel: PairedRun, which: str, session: Session, number: int, journal: Journal, show: Show) -> None:
-    arm = duel.accepted if which == ACCEPTED else duel.tonight
-    seen = observe(arm.job, Purpose.LATENCY, arm.connection, session, number, show)
-    journal.append(seen)
-    if isinstance(seen, Failure):
-        duel.failure = f"the {which} environment failed: {seen.reason}"
-    else:
-        duel.runs[which].append(seen)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def twins(
-    name: str, pairs: int, folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session
-) -> Iterator[PairedRun]:
-    """Install two copies of one accepted environment; on a target that keeps files by their hashes both are one.
+def _paired_run(suspect: Screened, connection: Connection, session: Session, context: NightContext) -> PairedRun:
+    """Install both arms of a suspect.
 
     Raises:
-        CaseError, RequestError: it cannot be installed.
+        CaseError, RequestError: an installation failed.
     """
-    with TemporaryDirectory(prefix="edgebench-") as scratch:
-        copy = Path(scratch) / pin.file
-        first = accepted(folder, pin, evidence, connection, session)
-        second = accepted(folder, pin, evidence, connection, session, copy)
-        yield PairedRun(name=name, accepted=first, tonight=second, pairs=pairs)
+    rule, evidence = context.rule, context.evidence[suspect.entry.name]
+    return PairedRun(
+        name=suspect.entry.name,
+        accepted=accepted_arm(context.folder, _pin(suspect, context.folder), evidence, connection, session),
+        tonight=tonight_arm(evidence, connection, session),
+        pairs=rule.confirmation(is_noisy=suspect.is_noisy)[0],
+        slope=suspect.past.slope,
+        interim_every=rule.interim_every_for(is_noisy=suspect.is_noisy) if suspect.may_stop_early else 0,
+    )
 
 
-def difference(duel: PairedRun, session: Session, raw: Path, show: Show) -> AAPairs:
-    """Take the pairs of two copies; return by how much they differ.
+def _pin(screened: Screened, folder: Path) -> Pin:
+    """Read the pin of the accepted environment.
 
     Raises:
-        CaseError: a process of theirs failed.
+        InvalidFile: the pin or one of its files is missing or damaged.
+    """
+    assert screened.past.baseline
+    return history.read_pin(folder, screened.past.baseline.entry.pin)
+
+
+def take(paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
+    """Run all pairs, round by round: the two processes of a pair follow each other, in random order."""
+    draw, journals = Random(session.id), _journals(folder)
+    rounds = max((paired_run.pairs for paired_run in paired_runs), default=0)
+    for number in range(1, rounds + 1):
+        _stop_early(paired_runs, number - 1, rule)
+        pending = [paired_run for paired_run in paired_runs if paired_run.pairs >= number]
+        draw.shuffle(pending)
+        for done, paired_run in enumerate(pending):
+            show(Step(activity="confirm", subject=f"pair {number} of {rounds}", done=done, total=len(pending)))
+            order = draw.sample((paired_run.accepted, paired_run.tonight), 2)
+            _take_pair(paired_run, order, session, number, journals, show)
+
+
+def _journals(folder: Path) -> dict[str, Journal]:
+    folders = folder / ACCEPTED, folder / TONIGHT
+    for place in folders:
+        place.mkdir(parents=True, exist_ok=True)
+    return {place.name: Journal(place) for place in folders}
+
+
+def _stop_early(paired_runs: Sequence[PairedRun], taken: int, rule: Rule) -> None:
+    """Stop the runs whose interim analysis is due after `taken` pairs and shows no effect."""
+    for paired_run in paired_runs:
+        every = paired_run.interim_every
+        is_due = taken and every and taken < paired_run.pairs and taken % every == 0
+        if is_due and not is_open(paired_run.times, rule):
+            paired_run.pairs = taken
+
+
+def _take_pair(
+    paired_run: PairedRun,
+    order: Sequence[Arm],
+    session: Session,
+    number: int,
+    journals: Mapping[str, Journal],
+    show: Show,
+) -> None:
+    """Run one process per arm; stop at the first failure."""
+    for arm in order:
+        if paired_run.failure:
+            return
+        record = observe(arm.job, Purpose.LATENCY, arm.connection, session, number, show)
+        journals[arm.name].append(record)
+        if isinstance(record, Failure):
+            paired_run.failure = f"the {arm.name} environment failed: {record.reason}"
+        else:
+            arm.runs.append(record)
+
+
+def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> AAPairs | None:
+    """Compare two identical copies of an accepted environment; `turn` rotates through the configurations."""
+    timed = [candidate for candidate in screened if candidate.past.is_timed]
+    if not timed:
+        return None
+    chosen = timed[turn % len(timed)]
+    target = context.reached_as(chosen.entry.target).target
+    processes = sum(len(candidate.entry.figures.latencies_s) for candidate in timed)
+    pairs = min(context.rule.pairs // 2, max(LEAST_PAIRS, round(processes * ARM_SHARE)))
+    try:
+        with hold(target) as (held,):
+            return _aa_pairs(chosen, pairs, held.connection, context)
+    except (CaseError, RequestError) as error:
+        context.show(Notice(text=f"the noise between two copies of one environment was not measured: {error}"))
+        return None
+
+
+def _aa_pairs(chosen: Screened, pairs: int, connection: Connection, context: NightContext) -> AAPairs:
+    """Install and run two copies of an accepted environment.
+
+    Raises:
+        CaseError, RequestError: an installation or a process failed.
+    """
+    folder, evidence = context.folder, context.evidence[chosen.entry.name]
+    session = context.reached_as(chosen.entry.target).session
+    assert session
+    pin = _pin(chosen, folder)
+    with TemporaryDirectory(prefix="edgebench-") as scratch:
+        paired_run = PairedRun(
+            name=chosen.entry.name,
+            accepted=accepted_arm(folder, pin, evidence, connection, session),
+            tonight=accepted_arm(folder, pin, evidence, connection, session, copy=Path(scratch) / pin.file),
+            pairs=pairs,
+            slope=chosen.past.slope,
+        )
+        take([paired_run], session, context.raw / "arms", context.show)
+        return _difference(paired_run)
+
+
+def _difference(paired_run: PairedRun) -> AAPairs:
+    """Return the difference between two copies.
+
+    Raises:
+        CaseError: a process failed.
     """
     import numpy
 
-    take([duel], session, raw, show)
-    seen = duel.contest
-    if seen.why_not:
-        raise CaseError(seen.why_not)
-    # As two heaps: the signs of so few pairs have no interval of 95 %.
-    before, after = seen.compared
-    effect = compare(numpy.array([before]), numpy.array([after]))
-    change, low, high = (float(numpy.expm1(one[0])) for one in (effect.change, effect.low, effect.high))
-    return AAPairs(name=duel.name, pairs=duel.pairs, change=change, low=low, high=high)
-
-
-def installed(
-    name: str, pairs: int, folder: Path, pin: str, evidence: Evidence, connection: Connection, session: Session
-) -> PairedRun | PairedTimes:
-    """Install both arms of a configuration, or say what kept them from being."""
-    try:
-        return PairedRun(
-            name=name,
-            accepted=accepted(folder, history.pinned(folder, pin), evidence, connection, session),
-            tonight=tonight(evidence, connection, session),
-            pairs=pairs,
-        )
-    except (CaseError, RequestError) as error:
-        return PairedTimes(why_not=str(error))
-
-
-def contests(
-    wanted: Sequence[PairedRun | PairedTimes], names: Sequence[str], session: Session, raw: Path, show: Show, rule: Rule
-) -> Iterator[tuple[str, PairedTimes]]:
-    """Take the pairs of all that could be installed; yield what each configuration's showed."""
-    take([one for one in wanted if isinstance(one, PairedRun)], session, raw, show, rule)
-    for name, one in zip(names, wanted, strict=True):
-        yield name, one.contest if isinstance(one, PairedRun) else one
+    times = paired_run.times
+    if times.why_not:
+        raise CaseError(times.why_not)
+    # As independent samples: the sign test of so few pairs has no 95 % interval.
+    first, second = LATENCY.logs(times)
+    effect = compare(numpy.array([first]), numpy.array([second]))
+    change, low, high = (float(numpy.expm1(value[0])) for value in (effect.change, effect.low, effect.high))
+    return AAPairs(name=paired_run.name, pairs=paired_run.pairs, change=change, low=low, high=high)

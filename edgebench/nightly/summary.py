@@ -1,6 +1,6 @@
-"""A history -> what is said of its last night: a line a configuration, the worst first, each with its past.
+"""A history -> the bulletin of its last night: one line per configuration with its recent nights, the worst first.
 
-Pure: nothing is read, measured or printed here.
+Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from edgebench.nightly.night import Change, Entry, History, Night
     from edgebench.nightly.rule.past import Past
 
-NIGHTS = 60  # that a line looks back on
-NAMED = 8  # of what is gone; the others are counted, and all are in the history
+NIGHTS = 60  # nights shown per configuration
+NAMED = 8  # removed configurations listed by name; further ones are only counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,10 @@ class Point:
     """One night of one configuration.
 
     Attributes:
-        change: of its level against the median of the nights shown, a share; None for a gap.
-        low, high: the 95 % interval over processes, where there are six.
-        is_epoch: whether host or stack are not those of the night before.
-        note: the reason of an acceptance that came after the night.
+        change: relative change of the level against the median of the shown nights; None if not measured.
+        low, high: 95 % interval over processes; None below six processes.
+        is_epoch: whether host or components differ from the night before.
+        note: the reason why this night was accepted; empty if it was not.
     """
 
     started_at: str
@@ -44,30 +44,30 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryLine:
-    """A configuration tonight, and its last nights."""
+    """A configuration tonight, with its recent nights."""
 
     entry: Entry
     points: tuple[Point, ...]
 
     @property
     def is_calm(self) -> bool:
-        """Whether nobody needs to look."""
+        """Whether the verdict needs no attention."""
         return self.entry.verdict in QUIET and self.entry.verdict != Outcome.HOST_CHANGE
 
     @property
     def findings(self) -> list[Change]:
-        """What changed, the worst first, which decided its verdict."""
-        return sorted(self.entry.findings, key=lambda one: (-one.verdict.severity, -abs(one.change)))
+        """The changes, in order of severity; the first one decides the verdict."""
+        return sorted(self.entry.findings, key=lambda change: (-change.verdict.severity, -abs(change.change)))
 
     @property
     def worst(self) -> Change | None:
-        """The first of them."""
+        """The most severe change; None without changes."""
         return next(iter(self.findings), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bulletin:
-    """The last night, ready to be written down."""
+    """The last night, ready for the reports."""
 
     night: Night
     lines: tuple[SummaryLine, ...]
@@ -80,25 +80,25 @@ class Bulletin:
 
     @property
     def needs_attention(self) -> list[SummaryLine]:
-        """Return the lines that somebody should look at."""
+        """Return the lines that need attention."""
         return [line for line in self.lines if not line.is_calm]
 
     @property
     def headline(self) -> str:
-        """Say in one sentence what happened."""
-        counts = {one: len(self.of(one)) for one in sorted(Outcome, key=lambda one: -one.severity)}
-        loud = [f"{count} {one}" for one, count in counts.items() if count and one != Outcome.OK]
-        if not loud:
+        """Summarize the night in one sentence."""
+        counts = {outcome: len(self.of(outcome)) for outcome in reversed(Outcome)}
+        changed = [f"{count} {outcome}" for outcome, count in counts.items() if count and outcome != Outcome.OK]
+        if not changed:
             return f"nothing changed: {len(self.lines)} configurations"
-        return f"{', '.join(loud)} of {len(self.lines)} configurations"
+        return f"{', '.join(changed)} of {len(self.lines)} configurations"
 
 
 def bulletin(history: History) -> Bulletin:
-    """Describe the last night of a history that has one."""
+    """Describe the last night of a history with at least one night."""
     night = history.nights[-1]
-    found = {past.tonight[1].name: past for past in pasts(history, night)}
-    lines = [SummaryLine(entry=entry, points=_points(found.get(entry.name), history)) for entry in night.entries]
-    notes = (*_gone(night), *_arms(night), *history.notes)
+    by_name = {past.tonight.entry.name: past for past in pasts(history, night)}
+    lines = [SummaryLine(entry=entry, points=_points(by_name.get(entry.name), history)) for entry in night.entries]
+    notes = (*_gone(night), *_aa_pairs(night), *history.notes)
     return Bulletin(night=night, lines=tuple(sorted(lines, key=_order)), nights=len(history.nights), notes=notes)
 
 
@@ -108,10 +108,10 @@ def _gone(night: Night) -> Iterator[str]:
         yield f"no longer in the sweep: {', '.join(night.gone[:NAMED])}{more}"
 
 
-def _arms(night: Night) -> Iterator[str]:
-    if arms := night.arms:
-        interval = f"[{arms.low:+.2%}, {arms.high:+.2%}]"
-        yield f"two copies of one accepted environment differ by {arms.change:+.2%} {interval} in {arms.pairs} pairs"
+def _aa_pairs(night: Night) -> Iterator[str]:
+    if aa := night.arms:
+        interval = f"[{aa.low:+.2%}, {aa.high:+.2%}]"
+        yield f"two copies of one accepted environment differ by {aa.change:+.2%} {interval} in {aa.pairs} pairs"
 
 
 def _order(line: SummaryLine) -> tuple[int, float, str]:
@@ -120,27 +120,29 @@ def _order(line: SummaryLine) -> tuple[int, float, str]:
 
 
 def _points(past: Past | None, history: History) -> tuple[Point, ...]:
-    """Lay out the last nights; a night that did not measure it is a gap."""
+    """Return one point per recent night; a night without the configuration is a gap."""
     if past is None:
         return ()
-    every = (*past.seen, past.tonight) if past.tonight[1].is_measured else past.seen
-    beat = every[-1][1].figures.beat if every else ""  # levels over another workload are of another kind: gaps
-    seen = {night.id: entry for night, entry in every if entry.figures.beat == beat}
-    shown = [(night, seen.get(night.id)) for night in history.nights[-NIGHTS:]]
+    measured = (*past.nights, past.tonight) if past.tonight.entry.is_measured else past.nights
+    beat = (
+        measured[-1].entry.figures.beat if measured else ""
+    )  # levels relative to different references are not comparable
+    entries = {night.id: entry for night, entry in measured if entry.figures.beat == beat}
+    shown = [(night, entries.get(night.id)) for night in history.nights[-NIGHTS:]]
     levels = [level for _, entry in shown if entry and (level := past.level_of(entry)) is not None]
     middle = sorted(levels)[len(levels) // 2] if levels else 0.0
-    reasons = {one.night: one.reason for one in history.acceptances if one.covers(past.tonight[1].name)}
+    name = past.tonight.entry.name
+    reasons = {acceptance.night: acceptance.reason for acceptance in history.acceptances if acceptance.covers(name)}
     return tuple(
-        _point(one, shown[place - 1] if place else None, past, middle, reasons.get(one[0].id, ""))
-        for place, one in enumerate(shown)
+        _point(night, entry, shown[place - 1] if place else None, past, middle, reasons.get(night.id, ""))
+        for place, (night, entry) in enumerate(shown)
     )
 
 
 Shown = tuple["Night", "Entry | None"]
 
 
-def _point(one: Shown, before: Shown | None, past: Past, middle: float, note: str) -> Point:
-    night, entry = one
+def _point(night: Night, entry: Entry | None, before: Shown | None, past: Past, middle: float, note: str) -> Point:
     level = past.level_of(entry) if entry else None
     if entry is None or level is None:
         return Point(started_at=night.started_at, change=None)
@@ -156,9 +158,9 @@ def _point(one: Shown, before: Shown | None, past: Past, middle: float, note: st
 
 
 def _is_epoch(night: Night, entry: Entry, before: Shown | None) -> bool:
-    """Tell whether host or stack are not those of the night before; a gap there is none."""
-    if before is None or before[1] is None:
+    """Return whether host or components differ from the night before; False after a gap."""
+    earlier, former = before or (night, None)
+    if former is None:
         return False
-    former = before[1]
-    hosts = [one.hosts.get(entry.target) for one in (before[0], night)]
-    return former.components != entry.components or hosts[0] != hosts[1]
+    has_moved = earlier.hosts.get(entry.target) != night.hosts.get(entry.target)
+    return former.components != entry.components or has_moved

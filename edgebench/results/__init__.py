@@ -37,7 +37,7 @@ def draw_figures(folder: Path, format: str) -> list[Path]:
         RequestError: the form cannot be made, or a file cannot be written.
         InvalidFile: the folder has no journal, or one that cannot be read.
     """
-    drawing.require(format)
+    drawing.check(format)
     table, background = study(folder)
     written = []
     for name in FIGURES:

@@ -6,7 +6,7 @@ from html import escape
 from math import ceil, floor, log10
 from textwrap import wrap
 
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 # Okabe and Ito's colours (2008), which colour-blind readers tell apart; lighter ones of the same hues on a dark page.
@@ -220,15 +220,14 @@ FORMATS = ("svg", "png", "pdf")
 SCALE = 3.0  # pixels of a PNG for each of the drawing's: 1680 across a figure
 
 
-def require(format: str) -> None:
+def check(format: str) -> None:
     """Refuse a form that cannot be made here, before anything is computed for it.
 
     Raises:
         UnknownName: there is no such form.
         RequestError: a package is missing.
     """
-    if format not in FORMATS:
-        raise UnknownName("format", format, FORMATS)
+    require("format", format, FORMATS, may_be_empty=False)
     if format != "svg":
         try:
             import vl_convert  # noqa: F401
@@ -242,9 +241,9 @@ def convert(svg: str, format: str) -> bytes:
     """Write a drawing as SVG, PNG or PDF.
 
     Raises:
-        UnknownName, RequestError: as `require` says.
+        UnknownName, RequestError: as `check` says.
     """
-    require(format)
+    check(format)
     if format == "svg":
         return svg.encode()
     import vl_convert

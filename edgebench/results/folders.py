@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,20 @@ def read(folder: Path) -> Table:
         InvalidFile: there is no journal, or one that cannot be read.
     """
     return study(folder)[0]
+
+
+def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
+    """Compute the table without rows of environments that their cases were measured in before the latest; say which.
+
+    Raises:
+        InvalidFile: there is no journal, or one that cannot be read.
+    """
+    table, background = study(folder)
+    earlier = [line.row for line in background.lines if not line.evidence.is_latest]
+    epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
+    note = f"{table.title}: {len(earlier)} rows of earlier environments are left out, epoch {epochs}."
+    rows = tuple(line.row for line in background.lines if line.evidence.is_latest)
+    return replace(table, rows=rows), (note,) if earlier else ()
 
 
 def study(folder: Path) -> tuple[Table, Background]:

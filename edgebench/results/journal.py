@@ -1,7 +1,12 @@
-"""results/<name>/runs.jsonl <-> records: append-only, one line a record, flushed as it happens."""
+"""results/<name>/runs.jsonl <-> records: append-only, one line a record, flushed as it happens.
+
+A record is what it says: a line that is there twice is one record, and records come in the order in which they were
+made, however journals were copied, merged or put one behind the other.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -10,16 +15,18 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.results.upgrade import upgraded
-from edgebench.schema.record import VERSION, Record
+from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pydantic import TypeAdapter
 
 JOURNAL = "runs.jsonl"
 _SESSION = b'"kind":"session"'
+_NEVER = "~"  # after every time
+_START = b'{"version":'  # of a line; inside one the quotes would be escaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +46,30 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
     return TypeAdapter(JournalLine)
 
 
-def _is_json(line: bytes) -> bool:
+def _identity(line: bytes) -> bytes | None:
+    """Return a hash of what a line says, however it is laid out; None if it is no JSON."""
     try:
-        json.loads(line)
+        content = json.dumps(json.loads(line), sort_keys=True)
     except ValueError:
-        return False
-    return True
+        return None
+    return hashlib.sha256(content.encode()).digest()
+
+
+def in_order(records: Sequence[Record]) -> list[Record]:
+    """Put sessions in the order in which they started, and runs in that of their rounds; the order of lines is none."""
+    started = {record.id: record.started_at for record in records if isinstance(record, Session)}
+    first_run = dict[str, str]()
+    for record in records:
+        if isinstance(record, Run):
+            first_run[record.session] = min(record.started_at, first_run.get(record.session, record.started_at))
+
+    def place(record: Record) -> tuple[str, str, str, int, int, str]:
+        id = record.id if isinstance(record, Session) else record.session
+        stage = next((rank for rank, kind in enumerate((Session, Deployment)) if isinstance(record, kind)), 2)
+        turn = (record.round, record.started_at) if isinstance(record, Run) else (0, "")
+        return started.get(id, ""), first_run.get(id, _NEVER), id, stage + isinstance(record, Stop), *turn
+
+    return sorted(records, key=place)
 
 
 class Journal:
@@ -55,7 +80,7 @@ class Journal:
         self.torn = self.older = 0
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield every record; a line that an interruption tore off is left out and counted in `torn`.
+        """Yield every record once, in order; a line that an interruption tore off is left out and counted in `torn`.
 
         One that an older version wrote is read in today's words and counted in `older`.
 
@@ -64,30 +89,49 @@ class Journal:
         Raises:
             InvalidFile: the file cannot be read, or a line is of another version or no record.
         """
-        self.torn = self.older = 0
-        lines = [(number, line) for number, line in enumerate(self._lines(), 1) if line]
-        for place, (number, line) in enumerate(lines):
-            follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
-            if not _is_json(line) and _SESSION in follower:
-                self.torn += 1
-            else:
-                yield self._decode(number, line)
+        return iter(in_order(self._records()))
 
-    def _lines(self) -> list[bytes]:
+    def _records(self) -> list[Record]:
+        """Read every record once, in the order of the lines."""
+        lines, copies = list(self._lines()), set[bytes]()
+        records, older, torn = dict[bytes, Record](), set[bytes](), set[bytes]()
+        for place, (number, line) in enumerate(lines):
+            if line in copies:
+                continue
+            todays = upgraded(line)
+            identity = _identity(todays)
+            follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
+            if identity is None and _SESSION in follower:
+                torn.add(line)
+                continue
+            copies.add(line)
+            if identity is None or identity not in records:
+                records[identity or line] = self._decode(number, todays)
+            if todays is not line:
+                older.add(identity or line)
+        self.torn, self.older = len(torn), len(older)
+        return list(records.values())
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that are not empty, by number; one whose end is missing may have another one behind it."""
+        for number, text in enumerate(self._read().split(b"\n"), 1):
+            for line in text.replace(_START, b"\n" + _START).split(b"\n"):
+                if line.strip():
+                    yield number, line
+
+    def _read(self) -> bytes:
         try:
-            return self.path.read_bytes().split(b"\n")
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return []
+            return b""
         except OSError as error:
             raise InvalidFile(f"cannot read {self.path}: {error.strerror}") from error
 
     def _decode(self, number: int, line: bytes) -> Record:
         from pydantic import ValidationError
 
-        todays = upgraded(line)
-        self.older += todays is not line
         try:
-            return _line_adapter().validate_json(todays).record
+            return _line_adapter().validate_json(line).record
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])

@@ -1,6 +1,7 @@
-"""The values that the program is about: frozen, slotted, keyword-only, nothing read or written when one is made.
+"""The program's data types: frozen, slotted, keyword-only dataclasses that do no I/O when constructed.
 
-The unit is the last word of a field's name. The host decodes TOML and JSON into them with pydantic; a board needs none.
+The unit is the last word of a field's name. The host decodes TOML and JSON into them with pydantic; the agent on a
+board needs no pydantic.
 """
 
-STRICT = {"extra": "forbid", "strict": True}  # how pydantic decodes: unknown keys and other types are refused
+STRICT = {"extra": "forbid", "strict": True}  # pydantic refuses unknown keys and values of other types

@@ -1,4 +1,4 @@
-"""A deployable file, and what was true when it was made."""
+"""The card of an artifact: a deployable file, and how it was made."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ STEPS = BUILD, EXPORT, QUANTIZE = ("build", "export", "quantize")  # of making a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerNoise:
-    """What one operator of an int8 graph does to the signal, against the float graph on a few calibration images.
+    """Quantization noise that one operator of an int8 graph adds, measured on a few calibration images.
 
     Attributes:
-        name: of the network's layer, as `edgebench describe` has it.
-        sqnr_db: signal to quantization noise at its output, dB; None where nothing differs.
-        lost_db: how much less that is than at its inputs; negative where noise averages out.
+        name: the network's layer, as in `edgebench describe`.
+        sqnr_db: signal to quantization noise ratio at its output, against the float graph, dB; None if both are equal.
+        lost_db: the ratio at its inputs minus the ratio at its output; negative if noise averages out.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -32,20 +32,20 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A deployable file and the facts that were true when it was made.
+    """A deployable file, and the facts about how it was made.
 
     Attributes:
+        variant: the variant as text; `of` is the variant itself, None on older cards.
         file: its name in the cache.
-        float_nodes: operators with weights that an int8 graph still computes in float, by name.
-        made_by: everything that shaped the file: source hashes, weights, tool versions.
-        of: the variant itself; None on cards made before it was kept.
-        integer_share: of an int8 file's multiply-adds, those that its runtime computes in integers.
-        layers: of an int8 file, what each does to the signal, in the graph's order.
-        parent: file of the float artifact that an int8 one was quantized from; empty where it has weights of its own.
-        took_s: seconds by which of `STEPS`, the parent's among them, when and where each was made; none on cards made
-            before they were kept. What it took makes no artifact another one.
-        given: of a user's own file, how its weights were quantized where its activations were not; else empty.
-        calibrated_on: images that an int8 file's ranges were really seen on; None where nobody counted.
+        float_nodes: names of operators with weights that an int8 graph still computes in float.
+        made_by: everything that determines the file's content: source hashes, weights, tool versions.
+        integer_share: share of an int8 file's multiply-adds that its runtime computes in integers.
+        layers: quantization noise per operator of an int8 file, in the graph's order.
+        parent: file of the float artifact that an int8 one was quantized from; empty if it has weights of its own.
+        took_s: seconds per step of `STEPS`, the parent's steps included, each measured when and where the step ran;
+            empty on older cards. Artifacts that differ only in this are equal.
+        given: how a user-supplied file's weights are quantized if its activations are not; else empty.
+        calibrated_on: number of images that set an int8 file's ranges; None if not counted.
         uncounted: why `params` or `macs` is None: not all could be counted.
     """
 
@@ -75,5 +75,5 @@ class Artifact:
 
     @property
     def noisiest(self) -> LayerNoise | None:
-        """The layer in which most of the signal drowns."""
+        """The layer that loses most signal to quantization noise."""
         return max(self.layers, key=lambda layer: layer.lost_db, default=None)

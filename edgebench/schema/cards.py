@@ -1,8 +1,8 @@
-"""What the cache knows of the other things it keeps: weights, data sets, models that somebody gave, packages."""
+"""Cards of the other cached objects: weights, data sets, user-supplied models, packages."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from edgebench.schema import STRICT
@@ -11,10 +11,12 @@ from edgebench.schema.variant import Precision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Weights in the cache: trained ones with how good they were where they were made, or a given file's.
+    """Weights in the cache: trained here, or read from a user-supplied file.
 
     Attributes:
-        images: that `top1`, a share, was counted on; 0 for a given file.
+        recipe: how they were trained, in words; for a user-supplied file its name.
+        top1: share of test images classified correctly after training.
+        images: number of test images behind `top1`; 0 for a user-supplied file.
         network: `mobilenet_v1-0.25@96`.
     """
 
@@ -34,12 +36,15 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """A data set where somebody last named it; kept in the cache, for no result may hold a machine's path.
+    """A data set at the path that a user last named; cached because results must not contain this machine's paths.
 
     Attributes:
-        name: `image_folder:val`; a bundled one, `digits`, has no path and no hash.
-        sha256: of what is in it: names, contents and labels of files, or an archive.
-        damaged: names of files that cannot be decoded; None until they were looked at.
+        name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
+        sha256: hash of its content: names, contents and labels of files, or an archive.
+        damaged: names of files that cannot be decoded; None before they were checked.
+        reasons: why, by name, if the file is refused for a known reason.
+        remarks: what decoding changes in some pictures, with the number of pictures.
+        decoder: hash of the code and libraries that decoded them; another decoder checks them again.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -50,27 +55,34 @@ class DataSet:
     classes: int
     path: str
     damaged: tuple[str, ...] | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, int] = field(default_factory=dict)
+    decoder: str = ""
+
+    def with_reason(self, damaged: str) -> str:
+        """Name a damaged file, with the reason where it is known."""
+        return f"{damaged} ({self.reasons[damaged]})" if damaged in self.reasons else damaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomModel:
-    """A model that somebody gave, as its file describes itself; kept in the cache with a copy of it.
+    """A user-supplied model, as its file describes it; the cache stores a copy of the file.
 
     Attributes:
-        file, sha256: of the copy, in which every axis but the batch has its size, and which holds all of its weights.
-        name: `net.onnx`, or `nets.py:build` for what a function returned.
-        format: what its copy is: `onnx` or `tflite`.
-        content_sha256: of what was given, files of external data included: the model's identity.
-        source: path of the Python file that its function is in; empty for other models.
-        layout: order of the input's axes, `NCHW` or `NHWC`; `resolution` is the side of its square.
+        file, sha256: the copy, which contains all weights and has a fixed size on every axis except the batch.
+        name: `net.onnx`, or `nets.py:build` for a model returned by a function.
+        format: of the copy: `onnx` or `tflite`.
+        content_sha256: hash of the supplied files, external data included: the model's identity.
+        source: path of the Python file that defines the function; empty for other models.
+        layout: order of the input's axes, `NCHW` or `NHWC`; `resolution` is the side of the square input, pixels.
         dtype: of the input: `float32`, `uint8` or `int8`.
-        batch: 1 where the file takes one image at a time, 0 where it takes any number.
-        precision: what the file computes in as it is: `fp32` or `int8`.
-        given: how its weights were quantized where its activations were not: `dynamic range`; empty for others.
-        float_nodes, integer_share: of an int8 file, what its runtime computes in float, and the share of multiply-adds
-            that it does not; None where that is not known.
-        input_scale, input_zero: what the integers of its input stand for, scale x (integer - zero); 0 for no scale.
-        params, macs: weights, and multiply-adds of one image; None where not all could be counted, as `uncounted` says.
+        batch: 1 if the file takes one image at a time, 0 if it takes any number.
+        precision: of the file's arithmetic as supplied: `fp32` or `int8`.
+        given: how its weights are quantized if its activations are not: `dynamic range`; else empty.
+        float_nodes, integer_share: of an int8 file, the operators that its runtime computes in float, and the share of
+            multiply-adds that it computes in integers; None if not known.
+        input_scale, input_zero: an integer of the input means scale x (integer - zero); 0 for no scale.
+        params, macs: weights, and multiply-adds per image; None if not all could be counted, as `uncounted` says.
     """
 
     __pydantic_config__: ClassVar = STRICT

@@ -1,4 +1,4 @@
-"""One question: a variant on a runtime and a target; what its processes are for, and how long they measure."""
+"""What is measured: a case (variant, runtime, target, threads, batch), a process's purpose, and the settings."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,10 +10,10 @@ from edgebench.schema.variant import Variant
 
 
 class Purpose(StrEnum):
-    """What a process was started for: allocator settings of memory runs slow others, so they never mix.
+    """What a process measures. Memory runs need allocator settings that slow inference, so no process measures both.
 
-    Instructions are counted where the processor is emulated, in place of both. A sustained run, of minutes without a
-    pause, heats a board: it comes after all else.
+    On an emulated processor instructions are counted instead of latency and memory. A sustained run lasts minutes
+    without a pause and heats the board, so it runs after all others.
     """
 
     LATENCY = "latency"
@@ -31,7 +31,7 @@ class Workload(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What one row of a table is about: the key everything is joined on."""
+    """The subject of one table row; records are joined by it."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -47,7 +47,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How long and how precisely to measure; a preset's name stands for one of these."""
+    """How long and how precisely to measure; each preset is one of these.
+
+    Attributes:
+        interim_analyses: numbers of processes after which the interval is checked; the last is the maximum.
+        half_width: half-width of the 95 % interval, as a share of the median, at which measuring stops.
+        half_width_noisy: the same on a virtual machine.
+        least_iterations, most_iterations: bounds of the timed iterations per process.
+        memory_runs, instruction_runs: number of processes of each purpose.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -75,8 +83,8 @@ _STANDARD = Settings(
 )
 PRESETS = {
     "standard": _STANDARD,
-    # As many processes as an interval needs: the nights say how much they vary, and a suspect gets pairs.
+    # The fewest processes that give an interval: past nights show the variation, and a suspect case gets paired runs.
     "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1),
-    # A look, not a measurement: three processes give a range and no interval.
+    # A quick look, not a measurement: three processes give a range but no interval.
     "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1),
 }

@@ -1,4 +1,4 @@
-"""A target as its own agent found it, and in what two of them differ."""
+"""The environment of a target as its agent reports it, and the differences between two environments."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-_NOT_LASTING = ("memory_bytes",)  # it varies by some pages from boot to boot and changes no number
+_NOT_LASTING = ("memory_bytes",)  # varies by some pages between boots and affects no measurement
 
 
 def lasting(facts: Mapping[str, str]) -> dict[str, str]:
-    """Return the facts of a machine that make an epoch."""
+    """Return the facts of a machine that determine its epoch."""
     return {name: fact for name, fact in facts.items() if name not in _NOT_LASTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A target as its own agent found it.
+    """A target as its agent reports it.
 
     Attributes:
-        epoch: a hash of what may change a number: CPU, kernel, governor, Python, the agent; runs of different epochs
-            are never pooled. A runtime's version is part of the case instead.
-        agent_sha256: of the bundle that measured.
-        runtimes: version of every runtime, empty where it is not installed; and the options it has there by itself.
+        epoch: a hash of everything that may affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
+            different epochs are never pooled. Runtime versions are not included: they are part of the case.
+        agent_sha256: of the agent's bundle.
+        runtimes: each runtime with its default options there; its version is empty if it is not installed.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -42,18 +42,18 @@ class Environment:
 
     @property
     def emulator(self) -> str:
-        """What runs there in place of a processor, `qemu-aarch64`; empty on a real one."""
+        """The emulator's name, `qemu-aarch64`; empty on a real processor."""
         return self.facts.get("emulator", "")
 
     @property
     def counts_instructions(self) -> bool:
-        """Whether the emulator counts the instructions of a process."""
+        """Whether the emulator counts a process's instructions."""
         return bool(self.emulator and self.facts.get("counter"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Something that the two environments do not share; empty where one of them has nothing of the kind."""
+    """A component whose value differs between two environments; the value is empty where the component is missing."""
 
     what: str
     before: str
@@ -61,17 +61,20 @@ class Difference:
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
-    """Yield what two environments, each as words by name, do not share, in the order of the names."""
+    """Yield the components that differ between two environments, as `words` returns them, sorted by name."""
     for name in sorted(before.keys() | after.keys()):
         if before.get(name, "") != after.get(name, ""):
             yield Difference(what=name, before=before.get(name, ""), after=after.get(name, ""))
 
 
 def words(environment: Environment) -> dict[str, str]:
-    """Lay out an environment as words: its facts, runtimes, packages and agent."""
+    """Map each component of an environment to its value as text: facts, runtimes, packages and agent."""
     return (
         {"target": environment.target, "agent": environment.agent_sha256[:12]}
         | {f"machine {name}": str(fact) for name, fact in environment.facts.items()}
-        | {f"runtime {name}": f"{one.version} {' '.join(one.options)}" for name, one in environment.runtimes.items()}
+        | {
+            f"runtime {name}": f"{runtime.version} {' '.join(runtime.options)}"
+            for name, runtime in environment.runtimes.items()
+        }
         | {f"package {name}": version for name, version in environment.packages.items()}
     )

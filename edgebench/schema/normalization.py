@@ -1,4 +1,4 @@
-"""Pixels as they were decoded -> the values that a network takes, the same to the last bit wherever it is done."""
+"""Decoded pixels -> a network's input values, identical to the last bit on host and target."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalization:
-    """What every pixel is divided by, then a channel's mean, taken off, and its deviation, divided by.
+    """Normalization of pixels: `(pixel / divisor - mean) / deviation`, mean and deviation per channel.
 
     Attributes:
-        grey: the mean of the channels is all that the network takes.
+        grey: whether the channels are averaged into one at the end.
     """
 
     divisor: float
@@ -24,13 +24,16 @@ class Normalization:
     grey: bool = False
 
     def apply(self, pixels: NDArray[Any], values: NDArray[float32] | None = None) -> NDArray[float32]:
-        """Return pixels, (N, 3, R, R), as the network takes them, (N, C, R, R), written over `values` if given."""
+        """Normalize pixels, (N, 3, R, R), to float32 inputs, (N, C, R, R).
+
+        `values`, (N, 3, R, R), is a buffer for the results; without it one is allocated.
+        """
         import numpy
 
         values = numpy.empty(pixels.shape, numpy.float32) if values is None else values
-        mean, deviation = (numpy.array(one, numpy.float32)[:, None, None] for one in (self.mean, self.deviation))
-        for place, image in enumerate(values):  # one at a time stays in the processor's own cache
-            numpy.divide(pixels[place], self.divisor, out=image, dtype=numpy.float32)
+        mean, deviation = (numpy.array(row, numpy.float32)[:, None, None] for row in (self.mean, self.deviation))
+        for index, image in enumerate(values):  # image by image, so that the data stays in the processor's cache
+            numpy.divide(pixels[index], self.divisor, out=image, dtype=numpy.float32)
             numpy.subtract(image, mean, out=image)
             numpy.divide(image, deviation, out=image)
         return values.mean(1, keepdims=True) if self.grey else values

@@ -1,32 +1,32 @@
-"""How int8 is made, as a value, and the words people name it by: `per_tensor+equalized`."""
+"""An int8 quantization scheme, and its text form: options joined by `+`, such as `per_tensor+equalized`."""
 
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 
 JOIN = "+"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """A scheme: part of a variant's identity.
+    """An int8 quantization scheme: part of a variant's identity.
 
     Attributes:
-        granularity: one weight range an output channel, or one a tensor.
+        granularity: of weight ranges: one per output channel, or one per tensor.
         activations, weights: the integer types; weights are symmetric about zero unless they are uint8.
-        symmetric: activation ranges too.
-        range_method: how an activation's range follows from the values seen: all of them (min-max), all but
+        symmetric: whether activation ranges are symmetric, too.
+        range_method: how an activation's range is chosen from its calibration values: all of them (min-max), all but
             0.001 % (percentile), the least Kullback-Leibler divergence (entropy) or squared error (mse).
         reduce_range: 7-bit weights, so that x86 CPUs without VNNI do not saturate.
-        equalized: channel ranges of consecutive layers evened out first (Nagel et al. 2019, section 4.1).
-        bias_corrected: the mean error of the rounded weights taken out of the biases (ibid., section 4.2).
-        aware: weights fine-tuned under fake quantization first (QAT), on the data set's training split.
-        images: how many calibrate; drawn with `seed` from the calibration split of a data set.
-        calibration: that data set, `image_folder:val`; empty for the variant's own. Where somebody gave it,
-            `calibration_sha256` is its content's.
+        equalized: channel ranges of consecutive layers are equalized first (Nagel et al. 2019, section 4.1).
+        bias_corrected: the mean error of the rounded weights is subtracted from the biases (ibid., section 4.2).
+        aware: weights are fine-tuned under fake quantization first (QAT), on the data set's training split.
+        images: number of calibration images, drawn with `seed` from the calibration split of a data set.
+        calibration: that data set, `image_folder:val`; empty for the variant's own. If it is user-supplied,
+            `calibration_sha256` is the hash of its content.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
@@ -47,24 +47,24 @@ class Quantization:
 
     @property
     def saturating(self) -> bool:
-        """Tell whether its 8-bit products overflow 16 bits on a CPU that adds two of them there."""
+        """Whether the sum of two 8-bit products may overflow 16 bits on a CPU that adds in 16 bits."""
         return self.weights == "int8" and not self.reduce_range
 
     @property
     def changes_weights(self) -> bool:
-        """Tell whether int8 is made of other weights than the float network's."""
+        """Whether the weights are changed before they are rounded to int8."""
         return self.equalized or self.bias_corrected or self.aware
 
     def __str__(self) -> str:
-        """Return the words that name it, those that go without saying left out but the granularity."""
-        own, ordinary = asdict(self), asdict(Quantization())
-        changes = {name: value for name, value in own.items() if name == "granularity" or value != ordinary[name]}
+        """Return the granularity and every option that differs from the default, joined by `+`."""
+        fields, defaults = asdict(self), asdict(Quantization())
+        changes = {name: value for name, value in fields.items() if name == "granularity" or value != defaults[name]}
         words = [
             word
-            for word, named in WORDS.items()
-            if named.keys() & changes.keys() and all(own[name] == value for name, value in named.items())
+            for word, meaning in WORDS.items()
+            if meaning.keys() & changes.keys() and all(fields[name] == value for name, value in meaning.items())
         ]
-        return JOIN.join(words + [f"{name}={own[name]}" for name in (*COUNTS, CALIBRATION) if name in changes])
+        return JOIN.join(words + [f"{name}={fields[name]}" for name in (*COUNTS, CALIBRATION) if name in changes])
 
 
 WORDS: dict[str, dict[str, Any]] = {
@@ -85,17 +85,17 @@ WORDS: dict[str, dict[str, Any]] = {
 }
 COUNTS = ("images", "seed")
 CALIBRATION = "calibration"
-VALUED = (*(f"{one}=N" for one in COUNTS), f"{CALIBRATION}=NAME")
-NAME = r"[\w.:-]{1,100}"  # of a data set that calibrates: part of a scheme's words, and of a file's name
-DIGITS = "[0-9]{1,9}"  # of a number: Python reads no more than some thousands
+VALUED = (*(f"{name}=N" for name in COUNTS), f"{CALIBRATION}=NAME")
+NAME = r"[\w.:-]{1,100}"  # of a calibration data set: it becomes part of a scheme's text and of a file's name
+DIGITS = "[0-9]{1,9}"  # bounded, because Python refuses to parse integers of more than some thousand digits
 ORDINARY = "per_channel"
 
 
 def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # frozen
-    """Read a scheme from its words: each changes one thing of `start`.
+    """Parse a scheme's text; each option changes one field of `start`.
 
     Raises:
-        RequestError: a word that is none, or that contradicts another.
+        RequestError: an option is unknown, or contradicts another.
     """
     changes: dict[str, Any] = {}
     for word in text.split(JOIN):
@@ -109,8 +109,7 @@ def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # f
 def _meaning(word: str) -> dict[str, Any]:
     name, equals, value = word.partition("=")
     if not equals:
-        if word not in WORDS:
-            raise UnknownName("word of a quantization", word, (*WORDS, *VALUED))
+        require("word of a quantization", word, (*WORDS, *VALUED), may_be_empty=False)
         return WORDS[word]
     if name == CALIBRATION and value:
         return {name: value}
@@ -123,21 +122,21 @@ def _meaning(word: str) -> dict[str, Any]:
 
 
 def renamed(text: str, rename: Callable[[str], str]) -> str:
-    """Return the words of a scheme with the data set that calibrates, if one is named, called otherwise."""
+    """Return a scheme's text with its calibration data set, if it names one, replaced by `rename` of it."""
     parts = (word.strip().partition("=") for word in text.split(JOIN))
     return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)
 
 
 def overflows(quantization: Quantization | None, format: str, facts: dict[str, str]) -> bool:
-    """Tell whether a file's answers are wrong on this CPU.
+    """Return whether a file's outputs are wrong on this CPU because its int8 products overflow.
 
-    onnxruntime computes signed activations by the kernels of unsigned ones; those of TFLite's runtimes do not overflow.
+    Only onnxruntime on a CPU is affected. Signed activations overflow, too: it computes them with the unsigned kernels.
     """
     is_onnx_here = format == "onnx" and facts.get("device") != "cuda"
     return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)
 
 
 def saturates(facts: dict[str, str]) -> bool:
-    """Tell whether this CPU's 8-bit products of uint8 and int8 overflow 16 bits: x86 without VNNI."""
+    """Return whether sums of uint8 x int8 products overflow 16 bits on this CPU: x86 without VNNI."""
     x86 = facts.get("machine") in ("x86_64", "AMD64", "i686")
     return x86 and not {"avx512_vnni", "avx_vnni"} & set(facts.get("isa", "").split())

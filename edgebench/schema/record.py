@@ -1,6 +1,6 @@
-"""The answers: what each process, evaluation and export saw, as appended to a journal.
+"""The records of a journal: what each process, evaluation and export observed.
 
-A journal holds what was seen; what it means (medians, intervals, verdicts) is computed on reading.
+A journal stores observations; medians, intervals and verdicts are computed on reading.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """The artifact that a session answers a case with, from here on."""
+    """From this line of the journal on, the session measures the case with this artifact."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -29,11 +29,12 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One command on one target: what it was asked, where, and the cases it set out to answer.
+    """One command on one target: its settings, the target's environment, and the cases to measure.
 
     Attributes:
-        time_limit_s: what bounds its measuring; 0 for nothing.
-        sustained_s: how long each case runs without a pause at the end; 0 for not at all.
+        edgebench: this program's version.
+        time_limit_s: limit of the time spent measuring; 0 for none.
+        sustained_s: length of each case's sustained run; 0 for none.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -51,7 +52,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """A session came to its own end; one without it was interrupted."""
+    """The regular end of a session; a session without it was interrupted."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -62,7 +63,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryMarks:
-    """Resident memory of one process, bytes; each peak is reset before the stage it belongs to."""
+    """Resident memory of one process, bytes; each peak is reset before its own stage."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -74,11 +75,11 @@ class MemoryMarks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Some seconds of a run without a pause.
+    """Some seconds of a sustained run.
 
     Attributes:
-        at_s: since the first call, at its end.
-        conditions: clocks, temperature and what lowers the clock, as read at its end.
+        at_s: time of the window's end since the run's start.
+        conditions: clocks, temperature and reasons for a lowered clock, read at the window's end.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -91,7 +92,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A reference workload on a target: a case of its own in every round."""
+    """A reference workload on a target, measured like a case in every round."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -104,11 +105,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beats:
-    """What a small workload took between the samples of a process: what slows the core slows both.
+    """Interleaved reference beats: times of a small fixed workload that runs between a process's samples.
+
+    Whatever slows the core slows both.
 
     Attributes:
-        workload: its name; times of different ones say nothing of each other.
-        every: samples between two beats; one is before the first sample, and one after the last.
+        workload: its name; times of different workloads cannot be compared.
+        every: number of samples between two beats; there is a beat before the first sample and after the last.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -120,19 +123,19 @@ class Beats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one fresh process saw.
+    """What one fresh process observed.
 
     Attributes:
-        samples_s: wall time of every timed iteration, in order; empty for a run of another purpose.
-        wall_s: wall time of the timed loop without its beats; `cpu_s` the process's CPU time in it.
-        others_cpu: CPU time of everybody else during warm-up and loop over their wall time, in cores.
-        steal: share of all cores' time that the hypervisor took away in them.
-        conditions: clocks, governor, temperature, load, swap before and after, as read; and the facts of its own
-            that a runtime's session knows: the `delegate` that took over.
-        instructions: that each of a few iterations took on one thread; empty for a run of another purpose.
-        windows: of a sustained run, in order; empty for others.
-        took_s: what its caller waited for it, all in all; None in journals from before that was kept.
-        beats: between the samples; None where none were taken.
+        samples_s: wall time of each timed iteration, in order; empty unless the purpose is latency.
+        wall_s: wall time of the timed loop without beats; `cpu_s` is the process's CPU time in it.
+        others_cpu: CPU time of all other processes during warm-up and timed loop, divided by the wall time: cores.
+        steal: share of all cores' time that the hypervisor took away during warm-up and timed loop.
+        conditions: clocks, governor, temperature, load and swap, before and after; and facts that the runtime's
+            session reports, such as the `delegate` that took over operators.
+        instructions: count per iteration, for a few iterations on one thread; empty unless that is the purpose.
+        windows: of a sustained run, in order; empty for other purposes.
+        took_s: total time that the caller waited for the process; None in older journals.
+        beats: None if none were taken.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -164,12 +167,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotCheck:
-    """How a board answered some images that the host had answered in its place.
+    """Comparison of board and host on some images, where the host evaluated accuracy for the board.
 
     Attributes:
         host: machine, ISA flags and runtime of the host.
-        agreed: images that both give the same class.
-        difference: the largest between two outputs, over the largest output of the host.
+        agreed: number of images for which both give the same class.
+        difference: largest difference between two outputs, divided by the host's largest output.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -182,18 +185,19 @@ class SpotCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """What one artifact answered on a test split, by its own runtime.
+    """Accuracy of one artifact on a test split, run by its own runtime.
 
     Attributes:
-        parent_sha256: the float artifact that `agreement` (share of equal top-1 answers) and `sqnr_db` (signal to
-            quantization noise of the outputs, dB) compare with; empty for a float artifact.
-        correct_top5: images whose label is among the five largest outputs; None with five classes or fewer.
-        parent_correct: images that the parent gets right; `only_parent` of them this artifact gets wrong, and
-            `only_this` are right here and wrong there; None for a float artifact.
-        made_by: a hash of what reads, cuts and normalises images here; an answer of other sources is asked for again.
-        damaged: images of the split that cannot be read: left out, and no part of `images`.
-        not_finite: images with an output that is NaN or infinite: with one there is no accuracy, no agreement, no SQNR.
-        spot: where the host answered in a board's place, what the board said to some of the images.
+        parent_sha256: the float artifact that `agreement` (share of equal top-1 classes) and `sqnr_db` (signal to
+            quantization noise ratio of the outputs, dB) compare with; empty for a float artifact.
+        correct_top5: images whose label is among the five largest outputs; None for five classes or fewer.
+        parent_correct: images that the parent classifies correctly; `only_parent` of these this artifact gets wrong;
+            `only_this` are correct here and wrong in the parent; all None for a float artifact.
+        made_by: hash of the source code that reads, crops and normalizes images; after a change accuracy is
+            evaluated again.
+        damaged: images of the split that cannot be read; they are left out and not counted in `images`.
+        not_finite: images with an output that is NaN or infinite; if any, there is no accuracy, agreement or SQNR.
+        spot: comparison with the board, if the host evaluated for it; else None.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -221,7 +225,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A case that could not be answered, at which stage, and why, in one line."""
+    """A case that could not be measured: the stage that failed and the reason, one line."""
 
     __pydantic_config__: ClassVar = STRICT
 

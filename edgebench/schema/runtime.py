@@ -1,21 +1,21 @@
-"""An inference engine: as a person asks for one, `onnxruntime==1.23.2` or `torch+compile`, and as it is on a target."""
+"""An inference engine: as requested, `onnxruntime==1.23.2` or `torch+compile`, and as installed on a target."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.schema import STRICT
 
 JOIN, PIN = "+", "=="
 
-OptionGroups = Sequence[Sequence[str]]  # of each group one option holds; see `agent.runtimes.OPTIONS`
+OptionGroups = Sequence[Sequence[str]]  # exactly one option of each group applies; see `agent.runtimes`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeRequest:
-    """A runtime as a person asks for it; without a version, as it is installed on the target."""
+    """A requested runtime; without a version, the one that is installed on the target."""
 
     name: str
     version: str = ""
@@ -26,7 +26,7 @@ class RuntimeRequest:
         """Parse `name[==version][+option...]`.
 
         Raises:
-            RequestError: there is no name, or an empty option.
+            RequestError: the name is missing, the version is malformed, or an option is empty.
         """
         named, *options = (part.strip() for part in text.split(JOIN))
         name, pin, version = named.partition(PIN)
@@ -36,19 +36,18 @@ class RuntimeRequest:
 
     @property
     def pinned(self) -> str:
-        """What an installation of it is called: its name, and the requested version."""
+        """The name with the requested version, `onnxruntime==1.23.2`; the name alone without one."""
         return f"{self.name}{PIN}{self.version}" if self.version else self.name
 
     def resolve(self, groups: OptionGroups, usual: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the option that holds in each group: the requested one, else the usual one, else the first.
+        """Return the option of each group that applies: the requested one, else the one in `usual`, else the first.
 
         Raises:
-            RequestError: an option is in no group, or two are in one.
+            RequestError: a requested option is in no group, or two are in the same group.
         """
         known = tuple(option for group in groups for option in group if option)
         for option in self.options:
-            if option not in known:
-                raise UnknownName(f"option of runtime {self.name}", option, known)
+            require(f"option of runtime {self.name}", option, known, may_be_empty=False)
         chosen = [self._chosen(group, usual) for group in groups]
         return tuple(option for option in chosen if option)
 
@@ -61,11 +60,11 @@ class RuntimeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """An inference engine as it is on a target: `onnxruntime 1.31.1`.
+    """An inference engine on a target: `onnxruntime 1.31.1`.
 
     Attributes:
-        packages: `name==version` of everything it runs with, where it was brought there for this sweep at the version
-            asked for; empty where it is the target's own.
+        packages: `name==version` of each package copied to the target for a requested version; empty if the
+            target's own installation is used.
     """
 
     __pydantic_config__: ClassVar = STRICT

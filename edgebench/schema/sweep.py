@@ -1,4 +1,4 @@
-"""Variants x runtimes x targets x threads x batches, as a person asks for them."""
+"""A sweep: the requested variants x runtimes x targets x threads x batches, and its cells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One `[[models]]` block of a sweep: an architecture or a model's file, its widths, and what it overrides."""
+    """One `[[models]]` block of a sweep: an architecture or a model file, its widths, and fields that override.
+
+    A field that is None takes the sweep's value.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -38,18 +41,18 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell of a sweep before the target's facts are known: no runtime version.
+    """One combination of a sweep, before the target's environment is known: the runtime's version may be missing.
 
     Attributes:
-        quantization: the words of an int8 cell's scheme; empty for others.
+        quantization: the scheme's text for int8; empty for other precisions.
         weights: a `WeightSource` or the path of a file.
-        dataset: a data set's name, with its path where it needs one: `image_folder:photos/val`.
+        dataset: a data set's name, with a path if it needs one: `image_folder:photos/val`.
         preprocessing: a preset's name; empty for the data set's own.
-        classes: 0 for those of the data set, or of the file.
-        runtime: its name, and the options it is told: `torch+compile`.
-        input: the shape of a given model's input, `1x3x224x224` or `name:1x3x224x224`; empty where its file says it.
-        calibration: what the images that int8 is made on are of: a folder's path or a data set's name, with its path
-            where it needs one; empty for the data set. A scheme's own word comes first.
+        classes: 0 for the number of the data set, or of the model's file.
+        runtime: as requested, with options: `torch+compile`.
+        input: shape of a user-supplied model's input, `1x3x224x224` or `name:1x3x224x224`; empty if its file has it.
+        calibration: source of the calibration images for int8: a folder's path or a data set's name, with its path
+            if it needs one; empty for `dataset`. A `calibration=` option of the scheme takes precedence.
     """
 
     model: str
@@ -74,10 +77,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Variants x runtimes x targets x threads x batches, and how to measure them.
+    """The requested variants x runtimes x targets x threads x batches, and how to measure them.
 
     Attributes:
-        time_limit: of the measuring of every cell; `budget` of everything, which predicts what it has no time for.
+        time_limit: limit of the time spent measuring all cells.
+        budget: limit of the total time; cells that do not fit are predicted.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -103,7 +107,7 @@ class Sweep:
     sustained: str = ""
 
     def cells(self) -> Iterator[Cell]:
-        """Yield every cell once, in the order the sweep names them."""
+        """Yield each distinct cell once, in the sweep's order."""
         yield from dict.fromkeys(cell for model in self.models for cell in self._cells(model))
 
     def _cells(self, model: Model) -> Iterator[Cell]:
@@ -136,15 +140,15 @@ class Sweep:
             )
 
 
-def _first(own: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:
-    """Return a block's own list where it has one, be it empty."""
-    return common if own is None else own
+def _first(override: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:
+    """Return a block's override if it is set, even an empty one; else the sweep's value."""
+    return common if override is None else override
 
 
 def _schemes(precisions: tuple[Precision, ...], quantizations: tuple[str, ...]) -> tuple[tuple[Precision, str], ...]:
-    """Pair each precision with the ways to make it: int8 has as many as there are quantizations, others one."""
+    """Pair int8 with each quantization, and every other precision with an empty one."""
     return tuple(
-        (precision, words)
+        (precision, quantization)
         for precision in precisions
-        for words in (quantizations if precision == Precision.INT8 else ("",))
+        for quantization in (quantizations if precision == Precision.INT8 else ("",))
     )

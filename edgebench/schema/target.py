@@ -1,4 +1,4 @@
-"""A machine to measure on, as its TOML file describes it."""
+"""A machine to measure on, as described in its TOML file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from edgebench.schema import STRICT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
-    """The most that a machine's processor could do, as facts with their source.
+    """Peak performance of a machine's processor, with its source.
 
     Attributes:
-        gflops: 10^9 fp32 operations a second of one core; a multiply-add is two.
-        gops_int8: 10^9 8-bit operations a second of one core; None where nobody says.
-        gbytes: 10^9 bytes a second between memory and all cores together.
+        gflops: 10^9 fp32 operations per second and core; a multiply-add is two operations.
+        gops_int8: 10^9 8-bit operations per second and core; None if unknown.
+        gbytes: 10^9 bytes per second between memory and all cores together.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -28,12 +28,14 @@ class Peak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A machine, as facts only: one TOML under `targets/`, its stem is the name.
+    """A machine to measure on: one TOML file in `targets/`, named by the file's stem.
 
     Attributes:
-        runtimes: names of those that may be used there.
-        device: what they compute on, where they have a choice.
-        peak: what its processor could do at most, if anybody says.
+        connection: a plug-in of `deploy/connections`.
+        runtimes: names of the runtimes that may be used there.
+        device: where runtimes compute if they have a choice.
+        python: the Python interpreter to use there; empty for the connection's default.
+        peak: None if unknown.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -49,5 +51,5 @@ class Target:
 
     @property
     def machine(self) -> str:
-        """What two targets share that must not be measured at once: the address, or this machine."""
+        """The machine's address, or `this machine`; targets on the same machine must not be measured at once."""
         return self.address or "this machine"

@@ -1,22 +1,22 @@
-"""A network to deploy: architecture, width, resolution, precision, weights and preprocessing, and its sizes' bounds."""
+"""A network to deploy: architecture, width, resolution, precision, weights, preprocessing; and bounds of its size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from edgebench.foundation.errors import RequestError
 from edgebench.schema import STRICT
 from edgebench.schema.quantization import ORDINARY, Quantization
 
-MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; beyond it is a typing error
+MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; a larger width is a typing error
 MAX_RESOLUTION = 2048
 MAX_CLASSES = 100_000
 
 
 class Precision(StrEnum):
-    """The number format that weights and activations are computed in."""
+    """The number format of weights and activations."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -25,30 +25,30 @@ class Precision(StrEnum):
 
 
 class WeightSource(StrEnum):
-    """Where a network's weights come from, unless it is a file."""
+    """Where a network's weights come from, unless they come from a file."""
 
     TRAINED = "trained"  # on the data set, on first use, cached
-    RANDOM = "random"  # seeded; times and sizes are true, an accuracy would be none
+    RANDOM = "random"  # seeded; latency and size are valid, accuracy is meaningless
     NONE = "none"  # a network without parameters
-    CUSTOM = "own"  # inside a model that somebody gave
+    CUSTOM = "own"  # inside a user-supplied model
 
-    __repr__ = str.__repr__  # a variant that was read back has plain strings: both must give the same cache keys
+    __repr__ = str.__repr__  # a variant read from a file has plain strings: both must give the same cache keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """How a picture becomes what a network takes: part of a variant's identity.
+    """How a picture becomes a network's input: part of a variant's identity.
 
     Attributes:
-        first: `resize` the shorter side and then cut RxR out of the centre, or `crop` the central share of each side
-            and then resize that to RxR.
-        crop: that share; where the resizing comes first, R over the shorter side.
-        shorter_side: pixels to resize the shorter side to, at least R; 0 where `crop` says it.
-        interpolation: `bilinear` over all the pixels that become one (Pillow's, with antialiasing), or `plain bilinear`
-            between four neighbours (TensorFlow 1's).
-        white: what a white pixel is before `mean` is subtracted and `std` divided by: 1 or 255.
-        channels: `RGB` or `BGR`; `mean` and `std` are in that order.
-        label_offset: added to every label: 1 where a network's first output is the background.
+        first: `resize` the shorter side, then crop the central RxR; or `crop` the central share of each side, then
+            resize that to RxR.
+        crop: that share; with `resize` first, R divided by the resized shorter side.
+        shorter_side: length to resize the shorter side to, pixels, at least R; 0 if `crop` determines it.
+        interpolation: `bilinear` with antialiasing, over all source pixels of one output pixel (Pillow), or
+            `plain bilinear` between four neighbours (TensorFlow 1).
+        white: value of a white pixel before `mean` is subtracted and the result divided by `std`: 1 or 255.
+        channels: `RGB` or `BGR`; `mean` and `std` are in the same order.
+        label_offset: added to every label: 1 if a network's first output is the background class.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -69,10 +69,10 @@ class Preprocessing:
 
 
 def check_size(architecture: str, width: float, resolution: int, classes: int) -> None:
-    """Refuse sizes that no network can have.
+    """Refuse an impossible width, resolution or number of classes.
 
     Raises:
-        RequestError: width, resolution or number of classes is zero, negative or absurd.
+        RequestError: one of them is not positive, or above its bound.
     """
     if not 0 < width <= MAX_WIDTH:
         raise RequestError(f"width {width:g} of {architecture}: wanted more than 0, at most {MAX_WIDTH:g}")
@@ -87,14 +87,14 @@ class Variant:
     """A network to deploy: `mobilenet_v2-0.5@160/int8`, or `.../int8-per_tensor` for another scheme.
 
     Attributes:
-        width: the multiplier alpha on every layer's channels.
+        architecture: a network of this package, or the name of a user-supplied model, `net.onnx`; then `weights` is
+            `own`, `weights_sha256` is the hash of the model's content and `width` is 1.
+        width: the multiplier alpha of every layer's channels.
         resolution: the side rho of the square input, pixels.
-        classes: outputs of the network.
-        architecture: a network of the shelf, or the name of a model that somebody gave, `net.onnx`; then `weights` are
-            its `own`, `weights_sha256` is its content's and the width 1.
-        weights: a `WeightSource`, or the name of the file that they came from; then `weights_sha256` is that file's.
-        dataset: its name, `image_folder:val` for one that somebody gave; then `dataset_sha256` is its content's and
-            `dataset_classes` how many classes it has.
+        classes: number of the network's outputs.
+        weights: a `WeightSource`, or a file's name; then `weights_sha256` is the file's hash.
+        dataset: its name, `image_folder:val` for a user-supplied one; then `dataset_sha256` is the hash of its content
+            and `dataset_classes` its number of classes.
         preprocessing: None for the data set's own.
     """
 
@@ -121,20 +121,37 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
-def network(variant: Variant) -> str:
-    """Name a network of the shelf as tables do."""
-    return f"{variant.architecture} {variant.width:g} @{variant.resolution}"
+class Sized(Protocol):
+    """A network of the shelf at a width and a resolution."""
+
+    @property
+    def architecture(self) -> str:
+        """Its name on the shelf."""
+
+    @property
+    def width(self) -> float:
+        """The multiplier alpha."""
+
+    @property
+    def resolution(self) -> int:
+        """The side rho of its input, pixels."""
+
+
+def network(sized: Sized) -> str:
+    """Return the network's name as shown in tables: `mobilenet_v2 0.5 @160`."""
+    return f"{sized.architecture} {sized.width:g} @{sized.resolution}"
 
 
 def scheme(variant: Variant) -> str:
-    """Name its precision and, of an int8 one, how it is made, as tables do."""
+    """Return precision and quantization scheme as shown in tables: `int8 per_channel`."""
     return f"{variant.precision} {variant.quantization or ''}".rstrip()
 
 
 def parent(variant: Variant) -> Variant | None:
-    """Return the fp32 variant that one of fewer bits was made from."""
-    is_given_so = variant.weights == WeightSource.CUSTOM and variant.quantization is None  # its float form is not here
-    if variant.precision == Precision.FP32 or is_given_so:
+    """Return the fp32 variant that a variant of lower precision was made from; None if there is none."""
+    # A user-supplied int8 file comes without its float form.
+    is_supplied = variant.weights == WeightSource.CUSTOM and variant.quantization is None
+    if variant.precision == Precision.FP32 or is_supplied:
         return None
     return as_float(variant)
 

@@ -1,1 +1,1 @@
-"""What a network's output is worth: one file a task, plain numpy."""
+"""Quality of the outputs: one module per task, plain numpy."""

@@ -1,6 +1,6 @@
-"""A class for each image: answers counted, their shares with intervals, and the test against the float parent.
+"""Labels and outputs -> counts of correct images, accuracies with intervals, and a test against the float parent.
 
-Pure: nothing is read, measured or printed here.
+Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -22,30 +22,33 @@ SIGNIFICANT = 1 - stats.CONFIDENCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """How many of how many, with Wilson's 95 % interval."""
+    """A count out of a total, with Wilson's 95 % interval."""
 
     count: int
     of: int
 
     @property
     def value(self) -> float:
-        """The share itself."""
+        """The share in [0, 1]."""
         return self.count / self.of
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Its 95 % interval."""
+        """Wilson's 95 % interval, in [0, 1]."""
         return stats.wilson(self.count, self.of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What became of the float parent's answers, image by image.
+    """The classes compared with those of the float parent, image by image.
 
     Attributes:
-        only_parent: images that the parent alone answers right; `only_this` that its int8 file alone does.
-        p: of McNemar's exact test that both are right equally often.
-        images_needed: how many would tell the two apart in four of five studies; None where no number would.
+        parent: accuracy of the parent.
+        top1: difference of the accuracies, a share.
+        only_parent: images that only the parent classifies correctly.
+        only_this: images that only this artifact classifies correctly.
+        p: p-value of McNemar's exact test for equal accuracy.
+        images_needed: images for a power of 80 % at the observed shares; None if both accuracies are equal.
     """
 
     parent: Share
@@ -57,13 +60,13 @@ class Change:
 
     @property
     def is_significant(self) -> bool:
-        """Tell whether these images suffice to call the two accuracies different."""
+        """Whether the two accuracies differ significantly."""
         return self.p < SIGNIFICANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appraisal:
-    """What one evaluation means; None where it was not asked or cannot be."""
+    """The accuracies of one evaluation; None if not evaluated or not applicable."""
 
     top1: Share | None
     top5: Share | None
@@ -72,7 +75,7 @@ class Appraisal:
 
 
 def appraise(accuracy: Accuracy) -> Appraisal:
-    """Compute what the answers mean."""
+    """Compute accuracies and the comparison with the float parent from the counts."""
     images, agreement = accuracy.images, accuracy.agreement
     if accuracy.not_finite:
         return Appraisal(top1=None, top5=None, agreement=None, change=None)
@@ -85,11 +88,11 @@ def appraise(accuracy: Accuracy) -> Appraisal:
 
 
 def _change(accuracy: Accuracy) -> Change | None:
-    right, only_parent, only_this = accuracy.parent_correct, accuracy.only_parent, accuracy.only_this
-    if right is None or only_parent is None or only_this is None:
+    parent_correct, only_parent, only_this = accuracy.parent_correct, accuracy.only_parent, accuracy.only_this
+    if parent_correct is None or only_parent is None or only_this is None:
         return None
     return Change(
-        parent=Share(count=right, of=accuracy.images),
+        parent=Share(count=parent_correct, of=accuracy.images),
         top1=(only_this - only_parent) / accuracy.images,
         only_parent=only_parent,
         only_this=only_this,
@@ -100,14 +103,16 @@ def _change(accuracy: Accuracy) -> Change | None:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What two artifacts answered, counted; without a parent the first one is compared with itself.
+    """Counts over images for an artifact and its float parent; without a parent, the artifact itself takes its place.
 
     Attributes:
         correct_top5: images whose label is among the five largest outputs.
-        only_parent: images that the parent alone gets right, `only_this` those that it alone gets wrong.
-        agreed: images that both give the same class.
+        only_parent: images that only the parent classifies correctly.
+        only_this: images that only this artifact classifies correctly.
+        agreed: images with the same class in both.
         not_finite: images with an output that is NaN or infinite; `parent_not_finite` of the parent's.
-        signal: sum of the parent's squared outputs; `noise` that of the squared differences.
+        signal: sum of the squared outputs of the parent.
+        noise: sum of the squared differences of the outputs.
     """
 
     correct: int = 0
@@ -122,30 +127,30 @@ class Counts:
     parent_not_finite: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Counts(*(left + right for left, right in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def sqnr_db(self) -> float | None:
-        """The signal to quantization noise ratio of the outputs; None where they are equal."""
+        """The signal to quantization noise ratio of the outputs; None if they are equal."""
         return 10 * log10(self.signal / self.noise) if self.noise and self.signal else None
 
 
 def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[float32]) -> Counts:
-    """Count some images' answers; the first of equal outputs wins."""
+    """Count a batch: labels (N,), outputs and reference (N, classes); of equal outputs the first class wins."""
     import numpy
 
-    ours, theirs = outputs.argmax(1), reference.argmax(1)
-    right, parent_right = ours == labels, theirs == labels
+    classes, parent_classes = outputs.argmax(1), reference.argmax(1)
+    is_correct, is_parent_correct = classes == labels, parent_classes == labels
     top5 = numpy.argsort(-outputs, axis=1, kind="stable")[:, :5]
     odd, parent_odd = (int((~numpy.isfinite(one).all(1)).sum()) for one in (outputs, reference))
     given, exact = (numpy.where(numpy.isfinite(one), one, 0).astype("f8") for one in (outputs, reference))
     return Counts(
-        correct=int(right.sum()),
+        correct=int(is_correct.sum()),
         correct_top5=int((top5 == labels[:, None]).sum()),
-        parent_correct=int(parent_right.sum()),
-        only_parent=int((parent_right & ~right).sum()),
-        only_this=int((right & ~parent_right).sum()),
-        agreed=int((ours == theirs).sum()),
+        parent_correct=int(is_parent_correct.sum()),
+        only_parent=int((is_parent_correct & ~is_correct).sum()),
+        only_this=int((is_correct & ~is_parent_correct).sum()),
+        agreed=int((classes == parent_classes).sum()),
         signal=float((exact**2).sum()),
         noise=float(((exact - given) ** 2).sum()),
         not_finite=odd,

@@ -1,4 +1,4 @@
-"""Variant -> trained weights, seeded and cached with a card that says how good they are."""
+"""A variant -> its trained weights, seeded, and cached with a card that has their accuracy."""
 
 from __future__ import annotations
 
@@ -28,24 +28,26 @@ if TYPE_CHECKING:
 
     from edgebench.images.loader import Images
 
-# Most of the learning happens once per width on small images; each resolution is then fine-tuned from it, which
-# costs a third of training it from the start.
+# Each width is trained once on small images and then fine-tuned for each resolution, which costs a third of training
+# that resolution from scratch.
 BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
-RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # of the base, and of what is fine-tuned from it
+RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # of base training, and of fine-tuning
 BATCH = 32
-MOST_MACS = 2e13  # of training: about an hour on two cores; what needs more is a case for other weights
-MOST_MACS_ASKED = 5e14  # a day
-GPU_FACTOR = 300  # how much more a GPU does in that time
-SHOW_S = 5.0  # between two words of progress
+MOST_MACS = 2e13  # multiply-adds of one training: about an hour on two cores
+MOST_MACS_REQUESTED = 5e14  # the limit if the user requested the training: about a day
+GPU_FACTOR = 300  # how many times more multiply-adds a GPU computes in the same time
+SHOW_S = 5.0  # between two progress messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a person asks of the training; what is left out follows from the network and the data set.
+    """Options of training; the defaults are the ordinary recipe.
 
     Attributes:
-        epochs: at the resolution itself, from the start; 0 for the two steps of base and fine-tuning.
-        asked: whether somebody waits for just this training: then it may take long.
+        epochs: number of epochs from scratch at the variant's resolution; 0 for base training and fine-tuning.
+        rate: maximum learning rate; 0 for the default of optimizer and step.
+        augmentation: None for the data set's own.
+        requested: whether the user requested this training; then it may take longer.
     """
 
     epochs: int = 0
@@ -53,27 +55,27 @@ class Options:
     rate: float = 0.0
     batch: int = BATCH
     augmentation: tuple[str, ...] | None = None
-    asked: bool = False
+    requested: bool = False
 
 
-UNASKED = Options()
+ORDINARY = Options()
 
 
-def find(variant: Variant, options: Options = UNASKED) -> Weights | None:
-    """Return the variant's weights as the options train them, if they are cached and intact.
+def find(variant: Variant, options: Options = ORDINARY) -> Weights | None:
+    """Return the variant's weights trained with these options, if they are cached and intact; else None.
 
-    Without options those of the ordinary recipe: a trial with another one changes no run.
+    The default options are the ordinary recipe, so that `run` never uses weights of another recipe.
     """
     if variant.weights != WeightSource.TRAINED:
         return None
     return cache.find_intact(_stem(variant, options), Weights)
 
 
-def train(variant: Variant, show: Show, options: Options = UNASKED) -> Weights:
-    """Train the variant's network on its data set, fine-tuning from the base resolution of the same width.
+def train(variant: Variant, show: Show, options: Options = ORDINARY) -> Weights:
+    """Train the variant's network on its data set; fine-tune it from the base resolution if it has one.
 
     Raises:
-        CaseError: it is too large to train here, or there are no images to train on.
+        CaseError: the training is too large, diverges, or has too few images.
     """
     require_small(variant, options)
     if options.epochs or not _has_base(variant):
@@ -84,15 +86,15 @@ def train(variant: Variant, show: Show, options: Options = UNASKED) -> Weights:
 
 
 def is_ordinary(variant: Variant, options: Options) -> bool:
-    """Tell whether the options make the weights that a run uses."""
-    return _choices(variant, options) == _choices(variant, UNASKED)
+    """Return whether the options are the ordinary recipe, whose weights `run` uses."""
+    return _choices(variant, options) == _choices(variant, ORDINARY)
 
 
 def require_small(variant: Variant, options: Options) -> None:
-    """Refuse a training that nobody would wait for, or that has too few images, or nothing to learn.
+    """Refuse a training that takes too long, has too few images, or has no parameters.
 
     Raises:
-        CaseError: with what it would take, and what to do instead.
+        CaseError: with the reason and advice.
     """
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
@@ -102,12 +104,12 @@ def require_small(variant: Variant, options: Options) -> None:
             f"{variant.dataset} has {images} images to train on, fewer than a batch of {options.batch}; add images"
         )
     epochs = options.epochs or (EPOCHS if _has_base(variant) else BASE_EPOCHS)
-    macs = 3.0 * cost(variant).macs * images * epochs  # forward, and twice that backward
-    most = (MOST_MACS_ASKED if options.asked else MOST_MACS) * (GPU_FACTOR if device() == "cuda" else 1)
+    macs = 3.0 * cost(variant).macs * images * epochs  # the backward pass costs twice the forward pass
+    most = (MOST_MACS_REQUESTED if options.requested else MOST_MACS) * (GPU_FACTOR if device() == "cuda" else 1)
     if macs > most:
         raise CaseError(
-            f"training {variant.architecture} at {variant.resolution} px takes {macs:.0e} multiply-adds, at most"
-            f" {most:.0e} are done {'here' if options.asked else 'unasked'}; use --weights random, or a file"
+            f"training {variant.architecture} at {variant.resolution} px takes {macs:.0e} multiply-adds, more than the"
+            f" limit of {most:.0e}{'' if options.requested else ' for a run'}; use --weights random, or a file"
         )
 
 
@@ -116,25 +118,25 @@ def _split(variant: Variant, name: str) -> Images:
 
 
 def _has_base(variant: Variant) -> bool:
-    """Tell whether the network at the base resolution is another input of the same layers."""
+    """Return whether the network at the base resolution has the same layers, so that its weights can be reused."""
     if variant.resolution == BASE_RESOLUTION or not accepts(variant.architecture, BASE_RESOLUTION):
         return False
     return cost(replace(variant, resolution=BASE_RESOLUTION)).params == cost(variant).params
 
 
 def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
-    own: tuple[str, ...] = family(variant.dataset).AUGMENTATION
+    default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     return Recipe(
         epochs=options.epochs or (EPOCHS if is_tuned else BASE_EPOCHS),
         rate=options.rate or RATES[options.optimizer][is_tuned],
         optimizer=options.optimizer,
         batch=options.batch,
-        augmentation=own if options.augmentation is None else options.augmentation,
+        augmentation=default if options.augmentation is None else options.augmentation,
     )
 
 
-def _said(variant: Variant, start: Weights | None, recipe: Recipe) -> str:
-    """Say how weights were made, from the start on."""
+def _described(variant: Variant, start: Weights | None, recipe: Recipe) -> str:
+    """Describe in words how the weights are trained, base training included."""
     before = f"{start.recipe.partition(';')[0]}, then " if start else ""
     varied = f", images {' and '.join(recipe.augmentation)}" if recipe.augmentation else ""
     shared = f"; {OPTIMIZERS[recipe.optimizer]}, one cycle, batch {recipe.batch}, weight decay {WEIGHT_DECAY:g}{varied}"
@@ -145,17 +147,17 @@ def _said(variant: Variant, start: Weights | None, recipe: Recipe) -> str:
 
 
 def _train(variant: Variant, start: Weights | None, options: Options, show: Show) -> Weights:
-    """Train, and keep the weights, with a drawing of how it went beside them."""
+    """Train, and cache the weights, with a drawing of loss and accuracy beside them."""
     recipe = _recipe(variant, options, is_tuned=start is not None)
-    note = _said(variant, start, recipe)
+    description = _described(variant, start, recipe)
     stem = _stem(variant, options)
     unfinished = files.folder("training") / f"{stem}.pt"
 
     def make(path: Path) -> Weights:
         course = _course(variant, start, recipe)
-        follow(course, variant, note, unfinished, show)
+        follow(course, variant, description, unfinished, show)
         files.write(files.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
-        return _scored(path, course, variant, note)
+        return _scored(path, course, variant, description)
 
     weights = cache.keep(stem, ".pt", Weights, make)
     unfinished.unlink(missing_ok=True)
@@ -163,18 +165,18 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
 
 
 def _course(variant: Variant, start: Weights | None, recipe: Recipe) -> Course:
-    """Build the network, from the weights to start from if there are any, and open what it learns on."""
+    """Build the network, with its initial weights if there are any, and open its training images."""
     import torch
 
-    # One thread: the same weights on any number of cores, and no threads that wait for each other on a busy one.
+    # One thread: the weights are the same on any number of cores, and no threads wait for each other.
     torch.set_num_threads(1)
     network = build(variant, str(cache.path_of(start)) if start else "")
     images, held_out = _split(variant, "train"), _split(variant, "calibration")
     return Course(network=network, recipe=recipe, images=images, held_out=held_out)
 
 
-def _scored(path: Path, course: Course, variant: Variant, note: str) -> Weights:
-    """Write the trained weights to `path`, and say how good they are on the test images."""
+def _scored(path: Path, course: Course, variant: Variant, description: str) -> Weights:
+    """Write the trained weights to `path`; return their card with the accuracy on the test images."""
     test = _split(variant, "test")
     correct = score(course.network, test, course.recipe.batch)
     path.write_bytes(packed(course.network))
@@ -184,16 +186,16 @@ def _scored(path: Path, course: Course, variant: Variant, note: str) -> Weights:
         dataset=variant.dataset,
         preprocessing=str(preprocessing(variant)),
         network=_name(variant),
-        recipe=note,
+        recipe=description,
         classes=variant.classes,
         top1=correct / len(test),
         images=len(test),
     )
 
 
-def follow(course: Course, variant: Variant, note: str, kept: Path, show: Show) -> None:
-    """Go through the epochs that are left; each one is kept as it ends."""
-    course.go_on(kept, note)
+def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: Show) -> None:
+    """Train the remaining epochs; write a checkpoint after each."""
+    course.go_on(checkpoint, note)
     total, before = course.recipe.epochs, len(course.epochs)
     if before:
         show(Notice(text=f"{_name(variant)} goes on after epoch {before} of {total}"))
@@ -205,7 +207,7 @@ def follow(course: Course, variant: Variant, note: str, kept: Path, show: Show) 
                 shown = monotonic()
                 part = done / course.steps
                 show(_step(variant, epoch, total, part, epoch - before + part, shown - started))
-        course.keep(kept, note)
+        course.keep(checkpoint, note)
 
 
 def _step(variant: Variant, epoch: int, total: int, part: float, done: float, spent_s: float) -> Step:
@@ -227,14 +229,14 @@ def _drawing(course: Course, variant: Variant) -> str:
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:
-    """Name what the options choose of a recipe; what is said and goes without saying is the same."""
-    own: tuple[str, ...] = family(variant.dataset).AUGMENTATION
-    said = replace(options, augmentation=own if options.augmentation is None else options.augmentation)
-    return {f"recipe.{name}": repr(value) for name, value in asdict(said).items() if name != "asked"}
+    """Return the options that determine the weights; a default and the same value given explicitly are equal."""
+    default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
+    explicit = replace(options, augmentation=default if options.augmentation is None else options.augmentation)
+    return {f"recipe.{name}": repr(value) for name, value in asdict(explicit).items() if name != "requested"}
 
 
 def _stem(variant: Variant, options: Options) -> str:
-    """Name the file by its variant and everything that shapes it; precision is no part of weights."""
+    """Return a file name from everything that determines the weights; precision does not."""
     parts = {
         **_choices(variant, options),
         **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},

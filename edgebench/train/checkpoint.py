@@ -1,6 +1,6 @@
-"""A file of weights that somebody gives -> a card in the cache, once every tensor fits the network.
+"""A user-supplied weights file -> a copy and its card in the cache, if every tensor fits the network.
 
-Nothing in the file is executed: pickles are read by torch's `weights_only` unpickler.
+No code in the file is executed: pickles are read by torch's `weights_only` unpickler.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
-_WRAPPERS = ("state_dict", "model_state_dict", "model")  # what training scripts put a state dict under
-_PREFIX = "module."  # what data-parallel training puts before every name
-_MARK = 7919  # a number of classes that is no layer's width
-_COUNTERS = "num_batches_tracked"  # older checkpoints have none, and inference reads none
+_WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store a state dict
+_PREFIX = "module."  # added to every name by data-parallel training
+_MARK = 7919  # a number of classes that no layer has as its width
+_COUNTERS = "num_batches_tracked"  # missing in older checkpoints, and not used in inference
 
 State = dict[str, "Tensor"]
 Shapes = dict[str, tuple[int, ...]]
 
 
 def is_file(weights: str) -> bool:
-    """Tell a file's name from a word such as `trained`."""
+    """Return whether `weights` is a file's name, not a word such as `trained`."""
     return Path(weights).suffix in SUFFIXES
 
 
 def find(variant: Variant) -> Weights | None:
-    """Return the weights that the variant's file was adopted as, if they are intact."""
+    """Return the cached copy of the variant's weights file, if it is intact; else None."""
     return cache.find_intact(_stem(variant.architecture, variant.weights, variant.weights_sha256), Weights)
 
 
 def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights, str]:
-    """Keep the file's weights in the cache; return them and the file's hash.
+    """Copy the file's weights to the cache; return their card and the file's hash.
 
     Raises:
-        RequestError: it is no file of weights, or another network's: the message has the first keys that do not fit,
-            and the network that they would fit.
+        RequestError: it is not a weights file, or does not fit the network; the message has the first keys that do
+            not fit, and the network that the file would fit.
     """
     sha256 = _sha256(path)
     stem = _stem(name, Path(path).name, sha256)
@@ -85,7 +85,7 @@ def _stem(name: str, file: str, sha256: str) -> str:
 
 
 def _read(path: Path) -> State:
-    """Load tensors by name, without the wrappings that training scripts leave around them."""
+    """Load tensors by name, without the wrappers that training scripts add."""
     state: Any = _load(path)
     for key in _WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -104,30 +104,31 @@ def _load(path: Path) -> Any:
 
             return load_file(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about a pickle's age, which matters to nobody here
+            warnings.simplefilter("ignore", UserWarning)  # about old pickle formats, which are fine here
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise RequestError(
-            f"{path}: holds more than tensors, and nothing in it is executed; save its state_dict()"
+            f"{path}: contains more than tensors, and nothing in it is executed; save its state_dict()"
         ) from error
-    except Exception as error:  # every loader has errors of its own for a file that is cut off or something else
-        raise RequestError(f"{path}: not a whole file of weights: {type(error).__name__}") from error
+    except Exception as error:  # each loader raises different errors for a truncated or foreign file
+        raise RequestError(f"{path}: not a complete weights file: {type(error).__name__}") from error
 
 
 def _shapes(state: State) -> Shapes:
     return {key: tuple(value.shape) for key, value in state.items() if not key.endswith(_COUNTERS)}
 
 
-def _wanted(found: Shapes, name: str, width: float, resolution: int) -> tuple[int, Shapes]:
-    """Return as many classes as the file seems to have, and the network's shapes at that number.
+def _expected(shapes: Shapes, name: str, width: float, resolution: int) -> tuple[int, Shapes]:
+    """Return the file's number of classes, and the network's shapes for that number.
 
-    A number that no layer has shows which axis counts the classes; the file's size there is theirs.
+    The network is built with `_MARK` classes; the axis that has this size is the class axis, and the file's size on
+    that axis is its number of classes.
     """
     marked = _network_shapes(name, width, resolution, _MARK)
     sizes = [
-        found[key][shape.index(_MARK)]
+        shapes[key][shape.index(_MARK)]
         for key, shape in marked.items()
-        if _MARK in shape and len(found.get(key, ())) == len(shape)
+        if _MARK in shape and len(shapes.get(key, ())) == len(shape)
     ]
     count = sizes[0] if sizes else 1
     return count, _network_shapes(name, width, resolution, count)
@@ -141,36 +142,36 @@ def _network_shapes(name: str, width: float, resolution: int, classes: int) -> S
     return _shapes(network.state_dict())
 
 
-def _require_fit(path: str, found: Shapes, name: str, width: float, resolution: int) -> int:
-    """Return how many classes the file's network answers, once it is known to be this one."""
-    count, wanted = _wanted(found, name, width, resolution)
-    if found == wanted:
+def _require_fit(path: str, shapes: Shapes, name: str, width: float, resolution: int) -> int:
+    """Refuse a file that does not fit the network; return its number of classes."""
+    count, expected = _expected(shapes, name, width, resolution)
+    if shapes == expected:
         return count
-    fitting = next(_fitting(found), None)
+    fitting = next(_fitting(shapes), None)
     hint = f"; it fits --model {fitting}" if fitting else "; it fits no network here"
-    raise RequestError(f"{path} does not fit {name} {width:g}: {', '.join(_differences(found, wanted))}{hint}")
+    raise RequestError(f"{path} does not fit {name} {width:g}: {', '.join(_differences(shapes, expected))}{hint}")
 
 
 def _require_finite(path: str, state: State) -> None:
     for key, value in state.items():
         if not value.isfinite().all():
-            raise RequestError(f"{path}: {key} holds values that are no finite numbers; train or save it again")
+            raise RequestError(f"{path}: {key} contains values that are not finite; train or save it again")
 
 
-def _differences(found: Shapes, wanted: Shapes) -> Iterator[str]:
-    """Name the first key of each kind that does not fit."""
-    if missing := next((key for key in wanted if key not in found), None):
+def _differences(shapes: Shapes, expected: Shapes) -> Iterator[str]:
+    """Yield the first missing key, the first unexpected key and the first key of a different shape."""
+    if missing := next((key for key in expected if key not in shapes), None):
         yield f"missing {missing}"
-    if unexpected := next((key for key in found if key not in wanted), None):
+    if unexpected := next((key for key in shapes if key not in expected), None):
         yield f"unexpected {unexpected}"
-    if key := next((key for key in wanted if key in found and wanted[key] != found[key]), None):
-        yield f"{key} is {list(found[key])}, wanted {list(wanted[key])}"
+    if key := next((key for key in expected if key in shapes and expected[key] != shapes[key]), None):
+        yield f"{key} is {list(shapes[key])}, wanted {list(expected[key])}"
 
 
-def _fitting(found: Shapes) -> Iterator[str]:
-    """Name every network of the shelf that the tensors are all of."""
+def _fitting(shapes: Shapes) -> Iterator[str]:
+    """Yield every network of this package whose tensors have exactly these names and shapes."""
     for name in names("architectures"):
         family = load("architectures", name)
         for width in family.WIDTHS:
-            if _wanted(found, name, width, family.RESOLUTIONS[name][0])[1] == found:
+            if _expected(shapes, name, width, family.RESOLUTIONS[name][0])[1] == shapes:
                 yield name if width == 1.0 else f"{name} --width {width:g}"

@@ -1,7 +1,7 @@
-"""Variants -> their trained weights in the cache, as many trained at once as there are cores.
+"""Variants -> their trained weights in the cache, trained in parallel, one training per core.
 
-A training takes one core. Networks of one width go one after the other, for the larger resolutions start from the
-smallest. What cannot be trained is left to whoever asks for its weights, and told the reason then.
+Networks of one width are trained one after the other, because larger resolutions are fine-tuned from the smallest. A
+network that cannot be trained is skipped here; the error appears when its weights are needed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 Family = tuple[Variant, ...]  # of one architecture and width
 
 
-def train(variants: Iterable[Variant], show: Show, options: training.Options = training.UNASKED) -> None:
-    """Train what is not trained yet, side by side where that is faster."""
+def train(variants: Iterable[Variant], show: Show, options: training.Options = training.ORDINARY) -> None:
+    """Train in parallel the variants that are not trained yet, if several cores are free and there is no GPU.
+
+    Otherwise nothing is trained here: each variant is trained when its weights are needed.
+    """
     families = _untrained(variants, options)
     workers = min(len(families), len(os.sched_getaffinity(0)))
     if workers > 1 and not _computes_on_gpu():
@@ -46,24 +49,24 @@ def _computes_on_gpu() -> bool:
 
 
 def _untrained(variants: Iterable[Variant], options: training.Options) -> list[Family]:
-    """Sort what wants training and can be trained by family, the most work first."""
+    """Return the variants that need training and can be trained, by family, most work first."""
     families = defaultdict[tuple[str, float], list[Variant]](list)
-    for one in dict.fromkeys(variants):
-        is_asked = one.weights == WeightSource.TRAINED and one.precision == Precision.FP32
-        if is_asked and not training.find(one, options):
+    for variant in dict.fromkeys(variants):
+        is_trainable = variant.weights == WeightSource.TRAINED and variant.precision == Precision.FP32
+        if is_trainable and not training.find(variant, options):
             with suppress(CaseError):
-                training.require_small(one, options)
-                families[one.architecture, one.width].append(one)
+                training.require_small(variant, options)
+                families[variant.architecture, variant.width].append(variant)
     return sorted(map(tuple, families.values()), key=_work, reverse=True)
 
 
 def _work(family: Family) -> int:
-    return sum(cost(one).macs for one in family)
+    return sum(cost(variant).macs for variant in family)
 
 
 @contextmanager
 def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> Iterator[list[Connection]]:
-    """Start a process a share; none outlives the block."""
+    """Start one process per share; yield a connection to each, and terminate all processes at the end."""
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     readers: list[Connection] = []
@@ -72,7 +75,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(target=_train, args=(share, options, writer), daemon=True)
             process.start()
-            writer.close()  # the process has its own: the reader sees its end
+            writer.close()  # the process has its own copy; with this one open the reader would never see its end
             processes.append(process)
             readers.append(reader)
         yield readers
@@ -83,15 +86,15 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
 
 
 def _train(share: Sequence[Family], options: training.Options, writer: Connection) -> None:
-    """Train a share in this process, and tell how far it has come."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
-    for one in (one for family in share for one in family):
+    """Train a share in this process, and send its progress."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on an interrupt the parent process terminates this one
+    for variant in (variant for family in share for variant in family):
         with suppress(CaseError):
-            training.find(one, options) or training.train(one, writer.send, options)
+            training.find(variant, options) or training.train(variant, writer.send, options)
 
 
 def _follow(readers: list[Connection], show: Show) -> None:
-    """Show what all processes do as one step, until they have ended."""
+    """Show the combined progress of all processes until they have ended."""
     steps: dict[Connection, Step] = {}
     while readers:
         for reader in cast("list[Connection]", wait(readers)):

@@ -1,4 +1,4 @@
-"""A network and labelled images -> epochs of learning, kept after each one so that a kill undoes little."""
+"""A network and labelled images -> epochs of training, with a checkpoint after each, so that a kill loses little."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ SEED = 0
 WEIGHT_DECAY, MOMENTUM = 1e-4, 0.9
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
 AUGMENTATIONS = ("flip", "shift")
-SHIFT = 8  # a shift is at most this part of the side
+SHIFT = 8  # a shift is at most the image's side divided by this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to train: one cycle of the rate, up and down along cosines.
+    """How to train: one cycle of the learning rate, up and down along cosines.
 
     Attributes:
-        augmentation: `flip` half of the images, `shift` each by up to an eighth of its side.
+        rate: maximum learning rate.
+        augmentation: `flip` half of the images; `shift` each by up to an eighth of its side.
     """
 
     epochs: int
@@ -42,7 +43,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """What an epoch came to: its mean loss, and the shares of right answers in training and on held-out images."""
+    """Results of one epoch: mean loss, and top-1 accuracy (a share) on training images and on held-out images."""
 
     loss: float
     top1: float
@@ -51,7 +52,7 @@ class Epoch:
 
 @dataclass(kw_only=True)
 class Course:
-    """A network on its way through a recipe, and all that is needed to go on from there."""
+    """A training in progress: the network, its recipe, and all state that is needed to resume it."""
 
     network: nn.Module
     recipe: Recipe
@@ -63,16 +64,14 @@ class Course:
         import torch
 
         self.device = device()
-        # Depthwise layers train a third faster with channels last.
+        # Depthwise layers train by a third faster with channels last.
         self.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.random = torch.Generator().manual_seed(SEED)
-        self.steps = (
-            len(self.images) // self.recipe.batch
-        )  # the smaller last one is left out: batch norm wants full ones
+        self.steps = len(self.images) // self.recipe.batch  # without a smaller last batch, which harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
-        # It would cycle SGD's momentum too, and MOMENTUM were without effect; AdamW's first beta it does cycle, from
-        # 0.95 to 0.85 and back: no constant here says otherwise, and the published weights were made so.
+        # By default it also cycles SGD's momentum, which would make MOMENTUM ineffective. AdamW's first beta is cycled,
+        # from 0.95 to 0.85 and back: the published weights were trained in this way.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, self.recipe.rate, total_steps=total, cycle_momentum=self.recipe.optimizer != "sgd"
         )
@@ -86,14 +85,14 @@ class Course:
         return kind(parameters, lr=self.recipe.rate, weight_decay=WEIGHT_DECAY, fused=True, **momentum)
 
     def epoch(self) -> Iterator[int]:
-        """Learn from every image once; yield after each batch how many there were.
+        """Train on every image once; yield the number of batches done after each batch.
 
         Raises:
-            CaseError: the loss is no finite number any more.
+            CaseError: the loss is no longer finite.
         """
         import torch
 
-        batch, loss_sum, right = self.recipe.batch, 0.0, 0
+        batch, loss_sum, correct = self.recipe.batch, 0.0, 0
         drawn = torch.randperm(len(self.images), generator=self.random)[: self.steps * batch]
         labels = torch.from_numpy(self.images.labels)[drawn].view(self.steps, batch).to(self.device)
         self.network.train()
@@ -105,55 +104,54 @@ class Course:
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             self.schedule.step()
-            loss_sum, right = loss_sum + loss.item(), right + int((outputs.argmax(1) == labels[done]).sum())
+            loss_sum, correct = loss_sum + loss.item(), correct + int((outputs.argmax(1) == labels[done]).sum())
             self._require_finite(loss_sum)
             yield done + 1
         held_out = score(self.network, self.held_out, batch) / len(self.held_out)
-        seen = Epoch(loss=loss_sum / self.steps, top1=right / (self.steps * batch), held_out=held_out)
-        self.epochs.append(seen)
+        self.epochs.append(Epoch(loss=loss_sum / self.steps, top1=correct / (self.steps * batch), held_out=held_out))
 
     def _require_finite(self, loss: float) -> None:
-        """Stop at once where nothing can be learnt any more."""
+        """Refuse to go on after the loss diverged."""
         if not isfinite(loss):
             epoch = len(self.epochs) + 1
             raise CaseError(f"training diverged in epoch {epoch}: the loss is {loss}; use a smaller --rate")
 
     def keep(self, path: Path, note: str) -> None:
-        """Write down how far it has come, under a note of what it is."""
+        """Write a checkpoint; `note` describes the training."""
         import torch
 
         state = {name: getattr(self, name).state_dict() for name in ("network", "optimizer", "schedule")}
         random = {"order": self.random.get_state(), "torch": torch.get_rng_state()}
         buffer = BytesIO()
-        torch.save({"note": note, **state, **random, "epochs": [asdict(one) for one in self.epochs]}, buffer)
+        torch.save({"note": note, **state, **random, "epochs": [asdict(epoch) for epoch in self.epochs]}, buffer)
         files.write(path, buffer.getvalue())
 
     def go_on(self, path: Path, note: str) -> None:
-        """Take up what was kept under the same note, if it can be read."""
+        """Resume from a checkpoint, if it can be read and has the same note."""
         import torch
 
         try:
-            kept = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # none, or one that a full disk cut off: then from the start
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:  # missing, or truncated by a full disk: start from scratch
             return
-        if kept["note"] != note:
+        if checkpoint["note"] != note:
             return
         for name in ("network", "optimizer", "schedule"):
-            getattr(self, name).load_state_dict(kept[name])
-        self.random.set_state(kept["order"])
-        torch.set_rng_state(kept["torch"])
-        self.epochs = [Epoch(**one) for one in kept["epochs"]]
+            getattr(self, name).load_state_dict(checkpoint[name])
+        self.random.set_state(checkpoint["order"])
+        torch.set_rng_state(checkpoint["torch"])
+        self.epochs = [Epoch(**fields) for fields in checkpoint["epochs"]]
 
 
 def device() -> str:
-    """Name where networks learn here: a GPU if there is one."""
+    """Return the device to train on: `cuda` if there is a GPU, else `cpu`."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def augmented(images: Tensor, kinds: tuple[str, ...], random: Any) -> Tensor:
-    """Return the images as the recipe varies them; edges are mirrored."""
+    """Return the augmented images, (N, C, R, R); shifted edges are filled by reflection."""
     import torch
 
     count, _, _, side = images.shape
@@ -169,7 +167,7 @@ def augmented(images: Tensor, kinds: tuple[str, ...], random: Any) -> Tensor:
 
 
 def score(network: nn.Module, images: Images, batch: int) -> int:
-    """Count the images that the network gets right."""
+    """Count the images that the network classifies correctly."""
     import torch
 
     network.eval()
@@ -180,7 +178,7 @@ def score(network: nn.Module, images: Images, batch: int) -> int:
 
 
 def packed(network: nn.Module) -> bytes:
-    """Return the network's weights as the content of a file: torch's own writer has no clear error for a full disk."""
+    """Return the network's weights as bytes, because torch's own writer gives no clear error for a full disk."""
     import torch
 
     buffer = BytesIO()

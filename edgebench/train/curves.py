@@ -1,13 +1,13 @@
-"""Figures of each epoch -> a drawing of how they went, SVG."""
+"""Loss and accuracy of each epoch -> a line chart, SVG."""
 
 from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT, MARGIN = 640, 320, 48
-COLOURS = ("#0072b2", "#d55e00", "#009e73")  # Okabe and Ito's, told apart by colour-blind readers too
+COLOURS = ("#0072b2", "#d55e00", "#009e73")  # Okabe and Ito's, which colour-blind readers can distinguish
 
 
 def draw(title: str, lines: Mapping[str, Sequence[float]]) -> str:
-    """Draw one line a name over the epochs, each scaled to 0 to its own most, which stands beside its name."""
+    """Draw one line per name over the epochs, each scaled from 0 to its maximum, which is shown beside its name."""
     drawn = [_line(name, values, place) for place, (name, values) in enumerate(lines.items())]
     epochs = max(len(values) for values in lines.values())
     return "\n".join(
@@ -33,10 +33,10 @@ def _line(name: str, values: Sequence[float], place: int) -> str:
         f"{MARGIN + index * step:.1f},{HEIGHT - MARGIN - value / most * (HEIGHT - 2 * MARGIN):.1f}"
         for index, value in enumerate(values)
     )
-    said = f"{name}: last {values[-1]:.3g}, top of the axis {most:.3g}"
+    label = f"{name}: last {values[-1]:.3g}, top of the axis {most:.3g}"
     return (
         f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        f'<text x="{MARGIN + 200 * place}" y="38" font-size="11" fill="{colour}">{_escaped(said)}</text>'
+        f'<text x="{MARGIN + 200 * place}" y="38" font-size="11" fill="{colour}">{_escaped(label)}</text>'
     )
 
 

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from edgebench import pipeline
-from edgebench.cli.options import DEFAULT
+from edgebench.cli.reader import DEFAULT
 from edgebench.deploy.connections.local import Local
 from edgebench.measure.plan import sweeps
 

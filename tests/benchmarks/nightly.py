@@ -25,8 +25,8 @@ from edgebench.agent import reference
 from edgebench.cli import terminal
 from edgebench.foundation.units import MIB
 from edgebench.measure.plan import sweeps
-from edgebench.nightly import history as chronicle
-from edgebench.nightly import replay as rehearsal
+from edgebench.nightly import replay
+from edgebench.nightly.history import read, write_night
 from edgebench.nightly.night import Entry, Night, Outcome
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule import judge
@@ -40,7 +40,7 @@ def simulated(asked: argparse.Namespace) -> None:
     for name, profile in noise.PROFILES.items():
         started = perf_counter()
         found = decide.replay(f"simulated {name}", series.simulated(profile, asked.seed), 1.05)
-        terminal.show_sheets([rehearsal.sheet(found)], "table")
+        terminal.show_sheets("nightly replay", [replay.sheet(found)])
         print(f"  seed {asked.seed}, {perf_counter() - started:.0f} s")
 
 
@@ -49,7 +49,7 @@ def year(asked: argparse.Namespace) -> None:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for night in _year():
-            chronicle.write_night(folder, night)
+            write_night(folder, night)
         size = sum(path.stat().st_size for path in folder.rglob("*.gz"))
         started, busy = perf_counter(), process_time()
         nightly.report(folder)
@@ -59,9 +59,9 @@ def year(asked: argparse.Namespace) -> None:
             f"{size / MIB:.1f} MiB on disk; read and reported in {wall_s:.1f} s, of which {cpu_s:.1f} s of processor"
             f" time; {peak / MIB:.0f} MiB resident at most"
         )
-        history, started = chronicle.read(folder), perf_counter()
-        suspicions = judge.examine(history.nights[-1], history)
-        print(f"{len(suspicions)} configurations examined in {perf_counter() - started:.1f} s")
+        history, started = read(folder), perf_counter()
+        screened = judge.examine(history.nights[-1], history)
+        print(f"{len(screened)} configurations examined in {perf_counter() - started:.1f} s")
 
 
 def _year() -> Iterator[Night]:

@@ -31,9 +31,9 @@ def quantized(path: Path) -> Path:
     ("model", "flags", "reasons"),
     [
         ("uint8", {"precision": "fp32,int8"}, ["", "takes uint8 images and is not quantized here"]),
-        ("quantized", {"precision": "fp32,int8"}, ["quantized.onnx is int8 as it is, found --precision fp32", ""]),
+        ("quantized", {"precision": "fp32,int8"}, ["quantized.onnx is int8 as supplied, found --precision fp32", ""]),
         ("one", {"precision": "fp32", "batch": "1,2"}, ["", "takes one image at a time, found --batch 2"]),
-        ("net", {"precision": "fp32,fp16"}, ["", "net.onnx is fp32 as it is, found --precision fp16"]),
+        ("net", {"precision": "fp32,fp16"}, ["", "net.onnx is fp32 as supplied, found --precision fp16"]),
     ],
 )
 def test_every_cell_is_a_case_and_says_why_it_cannot_be(
@@ -74,5 +74,5 @@ def test_a_model_beside_one_of_another_format_is_refused_where_it_cannot_run(pla
     measured = {(row["architecture"], row["runtime"], row["precision"]) for row in found if row["verdict"] != "FAILED"}
     onnx = {("net.onnx", "onnxruntime", precision) for precision in ("fp32", "int8")}
     assert measured == onnx | {("unit.tflite", "litert", "int8")}
-    assert all("; use --runtime" in row["reasons"] or "as it is" in row["reasons"] for row in found
+    assert all("; use --runtime" in row["reasons"] or "as supplied" in row["reasons"] for row in found
                if row["verdict"] == "FAILED")  # fmt: skip

@@ -1,14 +1,14 @@
-"""What LiteRT and tflite-runtime share: a session on an interpreter with one image input, in NHWC, and one output."""
+"""The session shared by LiteRT and tflite-runtime: an interpreter with one image input, NHWC, and one output."""
 
 from typing import Any
 
-SEED = 0  # of the image it is timed on
+SEED = 0  # of the image for timing
 
 
 class InferenceSession:
-    """One loaded file for one batch of images, to which it is resized before it is used and never again.
+    """One loaded file for a fixed batch size, to which it is resized once before use.
 
-    Some files hold the size of their batch inside, too; tflite-runtime 2.14.0 may crash when one is resized.
+    Some files also contain a fixed batch size; tflite-runtime 2.14.0 may crash when such a file is resized.
     """
 
     def __init__(self, interpreter: Any, batch: int) -> None:
@@ -21,7 +21,7 @@ class InferenceSession:
         self._bind(self._noise(shape))
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw an image in the range of a normalised one, or of integers: no denormals, few zeros to skip."""
+        """Draw noise in the range of normalized images, or of integers: no denormals, few zeros to skip."""
         import numpy
 
         noise, (scale, zero) = numpy.random.default_rng(SEED), self._input["quantization"]
@@ -31,7 +31,7 @@ class InferenceSession:
         return noise.uniform(-1, 1, shape).astype(numpy.float32)
 
     def _bind(self, images: Any) -> None:
-        """Put a batch (N, R, R, C) float32 into the input; a file of integers takes it by its scale, if it has one."""
+        """Write a batch, (N, R, R, C) float32, to the input; quantize it if the input has integers with a scale."""
         import numpy
 
         scale, zero = self._input["quantization"]
@@ -41,23 +41,20 @@ class InferenceSession:
         self._interpreter.set_tensor(self._input["index"], images)
 
     def run(self) -> None:
-        """Run the graph on the bound images; the outputs lie in host memory on return."""
+        """Run the graph on the bound images; the outputs are in host memory on return."""
         self._interpreter.invoke()
 
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
-        """Run the graph on `shape` (N, C, R, R) float32 inputs, a whole batch at a time; return its outputs.
-
-        They are float32 whatever the file gives.
-        """
+        """Run the graph on float32 inputs of `shape` (N, C, R, R), batch by batch; return its outputs as float32."""
         import numpy
 
         images = numpy.frombuffer(data, dtype="<f4").reshape(shape).transpose(0, 2, 3, 1)
         parts = numpy.split(images, range(self._batch, len(images), self._batch))
-        answers = numpy.concatenate([self._answer(part) for part in parts])
-        return answers.astype("<f4").tobytes()  # type: ignore[no-any-return]
+        answers: bytes = numpy.concatenate([self._answer(part) for part in parts]).astype("<f4").tobytes()
+        return answers
 
     def _answer(self, part: Any) -> Any:
-        """Return the outputs of a batch or less, which is filled up."""
+        """Return the outputs of at most one batch, padded to a full batch."""
         import numpy
 
         self._bind(numpy.pad(part, [(0, self._batch - len(part)), (0, 0), (0, 0), (0, 0)]))
@@ -67,6 +64,6 @@ class InferenceSession:
         return (outputs - zero) * scale if scale else outputs
 
     def facts(self) -> dict[str, str]:
-        """Name the delegate that took over operators: XNNPACK, which the interpreter tries by itself, or none."""
-        operators = {one["op_name"] for one in self._interpreter._get_ops_details()}
+        """Return the delegate that took over operators: XNNPACK, which the interpreter tries by default, or none."""
+        operators = {operator["op_name"] for operator in self._interpreter._get_ops_details()}
         return {"delegate": "XNNPACK" if "DELEGATE" in operators else "none"}

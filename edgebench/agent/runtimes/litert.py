@@ -1,4 +1,4 @@
-"""LiteRT, TensorFlow Lite's successor, with the XNNPACK delegate that it tries by itself."""
+"""LiteRT, TensorFlow Lite's successor, with the XNNPACK delegate that it tries by default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEEDS = ("ai-edge-litert",)
 OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
-NO_PROFILE = "LiteRT gives Python no time of an operator; its C++ benchmark_model --enable_op_profiling does"
+NO_PROFILE = "LiteRT reports no operator times to Python; its C++ benchmark_model --enable_op_profiling does"
 WARMS_UP = True
 
 
@@ -26,13 +26,13 @@ def version() -> str:
 
 
 def prepare() -> None:
-    """Import the engine and what it needs."""
+    """Import the engine and its dependencies."""
     import ai_edge_litert.interpreter  # noqa: F401
     import numpy  # noqa: F401
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing: what the format writes, it computes."""
+    """Refuse nothing: it computes everything that the format can contain."""
     return ""
 
 

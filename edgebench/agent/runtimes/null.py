@@ -1,4 +1,4 @@
-"""An engine that computes nothing: at zero delay it is the harness's measurement of itself."""
+"""An engine that computes nothing; at zero delay it measures the overhead of the harness itself."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ WARMS_UP = False
 
 
 class InferenceSession:
-    """Waits for a fixed time and answers class 0."""
+    """A session that waits for a fixed time and returns class 0."""
 
     def __init__(self, *, delay_s: float, classes: int) -> None:
         self._delay_s = delay_s
         self._answer = [1.0] + [0.0] * (classes - 1)
 
     def run(self) -> None:
-        """Spin for the delay: sleeping would hand the core over."""
+        """Spin for the delay, because sleeping would give up the core."""
         if self._delay_s:
             end = perf_counter() + self._delay_s
             while perf_counter() < end:
                 pass
 
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
-        """Answer class 0 for every one of the N inputs: N x classes float32."""
+        """Return class 0 for each of the N inputs: (N, classes) float32."""
         return array("f", self._answer * shape[0]).tobytes()
 
     def facts(self) -> dict[str, str]:
-        """Add nothing."""
+        """Return no facts."""
         return {}
 
 
 def version() -> str:
-    """Return the version of the artifact it reads."""
+    """Return the version of the artifacts that it reads."""
     return "1"
 
 
 def prepare() -> None:
-    """Nothing to import."""
+    """Do nothing: there is no engine to import."""
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""onnxruntime on its CPU, CUDA or TensorRT provider, inputs and outputs bound once."""
+"""onnxruntime with its CPU, CUDA or TensorRT provider; inputs and outputs are bound once."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ FORMAT = "onnx"
 NEEDS = ("onnxruntime",)
 OPTIONS = ((CPU, CUDA, TENSORRT), ("", "tf32"))
 DEVICES = {CPU: "cpu", CUDA: "cuda", TENSORRT: "cuda"}
-SCHEMES = {TENSORRT: "s8s8+symmetric"}  # its explicit QDQ knows no zero point
+SCHEMES = {TENSORRT: "s8s8+symmetric"}  # TensorRT's explicit QDQ has no zero point
 NO_PROFILE = ""
 WARMS_UP = True
 
-SEED = 0  # of the image it is timed on
-INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # that an image may be made of
+SEED = 0  # of the image for timing
+INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # types of integer inputs, by onnxruntime's names
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
-_KERNEL = "_kernel_time"  # how a trace calls the event of a node
-# What onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results it needs there.
+_KERNEL = "_kernel_time"  # suffix of a node's event in a trace
+# Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results are needed there.
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
 
 
@@ -49,7 +49,10 @@ class InferenceSession:
         self._binding.bind_output(self._output, "cpu")
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw an image in the range of normalised ones, or of pixels: no denormals, few zeros for a kernel to skip."""
+        """Draw a random image in the range of normalized images, or of pixels.
+
+        It has no denormals, and few zeros that a kernel could skip.
+        """
         import numpy
         import onnxruntime
 
@@ -61,21 +64,22 @@ class InferenceSession:
         return onnxruntime.OrtValue.ortvalue_from_numpy(image)
 
     def run(self) -> None:
-        """Run the graph on the bound image; the outputs lie in host memory on return."""
+        """Run the graph on the bound image; the outputs are in host memory on return."""
         self._session.run_with_iobinding(self._binding)
 
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
-        """Run the graph on `shape` float32 inputs; return the first output, float32."""
+        """Run the graph on float32 inputs of `shape` (N, C, R, R); return the first output as float32."""
         import numpy
 
         images = self._as_taken(numpy.frombuffer(data, dtype="<f4").reshape(shape))
         size = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(images)
         parts = (images[start : start + size] for start in range(0, len(images), size))
         outputs = [self._session.run([self._output], {self._input.name: part})[0] for part in parts]
-        return numpy.concatenate(outputs).astype("<f4").tobytes()  # type: ignore[no-any-return]
+        answers: bytes = numpy.concatenate(outputs).astype("<f4").tobytes()
+        return answers
 
     def _as_taken(self, images: Any) -> Any:
-        """Put channels last, and whole levels into integers, where the graph takes images so."""
+        """Convert images to the graph's input: channels last if it takes NHWC, whole levels if it takes integers."""
         import numpy
 
         if images.shape[1:] != tuple(self._input.shape[1:]):
@@ -86,24 +90,24 @@ class InferenceSession:
         return images.round().clip(levels.min, levels.max).astype(levels.dtype)
 
     def facts(self) -> dict[str, str]:
-        """Add nothing: there is no other provider that it could have run on."""
+        """Return no facts: the CPU provider has no fallback."""
         return {}
 
 
 class DeviceSession(InferenceSession):
-    """A graph on a GPU; the image travels there in every run, as a caller's would."""
+    """A graph on a GPU; every run copies the image there, as an application would."""
 
     def __init__(self, session: Any, batch: int, path: str, provider: str, *, tf32: bool) -> None:
         super().__init__(session, batch)
         self._path, self._provider, self._tf32 = path, provider, tf32
 
     def run(self) -> None:
-        """Send the image, run the graph; the outputs lie in host memory on return."""
-        self._binding.bind_ortvalue_input(self._input.name, self._image)  # it is copied here
+        """Copy the image to the GPU and run the graph; the outputs are in host memory on return."""
+        self._binding.bind_ortvalue_input(self._input.name, self._image)  # this copies the image
         self._session.run_with_iobinding(self._binding)
 
     def facts(self) -> dict[str, str]:
-        """Tell which operators ran on the CPU though they were to run on the GPU."""
+        """Return the operators that ran on the CPU instead of the GPU."""
         import numpy
 
         feed = {self._input.name: numpy.array(self._image.numpy())}
@@ -111,23 +115,23 @@ class DeviceSession(InferenceSession):
 
 
 def version() -> str:
-    """Return the version of whichever package is installed without importing it.
+    """Return the version of the installed package, one of `PACKAGES`, without importing it.
 
     Raises:
-        PackageNotFoundError: none is.
+        PackageNotFoundError: none is installed.
     """
-    found = (item.version for name in PACKAGES for item in metadata.distributions(name=name))
-    return next(found, "") or metadata.version(NEEDS[0])
+    versions = (item.version for name in PACKAGES for item in metadata.distributions(name=name))
+    return next(versions, "") or metadata.version(NEEDS[0])
 
 
 def prepare() -> None:
-    """Import the engine and what it needs."""
+    """Import the engine and its dependencies."""
     import numpy  # noqa: F401
     import onnxruntime  # noqa: F401
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse int8 where a provider has no integer convolution or not this scheme's, and TF32 where it means nothing."""
+    """Refuse int8 that the provider cannot compute, and TF32 where it has no effect."""
     quantization = variant.quantization
     if CUDA in options and quantization:
         return f"onnxruntime's CUDA provider has no integer convolution: use --runtime onnxruntime+{TENSORRT} for int8"
@@ -143,10 +147,10 @@ def _is_signed_and_symmetric(quantization: Any) -> bool:
 
 
 def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
-    """Load the graph with every optimisation on and exactly `threads` threads.
+    """Load the graph with all optimizations and exactly `threads` threads.
 
     Raises:
-        RuntimeError: onnxruntime took another provider than it was told.
+        RuntimeError: onnxruntime used a different provider from the requested one.
     """
     provider, tf32 = options[0], "tf32" in options
     session = _loaded(path, provider, _settings(threads), tf32=tf32)
@@ -164,43 +168,45 @@ def _settings(threads: int) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3  # errors only: warnings are no part of an answer
+    settings.log_severity_level = 3  # errors only
     return settings
 
 
 def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> Any:
-    """Load the graph; what TensorRT does not take goes to CUDA, and the rest to the CPU."""
+    """Load the graph; operators that TensorRT does not support run on CUDA, the remaining ones on the CPU."""
     import onnxruntime
 
     if provider == CPU:
         return onnxruntime.InferenceSession(path, settings, providers=[CPU])
     if not tf32:
-        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # read by CUDA's libraries when they start: their default rounds fp32
-    with redirect_stdout(sys.stderr):  # it prints what it misses; what is printed here is the agent's reply
-        onnxruntime.preload_dlls()  # NVIDIA's packages put CUDA's libraries where no loader looks
+        os.environ["NVIDIA_TF32_OVERRIDE"] = (
+            "0"  # CUDA's libraries read it at start; by default they round fp32 to TF32
+        )
+    with redirect_stdout(sys.stderr):  # it prints missing libraries, and stdout carries the agent's answer
+        onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
-        # Quantized files only: TensorRT wants calibration of its own for a float one.
+        # For quantized files only: with this option TensorRT would calibrate a float file itself.
         is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
         chain.insert(0, (TENSORRT, {"trt_int8_enable": str(int(is_int8))}))
     return onnxruntime.InferenceSession(path, settings, providers=chain)
 
 
 def _available() -> Sequence[str]:
-    """Name the providers that the installed package was built with."""
+    """List the providers that the installed package was built with."""
     import onnxruntime
 
-    found: Sequence[str] = onnxruntime.get_available_providers()
-    return found
+    providers: Sequence[str] = onnxruntime.get_available_providers()
+    return providers
 
 
-def require(provider: str, found: Sequence[str], available: Sequence[str]) -> None:
-    """Refuse a session that silently took another provider.
+def require(provider: str, used: Sequence[str], available: Sequence[str]) -> None:
+    """Refuse a session that silently uses a different provider.
 
     Raises:
-        RuntimeError: with those it has.
+        RuntimeError: with the providers that it uses.
     """
-    if found[0] == provider:
+    if used[0] == provider:
         return
     if provider not in available:
         advice = "install onnxruntime-gpu in place of onnxruntime"
@@ -208,18 +214,18 @@ def require(provider: str, found: Sequence[str], available: Sequence[str]) -> No
         advice = "install TensorRT's libraries"
     else:
         advice = "install CUDA's libraries and cuDNN's: pip install 'onnxruntime-gpu[cuda,cudnn]'"
-    raise RuntimeError(f"wanted onnxruntime's {provider}, found {', '.join(found)}: {advice}")
+    raise RuntimeError(f"wanted onnxruntime's {provider}, found {', '.join(used)}: {advice}")
 
 
 def _profile(path: str, provider: str, feed: dict[str, Any], *, tf32: bool = False) -> list[dict[str, Any]]:
-    """Run the graph once in a session of its own that says where each operator ran."""
+    """Run the graph once in a separate profiling session; return its events, which name each operator's provider."""
     return _profiled(path, provider, 1, lambda session: session.run(None, feed), tf32=tf32)
 
 
 def _profiled(
     path: str, provider: str, threads: int, use: Callable[[Any], object], *, tf32: bool
 ) -> list[dict[str, Any]]:
-    """Use the graph in a session of its own that profiles itself; return the events of its trace."""
+    """Load the graph in a separate profiling session and call `use` with it; return the events of its trace."""
     with TemporaryDirectory() as scratch:
         settings = _settings(threads)
         settings.enable_profiling = True
@@ -233,7 +239,7 @@ def _profiled(
 def profile(
     path: str, *, threads: int, batch: int, options: Sequence[str], warm_up: int, iterations: int
 ) -> dict[str, Any]:
-    """Time every operator in a session that profiles itself, on the image that it is measured on."""
+    """Time every operator in a profiling session, on the same image as in measurements."""
 
     def use(session: Any) -> None:
         bound = InferenceSession(session, batch)
@@ -244,7 +250,7 @@ def profile(
 
 
 def operators(events: Iterable[dict[str, Any]], iterations: int) -> dict[str, Any]:
-    """Sum a trace up: the median microseconds of the last so many runs of each node, by its place in the graph."""
+    """Summarize a trace: median seconds of each node over its last `iterations` runs, and of the whole inference."""
     runs, whole = defaultdict[str, list[dict[str, Any]]](list), list[float]()
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
@@ -253,29 +259,30 @@ def operators(events: Iterable[dict[str, Any]], iterations: int) -> dict[str, An
             whole.append(event["dur"] / 1e6)
     return {
         "whole_s": median(whole[-iterations:]),
-        "operators": [_operator(one[-iterations:]) for one in sorted(runs.values(), key=lambda one: one[-1]["ts"])],
+        "operators": [_operator(node[-iterations:]) for node in sorted(runs.values(), key=lambda node: node[-1]["ts"])],
     }
 
 
 def _operator(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     last, arguments = runs[-1], runs[-1]["args"]
-    types = [kind for one in arguments.get("input_type_shape", ()) for kind in one]
+    types = [kind for shape_by_type in arguments.get("input_type_shape", ()) for kind in shape_by_type]
     return {
         "name": last["name"].removesuffix(_KERNEL),
         "operator": arguments["op_name"],
         "type": types[0] if types else "",
         "bytes": sum(int(arguments.get(size, 0)) for size in ("activation_size", "parameter_size", "output_size")),
-        "seconds": median(one["dur"] for one in runs) / 1e6,
+        "seconds": median(run["dur"] for run in runs) / 1e6,
     }
 
 
 def fallback(events: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Count the operators that a profile has on each provider, and name those that compute on the CPU."""
+    """Count a profile's operators per provider; `fallback` names operators that compute on the CPU."""
     ran = [
         (event["args"]["provider"], event["args"]["op_name"])
         for event in events
         if event.get("cat") == "Node" and event.get("args", {}).get("provider")
     ]
-    counts = {f"operators_on_{provider}": str(count) for provider, count in Counter(one for one, _ in ran).items()}
+    per_provider = Counter(provider for provider, _ in ran)
+    counts = {f"operators_on_{provider}": str(count) for provider, count in per_provider.items()}
     fallen = sorted({operator for provider, operator in ran if provider == CPU} - _BOOKKEEPING)
     return counts | ({"fallback": ", ".join(fallen)} if fallen else {})

@@ -1,6 +1,6 @@
-"""tflite-runtime, TensorFlow Lite's last release of its own, 2.14.0: for Linux and Python up to 3.11.
+"""tflite-runtime 2.14.0, the last release of TensorFlow Lite's own package, for Linux and Python up to 3.11.
 
-Its XNNPACK delegate takes float files; on x86 it takes no int8 ones.
+Its XNNPACK delegate accepts float files; on x86 it does not accept int8 files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
 NO_PROFILE = (
-    "tflite-runtime gives Python no time of an operator; TensorFlow's benchmark_model --enable_op_profiling does"
+    "tflite-runtime reports no operator times to Python; TensorFlow's benchmark_model --enable_op_profiling does"
 )
 WARMS_UP = True
 
@@ -31,13 +31,13 @@ def version() -> str:
 
 
 def prepare() -> None:
-    """Import the engine and what it needs."""
+    """Import the engine and its dependencies."""
     import numpy  # noqa: F401
     import tflite_runtime.interpreter  # noqa: F401
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing: what the format writes, it computes."""
+    """Refuse nothing: it computes everything that the format can contain."""
     return ""
 
 
@@ -45,7 +45,7 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Infe
     """Load a file with exactly `threads` threads.
 
     Raises:
-        RuntimeError: beside numpy 2 it can be imported, and opens nothing.
+        RuntimeError: the installed numpy is version 2, with which this runtime can be imported but opens no file.
     """
     import numpy
     from tflite_runtime.interpreter import Interpreter
@@ -54,6 +54,6 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Infe
         interpreter = Interpreter(path, num_threads=threads)
     except SystemError as error:
         raise RuntimeError(
-            f"{NEEDS[0]} {version()} opens no file beside numpy {numpy.__version__}; install 'numpy<2', or use litert"
+            f"{NEEDS[0]} {version()} opens no file with numpy {numpy.__version__}; install 'numpy<2', or use litert"
         ) from error
     return InferenceSession(interpreter, batch)

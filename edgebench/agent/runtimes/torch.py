@@ -1,4 +1,4 @@
-"""torch on CPU or CUDA: the network built again from its weights' file, run as it is, compiled or from a CUDA graph."""
+"""torch on CPU or CUDA: the network is rebuilt from its weights file and run eagerly, compiled or as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ NEEDS = (
 OPTIONS = (("eager", "compile", "cuda_graphs"), ("", "channels_last"), ("cpu", "cuda"), ("", "tf32"))
 DEVICES = {"cpu": "cpu", "cuda": "cuda"}
 SCHEMES: dict[str, str] = {}
-NO_PROFILE = "torch's own profiler is not read; run the same network with --runtime onnxruntime to see its operators"
+NO_PROFILE = "torch's profiler is not supported; run the same network with --runtime onnxruntime to see its operators"
 WARMS_UP = True
 
-SEED = 0  # of the images it is timed on
-EVENT_ITERATIONS = 20  # timed by the device's own clock, after the samples
-CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as torch's documentation has it
+SEED = 0  # of the images for timing
+EVENT_ITERATIONS = 20  # timed by the device's clock, after the samples
+CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as in torch's documentation
 
 
 class InferenceSession:
@@ -46,17 +46,17 @@ class InferenceSession:
         self._network, self._images = network, images
 
     def run(self) -> None:
-        """Compute the batch; its outputs lie in host memory on return."""
+        """Run the network on the batch; its outputs are in host memory on return."""
         import torch
 
         with torch.inference_mode():
             self._outputs = self._network(self._images)
 
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
-        """Compute `shape` float32 inputs, a whole batch at a time: what is compiled knows one size only.
+        """Run the network on float32 inputs of `shape` (N, C, R, R), in full batches: a compiled network has one size.
 
         Raises:
-            OverflowError: 16 bits do not hold an output.
+            OverflowError: an output exceeds the range of a 16-bit float.
         """
         import torch
 
@@ -72,12 +72,12 @@ class InferenceSession:
         return self._outputs[: len(part)].clone().float()
 
     def facts(self) -> dict[str, str]:
-        """Add nothing: what the host sees is all there is."""
+        """Return no facts: the host measures everything."""
         return {}
 
 
 class CudaSession(InferenceSession):
-    """A network on a GPU; images and outputs travel in every run, by pinned memory."""
+    """A network on a GPU; every run copies images and outputs through pinned memory."""
 
     def __init__(self, network: Network, images: Tensor, classes: int, *, captured: bool) -> None:
         import torch
@@ -90,7 +90,7 @@ class CudaSession(InferenceSession):
                 self._network = _captured(network, self._on_device)
 
     def run(self) -> None:
-        """Send the batch, compute it, fetch its outputs: the last copy waits for all of it."""
+        """Copy the batch to the GPU, run the network, copy its outputs back; the last copy waits for all of this."""
         import torch
 
         with torch.inference_mode():
@@ -98,19 +98,19 @@ class CudaSession(InferenceSession):
             self._outputs.copy_(self._network(self._on_device))
 
     def facts(self) -> dict[str, str]:
-        """Tell the median times of kernels, with the gaps between them, and of transfers; and the allocator's peak."""
+        """Return median times of kernels, including gaps between them, and of transfers; and the allocator's peak."""
         import torch
 
         laps = [self._lap() for _ in range(EVENT_ITERATIONS)]
         return {
-            "kernel_s": f"{median(there for _, there, _ in laps):.9f}",
-            "transfer_s": f"{median(before + after for before, _, after in laps):.9f}",
+            "kernel_s": f"{median(compute for _, compute, _ in laps):.9f}",
+            "transfer_s": f"{median(send + fetch for send, _, fetch in laps):.9f}",
             "gpu_allocated_peak_bytes": str(torch.cuda.max_memory_allocated()),
             "gpu_reserved_peak_bytes": str(torch.cuda.max_memory_reserved()),
         }
 
     def _lap(self) -> tuple[float, float, float]:
-        """Return the seconds between four events: images sent, network computed, outputs fetched."""
+        """Return the seconds to send the images, to run the network and to fetch the outputs."""
         import torch
 
         marks = [torch.cuda.Event(enable_timing=True) for _ in range(4)]  # type: ignore[no-untyped-call]
@@ -128,18 +128,18 @@ class CudaSession(InferenceSession):
 
 
 def version() -> str:
-    """Return the installed package's version, which names its build (`+cpu`, `+cu130`), without importing it."""
+    """Return the installed package's version, with its build (`+cpu`, `+cu130`), without importing it."""
     return metadata.version("torch")
 
 
 def prepare() -> None:
-    """Import the engine and what reads its files."""
+    """Import the engine and the reader of its files."""
     import safetensors  # noqa: F401
     import torch  # noqa: F401
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse what only a GPU has on a CPU, and TF32 where nothing is computed in fp32."""
+    """Refuse GPU-only options on a CPU, and TF32 for a network that does not compute in fp32."""
     if "cuda" not in options and (only := {"cuda_graphs", "tf32"} & set(options)):
         return f"torch has {' and '.join(sorted(only))} on CUDA only: use --target gpu"
     if "tf32" in options and variant.precision != "fp32":
@@ -148,7 +148,7 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
 
 
 def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
-    """Build the network of the file's metadata with the file's weights; compile it now, if it is to be."""
+    """Build the network from the file's metadata and weights; compile or capture it now if an option requests that."""
     import torch
 
     _set_up(threads, tf32="tf32" in options)
@@ -167,9 +167,9 @@ def _set_up(threads: int, *, tf32: bool) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    if torch.get_num_interop_threads() != 1:  # it can be set once
+    if torch.get_num_interop_threads() != 1:  # torch allows setting it only once
         torch.set_num_interop_threads(1)
-    # Said either way: cuDNN rounds the products of fp32 convolutions to TF32 unless told not to.
+    # Always set: by default cuDNN rounds the products of fp32 convolutions to TF32.
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
 
@@ -182,26 +182,26 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
     from edgebench.networks.build import outline
 
     with safe_open(path, framework="pt") as file:
-        said: dict[str, str] = file.metadata()
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
-    name, resolution, classes = said["architecture"], int(said["resolution"]), int(said["classes"])
-    network = outline(name, float(said["width"]), classes=classes, resolution=resolution)
+        fields: dict[str, str] = file.metadata()
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # `file` is not a dictionary
+    name, resolution, classes = fields["architecture"], int(fields["resolution"]), int(fields["classes"])
+    network = outline(name, float(fields["width"]), classes=classes, resolution=resolution)
     network.load_state_dict(state, assign=True)
     return network, (load("architectures", name).CHANNELS, resolution, resolution), classes
 
 
 def _noise(shape: tuple[int, ...], precision: Any) -> Tensor:
-    """Draw images in the range of normalised ones: no denormals, no zeros that a kernel could skip."""
+    """Draw images in the range of normalized images: no denormals, and no zeros that a kernel could skip."""
     import torch
 
     return torch.empty(shape).uniform_(-1, 1, generator=torch.Generator().manual_seed(SEED)).to(precision)
 
 
 def _compiled(network: nn.Module, images: Tensor) -> Network:
-    """Compile the network for this batch, in this process: its workers would still be there while it is timed.
+    """Compile the network for this batch size, without worker processes, which would still exist during timing.
 
     Raises:
-        RuntimeError: it cannot be compiled here, for want of a C++ compiler, say.
+        RuntimeError: compilation fails, for example without a C++ compiler.
     """
     import torch
     from torch._inductor import config
@@ -212,13 +212,13 @@ def _compiled(network: nn.Module, images: Tensor) -> Network:
         with torch.inference_mode():
             compiled(images)
     except torch._dynamo.exc.TorchDynamoException as error:
-        said = " ".join(str(error).partition("\n\nSet TORCHDYNAMO")[0].split())
-        raise RuntimeError(f"torch.compile: {said[:300]}") from error
+        reason = " ".join(str(error).partition("\n\nSet TORCHDYNAMO")[0].split())
+        raise RuntimeError(f"torch.compile: {reason[:300]}") from error
     return compiled
 
 
 def _captured(network: Network, images: Tensor) -> Network:
-    """Capture the network's kernels on these very images in a CUDA graph, which replays them at once."""
+    """Capture the network's kernels in a CUDA graph that always reads this `images` tensor; return its replay."""
     import torch
 
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]

@@ -1,22 +1,31 @@
-"""The configuration to take -> the sheet that says so, with what it would cost to have another."""
+"""The configuration to take -> the sheet that says so, with what it would cost to have another; the same as JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.sheet import Sheet
+from edgebench.analysis.choose.request import MEAN
+from edgebench.foundation.sheet import DETAIL, IDENTITY, Column, Sheet, Value
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from edgebench.analysis.choose import Answer
 
 Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
-TEXTS = frozenset({"", "configuration", "accuracy"})
+RANKS = {Q.P90: 7, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3}
 UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs", Q.INSTRUCTIONS: "M instructions"}
+SUFFIXES = {  # of keys in JSON
+    quantity: "per_cent"
+    if quantity.is_share
+    else "m"
+    if quantity in (Q.MACS, Q.INSTRUCTIONS)
+    else UNITS[quantity].lower()
+    for quantity in Quantity
+}
 WHY_LACKING = {
     Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
     Q.TOP1: "no top-1",
@@ -34,17 +43,82 @@ def sheet(answer: Answer) -> Sheet:
     by_name |= {one.name: one for one in (choice.chosen, choice.runner_up) if one}
     shown = [by_name[name] for name in roles][:SHOWN]
     headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; the nearest misses"
-    columns = [quantity for quantity in Quantity if any(quantity in one.figures for one in shown)]
-    return Sheet(
-        title=" · ".join(filter(None, (headline, answer.shared))),
-        headings=("", "configuration", *(_heading(quantity) for quantity in columns), "accuracy"),
-        rows=tuple(
-            (roles[one.name], one.name, *(_cell(one, quantity) for quantity in columns), answer.accuracies[one.name])
-            for one in shown
-        ),
-        texts=TEXTS,
-        notes=(*_notes(answer, len(roles)), *answer.notes),
+    columns = (
+        Column[Candidate].text("", lambda one: roles[one.name], IDENTITY),
+        Column[Candidate].text("configuration", lambda one: one.name, IDENTITY),
+        *(_column(answer, quantity) for quantity in Quantity if any(quantity in one.figures for one in shown)),
+        Column[Candidate].text("accuracy", lambda one: answer.accuracies[one.name]),
     )
+    title = " · ".join(filter(None, (headline, answer.shared)))
+    return Sheet.of(title, columns, shown, (*_notes(answer, len(roles)), *answer.notes))
+
+
+def fields(answer: Answer) -> dict[str, Value]:
+    """Lay out the answer for JSON: figures flat, with the unit in the key."""
+    choice, asked = answer.choice, answer.asked
+    misses = [
+        (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
+    ]
+    return {
+        "target": asked.target or None,
+        "precision": asked.precision or None,
+        "dataset": asked.dataset or None,
+        "accuracy": asked.accuracy,
+        "objective": str(asked.objective),
+        "predicted": asked.predicted,
+        "any_published": asked.any_published,
+        "limits": {_named(limit.quantity): limit.bound for limit in asked.limits},
+        "shared": answer.shared,
+        "feasible": choice.feasible,
+        "chosen": _record(choice.chosen, answer),
+        "runner_up": _record(choice.runner_up, answer),
+        "ties": [_record(one, answer) for one in choice.ties],
+        "front": [_record(one, answer) for one in choice.front],
+        "prices": [_price(price, asked.objective) for price in choice.prices],
+        "misses": [_record(candidate, answer, excesses=excesses) for candidate, excesses in misses],
+        "withheld": [{"configuration": one.name, "lacks": [*map(str, lacks)]} for one, lacks in choice.withheld],
+        "notes": answer.notes,
+    }
+
+
+def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mapping[str, Value] | None:
+    """Lay out a configuration's figures with their intervals."""
+    if candidate is None:
+        return None
+    figures = {
+        _named(quantity, end): getattr(figure, end or "value")
+        for quantity, figure in candidate.figures.items()
+        for end in ("", "low", "high")
+    }
+    return {
+        "configuration": candidate.name,
+        "accuracy": answer.accuracies[candidate.name],
+        "latency_is": answer.statistics.get(candidate.name),
+        "note": answer.remarks.get(candidate.name),
+        **figures,
+        **more,
+    }
+
+
+def _price(price: Price, objective: Quantity) -> dict[str, Value]:
+    quantity = price.limit.quantity
+    return {
+        "limit": str(quantity),
+        f"more_{SUFFIXES[quantity]}": price.more,
+        f"gain_{SUFFIXES[objective]}": price.gain,
+        "is_tie": price.is_tie,
+        "configuration": price.candidate.name,
+    }
+
+
+def _named(quantity: Quantity, end: str = "") -> str:
+    """Return a quantity's key: `latency_ms`, or of an end of its interval `latency_low_ms`."""
+    return "_".join(filter(None, (quantity, end, SUFFIXES[quantity])))
+
+
+def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
+    rank = RANKS.get(quantity, DETAIL)
+    return Column.number(_heading(quantity), lambda candidate: _cell(answer, candidate, quantity), rank)
 
 
 def _roles(choice: Choice) -> dict[str, str]:
@@ -63,11 +137,13 @@ def _heading(quantity: Quantity) -> str:
     return f"{name} {'%' if quantity.is_share else UNITS[quantity].split()[0]}"
 
 
-def _cell(candidate: Candidate, quantity: Quantity) -> str:
+def _cell(answer: Answer, candidate: Candidate, quantity: Quantity) -> str:
+    """Show a figure with its interval; a latency that is a mean is called so."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return "-"
-    said = _plain(figure.value, quantity)
+    is_mean = quantity == Q.LATENCY and answer.statistics.get(candidate.name) == MEAN
+    said = f"{MEAN} {_plain(figure.value, quantity)}" if is_mean else _plain(figure.value, quantity)
     has_interval = figure.low < figure.high
     return f"{said} [{_plain(figure.low, quantity)}, {_plain(figure.high, quantity)}]" if has_interval else said
 
@@ -83,7 +159,9 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
     if choice.chosen:
         yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}, of equals the fastest."
         yield from _ties(choice, objective)
-        yield from (_kept(choice.chosen, limit) for limit in answer.asked.limits)
+        if remark := answer.remarks.get(choice.chosen.name):
+            yield f"Its source says: {remark}."
+        yield from (_kept(answer, choice.chosen, limit) for limit in answer.asked.limits)
         yield from (_priced(price, objective) for price in choice.prices)
         if answer.asked.limits and not choice.prices:
             yield f"No limit binds: none, dropped alone, lets in a better {objective}."
@@ -111,11 +189,11 @@ def _amount(value: float, quantity: Quantity) -> str:
     return f"{_plain(value, quantity)} {UNITS.get(quantity, 'points')}"
 
 
-def _kept(chosen: Candidate, limit: Limit) -> str:
+def _kept(answer: Answer, chosen: Candidate, limit: Limit) -> str:
     quantity, noise = limit.quantity, limit.is_within_noise(chosen)
     bound = f"{'at least' if quantity.is_share else 'at most'} {_plain(limit.bound, quantity)}"
     doubt = ", a limit within its interval: it may miss it" if noise else ""
-    return f"{_heading(quantity)}: {_cell(chosen, quantity)} of {bound}{doubt}."
+    return f"{_heading(quantity)}: {_cell(answer, chosen, quantity)} of {bound}{doubt}."
 
 
 def _priced(price: Price, objective: Quantity) -> str:

@@ -3,45 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
+from math import expm1
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.analysis.compare.pairing import Pair, paired
+from edgebench.analysis.compare.pairing import Pair, paired, spread
 from edgebench.foundation import stats
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results import folders
 from edgebench.results.journal import Journal
-from edgebench.results.measurement.evidence import reference_medians
+from edgebench.results.measurement.evidence import BEAT, reference_medians
 from edgebench.results.table.ranking import ratio
 from edgebench.results.table.row import WORTHLESS
 from edgebench.schema.environment import Difference, differences, words
-from edgebench.schema.record import Session
+from edgebench.schema.record import Run, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from edgebench.results.table.row import Row
+    from edgebench.results.table.row import Row, Table
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
-TEXTS = frozenset({"case", "", "what", "differs", "published"})
 _ANYWHERE = ("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing")
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
 # What makes two rows the same case: all of it; else on another machine; else of another version, where one is meant.
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
-    "Ratio: of the medians, with a 95 % interval from those of both (MOVER, Zou and Donner 2008). It covers how"
-    " processes scatter in each, not what changed between: the two were not measured in turns."
+    "Ratio: of the medians, with a 95 % interval from those of both (MOVER, Zou and Donner 2008), which covers how"
+    " processes scatter within each session, and not how sessions differ: the two were not measured in turns."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads."""
+    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads.
+
+    Attributes:
+        left_out: a sentence on each folder's rows of earlier environments.
+    """
 
     before: str
     after: str
@@ -50,6 +55,7 @@ class Contrast:
     new: tuple[str, ...]
     differences: tuple[Difference, ...]
     references: tuple[tuple[str, Ratio], ...]
+    left_out: tuple[str, ...] = ()
 
 
 def contrast(before: Path, after: Path) -> Contrast:
@@ -58,20 +64,20 @@ def contrast(before: Path, after: Path) -> Contrast:
     Raises:
         InvalidFile: a folder has no journal, or one that cannot be read.
     """
-    tables, journals = (
-        [folders.read(folder) for folder in (before, after)],
-        [tuple(Journal(f)) for f in (before, after)],
-    )
-    pairs, missing, new = paired(tables[0].rows, tables[1].rows, [_key(names) for names in KEYS])
+    (first_table, first_left), (second_table, second_left) = folders.latest(before), folders.latest(after)
+    journals = [tuple(Journal(folder)) for folder in (before, after)]
+    pairs, missing, new = paired(first_table.rows, second_table.rows, [_key(names) for names in KEYS])
     first, second = (_environments(records) for records in journals)
+    references = tuple(_references(_of(first_table, journals[0]), _of(second_table, journals[1])))
     return Contrast(
-        before=tables[0].title,
-        after=tables[1].title,
-        pairs=tuple(_pair(*one) for one in pairs),
+        before=first_table.title,
+        after=second_table.title,
+        pairs=tuple(_pair(*one, references) for one in pairs),
         missing=tuple(map(_name, missing)),
         new=tuple(map(_name, new)),
         differences=tuple(_between(first, second)),
-        references=tuple(_references(*journals)),
+        references=references,
+        left_out=first_left + second_left,
     )
 
 
@@ -85,10 +91,18 @@ def _name(row: Row) -> str:
     return f"{setup.network} {setup.scheme}, {setup.runtime}, {threads}, batch {setup.batch}"
 
 
-def _pair(before: Row, after: Row) -> Pair:
+def _of(table: Table, records: Sequence[Record]) -> list[Record]:
+    """Keep the runs of the epochs that a table's rows are of."""
+    epochs = {row.setup.epoch for row in table.rows}
+    return [record for record in records if isinstance(record, Run) and record.epoch in epochs]
+
+
+def _pair(before: Row, after: Row, references: Sequence[tuple[str, Ratio]]) -> Pair:
     """Compare p50; without an interval on both sides the ratio stands alone, and a worthless number has none."""
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
     found = ratio(after, before)
+    has_beats = not whys and before.paced and after.paced and before.latency.beat == after.latency.beat
+    in_beats = stats.ratio_of_medians(after.paced, before.paced) if has_beats and after.paced and before.paced else None
     if not whys and not found and before.latency.p50_ms and after.latency.p50_ms:
         found = Ratio(value=after.latency.p50_ms / before.latency.p50_ms, low=None, high=None)
     return Pair(
@@ -97,7 +111,17 @@ def _pair(before: Row, after: Row) -> Pair:
         after_ms=after.latency.p50_ms,
         ratio=None if whys else found,
         why=", ".join(whys) or ("" if found and found.low else "too few processes for an interval"),
+        in_beats=in_beats,
+        sessions=sessions(references, after.latency.beat if in_beats else ""),
     )
+
+
+def sessions(references: Sequence[tuple[str, Ratio]], beat: str) -> float:
+    """Return how far apart two sessions of the same may be, by the reference workloads; with a beat, in that beat."""
+    ratios = {name: ratio.value for name, ratio in references}
+    unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
+    others = [value / unit for name, value in ratios.items() if not beat or not name.startswith(BEAT)]
+    return spread(others)
 
 
 def _environments(records: Sequence[Record]) -> dict[str, Environment]:
@@ -134,36 +158,111 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         APART,
+        *_judged(contrast.pairs),
+        *contrast.left_out,
         *([f"Reference workloads, which use no runtime: {references} times as long in B."] if references else []),
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
         *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
     ]
-    cases = Sheet(
-        title=f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both",
-        headings=("case", "A p50 ms", "B p50 ms", "B / A", "[95 %]", ""),
-        rows=tuple(_case(pair) for pair in contrast.pairs),
-        texts=TEXTS,
-        notes=tuple(notes),
+    title = f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both"
+    has_beats = any(pair.in_beats for pair in contrast.pairs)
+    columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
+    none = () if contrast.differences else ("Nothing that is recorded.",)
+    return (
+        Sheet.of(title, columns, contrast.pairs, notes, name="cases"),
+        Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
     )
-    environment = Sheet(
-        title="what differs between the environments",
-        headings=("what", "A", "B"),
-        rows=tuple((one.what, one.before or "-", one.after or "-") for one in contrast.differences),
-        texts=frozenset({"what", "A", "B"}),
-        notes=() if contrast.differences else ("Nothing that is recorded.",),
-    )
-    return cases, environment
 
 
-def _case(pair: Pair) -> tuple[str, ...]:
-    bounds = _bounds(pair.ratio)
-    value = number(pair.ratio.value if pair.ratio else None, 3)
-    return pair.name, milliseconds(pair.before_ms), milliseconds(pair.after_ms), value, bounds, pair.why or pair.verdict
+def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Say what a row is called slower or faster by."""
+    by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
+    for in_beats, varies in sorted(by_figure.items()):
+        what = "in beats" if in_beats else "of the medians"
+        yield (
+            f"A case is called slower or faster by its ratio {what}, where that leaves both its interval and what two"
+            f" sessions vary by, {expm1(varies):.1%}: a 95 % prediction from the reference workloads. `edgebench"
+            " nightly` finds smaller changes."
+        )
 
 
-def _bounds(ratio: Ratio | None) -> str:
+def folder_fields(contrast: Contrast) -> dict[str, Value]:
+    """Lay out for machines what the sheets say in words: the folders, cases of one alone, reference workloads."""
+    references = [
+        {"workload": name, "ratio": one.value, "ratio_low": one.low, "ratio_high": one.high}
+        for name, one in contrast.references
+    ]
+    return {
+        "before": contrast.before,
+        "after": contrast.after,
+        "missing": contrast.missing,
+        "new": contrast.new,
+        "references": references,
+    }
+
+
+def bounds(ratio: Ratio | None) -> str:
+    """Format the interval of a ratio; a dash where it has none."""
     return "-" if ratio is None or ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
 
 
 def _said(ratio: Ratio) -> str:
-    return f"{ratio.value:.3f} {_bounds(ratio)}"
+    return f"{ratio.value:.3f} {bounds(ratio)}"
+
+
+_IN_BEATS: tuple[Column[Pair], ...] = (
+    Column.figure(
+        "in beats",
+        lambda pair: pair.in_beats.value if pair.in_beats else None,
+        partial(number, digits=3),
+        OBJECTIVE,
+        key="ratio_in_beats",
+    ),
+    Column.number(
+        "beats [95 %]",
+        lambda pair: bounds(pair.in_beats),
+        OBJECTIVE,
+        ratio_in_beats_low=lambda pair: pair.in_beats.low if pair.in_beats else None,
+        ratio_in_beats_high=lambda pair: pair.in_beats.high if pair.in_beats else None,
+    ),
+)
+_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # as people read them, and for machines
+_CASES: tuple[Column[Pair], ...] = (
+    Column.text("case", lambda pair: pair.name, IDENTITY),
+    Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),
+    Column.figure("B p50 ms", lambda pair: pair.after_ms, milliseconds, key="after_p50_ms"),
+    Column.figure(
+        "B / A",
+        lambda pair: pair.ratio.value if pair.ratio else None,
+        partial(number, digits=3),
+        OBJECTIVE,
+        key="ratio",
+    ),
+    Column.number(
+        "[95 %]",
+        lambda pair: bounds(pair.ratio),
+        OBJECTIVE,
+        ratio_low=lambda pair: pair.ratio.low if pair.ratio else None,
+        ratio_high=lambda pair: pair.ratio.high if pair.ratio else None,
+    ),
+    *_IN_BEATS,
+    Column.text(
+        "",
+        lambda pair: pair.why or pair.verdict,
+        OBJECTIVE,
+        verdict=lambda pair: _VERDICTS[pair.verdict],
+        why=lambda pair: pair.why or None,
+    ),
+)
+_DIFFERENCES: tuple[Column[Difference], ...] = (
+    Column.text("what", lambda difference: difference.what, IDENTITY),
+    Column.text(
+        "A",
+        lambda difference: difference.before or None,
+        OBJECTIVE,
+        before=lambda difference: difference.before or None,
+    ),
+    Column.text(
+        "B", lambda difference: difference.after or None, OBJECTIVE, after=lambda difference: difference.after or None
+    ),
+)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from math import hypot, log, sqrt
+from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.foundation.stats import Ratio
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 T = TypeVar("T")
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)  # Student's t for so many degrees of freedom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Pair:
 
     Attributes:
         ratio: None where either has no number worth comparing; `why` says which and why.
+        in_beats: the same in beats between each process's samples, where both have them; it is judged by then.
+        sessions: how far apart two sessions of one and the same may be, as the logarithm of a ratio.
     """
 
     name: str
@@ -30,13 +35,29 @@ class Pair:
     after_ms: float | None
     ratio: Ratio | None
     why: str = ""
+    in_beats: Ratio | None = None
+    sessions: float = 0.0
 
     @property
     def verdict(self) -> str:
-        """Say `slower` or `faster` where the interval leaves 1 out, `=` where it does not."""
-        if self.ratio is None or self.ratio.low is None or self.ratio.high is None:
+        """Say `slower` or `faster` where the interval, widened by what sessions vary by, leaves 1 out; else `=`."""
+        judged = self.in_beats or self.ratio
+        if judged is None or judged.low is None or judged.high is None:
             return "-"
-        return "slower" if self.ratio.low > 1 else "faster" if self.ratio.high < 1 else "="
+        value = log(judged.value)
+        if value - hypot(value - log(judged.low), self.sessions) > 0:
+            return "slower"
+        return "faster" if value + hypot(log(judged.high) - value, self.sessions) < 0 else "="
+
+
+def spread(ratios: Sequence[float]) -> float:
+    """Return how far from 1 another such ratio may be, as a logarithm: a 95 % prediction of their root mean square.
+
+    Of no ratio nothing is known: 0.
+    """
+    if not ratios:
+        return 0.0
+    return T_975[min(len(ratios), len(T_975)) - 1] * sqrt(fmean(log(ratio) ** 2 for ratio in ratios))
 
 
 def paired(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from edgebench.analysis.compare.folders import TEXTS, _bounds
+from edgebench.analysis.compare.folders import bounds
 from edgebench.foundation import stats
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
@@ -134,25 +135,38 @@ def far(one: Beside) -> str:
 def citation_sheet(found: Citations) -> Sheet:
     """Lay out the rows that have a published neighbour, how far away it is, and what else differs."""
     some = ", ".join(found.unmatched)
-    return Sheet(
-        title=f"{found.folder} beside the nearest published rows",
-        headings=("case", "figure", "ours ms", "theirs ms", "ratio", "[95 %]", "published", "differs"),
-        rows=tuple(
-            (
-                one.name,
-                one.figure,
-                milliseconds(one.ours_ms),
-                milliseconds(one.theirs_ms),
-                number(one.ratio.value, 3),
-                _bounds(one.ratio),
-                far(one),
-                one.differs,
-            )
-            for one in found.rows
-        ),
-        texts=TEXTS,
-        notes=(
-            "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
-            *([f"Nothing published for {some}."] if some else []),
-        ),
+    notes = (
+        "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
+        *([f"Nothing published for {some}."] if some else []),
     )
+    return Sheet.of(f"{found.folder} beside the nearest published rows", COLUMNS, found.rows, notes, name="cases")
+
+
+def citation_fields(found: Citations) -> dict[str, Value]:
+    """Lay out for machines what the sheet says in words: the folder, and what nothing was published for."""
+    return {"folder": found.folder, "unmatched": found.unmatched}
+
+
+COLUMNS: tuple[Column[Beside], ...] = (
+    Column.text("case", lambda row: row.name, IDENTITY),
+    Column.number("figure", lambda row: row.figure, IDENTITY, figure=lambda row: row.figure),
+    Column.figure("ours ms", lambda row: row.ours_ms, milliseconds),
+    Column.figure("theirs ms", lambda row: row.theirs_ms, milliseconds),
+    Column.figure("ratio", lambda row: row.ratio.value, partial(number, digits=3), OBJECTIVE),
+    Column.number(
+        "[95 %]",
+        lambda row: bounds(row.ratio),
+        OBJECTIVE,
+        ratio_low=lambda row: row.ratio.low,
+        ratio_high=lambda row: row.ratio.high,
+    ),
+    Column.text(
+        "published",
+        far,
+        is_this_board=lambda row: row.is_this_board,
+        their_target=lambda row: row.theirs.target,
+        their_runtime=lambda row: runtime(row.theirs),
+        their_source=lambda row: row.theirs.source,
+    ),
+    Column.text("differs", lambda row: row.differs),
+)

@@ -7,9 +7,9 @@ from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates, plain, read
+from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates, plain, read, unknown_precisions
 from edgebench.analysis.lint.rules import CheckedRow, Finding, lint
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.results import folders
 from edgebench.results.table.columns import flat
 from edgebench.results.table.row import WORTHLESS
@@ -17,7 +17,7 @@ from edgebench.results.table.row import WORTHLESS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-TEXTS = frozenset({"rule", "rows", "finding", "setup"})
+SHOWN_LINES = 8  # of a finding: the others are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,12 @@ class Review:
     findings: tuple[Finding, ...]
     setups: Mapping[int, str]
     left_out: int = 0
+    says_precision: bool = True
 
 
 def review(path: Path, columns: str = "") -> Review:
-    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`.
+    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`, and takes
+    names of several things at once apart: `model=timm`, `model={architecture}_{width}_{resolution}`.
 
     Raises:
         InvalidFile: it cannot be read, or has no journal or heading.
@@ -46,9 +48,14 @@ def review(path: Path, columns: str = "") -> Review:
         with csv_rows(path, columns) as found:
             reading, left_out = read(found), 0
     entries = tuple(reading.entries.values())
-    findings = (*reading.odd, *duplicates(reading), *lint(entries))
+    findings = (*reading.odd, *unknown_precisions(reading), *duplicates(reading), *lint(entries))
     return Review(
-        table=plain(path.name), rows=reading.rows, findings=findings, setups=_setups(entries), left_out=left_out
+        table=plain(path.name),
+        rows=reading.rows,
+        findings=findings,
+        setups=_setups(entries),
+        left_out=left_out,
+        says_precision=not entries or any(one.precision for one in entries) or bool(reading.precisions),
     )
 
 
@@ -63,18 +70,22 @@ def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
     return (tells for word, tells in zip(setup, varies, strict=True) if word)
 
 
+def _lines(finding: Finding) -> str:
+    shown, more = finding.lines[:SHOWN_LINES], len(finding.lines) - SHOWN_LINES
+    return ", ".join(map(str, shown)) + (f" and {more} more" if more > 0 else "")
+
+
 def sheet(found: Review) -> Sheet:
     """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
-    shown = found.findings[:MOST_FINDINGS]
+    columns: tuple[Column[Finding], ...] = (
+        Column.text("rule", lambda finding: finding.rule, IDENTITY),
+        Column.text("rows", _lines, IDENTITY, lines=lambda finding: finding.lines),
+        Column.text("finding", lambda finding: finding.text, OBJECTIVE),
+        Column.text("setup", lambda finding: found.setups.get(finding.lines[0], "")),
+    )
     left_out = f"{found.left_out} rows are INVALID or FAILED and not looked at." if found.left_out else ""
     count = len(found.findings)
-    rest = count - len(shown)
-    return Sheet(
-        title=f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}",
-        headings=("rule", "rows", "finding", "setup"),
-        rows=tuple(
-            (one.rule, ", ".join(map(str, one.lines)), one.text, found.setups.get(one.lines[0], "")) for one in shown
-        ),
-        texts=TEXTS,
-        notes=tuple(filter(None, (left_out, f"{rest} more findings are not shown." if rest else ""))),
-    )
+    rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
+    silent = "" if found.says_precision else "No column says a precision: no row was compared with a float twin."
+    title = f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}"
+    return Sheet.of(title, columns, found.findings[:MOST_FINDINGS], filter(None, (left_out, rest, silent)))

@@ -10,13 +10,16 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgebench.analysis.lint import dialect, names
 from edgebench.analysis.lint.rules import CheckedRow, Finding
-from edgebench.foundation.errors import InvalidFile, RequestError, UnknownName
+from edgebench.foundation.errors import InvalidFile, RequestError, require
 from edgebench.networks import published
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from edgebench.analysis.lint.names import Pattern
 
 MOST_ENTRIES = 100_000  # configurations: some 100 MB; of further rows of the same only the number is kept
 MOST_FINDINGS = 1_000
@@ -27,49 +30,82 @@ SETUP = (
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
 COLUMNS = (*NETWORK, *SETUP, *FIGURES)
-PRECISIONS = {"float": "fp32", "float32": "fp32", "uint8": "int8", "quant": "int8"}
+NUMBERS = (*FIGURES, "width", "resolution")
 
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """A table as it is read: entries by what they are, how often each came again, and cells that are no number."""
+    """A table as it is read: entries by what they are, how often each came again, and cells that are no number.
+
+    Attributes:
+        precisions: the lines of each spelling that is no known precision, the first of them.
+    """
 
     entries: dict[Any, CheckedRow] = field(default_factory=dict)
     repeats: Counter[Any] = field(default_factory=Counter)
     odd: list[Finding] = field(default_factory=list)
+    precisions: dict[str, list[int]] = field(default_factory=dict)
     rows: int = 0
 
 
 @contextmanager
-def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
-    """Stream a CSV's rows under our headings, each with its line."""
+def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str, str | float]]]]:
+    """Stream a table's rows under our headings, each with its line."""
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-            reader = csv.DictReader(stream)
-            names = _mapping(columns, tuple(reader.fieldnames or ()), path)
-            yield ((reader.line_num, {ours: row[theirs] or "" for ours, theirs in names.items()}) for row in reader)
-    except (OSError, csv.Error) as error:
+        with path.open(newline="", encoding=dialect.encoding(path), errors="replace") as stream:
+            separator = dialect.separator(stream.readline())
+            stream.seek(0)
+            reader = csv.DictReader(stream, delimiter=separator)
+            names, combined = _mapping(columns, tuple(reader.fieldnames or ()), path)
+            yield ((reader.line_num, _named(row, names, combined, separator)) for row in reader)
+    except (OSError, csv.Error, UnicodeError) as error:
         raise InvalidFile(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _mapping(columns: str, header: tuple[str, ...], path: Path) -> dict[str, str]:
-    """Map our headings to the file's: those that are the same, and what was said.
+def _named(
+    row: Mapping[str, str | None], names: Mapping[str, str], combined: Mapping[str, Pattern], separator: str
+) -> dict[str, str | float]:
+    """Put a row under our headings; a column of its own goes before what a combined one says of the same."""
+    own = {ours: row[theirs] or "" for ours, theirs in names.items()}
+    parts = dict[str, str]()
+    for theirs, pattern in combined.items():
+        parts |= pattern.read(row[theirs] or "") or dict.fromkeys(pattern.columns(), "")
+    return {name: _as_number(name, text, separator) for name, text in (parts | own).items()}
+
+
+def _as_number(name: str, text: str, separator: str) -> str | float:
+    """Read a figure as the table writes it; one that is none stays as it is, for whoever tells of it."""
+    if name not in NUMBERS or not text:
+        return text
+    try:
+        return dialect.number(text, separator)
+    except ValueError:
+        return text
+
+
+def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[str, str], dict[str, Pattern]]:
+    """Map our headings to the file's: those that are the same, and what was said; and the patterns of combined ones.
 
     Raises:
-        UnknownName, InvalidFile: a heading that is not ours, not the file's, or one that is needed and missing.
+        UnknownName, RequestError, InvalidFile: a heading that is not ours, not the file's, or one that is needed and
+            missing; a pattern that is none.
     """
     said = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
+    combined = {name: names.pattern(text) for name, text in said.items() if name in header and name not in COLUMNS}
+    said = {ours: theirs for ours, theirs in said.items() if ours not in combined}
     for ours, theirs in said.items():
-        if ours not in COLUMNS:
-            raise UnknownName("column of ours", ours, COLUMNS)
-        if theirs not in header:
-            raise UnknownName(f"column in {path}", theirs, header)
-    names = {name: name for name in COLUMNS if name in header} | said
-    lacking = [name for name in ("width", "resolution") if name not in names]
-    if lacking or not names.keys() & set(FIGURES):
-        wanted = ", ".join([*lacking, *([] if names.keys() & set(FIGURES) else ["a figure such as p50_ms or top1"])])
-        raise InvalidFile(f"{path}: no column for {wanted}: map its own with --columns width=alpha,p50_ms=latency")
-    return names
+        require("column of ours", ours, COLUMNS, may_be_empty=False)
+        require(f"column in {path}", theirs, header, may_be_empty=False)
+    mapped = {name: name for name in COLUMNS if name in header} | said
+    there = mapped.keys() | {name for one in combined.values() for name in one.columns()}
+    lacking = [name for name in ("width", "resolution") if name not in there]
+    if lacking or not there & set(FIGURES):
+        wanted = ", ".join([*lacking, *([] if there & set(FIGURES) else ["a figure such as p50_ms or top1"])])
+        raise InvalidFile(
+            f"{path}: no column for {wanted}: map its own with --columns width=alpha,p50_ms=latency, or take"
+            f" whole names apart with model={next(iter(names.SHIPPED))}"
+        )
+    return mapped, combined
 
 
 def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
@@ -81,7 +117,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
     reading = Reading()
     for line, values in rows:
         reading.rows += 1
-        entry = _entry(line, values, reading.odd)
+        entry = _entry(line, values, reading)
         if entry is None:
             continue
         if entry.identity in reading.entries:
@@ -93,15 +129,16 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
     return reading
 
 
-def _entry(line: int, values: Mapping[str, Any], odd: list[Finding]) -> CheckedRow | None:
-    """Read one row; None where it says no width or resolution. Cells that are no number are told in `odd`."""
-    figures = {name: _number(line, name, values.get(name), odd) for name in (*FIGURES, "width", "resolution")}
+def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
+    """Read one row; None where it says no width or resolution. What cannot be read is told in `reading`."""
+    odd = reading.odd
+    figures = {name: _number(line, name, values.get(name), odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")
     if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:
         _tell(odd, line, f"wanted a width and a whole resolution, found {width} and {resolution}: the row is left out")
         return None
     words = {name: plain(str(values.get(name) or "")) for name in (*NETWORK, *SETUP)}
-    precision = PRECISIONS.get(words["precision"].lower(), words["precision"])
+    precision = _precision(line, words["precision"], reading) if "precision" in values else ""
     known = published.reference(words["architecture"], width, int(resolution), precision)
     theirs = known if words["dataset"] in ("", published.IMAGENET) else None
     middle = next((figures[name] for name in ("p50_ms", "mean_ms", "p90_ms") if figures[name] is not None), None)
@@ -125,6 +162,26 @@ def _entry(line: int, values: Mapping[str, Any], odd: list[Finding]) -> CheckedR
         top1=figures["top1"],
         published_top1=theirs.top1 if theirs else None,
     )
+
+
+def _precision(line: int, text: str, reading: Reading) -> str:
+    """Return the precision in our spelling; one that is not known, or not said, is kept and told."""
+    if known := names.precision(text):
+        return known
+    lines = reading.precisions.setdefault(text, [])
+    if len(lines) < MOST_FINDINGS:
+        lines.append(line)
+    return text
+
+
+def unknown_precisions(reading: Reading) -> Iterator[Finding]:
+    """What a row computes in must be known, or no rule compares it with its float twin."""
+    for text, lines in reading.precisions.items():
+        said = f"{text!r} is no precision known here" if text else "no precision is said"
+        known = ", ".join(Precision)
+        yield Finding(
+            rule="precision", lines=tuple(lines), text=f"{said} ({known}): no rule compares it with its float twin"
+        )
 
 
 def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:

@@ -1,9 +1,11 @@
-"""Rows of results folders -> why they take as long as they do, and what sets two of them apart, as sheets."""
+"""Rows of results folders -> explanations of their latency and the differences of two rows, as sheets."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from edgebench.deploy.targets import catalogue
 from edgebench.export import find
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Step
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.measure.budget import kinds as prediction
@@ -23,7 +25,7 @@ from edgebench.results.folders import RESULTS
 from edgebench.results.journal import existing
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
-from edgebench.schema.environment import differences, words
+from edgebench.schema.environment import Difference, differences, words
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
 
@@ -36,15 +38,30 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.target import Target
 
-TEXTS = frozenset({"", "what", "operator", "name", "type", "before", "after", "this", "other"})
 TIMEOUT_S = 600.0
-SHOWN, NAMED = 12, 6  # operators of the table, and rows that a refusal names
+SHOWN, NAMED = 12, 6  # operators in the table; rows that an error lists
 VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precision.INT8: 1}
+
+TABLES = ("summary", "operators_by_kind", "operators", "differences")
+_SUMMARY: tuple[Column[Fact], ...] = (
+    Column.text("what", lambda fact: fact.what, IDENTITY),
+    Column.text("", lambda fact: fact.text, OBJECTIVE),
+)
+_DIFFERENCES: tuple[Column[Difference], ...] = (
+    Column.text("what", lambda difference: difference.what, IDENTITY),
+    Column.text("this", lambda difference: difference.before or None, OBJECTIVE),
+    Column.text("other", lambda difference: difference.after or None, OBJECTIVE),
+)
+# Columns of operators, as the agent returns them, and of kinds of operators.
+_NAME: Column[Mapping[str, Any]] = Column.text("name", itemgetter("name"), IDENTITY)
+_OPERATOR: Column[Mapping[str, Any]] = Column.text("operator", itemgetter("operator"), IDENTITY)
+_TYPE: Column[Mapping[str, Any]] = Column.text("type", itemgetter("type"), IDENTITY)
+_NODES: Column[Mapping[str, Any]] = Column.figure("nodes", itemgetter("nodes"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorTimes:
-    """What each operator of a case takes, in order; none where `why` says so."""
+    """The time per operator of a case, in order; if there are none, `why` is the reason."""
 
     why: str
     whole_s: float
@@ -52,100 +69,120 @@ class OperatorTimes:
 
 
 def why(row: str, other: str, address: str, show: Show) -> tuple[Sheet, ...]:
-    """Explain a row; with another one, say what sets them apart.
+    """Explain the latency of a row; with another row, add their differences.
 
     Raises:
-        InvalidFile, UnknownName, RequestError: there is no such row, or more than one.
+        InvalidFile, UnknownName, RequestError: no row or more than one matches.
         AgentError: the target does not answer.
     """
-    mine = evidence(row)
-    theirs = evidence(other) if other else None
-    profile, roof = _asked(mine, address, show)
-    sheets = [_summary(mine, profile, roof), *_operators(mine, profile)]
-    return tuple(sheets + ([_apart(mine, theirs)] if theirs else []))
+    measured = evidence(row)
+    other_evidence = evidence(other) if other else None
+    profile, roof = _profile_and_roof(measured, address, show)
+    sheets = [_summary(measured, profile, roof), *_operators(measured, profile)]
+    return tuple(sheets + ([_apart(measured, other_evidence)] if other_evidence else []))
 
 
-def evidence(asked: str) -> Evidence:
-    """Find a row: `results/mine:mobilenet_v1-0.25@96/int8`, and more of its words where several are called so.
+def evidence(query: str) -> Evidence:
+    """Find a row by words, such as `results/mine:mobilenet_v1-0.25@96/int8`; more words select among several rows.
+
+    Of a case that was measured in several environments it is the latest, unless an epoch is among the words.
 
     Raises:
-        InvalidFile: there is no such folder.
-        UnknownName, RequestError: no row, or more than one, has all these words.
+        InvalidFile: the folder does not exist.
+        UnknownName, RequestError: no row or more than one has all these words.
     """
-    left, colon, right = asked.partition(":")
+    left, colon, right = query.partition(":")
     is_module = Path(left).suffix == ".py"  # `nets.py:build` is a network's name
-    folder, said = (Path(left), right) if colon and not is_module else (RESULTS / "default", asked)
+    folder, terms = (Path(left), right) if colon and not is_module else (RESULTS / "default", query)
     rows = gather(existing(folder))
-    found = [one for one in rows if set(said.split()) <= _names(one)]
-    if not said.split() or not found:
-        known = dict.fromkeys(str(one.case.variant) for one in rows)
-        raise UnknownName(f"row of {folder}", said, tuple(known))
-    if len(found) > 1:
-        listed = "; ".join(f"{one.case} {one.session.preset}" for one in found[:NAMED])
-        raise RequestError(f"wanted one row of {folder}, found {len(found)} of {said!r}; add words of one: {listed}")
-    return found[0]
+    matches = [row for row in rows if set(terms.split()) <= _names(row)]
+    matches = [row for row in matches if row.is_latest] or matches
+    if not terms.split() or not matches:
+        known = dict.fromkeys(str(row.case.variant) for row in rows)
+        raise UnknownName(f"row of {folder}", terms, tuple(known))
+    if len(matches) > 1:
+        named = [f"{row.case} {row.session.preset} {row.session.environment.epoch}" for row in matches[:NAMED]]
+        listed = "; ".join(named)
+        raise RequestError(
+            f"expected one row of {folder}, found {len(matches)} for {terms!r}; add words of one: {listed}"
+        )
+    return matches[0]
 
 
-def _names(one: Evidence) -> set[str]:
-    return {*str(one.case).split(), one.session.preset}
+def _names(row: Evidence) -> set[str]:
+    return {*str(row.case).split(), row.session.preset, row.session.environment.epoch}
 
 
-def _asked(mine: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:
-    """Profile the case where it was measured, and find what the machine could do."""
-    with hold(*catalogue.targets_of((mine.case.target,), address)) as (held,):
-        show(Step(activity="profile", subject=str(mine.case)))
-        runtime = mine.case.runtime
-        wanted = (RuntimeRequest(name=runtime.name, version=runtime.version if runtime.packages else ""),)
-        environment = survey(held.connection, held.target, held.agent_sha256, wanted)
+def _profile_and_roof(measured: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:
+    """Profile the case on its target, and return the roof of the machine."""
+    with hold(*catalogue.targets_of((measured.case.target,), address)) as (held,):
+        show(Step(activity="profile", subject=str(measured.case)))
+        runtime = measured.case.runtime
+        requests = (RuntimeRequest(name=runtime.name, version=runtime.version if runtime.packages else ""),)
+        environment = survey(held.connection, held.target, held.agent_sha256, requests)
         if environment.emulator:
             return OperatorTimes(
-                why=f"{environment.emulator} runs it: times mean nothing", whole_s=0, operators=()
+                why=f"{environment.emulator} emulates the target: times have no meaning", whole_s=0, operators=()
             ), None
-        return _profile(mine, held.connection, environment), _roof(mine, held.target, held.connection)
+        return _profile(measured, held.connection, environment), _roof(measured, held.target, held.connection)
 
 
-def _profile(mine: Evidence, connection: Connection, environment: Environment) -> OperatorTimes:
-    """Ask for the operators of the very file and runtime that were measured."""
-    case = mine.case
+def _profile(measured: Evidence, connection: Connection, environment: Environment) -> OperatorTimes:
+    """Profile the operators with the artifact and runtime that were measured."""
+    case = measured.case
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
-    installed = [replace(one, options=()) for one in environment.runtimes.values()]
-    if mine.artifact is None or artifact is None or artifact.sha256 != mine.artifact.sha256:
-        return OperatorTimes(why="its file is not in the cache; measure it again", whole_s=0, operators=())
+    installed = [replace(runtime, options=()) for runtime in environment.runtimes.values()]
+    if measured.artifact is None or artifact is None or artifact.sha256 != measured.artifact.sha256:
+        return OperatorTimes(why="the artifact is not in the cache; measure it again", whole_s=0, operators=())
     if replace(case.runtime, options=()) not in installed:
         return OperatorTimes(why=f"the target no longer has {case.runtime}", whole_s=0, operators=())
     try:
         deployed = install(connection, artifact, case.variant, case.runtime, environment)
         request = {"do": "profile"} | deployed.request(case.runtime, case.threads, case.batch)
-        seen = connection.run(request, timeout_s=TIMEOUT_S)
+        answer = connection.run(request, timeout_s=TIMEOUT_S)
     except CaseError as error:
         return OperatorTimes(why=str(error), whole_s=0, operators=())
-    return OperatorTimes(why=seen["why"], whole_s=seen["whole_s"], operators=tuple(seen["operators"]))
+    return OperatorTimes(why=answer["why"], whole_s=answer["whole_s"], operators=tuple(answer["operators"]))
 
 
-def _roof(mine: Evidence, target: Target, connection: Connection) -> Roof | None:
-    """Take the target's facts; without any, what the machine itself reaches now, in fp32."""
-    threads = mine.case.threads
+def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | None:
+    """Return the documented peak of the target, else measure its fp32 peak now; None without both."""
+    threads = measured.case.threads
     if target.device != "cpu":
         return None
     if (peak := target.peak) is None:
         try:
-            seen = connection.run({"do": "probe", "threads": threads}, timeout_s=TIMEOUT_S)
+            answer = connection.run({"do": "probe", "threads": threads}, timeout_s=TIMEOUT_S)
         except CaseError:
             return None
-        source = "measured now: numpy's fp32 matrix product on as many threads, and copying 64 MiB on one"
-        source += "; int8 may exceed it" if mine.case.variant.precision == Precision.INT8 else ""
-        return Roof(gops=seen["gflops"], gbytes=seen["gbytes"], source=source)
-    is_int8 = mine.case.variant.precision == Precision.INT8
+        source = "measured now: numpy's fp32 matrix product on the same threads, and copying 64 MiB on one thread"
+        source += "; int8 may exceed it" if measured.case.variant.precision == Precision.INT8 else ""
+        return Roof(gops=answer["gflops"], gbytes=answer["gbytes"], source=source)
+    is_int8 = measured.case.variant.precision == Precision.INT8
     per_core = peak.gops_int8 if is_int8 else peak.gflops
     return Roof(gops=per_core * threads, gbytes=peak.gbytes, source=peak.source) if per_core else None
 
 
-def _summary(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Sheet:
-    found = summarize(mine)
-    rows = [("p50", _interval(found.p50_s, found.low_s, found.high_s)), ("verdict", found.verdict.name)]
-    rows += [("reason", reason.text) for reason in found.reasons]
-    rows += [*_threads(mine), *_integers(mine), *_under(mine, profile, roof)]
-    return Sheet(title=str(mine.case), headings=("what", ""), rows=tuple(rows), texts=TEXTS)
+def _summary(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> Sheet:
+    measurement = summarize(measured)
+    reasons = [reason.text for reason in measurement.reasons]
+    rows = [
+        Fact.of(
+            "p50",
+            _interval(measurement.p50_s, measurement.low_s, measurement.high_s),
+            p50_ms=_ms(measurement.p50_s),
+            p50_low_ms=_ms(measurement.low_s),
+            p50_high_ms=_ms(measurement.high_s),
+        ),
+        Fact.of("verdict", measurement.verdict.name, verdict=measurement.verdict.name, reasons=reasons),
+        *(Fact.of("reason", reason) for reason in reasons),
+    ]
+    rows += [*_threads(measured), *_integers(measured), *_under(measured, profile, roof)]
+    return Sheet.of_facts(str(measured.case), _SUMMARY, rows, name="summary")
+
+
+def _ms(time_s: float | None) -> float | None:
+    return None if time_s is None else time_s * 1e3
 
 
 def _interval(middle: float | None, low: float | None, high: float | None) -> str:
@@ -154,108 +191,134 @@ def _interval(middle: float | None, low: float | None, high: float | None) -> st
     return f"{milliseconds(middle * 1e3)} ms [{milliseconds(low * 1e3)}, {milliseconds(high * 1e3)}]"
 
 
-def _threads(mine: Evidence) -> Iterator[tuple[str, str]]:
-    """Say how many cores its processes kept busy: CPU time over wall time."""
-    cores = [run.cpu_s / run.wall_s for run in mine.timed if run.wall_s]
+def _threads(measured: Evidence) -> Iterator[Fact]:
+    """Yield the number of busy cores: CPU time over wall time."""
+    cores = [run.cpu_s / run.wall_s for run in measured.timed if run.wall_s]
     if cores:
-        yield "effective threads", f"{median(cores):.2f} of {mine.case.threads}"
+        used, threads = median(cores), measured.case.threads
+        yield Fact.of("effective threads", f"{used:.2f} of {threads}", effective_threads=used, threads=threads)
 
 
-def _integers(mine: Evidence) -> Iterator[tuple[str, str]]:
-    artifact = mine.artifact
-    if artifact and mine.case.variant.precision == Precision.INT8 and mine.was_inspected:
-        share = "not known" if artifact.integer_share is None else f"{artifact.integer_share:.1%}"
-        yield "multiply-adds in integers", share
-        yield "float nodes", f"{len(artifact.float_nodes)} {', '.join(artifact.float_nodes[:NAMED])}".rstrip()
+def _integers(measured: Evidence) -> Iterator[Fact]:
+    artifact = measured.artifact
+    if artifact and measured.case.variant.precision == Precision.INT8 and measured.was_inspected:
+        share = artifact.integer_share
+        text = "not known" if share is None else f"{share:.1%}"
+        per_cent = None if share is None else 100 * share
+        yield Fact.of("multiply-adds in integers", text, integer_share_per_cent=per_cent)
+        text = f"{len(artifact.float_nodes)} {', '.join(artifact.float_nodes[:NAMED])}".rstrip()
+        yield Fact.of("float nodes", text, float_nodes=artifact.float_nodes)
 
 
-def _under(mine: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[tuple[str, str]]:
-    """Place the row under the target's roof."""
-    time_s, macs = summarize(mine).p50_s, mine.artifact.macs if mine.artifact else 0
-    moved = _moved(mine, profile)
+def _under(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[Fact]:
+    """Yield the position of the row under the roof of its target."""
+    time_s, macs = summarize(measured).p50_s, measured.artifact.macs if measured.artifact else 0
+    moved = _moved(measured, profile)
     if not time_s or not macs or not moved:
         return
     if roof is None:
-        yield "roofline", f"none: nothing says what {mine.case.target} could do in {mine.case.variant.precision}"
+        text = f"none: the peak of {measured.case.target} in {measured.case.variant.precision} is unknown"
+        yield Fact.of("roofline", text)
         return
-    batch = mine.case.batch
-    found = position(macs=macs * batch, moved_bytes=moved, time_s=time_s, roof=roof)
-    yield "reached", f"{found.gops:.2f} GOP/s of {millions(macs * batch, 1)} M multiply-adds"
-    yield "intensity", f"{found.intensity:.1f} operations a byte, {moved / 1e6:.2f} MB moved"
-    yield "roof", f"{found.attainable_gops:.1f} GOP/s by {found.bound}: {roof.gops:.1f} GOP/s, {roof.gbytes:.1f} GB/s"
-    yield "share of the roof", f"{found.share:.1%}"
-    yield "roof's source", roof.source
+    yield from _position(macs * measured.case.batch, moved, time_s, roof)
 
 
-def _moved(mine: Evidence, profile: OperatorTimes) -> float:
-    """Return the bytes of all that operators read and write: as profiled, else weights and twice the activations."""
+def _position(macs: int, moved: float, time_s: float, roof: Roof) -> Iterator[Fact]:
+    place = position(macs=macs, moved_bytes=moved, time_s=time_s, roof=roof)
+    text = f"{place.gops:.2f} GOP/s at {millions(macs, 1)} M multiply-adds"
+    yield Fact.of("reached", text, reached_gop_per_s=place.gops, macs=macs)
+    text = f"{place.intensity:.1f} operations per byte, {moved / 1e6:.2f} MB moved"
+    yield Fact.of("intensity", text, operations_per_byte=place.intensity, moved_mb=moved / 1e6)
+    yield Fact.of(
+        "roof",
+        f"{place.attainable_gops:.1f} GOP/s by {place.bound}: {roof.gops:.1f} GOP/s, {roof.gbytes:.1f} GB/s",
+        roof_gop_per_s=place.attainable_gops,
+        bound=place.bound,
+        compute_gop_per_s=roof.gops,
+        memory_gb_per_s=roof.gbytes,
+    )
+    yield Fact.of("share of the roof", f"{place.share:.1%}", roof_share_per_cent=100 * place.share)
+    yield Fact.of("roof's source", roof.source, roof_source=roof.source)
+
+
+def _moved(measured: Evidence, profile: OperatorTimes) -> float:
+    """Return the bytes that operators read and write: from the profile, else weights plus twice the activations."""
     if profile.operators:
-        return float(sum(one["bytes"] for one in profile.operators))
-    variant = mine.case.variant
-    if mine.artifact is None or variant.weights in (WeightSource.CUSTOM, WeightSource.NONE):
+        return float(sum(operator["bytes"] for operator in profile.operators))
+    variant = measured.case.variant
+    if measured.artifact is None or variant.weights in (WeightSource.CUSTOM, WeightSource.NONE):
         return 0.0
-    values = prediction.work(variant).activations * mine.case.batch
-    return mine.artifact.size_bytes + 2 * values * VALUE_BYTES[variant.precision]
+    values = prediction.work(variant).activations * measured.case.batch
+    return measured.artifact.size_bytes + 2 * values * VALUE_BYTES[variant.precision]
 
 
-def _operators(mine: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
-    """Lay out the operators that take longest, and all of them by kind."""
+def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
+    """Yield all operators by kind, and the slowest ones."""
     if not profile.operators:
-        note = f"No time of an operator: {profile.why}."
-        yield Sheet(title="operators", headings=("name",), rows=(), texts=TEXTS, notes=(note,))
+        yield Sheet.of("operators", (_NAME,), (), (f"No operator times: {profile.why}.",), name="operators")
         return
-    total_s = sum(one["seconds"] for one in profile.operators)
+    total_s = sum(operator["seconds"] for operator in profile.operators)
+    yield _by_kind(profile, total_s)
+    slowest = sorted(profile.operators, key=lambda operator: -operator["seconds"])[:SHOWN]
+    columns = (_NAME, _OPERATOR, _TYPE, *_times(total_s))
+    title = f"the {len(slowest)} slowest of {len(profile.operators)} operators"
+    yield Sheet.of(title, columns, slowest, name="operators")
+
+
+def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
+    """Return the total time per kind of operator, the slowest kind first."""
     kinds = defaultdict[tuple[str, str], list[float]](list)
-    for one in profile.operators:
-        kinds[one["operator"], one["type"]].append(one["seconds"])
-    by_kind = sorted(kinds.items(), key=lambda kind: -sum(kind[1]))
-    yield Sheet(
-        title="operators by kind",
-        headings=("operator", "type", "nodes", "ms", "%"),
-        rows=tuple((*kind, str(len(spent)), *_time(sum(spent), total_s)) for kind, spent in by_kind),
-        texts=TEXTS,
-        notes=(
-            f"Under the profiler an inference takes {milliseconds(profile.whole_s * 1e3)} ms, of which operators"
-            f" {milliseconds(total_s * 1e3)}: shares say more than times.",
+    for timed in profile.operators:
+        kinds[timed["operator"], timed["type"]].append(timed["seconds"])
+    added: list[Mapping[str, Any]] = [
+        {"operator": operator, "type": type, "nodes": len(spent), "seconds": sum(spent)}
+        for (operator, type), spent in kinds.items()
+    ]
+    note = (
+        f"Under the profiler an inference takes {milliseconds(profile.whole_s * 1e3)} ms, of which"
+        f" {milliseconds(total_s * 1e3)} ms are in operators. The profiler adds time: trust shares more than times."
+    )
+    columns = (_OPERATOR, _TYPE, _NODES, *_times(total_s))
+    slowest_first = sorted(added, key=lambda kind: -kind["seconds"])
+    return Sheet.of("operators by kind", columns, slowest_first, (note,), name="operators_by_kind")
+
+
+def _times(total_s: float) -> tuple[Column[Mapping[str, Any]], ...]:
+    """Return columns for the time of operators and their share of the total."""
+    return (
+        Column.figure("ms", lambda operator: operator["seconds"] * 1e3, milliseconds, OBJECTIVE, key="time_ms"),
+        Column.figure(
+            "%",
+            lambda operator: 100 * operator["seconds"] / total_s if total_s else None,
+            partial(number, digits=1),
+            OBJECTIVE,
+            key="share_per_cent",
         ),
     )
-    slowest = sorted(profile.operators, key=lambda one: -one["seconds"])[:SHOWN]
-    yield Sheet(
-        title=f"the {len(slowest)} slowest of {len(profile.operators)} operators",
-        headings=("name", "operator", "type", "ms", "%"),
-        rows=tuple((one["name"], one["operator"], one["type"], *_time(one["seconds"], total_s)) for one in slowest),
-        texts=TEXTS,
-    )
 
 
-def _time(seconds: float, total_s: float) -> tuple[str, str]:
-    return milliseconds(seconds * 1e3), number(100 * seconds / total_s if total_s else None, 1)
+def _apart(measured: Evidence, other_evidence: Evidence) -> Sheet:
+    """Return all recorded differences between two rows."""
+    listed = tuple(differences(_fingerprint(measured), _fingerprint(other_evidence)))
+    notes = () if listed else ("The two rows differ in nothing that is recorded.",)
+    return Sheet.of(f"differences from {other_evidence.case}", _DIFFERENCES, listed, notes, name="differences")
 
 
-def _apart(mine: Evidence, theirs: Evidence) -> Sheet:
-    """Lay out everything recorded that the two rows do not share."""
-    found = differences(_fingerprint(mine), _fingerprint(theirs))
-    rows = tuple((one.what, one.before or "-", one.after or "-") for one in found)
-    notes = () if rows else ("Nothing recorded sets the two apart.",)
-    title = f"apart from {theirs.case}"
-    return Sheet(title=title, headings=("what", "this", "other"), rows=rows, texts=TEXTS, notes=notes)
-
-
-def _fingerprint(one: Evidence) -> dict[str, str]:
-    """Lay out a row's case, file and environment as words."""
-    case, found, artifact = one.case, summarize(one), one.artifact
-    mine = {
+def _fingerprint(row: Evidence) -> dict[str, str]:
+    """Return the case, artifact and environment of a row as texts by name."""
+    case, measurement, artifact = row.case, summarize(row), row.artifact
+    fingerprint = {
         "case variant": str(case.variant),
         "case weights": case.variant.weights,
         "case runtime": str(case.runtime),
         "case packages": " ".join(case.runtime.packages),
         "case threads": str(case.threads),
         "case batch": str(case.batch),
-        "case preset": one.session.preset,
-        "p50": _interval(found.p50_s, found.low_s, found.high_s),
-        "verdict": found.verdict.name,
+        "case preset": row.session.preset,
+        "p50": _interval(measurement.p50_s, measurement.low_s, measurement.high_s),
+        "verdict": measurement.verdict.name,
     }
     if artifact:
-        mine |= {"file sha256": artifact.sha256[:12], "file bytes": str(artifact.size_bytes)}
-        mine |= {f"file made by {name}": value for name, value in artifact.made_by.items()}
-    return mine | words(one.session.environment)
+        fingerprint |= {"file sha256": artifact.sha256[:12], "file bytes": str(artifact.size_bytes)}
+        fingerprint |= {f"file made by {name}": value for name, value in artifact.made_by.items()}
+    return fingerprint | words(row.session.environment)

@@ -1,6 +1,6 @@
-"""What a network computes and moves, and what a machine can do -> which of the two bounds it, and how near it comes.
+"""Operations and memory traffic of a network, and the peak of a machine -> its position under the roofline.
 
-Pure. Source of the model: Williams, Waterman and Patterson, Communications of the ACM 52, 2009.
+Pure. The roofline model: Williams, Waterman and Patterson, Communications of the ACM 52, 2009.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Bound(StrEnum):
-    """What keeps a network from being faster."""
+    """The resource that limits the speed of a network."""
 
     COMPUTE = "compute"
     MEMORY = "memory"
@@ -16,7 +16,7 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roof:
-    """10^9 operations a second, and 10^9 bytes a second, that a machine reaches at most, and who says so."""
+    """The peak of a machine in 10^9 operations/s and 10^9 bytes/s, and the source of these numbers."""
 
     gops: float
     gbytes: float
@@ -25,12 +25,12 @@ class Roof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a network lies under a roof.
+    """The position of a network under a roof.
 
     Attributes:
-        gops: 10^9 operations a second that it reached; a multiply-add is two.
-        intensity: operations a byte, were every value moved once.
-        attainable_gops: what the roof allows at that intensity.
+        gops: reached 10^9 operations/s; a multiply-add is two operations.
+        intensity: operations per byte, if every value is moved once.
+        attainable_gops: limit of the roof at that intensity, in 10^9 operations/s.
     """
 
     gops: float
@@ -40,12 +40,12 @@ class Position:
 
     @property
     def share(self) -> float:
-        """What it reached of what the roof allows."""
+        """The reached share of the roof."""
         return self.gops / self.attainable_gops
 
 
 def position(*, macs: float, moved_bytes: float, time_s: float, roof: Roof) -> Position:
-    """Place a network that took so long under a roof."""
+    """Return the position of a network with an inference time under a roof."""
     intensity = 2 * macs / moved_bytes
     by_memory = intensity * roof.gbytes
     return Position(

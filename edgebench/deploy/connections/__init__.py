@@ -1,14 +1,14 @@
 """Ways to reach a target, one file each.
 
-A connection offers `ADDRESS`, what an address looks like or nothing where it needs none, and
-`open(target, bundle) -> Connection`, which gives
+A plug-in defines `ADDRESS`, the form of an address, empty if it needs none, and `open(target, bundle) -> Connection`. A
+Connection has
 
-    push(path, sha256) -> str              put a file on the target, return its path there
-    run(request, *, timeout_s, ...) -> value    start a fresh agent process, return its answer
-    with_agent(bundle) -> Connection       the same way in, to another agent: for comparing with an older one
+    push(path, sha256) -> str              copy a file to the target, return its path there
+    run(request, *, timeout_s) -> value    start a fresh agent process, return its answer
+    with_agent(bundle) -> Connection       a connection to the same target with a different agent, for comparisons
     close()
 
-The first two raise AgentError with a reason that names what happened on the other side.
+`push` and `run` raise AgentError with the reason of a failure on the target.
 """
 
 from collections.abc import Mapping
@@ -27,23 +27,27 @@ class Connection(Protocol):
 
     @property
     def shares_files(self) -> bool:
-        """Whether the target reads this machine's files where they lie."""
+        """Whether the target reads this machine's files directly."""
 
     @property
     def brings_runtimes(self) -> bool:
-        """Whether a runtime that its Python lacks is brought there: on this machine's own, users install theirs."""
+        """Whether missing runtimes are copied to the target; not so on this machine, where users install them."""
 
     def push(self, path: Path, sha256: str) -> str:
-        """Put a file on the target, unless it is there; return its path there."""
+        """Copy a file to the target unless it is already there; return its path there."""
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """Answer one request in a fresh agent process; the caller blocks."""
+        """Run one request in a fresh agent process; return its answer.
+
+        Raises:
+            AgentError: the process failed or did not answer within `timeout_s`.
+        """
 
     def with_agent(self, bundle: Path) -> "Connection":
-        """Return the same way to the target, whose requests another bundle answers; closing this closes both."""
+        """Return a connection to the same target that runs requests with another bundle; closing one closes both."""
 
     def __hash__(self) -> int:
-        """Be itself: answers are remembered by connection."""
+        """Hash by identity, because answers are cached per connection."""
 
     def close(self) -> None:
-        """Let go of the target."""
+        """Release the target."""

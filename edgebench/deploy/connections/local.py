@@ -1,4 +1,4 @@
-"""This machine: every request is a fresh process of the target's Python on the agent bundle."""
+"""This machine: every request starts a fresh process of the target's Python with the agent bundle."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ ADDRESS = ""
 
 
 class Local:
-    """Processes on this machine; files are used where they lie."""
+    """A connection that starts processes on this machine and uses its files directly."""
 
     shares_files, brings_runtimes = True, False
 
@@ -22,23 +22,23 @@ class Local:
         self._python, self._bundle = python, bundle
 
     def push(self, path: Path, sha256: str) -> str:
-        """Return the file's own path: it is already here."""
+        """Return the file's own path, because it is already here."""
         return str(path)
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """Start an agent, wait for it, return what it answered."""
+        """Start an agent process, wait for it, return its answer."""
         command = [self._python, *agent_options(request), str(self._bundle)]
         content = [json.dumps(request).encode()]
         return exchange(command, content, timeout_s=timeout_s, environment=agent_environment(request))
 
     def with_agent(self, bundle: Path) -> Connection:
-        """Use the same Python."""
+        """Return a connection with the same Python and another bundle."""
         return Local(self._python, bundle)
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: nothing is open."""
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Use the target's Python, by default the one that runs this."""
+    """Connect with the target's Python, by default the one that runs this program."""
     return Local(target.python or sys.executable, bundle)

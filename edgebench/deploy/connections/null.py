@@ -1,4 +1,4 @@
-"""Answers requests in this very process: no isolation, no start-up, the scheduler's own test bench."""
+"""A connection that answers requests in this process, without isolation or start-up time; it tests the scheduler."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,29 +13,29 @@ ADDRESS = ""
 
 
 class Here:
-    """The target is the caller."""
+    """A connection whose target is the calling process."""
 
     shares_files, brings_runtimes = True, False
 
     def push(self, path: Path, sha256: str) -> str:
-        """Nothing to move."""
+        """Return the file's own path, because it is already here."""
         return str(path)
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """Answer at once."""
+        """Answer the request in this process."""
         reply = answer(dict(request))
         if not reply["ok"]:
             raise AgentError(reply["error"])
         return reply["value"]
 
     def with_agent(self, bundle: Path) -> Connection:
-        """Be the only agent there is."""
+        """Return this connection, because there is only one agent."""
         return self
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: nothing is open."""
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Open without looking at the target."""
+    """Return the connection; the target's fields are ignored."""
     return Here()

@@ -1,7 +1,7 @@
-"""A Raspberry Pi 4's processor, emulated here: every request is a fresh process of an aarch64 Python on the bundle.
+"""A Raspberry Pi 4's processor, emulated on this machine: every request starts a fresh aarch64 Python with the agent.
 
-Its outputs are the board's, bit for bit where the runtime's are; of its times and memory the agent says that they are
-the emulator's.
+Outputs equal the board's, bit for bit if the runtime is deterministic. Times and memory are the emulator's, and the
+agent reports the emulator.
 """
 
 import json
@@ -19,11 +19,11 @@ from edgebench.deploy.exchange import agent_environment, agent_options, exchange
 from edgebench.schema.target import Target
 
 ADDRESS = ""
-ISOLATED = ("-s", "-P")  # what -I does but for the environment, which holds nothing of this machine's
+ISOLATED = ("-s", "-P")  # as -I, but PYTHONHASHSEED is read; the environment contains nothing of this machine's
 
 
 class Emulated:
-    """Processes of the emulator, which sees this machine's files where they lie."""
+    """A connection that starts processes in the emulator, which uses this machine's files directly."""
 
     shares_files, brings_runtimes = True, True
 
@@ -32,38 +32,38 @@ class Emulated:
         self._counters = TemporaryDirectory(prefix="edgebench-")
 
     def push(self, path: Path, sha256: str) -> str:
-        """Return the file's own path: it is already here."""
+        """Return the file's own path, because it is already here."""
         return str(path)
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """Start an agent, with a counter of its own, wait for it, return what it answered.
+        """Start an agent process with its own instruction counter, wait for it, return its answer.
 
-        It gets this environment alone, and the same every time: whatever else it starts from is in the count.
+        Its environment is always the same, because every variable adds to the instruction count.
         """
         counter = Path(self._counters.name) / uuid4().hex
         environment = agent_environment(request) | {VARIABLE: str(counter), "PYTHONHASHSEED": "0"}
-        alone = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-        command = [*alone, *self._emulated.command, *ISOLATED, *agent_options(request)[1:], str(self._bundle)]
+        clean = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
+        command = [*clean, *self._emulated.command, *ISOLATED, *agent_options(request)[1:], str(self._bundle)]
         try:
             return exchange(command, [json.dumps(request).encode()], timeout_s=timeout_s)
         finally:
             counter.unlink(missing_ok=True)
 
     def with_agent(self, bundle: Path) -> Connection:
-        """Use the same emulator."""
+        """Return a connection to the same emulator with another bundle."""
         other = copy(self)
         other._bundle = bundle
         return other
 
     def close(self) -> None:
-        """Leave nothing behind but what is cached."""
+        """Delete the counters."""
         self._counters.cleanup()
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Make the emulated Pi, unless it is there.
+    """Connect to the emulated Pi; it is made on first use.
 
     Raises:
-        RequestError: this host lacks what it takes, named.
+        RequestError: this host lacks a package that emulation needs.
     """
     return Emulated(emulation(), bundle)

@@ -1,7 +1,7 @@
-"""A board, by the user's own OpenSSH: one master connection, over which every request is a fresh agent process.
+"""A board, reached by the user's OpenSSH: every request starts a fresh agent process over one master connection.
 
-The user's configuration, agent, keys and jump hosts hold. Host keys are checked strictly, and nothing is asked: what
-needs a password or an answer is refused. Nothing is written on the board but files below `~/.cache/edgebench`.
+The user's configuration, agent, keys and jump hosts apply. Host keys are checked strictly. ssh never prompts: a login
+that needs a password or a confirmation is refused. On the board only files below `~/.cache/edgebench` are written.
 """
 
 import json
@@ -32,21 +32,21 @@ OPTIONS = {
     "BatchMode": "yes",
     "StrictHostKeyChecking": "yes",
     "ConnectTimeout": "10",
-    "ServerAliveInterval": "5",  # a link that froze is given up after 15 s
+    "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
     "ForwardAgent": "no",
     "RequestTTY": "no",
     "LogLevel": "ERROR",
 }
-LOST = 255  # what ssh exits with when the link, not the command, failed
-BACK_S, PAUSE_S = 180.0, 3.0  # that a board may take to come back, and between two looks
+LOST = 255  # ssh's exit code when the connection, not the command, failed
+BACK_S, PAUSE_S = 180.0, 3.0  # limit for a lost board to return, and the pause between two attempts
 PUSH_S, SHORT_S = 600.0, 30.0
 CHUNK = 2**20
-MOST_NOISE = 2**24  # bytes that a login may print before the agent speaks
+MOST_NOISE = 2**24  # bytes that a login may print before the agent's answer
 NO_COMMAND = 127
 ADVICE = {
-    "host key verification failed": "if it was set up anew, forget its old key with `ssh-keygen -R`; else find out why",
+    "host key verification failed": "if it was reinstalled, remove its old key with `ssh-keygen -R`; else find out why",
     "no .* host key is known": "connect once with `ssh` and compare the fingerprint",
     "permission denied": "put your key on it with `ssh-copy-id`",
     "could not resolve": "check the name",
@@ -56,7 +56,7 @@ ADVICE = {
 
 
 class Ssh:
-    """A board that is connected and locked."""
+    """A connection to a board, which is locked while it is open."""
 
     shares_files, brings_runtimes = False, True
 
@@ -81,19 +81,19 @@ class Ssh:
         """Open the master connection and take the board's lock.
 
         Raises:
-            Unreachable: with ssh's own reason.
-            Busy: somebody else measures there.
+            Unreachable: with ssh's reason.
+            Busy: another process measures on the board.
         """
-        said = Path(self._scratch.name) / "said"
-        with said.open("wb") as stream:  # the master keeps it open: a pipe would never end
+        output = Path(self._scratch.name) / "output"
+        with output.open("wb") as stream:  # a file: the master keeps it open, so a pipe would never end
             command = self._ssh("-fNM", *_where(self._target.address))
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False)
         if done.returncode:
-            raise Unreachable(_refusal(self._target, said.read_bytes()))
+            raise Unreachable(_refusal(self._target, output.read_bytes()))
         self._lock()
 
     def _lock(self) -> None:
-        """Start the process whose life is the lock."""
+        """Start the process that holds the board's lock while it runs."""
         command, content = self._script(hold, {"owner": f"{getuser()}@{node()}", "token": self._token})
         holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert holder.stdin
@@ -106,13 +106,15 @@ class Ssh:
             noise += len(line)
             if not line:
                 raise self._explained(_ended(holder))
-        held = read_answer(line, b"", 0)
-        if held["owner"]:
-            minutes = f"{held['age_s'] / 60:.0f} min"
-            raise Busy(f"target {self._target.name} is in use by {held['owner']} for {minutes}: wait until that ends")
+        holding = read_answer(line, b"", 0)
+        if holding["owner"]:
+            minutes = f"{holding['age_s'] / 60:.0f} min"
+            raise Busy(
+                f"target {self._target.name} is in use by {holding['owner']} for {minutes}: wait until that ends"
+            )
 
     def push(self, path: Path, sha256: str) -> str:
-        """Put a file below the board's `~/.cache/edgebench`, unless it is there whole; return its path there."""
+        """Copy a file below the board's `~/.cache/edgebench` unless it is complete there; return its path there."""
         if sha256 not in self._pushed:
             header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False}
             there = self._receive(header, path)["path"]
@@ -123,7 +125,7 @@ class Ssh:
         return self._again(lambda: exchange(*self._script(receive, header, path), timeout_s=PUSH_S))
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """Start an agent there, wait for it, return what it answered; once more, if the board was lost meanwhile."""
+        """Start an agent process there, wait for it, return its answer; repeat once if the connection was lost."""
         environment = [f"{name}={value}" for name, value in agent_environment(request).items()]
         words = ["env", *environment, self._python, *agent_options(request), self._bundle]
         content = [json.dumps(request).encode()]
@@ -131,20 +133,20 @@ class Ssh:
             self._pushed = {sha256: path for sha256, path in self._pushed.items() if path != request["inputs"]}
         return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s))
 
-    def _again(self, ask: Any) -> Any:
-        """Ask; where the link broke, wait for the board and ask once more."""
+    def _again(self, call: Any) -> Any:
+        """Call; if the connection was lost, wait for the board and call once more."""
         try:
-            return ask()
+            return call()
         except AgentError as error:
             if error.returncode != LOST:
                 raise self._explained(error) from error
             if self._is_linked():
                 raise AgentError(f"the agent was killed there; {OUT_OF_MEMORY}") from error
             self._reconnect(error)
-        return ask()
+        return call()
 
     def _is_linked(self) -> bool:
-        """Tell whether the link holds: then it was the process that was lost, which ssh does not tell apart."""
+        """Return whether the connection works: then the remote process was killed, which ssh reports as `LOST`, too."""
         command = self._ssh("-O", "check", *_where(self._target.address))
         return not subprocess.run(command, capture_output=True, timeout=SHORT_S, check=False).returncode
 
@@ -152,7 +154,7 @@ class Ssh:
         """Connect again as soon as the board is back.
 
         Raises:
-            Unreachable: it does not come back in time.
+            Unreachable: it is not back within `BACK_S`.
         """
         self._disconnect()
         started = monotonic()
@@ -162,8 +164,8 @@ class Ssh:
                 return
             except (Unreachable, AgentError) as error:
                 if monotonic() - started > BACK_S:
-                    reason = f"was lost ({lost.said or 'the link broke'}) and is not back after {BACK_S:.0f} s"
-                    raise Unreachable(f"target {self._target.name} {reason}; the same command goes on") from error
+                    reason = f"was lost ({lost.last_line or 'the link broke'}) and is not back after {BACK_S:.0f} s"
+                    raise Unreachable(f"target {self._target.name} {reason}; run the same command to go on") from error
                 sleep(PAUSE_S)
 
     def _explained(self, error: AgentError) -> Exception:
@@ -175,7 +177,10 @@ class Ssh:
         return error
 
     def _script(self, module: Any, header: Mapping[str, Any], path: Path | None = None) -> tuple[list[str], Any]:
-        """Send a script's source ahead of what it reads: before the bundle is there, nothing else is."""
+        """Return a remote command and its input: a script's source, then what the script reads.
+
+        The source is sent because the bundle is not yet on the board.
+        """
         source = Path(module.__file__).read_bytes()
         loader = f"import sys; exec(compile(sys.stdin.buffer.read({len(source)}), {module.__name__!r}, 'exec'))"
         content = _content(source + json.dumps(header).encode() + b"\n", path if header.get("sent") else None)
@@ -194,20 +199,20 @@ class Ssh:
         )
 
     def with_agent(self, bundle: Path) -> Connection:
-        """Bring the other bundle there; link and lock stay one."""
+        """Copy another bundle to the board; return a connection that shares the master connection and the lock."""
         other = copy(self)
         other._bundle = self.push(bundle, files.sha256(bundle))
         return other
 
     def close(self) -> None:
-        """Let go of the lock and the master connection."""
+        """Release the lock and close the master connection."""
         with suppress(subprocess.TimeoutExpired):
             self._disconnect()
         self._scratch.cleanup()
 
 
 def _where(address: str) -> tuple[str, ...]:
-    """Return ssh's words for `user@host:port`; nothing in an address is an option."""
+    """Return ssh's arguments for `user@host:port`; `--` keeps ssh from reading an address as an option."""
     host, colon, port = address.rpartition(":")
     return ("-p", port, "--", host) if colon and port.isdigit() and "]" not in port else ("--", address)
 
@@ -221,28 +226,28 @@ def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> AgentError:
-    """Say how a process ended that gave no answer."""
-    _, said = process.communicate(timeout=SHORT_S)
+    """Return the error of a process that ended without an answer."""
+    _, stderr = process.communicate(timeout=SHORT_S)
     try:
-        read_answer(b"", said, process.returncode)
+        read_answer(b"", stderr, process.returncode)
     except AgentError as error:
         return error
-    raise AssertionError("nothing is no answer")
+    raise AssertionError("empty output was read as an answer")
 
 
-def _refusal(target: Target, said: bytes) -> str:
-    """Say why ssh gave up, in its own words, and what to do about it."""
-    reason = last_line(said) or "ssh gave no reason"
-    everything = said.decode(errors="replace").lower()
-    advice = next((text for pattern, text in ADVICE.items() if re.search(pattern, everything)), "")
+def _refusal(target: Target, output: bytes) -> str:
+    """Return an error message with ssh's reason, and advice."""
+    reason = last_line(output) or "ssh gave no reason"
+    text = output.decode(errors="replace").lower()
+    advice = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, text)), "")
     return f"cannot reach target {target.name} at {target.address}: {reason}{'; ' + advice if advice else ''}"
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Connect to the target's address, in ssh's own form: a name of its configuration, or `user@host[:port]`.
+    """Connect to the target's address: a host name of ssh's configuration, or `user@host[:port]`.
 
     Raises:
-        RequestError: the target has no address.
+        RequestError: the target has no address, or its Python is missing.
         Unreachable, Busy
     """
     if not target.address:

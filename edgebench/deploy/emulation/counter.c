@@ -1,8 +1,8 @@
-/* A plugin of QEMU's user-mode emulation that counts the instructions of a process into a file it shares with it.
+/* A plugin of QEMU's user-mode emulation that counts a process's instructions in a file shared with that process.
  *
- * Debian packages no header for plugins, so what is used of their API (qemu-plugin.h) is declared here; these functions
- * are the same in its versions 1 to 4. A block of instructions counts as a whole when it is entered. Threads add without
- * a lock: the count is exact while one of them works.
+ * Debian has no package of the plugin header (qemu-plugin.h), so the functions used are declared here; they are the same
+ * in API versions 1 to 4. All instructions of a block are counted when it is entered. Threads add without a lock: the
+ * count is exact while only one of them runs.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(uint64_t plugin, 
 {
     count = shared(getenv(VARIABLE));
     if (count == MAP_FAILED) {
-        fprintf(stderr, "wanted a file to count into as %s\n", VARIABLE);
+        fprintf(stderr, "wanted the path of a file for the count in %s\n", VARIABLE);
         return -1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(plugin, translated);

@@ -1,4 +1,4 @@
-"""`counter.c` -> the plugin with which qemu counts the instructions of a process, compiled on first use."""
+"""`counter.c` -> the qemu plugin that counts a process's instructions, compiled on first use."""
 
 import subprocess
 from hashlib import sha256
@@ -11,32 +11,32 @@ from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 
 SOURCE = Path(__file__).parent / "counter.c"
-FIRST_OF_API_2 = 9  # QEMU 9 takes no plugin of an older API, QEMU 7 and 8 none of a newer one
+FIRST_OF_API_2 = 9  # QEMU 9 accepts only plugins of API 2, QEMU 7 and 8 only those of API 1
 
 
 def path(qemu: int) -> Path:
-    """Return the plugin for a major version of qemu, from the cache or compiled now.
+    """Return the path of the plugin for a major version of qemu; compile it if it is not cached.
 
     Raises:
         RequestError: it does not compile.
     """
     words = (f"-DAPI={2 if qemu >= FIRST_OF_API_2 else 1}", f'-DVARIABLE="{VARIABLE}"')
     key = sha256(SOURCE.read_bytes() + " ".join(words).encode()).hexdigest()[:16]
-    made = files.folder("emulation") / f"counter-{key}.so"
-    with FileLock(made.with_suffix(".lock")):
-        if not made.exists():
-            _compile(words, made)
-    return made
+    library = files.folder("emulation") / f"counter-{key}.so"
+    with FileLock(library.with_suffix(".lock")):
+        if not library.exists():
+            _compile(words, library)
+    return library
 
 
-def _compile(words: tuple[str, ...], made: Path) -> None:
-    scratch = made.with_suffix(".making")
+def _compile(words: tuple[str, ...], library: Path) -> None:
+    scratch = library.with_suffix(".making")
     command = ["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", *words, "-o", str(scratch), str(SOURCE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = next((line for line in done.stderr.splitlines() if "error" in line), "nothing")
+        reason = next((line for line in done.stderr.splitlines() if "error" in line), "nothing")
         raise RequestError(
-            f"wanted {SOURCE.name} compiled, to count instructions; gcc said: {said[:200]};"
+            f"wanted {SOURCE.name} compiled, to count instructions; gcc said: {reason[:200]};"
             " use apt-get install gcc libc6-dev"
         )
-    scratch.replace(made)
+    scratch.replace(library)

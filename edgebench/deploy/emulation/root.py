@@ -1,6 +1,6 @@
-"""apt's configured sources -> a folder that user-mode emulation takes for the root of a Raspberry Pi 4 with Python.
+"""apt's configured sources -> a folder that user-mode emulation uses as a Raspberry Pi 4's root directory, with Python.
 
-apt resolves and downloads arm64's packages with a state of its own, so the host's packages are neither asked nor
+apt resolves and downloads arm64 packages in a separate state folder, so the host's packages are neither read nor
 changed, and no root rights are needed.
 """
 
@@ -19,7 +19,7 @@ PACKAGES = ("python3", "libstdc++6")
 ARCHITECTURE = "arm64"
 PYTHON = "usr/bin/python3"
 CORES = 4
-# What the kernel says on the board. onnxruntime and LiteRT read it, and crash on that of an x86 host.
+# /proc/cpuinfo of the board. onnxruntime and LiteRT read it, and crash if they read an x86 host's.
 CPUINFO = """processor\t: {core}
 BogoMIPS\t: 108.00
 Features\t: fp asimd evtstrm crc32 cpuid
@@ -34,10 +34,10 @@ MODEL = "Model\t\t: Cortex-A72 of a Raspberry Pi 4\n"
 
 
 def folder() -> Path:
-    """Return the root, from the cache or made now: it appears whole or not at all.
+    """Return the root folder; make it if it is not cached. It appears complete or not at all.
 
     Raises:
-        RequestError: apt cannot bring the packages.
+        RequestError: apt cannot download the packages.
     """
     home = files.folder("emulation")
     key = provenance.key(
@@ -53,9 +53,9 @@ def folder() -> Path:
 
 
 def _release() -> str:
-    """Name the host's distribution, `debian 12`: whose packages they are."""
-    named = platform.freedesktop_os_release()
-    return f"{named.get('ID', '')} {named.get('VERSION_ID', '')}"
+    """Return the host's distribution, whose packages are used: `debian 12`."""
+    release = platform.freedesktop_os_release()
+    return f"{release.get('ID', '')} {release.get('VERSION_ID', '')}"
 
 
 def _make(scratch: Path) -> None:
@@ -66,7 +66,7 @@ def _make(scratch: Path) -> None:
     root.mkdir()
     for package in sorted((scratch / "apt" / "cache" / "archives").glob("*.deb")):
         _run(["dpkg-deb", "--extract", str(package), str(root)])
-    if not (root / "lib").exists():  # Debian 13 packs everything below /usr
+    if not (root / "lib").exists():  # Debian 13's packages install below /usr only
         (root / "lib").symlink_to("usr/lib")
     for path, text in _kernel_files():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _make(scratch: Path) -> None:
 
 
 def _options(place: Path) -> Iterator[str]:
-    """Give apt a state, a cache and an architecture of its own; sources and keys stay the host's."""
+    """Yield options that give apt its own state, cache and architecture; sources and keys are the host's."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (place / folder).mkdir(parents=True)
     (place / "state" / "status").touch()
@@ -85,7 +85,7 @@ def _options(place: Path) -> Iterator[str]:
         "APT::Architecture": ARCHITECTURE,
         "APT::Architectures": ARCHITECTURE,
         "APT::Install-Recommends": "false",
-        "APT::Sandbox::User": "root",  # that of apt's own may not write here
+        "APT::Sandbox::User": "root",  # apt's own user may not write to this folder
         "Acquire::Languages": "none",
         "Debug::NoLocking": "true",
     }
@@ -96,10 +96,10 @@ def _options(place: Path) -> Iterator[str]:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise RequestError(
-            f"wanted {ARCHITECTURE}'s {' and '.join(PACKAGES)} from apt's configured sources;"
-            f" {command[0]} said: {said[:200]}; is there a network, and a source that has {ARCHITECTURE}?"
+            f"wanted {' and '.join(PACKAGES)} for {ARCHITECTURE} from apt's configured sources;"
+            f" {command[0]} said: {last[:200]}; check the network, and that a source has {ARCHITECTURE}"
         )
 
 

@@ -1,4 +1,4 @@
-"""A target's name -> what is there, and the runtimes brought to it before a run does."""
+"""A target's name -> its state, and runtimes copied to it in advance."""
 
 from collections.abc import Mapping
 from time import monotonic
@@ -8,116 +8,122 @@ from edgebench.deploy import hold, unpack
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
-from edgebench.deploy.targets.checkup import Checkup, Seen
+from edgebench.deploy.targets.checkup import Checkup, Status
 from edgebench.deploy.wheels import platform
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.progress import Show, Step
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, Column, Sheet
 from edgebench.foundation.shelf import load
-from edgebench.schema.runtime import PIN, RuntimeRequest
+from edgebench.schema.runtime import PIN, Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
 
 def listed() -> Sheet:
-    """Lay out every target that a name can stand for."""
-    found = [catalogue.target(name) for name in catalogue.targets()]
-    return Sheet(
-        title="targets",
-        headings=("target", "board", "connection", "address", "runtimes"),
-        rows=tuple((one.name, one.board, one.connection, _address(one), ", ".join(one.runtimes)) for one in found),
-        texts=frozenset({"target", "board", "connection", "address", "runtimes"}),
-        notes=(
-            "One TOML file each, in ./targets, in your configuration directory, or shipped; the first found holds.",
-        ),
-    )
+    """Return a table of all known targets."""
+    note = "One TOML file per target, in ./targets, in your configuration directory, or shipped; the first applies."
+    return Sheet.of("targets", _TARGETS, map(catalogue.target, catalogue.targets()), (note,))
 
 
-def _address(target: Target) -> str:
+def _address(target: Target) -> str | None:
     wanted: str = load("connections", target.connection).ADDRESS
-    return target.address or (f"--address {wanted}" if wanted else "-")
+    return target.address or (f"--address {wanted}" if wanted else None)
+
+
+_TARGETS: tuple[Column[Target], ...] = (
+    Column.text("target", lambda target: target.name, IDENTITY),
+    Column.text("board", lambda target: target.board, rank=3),
+    Column.text("connection", lambda target: target.connection),
+    Column.text("address", _address),
+    Column.text("runtimes", lambda target: ", ".join(target.runtimes), runtimes=lambda target: target.runtimes),
+)
 
 
 def check(name: str, address: str = "") -> Checkup:
-    """Ask a target what it is and how it is now.
+    """Query a target's environment and current conditions.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy, RequestError
-        AgentError: it does not answer.
+        AgentError: the target does not answer.
     """
     with hold(*catalogue.targets_of((name,), address)) as (held,):
         target, connection = held.target, held.connection
-        seen = ask(connection, target.runtimes)
+        report = ask(connection, target.runtimes)
         started = monotonic()
         ask(connection, ("null",))
         answered_s = monotonic() - started
-    brought = {one: offered(one) for one, is_there in _state(seen).items() if not is_there}
+    missing = {name: offered(name) for name, is_installed in _installed(report).items() if not is_installed}
     return checkup.checkup(
         target,
-        Seen(
-            machine=seen["machine"],
-            conditions=seen["conditions"],
-            runtimes=seen["runtimes"],
-            disk_free_bytes=seen["disk_free_bytes"],
+        Status(
+            machine=report["machine"],
+            conditions=report["conditions"],
+            runtimes=report["runtimes"],
+            disk_free_bytes=report["disk_free_bytes"],
             answered_s=answered_s,
-            offered=brought if connection.brings_runtimes else {},
+            offered=missing if connection.brings_runtimes else {},
         ),
     )
 
 
-def _state(seen: Mapping[str, Any]) -> dict[str, bool]:
-    return {name: bool(one["version"]) for name, one in seen["runtimes"].items()}
+def _installed(report: Mapping[str, Any]) -> dict[str, bool]:
+    return {name: bool(runtime["version"]) for name, runtime in report["runtimes"].items()}
 
 
 def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
-    """Bring runtimes to a target, each in packages of its own; what is there already stays.
+    """Copy runtimes to a target, each in its own packages folder; existing ones stay.
 
-    Without a list: those of the target's file that it has not and that are installed here.
+    `runtimes` is a comma-separated list; if empty, it means those of the target's file that are installed here but
+    not there.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy
         RequestError: the target is this machine's own Python, or there is no such version or wheel.
-        AgentError: it does not answer.
+        AgentError: the target does not answer.
     """
     with hold(*catalogue.targets_of((name,), address)) as (held,):
         target, connection = held.target, held.connection
         if not connection.brings_runtimes:
             raise RequestError(f"target {name} uses what is installed on this machine; install a runtime with pip")
-        seen = ask(connection, target.runtimes)
-        asked = _asked(runtimes, target) or _lacking(seen)
-        rows = tuple(_bring(one, connection, target, seen["machine"], show) for one in asked)
-    return Sheet(
-        title=checkup.title(target),
-        headings=("runtime", "version", "packages", "folder there"),
-        rows=rows,
-        texts=frozenset({"runtime", "version", "packages", "folder there"}),
-        notes=() if rows else ("It has every runtime of its file that is installed here.",),
-    )
+        report = ask(connection, target.runtimes)
+        requests = _requested(runtimes, target) or _missing(report)
+        brought = [_bring(request, connection, target, report["machine"], show) for request in requests]
+    none = () if brought else ("It has every runtime of its file that is installed here.",)
+    return Sheet.of(checkup.title(target), _BROUGHT, brought, none)
 
 
-def _asked(runtimes: str, target: Target) -> tuple[RuntimeRequest, ...]:
-    found = tuple(RuntimeRequest.parse(text) for text in runtimes.split(",") if text.strip())
-    for one in found:
-        if one.name not in target.runtimes:
-            raise UnknownName(f"runtime of target {target.name}", one.name, target.runtimes)
-    return tuple(RuntimeRequest(name=one.name, version=one.version or _required(one.name)) for one in found)
+def _requested(runtimes: str, target: Target) -> tuple[RuntimeRequest, ...]:
+    requests = tuple(RuntimeRequest.parse(text) for text in runtimes.split(",") if text.strip())
+    for request in requests:
+        require(f"runtime of target {target.name}", request.name, target.runtimes, may_be_empty=False)
+    return tuple(RuntimeRequest(name=item.name, version=item.version or _required(item.name)) for item in requests)
 
 
 def _required(runtime: str) -> str:
     if version := offered(runtime):
         return version
-    raise RequestError(f"runtime {runtime} is not installed here either; say which version: {runtime}==...")
+    raise RequestError(f"runtime {runtime} is not installed here either; name a version: {runtime}==...")
 
 
-def _lacking(seen: Mapping[str, Any]) -> tuple[RuntimeRequest, ...]:
-    absent = [name for name, is_there in _state(seen).items() if not is_there]
+def _missing(report: Mapping[str, Any]) -> tuple[RuntimeRequest, ...]:
+    absent = [name for name, is_installed in _installed(report).items() if not is_installed]
     return tuple(RuntimeRequest(name=name, version=version) for name in absent if (version := offered(name)))
 
 
 def _bring(
-    asked: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
-) -> tuple[str, ...]:
-    """Bring one, and let the target's own Python say that it is there."""
-    show(Step(activity="bring", subject=asked.pinned))
-    there = bring(asked, connection, target, facts)
-    packages = ", ".join(there.packages).replace(PIN, " ")
-    return there.name, there.version, packages, unpack(connection, asked, platform(facts))
+    request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
+) -> tuple[Runtime, str]:
+    """Copy a runtime to the target; return it with the version that the target's Python reports, and its folder."""
+    show(Step(activity="bring", subject=request.pinned))
+    return bring(request, connection, target, facts), unpack(connection, request, platform(facts))
+
+
+_BROUGHT: tuple[Column[tuple[Runtime, str]], ...] = (
+    Column.text("runtime", lambda brought: brought[0].name, IDENTITY),
+    Column.text("version", lambda brought: brought[0].version, IDENTITY),
+    Column.text(
+        "packages",
+        lambda brought: ", ".join(brought[0].packages).replace(PIN, " "),
+        packages=lambda brought: brought[0].packages,
+    ),
+    Column.text("folder there", lambda brought: brought[1], folder=lambda brought: brought[1]),
+)

@@ -1,4 +1,4 @@
-"""Names -> the targets that their TOML files describe, with the addresses that this machine knows."""
+"""Names -> targets, read from their TOML files, with addresses from environment variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import toml
-from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import load
 from edgebench.schema.target import Target
 
@@ -26,43 +26,42 @@ def _files() -> dict[str, Path]:
 
 
 def targets() -> tuple[str, ...]:
-    """List the targets that a name can stand for."""
+    """List the names of all known targets."""
     return tuple(_files())
 
 
 def target(name: str) -> Target:
-    """Read a target; its file's stem is its name, and `$EDGEBENCH_<NAME>_ADDRESS` comes before the file's address.
+    """Read a target's file, named by its stem; `$EDGEBENCH_<NAME>_ADDRESS` takes precedence over the file's address.
 
     Raises:
         UnknownName, InvalidFile
     """
     files = _files()
-    if name not in files:
-        raise UnknownName("target", name, tuple(files))
+    require("target", name, files, may_be_empty=False)
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
     return replace(read, address=os.environ.get(address_variable(name)) or read.address)
 
 
 def address_variable(name: str) -> str:
-    """Name the environment variable that holds a target's address."""
+    """Return the name of the environment variable for a target's address."""
     return f"EDGEBENCH_{name.upper()}_ADDRESS"
 
 
 def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
-    """Read the targets of a sweep; an address is that of the only one.
+    """Read the targets of a sweep; `address` replaces the address of its only target.
 
     Raises:
         UnknownName, InvalidFile
-        RequestError: an address and several targets, or one that has none.
+        RequestError: an address with several targets, or with a target that needs none.
     """
-    found = tuple(map(target, names))
+    chosen = tuple(map(target, names))
     if not address:
-        return found
-    if len(found) != 1:
-        raise RequestError(f"wanted one target with --address, found {len(found)}: {', '.join(names)}")
-    if load("connections", found[0].connection).ADDRESS == "":
+        return chosen
+    if len(chosen) != 1:
+        raise RequestError(f"wanted one target with --address, found {len(chosen)}: {', '.join(names)}")
+    if load("connections", chosen[0].connection).ADDRESS == "":
         raise RequestError(f"target {names[0]} is reached without an address; leave --address out")
-    return (replace(found[0], address=address),)
+    return (replace(chosen[0], address=address),)
 
 
 def _refuse_name(name: str, content: Mapping[str, Any]) -> None:

@@ -1,19 +1,19 @@
-"""What a target's agent says of it -> what is there, and what to do about each thing that would spoil a number."""
+"""A target's status, as reported by its agent -> observations, each with advice if it would spoil a measurement."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from edgebench.agent.throttle import NOTHING, UNDER_VOLTAGE, harmful
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB
 from edgebench.schema.target import Target
+from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
-COOL_BELOW_C = 60.0  # twenty degrees below where a Raspberry Pi 4 lowers its clock
-SPARE_MEMORY_MIB = 256.0  # VGG16 in float loads with four times that, a MobileNet with a quarter
-SPARE_DISK_MIB = 512.0  # a runtime's packages unpacked, and some artifacts
-MOST_USED_MIB = 1024.0  # of a GPU's memory: more than a desktop and a driver hold
-MOST_LOAD = 0.5  # of one core: what else runs disturbs
-WITH_WHEELS = ("aarch64", "x86_64")  # of onnxruntime, LiteRT and torch
+COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock twenty degrees above this
+SPARE_MEMORY_MIB = 256.0  # VGG16 in float needs four times this to load, a MobileNet a quarter
+SPARE_DISK_MIB = 512.0  # for a runtime's unpacked packages and some artifacts
+MOST_USED_MIB = 1024.0  # of a GPU's memory: more than a desktop and a driver use
+MOST_LOAD = 0.5  # cores used by other processes; more would disturb measurements
+WITH_WHEELS = ("aarch64", "x86_64")  # machines with wheels of onnxruntime, LiteRT and torch
 
 SUPPLY = "use the power supply made for this board, and a short cable"
 COOLER = "let it cool, or give it a fan"
@@ -21,7 +21,7 @@ COOLER = "let it cool, or give it a fan"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One thing about a target; an advice says that something is wrong with it."""
+    """One observation about a target; if something is wrong, `advice` says what to do."""
 
     subject: str
     found: str
@@ -30,18 +30,19 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkup:
-    """All that is to be known of a target before it is measured on."""
+    """All observations about a target."""
 
     target: Target
     findings: tuple[Observation, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the agent answered, and how long a fresh process of it took to, seconds.
+class Status:
+    """A target's status as its agent reports it.
 
     Attributes:
-        offered: version of each runtime that the target has not and that can be brought there.
+        answered_s: time that a fresh agent process takes to answer.
+        offered: version of each runtime that is missing on the target but can be copied there.
     """
 
     machine: Mapping[str, str]
@@ -52,33 +53,33 @@ class Seen:
     offered: Mapping[str, str] = field(default_factory=dict)
 
 
-def checkup(target: Target, seen: Seen) -> Checkup:
-    """Judge what a target says of itself."""
-    return Checkup(target=target, findings=tuple(_findings(target, seen)))
+def checkup(target: Target, status: Status) -> Checkup:
+    """Check a target's status."""
+    return Checkup(target=target, findings=tuple(_findings(target, status)))
 
 
-def _findings(target: Target, seen: Seen) -> Iterator[Observation]:
-    machine, now = seen.machine, seen.conditions
+def _findings(target: Target, status: Status) -> Iterator[Observation]:
+    machine, now = status.machine, status.conditions
     yield _board(target, machine)
     yield _system(machine)
     yield Observation(subject="Python", found=machine["python"])
     yield _memory(machine, now)
-    yield _disk(seen.disk_free_bytes)
+    yield _disk(status.disk_free_bytes)
     yield _clock(machine, now)
     yield from _heat(now)
     yield from _firmware(now)
     yield from _gpu(machine, now)
     yield _load(now)
-    yield Observation(subject="answers in", found=f"{seen.answered_s:.2f} s, a fresh process each time")
-    for name, runtime in seen.runtimes.items():
-        yield _runtime(name, runtime["version"], seen.offered.get(name, ""), target, machine)
+    yield Observation(subject="answers in", found=f"{status.answered_s:.2f} s, a fresh process each time")
+    for name, runtime in status.runtimes.items():
+        yield _runtime(name, runtime["version"], status.offered.get(name, ""), target, machine)
 
 
 def _board(target: Target, machine: Mapping[str, str]) -> Observation:
     board = machine.get("board", "")
     if not board:
         cpu = machine.get("cpu", "an unnamed processor")
-        return Observation(subject="board", found=f"says no name; {cpu}, {machine['usable_cores']} cores")
+        return Observation(subject="board", found=f"reports no name; {cpu}, {machine['usable_cores']} cores")
     expected = target.connection == "ssh" and not board.startswith(target.board)
     advice = f"the target's file says {target.board}: is that the right address?" if expected else ""
     serial = f", serial {machine['serial']}" if "serial" in machine else ""
@@ -90,7 +91,7 @@ def _system(machine: Mapping[str, str]) -> Observation:
     found = f"{machine.get('os', 'unnamed')}, {bits} bits, {machine['kernel']} on {machine['machine']}"
     if emulator := machine.get("emulator"):
         return Observation(
-            subject="system", found=found, advice=f"{emulator} runs it: no time or memory is measured there"
+            subject="system", found=found, advice=f"{emulator} emulates it: no time or memory is measured there"
         )
     advice = "" if bits == "64" else "install a 64-bit system: most runtimes have no 32-bit wheels"
     return Observation(subject="system", found=found, advice=advice)
@@ -100,10 +101,8 @@ def _memory(machine: Mapping[str, str], now: Mapping[str, str]) -> Observation:
     free, swapped = _mib(now["available_bytes"]), _mib(now["swap_used_bytes"])
     found = f"{free:.0f} of {_mib(machine['memory_bytes']):.0f} MiB free, {swapped:.0f} MiB in swap"
     if free < SPARE_MEMORY_MIB:
-        return Observation(subject="memory", found=found, advice="stop what holds it: large networks will not load")
-    return Observation(
-        subject="memory", found=found, advice="stop what filled it: swapping spoils times" if swapped else ""
-    )
+        return Observation(subject="memory", found=found, advice="free some: large networks will not load")
+    return Observation(subject="memory", found=found, advice="free some: swapping spoils times" if swapped else "")
 
 
 def _disk(free_bytes: int) -> Observation:
@@ -115,7 +114,7 @@ def _clock(machine: Mapping[str, str], now: Mapping[str, str]) -> Observation:
     governor, highest = machine.get("governor", ""), machine.get("max_clock_mhz", "")
     clock = now.get("firmware_clock_mhz") or now.get("clock_mhz", "")
     parts = [f"{float(clock):.0f} MHz now" if clock else "", f"at most {highest} MHz" if highest else ""]
-    found = ", ".join(filter(None, (*parts, f"governor {governor}" if governor else "no governor to be seen")))
+    found = ", ".join(filter(None, (*parts, f"governor {governor}" if governor else "governor unknown")))
     advice = "" if governor in ("", "performance") else "set performance: sudo cpufreq-set -r -g performance"
     return Observation(subject="clock", found=found, advice=advice)
 
@@ -135,15 +134,15 @@ def _firmware(now: Mapping[str, str]) -> Iterator[Observation]:
         advice = SUPPLY
     elif lowered != NOTHING:
         advice = COOLER
-    yield Observation(subject="clock lowered", found=f"now by {lowered}; since its start by {before}", advice=advice)
+    yield Observation(subject="clock lowered", found=f"now by {lowered}; since boot by {before}", advice=advice)
 
 
 def _gpu(machine: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Observation]:
-    if "device" not in machine:  # it computes on its CPU
+    if "device" not in machine:  # the target computes on its CPU
         return
     if "gpu" not in machine:
-        advice = "install nvidia-ml-py there, which watches its clock"
-        yield Observation(subject="GPU", found="a CUDA device that nobody could ask its name", advice=advice)
+        advice = "install nvidia-ml-py there, to read its name and clock"
+        yield Observation(subject="GPU", found="a CUDA device of unknown name", advice=advice)
         return
     used, lowered = _mib(now.get("gpu_used_bytes", 0)), now.get("gpu_throttle", NOTHING)
     parts = (
@@ -156,13 +155,13 @@ def _gpu(machine: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Observa
     yield Observation(
         subject="GPU",
         found=", ".join(filter(None, parts)),
-        advice="wait until what else computes there has ended" if used > MOST_USED_MIB else "",
+        advice="wait until other processes on it have ended" if used > MOST_USED_MIB else "",
     )
 
 
 def _load(now: Mapping[str, str]) -> Observation:
     busy = float(now["load_1min"]) > MOST_LOAD
-    advice = "wait until it rests, or stop what runs there" if busy else ""
+    advice = "wait until it is idle, or stop other processes there" if busy else ""
     return Observation(subject="load", found=f"{now['load_1min']} over the last minute", advice=advice)
 
 
@@ -173,10 +172,10 @@ def _runtime(name: str, version: str, offered: str, target: Target, machine: Map
     if not offered:
         return Observation(subject=subject, found="not installed", advice="install it there with pip, or leave it out")
     if machine["machine"] not in WITH_WHEELS:
-        found, advice = "not installed", f"there may be no wheel for {machine['machine']}: targets prepare says so"
+        found, advice = "not installed", f"there may be no wheel for {machine['machine']}: try targets prepare"
         return Observation(subject=subject, found=found, advice=advice)
     return Observation(
-        subject=subject, found=f"{offered} is brought by the first run, or by targets prepare {target.name}"
+        subject=subject, found=f"{offered} is copied by the first run, or by targets prepare {target.name}"
     )
 
 
@@ -185,17 +184,19 @@ def _mib(count: str | int) -> float:
 
 
 def title(target: Target) -> str:
-    """Name a target, and where it is."""
+    """Return a target's name and address."""
     return f"{target.name} at {target.address}" if target.address else target.name
 
 
-def sheet(found: Checkup) -> Sheet:
-    """Lay out a checkup, a line a finding."""
-    wrong = sum(bool(one.advice) for one in found.findings)
-    return Sheet(
-        title=title(found.target),
-        headings=("", "found", "what to do"),
-        rows=tuple((one.subject, one.found, one.advice) for one in found.findings),
-        texts=frozenset({"", "found", "what to do"}),
-        notes=(f"{wrong} of {len(found.findings)} want something done." if wrong else "Nothing is in the way.",),
-    )
+COLUMNS: tuple[Column[Observation], ...] = (
+    Column.text("", lambda one: one.subject, IDENTITY, subject=lambda one: one.subject),
+    Column.text("found", lambda one: one.found, OBJECTIVE),
+    Column.text("what to do", lambda one: one.advice, OBJECTIVE, advice=lambda one: one.advice or None),
+)
+
+
+def sheet(result: Checkup) -> Sheet:
+    """Return a checkup as a table, one row per observation."""
+    wrong = sum(bool(finding.advice) for finding in result.findings)
+    note = f"{wrong} of {len(result.findings)} need attention." if wrong else "No problem was found."
+    return Sheet.of(title(result.target), COLUMNS, result.findings, (note,))

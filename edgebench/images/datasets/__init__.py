@@ -1,14 +1,14 @@
-"""Labelled images, one file a data set.
+"""Data sets of labelled images, one file each.
 
-A data set offers
-    CLASSES                    how many; 0 where only the opened one knows
-    SOURCE                     where the images come from
-    PLACE                      what to name after the colon of `--dataset name:path`, in words; empty for a bundled one
-    PREPROCESSING              its own recipe
-    AUGMENTATION               how its images may be varied in training: flip, shift
+A data set defines
+    CLASSES                    number of classes; 0 if it is known only after opening
+    SOURCE                     origin of the images
+    PLACE                      what the path in `--dataset name:path` must contain, in words; empty if bundled
+    PREPROCESSING              its default recipe
+    AUGMENTATION               permitted augmentations in training: flip, shift
     NOTE                       what a reader of its accuracies must know
-    TOOLS                      installed packages whose version shapes the images
-    open(place)                what lies there, refused unless it is whole
+    TOOLS                      installed packages whose versions affect the images
+    open(place)                return the data set at a path; refuse an incomplete one
 """
 
 OFFERS = ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open")

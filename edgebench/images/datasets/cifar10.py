@@ -1,6 +1,6 @@
-"""CIFAR-10 as its owners give it away: the binary or the Python version, as an archive or unpacked.
+"""CIFAR-10 as published: the binary or the Python version, as an archive or unpacked.
 
-The Python version is pickled; nothing in it is executed: only arrays of numbers, texts and lists are let through.
+The Python version is pickled. No code in it is executed: only numeric arrays, strings and lists are accepted.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class Thumbnails:
     digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
-        """Number it."""
+        """Return the picture's number."""
         return str(index)
 
     def picture(self, index: int) -> Image:
-        """Return it as RGB."""
+        """Return the picture as RGB."""
         import numpy
         from PIL.Image import fromarray
 
@@ -68,10 +68,10 @@ class Thumbnails:
 
 
 def open(place: Path | None) -> Opened:
-    """Find the six files, in an archive or a folder, and require every one to be whole.
+    """Open the six files, in an archive or a folder; each must be complete.
 
     Raises:
-        RequestError: it is no CIFAR-10, or not all of it.
+        RequestError: it is not CIFAR-10, or incomplete.
     """
     assert place is not None
     place = _inside(place)
@@ -82,7 +82,7 @@ def open(place: Path | None) -> Opened:
 
 @cache
 def _part(place: Path, sha256: str, name: str) -> Thumbnails:
-    """Read a split; the hash is what was read when it was asked for before."""
+    """Read a split; `sha256` only keys the cache, so that changed files are read again."""
     import numpy
 
     parts = [batch for file, batch in _batches(place).items() if (file == TEST) == (name == "test")]
@@ -96,15 +96,15 @@ def _part(place: Path, sha256: str, name: str) -> Thumbnails:
 
 
 def _inside(place: Path) -> Path:
-    """Find the archive or the folder of six files: it, or what it holds under its original name."""
+    """Return the archive or folder of the six files: `place` itself, or an entry in it with the original name."""
     if not place.is_dir():
         return place
-    found = (place / name for name in (*FOLDERS, *ARCHIVES) if (place / name).exists())
-    return next(found, place)
+    entries = (place / name for name in (*FOLDERS, *ARCHIVES) if (place / name).exists())
+    return next(entries, place)
 
 
 def _sha256(place: Path) -> str:
-    """Hash an archive, or the six files of a folder."""
+    """Return the hash of an archive, or of a folder's six files."""
     digest = hashlib.sha256()
     for file in [place] if place.is_file() else _files(place):
         with file.open("rb") as stream:
@@ -116,7 +116,7 @@ def _files(folder: Path) -> list[Path]:
     suffix = ".bin" if (folder / f"{TEST}.bin").exists() else ""
     files = [folder / f"{name}{suffix}" for name in BATCHES]
     if missing := [file.name for file in files if not file.is_file()]:
-        raise RequestError(f"{folder} has no {missing[0]}: no CIFAR-10, or not all of it; wanted {PLACE}")
+        raise RequestError(f"{folder} has no {missing[0]}: not CIFAR-10, or incomplete; wanted {PLACE}")
     return files
 
 
@@ -125,7 +125,7 @@ def _batches(place: Path) -> dict[str, Batch]:
     contents = _unpacked(place) if place.is_file() else {file.name: file.read_bytes() for file in _files(place)}
     read = {Path(name).stem: _batch(f"{place}: {name}", content) for name, content in contents.items()}
     if missing := [name for name in BATCHES if name not in read]:
-        raise RequestError(f"{place} has no {missing[0]}: no CIFAR-10, or not all of it; download it again")
+        raise RequestError(f"{place} has no {missing[0]}: not CIFAR-10, or incomplete; download it again")
     return {name: read[name] for name in BATCHES}
 
 
@@ -136,8 +136,8 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
             members = [(Path(member.name), tar.extractfile(member)) for member in tar]
             return {path.name: stream.read() for path, stream in members if stream and path.stem in BATCHES}
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        said = "cut off" if isinstance(error, EOFError) else type(error).__name__
-        raise RequestError(f"{archive}: no whole archive ({said}); wanted {PLACE}") from error
+        reason = "cut off" if isinstance(error, EOFError) else type(error).__name__
+        raise RequestError(f"{archive}: not a complete archive ({reason}); wanted {PLACE}") from error
 
 
 def _batch(file: str, content: bytes) -> Batch:
@@ -151,7 +151,7 @@ def _batch(file: str, content: bytes) -> Batch:
 
 
 def _binary(file: str, content: bytes) -> Batch:
-    """Read records of a label and 3072 pixels: all red ones, all green ones, all blue ones."""
+    """Read records of one label and 3072 bytes: first the red, then the green, then the blue plane."""
     import numpy
 
     if not content or len(content) % (1 + PIXELS):
@@ -164,28 +164,34 @@ def _pickled(file: str, content: bytes) -> Batch:
     """Read `data` and `labels` of a pickled dictionary.
 
     Raises:
-        RequestError: it holds more than numbers and texts, or is no such dictionary.
+        RequestError: it contains more than numbers and strings, or is not such a dictionary.
     """
     import numpy
 
     try:
-        found = Unpickler(io.BytesIO(content), encoding="bytes").load()
-        fields = {key if isinstance(key, str) else key.decode(): value for key, value in found.items()}
+        batch = Unpickler(io.BytesIO(content), encoding="bytes").load()
+        fields = {key if isinstance(key, str) else key.decode(): value for key, value in batch.items()}
         pixels, labels = numpy.asarray(fields["data"], numpy.uint8), numpy.array(fields["labels"], numpy.int64)
         if pixels.shape != (len(labels), PIXELS):
             raise ValueError(f"{len(labels)} labels and data of {pixels.shape}")
     except pickle.UnpicklingError as error:
         raise RequestError(f"{file}: {error}, and nothing in it is executed; download it again") from error
-    except Exception as error:  # whatever a file that is cut off or made up leads to
-        raise RequestError(f"{file}: no whole batch of CIFAR-10 ({type(error).__name__}); download it again") from error
+    except Exception as error:  # a truncated or forged file may raise anything
+        raise RequestError(
+            f"{file}: not a complete batch of CIFAR-10 ({type(error).__name__}); download it again"
+        ) from error
     return pixels, labels
 
 
 class Unpickler(pickle.Unpickler):
-    """Lets through what arrays of numbers are pickled as, and refuses every other name."""
+    """An unpickler that accepts only the names that pickled numeric arrays use."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a pickle calls by name."""
+        """Return the object for a name in a pickle.
+
+        Raises:
+            UnpicklingError: the name is not allowed.
+        """
         import numpy
 
         core = importlib.import_module("numpy.core.multiarray" if numpy.__version__ < "2" else "numpy._core.multiarray")
@@ -197,10 +203,10 @@ class Unpickler(pickle.Unpickler):
             ("_codecs", "encode"): _latin1,
         }
         if (module, name) not in allowed:
-            raise pickle.UnpicklingError(f"it wants {module}.{name}")
+            raise pickle.UnpicklingError(f"it uses {module}.{name}")
         return allowed[module, name]
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Turn text into the bytes that Python 3 wrote as such in the old protocol."""
+    """Return the bytes that Python 3 pickled as Latin-1 text in the old protocol."""
     return text.encode("latin1")

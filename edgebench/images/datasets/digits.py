@@ -1,6 +1,6 @@
 """The handwritten digits bundled with scikit-learn: 1,797 real images of 8x8 pixels, ten classes.
 
-A higher resolution enlarges the same 64 pixels: it adds cost, not information.
+A higher resolution enlarges the same 64 pixels: it adds cost but no information.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLASSES = 10
 SOURCE = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998, as bundled with scikit-learn"
 PLACE = ""
 PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-AUGMENTATION: tuple[str, ...] = ()  # a mirrored digit is another one
+AUGMENTATION: tuple[str, ...] = ()  # a mirrored digit is not the same digit
 TOOLS = ("scikit-learn", "pillow", "numpy")
 NOTE = (
     "600 test images of handwritten digits. They have 8x8 pixels: a higher resolution adds cost, not information,"
@@ -45,11 +45,11 @@ class Digits:
     digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
-        """Number it."""
+        """Return the picture's number."""
         return str(index)
 
     def picture(self, index: int) -> Image:
-        """Return it in float."""
+        """Return the picture in float."""
         from PIL.Image import fromarray
 
         return fromarray(self.pixels[index])

@@ -1,12 +1,13 @@
-"""An image_folder that somebody says is ImageNet: what was published for ImageNet stands beside its accuracies."""
+"""An image folder declared as ImageNet: published accuracies on ImageNet are shown beside the measured ones."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
-from edgebench.images.datasets.image_folder import AUGMENTATION, PLACE, PREPROCESSING, TOOLS
+from edgebench.images.datasets.image_folder import AUGMENTATION, PREPROCESSING, TOOLS
 from edgebench.images.datasets.image_folder import open as opened
+from edgebench.images.labels import PLACE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +22,15 @@ NOTE = "images of ImageNet's classes that were given; those set aside for calibr
 
 
 def open(place: Path | None) -> Opened:
-    """Find every image and its class, of a thousand; nothing is decoded.
+    """List all images and their classes; nothing is decoded.
 
     Raises:
-        RequestError: this is no such folder, or its classes are not as many as ImageNet's.
+        RequestError: the folder is not an image folder, or it does not have ImageNet's 1000 classes.
     """
-    found = opened(place)
-    if found.classes != CLASSES:
+    dataset = opened(place)
+    if dataset.classes != CLASSES:
         raise RequestError(
-            f"{place}: wanted ImageNet's {CLASSES} classes, found {found.classes}; name all in a classes.txt, or the"
-            " folder as image_folder:path"
+            f"{place}: wanted ImageNet's {CLASSES} classes, found {dataset.classes}; list all in a classes.txt, or name"
+            " the folder as image_folder:path"
         )
-    return found
+    return dataset

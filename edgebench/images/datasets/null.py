@@ -1,4 +1,4 @@
-"""Ten grey images, all of class 0: what the null network gets right."""
+"""Ten grey images of class 0, which the null network classifies correctly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMAGES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blanks:
-    """Ten times nothing."""
+    """Ten blank pictures."""
 
     labels: NDArray[int64]
     white: float = 1.0
@@ -35,7 +35,7 @@ class Blanks:
     digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
-        """Number it."""
+        """Return the picture's number."""
         return str(index)
 
     def picture(self, index: int) -> Image:

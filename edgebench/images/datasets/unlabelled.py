@@ -1,4 +1,4 @@
-"""A folder of images without labels: they calibrate an int8 file, and show how far it is from its float parent."""
+"""A folder of images without labels, to calibrate an int8 file and to compare it with its float parent."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgebench.images.datasets.image_folder import (
     PREPROCESSING,
     TOOLS,
     Files,
-    contents,
+    files,
     fingerprint,
-    images,
 )
+from edgebench.images.listing import pictures
 from edgebench.images.loader import Opened
 
 if TYPE_CHECKING:
@@ -31,30 +31,24 @@ NOTE = (
 
 
 def open(place: Path | None) -> Opened:
-    """Find every image; nothing is decoded.
+    """List all images; nothing is decoded.
 
     Raises:
-        RequestError: this is no folder, or there are no images in it.
+        RequestError: `place` is not a folder, or contains no images.
     """
     import numpy
 
     assert place is not None
     if not place.is_dir():
-        raise RequestError(f"{place} is no folder; wanted {PLACE}")
-    if not (found := images(place, "")):
+        raise RequestError(f"{place} is not a folder; wanted {PLACE}")
+    listing = pictures(place, "")
+    if not listing.stamps:
         raise RequestError(f"wanted images in {place}, found none; name {PLACE}")
-    names, hashed = tuple(sorted(found)), contents(place, "", found)
-    files = Files(
-        root=place,
-        names=names,
-        digests=tuple(hashed[name] for name in names),
-        labels=numpy.zeros(len(names), numpy.int64),
-        classes=(),
-    )
+    found = files(place, "", listing, numpy.zeros(len(listing.stamps), numpy.int64), ())
 
     def part(name: str) -> Files:
         if name == "train":
             raise CaseError(f"{place.name} has no labels to train on; name an image_folder")
-        return files
+        return found
 
-    return Opened(classes=0, sha256=fingerprint([files]), part=part, files=(files,))
+    return Opened(classes=0, sha256=fingerprint([found]), part=part, files=(found,), notices=found.notices)

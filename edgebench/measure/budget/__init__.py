@@ -1,6 +1,6 @@
-"""A sweep's budget and what is known so far -> the cells to measure next, and for how long.
+"""A sweep's budget and the journal -> the cells to measure next, and for how long.
 
-First those that predictions need, then those that they leave most in doubt.
+First the cells that predictions need, then the cells whose predictions are most uncertain.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
 
-NEEDED_SHARE = 0.5  # of a budget, for the cells that predictions rest on
+NEEDED_SHARE = 0.5  # of a budget, for the cells that predictions need
 
 
 def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterator[tuple[Session, float]]:
-    """Yield sessions of some cells of one target's, each with the moment until which it may last.
+    """Yield sessions, each with some of a target's cells and its deadline (`monotonic()` seconds).
 
-    Each is to be answered, into the journal, before the next is asked for. The last ends with the process, or the
-    training or export, in which the budget does. Without a budget it is the whole, and until 0: as long as it takes.
+    The caller must measure each session into the journal before it takes the next. The last session ends with the
+    process, training or export that is running when the budget is spent. Without a budget, yield `whole` with
+    deadline 0, which means none.
     """
     if not sweep.budget:
         yield whole, 0.0
@@ -57,7 +58,7 @@ def _why(is_needed: bool) -> str:
 
 
 def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
-    """Train and export cases, at least one, until it is time to measure; one that fails does so again on record."""
+    """Train and export cases, at least one, until `until`; a case that fails is yielded, and fails again on record."""
     for case in cases:
         try:
             stage.exported(case, case.variant, show)

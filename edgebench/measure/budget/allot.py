@@ -1,6 +1,6 @@
-"""A session's cases and what is known of them -> those that a budget is best spent on next.
+"""A session's cases and the journal's records -> the cases that are most worth measuring next.
 
-Pure but for reading what is published.
+Besides published accuracies and the cache nothing is read.
 """
 
 from __future__ import annotations
@@ -22,53 +22,53 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
 
-TWICE = 2  # times that one command measures a case: once, and again where it is out of line
+TWICE = 2  # times that one command measures a case: once, and again if it is out of line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allotment:
-    """What to measure next, the most worthwhile first, and whether predictions need it."""
+    """The cases to measure next, most worthwhile first; `is_needed`: whether predictions need them."""
 
     cases: tuple[Case, ...]
     is_needed: bool
 
 
 def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) -> Allotment:
-    """Choose the cells that fits need and lack; where they have them, those that matter most.
+    """Choose the cells that the fits still need; if there are none, the most worthwhile ones.
 
-    What was tried without a figure is not tried again.
+    A case that was tried without a usable measurement is not tried again.
     """
-    found = measured(session, records)
-    lacking = tuple(case for case in _lacking(session.cases, found) if case not in tried)
+    known = measured(session, records)
+    lacking = tuple(case for case in _lacking(session.cases, known) if case not in tried)
     if lacking:
         return Allotment(cases=lacking, is_needed=True)
     unsettled = {state.case for state in case_states(session, records) if state.progress != Progress.SETTLED}
-    ordered = dict.fromkeys(_worthwhile(session, found))
-    cases = (case for case in ordered if case in unsettled and tried.count(case) < (TWICE if found.get(case) else 1))
+    ordered = dict.fromkeys(_worthwhile(session, known))
+    cases = (case for case in ordered if case in unsettled and tried.count(case) < (TWICE if known.get(case) else 1))
     return Allotment(cases=tuple(cases), is_needed=False)
 
 
-def _lacking(cases: Iterable[Case], found: Measured) -> Iterator[Case]:
-    """Yield what must be measured: given models, which nothing predicts, and of each kind the informative cells."""
+def _lacking(cases: Iterable[Case], known: Measured) -> Iterator[Case]:
+    """Yield the cells that must be measured: user-supplied models, and the informative cells of each kind."""
     kinds = defaultdict[object, list["Case"]](list)
     for case in cases:
         if not is_predictable(case):
-            yield from () if case in found else (case,)
-        elif found.get(case) or case not in found:
+            yield from () if case in known else (case,)
+        elif known.get(case) or case not in known:
             kinds[kind_of(case)].append(case)
     for group in kinds.values():
-        had = [index for index, case in enumerate(group) if case in found]
-        chosen = informative([work(case.variant) for case in group], ENOUGH, had)
-        yield from (group[index] for index in chosen if index not in had)
+        done = [index for index, case in enumerate(group) if case in known]
+        chosen = informative([work(case.variant) for case in group], ENOUGH, done)
+        yield from (group[index] for index in chosen if index not in done)
 
 
-def _worthwhile(session: Session, found: Measured) -> Iterator[Case]:
-    """Yield cells near the front, widest interval first; then measured ones out of line; then the others."""
-    cells, _ = predicted(session.cases, session.preset, found)
+def _worthwhile(session: Session, known: Measured) -> Iterator[Case]:
+    """Yield cells near the Pareto front, widest interval first; then measured outliers; then all other cells."""
+    cells, _ = predicted(session.cases, session.preset, known)
     uncertain = sorted((cell for cell in cells if cell.time_s), key=_width, reverse=True)
-    near = _near_front(session.cases, cells, found)
+    near = _near_front(session.cases, cells, known)
     yield from (cell.case for cell in uncertain if cell.case in near)
-    yield from _out_of_line(found)
+    yield from _out_of_line(known)
     yield from (cell.case for cell in (*uncertain, *cells))
 
 
@@ -77,27 +77,30 @@ def _width(cell: Predicted) -> float:
 
 
 def _near_front(
-    cases: Iterable[Case], cells: Iterable[Predicted], found: Mapping[Case, Measurement | None]
+    cases: Iterable[Case], cells: Iterable[Predicted], known: Mapping[Case, Measurement | None]
 ) -> set[Case]:
-    """Find the cells that may be the fastest of those at least as good, by published accuracy or else by size."""
+    """Return the cells that may be on the Pareto front of latency and accuracy, within their intervals.
+
+    Accuracy is the published one; where one is missing, the number of multiply-adds stands for it.
+    """
     times = {cell.case: cell.time_s for cell in cells if cell.time_s}
-    for case, one in found.items():
-        if one and one.p50_s and one.low_s and one.high_s:
-            times[case] = Prediction(value=one.p50_s, low=one.low_s, high=one.high_s)
+    for case, measurement in known.items():
+        if measurement and measurement.p50_s and measurement.low_s and measurement.high_s:
+            times[case] = Prediction(value=measurement.p50_s, low=measurement.low_s, high=measurement.high_s)
     rivals = [case for case in cases if case in times and is_predictable(case)]
     best = contenders([times[case] for case in rivals], _merits(rivals))
     return {rivals[index] for index in best}
 
 
 def _merits(cases: Sequence[Case]) -> list[float]:
-    """Rank networks by their published top-1; by multiply-adds where one has none: more compute, better answers."""
+    """Return the published top-1 of each network, or the multiply-adds of all if one has none published."""
     variants = [case.variant for case in cases]
-    cited = [published.reference(one.architecture, one.width, one.resolution, one.precision) for one in variants]
-    top1 = [one.top1 for one in cited if one]
-    return top1 if len(top1) == len(cases) else [work(one).macs for one in variants]
+    references = [published.reference(v.architecture, v.width, v.resolution, v.precision) for v in variants]
+    top1 = [reference.top1 for reference in references if reference]
+    return top1 if len(top1) == len(cases) else [work(variant).macs for variant in variants]
 
 
-def _out_of_line(found: Measured) -> Iterator[Case]:
-    """Yield measured cells that the others of their kind would have predicted elsewhere."""
-    for kind in kinds_of(found):
+def _out_of_line(known: Measured) -> Iterator[Case]:
+    """Yield measured cells outside the interval that the other cells of their kind predict."""
+    for kind in kinds_of(known):
         yield from (kind.cases[index] for index in surprises(kind.works, kind.times_s))

@@ -1,6 +1,6 @@
-"""Latencies of a few networks, and what each network computes -> which to measure, and the latencies of the others.
+"""Latencies of a few networks, and the work of all -> which networks to measure, and predictions for the others.
 
-Pure: nothing is read, measured or printed here. Values keep the unit that they come in.
+Pure functions without I/O. Predictions have the unit of the values that are fitted.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from math import exp, sqrt
 from typing import Any
 
 CONFIDENCE = 0.90
-ENOUGH = 6  # measured cells: what the intervals were calibrated with
-# How far a cell lies from its fit before any is measured: log scatter, and how many degrees of freedom that is worth.
-# The likeliest on the published ArmNN grids of the Raspberry Pi 4; `tests.benchmarks.prediction` finds them again, and
-# how often the intervals then hold on the TFLite grids, which had no part in them.
+ENOUGH = 6  # measured cells, the number for which the intervals were calibrated
+# Prior of a cell's distance from its fit: scatter of the logarithm, and its degrees of freedom. These are the maximum
+# likelihood values on the published ArmNN grids of the Raspberry Pi 4. `tests.benchmarks.prediction` computes them
+# again, and the coverage of the resulting intervals on the TFLite grids, which were not used for the prior.
 PRIOR = (0.03, 3)
-LEAST_GAIN = 1e-9  # of a design's log determinant: less is rounding
-RIDGE = 1e-9  # lets a design of fewer cells than terms be compared
+LEAST_GAIN = 1e-9  # of a design's log determinant; smaller gains are rounding errors
+RIDGE = 1e-9  # makes designs with fewer cells than terms comparable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a network computes for one image: multiply-adds, output values of all layers, weights."""
+    """A network's work per image: multiply-adds, output values of all layers, weights."""
 
     macs: float
     activations: float
@@ -31,7 +31,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """A value that was not measured, with the ends of its 90 % interval."""
+    """A predicted value with its 90 % interval."""
 
     value: float
     low: float
@@ -40,13 +40,14 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What a multiply-add, an activation and a weight cost on one runtime, precision and family, beside a constant.
+    """The fitted costs of one runtime, precision and network family.
 
     Attributes:
-        costs: constant, a multiply-add, an activation, a weight; none is negative.
-        scatter: of the logarithms of the measured cells about the fit, the prior's included.
+        costs: a constant, and the costs per multiply-add, per activation and per weight; none is negative.
+        cells: number of measured cells.
+        scatter: standard deviation of the measured cells' logarithms about the fit, combined with the prior.
         freedom: degrees of freedom of `scatter`.
-        spread: covariance of the costs that are not zero, in units of `scatter` squared, row by row.
+        spread: covariance matrix of the non-zero costs, in units of `scatter` squared.
     """
 
     costs: tuple[float, ...]
@@ -56,7 +57,7 @@ class Fit:
     spread: tuple[tuple[float, ...], ...]
 
     def predict(self, work: Work) -> Prediction:
-        """Predict a cell with its interval, by Student's t."""
+        """Predict a cell's value, with its interval from Student's t distribution."""
         from scipy.stats import t
 
         value = _dot(_terms(work), self.costs)
@@ -64,15 +65,15 @@ class Fit:
         return Prediction(value=value, low=value * exp(-reach), high=value * exp(reach))
 
     def deviation(self, work: Work) -> float:
-        """Return how far a cell's logarithm may lie from its prediction: its own scatter, and that of the costs."""
+        """Return the standard deviation of a cell's logarithm about its prediction, from scatter and cost errors."""
         value = _dot(_terms(work), self.costs)
         shares = [term / value for term, cost in zip(_terms(work), self.costs, strict=True) if cost]
         leverage = _dot(shares, [_dot(row, shares) for row in self.spread])
         return self.scatter * sqrt(1 + max(leverage, 0.0))
 
 
-def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+def _dot(first: Sequence[float], second: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(first, second, strict=True))
 
 
 def _terms(work: Work) -> tuple[float, ...]:
@@ -86,7 +87,7 @@ def _rows(works: Sequence[Work]) -> Any:
 
 
 def _scale(rows: Any) -> Any:
-    """Return what brings each column to a mean of 1; a column of zeros stays."""
+    """Return the divisor that brings each column to a mean of 1; it is 1 for a column of zeros."""
     import numpy
 
     mean = rows.mean(axis=0)
@@ -94,17 +95,17 @@ def _scale(rows: Any) -> Any:
 
 
 def informative(works: Sequence[Work], count: int, measured: Sequence[int] = ()) -> tuple[int, ...]:
-    """Choose cells, the measured ones among them, whose latencies tell most about the costs: a D-optimal design.
+    """Choose `count` cells, including the measured ones, that determine the costs best: a D-optimal design.
 
-    Greedily, then by exchange (Fedorov 1972), always in the same way. Latencies being unknown, each row is weighed as
-    if every term took an equal share of the mean cell, for errors are relative.
+    Greedy choice, then exchange (Fedorov 1972); deterministic. Errors are relative, but latencies are not yet known,
+    so rows are weighted as if each term took an equal share of the mean cell's latency.
     """
     rows = _rows(works)
     rows = rows / _scale(rows)
     rows = rows / rows.sum(axis=1, keepdims=True)
     chosen = list(measured)
     while len(chosen) < min(count, len(works)):
-        chosen.append(max(_others(chosen, works), key=lambda one: _information(rows[[*chosen, one]])))
+        chosen.append(max(_others(chosen, works), key=lambda index: _information(rows[[*chosen, index]])))
     return tuple(sorted(_exchanged(rows, chosen, len(measured), works)))
 
 
@@ -119,7 +120,7 @@ def _information(rows: Any) -> float:
 
 
 def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) -> list[int]:
-    """Swap a chosen cell for another while that tells more; the first `fixed` ones stay."""
+    """Exchange chosen cells for others while that increases the information; the first `fixed` ones stay."""
     known, place = _information(rows[chosen]), fixed
     while place < len(chosen):
         trials = [[*chosen[:place], other, *chosen[place + 1 :]] for other in _others(chosen, works)]
@@ -132,9 +133,9 @@ def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) 
 
 
 def fit(works: Sequence[Work], values: Sequence[float], prior: tuple[float, int] = PRIOR) -> Fit:
-    """Fit non-negative costs to the least squares of relative errors, more than zero.
+    """Fit non-negative costs by least squares of relative errors.
 
-    Weights cost something where cells that were left out one by one are then predicted better.
+    The cost per weight is included only if it improves leave-one-out predictions.
     """
     import numpy
 
@@ -144,24 +145,24 @@ def fit(works: Sequence[Work], values: Sequence[float], prior: tuple[float, int]
     costs = numpy.append(costs, [0.0] * (rows.shape[1] - len(costs)))
     used = costs > 0
     errors = numpy.log(rows @ costs / measured)
-    own = max(len(measured) - int(used.sum()), 0)
-    squares = prior[1] * prior[0] ** 2 + (float(errors @ errors) if own else 0.0)
+    freedom = max(len(measured) - int(used.sum()), 0)
+    squares = prior[1] * prior[0] ** 2 + (float(errors @ errors) if freedom else 0.0)
     return Fit(
         costs=tuple(float(cost) for cost in costs),
         cells=len(measured),
-        scatter=sqrt(squares / (prior[1] + own)),
-        freedom=prior[1] + own,
+        scatter=sqrt(squares / (prior[1] + freedom)),
+        freedom=prior[1] + freedom,
         spread=_spread(rows[:, used] / measured[:, None]),
     )
 
 
 def _spread(shares: Any) -> tuple[tuple[float, ...], ...]:
-    """Return the inverse of the normal matrix, of terms brought to one size first: they are 1 beside 10^8."""
+    """Return the inverse of the normal matrix; terms are scaled first, because they range from 1 to 10^8."""
     import numpy
 
     scale = _scale(shares)
-    alike = shares / scale
-    inverse = numpy.linalg.pinv(alike.T @ alike, hermitian=True) / numpy.outer(scale, scale)
+    scaled = shares / scale
+    inverse = numpy.linalg.pinv(scaled.T @ scaled, hermitian=True) / numpy.outer(scale, scale)
     return tuple(tuple(float(value) for value in row) for row in inverse)
 
 
@@ -175,7 +176,7 @@ def _solved(rows: Any, values: Any) -> Any:
 
 
 def _left_out(rows: Any, values: Any) -> float:
-    """Return the sum of squared relative errors at each cell of a fit to the others."""
+    """Return the sum of squared relative errors of leave-one-out predictions."""
     import numpy
 
     total = 0.0
@@ -186,20 +187,26 @@ def _left_out(rows: Any, values: Any) -> float:
 
 
 def surprises(works: Sequence[Work], values: Sequence[float]) -> tuple[int, ...]:
-    """Return the measured cells that lie outside the interval which the others give them: measure these again."""
-    found = []
+    """Return the indices of measured cells outside the interval that the other cells predict; measure these again."""
+    outliers = []
     for index, value in enumerate(values):
         others = [other for other in range(len(values)) if other != index]
         if len(others) >= ENOUGH:
-            expected = fit([works[one] for one in others], [values[one] for one in others]).predict(works[index])
-            found += [] if expected.low <= value <= expected.high else [index]
-    return tuple(found)
+            expected = fit([works[other] for other in others], [values[other] for other in others]).predict(
+                works[index]
+            )
+            outliers += [] if expected.low <= value <= expected.high else [index]
+    return tuple(outliers)
 
 
 def contenders(times: Sequence[Prediction], merits: Sequence[float]) -> tuple[int, ...]:
-    """Return the cells near the front: none of at least their merit is surely faster, by the intervals."""
+    """Return the indices of cells that may be on the Pareto front.
+
+    A cell is excluded if another cell of at least its merit is faster and their intervals do not overlap.
+    """
+    cells = list(zip(times, merits, strict=True))
     return tuple(
         index
-        for index, (mine, merit) in enumerate(zip(times, merits, strict=True))
-        if not any(other.high < mine.low and its >= merit for other, its in zip(times, merits, strict=True))
+        for index, (time, merit) in enumerate(cells)
+        if not any(rival.high < time.low and rival_merit >= merit for rival, rival_merit in cells)
     )

@@ -1,4 +1,4 @@
-"""What was measured -> kinds of cells that share their costs, fitted; and what that predicts of other cells."""
+"""Measurements -> a fit for each kind of cells that share their costs, and predictions for other cells."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ PREDICTED = "predicted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted:
-    """A case that was not measured.
+    """A case that was not measured, with its predicted latency.
 
     Attributes:
-        preset: how those that it was predicted from were measured.
-        time_s: its median latency, as predicted; None where `why` says what is missing.
-        is_beyond: whether it computes more, or less, than every measured cell of its kind.
+        preset: of the measurements that the prediction is based on.
+        time_s: predicted median latency; None if there is none, for the reason in `why`.
+        is_beyond: whether it has more or fewer multiply-adds than all measured cells of its kind: an extrapolation.
     """
 
     case: Case
@@ -47,7 +47,7 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Cells that share their costs, all but width and resolution: those measured, and the fit where they are enough."""
+    """Measured cells that differ only in width and resolution, and their fit; None if they are too few."""
 
     cases: tuple[Case, ...]
     works: tuple[Work, ...]
@@ -55,11 +55,11 @@ class Kind:
     fit: Fit | None
 
 
-Measured = dict["Case", "Measurement | None"]  # None where a case has a row and no figure to go by
+Measured = dict["Case", "Measurement | None"]  # None for a case that was measured without a usable latency
 
 
 def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tuple[Predicted, ...], tuple[Kind, ...]]:
-    """Predict the cases that have no row among what is known, measured by a preset; return each kind's fit, too."""
+    """Predict the cases that are not in `known`, which was measured with `preset`; return the kinds used, too."""
     kinds = {kind_of(kind.cases[0]): kind for kind in kinds_of(known)}
     open_cases = [case for case in cases if case not in known and is_predictable(case)]
     cells = tuple(_cell(case, preset, kinds.get(kind_of(case))) for case in open_cases)
@@ -68,35 +68,35 @@ def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tupl
 
 
 def measured(session: Session, records: Iterable[Record]) -> Measured:
-    """Return what was measured as the session measures, where it did; without a figure where none is worth anything.
+    """Return the measurements with the session's preset, target and epoch; None for cases without a usable latency.
 
-    A case that no process has met was not measured.
+    Cases without runs and failures are left out.
     """
-    met = [one for one in gather(records) if one.runs or one.failures]
-    mine = [one for one in met if _place(one.session) == _place(session)]
-    return {one.case: found if _is_worth(found := summarize(one)) else None for one in mine}
+    all_evidence = [evidence for evidence in gather(records) if evidence.runs or evidence.failures]
+    same = [evidence for evidence in all_evidence if _key(evidence.session) == _key(session)]
+    return {evidence.case: row if _is_usable(row := summarize(evidence)) else None for evidence in same}
 
 
-def _place(session: Session) -> tuple[str, str, str]:
+def _key(session: Session) -> tuple[str, str, str]:
     return session.preset, session.environment.target, session.environment.epoch
 
 
-def _is_worth(measurement: Measurement) -> bool:
+def _is_usable(measurement: Measurement) -> bool:
     return bool(measurement.p50_s) and measurement.verdict < Verdict.EMULATED
 
 
 def is_predictable(case: Case) -> bool:
-    """Tell whether a case is of the shelf: of a model that somebody gave there is one size only."""
+    """Return whether a case's latency can be predicted; a user-supplied model has only one size to measure."""
     return case.variant.weights != WeightSource.CUSTOM
 
 
 def kind_of(case: Case) -> Case:
-    """Return the case without what its latency is predicted from: equal for cells that share their costs."""
+    """Return the case without width and resolution, which is equal for all cells of a kind."""
     return replace(case, variant=replace(case.variant, width=1.0, resolution=1))
 
 
 def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
-    """Fit each kind that enough cells were measured of."""
+    """Yield each kind of measured cells, fitted if it has enough."""
     groups = defaultdict[object, list[tuple["Case", "Measurement"]]](list)
     for case, measurement in known.items():
         if measurement and measurement.p50_s and is_predictable(case):
@@ -109,29 +109,32 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
 
 
 def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
-    """Return p50 of each, as if the core had been shared alike all the time, seconds; as it was, where beats lack."""
-    beats = [one.beat_s for one in group if one.p50_beats and one.beat_s and one.beat == group[0].beat]
+    """Return the p50 of each measurement, seconds, scaled to the median beat time; unscaled if one has no beats.
+
+    The scaling removes differences in the load of the core.
+    """
+    beats = [row.beat_s for row in group if row.p50_beats and row.beat_s and row.beat == group[0].beat]
     if len(beats) < len(group):
-        return tuple(one.p50_s or 0.0 for one in group)
-    return tuple((one.p50_beats or 0.0) * median(beats) for one in group)
+        return tuple(row.p50_s or 0.0 for row in group)
+    return tuple((row.p50_beats or 0.0) * median(beats) for row in group)
 
 
 def work(variant: Variant) -> Work:
-    """Count what a network of the shelf computes."""
+    """Return the work of a network of this package."""
     return _work(variant.architecture, variant.width, variant.resolution, variant.classes)
 
 
 @cache
 def _work(architecture: str, width: float, resolution: int, classes: int) -> Work:
-    found = describe(architecture, width, resolution, classes)
-    return Work(macs=found.macs, activations=found.activations, params=found.params)
+    network = describe(architecture, width, resolution, classes)
+    return Work(macs=network.macs, activations=network.activations, params=network.params)
 
 
 def _cell(case: Case, preset: str, kind: Kind | None) -> Predicted:
-    mine = work(case.variant)
+    needed = work(case.variant)
     if kind is None or kind.fit is None:
         why = f"wanted {ENOUGH} usable numbers of its kind, found {len(kind.works) if kind else 0}"
-        return Predicted(case=case, preset=preset, macs=mine.macs, why=why)
-    macs = [one.macs for one in kind.works]
-    is_beyond = not min(macs) <= mine.macs <= max(macs)
-    return Predicted(case=case, preset=preset, macs=mine.macs, time_s=kind.fit.predict(mine), is_beyond=is_beyond)
+        return Predicted(case=case, preset=preset, macs=needed.macs, why=why)
+    macs = [item.macs for item in kind.works]
+    is_beyond = not min(macs) <= needed.macs <= max(macs)
+    return Predicted(case=case, preset=preset, macs=needed.macs, time_s=kind.fit.predict(needed), is_beyond=is_beyond)

@@ -1,4 +1,4 @@
-"""An artifact on its own runtime -> accuracy on real images, and an int8 file's agreement with its float parent."""
+"""An artifact, run by its own runtime -> its accuracy, and an int8 file's agreement with its float parent."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 BATCH = 32
-PART_BYTES = 256 * 2**20  # of images in a file, at most, and of answers in memory: a small board has room for them
-COPIES = 8  # of the answers on their way: as numbers, as base64, as JSON
+PART_BYTES = 256 * 2**20  # limit per request of images in a file and of outputs in memory, which a small board has
+COPIES = 8  # of the outputs in memory at once: as numbers, base64 and JSON
 TALLY_ROWS = 1024
 TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Answers:
-    """The outputs of an artifact, (N, classes) float32, in a file: there may be more than fit in memory."""
+    """The outputs of an artifact, (N, classes) float32, in a file, because they may not fit in memory."""
 
     stream: IO[bytes]
     classes: int
 
     def rows(self, count: int) -> Iterator[NDArray[float32]]:
-        """Yield them in order, `count` at a time."""
+        """Yield the outputs in order, `count` rows at a time."""
         import numpy
 
         size, done = count * self.classes * 4, 0
@@ -63,16 +63,16 @@ class Answers:
 
 @dataclass(slots=True, kw_only=True)
 class FloatAnswers:
-    """The answers of the last float artifact that was evaluated: its int8 forms are compared with them."""
+    """The outputs of the last float artifact that was evaluated, for comparison with its int8 forms."""
 
-    asked: tuple[Deployed, Runtime, int, Connection] | None = None
+    key: tuple[Deployed, Runtime, int, Connection] | None = None
     answers: Answers | None = None
 
     def of(self, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-        """Return the artifact's answers to its test split; ask for them unless they are the ones that are kept."""
-        asked = (deployed, runtime, threads, connection)
-        if self.answers is None or self.asked != asked:
-            self.asked, self.answers = asked, infer(*asked)
+        """Return the artifact's outputs for its test split; compute them unless they are stored here."""
+        key = (deployed, runtime, threads, connection)
+        if self.answers is None or self.key != key:
+            self.key, self.answers = key, infer(*key)
         return self.answers
 
 
@@ -85,12 +85,12 @@ def evaluate(
     float_answers: FloatAnswers,
     runtime: Runtime | None = None,
 ) -> Accuracy:
-    """Run the test split through the artifact, and through its float parent where it has one.
+    """Run the test split through the artifact, and through its float parent if it has one.
 
-    The runtime is the case's own, unless another machine's answers in its place.
+    `runtime` is another machine's runtime that evaluates for the case's target; None for the case's own.
 
     Raises:
-        AgentError: the runtime could not answer.
+        AgentError: the artifact could not be run.
     """
     images = split(case.variant, "test", channels(case.variant))
     runtime = runtime or case.runtime
@@ -99,9 +99,9 @@ def evaluate(
         outputs = infer(deployed, runtime, case.threads, connection)
     else:
         reference = outputs = float_answers.of(deployed, runtime, case.threads, connection)
-    seen = _tally(images.labels, outputs, reference)
-    compares = parent is not None and not (seen.not_finite or seen.parent_not_finite)
-    has_classes = compares and outputs.classes > 1  # of one output the largest is always the same
+    counts = _tally(images.labels, outputs, reference)
+    compares = parent is not None and not (counts.not_finite or counts.parent_not_finite)
+    has_classes = compares and outputs.classes > 1  # a single output is always the largest
     return Accuracy(
         case=case,
         session=session.id,
@@ -111,20 +111,20 @@ def evaluate(
         images=len(images),
         damaged=images.damaged,
         made_by=made_by(case.variant),
-        correct=0 if seen.not_finite else seen.correct,
-        correct_top5=seen.correct_top5 if outputs.classes > 5 and not seen.not_finite else None,
+        correct=0 if counts.not_finite else counts.correct,
+        correct_top5=counts.correct_top5 if outputs.classes > 5 and not counts.not_finite else None,
         parent_sha256=parent.sha256 if parent else "",
-        parent_correct=seen.parent_correct if has_classes else None,
-        only_parent=seen.only_parent if has_classes else None,
-        only_this=seen.only_this if has_classes else None,
-        agreement=seen.agreed / len(images) if has_classes else None,
-        sqnr_db=seen.sqnr_db if compares and not _is_fine_tuned(case) else None,
-        not_finite=seen.not_finite,
+        parent_correct=counts.parent_correct if has_classes else None,
+        only_parent=counts.only_parent if has_classes else None,
+        only_this=counts.only_this if has_classes else None,
+        agreement=counts.agreed / len(images) if has_classes else None,
+        sqnr_db=counts.sqnr_db if compares and not _is_fine_tuned(case) else None,
+        not_finite=counts.not_finite,
     )
 
 
 def made_by(variant: Variant) -> str:
-    """Hash what shapes an accuracy beside the artifact, its target and the images: how they are read here."""
+    """Return a hash of the code and tools that determine an accuracy besides artifact, target and data set."""
     tools = {f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS}
     return provenance.key(
         tools
@@ -133,7 +133,7 @@ def made_by(variant: Variant) -> str:
 
 
 def _is_fine_tuned(case: Case) -> bool:
-    """Tell whether the weights are no longer the parent's: then other outputs are no noise."""
+    """Return whether the weights were fine-tuned: then differences from the parent are not quantization noise."""
     return case.variant.quantization is not None and case.variant.quantization.aware
 
 
@@ -143,9 +143,9 @@ def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connec
 
 
 def answers(images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-    """Return an artifact's outputs for images, asked for in bounded parts, in batches that it takes.
+    """Return an artifact's outputs for images, requested in parts of bounded size, in batches that it takes.
 
-    A user's own file may hold a batch of one inside, whatever its input says.
+    A user-supplied file may contain a batch of one, although its input says otherwise.
     """
     try:
         return _answers(images, deployed, runtime, threads, connection, BATCH)
@@ -160,9 +160,9 @@ def _answers(
 ) -> Answers:
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
-    stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed once the last who compares with it lets go
-    found = Answers(stream=stream, classes=deployed.variant.classes)
-    finalize(found, stream.close)
+    stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed when the last reference to the outputs is gone
+    result = Answers(stream=stream, classes=deployed.variant.classes)
+    finalize(result, stream.close)
     with TemporaryDirectory() as scratch:
         outputs = Path(scratch) / "outputs"
         if connection.shares_files:
@@ -170,11 +170,11 @@ def _answers(
         for part in ahead(_parts(images, deployed.variant.classes, Path(scratch), connection)):
             answer = connection.run(request | part, timeout_s=TIMEOUT_S)
             stream.write(outputs.read_bytes() if connection.shares_files else b64decode(answer["outputs"]))
-    return found
+    return result
 
 
 def _parts(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
-    """Yield what a request says of each part of the images, once the target has it."""
+    """Yield the request's fields for each part of the images, when the part is on the target."""
     answers = PART_BYTES // (COPIES * 4 * classes)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))
@@ -183,14 +183,14 @@ def _parts(images: Images, classes: int, scratch: Path, connection: Connection) 
 
 
 def _in_place(images: Images, file: Path, size: int) -> Iterator[dict[str, object]]:
-    """Point out parts of the file that the pixels are kept in."""
+    """Yield the request's fields for parts of the cache file of the pixels."""
     for start in range(0, len(images), size):
         shape = _shape(images, min(size, len(images) - start))
         yield {"inputs": str(file), "offset": start * images.pixel_bytes, "shape": shape}
 
 
 def _sent(images: Images, size: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
-    """Send parts of so many batches, of which their requests leave nothing behind."""
+    """Copy parts of `size` batches to the target and yield their fields; each request deletes its part."""
     batches = images.parts(BATCH)
     for start in range(0, len(images), BATCH * size):
         inputs = scratch / f"images-{start}"
@@ -206,7 +206,7 @@ def _shape(images: Images, count: int) -> tuple[int, ...]:
 
 
 def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
-    """Write pixels to a file, a batch at a time; return its hash."""
+    """Write pixels to a file, batch by batch; return its hash."""
     digest = hashlib.sha256()
     with file.open("wb", buffering=0) as stream:
         for pixels in batches:
@@ -216,8 +216,8 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 
 
 def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Counts:
-    counted, done = Counts(), 0
-    for ours, theirs in zip(outputs.rows(TALLY_ROWS), reference.rows(TALLY_ROWS), strict=True):
-        counted += count(labels[done : done + len(ours)], ours, theirs)
-        done += len(ours)
-    return counted
+    counts, done = Counts(), 0
+    for rows, expected in zip(outputs.rows(TALLY_ROWS), reference.rows(TALLY_ROWS), strict=True):
+        counts += count(labels[done : done + len(rows)], rows, expected)
+        done += len(rows)
+    return counts

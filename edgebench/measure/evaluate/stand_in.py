@@ -1,8 +1,8 @@
-"""A case on a board -> this machine's answers in its place, and what the board itself says to some of the images.
+"""A case on a board -> an evaluation on this host instead, and a check of some outputs on the board.
 
-A board takes hours for what this machine answers in minutes, with the same outputs where it was tried (onnxruntime and
-LiteRT on aarch64 against x86-64 with VNNI): bit for bit in int8, within 1e-6 in float. That is checked anew for every
-artifact, on the board. Where this machine's own integers overflow, it stands in for nobody.
+A board needs hours for an evaluation that this host does in minutes. In tests (onnxruntime and LiteRT on aarch64
+against x86-64 with VNNI) the outputs were the same: bit for bit in int8, within 1e-6 in float. This is checked on the
+board for every artifact. A host whose int8 products overflow does not evaluate int8 for a board.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.runtime import Runtime
 
-SPOT_IMAGES = 32  # a batch: seconds on a board
+SPOT_IMAGES = 32  # one batch, which takes seconds on a board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn:
-    """This machine, with the runtime that a board has."""
+    """This host, with the same runtime version as a board."""
 
     connection: Connection
     environment: Environment
@@ -49,35 +49,35 @@ class StandIn:
 
 
 def find(case: Case, board: Connection) -> StandIn | None:
-    """Return who answers in a board's place; nobody, where it must answer itself."""
+    """Return the host runtime that evaluates for the board; None if the board must."""
     if not board.brings_runtimes:
         return None
     with suppress(RequestError):  # no wheel of that version for this machine
         environment, runtime = _same(case.runtime.name, public(case.runtime.version))
         if not _overflows(case, environment):
-            told = replace(runtime, options=case.runtime.options)
-            return StandIn(connection=_host()[0], environment=environment, runtime=told)
+            runtime = replace(runtime, options=case.runtime.options)
+            return StandIn(connection=_host()[0], environment=environment, runtime=runtime)
     return None
 
 
 @cache
 def _host() -> tuple[Connection, str]:
-    """Open this machine, once: answers are remembered by connection. Nothing of it needs closing."""
+    """Connect to this host once, because outputs are cached per connection; it needs no closing."""
     path, sha256 = bundle()
     return load("connections", HOST.connection).open(HOST, path), sha256
 
 
 @cache
 def _same(name: str, version: str) -> tuple[Environment, Runtime]:
-    """Find the runtime at the version: what is installed here, else brought for this."""
+    """Return the runtime at a version on this host: the installed one, or else its packages, gathered for this."""
     target = replace(HOST, runtimes=(name,))
     connection, agent_sha256 = _host()
     environment = survey(connection, target, agent_sha256)
     if public(environment.runtimes[name].version) == version:
         return environment, environment.runtimes[name]
-    asked = RuntimeRequest(name=name, version=version)
-    environment = survey(connection, target, agent_sha256, [asked])
-    return environment, environment.runtimes[asked.pinned]
+    request = RuntimeRequest(name=name, version=version)
+    environment = survey(connection, target, agent_sha256, [request])
+    return environment, environment.runtimes[request.pinned]
 
 
 def _overflows(case: Case, environment: Environment) -> bool:
@@ -86,22 +86,22 @@ def _overflows(case: Case, environment: Environment) -> bool:
 
 
 def spot_check(case: Case, there: Deployed, here: Deployed, board: Connection, stand_in: StandIn) -> SpotCheck:
-    """Compare what both answer to images from all over the test split.
+    """Compare the outputs of board and host for images spread evenly over the test split.
 
     Raises:
-        AgentError: one of them could not answer.
+        AgentError: one of them could not run the artifact.
     """
     import numpy
 
     images = split(case.variant, "test", channels(case.variant))
     places = numpy.unique(numpy.linspace(0, len(images) - 1, SPOT_IMAGES).astype(numpy.int64))
-    asked = replace(images, kept=images.kept[places], memory=None)
-    mine = evaluate.answers(asked, here, stand_in.runtime, case.threads, stand_in.connection)
-    theirs = evaluate.answers(asked, there, case.runtime, case.threads, board)
-    (ours,), (boards,) = mine.rows(len(places)), theirs.rows(len(places))
+    sample = replace(images, kept=images.kept[places], memory=None)
+    on_host = evaluate.answers(sample, here, stand_in.runtime, case.threads, stand_in.connection)
+    on_board = evaluate.answers(sample, there, case.runtime, case.threads, board)
+    (hosts,), (boards,) = on_host.rows(len(places)), on_board.rows(len(places))
     return SpotCheck(
         host=str(stand_in),
         images=len(places),
-        agreed=int((ours.argmax(1) == boards.argmax(1)).sum()),
-        difference=float(numpy.abs(ours - boards).max() / (numpy.abs(ours).max() or 1.0)),
+        agreed=int((hosts.argmax(1) == boards.argmax(1)).sum()),
+        difference=float(numpy.abs(hosts - boards).max() / (numpy.abs(hosts).max() or 1.0)),
     )

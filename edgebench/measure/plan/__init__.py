@@ -1,6 +1,6 @@
-"""What a person asks for -> what a session has to do.
+"""A requested sweep -> the cases of a session and their states.
 
-    sweeps (read) -> check (can it be?) -> custom, cases (completed by the target's facts) -> state (what is known)
+    sweeps (read) -> check (valid?) -> custom, cases (completed by the target's facts) -> state (from the journal)
 
-`training` names the networks to train, `forecast` guesses the time for `--dry-run`.
+`training` lists the networks to train; `forecast` estimates the time for `--dry-run`.
 """

@@ -1,10 +1,10 @@
-"""Sweep and environment -> the cases of a session."""
+"""A sweep and a target's environment -> the cases of a session."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -34,51 +34,51 @@ if TYPE_CHECKING:
     from edgebench.schema.sweep import Sweep
 
 
-def cases(wanted: Iterable[Cell], environment: Environment) -> tuple[Case, ...]:
-    """Complete each cell with what only the target knows: the runtime's version, and how its int8 must be made.
+def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ...]:
+    """Complete each cell with facts of the target: the runtime's version, and the int8 scheme it needs.
 
     Raises:
-        RequestError: a runtime is not installed there, there is no such data set, it cannot calibrate what it should,
-            or a given model does not fit.
+        RequestError: a runtime is not installed there, a data set does not exist or cannot calibrate, or a
+            user-supplied model does not fit.
     """
-    asked = tuple(wanted)
-    given = own_cells.adopt(asked)
-    cells = tuple(own_cells.completed(asked, given))
-    named = _data_sets(cells)
-    # Schemes in other words may mean the same: once.
-    found = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, given), named, environment) for cell in cells))
-    variants = (case.variant for case in found)
-    for variant in {(one.dataset, one.dataset_sha256, one.quantization): one for one in variants}.values():
+    cells = tuple(requested)
+    models = own_cells.adopt(cells)
+    cells = tuple(own_cells.completed(cells, models))
+    datasets = _data_sets(cells)
+    # Without duplicates, because different texts may mean the same scheme.
+    result = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells))
+    variants = (case.variant for case in result)
+    for variant in {(item.dataset, item.dataset_sha256, item.quantization): item for item in variants}.values():
         require_calibration(variant)
-    return found
+    return result
 
 
 def _data_sets(cells: Iterable[Cell]) -> dict[str, DataSet]:
-    """Find every data set by what the cells call it, those that calibrate among them.
+    """Return the card of each data set that the cells name, including calibration data sets.
 
     Raises:
-        RequestError: there is none, or two of the same name differ: no table could tell them apart.
+        RequestError: a data set does not exist, or two different ones have the same name in tables.
     """
-    asked = dict.fromkeys(name for cell in cells for name in (cell.dataset, _calibrating(cell)))
-    named, contents = {name: catalogue.adopt(name) for name in asked}, dict[str, str]()
-    for card in named.values():
+    names = dict.fromkeys(name for cell in cells for name in (cell.dataset, _calibrating(cell)))
+    datasets, contents = {name: catalogue.adopt(name) for name in names}, dict[str, str]()
+    for card in datasets.values():
         if contents.setdefault(card.name, card.sha256) != card.sha256:
             raise RequestError(f"wanted data sets of different names, found two called {card.name}; rename one")
-    return named
+    return datasets
 
 
 def _calibrating(cell: Cell) -> str:
-    """Name the data set that calibrates a cell: its scheme's, else the sweep's, else its own."""
-    named = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
-    return catalogue.calibrating(named) if named else cell.dataset
+    """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
+    calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
+    return catalogue.calibrating(calibration) if calibration else cell.dataset
 
 
-def _case(cell: Cell, model: CustomModel | None, named: Mapping[str, DataSet], environment: Environment) -> Case:
-    runtime, dataset = _runtime(RuntimeRequest.parse(cell.runtime), environment), named[cell.dataset]
+def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet], environment: Environment) -> Case:
+    runtime, dataset = _runtime(RuntimeRequest.parse(cell.runtime), environment), datasets[cell.dataset]
     quantization = None
     if cell.quantization:
         scheme = _quantization(cell, runtime, environment)
-        quantization = _calibrated(scheme, named[_calibrating(cell)], dataset)
+        quantization = _calibrated(scheme, datasets[_calibrating(cell)], dataset)
     return Case(
         variant=variant_of(cell, dataset, quantization, model),
         runtime=runtime,
@@ -89,64 +89,64 @@ def _case(cell: Cell, model: CustomModel | None, named: Mapping[str, DataSet], e
 
 
 def differs(environment: Environment, records: Iterable[Record]) -> str:
-    """Say in what a target is no longer what it was when it was last measured; empty where it is the same.
+    """Return how a target differs from when it was last measured; empty if it is the same.
 
-    Another board under the same name, another kernel or agent: its rows stand apart from the earlier ones.
+    After a change of board, kernel or agent its rows are separate from the earlier ones.
     """
     sessions = [record for record in records if isinstance(record, Session)]
-    earlier = [one.environment for one in sessions if one.environment.target == environment.target]
+    earlier = [session.environment for session in sessions if session.environment.target == environment.target]
     if not earlier or earlier[-1].epoch == environment.epoch:
         return ""
-    found = differences(lasting(earlier[-1].facts), lasting(environment.facts))
-    changes = [f"{one.what} {one.after or 'none'}, was {one.before or 'none'}" for one in found]
+    changed = differences(lasting(earlier[-1].facts), lasting(environment.facts))
+    changes = [f"{change.what} {change.after or 'none'}, was {change.before or 'none'}" for change in changed]
     if earlier[-1].agent_sha256 != environment.agent_sha256:
         changes.append("edgebench's agent")
     return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
 
 
 def runtime_requests(cells: Iterable[Cell]) -> tuple[RuntimeRequest, ...]:
-    """Return the runtimes that are asked for, each once, without what they are told."""
+    """Return the requested runtimes, each once, without options."""
     return tuple(dict.fromkeys(replace(RuntimeRequest.parse(cell.runtime), options=()) for cell in cells))
 
 
-def _runtime(asked: RuntimeRequest, environment: Environment) -> Runtime:
-    """Find what is installed there under the name, told what was asked for."""
-    runtime = environment.runtimes.get(asked.pinned)
-    if runtime is None:
-        raise UnknownName(f"runtime of target {environment.target}", asked.name, tuple(environment.runtimes))
-    if not runtime.version:
+def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
+    """Return the requested runtime as installed on the target, with the requested options."""
+    installed = environment.runtimes.get(request.pinned)
+    if installed is None:
+        raise UnknownName(f"runtime of target {environment.target}", request.name, tuple(environment.runtimes))
+    if not installed.version:
         raise RequestError(
-            f"runtime {asked.name} is not installed on target {environment.target}; install"
-            f" {load('runtimes', asked.name).NEEDS[0]} there with pip{_alternatives(asked.name, environment)}"
+            f"runtime {request.name} is not installed on target {environment.target}; install"
+            f" {load('runtimes', request.name).NEEDS[0]} there with pip{_alternatives(request.name, environment)}"
         )
-    told = replace(runtime, options=asked.resolve(load("runtimes", asked.name).OPTIONS, runtime.options))
-    _require_device(told, environment)
-    return told
+    runtime = replace(installed, options=request.resolve(load("runtimes", request.name).OPTIONS, installed.options))
+    _require_device(runtime, environment)
+    return runtime
 
 
 def _require_device(runtime: Runtime, environment: Environment) -> None:
-    """Refuse a word that means a device which the target's agent does not look after."""
+    """Refuse an option that selects a device other than the target's."""
     here, devices = environment.facts.get("device", "cpu"), load("runtimes", runtime.name).DEVICES
-    for word in runtime.options:
-        if (device := devices.get(word, "cpu")) not in ("cpu", here):
+    for option in runtime.options:
+        if (device := devices.get(option, "cpu")) not in ("cpu", here):
             raise RequestError(
-                f"{runtime.name}+{word} computes on {device}, target {environment.target} on {here};"
+                f"{runtime.name}+{option} computes on {device}, target {environment.target} on {here};"
                 f' use a target with device = "{device}", such as gpu'
             )
 
 
 def _alternatives(runtime: str, environment: Environment) -> str:
-    """Name the runtimes that the target may have and that read the same files."""
-    mine = load("runtimes", runtime)
-    others = {one.name: load("runtimes", one.name) for one in environment.runtimes.values() if one.name != runtime}
-    same = {name: other.NEEDS[0] for name, other in others.items() if other.FORMAT == mine.FORMAT}
+    """Return advice that names other runtimes of the target that read the same format; empty if there are none."""
+    module, names = load("runtimes", runtime), [item.name for item in environment.runtimes.values()]
+    others = {name: load("runtimes", name) for name in names if name != runtime}
+    same = {name: other.NEEDS[0] for name, other in others.items() if other.FORMAT == module.FORMAT}
     return "".join(f", or use --runtime {name}, which is {package}" for name, package in same.items())
 
 
 def variant_of(
     cell: Cell, dataset: DataSet, quantization: Quantization | None, model: CustomModel | None = None
 ) -> Variant:
-    """Name the network that a cell asks for, with what only the data set and the files know: classes and hashes."""
+    """Return the variant of a cell, with number of classes and hashes from the data set and the files."""
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
         recipe = own_cells.recipe(recipe, model)
@@ -172,51 +172,54 @@ def variant_of(
 
 
 def _quantization(cell: Cell, runtime: Runtime, environment: Environment) -> Quantization:
-    """Complete the scheme asked for by the runtime's own; use 7-bit weights where the target's products saturate."""
-    asked = parse(cell.quantization, _scheme(runtime))
+    """Apply the requested options to the runtime's default scheme; use 7-bit weights if products overflow there."""
+    scheme = parse(cell.quantization, _scheme(runtime))
     format: str = load("runtimes", runtime.name).FORMAT
-    return replace(asked, reduce_range=asked.reduce_range or overflows(asked, format, environment.facts))
+    return replace(scheme, reduce_range=scheme.reduce_range or overflows(scheme, format, environment.facts))
 
 
-def _calibrated(quantization: Quantization, images: DataSet, own: DataSet) -> Quantization:
-    """Let the scheme name the images that it calibrates on, unless they are those of the variant's own data set."""
-    if (images.name, images.sha256) == (own.name, own.sha256):
+def _calibrated(quantization: Quantization, images: DataSet, dataset: DataSet) -> Quantization:
+    """Return the scheme with its calibration data set, left empty if that is the variant's data set."""
+    if (images.name, images.sha256) == (dataset.name, dataset.sha256):
         return replace(quantization, calibration="", calibration_sha256="")
     if not re.fullmatch(NAME, images.name):
         raise RequestError(
-            "wanted a name of letters, digits, '.', '_' and '-', at most 100, for a data set that calibrates,"
+            "wanted a name of letters, digits, '.', '_' and '-', at most 100, for a calibration data set,"
             f" found {images.name!r}; rename it"
         )
     return replace(quantization, calibration=images.name, calibration_sha256=images.sha256)
 
 
 def _scheme(runtime: Runtime) -> Quantization:
-    """Return how int8 is made for a runtime: as its format has it, changed by the words of its options."""
+    """Return a runtime's default int8 scheme: its format's, changed as its options require."""
     module = load("runtimes", runtime.name)
     scheme: Quantization = load("formats", module.FORMAT).SCHEME
-    for word in runtime.options:
-        scheme = parse(module.SCHEMES[word], scheme) if word in module.SCHEMES else scheme
+    for option in runtime.options:
+        scheme = parse(module.SCHEMES[option], scheme) if option in module.SCHEMES else scheme
     return scheme
 
 
-def _weights(cell: Cell, own: int) -> tuple[str, str, int]:
-    """Return what the variant calls its weights, the hash of their file if any, and how many classes they answer."""
+def _weights(cell: Cell, classes: int) -> tuple[str, str, int]:
+    """Return the source or file name of a cell's weights, the file's hash if any, and the number of classes.
+
+    `classes` is the data set's number.
+    """
     if not checkpoint.is_file(cell.weights):
-        if cell.weights == WeightSource.TRAINED and cell.classes not in (0, own):
+        if cell.weights == WeightSource.TRAINED and cell.classes not in (0, classes):
             raise RequestError(
-                f"wanted {cell.classes} classes, found {own} in {catalogue.title(cell.dataset)} to train on"
+                f"wanted {cell.classes} classes, found {classes} in {catalogue.title(cell.dataset)} to train on"
             )
-        return WeightSource(cell.weights), "", cell.classes or own
+        return WeightSource(cell.weights), "", cell.classes or classes
     build.check(cell.model, cell.width, cell.resolution)
     weights, sha256 = checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution)
     return weights.recipe, sha256, weights.classes
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:
-    """Open a session: this command on this target."""
+    """Return the session record of this command on this target."""
     return Session(
         id=uuid4().hex[:12],
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         edgebench=__version__,
         preset=sweep.preset,
         time_limit_s=parse_duration(limit) if (limit := sweep.time_limit or sweep.budget) else 0.0,
@@ -224,3 +227,12 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
         cases=cases,
         sustained_s=parse_duration(sweep.sustained) if sweep.sustained else 0.0,
     )
+
+
+def following(session: Session, records: Iterable[Record]) -> Session:
+    """Return the session as started after every earlier one, as its records' order goes by: clocks are set back."""
+    last = max((record.started_at for record in records if isinstance(record, Session)), default="")
+    if session.started_at > last:
+        return session
+    after = datetime.fromisoformat(last) + timedelta(milliseconds=1)
+    return replace(session, started_at=after.isoformat(timespec="milliseconds"))

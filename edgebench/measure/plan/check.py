@@ -1,4 +1,4 @@
-"""A sweep -> nothing, or the first thing in it that cannot be."""
+"""A sweep -> an error for the first invalid entry, before anything runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from edgebench.export.custom import is_custom, is_file
 from edgebench.export.formats import tool_version
-from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.foundation.shelf import load, require
+from edgebench.foundation.errors import RequestError, UnknownName, require
+from edgebench.foundation.shelf import load, names
 from edgebench.images import catalogue
 from edgebench.images.preprocessing import preset
 from edgebench.measure.plan import custom as own_cells
@@ -19,45 +19,48 @@ from edgebench.schema.variant import WeightSource
 from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
-    from edgebench.schema.sweep import Sweep
+    from edgebench.schema.sweep import Cell, Sweep
 
 
-_EXTRAS = ("tflite",)  # formats whose tools are an extra of that name
-_WEIGHTINGS = tuple(one for one in WeightSource if one != WeightSource.CUSTOM)  # that a person can ask for
+_EXTRAS = ("tflite",)  # formats whose tools are installed by the extra of the same name
+_SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)  # valid in a request
 
 
 def check(sweep: Sweep) -> None:
-    """Refuse a sweep that names what does not exist, before anything runs.
+    """Refuse a sweep with unknown names or invalid values.
 
     Raises:
-        RequestError: the first thing that is wrong.
+        RequestError: with the first invalid entry.
     """
-    if sweep.preset not in PRESETS:
-        raise UnknownName("preset", sweep.preset, tuple(PRESETS))
+    require("preset", sweep.preset, PRESETS, may_be_empty=False)
     if sweep.budget and sweep.time_limit:
         raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
     if sweep.budget and sweep.sustained:
-        raise RequestError("a budget does not hold what a sustained run of every case takes; leave one of them out")
+        raise RequestError("a budget does not include sustained runs of every case; leave one of them out")
     own_cells.check(sweep)
-    if not (wanted := list(sweep.cells())):
-        raise RequestError("the sweep asks for nothing: every list needs at least one entry")
-    for cell in wanted:
-        asked = RuntimeRequest.parse(cell.runtime)
-        if not is_custom(cell.model):
-            require("architectures", cell.model)
-        require("runtimes", asked.name)
-        if not is_file(cell.model):
-            _require_tools(asked.name)
-        asked.resolve(load("runtimes", asked.name).OPTIONS)
-        catalogue.family(cell.dataset)
-        if cell.preprocessing:
-            preset(cell.preprocessing)
-        if cell.weights not in _WEIGHTINGS and not checkpoint.is_file(cell.weights):
-            raise UnknownName("weights", cell.weights, (*_WEIGHTINGS, "or a file.pth or .safetensors"))
-        if cell.quantization:
-            parse(cell.quantization)
-        if cell.threads < 1 or cell.batch < 1:
-            raise RequestError(f"wanted threads and batch of 1 and more, found {cell.threads} and {cell.batch}")
+    if not (cells := list(sweep.cells())):
+        raise RequestError("the sweep is empty: every list needs at least one entry")
+    for cell in cells:
+        _check_cell(cell)
+
+
+def _check_cell(cell: Cell) -> None:
+    request = RuntimeRequest.parse(cell.runtime)
+    if not is_custom(cell.model):
+        require("model", cell.model, names("architectures"), may_be_empty=False)
+    runtime = load("runtimes", request.name)
+    if not is_file(cell.model):
+        _require_tools(request.name)
+    request.resolve(runtime.OPTIONS)
+    catalogue.family(cell.dataset)
+    if cell.preprocessing:
+        preset(cell.preprocessing)
+    if cell.weights not in _SOURCES and not checkpoint.is_file(cell.weights):
+        raise UnknownName("weights", cell.weights, (*_SOURCES, "or a file.pth or .safetensors"))
+    if cell.quantization:
+        parse(cell.quantization)
+    if cell.threads < 1 or cell.batch < 1:
+        raise RequestError(f"wanted threads and batch of at least 1, found {cell.threads} and {cell.batch}")
 
 
 def _require_tools(runtime: str) -> None:
@@ -67,8 +70,8 @@ def _require_tools(runtime: str) -> None:
         try:
             tool_version(tool)
         except PackageNotFoundError as missing:
-            wanted = f"edgebench[{format}]" if format in _EXTRAS else tool
+            package = f"edgebench[{format}]" if format in _EXTRAS else tool
             raise RequestError(
-                f"runtime {runtime} reads {format} files, and {tool}, which helps to write them, is not installed here;"
-                f" run pip install '{wanted}'"
+                f"runtime {runtime} reads {format} files, and {tool}, which is needed to write them, is not installed"
+                f" here; run pip install '{package}'"
             ) from missing

@@ -1,4 +1,4 @@
-"""The cells of a sweep that ask for models somebody gave -> the same, completed by what each model is."""
+"""The cells of a sweep with user-supplied models -> the same cells, completed with facts about each model."""
 
 from __future__ import annotations
 
@@ -24,92 +24,94 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing
 
 NO_DATA_SET = "null"
-REBUILT = ("null", "torch")  # files without a graph: a target builds their networks again, from its own shelf
-RAW = "raw"  # how pictures are cut for a network that takes integers, unless somebody says otherwise
+REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
+RAW = "raw"  # the preprocessing of a network that takes integers, if none is requested
 
-Given = Mapping[tuple[str, str], CustomModel]  # by what a cell calls a model and its input
+Models = Mapping[tuple[str, str], CustomModel]  # by the model and the input that a cell names
 
 
 def check(sweep: Sweep) -> None:
-    """Refuse sizes for a model that has its own.
+    """Refuse widths and resolutions for a user-supplied model.
 
     Raises:
-        RequestError: the first block that has them.
+        RequestError: with the first block that has them.
     """
     for block in sweep.models:
         if custom.is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
             raise RequestError(f"{block.name} has its own width and resolution; leave them out")
 
 
-def adopt(cells: Iterable[Cell]) -> Given:
-    """Keep every given model that the cells name in the cache.
+def adopt(cells: Iterable[Cell]) -> Models:
+    """Copy every user-supplied model of the cells to the cache; return their cards.
 
     Raises:
-        RequestError: one of them cannot be measured.
+        RequestError: a model cannot be measured, or two different models have the same name.
     """
     keys = dict.fromkeys((cell.model, cell.input) for cell in cells if custom.is_custom(cell.model))
-    given = {(name, asked): custom.adopt(name, asked) for name, asked in keys}
+    models = {(name, shape): custom.adopt(name, shape) for name, shape in keys}
     contents = dict[str, str]()
-    for model in given.values():
+    for model in models.values():
         if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
             raise RequestError(f"wanted models of different names, found two called {model.name}; rename one")
-    return given
+    return models
 
 
-def card(cell: Cell, given: Given) -> CustomModel | None:
-    """Return a cell's model; None for a network of the shelf."""
-    return given.get((cell.model, cell.input))
+def card(cell: Cell, models: Models) -> CustomModel | None:
+    """Return the card of a cell's user-supplied model; None for a network of this package."""
+    return models.get((cell.model, cell.input))
 
 
-def completed(cells: Iterable[Cell], given: Given) -> Iterator[Cell]:
-    """Give each cell its model's sizes; what a model cannot be stays, to be refused as its case.
+def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
+    """Complete each cell with its model's sizes; cells that the model does not support stay, and fail as cases.
 
     Raises:
-        RequestError: nothing of a model can be measured, or int8 has no images to calibrate with.
+        RequestError: a model supports none of its cells, or there are no images to calibrate int8.
     """
-    named = [(cell, model, _why_not(cell, model) if model else "") for cell in cells for model in (card(cell, given),)]
-    answered = {cell.model for cell, _, why in named if not why}
-    for cell, model, why in named:
-        if cell.model not in answered:
+    reasons = [
+        (cell, model, _why_not(cell, model) if model else "") for cell in cells for model in (card(cell, models),)
+    ]
+    supported = {cell.model for cell, _, why in reasons if not why}
+    for cell, model, why in reasons:
+        if cell.model not in supported:
             raise RequestError(why)
         yield _completed(cell, model, is_possible=not why) if model else cell
 
 
 def refusal(case: Case) -> str:
-    """Say why a case of a user's own model cannot be measured; empty where it can, and for networks of the shelf."""
+    """Return why a user-supplied model does not support a case; empty if it does, and for edgebench's own networks."""
     if case.variant.weights != WeightSource.CUSTOM:
         return ""
-    with suppress(CaseError):  # no longer there: its export says so
+    with suppress(CaseError):  # if its file is gone, the export says so
         return _refusal(custom_card(case.variant), case.runtime.name, case.batch, case.variant.precision)
     return ""
 
 
 def _why_not(cell: Cell, model: CustomModel) -> str:
+    """Return why a model does not support a cell; empty if it does."""
     return _refusal(model, cell.runtime, cell.batch, cell.precision)
 
 
 def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision) -> str:
-    """Say why a model cannot be measured so, where it may be otherwise; empty where it can."""
     format = load("runtimes", RuntimeRequest.parse(runtime).name).FORMAT
     if not _can_be(model, format):
-        what = f"built by its own function, found {runtime}, which builds networks of the shelf"
+        function = f"built by its own function, found {runtime}, which builds only edgebench's own networks"
         file = f"for runtimes that open {model.format}, found {runtime}, which opens {format}"
-        return f"{model.name} is {what if model.source else file}; use --runtime {_runtimes(model)}"
+        return f"{model.name} is {function if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and batch > model.batch:
         return f"{model.name} takes one image at a time, found --batch {batch}; export it with an open batch axis"
     if precision == model.precision:
         return ""
     if model.given:
-        return f"{model.name} holds {model.given} as it is, found --precision {precision}"
+        return f"{model.name} contains {model.given} as supplied, found --precision {precision}"
     if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or precision != Precision.INT8:
-        return f"{model.name} is {model.precision} as it is, found --precision {precision}"
+        return f"{model.name} is {model.precision} as supplied, found --precision {precision}"
     if model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
 
 
 def _can_be(model: CustomModel, format: str) -> bool:
-    """Tell whether a model is a file of this format, or can be written as one."""
+    """Return whether a model is a file of this format or can be exported to it."""
     return format not in REBUILT if model.source else format == model.format
 
 
@@ -133,33 +135,35 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
 
 
 def _dataset(cell: Cell) -> str:
-    """Name the images that concern the model: a bundled data set is not its own, whatever its classes are."""
+    """Return the data set for a model: the user-supplied one, else the calibration images.
+
+    A bundled data set is not used: its classes are not the model's.
+    """
     if family(cell.dataset).PLACE:
         return cell.dataset
     return calibrating(cell.calibration) if cell.calibration else NO_DATA_SET
 
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
-    """Name how pictures are cut; a network of integer inputs takes the pixels as they are."""
+    """Return the preprocessing of a cell; `raw` if none is requested for a model that takes integers."""
     return cell.preprocessing or ("" if model.dtype == "float32" else RAW)
 
 
 def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
-    """Return the recipe with the values that the model takes: of integers those of pixels."""
+    """Return the recipe with the values that the model takes: those of pixels if it takes integers."""
     if chosen is None or model.dtype == "float32":
         return chosen
     return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)
 
 
 def _require_quantizable(cell: Cell, model: CustomModel) -> None:
-    asked = parse(cell.quantization)
-    if asked.changes_weights:
+    if parse(cell.quantization).changes_weights:
         raise RequestError(
-            f"{model.name}: equalized, bias_corrected and qat are for networks of the shelf, found {cell.quantization};"
-            " leave them out"
+            f"{model.name}: equalized, bias_corrected and qat are for edgebench's own networks, found"
+            f" {cell.quantization}; leave them out"
         )
     if _dataset(cell) == NO_DATA_SET:
         raise RequestError(
-            f"int8 of {model.name} wants images to calibrate with and to be compared on: add --calibration folder or"
+            f"int8 of {model.name} needs images for calibration and comparison: add --calibration folder or"
             " --dataset image_folder:path; or use --precision fp32"
         )

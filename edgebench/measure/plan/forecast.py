@@ -1,4 +1,4 @@
-"""What a session would do -> how long that might take: a rough guess, for `--dry-run` only."""
+"""The states of a session's cases -> a rough estimate of the time that the session takes, for `--dry-run` only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,17 @@ from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
 from edgebench.schema.variant import WeightSource
 
-# What one step took on two cores of a 2.5 GHz x86 server, seconds.
+# Seconds per step on two cores of a 2.5 GHz x86 server.
 TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What a session would do and about how long it would take, seconds; the time is a rough guess.
+    """The work of a session and its estimated time.
 
     Attributes:
-        work: each case, and what it still needs.
+        work: each case, and the step that it needs next, in words.
+        prepare_s, measure_s: time of training and export, and of measuring; rough estimates.
     """
 
     target: str
@@ -28,31 +29,30 @@ class Forecast:
     measure_s: float
 
 
-def forecast(session: Session, known: Sequence[CaseState]) -> Forecast:
-    """Guess from what comparable steps took on two cores of a 2.5 GHz x86 server."""
-    open_cases = [one for one in known if one.progress == Progress.OPEN and not refusal(one.case)]
+def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
+    """Estimate a session's time from times of such steps on two cores of a 2.5 GHz x86 server."""
+    open_cases = [state for state in states if state.progress == Progress.OPEN and not refusal(state.case)]
     processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S
     untrained = {
         (variant.architecture, variant.width, variant.resolution)
-        for one in open_cases
-        if (variant := one.case.variant).weights == WeightSource.TRAINED and not train.find(variant)
+        for state in open_cases
+        if (variant := state.case.variant).weights == WeightSource.TRAINED and not train.find(variant)
     }
     return Forecast(
         target=session.environment.target,
-        work=tuple((one.case, _needs(one)) for one in known),
-        prepare_s=TRAIN_S * len(untrained) + EXPORT_S * sum(one.artifact is None for one in open_cases),
+        work=tuple((state.case, _needs(state)) for state in states),
+        prepare_s=TRAIN_S * len(untrained) + EXPORT_S * sum(state.artifact is None for state in open_cases),
         measure_s=min(measure_s, session.time_limit_s or measure_s),
     )
 
 
-def _needs(known: CaseState) -> str:
-    if reason := refusal(known.case):
+def _needs(state: CaseState) -> str:
+    if reason := refusal(state.case):
         return f"nothing: it cannot be measured: {reason}"
-    if known.progress != Progress.OPEN:
-        return f"nothing: it is {known.progress}"
-    if known.artifact:
-        return f"measuring ({len(known.runs)} runs so far); its artifact is cached"
-    return (
-        "export" if known.case.variant.weights != WeightSource.TRAINED or train.find(known.case.variant) else "training"
-    )
+    if state.progress != Progress.OPEN:
+        return f"nothing: it is {state.progress}"
+    if state.artifact:
+        return f"measuring ({len(state.runs)} runs so far); its artifact is cached"
+    variant = state.case.variant
+    return "export" if variant.weights != WeightSource.TRAINED or train.find(variant) else "training"

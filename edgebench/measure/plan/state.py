@@ -1,11 +1,11 @@
-"""Session and journal -> how far each of its cases has come.
+"""A session and a journal -> the state of each of the session's cases.
 
-What counts was seen of the very artifact that would be measured now, in the same environment.
+Only records of the artifact that would be measured now, in the same environment, count.
+What counts, and what the table shows of it, is defined in `results.measurement.evidence`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from edgebench.measure.evaluate import made_by
 from edgebench.measure.plan.custom import refusal
 from edgebench.networks import build
 from edgebench.results.measurement import needed
+from edgebench.results.measurement.evidence import Evidence, by_case, gather, in_epoch, of_artifact
 from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy, Failure, Run, Session, Stop
 from edgebench.schema.variant import WeightSource
@@ -27,85 +28,95 @@ if TYPE_CHECKING:
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.record import Record
 
-    Evidence = tuple[Run | Accuracy, ...]
-
 
 class Progress(StrEnum):
-    """How far a case has come under a session's preset and time limit."""
+    """The progress of a case under a session's preset and time limit."""
 
     OPEN = "open"
-    SETTLED = "settled"  # precise, or all processes spent
-    OUT_OF_TIME = "out of time"  # as far as it came within the same limit, among no more cases than now
+    SETTLED = "settled"  # precise, or measured by the maximum number of processes
+    OUT_OF_TIME = "out of time"  # a session with at least this time limit and no more cases could not settle it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseState:
-    """What the journal has about one case in this session's environment and under its preset.
+    """The journal's records of one case in this session's environment and under its preset.
 
     Attributes:
-        artifact: that would be measured now; None where it is not in the cache.
-        runs, accuracy: of this artifact; `of_any` are those of whichever artifact of the case.
+        artifact: the artifact that would be measured now; None if it is not in the cache.
+        of_any: runs and accuracies that count in this epoch under this preset, of every artifact of the case; `runs`
+            and `accuracy` are those of `artifact`.
+        shown: what the table shows of the case in this epoch; None if it was never requested there.
     """
 
     case: Case
-    of_any: Evidence
+    of_any: tuple[Record, ...]
     artifact: Artifact | None = None
+    shown: Evidence | None = None
     progress: Progress = Progress.OPEN
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """The processes that measured this very artifact."""
-        return tuple(record for record in self._of_artifact() if isinstance(record, Run))
+        """The runs of this artifact."""
+        return tuple(record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Run))
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """What this very artifact answered last, read as images are read today; None where it has not yet."""
-        answers = [record for record in reversed(self._of_artifact()) if isinstance(record, Accuracy)]
-        todays = made_by(self.case.variant) if answers else ""  # a corrected way to read images answers anew
-        return next((accuracy for accuracy in answers if accuracy.made_by == todays), None)
+        """The last accuracy of this artifact; None if there is none, or the code that evaluates has changed since."""
+        accuracies = [record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Accuracy)]
+        last = accuracies[-1] if accuracies else None
+        return last if last and last.made_by == made_by(self.case.variant) else None
 
     @property
     def needs_evaluation(self) -> bool:
-        """Tell whether running images would say something that is not known yet."""
+        """Whether the case can be evaluated and has not been yet."""
         return has_answers(self.case.variant) and self.accuracy is None
 
-    def of(self, artifact: Artifact) -> CaseState:
-        """Return the state with the artifact that was made meanwhile."""
-        return replace(self, artifact=artifact)
+    @property
+    def is_shown(self) -> bool:
+        """Tell whether the table shows this very artifact, and no failure in its place."""
+        if self.shown is None or self.shown.artifact is None or self.artifact is None:
+            return False
+        return self.shown.artifact.sha256 == self.artifact.sha256 and not self.shown.failures
 
-    def _of_artifact(self) -> Evidence:
-        sha256 = self.artifact.sha256 if self.artifact else ""
-        return tuple(record for record in self.of_any if record.artifact_sha256 == sha256)
+    def of(self, artifact: Artifact) -> CaseState:
+        """Return the state with the artifact made since."""
+        return replace(self, artifact=artifact)
 
 
 def case_states(session: Session, records: Sequence[Record]) -> tuple[CaseState, ...]:
-    """Look up what the journal has about each of the session's cases.
+    """Return the state of each of the session's cases.
 
     Raises:
-        RequestError: a network that was never built takes no input of its resolution.
+        RequestError: a network does not support its width or resolution.
     """
-    evidence = defaultdict[object, list[Run | Accuracy]](list)
-    for record in records:
-        if not isinstance(record, (Run, Accuracy)) or record.epoch != session.environment.epoch:
-            continue
-        if isinstance(record, Accuracy) or record.preset == session.preset:
-            evidence[record.case].append(record)
-    return tuple(_state(case, tuple(evidence[case]), session, records) for case in session.cases)
+    epoch, seen = session.environment.epoch, by_case(records)
+    shown = {
+        one.case: one
+        for one in gather(records)
+        if (one.session.environment.epoch, one.session.preset) == (epoch, session.preset)
+    }
+    return tuple(
+        _state(case, tuple(in_epoch(seen.get(case, ()), epoch, session.preset)), shown.get(case), session, records)
+        for case in session.cases
+    )
 
 
-def _state(case: Case, of_any: Evidence, session: Session, records: Sequence[Record]) -> CaseState:
+def _state(
+    case: Case, of_any: tuple[Record, ...], shown: Evidence | None, session: Session, records: Sequence[Record]
+) -> CaseState:
     if refusal(case):
-        return CaseState(case=case, of_any=of_any)
+        return CaseState(case=case, of_any=of_any, shown=shown)
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
-    of_shelf = case.variant.weights != WeightSource.CUSTOM
-    if artifact is None and of_shelf:  # what has been built once needs no check: torch is slow to import
+    is_custom = case.variant.weights == WeightSource.CUSTOM
+    if artifact is None and not is_custom:  # a network that was built once needs no check, which imports torch
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
-    state = CaseState(case=case, of_any=of_any, artifact=artifact)
+    state = CaseState(case=case, of_any=of_any, artifact=artifact, shown=shown)
     return replace(state, progress=_progress(state, session, records))
 
 
 def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> Progress:
-    if state.needs_evaluation:
+    """Tell how far a case has come: what the table does not show is no answer."""
+    if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
     if not any(needed(state.runs, session)):
         return Progress.SETTLED
@@ -114,9 +125,9 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 
 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
-    """Name the earlier sessions in which this case had as much time as it would have now: the same again.
+    """Return the ids of earlier sessions in which this case had as much time as it would have now.
 
-    They came to their own end, under no shorter limit, with no more cases than today's, and the case did not fail.
+    They ended regularly, with at least this time limit and no more cases, and the case did not fail.
     """
     if not session.time_limit_s:
         return set()

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgebench.export import custom
 from edgebench.foundation import toml
-from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.errors import require
 from edgebench.foundation.files import write
 from edgebench.images.catalogue import calibrating, title
 from edgebench.schema.quantization import renamed
@@ -28,18 +28,17 @@ def sweep(name: str) -> Sweep:
         path = Path(name)
         return toml.read(path, Sweep, path.stem, check_value=_check_cells)
     files = toml.files("sweeps", SHIPPED)
-    if name not in files:
-        raise UnknownName("sweep", name, tuple(files))
+    require("sweep", name, files, may_be_empty=False)
     return toml.read(files[name], Sweep, name, check_value=_check_cells)
 
 
 def _check_cells(sweep: Sweep) -> None:
-    """Refuse widths and resolutions that cannot be: making a cell checks its size."""
+    """Refuse impossible widths and resolutions; constructing a cell checks them."""
     list(sweep.cells())
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> None:
-    """Keep the request beside its answers, as the TOML that asks for it again.
+    """Write the sweep to its results folder, as a TOML file that `run` reads.
 
     Raises:
         RequestError: the disk is full or the folder cannot be written.
@@ -61,7 +60,7 @@ def _toml(sweep: Sweep) -> str:
         for model in sweep.models
     ]
     for block in (fields, *models):
-        # No result holds a machine's path; the name finds what was named before.
+        # Results contain no paths of this machine; data sets and models are found again by name.
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
         block |= {key: custom.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
@@ -70,5 +69,5 @@ def _toml(sweep: Sweep) -> str:
 
 
 def _named(calibration: str) -> str:
-    """Return what the images that calibrate are called wherever they lie."""
+    """Return the name of the calibration images without their path."""
     return title(calibrating(calibration))

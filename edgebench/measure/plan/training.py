@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 
 
 def to_train(sweep: Sweep) -> tuple[Variant, ...]:
-    """Return the float variants of a sweep, whose weights serve every precision, runtime and target.
+    """Return the float variants of a sweep, whose weights all precisions, runtimes and targets use.
 
     Raises:
-        RequestError: a name or size that cannot be.
+        RequestError: the sweep is invalid, or contains a user-supplied model.
     """
     check(sweep)
     cells = list(sweep.cells())
-    if given := next((cell.model for cell in cells if is_custom(cell.model)), ""):
-        raise RequestError(f"wanted networks of the shelf to train, found {given}, which has its weights; leave it out")
-    named = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
+    if model := next((cell.model for cell in cells if is_custom(cell.model)), ""):
+        raise RequestError(
+            f"wanted edgebench's own networks to train, found {model}, which has its weights; leave it out"
+        )
+    datasets = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
     for cell in cells:
         build.check(cell.model, cell.width, cell.resolution)
     floats = [
         replace(cell, precision=Precision.FP32, quantization="", weights=WeightSource.TRAINED, classes=0)
         for cell in cells
     ]
-    return tuple(dict.fromkeys(variant_of(cell, named[cell.dataset], None) for cell in floats))
+    return tuple(dict.fromkeys(variant_of(cell, datasets[cell.dataset], None) for cell in floats))

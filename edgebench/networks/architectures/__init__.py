@@ -1,18 +1,19 @@
-"""Network families, one file each; the only modules that import torch at the top.
+"""Network families, one file each; only these modules import torch at the top level.
 
-A family offers
+A family defines
     SOURCE                         the paper
-    NAMES                          its networks, a literal tuple: it is read without importing torch
+    NAMES                          its networks, as a literal tuple, which is read without importing torch
     RESOLUTIONS                    each network's published input sides, pixels, the native one first
     CHANNELS                       of its input images: 3, or 1 for grey
     WIDTHS                         published multipliers of every layer's channels
-    CLASSES                        outputs of the published networks
-    accepts(name, resolution)      whether it has an output at that side, one that every format can express
+    CLASSES                        number of outputs of the published networks
+    accepts(name, resolution)      whether the network can be built at that resolution and exported to every format
     build(name, width, *, classes, resolution)
-                                   an nn.Module from (N, CHANNELS, R, R) float32 to (N, classes), public names
+                                   an nn.Module from (N, CHANNELS, R, R) float32 to (N, classes); its state dict has the
+                                   names of a public checkpoint, if one exists
 
-Global average pooling is nn.AdaptiveAvgPool2d(1): a mean would stay float in an int8 graph. A pooling to more than one
-pixel has windows of one size, or the resolution is refused: ONNX has no others.
+Global average pooling is nn.AdaptiveAvgPool2d(1), because a mean would stay float in an int8 graph. Pooling to more
+than one pixel needs windows of one size, as in ONNX; a resolution with windows of different sizes is refused.
 """
 
 OFFERS = ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "CLASSES", "accepts", "build")

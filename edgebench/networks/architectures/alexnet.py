@@ -1,6 +1,6 @@
-"""AlexNet with one tower, as torchvision has it, and with the paper's two (Krizhevsky et al., NIPS 2012, section 3).
+"""AlexNet with one tower, as in torchvision, and with two, as in the paper (Krizhevsky et al., NIPS 2012, section 3).
 
-Names of the state dict are torchvision's; `alexnet_paper`, which has more layers, is numbered the same way.
+The names in the state dict are torchvision's; `alexnet_paper`, which has more layers, is numbered in the same way.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ Layer = tuple[int, int, int, int, int, *tuple[Callable[[], nn.Module], ...]]
 
 POOL = partial(nn.MaxPool2d, 3, 2)
 NORM = partial(nn.LocalResponseNorm, 5, alpha=5e-4, beta=0.75, k=2)  # the paper's 1e-4: torch divides it by the size 5
-LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, groups; what follows the ReLU
+LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, groups; layers after the ReLU
     "alexnet": (
         (64, 11, 4, 2, 1, POOL),
         (192, 5, 1, 2, 1, POOL),
@@ -27,7 +27,7 @@ LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, group
         (256, 3, 1, 1, 1),
         (256, 3, 1, 1, 1, POOL),
     ),
-    "alexnet_paper": (  # two groups are the two towers; all of the third layer reads both
+    "alexnet_paper": (  # two groups are the two towers; the third layer reads both towers
         (96, 11, 4, 0, 1, NORM, POOL),
         (256, 5, 1, 2, 2, NORM, POOL),
         (384, 3, 1, 1, 1),
@@ -36,13 +36,15 @@ LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, group
     ),
 }
 SIDE = 6  # of the maps that the classifier reads
-SIDES = range(SIDE, 64, SIDE)  # of the maps before the average pooling: where all its windows have one size
-MARGINS = {"alexnet": 31, "alexnet_paper": 35}  # pixels that unpadded windows leave out
+SIDES = range(
+    SIDE, 64, SIDE
+)  # of the maps before the average pooling: multiples, so that all its windows have one size
+MARGINS = {"alexnet": 31, "alexnet_paper": 35}  # pixels lost at unpadded borders
 HIDDEN, DROPOUT = 4096, 0.5
 
 
 def features(layers: Iterable[Layer]) -> nn.Sequential:
-    """Chain the convolutions, each with its ReLU and what the table puts after it."""
+    """Chain the convolutions, each followed by its ReLU and the further layers of the table."""
     chain, inputs = list[nn.Module](), CHANNELS
     for outputs, kernel, stride, padding, groups, *after in layers:
         chain += [nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups), nn.ReLU(inplace=True)]
@@ -74,15 +76,15 @@ class AlexNet(nn.Module):
 
 
 def last_side(resolution: int, margin: int) -> int:
-    """Side of the last maps: what the margin leaves, halved five times."""
+    """Return the side of the last maps: the resolution without the margin, halved five times."""
     return (resolution - margin) // 32
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether the last maps are 6x6 or a multiple."""
+    """Return whether the last maps are 6x6 or a multiple of it."""
     return last_side(resolution, MARGINS[name]) in SIDES
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either form for a resolution it accepts; every width is the same."""
+    """Build either form for an accepted resolution; both have a single width."""
     return AlexNet(LAYERS[name], last_side(resolution, MARGINS[name]), classes)

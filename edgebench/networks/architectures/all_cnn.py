@@ -1,6 +1,6 @@
-"""All-CNN-C: convolutions alone, with strides in place of pooling (Springenberg et al., arXiv:1412.6806, Table 2).
+"""All-CNN-C: only convolutions, with strides instead of pooling (Springenberg et al., arXiv:1412.6806, Table 2).
 
-Names of the state dict are its own: `features`, numbered.
+The names in the state dict are this package's own: `features`, numbered.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ CHANNELS = 3
 CLASSES = 10
 WIDTHS = (1.0,)
 
-LAYERS = (  # maps, kernel, stride, padding; another, one map a class, follows
+LAYERS = (  # maps, kernel, stride, padding; the last convolution, with one map per class, is added in `layers`
     (96, 3, 1, 1),
     (96, 3, 1, 1),
     (96, 3, 2, 1),
@@ -24,11 +24,11 @@ LAYERS = (  # maps, kernel, stride, padding; another, one map a class, follows
     (192, 3, 1, 0),  # unpadded: the paper averages over 6x6
     (192, 1, 1, 0),
 )
-DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # paper, section 3.1: of the input, and after what replaces a pooling
+DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # paper, section 3.1: of the input, and after layers that replace pooling
 
 
 def layers(classes: int) -> list[nn.Module]:
-    """Chain the convolutions, each with its ReLU, the last one too."""
+    """Chain the convolutions, each followed by a ReLU, including the last."""
     chain, inputs = list[nn.Module](), CHANNELS
     for outputs, kernel, stride, padding in (*LAYERS, (classes, 1, 1, 0)):
         chain += [nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU(inplace=True)]
@@ -38,11 +38,11 @@ def layers(classes: int) -> list[nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether the unpadded 3x3 fits into the maps, a quarter of the side rounded up."""
+    """Return whether the unpadded 3x3 fits the maps, whose side is a quarter of the resolution, rounded up."""
     return resolution >= 9
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build it; every width is the same."""
+    """Build the network; it has a single width."""
     features = nn.Sequential(nn.Dropout(DROPOUT_OF_IMAGE), *layers(classes))
     return nn.Sequential(OrderedDict(features=features, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten()))

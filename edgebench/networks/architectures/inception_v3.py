@@ -1,6 +1,6 @@
 """Inception v3: large kernels factorized into small and flat ones (Szegedy et al., arXiv:1512.00567, Table 1).
 
-Names of the state dict are torchvision's, without the auxiliary head, which serves training only.
+The names in the state dict are torchvision's, without the auxiliary head, which is used only in training.
 """
 
 from collections import OrderedDict
@@ -17,8 +17,8 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # maps, kernels; a chain may end in two, side by side
-Chains = dict[str, tuple[Step, ...]]  # branch by branch; without a convolution after its pooling, a module halves
+Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # maps, kernels; the last step may have two parallel kernels
+Chains = dict[str, tuple[Step, ...]]  # by branch; a module with an empty `branch_pool` halves the side
 
 STEM, DROPOUT = 192, 0.5  # maps before the first module
 FLAT, TALL = (1, 7), (7, 1)
@@ -26,7 +26,7 @@ BOTH = ((1, 3), (3, 1))
 
 
 def figure_5(pooled: int) -> Chains:
-    """List a module of the 35x35 maps; the paper's Fig. 5 has a 3x3 where the released network has this 5x5."""
+    """Return a module of the 35x35 maps; it has the released network's 5x5, where the paper's Fig. 5 has a 3x3."""
     return {
         "branch1x1": ((64, 1),),
         "branch5x5": ((48, 1), (64, 5)),
@@ -36,7 +36,7 @@ def figure_5(pooled: int) -> Chains:
 
 
 def figure_6(narrow: int) -> Chains:
-    """List a module of the 17x17 maps: 7x7 kernels as 1x7 and 7x1."""
+    """Return a module of the 17x17 maps: 7x7 kernels are factorized into 1x7 and 7x1."""
     return {
         "branch1x1": ((192, 1),),
         "branch7x7": ((narrow, 1), (narrow, FLAT), (192, TALL)),
@@ -75,7 +75,7 @@ MODULES: dict[str, Chains] = {
 
 
 def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
-    """Name a chain's convolutions step by step: branch3x3_1, then branch3x3_2a beside branch3x3_2b."""
+    """Return the names of a chain's convolutions, step by step: branch3x3_1, then branch3x3_2a and branch3x3_2b."""
     if len(chain) == 1:
         return [[branch]]
     steps = enumerate(chain, 1)
@@ -83,7 +83,7 @@ def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
 
 
 class Mixed(nn.Module):
-    """Chains of convolutions side by side, the last behind a pooling, concatenated."""
+    """Parallel chains of convolutions, the last one after a pooling; their outputs are concatenated."""
 
     def __init__(self, inputs: int, chains: Chains) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Mixed(nn.Module):
 
 
 def stem() -> dict[str, nn.Module]:
-    """Name the layers before the first module: 35x35 maps."""
+    """Return the layers before the first module by name; they give 35x35 maps."""
     return {
         "Conv2d_1a_3x3": Unit(CHANNELS, 32, 3, 2, padded=False),
         "Conv2d_2a_3x3": Unit(32, 32, 3, padded=False),
@@ -128,12 +128,12 @@ def stem() -> dict[str, nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether the unpadded strides leave a map."""
+    """Return whether at least one pixel is left after the unpadded strides."""
     return resolution >= 75
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build it; every width is the same."""
+    """Build the network; it has a single width."""
     layers, inputs = stem(), STEM
     for module, chains in MODULES.items():
         layers[module] = mixed = Mixed(inputs, chains)

@@ -1,7 +1,7 @@
-"""LeNet-5, as it is built today and as it was published (LeCun et al., Proceedings of the IEEE 86(11), 1998, II-B).
+"""LeNet-5 as commonly built today, and as published (LeCun et al., Proceedings of the IEEE 86(11), 1998, II-B).
 
-Names of `lenet5`'s state dict are those of PyTorch's first tutorial, which builds the same layers; `lenet5_1998` has
-the paper's.
+The names in `lenet5`'s state dict are those of PyTorch's first tutorial, which builds the same layers; those of
+`lenet5_1998` are the paper's.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ WIDTHS = (1.0,)
 
 FIRST, SECOND, THIRD, HIDDEN = 6, 16, 120, 84  # maps of C1, C3 and C5, units of F6
 SIDE = 5  # of S4's maps
-TABLE_1 = (  # the maps of S2 that each map of C3 reads, in groups of equal size
+TABLE_1 = (  # the S2 maps that each C3 map reads, grouped by their number
     "012 123 234 345 450 501",
     "0123 1234 2345 3450 4501 5012 0134 1245 0235",
     "012345",
@@ -33,14 +33,14 @@ class Squash(nn.Module):
 
 
 class Subsample(nn.Sequential):
-    """2x2 average with a gain and a bias for each map; the paper adds up, so its gain is a quarter of this one."""
+    """2x2 average with a gain and a bias per map; the paper sums instead, so its gain is a quarter of this one."""
 
     def __init__(self, maps: int) -> None:
         super().__init__(nn.AvgPool2d(2), nn.Conv2d(maps, maps, 1, groups=maps))
 
 
 class SparseConvolution(nn.Module):
-    """5x5 convolution whose maps read only those that Table 1 gives them."""
+    """5x5 convolution whose maps read only the input maps listed in Table 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,10 +55,10 @@ class SparseConvolution(nn.Module):
 
 
 class Codes(nn.Module):
-    """Minus the squared distance to each class's fixed code of ±1.
+    """Negative squared distance to each class's fixed code of ±1.
 
-    The paper drew its codes as 7x12 pictures of characters and names random ones as the alternative, which any number
-    of classes can have.
+    The paper's codes are 7x12 pictures of characters. These are random, which the paper names as the alternative and
+    which works for any number of classes.
     """
 
     codes: Tensor
@@ -72,7 +72,7 @@ class Codes(nn.Module):
 
 
 def modern(classes: int) -> dict[str, nn.Module]:
-    """Name the layers: every map of C3 reads all of S2, ReLU, maximum pooling, learned output."""
+    """Return the layers by name: every C3 map reads all S2 maps; ReLU, maximum pooling and a learned output layer."""
     return {
         "conv1": nn.Conv2d(CHANNELS, FIRST, 5),
         "relu1": nn.ReLU(),
@@ -90,7 +90,7 @@ def modern(classes: int) -> dict[str, nn.Module]:
 
 
 def published(classes: int) -> dict[str, nn.Module]:
-    """Name the layers as the paper does."""
+    """Return the layers under the paper's names."""
     return {
         "c1": nn.Conv2d(CHANNELS, FIRST, 5),
         "squash1": Squash(),
@@ -110,10 +110,10 @@ def published(classes: int) -> dict[str, nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether it is the published side, at which C5's kernels are as large as S4's maps."""
+    """Return whether it is the published resolution, at which C5's kernels are as large as S4's maps."""
     return resolution == 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either form; there is one width and one resolution."""
+    """Build either form; both have a single width and resolution."""
     return nn.Sequential(OrderedDict({"lenet5": modern, "lenet5_1998": published}[name](classes)))

@@ -1,6 +1,6 @@
-"""One dense layer on the image's pixels: what every other network must beat, 614,450 values for 64x64 and 50 classes.
+"""One dense layer on the image's pixels, a baseline for all networks: 614,450 parameters at 64x64 and 50 classes.
 
-Names of the state dict are its own.
+The names in the state dict are this package's own.
 """
 
 from collections import OrderedDict
@@ -16,10 +16,10 @@ WIDTHS = (1.0,)
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether there is a pixel; the layer has as many inputs as it needs."""
+    """Return whether the resolution is positive; the layer's number of inputs follows from it."""
     return resolution > 0
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build it for any resolution; every width is the same."""
+    """Build the network for any resolution; it has a single width."""
     return nn.Sequential(OrderedDict(flatten=nn.Flatten(), dense=nn.Linear(CHANNELS * resolution**2, classes)))

@@ -1,7 +1,7 @@
 """MobileNetV1: depthwise-separable convolutions and two multipliers (Howard et al., arXiv:1704.04861, Table 1).
 
-Names of the state dict are timm's `mobilenetv1_100`. The last depthwise has stride 1: the table's "s2" is a misprint,
-as its own shapes and TF-Slim's code show. Activations are ReLU6, as in the released code.
+The names in the state dict are those of timm's `mobilenetv1_100`. The last depthwise convolution has stride 1: the
+table's "s2" is a misprint, as its shapes and TF-Slim's code show. Activations are ReLU6, as in the released code.
 """
 
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ STAGES = (  # output channels, first stride, blocks
 
 
 def channels(count: int, width: float) -> int:
-    """Scale a layer's channels: truncated, never below 8 (TF-Slim mobilenet_v1.py, `depth`)."""
+    """Scale a layer's channels, truncated, at least 8 (TF-Slim mobilenet_v1.py, `depth`)."""
     return max(int(count * width), 8)
 
 
@@ -72,7 +72,7 @@ class MobileNetV1(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether five strides of 2 leave a whole pixel."""
+    """Return whether at least one pixel is left after five strides of 2."""
     return resolution >= 32
 
 

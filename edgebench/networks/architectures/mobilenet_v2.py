@@ -1,6 +1,6 @@
 """MobileNetV2: inverted residuals with linear bottlenecks (Sandler et al., arXiv:1801.04381, Table 2).
 
-Names of the state dict are torchvision's. The last 1x1 convolution keeps its 1280 channels at widths below 1
+The names in the state dict are torchvision's. The last 1x1 convolution keeps its 1280 channels at widths below 1
 (paper, section 4).
 """
 
@@ -26,13 +26,13 @@ STAGES = (  # expansion t, output channels c, blocks n, first stride s
 
 
 def channels(count: float, divisor: int = 8) -> int:
-    """Round to the nearest multiple of `divisor`, never more than 10 % below (TF-Slim `_make_divisible`)."""
+    """Round to the nearest multiple of `divisor`, at most 10 % below `count` (TF-Slim `_make_divisible`)."""
     rounded = max(divisor, int(count + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * count else rounded
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU6."""
+    """Chain convolution, batch norm and ReLU6."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
@@ -41,7 +41,7 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups:
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expand, 3x3 depthwise, 1x1 linear projection; added to its input where the shapes agree."""
+    """1x1 expansion, 3x3 depthwise, 1x1 linear projection; added to the input if the shapes are equal."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class MobileNetV2(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether five strides of 2 leave a whole pixel."""
+    """Return whether at least one pixel is left after five strides of 2."""
     return resolution >= 32
 
 

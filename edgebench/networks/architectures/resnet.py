@@ -1,7 +1,7 @@
-"""ResNet: layers that learn what to add to their input (He et al., arXiv:1512.03385, Table 1).
+"""ResNet: blocks that learn a residual, which is added to their input (He et al., arXiv:1512.03385, Table 1).
 
-Names of the state dict are torchvision's. As there, a bottleneck's 3x3 convolution has the stride; in the `_v1` forms
-its first 1x1 has it, as in the paper.
+The names in the state dict are torchvision's. As in torchvision, a bottleneck's 3x3 convolution has the stride; in the
+`_v1` forms its first 1x1 convolution has it, as in the paper.
 """
 
 from abc import ABC, abstractmethod
@@ -38,11 +38,11 @@ BLOCKS = {  # in the four stages
     "resnet101": (3, 4, 23, 3),
     "resnet152": (3, 8, 36, 3),
 }
-EXPANSION = 4  # a bottleneck's outputs for each of its planes
+EXPANSION = 4  # a bottleneck's outputs per plane
 
 
 def projection(inputs: int, outputs: int, stride: int, kernel: int) -> nn.Sequential:
-    """Make the shortcut: a convolution where the shapes differ (the paper's option B), else nothing."""
+    """Return the shortcut: a convolution if the shapes differ (the paper's option B), else an empty module."""
     if stride == 1 and inputs == outputs:
         return nn.Sequential()
     kernel = kernel if stride > 1 else 1
@@ -53,7 +53,7 @@ def projection(inputs: int, outputs: int, stride: int, kernel: int) -> nn.Sequen
 
 
 class Residual(nn.Module, ABC):
-    """A block's input, or its projection, plus what `residual` makes of it; ReLU."""
+    """A block: its input, or a projection of it, plus `residual` of the input; then ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, kernel: int = 1) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Residual(nn.Module, ABC):
 
     @abstractmethod
     def residual(self, features: Tensor) -> Tensor:
-        """Return what is added."""
+        """Return the residual that is added to the input."""
 
     def forward(self, features: Tensor) -> Tensor:
         activated: Tensor = self.relu(self.residual(features) + self.downsample(features))
@@ -87,7 +87,11 @@ class Basic(Residual):
 
 
 class Bottleneck(Residual):
-    """1x1, 3x3, 1x1; `factors` times the planes are the first two's outputs, `kernel` is the shortcut's."""
+    """1x1, 3x3 and 1x1 convolutions.
+
+    The first two have `factors` times `planes` outputs; `kernel` is the shortcut's; `early` puts the stride on the
+    first convolution.
+    """
 
     def __init__(
         self,
@@ -118,7 +122,7 @@ class Bottleneck(Residual):
 
 
 def stem(convolution: nn.Module, outputs: int) -> dict[str, nn.Module]:
-    """Name the layers before the first stage: a quarter of the side."""
+    """Return the layers before the first stage by name; they reduce the side to a quarter."""
     return {
         "conv1": convolution,
         "bn1": nn.BatchNorm2d(outputs),
@@ -128,7 +132,7 @@ def stem(convolution: nn.Module, outputs: int) -> dict[str, nn.Module]:
 
 
 def stages(inputs: int, block: Callable[[int, int, int], Residual], blocks: tuple[int, ...]) -> dict[str, nn.Module]:
-    """Name the four stages; the last three halve the side."""
+    """Return the four stages by name; each of the last three halves the side."""
     layers = dict[str, nn.Module]()
     for number, (planes, count) in enumerate(zip(PLANES, blocks, strict=True), 1):
         stage = list[Residual]()
@@ -140,12 +144,12 @@ def stages(inputs: int, block: Callable[[int, int, int], Residual], blocks: tupl
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether five strides of 2 leave a whole pixel."""
+    """Return whether at least one pixel is left after five strides of 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build any of the eight; every width is the same."""
+    """Build any of the eight networks; each has a single width."""
     is_basic = name in ("resnet18", "resnet34")
     block = Basic if is_basic else partial(Bottleneck, early=name.endswith("_v1"))
     first = stem(nn.Conv2d(CHANNELS, STEM, 7, 2, 3, bias=False), STEM)

@@ -1,6 +1,6 @@
-"""SENet: residual blocks whose channels are weighed by what the whole image holds (Hu et al., arXiv:1709.01507).
+"""SENet: residual blocks whose channels are weighted by global features (Hu et al., arXiv:1709.01507).
 
-Names of the state dict are those of timm's `seresnet50` and `senet154`.
+The names in the state dict are those of timm's `seresnet50` and `senet154`.
 """
 
 from collections import OrderedDict
@@ -25,7 +25,7 @@ DROPOUT = {"se_resnet50": 0.0, "senet154": 0.2}
 
 
 class SqueezeExcite(nn.Module):
-    """Weigh each channel between 0 and 1 by a small network on all channels' means."""
+    """Weight each channel by a factor between 0 and 1, which a small network computes from all channels' means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class SqueezeExcite(nn.Module):
 
 
 class SEBottleneck(Bottleneck):
-    """Bottleneck whose residual is weighed before it is added."""
+    """Bottleneck whose residual is weighted before it is added."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class SEBottleneck(Bottleneck):
         self.se = SqueezeExcite(self.outputs)
 
     def residual(self, features: Tensor) -> Tensor:
-        weighed: Tensor = self.se(super().residual(features))
-        return weighed
+        weighted: Tensor = self.se(super().residual(features))
+        return weighted
 
 
 def deep() -> nn.Sequential:
-    """Chain SENet-154's three 3x3 convolutions in place of one 7x7; the caller normalizes the last."""
+    """Chain SENet-154's three 3x3 convolutions, which replace one 7x7; the caller adds the last one's batch norm."""
     layers, inputs = list[nn.Module](), CHANNELS
     for outputs, stride in ((64, 2), (64, 1)):
         layers += [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
@@ -71,15 +71,15 @@ def deep() -> nn.Sequential:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether five strides of 2 leave a whole pixel."""
+    """Return whether at least one pixel is left after five strides of 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either network; every width is the same."""
+    """Build either network; both have a single width."""
     is_154, inputs = name == "senet154", STEMS[name]
     convolution = deep() if is_154 else nn.Conv2d(CHANNELS, inputs, 7, 2, 3, bias=False)
-    # 64 groups, half as many planes before them as in them, 3x3 shortcuts: the appendix's list for SENet-154
+    # SENet-154 in the paper's appendix: 64 groups, half as many outputs in the 1x1 before them, 3x3 shortcuts.
     block = partial(SEBottleneck, factors=(2, 4), groups=64, kernel=3) if is_154 else SEBottleneck
     body = stages(inputs, block, BLOCKS[name])
     last = head(PLANES[-1] * EXPANSION, classes, DROPOUT[name])

@@ -1,6 +1,7 @@
-"""VGG: nothing but 3x3 convolutions and three dense layers (Simonyan and Zisserman, arXiv:1409.1556, Table 1).
+"""VGG: only 3x3 convolutions and three dense layers (Simonyan and Zisserman, arXiv:1409.1556, Table 1).
 
-Names of the state dict are torchvision's. The `_bn` forms put batch norm after every convolution, as torchvision does.
+The names in the state dict are torchvision's. The `_bn` forms have batch norm after every convolution, as in
+torchvision.
 """
 
 from torch import Tensor, nn
@@ -20,12 +21,14 @@ CONVOLUTIONS = {  # in each of the five stages
     "vgg19": (2, 2, 4, 4, 4),
 }
 SIDE = 7  # of the maps that the classifier reads
-SIDES = range(SIDE, 65, SIDE)  # of the maps before the average pooling: where all its windows have one size
+SIDES = range(
+    SIDE, 65, SIDE
+)  # of the maps before the average pooling: multiples, so that all its windows have one size
 HIDDEN, DROPOUT = 4096, 0.5
 
 
 def features(convolutions: tuple[int, ...], *, normalized: bool) -> nn.Sequential:
-    """Chain the five stages, each halved at its end."""
+    """Chain the five stages, each of which ends by halving the side."""
     chain, inputs = list[nn.Module](), CHANNELS
     for count, outputs in zip(convolutions, MAPS, strict=True):
         for _ in range(count):
@@ -60,16 +63,16 @@ class VGG(nn.Module):
 
 
 def last_side(resolution: int) -> int:
-    """Side of the last maps: the image's, halved five times."""
+    """Return the side of the last maps: the image's side, halved five times."""
     return resolution // 32
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether the last maps are 7x7 or a multiple."""
+    """Return whether the last maps are 7x7 or a multiple of it."""
     return last_side(resolution) in SIDES
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build any of the eight for a resolution it accepts; every width is the same."""
+    """Build any of the eight networks for an accepted resolution; each has a single width."""
     convolutions = CONVOLUTIONS[name.removesuffix("_bn")]
     return VGG(convolutions, last_side(resolution), classes, normalized=name.endswith("_bn"))

@@ -1,6 +1,7 @@
-"""Xception: Inception taken to depthwise-separable convolutions (Chollet, arXiv:1610.02357, Fig. 5).
+"""Xception: Inception modules replaced by depthwise-separable convolutions (Chollet, arXiv:1610.02357, Fig. 5).
 
-Names of the state dict are those of timm's `legacy_xception`. There is no activation between depthwise and pointwise.
+The names in the state dict are those of timm's `legacy_xception`. There is no activation between the depthwise and the
+pointwise convolution.
 """
 
 from collections import OrderedDict
@@ -17,7 +18,7 @@ CLASSES = 1000
 WIDTHS = (1.0,)
 
 STEM = (32, 64)
-BLOCKS = (  # outputs of each separable convolution; a block that widens halves the side
+BLOCKS = (  # outputs of each separable convolution; a block with more outputs than inputs halves the side
     (128, 128),
     (256, 256),
     (728, 728),
@@ -37,7 +38,7 @@ class SeparableConv(nn.Sequential):
 
 
 class Block(nn.Module):
-    """ReLU and separable convolution some times over, plus the input; pooled and projected where it widens."""
+    """A chain of ReLU and separable convolution, plus the input; pooled and projected if the outputs are more."""
 
     def __init__(self, inputs: int, widths: tuple[int, ...], *, activated: bool) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class Block(nn.Module):
 
 
 def convolutions() -> dict[str, nn.Module]:
-    """Name the two unpadded convolutions before the first block."""
+    """Return the two unpadded convolutions before the first block by name."""
     first, second = STEM
     return {
         "conv1": nn.Conv2d(CHANNELS, first, 3, 2, bias=False),
@@ -70,7 +71,7 @@ def convolutions() -> dict[str, nn.Module]:
 
 
 def blocks(inputs: int) -> dict[str, nn.Module]:
-    """Name the twelve blocks; the first one's input comes out of a ReLU."""
+    """Return the twelve blocks by name; the first has no leading ReLU, because its input comes from one."""
     layers = dict[str, nn.Module]()
     for number, widths in enumerate(BLOCKS, 1):
         layers[f"block{number}"] = Block(inputs, widths, activated=number == 1)
@@ -79,7 +80,7 @@ def blocks(inputs: int) -> dict[str, nn.Module]:
 
 
 def separables(inputs: int) -> dict[str, nn.Module]:
-    """Name the two separable convolutions after the last block."""
+    """Return the two separable convolutions after the last block by name."""
     layers = dict[str, nn.Module]()
     for number, outputs in enumerate(LAST, len(STEM) + 1):
         layers |= {
@@ -92,11 +93,11 @@ def separables(inputs: int) -> dict[str, nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Tell whether five strides of 2 leave a whole pixel."""
+    """Return whether at least one pixel is left after five strides of 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build it; every width is the same."""
+    """Build the network; it has a single width."""
     body = convolutions() | blocks(STEM[-1]) | separables(BLOCKS[-1][-1])
     return nn.Sequential(OrderedDict(body | head(LAST[-1], classes, DROPOUT)))

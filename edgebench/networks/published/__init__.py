@@ -1,18 +1,22 @@
-"""Published figures as data, each with its source: accuracies, latencies on boards, what quantization costs."""
+"""Published figures with their sources: accuracies, latencies on boards, accuracies after quantization."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from edgebench.schema.variant import network
+
 IMAGENET = "imagenet"
-IMAGENET_IMAGES = 50_000  # of its validation set, which every accuracy here was counted on
+NO_INFERENCE = ("kernels only", "random weights", "estimate", "simulat", "extrapolat", "text says")  # in a row's note
+IMAGENET_IMAGES = 50_000  # of its validation set, on which all these accuracies were measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedAccuracy:
-    """A network's accuracy on ImageNet, per cent; params and macs where they were counted exactly, at 1000 classes."""
+    """A network's accuracy on ImageNet, per cent; params and macs at 1000 classes, None unless counted exactly."""
 
     architecture: str
     width: float
@@ -28,11 +32,11 @@ class PublishedAccuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedLatency:
-    """A network timed on a board at batch 1; what was not stated is None or empty.
+    """A network's latency on a board at batch 1; values that the source does not state are None or empty.
 
     Attributes:
-        top1: measured with this very file, or published for it, per cent.
-        power_w: the board's mean at the wall, idle included.
+        top1: measured with the same file, or published for it, per cent.
+        power_w: mean power of the board at the wall socket, idle power included.
     """
 
     target: str
@@ -53,10 +57,19 @@ class PublishedLatency:
     note: str = ""
     source: str
 
+    @property
+    def reservation(self) -> str:
+        """Say by the note's own words why it is not what this network would take: of kernels alone, or nobody timed it.
+
+        Empty for a row that may be relied on.
+        """
+        said = (part.strip() for part in self.note.split(";"))
+        return "; ".join(part for part in said if any(word in part.lower() for word in NO_INFERENCE))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedQuantization:
-    """What a quantization scheme left of a network's accuracy on ImageNet, per cent."""
+    """A network's accuracy on ImageNet after quantization, per cent."""
 
     architecture: str
     width: float
@@ -74,6 +87,7 @@ class PublishedQuantization:
     source: str
 
 
+References = Mapping[tuple[str, float, int, str], PublishedAccuracy]
 Published = TypeVar("Published", PublishedAccuracy, PublishedLatency, PublishedQuantization)
 
 
@@ -81,59 +95,60 @@ def _read(file: str, kind: type[Published]) -> tuple[Published, ...]:
     from pydantic import TypeAdapter
 
     with (Path(__file__).parent / file).open(newline="") as stream:
-        stated = [{name: cell for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
-    return TypeAdapter(tuple[kind, ...]).validate_python(stated)  # type: ignore[valid-type]
+        rows = [{name: cell for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
+    return TypeAdapter(tuple[kind, ...]).validate_python(rows)  # type: ignore[valid-type]
 
 
 @cache
 def accuracies() -> tuple[PublishedAccuracy, ...]:
-    """Return the accuracies; of a network at one width, resolution and precision the reference comes first."""
+    """Return all accuracies; the first for each network, width, resolution and precision is the reference."""
     return _read("accuracy.csv", PublishedAccuracy)
 
 
 @cache
 def latencies() -> tuple[PublishedLatency, ...]:
-    """Return the latencies on boards, all Raspberry Pis."""
+    """Return all latencies; the boards are Raspberry Pis."""
     return _read("latency.csv", PublishedLatency)
 
 
 @cache
 def quantized() -> tuple[PublishedQuantization, ...]:
-    """Return the accuracies of quantization schemes, the float baselines of their tables among them."""
+    """Return all accuracies after quantization, including the float baselines of the same tables."""
     return _read("quantization.csv", PublishedQuantization)
 
 
 @cache
-def _references() -> dict[tuple[str, float, int, str], PublishedAccuracy]:
+def references() -> References:
+    """Return the reference of each network that has one, by architecture, width, resolution and precision."""
     return {(one.architecture, one.width, one.resolution, one.precision): one for one in reversed(accuracies())}
 
 
 def reference(architecture: str, width: float, resolution: int, precision: str) -> PublishedAccuracy | None:
-    """Return the reference among the published accuracies of a network on ImageNet; None where there is none.
+    """Return the reference accuracy of a network on ImageNet; None if none was published.
 
-    It is that of TF-Slim's own checkpoints for the MobileNets (int8: after quantization-aware training where they
-    have it, else as submitted to MLPerf), and for the other networks that of the named public checkpoint.
+    For MobileNets it is the accuracy of TF-Slim's checkpoints (int8: after quantization-aware training if available,
+    else as submitted to MLPerf); for other networks that of the public checkpoint named in the row.
     """
-    return _references().get((architecture, width, resolution, precision))
+    return references().get((architecture, width, resolution, precision))
 
 
 def top1(architecture: str, width: float, resolution: int, precision: str, dataset: str) -> float | None:
-    """Return the published top-1, per cent; None on any data set but ImageNet, `imagenet:val`."""
+    """Return the published top-1 accuracy, per cent; None for data sets other than ImageNet, `imagenet:val`."""
     is_imagenet = dataset.partition(":")[0] == IMAGENET
-    found = reference(architecture, width, resolution, precision) if is_imagenet else None
-    return found.top1 if found else None
+    row = reference(architecture, width, resolution, precision) if is_imagenet else None
+    return row.top1 if row else None
 
 
-def title(one: PublishedAccuracy | PublishedLatency | PublishedQuantization) -> str:
-    """Name a network at its width and resolution, as every table does."""
-    return f"{one.architecture} {one.width:g} @{one.resolution}"
+def title(row: PublishedAccuracy | PublishedLatency | PublishedQuantization) -> str:
+    """Return the network's name as shown in tables: `mobilenet_v2 0.5 @160`."""
+    return network(row)
 
 
-def runtime(one: PublishedLatency) -> str:
-    """Name what a published row ran on: `tflite 2.7.1 ruy`."""
-    return f"{one.runtime} {one.runtime_version}".rstrip()
+def runtime(row: PublishedLatency) -> str:
+    """Return runtime and version of a published latency: `tflite 2.7.1 ruy`."""
+    return f"{row.runtime} {row.runtime_version}".rstrip()
 
 
 def targets() -> tuple[str, ...]:
-    """Name the boards that published latencies are of."""
-    return tuple(sorted({one.target for one in latencies()}))
+    """List the boards with published latencies."""
+    return tuple(sorted({row.target for row in latencies()}))

@@ -1,10 +1,8 @@
-"""Ways to write a night's bulletin, one file each.
+"""Formats of a night's bulletin, one module each.
 
-A bulletin's renderer offers
-    FILE                          its name in the history's folder; empty where it is only printed
-    render(bulletin) -> str
-
-and does no I/O of its own.
+A module offers
+    FILE                          its file name in the folder of the history; empty to write no file
+    render(bulletin) -> str       without I/O
 """
 
 OFFERS = ("FILE", "render")

@@ -1,4 +1,4 @@
-"""The night as workflow commands: what GitHub shows beside a job, at most ten of a kind."""
+"""The night as GitHub workflow commands, which GitHub shows as annotations of the job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "annotations.txt"
-MOST = 10  # of a kind and step; GitHub drops the others
+MOST = 10  # annotations per kind and step; GitHub drops further ones
 KINDS = {
     "error": (Outcome.REGRESSION,),
     "warning": (Outcome.INVALID, Outcome.MISSING, Outcome.HOST_CHANGE),
@@ -19,14 +19,14 @@ KINDS = {
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write a line each."""
+    """Write one command per configuration that changed or failed."""
     return "".join(_command(kind, line) for kind, verdicts in KINDS.items() for line in bulletin.of(*verdicts)[:MOST])
 
 
 def _command(kind: str, line: SummaryLine) -> str:
     entry = line.entry
-    said = [f"{one.figure} {one.change:+.1%}" for one in line.findings]
-    text = "; ".join((*said, *entry.changed, *([entry.why] if entry.why else [])))
+    changes = [f"{change.figure} {change.change:+.1%}" for change in line.findings]
+    text = "; ".join((*changes, *entry.changed, *([entry.why] if entry.why else [])))
     title = f"{entry.verdict} {entry.name}".replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={_escaped(title)}::{_escaped(text)}\n"
 

@@ -1,4 +1,4 @@
-"""The night as JSON: every configuration with its figures, findings and evidence, as it lies in the history."""
+"""The night as JSON: every configuration with its figures, findings and evidence, as stored in the history."""
 
 from __future__ import annotations
 

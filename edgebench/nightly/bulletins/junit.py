@@ -1,4 +1,4 @@
-"""The night as JUnit XML: failures are confirmed regressions, errors what was not measured."""
+"""The night as JUnit XML: a failure is a confirmed regression, an error a MISSING or INVALID configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNPRINTABLE = dict.fromkeys((code for code in range(32) if code not in (9, 10, 
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write one suite, a test case a configuration."""
+    """Write one test suite with one test case per configuration."""
     outcomes = [OUTCOMES.get(line.entry.verdict, "") for line in bulletin.lines]
     suite = Element(
         "testsuite",
@@ -56,10 +56,13 @@ def _seconds(line: SummaryLine) -> str:
 
 
 def _text(line: SummaryLine) -> str:
-    said = [f"{one.figure} {one.change:+.1%} ({one.before:.6g} -> {one.after:.6g})" for one in line.entry.findings]
-    return "; ".join((str(line.entry.verdict), *said, *line.entry.changed, *filter(None, [line.entry.why])))
+    changes = [
+        f"{change.figure} {change.change:+.1%} ({change.before:.6g} -> {change.after:.6g})"
+        for change in line.entry.findings
+    ]
+    return "; ".join((str(line.entry.verdict), *changes, *line.entry.changed, *filter(None, [line.entry.why])))
 
 
 def _plain(text: str) -> str:
-    """Leave out what XML 1.0 cannot hold."""
+    """Replace the characters that XML 1.0 does not allow."""
     return text.translate(_UNPRINTABLE)

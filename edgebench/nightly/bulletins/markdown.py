@@ -1,10 +1,10 @@
-"""The night as Markdown for a job's summary, within GitHub's limit of 1024 KiB a step."""
+"""The night as Markdown for the summary of a GitHub job, within the limit of 1024 KiB per step."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.sheet import Sheet, escape, markdown
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, escape, markdown
 from edgebench.foundation.units import milliseconds
 
 if TYPE_CHECKING:
@@ -13,18 +13,17 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "summary.md"
-ROWS = 20  # in the table; all of them are in the page and in night.json
-MOST_BYTES = 1_000_000  # below GitHub's 1024 KiB: above it the whole summary is dropped
+ROWS = 20  # in the table; index.html and night.json have all
+MOST_BYTES = 1_000_000  # below the 1024 KiB above which GitHub drops the whole summary
 NOTES = 10
-HEADINGS = ("verdict", "configuration", "figure", "change", "[95 %]", "p50 ms", "finds ± %", "evidence", "changed")
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write the headline and, unless nothing happened, the worst configurations."""
-    loud = bulletin.needs_attention
+    """Write the headline and the configurations that need attention, the worst first."""
+    lines = bulletin.needs_attention
     head = f"# Nightly {bulletin.night.started_at}\n\n**{escape(bulletin.headline)}.** {_ending(bulletin)}\n"
     notes = "".join(f"\n- {escape(note)}" for note in bulletin.notes[:NOTES])
-    text = "\n".join((head, _table(loud) if loud else "", notes)).rstrip() + "\n"
+    text = "\n".join((head, _table(lines) if lines else "", notes)).rstrip() + "\n"
     return text.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
@@ -32,39 +31,46 @@ def _ending(bulletin: Bulletin) -> str:
     return f"{bulletin.nights} nights; measured in {bulletin.night.measured_s:.0f} s of {bulletin.night.spent_s:.0f} s."
 
 
-def _table(loud: list[SummaryLine]) -> str:
-    more = (f"{len(loud) - ROWS} more in the page and in night.json.",) if len(loud) > ROWS else ()
-    rows = tuple(row(line) for line in loud[:ROWS])
-    texts = frozenset({"verdict", "configuration", "figure", "evidence", "changed"})
-    return markdown(Sheet(title="What changed", headings=HEADINGS, rows=rows, texts=texts, notes=more))
+def _table(lines: list[SummaryLine]) -> str:
+    more = (f"{len(lines) - ROWS} more in index.html and night.json.",) if len(lines) > ROWS else ()
+    return markdown(Sheet.of("What changed", COLUMNS, lines[:ROWS], more))
 
 
-def row(line: SummaryLine) -> tuple[str, ...]:
-    """Write a line's cells."""
-    entry, worst = line.entry, line.worst
-    interval = (
-        f"[{worst.low:+.1%}, {worst.high:+.1%}]" if worst and worst.low is not None and worst.high is not None else "-"
-    )
-    p50_s = entry.figures.p50_s
-    return (
-        str(entry.verdict),
-        entry.name,
-        worst.figure if worst else "-",
-        f"{worst.change:+.1%}" if worst else "-",
-        interval,
-        milliseconds(None if p50_s is None else p50_s * 1e3),
-        "-" if entry.detectable is None else f"{entry.detectable * 100:.1f}",
-        "; ".join(_evidence(line)),
-        "; ".join(entry.changed),
-    )
+def _interval(line: SummaryLine) -> str:
+    worst = line.worst
+    if worst is None or worst.low is None or worst.high is None:
+        return "-"
+    return f"[{worst.low:+.1%}, {worst.high:+.1%}]"
+
+
+def _p50(line: SummaryLine) -> str:
+    p50_s = line.entry.figures.p50_s
+    return milliseconds(None if p50_s is None else p50_s * 1e3)
+
+
+def _detectable(line: SummaryLine) -> str:
+    return "-" if line.entry.detectable is None else f"{line.entry.detectable * 100:.1f}"
 
 
 def _evidence(line: SummaryLine) -> Iterator[str]:
-    """Say what the worst finding rests on, or why there is none; then what else was found."""
+    """Yield the evidence of the worst finding, or why there is none; then the other findings."""
     if (worst := line.worst) and worst.p is not None:
         on = f" on {worst.confirmed_at[:10]}" if worst.confirmed_at else ""
         yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"
     elif line.entry.why:
         yield line.entry.why
-    if others := ", ".join(f"{one.figure} {one.change:+.1%}" for one in line.findings[1:]):
+    if others := ", ".join(f"{change.figure} {change.change:+.1%}" for change in line.findings[1:]):
         yield f"also {others}"
+
+
+COLUMNS: tuple[Column[SummaryLine], ...] = (
+    Column.text("verdict", lambda line: str(line.entry.verdict), OBJECTIVE),
+    Column.text("configuration", lambda line: line.entry.name, IDENTITY),
+    Column.text("figure", lambda line: line.worst.figure if line.worst else "-", IDENTITY),
+    Column.number("change", lambda line: f"{line.worst.change:+.1%}" if line.worst else "-", OBJECTIVE),
+    Column.number("[95 %]", _interval, OBJECTIVE),
+    Column.number("p50 ms", _p50),
+    Column.number("finds ± %", _detectable),
+    Column.text("evidence", lambda line: "; ".join(_evidence(line))),
+    Column.text("changed", lambda line: "; ".join(line.entry.changed)),
+)

@@ -1,4 +1,4 @@
-"""Nothing of a night: the shelf's empty plug-in."""
+"""No report of a night: the null plug-in."""
 
 from edgebench.nightly.summary import Bulletin
 
@@ -6,5 +6,5 @@ FILE = ""
 
 
 def render(bulletin: Bulletin) -> str:
-    """Say nothing."""
+    """Return an empty text."""
     return ""

@@ -1,11 +1,11 @@
-"""The night as one HTML file that needs no other: a line a configuration with its last nights, the worst first."""
+"""The night as one self-contained HTML file: a line per configuration with its recent nights, the worst first."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.bulletins.markdown import HEADINGS, row
+from edgebench.nightly.bulletins.markdown import COLUMNS
 from edgebench.nightly.summary import NIGHTS
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, Point, SummaryLine
 
 FILE = "index.html"
-WIDTH, HEIGHT = 240, 28  # of a sparkline, pixels
-LEAST_SPAN = 0.05  # of its axis, a share: noise shall not look like a mountain
+WIDTH, HEIGHT = 240, 28  # of a sparkline, in pixels
+LEAST_SPAN = 0.05  # of the axis, a share, so that noise does not look like a change
 STYLE = """
 :root{color-scheme:light dark}
 body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}
@@ -31,18 +31,19 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write the page: what happened first, the others folded away."""
-    loud, calm = bulletin.needs_attention, [line for line in bulletin.lines if line.is_calm]
+    """Write the page: configurations that need attention first, the others folded."""
+    attention, calm = bulletin.needs_attention, [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
     parts = [
         f"<h1>{escape(bulletin.headline)}</h1>",
         f"<p>{escape(night.started_at)}, sweep {escape(night.sweep)}, {bulletin.nights} nights,"
         f" measured in {night.measured_s:.0f} s of {night.spent_s:.0f} s</p>",
-        _table(loud) if loud else "",
+        _table(attention) if attention else "",
         f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
-        f'<p class="key">A line: the last {NIGHTS} nights, latency over the reference workload, against their median;'
-        " its band the 95 % interval; gaps are nights without it; blue marks another host or stack, green an accepted"
-        " night. ± % is the least change of a component that tonight finds with 80 % power.</p>",
+        f'<p class="key">The line shows the last {NIGHTS} nights: latency relative to the reference workload, as change'
+        " from the median. The band is the 95 % interval; a gap is a night without a measurement. Blue marks a changed"
+        " host or component, green an accepted night. “finds ± %” is the smallest change that tonight detects with 80 %"
+        " power.</p>",
         *(f"<p>{escape(note)}</p>" for note in bulletin.notes),
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(bulletin.headline)}</title>'
@@ -50,61 +51,62 @@ def render(bulletin: Bulletin) -> str:
 
 
 def _table(lines: Sequence[SummaryLine]) -> str:
-    headings = "".join(f"<th>{escape(text)}</th>" for text in (*HEADINGS, f"last {NIGHTS} nights"))
+    texts = (*(column.heading for column in COLUMNS), f"last {NIGHTS} nights")
+    headings = "".join(f"<th>{escape(text)}</th>" for text in texts)
     return f"<table><tr>{headings}</tr>{''.join(map(_row, lines))}</table>"
 
 
 def _row(line: SummaryLine) -> str:
-    verdict, *cells = row(line)
-    numeric = {"change", "[95 %]", "p50 ms", "finds ± %"}
+    verdict = line.entry.verdict
     written = "".join(
-        f"<td{' class=n' if heading in numeric else ''}>{escape(cell)}</td>"
-        for heading, cell in zip(HEADINGS[1:], cells, strict=True)
+        f"<td{' class=n' if column.align == 'right' else ''}>{escape(column.cell(line))}</td>" for column in COLUMNS[1:]
     )
     return f'<tr><td class="{verdict}">{verdict}</td>{written}<td>{sparkline(line.points)}</td></tr>'
 
 
 def sparkline(points: Sequence[Point]) -> str:
-    """Draw nights as SVG: the band in pieces between gaps, the line over it, a mark where something was new."""
-    seen = [one for one in points if one.change is not None]
-    if not seen:
+    """Draw nights as SVG: band and line, interrupted at gaps, and a mark per change of host or components."""
+    ends = [end for point in points if point.change is not None for end in (point.change, point.low, point.high)]
+    values = [end for end in ends if end is not None]
+    if not values:
         return ""
-    values = [value for one in seen for value in (one.change, one.low, one.high) if value is not None]
     reach = max(LEAST_SPAN / 2, *map(abs, values))
     step = WIDTH / max(1, len(points) - 1)
 
     def at(place: int, value: float) -> str:
         return f"{place * step:.1f},{HEIGHT / 2 * (1 - value / reach):.1f}"
 
-    marks = "".join(_mark(one, place * step) for place, one in enumerate(points))
+    marks = "".join(_mark(point, place * step) for place, point in enumerate(points))
     drawn = "".join(_piece(piece, at) for piece in _pieces(points))
     return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img"><title>± {reach:.1%}</title>{drawn}{marks}</svg>'
 
 
 def _mark(point: Point, x: float) -> str:
     kind = "accepted" if point.note else "epoch" if point.is_epoch else ""
-    title = escape(f"{point.started_at[:10]} {point.note or 'another host or components'}")
+    title = escape(f"{point.started_at[:10]} {point.note or 'host or components changed'}")
     line = f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"><title>{title}</title></line>'
     return line if kind else ""
 
 
 def _pieces(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
-    """Cut the nights at their gaps: a missing one is never drawn over."""
+    """Split the nights at their gaps."""
     pieces: list[list[tuple[int, Point]]] = [[]]
-    for place, one in enumerate(points):
-        if one.change is None:
+    for place, point in enumerate(points):
+        if point.change is None:
             pieces.append([])
         else:
-            pieces[-1].append((place, one))
+            pieces[-1].append((place, point))
     return [piece for piece in pieces if piece]
 
 
 def _piece(piece: list[tuple[int, Point]], at: Callable[[int, float], str]) -> str:
-    banded = [(place, one.low, one.high) for place, one in piece if one.low is not None and one.high is not None]
+    banded = [
+        (place, point.low, point.high) for place, point in piece if point.low is not None and point.high is not None
+    ]
     upper = [at(place, high) for place, _, high in banded]
     lower = [at(place, low) for place, low, _ in reversed(banded)]
     band = f'<polygon class="band" points="{" ".join(upper + lower)}"/>' if len(banded) > 1 else ""
-    middle = [at(place, one.change or 0.0) for place, one in piece]
+    middle = [at(place, point.change or 0.0) for place, point in piece]
     if len(middle) == 1:
         x, y = middle[0].split(",")
         return f'{band}<circle cx="{x}" cy="{y}" r="1.5"/>'

@@ -1,4 +1,4 @@
-"""The night in pytest-benchmark's JSON, for `pytest-benchmark compare`: a process's median is one of its rounds."""
+"""The night as pytest-benchmark JSON, for `pytest-benchmark compare`: each process is one round, its median."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "pytest-benchmark.json"
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write every configuration that has times."""
+    """Write all configurations with latencies."""
     night = bulletin.night
     facts = next(iter(night.hosts.values()), {})
     machine = {"node": "", "machine": facts.get("machine", ""), "release": facts.get("kernel", ""), "system": "Linux"}

@@ -1,11 +1,13 @@
-"""A recorded or a simulated history -> how often the rule would have cried for nothing there, and found what is."""
+"""A recorded or simulated history -> false-alarm rate and power of the nightly rule on it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.errors import RequestError, UnknownName
-from edgebench.foundation.sheet import Sheet
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.nightly import history
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule.thresholds import RULE
@@ -17,52 +19,60 @@ if TYPE_CHECKING:
 
 
 def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) -> Replay:
-    """Decide a recorded or a simulated history again.
+    """Apply the rule to a recorded history in `folder`, or to a simulated one with a noise profile.
 
     Raises:
-        RequestError: neither or both were asked for, there is no such profile, or the history is too short.
+        RequestError: not exactly one of both is given, the profile is unknown, or the history is too short.
     """
     if (folder is None) == (not profile):
-        raise RequestError("wanted a history's folder or --profile quiet, pi or vm; found neither or both")
-    chosen = seed or noise.FINAL_SEED
+        raise RequestError("give either the folder of a history or --profile quiet, pi or vm")
+    seed = seed or noise.FINAL_SEED
     if folder:
         times, ratios = series.processes(history.read(folder))
-        return decide.replay(str(folder), series.recorded(times, ratios, chosen), inject)
-    if profile not in noise.PROFILES:
-        raise UnknownName("profile", profile, tuple(noise.PROFILES))
-    return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], chosen), inject)
+        return decide.replay(str(folder), series.recorded(times, ratios, seed), inject)
+    require("profile", profile, noise.PROFILES, may_be_empty=False)
+    return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], seed), inject)
 
 
-def sheet(found: Replay) -> Sheet:
-    """Write a replay's figures as a table."""
+COLUMNS: tuple[Column[tuple[str, str, str, str]], ...] = (
+    Column.text("figure", itemgetter(0), IDENTITY),
+    Column.number("value", itemgetter(1), OBJECTIVE),
+    Column.number("[95 %]", itemgetter(2), OBJECTIVE),
+    Column.number("of", itemgetter(3)),
+)
+
+
+def sheet(replay: Replay) -> Sheet:
+    """Return the figures of a replay as a table."""
     rows = [
-        ("false alarms per 1,000", *_per_mille(found.alarms)),
-        ("false improvements per 1,000", *_per_mille(found.gains)),
-        ("took pairs per 1,000", *_per_mille(found.paired)),
-        ("pairs a configuration-night", f"{found.pairs:.2f}", "", ""),
+        ("false alarms per 1,000", *_per_mille(replay.alarms)),
+        ("false improvements per 1,000", *_per_mille(replay.gains)),
+        ("suspects per 1,000", *_per_mille(replay.paired)),
+        ("pairs per configuration-night", f"{replay.pairs:.2f}", "", ""),
         *(
-            (f"power by night {night}, {found.inject:.2f}x", *_as_share(one))
-            for night, one in enumerate(found.power, 1)
+            (f"power by night {night}, {replay.inject:.2f}x", *_as_share(rate))
+            for night, rate in enumerate(replay.power, 1)
         ),
-        ("another runtime: false alarms per 1,000", *_per_mille(found.runtime_alarms)),
-        (f"another runtime: power, {found.inject:.2f}x", *_as_share(found.runtime_power)),
+        ("runtime changed: false alarms per 1,000", *_per_mille(replay.runtime_alarms)),
+        (f"runtime changed: power, {replay.inject:.2f}x", *_as_share(replay.runtime_power)),
     ]
-    least = "none" if found.detectable is None else f"{found.detectable:.1%}"
-    return Sheet(
-        title=f"{found.source}: {found.nights} nights of {found.configurations} configurations",
-        headings=("figure", "value", "[95 %]", "of"),
-        rows=tuple(rows),
-        texts=frozenset({"figure"}),
-        notes=(
-            "Every night has another model, or where that is said another runtime: what nothing changed is not paired.",
-            f"Median minimum detectable effect: {least}, found with a power of {RULE.power:.0%}.",
-        ),
+    least = "none" if replay.detectable is None else f"{replay.detectable:.1%}"
+    notes = (
+        "In the replay the model changes every night, or the runtime where the row says so.",
+        f"Median minimum detectable effect: {least}, at a power of {RULE.power:.0%}.",
     )
+    title = f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations"
+    return Sheet.of(title, COLUMNS, rows, notes)
 
 
-def _per_mille(one: Rate) -> tuple[str, str, str]:
-    return f"{one.value * 1e3:.2f}", f"[{one.low * 1e3:.2f}, {one.high * 1e3:.2f}]", str(one.of)
+def fields(replay: Replay) -> dict[str, Value]:
+    """Lay out a replay for JSON: shares of 1."""
+    return asdict(replay) | {"notes": sheet(replay).notes}
 
 
-def _as_share(one: Rate) -> tuple[str, str, str]:
-    return f"{one.value:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", str(one.of)
+def _per_mille(rate: Rate) -> tuple[str, str, str]:
+    return f"{rate.value * 1e3:.2f}", f"[{rate.low * 1e3:.2f}, {rate.high * 1e3:.2f}]", str(rate.of)
+
+
+def _as_share(rate: Rate) -> tuple[str, str, str]:
+    return f"{rate.value:.3f}", f"[{rate.low:.3f}, {rate.high:.3f}]", str(rate.of)

@@ -1,7 +1,7 @@
-"""A series of nights and a slowdown -> false alarms of the nightly rule, and its power.
+"""A series of nights and a simulated slowdown -> false-alarm rate and power of the nightly rule.
 
-Pure. What is decided is what `regress` decides: the same screen, the same pairs. Every night something is another, or
-nothing would be paired: a model, which is screened first, or a runtime, which is compared by all of the pairs.
+Pure. Uses the screen and the pairs that `judge` uses. A component changes every night, because unchanged ones are not
+paired: either the model, which is screened first, or the runtime, which always gets all pairs.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
 
-DELAYS = 7  # nights that a slowdown may take to be found
-STARTS = 20  # nights of a history that a slowdown is begun at, one after the other
+DELAYS = 7  # nights within which a slowdown must be found
+STARTS = 20  # nights at which a slowdown starts, each in a replay of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What the rule said, (nights, C) each; `was_judged` where it could have alarmed.
+    """The decisions of the rule; arrays of shape (nights, C), C configurations.
 
     Attributes:
-        pairs: that it took.
-        detectable: the minimum detectable effect of the pairs that were or would have been taken, a share.
+        was_judged: whether an alarm was possible.
+        pairs: number of pairs taken.
+        detectable: minimum detectable effect, a share; computed also where no pairs were taken.
     """
 
     is_slower: Flags
@@ -49,43 +50,43 @@ class Decided:
 
 
 def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RULE) -> Decided:
-    """Decide nights of which each has another model; from one on it takes `inject` times as long, and stays.
+    """Decide nights whose model changes every night; from night `since` on, latencies are `inject` times as long.
 
-    What stays is compared no more once all of its pairs were taken on a quiet host. A night that alarmed is not
-    accepted: it is no part of the history that later ones are screened against.
+    A persistent slowdown is not paired again once all its pairs were taken on a quiet host. A night with an alarm is
+    not accepted, so it does not enter the history for screening.
     """
     import numpy
 
     shift = numpy.where(numpy.arange(len(series.times)) >= since, log(inject), 0.0)
     levels = medians(series.ratios) + shift[:, None]
-    found, accepted, compared = _undecided(levels), levels.copy(), numpy.zeros(levels.shape[1], bool)
+    decided, accepted, compared = _undecided(levels), levels.copy(), numpy.zeros(levels.shape[1], bool)
     for night, spread in enumerate(_spreads(series, rule)[1:], 1):
         screening = screen(accepted[max(0, night - rule.nights) : night].T, levels[night])
-        noisy, found.detectable[night] = in_force(screening, spread, rule)
-        suspects = is_suspect(screening, noisy, rule) & found.was_judged[night] & (screening.nights > 0) & ~compared
-        _confirm(found, series, night, suspects, noisy, shift[night], rule)
-        accepted[night, found.is_slower[night] | found.is_faster[night]] = numpy.nan
+        noisy, decided.detectable[night] = in_force(screening, spread, rule)
+        suspects = is_suspect(screening, noisy, rule) & decided.was_judged[night] & (screening.nights > 0) & ~compared
+        _confirm(decided, series, night, suspects, noisy, shift[night], rule)
+        accepted[night, decided.is_slower[night] | decided.is_faster[night]] = numpy.nan
         if shift[night]:
-            compared |= (found.pairs[night] == rule.pairs) & ~noisy
-    return found
+            compared |= (decided.pairs[night] == rule.pairs) & ~noisy
+    return decided
 
 
 def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> Decided:
-    """Decide nights of which each has another runtime, that takes `inject` times as long: all pairs, and no screen."""
+    """Decide nights whose runtime changes and takes `inject` times as long: no screen, always all pairs."""
     import numpy
 
     patient = replace(rule, interim_every=rule.pairs, noisy_interim_every=rule.noisy_pairs)
     levels = medians(series.ratios)
-    found = _undecided(levels)
+    decided = _undecided(levels)
     for night, spread in enumerate(_spreads(series, rule)[1:], 1):
         unknown = screen(numpy.full((len(levels[night]), 1), numpy.nan), levels[night])
-        noisy, found.detectable[night] = in_force(unknown, spread, rule)
-        _confirm(found, series, night, found.was_judged[night], noisy, log(inject), patient)
-    return found
+        noisy, decided.detectable[night] = in_force(unknown, spread, rule)
+        _confirm(decided, series, night, decided.was_judged[night], noisy, log(inject), patient)
+    return decided
 
 
 def _undecided(levels: Floats) -> Decided:
-    """Lay out what there is to decide: every night but the first, which has nothing before it."""
+    """Return empty decisions; the first night has no history and is not judged."""
     import numpy
 
     judged = ~numpy.isnan(levels)
@@ -100,40 +101,40 @@ def _undecided(levels: Floats) -> Decided:
 
 
 def _spreads(series: Series, rule: Rule) -> list[Floats]:
-    """Return the deviation between processes, (C,), by each night and those before it."""
-    seen = deviation(series.times).transpose(1, 0, 2)
-    windows = (seen[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(seen.shape[1]))
+    """Return per night the standard deviation between processes, (C,), from that night and earlier ones."""
+    deviations = deviation(series.times).transpose(1, 0, 2)
+    windows = (deviations[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(deviations.shape[1]))
     return [noise(window.reshape(len(window), -1)) for window in windows]
 
 
 def _confirm(
-    found: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
+    decided: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
 ) -> None:
-    """Take pairs of a night's suspects, (C,), and write down which are slower or faster, and how many were taken."""
+    """Take pairs of the suspects of one night, (C,), and store the decisions in `decided`."""
     import numpy
 
     for is_noisy in (False, True):
         which = numpy.flatnonzero(suspects & (noisy == is_noisy))
         if len(which):
             pairs, p = rule.confirmation(is_noisy=is_noisy)
-            before, now = series.arms(night, which, pairs)
+            before, now = series.aa_pairs(night, which, pairs)
             effect = compare_pairs(before, now + shift)
             is_open = numpy.ones(len(which), bool)
-            each = rule.interim_every_for(is_noisy=is_noisy)
-            for taken in range(each, pairs, each):
-                found.pairs[night, which[is_open]] = taken
+            interim_every = rule.interim_every_for(is_noisy=is_noisy)
+            for taken in range(interim_every, pairs, interim_every):
+                decided.pairs[night, which[is_open]] = taken
                 is_open &= compare_pairs(before[:, :taken], now[:, :taken] + shift).is_open(rule)
-            found.pairs[night, which[is_open]] = pairs
-            found.is_slower[night, which] = effect.is_slower(p, rule.effect) & is_open
-            found.is_faster[night, which] = effect.is_faster(p, rule.effect) & is_open
+            decided.pairs[night, which[is_open]] = pairs
+            decided.is_slower[night, which] = effect.is_slower(p, rule.effect) & is_open
+            decided.is_faster[night, which] = effect.is_faster(p, rule.effect) & is_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """How often something happened, with a 95 % interval, shares of 1.
+    """The share of configuration-nights with an event, and its 95 % interval.
 
-    The interval is Wilson's of as many configuration-nights as would tell as much, were nights alike: what a night does
-    to one configuration it does to others (Rao and Scott, Biometrics 48, 1992).
+    The interval is Wilson's with the effective sample size of Rao and Scott (Biometrics 48, 1992), because
+    configurations of the same night are correlated.
     """
 
     events: int
@@ -143,21 +144,22 @@ class Rate:
 
     @property
     def value(self) -> float:
-        """The share itself; 0 of nothing."""
+        """The share in [0, 1]; 0 if `of` is 0."""
         return self.events / self.of if self.of else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What the rule does on a history whose every night has another model, or another runtime.
+    """Error rates of the rule on a history whose model, or runtime, changes every night.
 
     Attributes:
-        inject: how many times as long everything takes from some night on, for the power.
-        alarms: configuration-nights with a model as fast that were called a regression; `gains` an improvement.
-        paired: those that took pairs; `pairs` how many of them a configuration-night took in the mean.
-        power: slower models that were found by the first, second, ... night.
-        runtime_alarms, runtime_power: likewise with another runtime, whose pairs are all taken.
-        detectable: the median minimum detectable effect, a share; None where no night has one.
+        inject: simulated slowdown as a factor, for the power.
+        alarms: rate of false regressions, with models of equal speed; `gains` of false improvements.
+        paired: rate of suspects, which are paired.
+        pairs: mean number of pairs per configuration-night.
+        power: rate of slowdowns found by the first, second, ... night.
+        runtime_alarms, runtime_power: the same with a changed runtime, which always gets all pairs.
+        detectable: median minimum detectable effect, a share; None if no night has one.
     """
 
     source: str
@@ -175,35 +177,35 @@ class Replay:
 
 
 def share(events: Sequence[int], of: Sequence[int]) -> Rate:
-    """Count events, night by night."""
-    happened, total = sum(events), sum(of)
-    less = _design_effect(events, of)
-    low, high = wilson(round(happened / less), round(total / less))
-    return Rate(events=happened, of=total, low=low, high=high)
+    """Return the rate of events, given counts per night."""
+    occurred, total = sum(events), sum(of)
+    design_effect = _design_effect(events, of)
+    low, high = wilson(round(occurred / design_effect), round(total / design_effect))
+    return Rate(events=occurred, of=total, low=low, high=high)
 
 
 def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
-    """Return how many times as much shares of nights vary as chance alone would have it; at least 1."""
+    """Return the variance of the shares between nights over the binomial variance; at least 1."""
     share_of_all, nights = sum(events) / max(1, sum(of)), sum(map(bool, of))
     by_chance = share_of_all * (1 - share_of_all) / max(1, sum(of))
     if nights < 2 or not by_chance:
         return 1.0
-    residuals = (one - share_of_all * count for one, count in zip(events, of, strict=True))
-    found = nights / (nights - 1) * sum(one**2 for one in residuals) / sum(of) ** 2
-    return max(1.0, found / by_chance)
+    residuals = (occurred - share_of_all * count for occurred, count in zip(events, of, strict=True))
+    variance = nights / (nights - 1) * sum(residual**2 for residual in residuals) / sum(of) ** 2
+    return max(1.0, variance / by_chance)
 
 
 def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Replay:
-    """Decide a history as it is, and with slowdowns that begin at several of its nights.
+    """Apply the rule to a series as it is, and with slowdowns that start at several of its nights.
 
     Raises:
-        RequestError: it is too short.
+        RequestError: the series is too short.
     """
     import numpy
 
     nights, configurations, _ = series.times.shape
     if nights < rule.enough + 2:
-        raise RequestError(f"wanted a history of at least {rule.enough + 2} nights to replay, found {nights}")
+        raise RequestError(f"a replay needs a history of at least {rule.enough + 2} nights, found {nights}")
     plain, same, slow = (
         decide(series, rule=rule),
         decide_in_full(series, rule=rule),
@@ -232,24 +234,24 @@ def _by_night(flags: Flags) -> list[int]:
 
 
 def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
-    """Count the slowdowns found by each delay, over several nights at which they begin."""
+    """Return the share of slowdowns found per delay, over several start nights."""
     import numpy
 
     nights = len(series.times)
     first, last = min(rule.nights, nights // 2) + 1, max(nights - DELAYS, nights // 2 + 1)
     starts = sorted(set(numpy.linspace(min(first, last), last, STARTS).astype(int).tolist()))
-    found = [_found(series, since, min(since + DELAYS, nights), inject, rule) for since in starts]
-    reached = range(max(len(counts) for counts, _ in found))
-    kept = [[(counts[delay], of) for counts, of in found if delay < len(counts)] for delay in reached]
-    return tuple(share([events for events, _ in one], [of for _, of in one]) for one in kept)
+    counted = [_detections(series, since, min(since + DELAYS, nights), inject, rule) for since in starts]
+    delays = range(max(len(counts) for counts, _ in counted))
+    by_delay = [[(counts[delay], of) for counts, of in counted if delay < len(counts)] for delay in delays]
+    return tuple(share([events for events, _ in rows], [of for _, of in rows]) for rows in by_delay)
 
 
-def _found(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
-    """Count the slowdowns that begin on one night and are found by each later one, and how many could be."""
+def _detections(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
+    """Return how many slowdowns that start at night `since` are found by each later night, and how many there are."""
     import numpy
 
     start = max(0, since - rule.nights)
     decided = decide(cut(series, start, until), inject, since - start, rule)
-    judged = decided.was_judged[since - start]  # a configuration that is missing on the night itself does not count
-    seen = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
-    return _by_night(seen), int(judged.sum())
+    judged = decided.was_judged[since - start]  # a configuration missing on the first night does not count
+    detected = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
+    return _by_night(detected), int(judged.sum())

@@ -1,7 +1,7 @@
-"""A profile of a machine's noise and a seed -> what configurations would take there, night by night.
+"""The noise profile of a machine and a random generator -> simulated log times of one night.
 
-Pure; natural logarithms throughout. The profiles are this project's own, set from the variation that trials saw before
-any rule was tried on them: between processes 0.4 % on a quiet machine, 1 % on a board, 5 % on a shared virtual one.
+Pure; natural logarithms throughout. The profiles were set from trial measurements before any rule was tuned on them:
+between processes 0.4 % on a quiet machine, 1 % on a board, 5 % on a shared virtual machine.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[numpy.float64]
 
-TUNING_SEED, FINAL_SEED = 20261123, 7041776  # both fixed before tuning; the second only for figures that are quoted
-BURST_ROUNDS = 4  # that a burst lasts
-UNSHARED = 0.1  # of a machine's drift that a configuration has and the reference workload has not
-SLOW_SHARE = 0.05  # of processes that draw from three times the usual deviation: tails are heavier than normal ones
+TUNING_SEED, FINAL_SEED = 20261123, 7041776  # both fixed before tuning; the second is only for published figures
+BURST_ROUNDS = 4  # duration of a burst
+UNSHARED = 0.1  # share of the machine's drift that affects a configuration but not the reference workload
+SLOW_SHARE = 0.05  # share of processes with three times the usual deviation, for heavy tails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +27,14 @@ class NoiseProfile:
     """Standard deviations of log times.
 
     Attributes:
-        process: between processes of one night; `reference` between those of the reference workload.
-        night: of a configuration's own level from night to night, such as where its memory lies.
-        machine: of the whole machine's level from night to night; `drift` of it from round to round.
-        arm: between two installations of the same thing, a night.
-        burst: by how much somebody else slows everything; `burst_share` of rounds in which one begins.
+        process: between processes of one night.
+        reference: between processes of the reference workload.
+        night: of the level of one configuration between nights, such as by its memory layout.
+        machine: of the level of the whole machine between nights.
+        drift: of the level of the whole machine between rounds.
+        arm: between two installations of the same environment, per night.
+        burst: slowdown of all processes by foreign load, a log ratio, no deviation.
+        burst_share: share of rounds in which a burst starts.
     """
 
     process: float
@@ -59,43 +62,43 @@ PROFILES = {
 
 
 def measured(profile: NoiseProfile, draw: Generator, configurations: int, processes: int) -> tuple[Floats, Floats]:
-    """Draw a night: log times of every process and of the reference workload in its round, (C, processes) each."""
+    """Draw one night: log times of all processes and of the reference in their rounds, (C, processes) each."""
     import numpy
 
     drift, burst = _rounds(profile, draw, processes)
     machine = draw.normal(0, profile.machine) + drift
-    own = draw.normal(0, profile.night, (configurations, 1)) + UNSHARED * draw.normal(
+    level = draw.normal(0, profile.night, (configurations, 1)) + UNSHARED * draw.normal(
         0, profile.machine, (configurations, 1)
     )
     shape = (configurations, processes)
-    # A burst comes and goes within a round: it need not meet the reference as well.
-    met, reference_met = draw.random(shape) < 0.5, draw.random(shape) < 0.5
-    times = machine + own + burst * met + _processes(profile.process, draw, shape)
-    reference = machine + burst * reference_met + _processes(profile.reference, draw, shape)
+    # A burst may be shorter than a round, so it can hit a process and miss its reference.
+    is_hit, reference_is_hit = draw.random(shape) < 0.5, draw.random(shape) < 0.5
+    times = machine + level + burst * is_hit + _processes(profile.process, draw, shape)
+    reference = machine + burst * reference_is_hit + _processes(profile.reference, draw, shape)
     return numpy.asarray(times), numpy.asarray(reference)
 
 
-def arms(profile: NoiseProfile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
-    """Draw pairs of two arms that differ in nothing but where they are installed, (C, pairs) each."""
+def aa_pairs(profile: NoiseProfile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
+    """Draw log times of two arms that differ only by their installation, (C, pairs) each."""
     drift, burst = _rounds(profile, draw, 2 * pairs)
     shape = (configurations, pairs)
-    found = []
+    arms = []
     for part in (0, 1):
         arm = draw.normal(0, profile.arm, (configurations, 1))
-        met = draw.random(shape) < 0.5
-        # Interleaved: the two of a pair have neighbouring moments, in an order that is drawn.
-        found.append(arm + drift[part::2] + burst[part::2] * met + _processes(profile.process, draw, shape))
-    return found[0], found[1]
+        is_hit = draw.random(shape) < 0.5
+        # Interleaved: the two processes of a pair run in neighbouring rounds.
+        arms.append(arm + drift[part::2] + burst[part::2] * is_hit + _processes(profile.process, draw, shape))
+    return arms[0], arms[1]
 
 
 def _rounds(profile: NoiseProfile, draw: Generator, rounds: int) -> tuple[Floats, Floats]:
-    """Draw how the machine drifts over the rounds of a night, and when it is busy with others, (rounds,) each."""
+    """Draw the drift of the machine and its bursts over the rounds of a night, (rounds,) each."""
     import numpy
 
     drift = numpy.cumsum(draw.normal(0, profile.drift, rounds))
     begins = draw.random(rounds) < profile.burst_share
     busy = numpy.convolve(begins, numpy.ones(BURST_ROUNDS))[:rounds] > 0
-    return drift, busy * profile.burst
+    return drift, numpy.where(busy, profile.burst, 0.0)
 
 
 def _processes(deviation: float, draw: Generator, shape: tuple[int, int]) -> Floats:

@@ -1,6 +1,6 @@
-"""A history, recorded or simulated -> log times of its processes, night by night, and pairs drawn from its noise.
+"""A recorded or simulated history -> log times per night and process, and pairs drawn from its noise.
 
-Pure but for the seed's draws.
+Pure; random draws depend on the seed only.
 """
 
 from __future__ import annotations
@@ -22,58 +22,57 @@ if TYPE_CHECKING:
 
     Floats = NDArray[numpy.float64]
 
-CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # of a simulated history: 120,000 configuration-nights
+CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # size of a simulated history: 120,000 configuration-nights
 
-Arms = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
+DrawPairs = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """What a history holds for replaying.
+    """The values of a history that a replay needs; C configurations, of which K are paired.
 
     Attributes:
-        times: log times of processes as pairs compare them, (nights, C, processes); NaN where there was none.
-        ratios: log times over a reference workload's.
-        arms: night, configurations and pairs -> log times of two equal arms, (K, pairs) each.
+        times: log times per process as pairs compare them, (nights, C, processes); NaN where there is no process.
+        ratios: log times minus those of the reference workload; the same shape.
+        aa_pairs: draws log times of two equal arms, (K, pairs) each, given night, configurations and pairs.
     """
 
     times: Floats
     ratios: Floats
-    arms: Arms
+    aa_pairs: DrawPairs
 
 
 def simulated(
     profile: noise.NoiseProfile, seed: int, nights: int = NIGHTS, configurations: int = CONFIGURATIONS
 ) -> Series:
-    """Draw a history in which nothing ever changes."""
+    """Draw a history without any change."""
     import numpy
 
     draw = numpy.random.default_rng(seed)
-    seen = [noise.measured(profile, draw, configurations, PROCESSES) for _ in range(nights)]
-    times, references = (numpy.array(part) for part in zip(*seen, strict=True))
+    measured = [noise.measured(profile, draw, configurations, PROCESSES) for _ in range(nights)]
+    times, references = (numpy.array(part) for part in zip(*measured, strict=True))
 
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
-        return noise.arms(profile, numpy.random.default_rng((seed, night, pairs)), len(which), pairs)
+    def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
+        return noise.aa_pairs(profile, numpy.random.default_rng((seed, night, pairs)), len(which), pairs)
 
-    return Series(times=times, ratios=times - references, arms=arms)
+    return Series(times=times, ratios=times - references, aa_pairs=aa_pairs)
 
 
 def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
-    """Replay recorded processes, (nights, C, processes); arms are drawn from the recent deviations between processes.
+    """Return a series of recorded processes, (nights, C, processes), whose pairs are drawn from recent deviations.
 
-    So a replay has the noise of its machine, but not what pairs of two installations would have had beyond it.
+    Pairs have the noise between processes of this machine, but not the noise between two installations.
     """
     import numpy
 
     deviations = deviation(times)
 
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
+    def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
         draw = numpy.random.default_rng((seed, night, pairs))
         recent = deviations[max(0, night + 1 - RULE.nights) : night + 1, which]
-        found = [_drawn(recent, draw, pairs), _drawn(recent, draw, pairs)]
-        return found[0], found[1]
+        return _drawn(recent, draw, pairs), _drawn(recent, draw, pairs)
 
-    return Series(times=times, ratios=ratios, arms=arms)
+    return Series(times=times, ratios=ratios, aa_pairs=aa_pairs)
 
 
 def _drawn(deviations: Floats, draw: Generator, pairs: int) -> Floats:
@@ -85,7 +84,7 @@ def _drawn(deviations: Floats, draw: Generator, pairs: int) -> Floats:
 
 
 def deviation(times: Floats) -> Floats:
-    """Return each process's deviation from its night's median, widened for the few that the median is of."""
+    """Return the deviation of each process from the median of its night, scaled by sqrt(n / (n - 1))."""
     import numpy
 
     counts = numpy.sum(~numpy.isnan(times), axis=2, keepdims=True)
@@ -98,40 +97,40 @@ def medians(values: Floats) -> Floats:
     """Return the median over processes, (nights, C)."""
     import numpy
 
-    found = numpy.full(values.shape[:2], numpy.nan)
+    middles = numpy.full(values.shape[:2], numpy.nan)
     known = ~numpy.isnan(values).all(axis=2)
-    found[known] = numpy.nanmedian(values[known], axis=1)
-    return found
+    middles[known] = numpy.nanmedian(values[known], axis=1)
+    return middles
 
 
 def cut(series: Series, start: int, until: int) -> Series:
-    """Return some of its nights."""
+    """Return the nights `start` to `until` of a series."""
 
-    def arms(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
-        return series.arms(night + start, which, pairs)
+    def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
+        return series.aa_pairs(night + start, which, pairs)
 
-    return Series(times=series.times[start:until], ratios=series.ratios[start:until], arms=arms)
+    return Series(times=series.times[start:until], ratios=series.ratios[start:until], aa_pairs=aa_pairs)
 
 
 def processes(history: History) -> tuple[Floats, Floats]:
-    """Lay a history out as log times and ratios, (nights, C, processes), in terms of its last night's environment.
+    """Return log times and ratios, (nights, C, processes), carried over to the environment of the last night.
 
-    What ran on another host than the last night's, or was a change that nobody accepted, is a gap.
+    Nights on a different host than the last one, and changes that were not accepted, are NaN.
     """
     import numpy
 
     last = pasts(history, history.nights[-1]) if history.nights else ()
-    found = [one for one in last if one.tonight[1].is_measured]
+    measured = [past for past in last if past.tonight.entry.is_measured]
     places = {night.id: place for place, night in enumerate(history.nights)}
     most = max((len(entry.figures.ratios) for night in history.nights for entry in night.entries), default=0)
-    times, ratios = (numpy.full((len(places), len(found), max(most, 1)), numpy.nan) for _ in range(2))
-    for column, past in enumerate(found):
+    times, ratios = (numpy.full((len(places), len(measured), max(most, 1)), numpy.nan) for _ in range(2))
+    for column, past in enumerate(measured):
         tonight, _ = past.tonight
         levels = dict(past.levels) | ({tonight.id: past.level} if past.level is not None else {})
-        for night, one in (*past.paced, past.tonight):
-            if (level := levels.get(night.id)) is None or (own := past.level_of(one)) is None:
+        for night, entry in (*past.paced, past.tonight):
+            if (level := levels.get(night.id)) is None or (measured_level := past.level_of(entry)) is None:
                 continue
-            values, compared, row = numpy.array(past.ratios_of(one)), past.compared(one), places[night.id]
-            ratios[row, column, : len(values)] = values - own + level
+            values, compared, row = numpy.array(past.ratios_of(entry)), past.compared(entry), places[night.id]
+            ratios[row, column, : len(values)] = values - measured_level + level
             times[row, column, : len(compared)][:most] = compared[:most]
     return times, ratios

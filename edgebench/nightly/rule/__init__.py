@@ -1,8 +1,8 @@
-"""The decision of a night: figures of tonight, its past and pairs -> what changed, and how sure that is.
+"""The decision rule: tonight's figures, the history and pairs -> verdicts with their evidence.
 
-    past (which nights count) -> screen (who is suspect) -> confirm (by pairs) -> judge
+    past (comparable nights) -> screen (suspects) -> confirm (by pairs) -> judge
 
-`thresholds` are what the rule goes by, `offsets` carry what pairs found over to later nights.
+`thresholds` holds the numbers of the rule; `offsets` carries the results of pairs over to later nights.
 
-Pure: nothing is read, measured or printed here.
+Pure: no I/O.
 """

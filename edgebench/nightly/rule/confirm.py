@@ -1,6 +1,6 @@
-"""Interleaved processes of an accepted and of tonight's environment -> how much slower tonight's is, if at all.
+"""Log times of the accepted and of tonight's processes -> the change, its interval and p-values.
 
-Pure. Values are natural logarithms, (K, n): K configurations, n processes an arm.
+Pure. Values are natural logarithms, (K, n): K configurations, n processes per arm.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What a comparison showed, (K,) each: the change with its 95 % interval, and p either way."""
+    """The result of a comparison, (K,) each: log change, its 95 % interval and one-sided p-values."""
 
     change: Floats
     low: Floats
@@ -32,19 +32,19 @@ class Effect:
     faster_p: Floats
 
     def is_slower(self, p: float, effect: float) -> NDArray[numpy.bool_]:
-        """Tell which are slower beyond chance and beyond a share."""
+        """Return which are slower: p-value below `p` and change above `effect`, a share."""
         import numpy
 
         return numpy.asarray((self.slower_p < p) & (self.change > log1p(effect)))
 
     def is_faster(self, p: float, effect: float) -> NDArray[numpy.bool_]:
-        """Tell which are faster likewise."""
+        """Return which are faster: p-value below `p` and change below `-effect`, a share."""
         import numpy
 
         return numpy.asarray((self.faster_p < p) & (self.change < -log1p(effect)))
 
     def is_open(self, rule: Rule) -> NDArray[numpy.bool_]:
-        """Tell, before all pairs are taken, which may still be confirmed."""
+        """Return which configurations an interim analysis keeps, because an effect may still be confirmed."""
         import numpy
 
         p, effect = rule.futile_p, rule.futile_effect
@@ -52,10 +52,10 @@ class Effect:
 
 
 def compare(before: Floats, after: Floats) -> Effect:
-    """Compare two sets of values, (K, n) and (K, m), that have nothing to do with each other.
+    """Compare two independent samples, (K, n) and (K, m).
 
-    Its change is that of Hodges and Lehmann, Annals of Mathematical Statistics 34, 1963; the interval inverts
-    Mann-Whitney's test.
+    The change is the Hodges-Lehmann estimate (Annals of Mathematical Statistics 34, 1963); the interval inverts the
+    Mann-Whitney test.
     """
     import numpy
     from scipy.stats import mannwhitneyu
@@ -74,11 +74,11 @@ def compare(before: Floats, after: Floats) -> Effect:
 
 
 def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
-    """Compare two arms, (K, n) each, of which every two processes at the same place ran one after the other.
+    """Compare two paired arms, (K, n) each; processes at the same index ran one after the other.
 
-    What slows a machine for seconds slows both. Its change is the median difference, the interval that of signs. Where
-    a clock flips between two rates, differences are next to none or large, and their signs tell most; where noise is
-    even, Wilcoxon's ranks do. The better of the two counts, at twice its p.
+    The change is the median difference, its interval that of the sign test. The p-value is twice the smaller of two
+    tests (Bonferroni): the sign test is stronger where a clock flips between two rates, so that differences are either
+    tiny or large; Wilcoxon's signed-rank test is stronger for even noise.
     """
     import numpy
     from scipy.stats import binom
@@ -96,11 +96,11 @@ def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
 
 
 def _p_of_more(differences: Floats) -> Floats:
-    """Return the p of so many differences above zero, or so large ones, twice the smaller: either was looked at."""
+    """Return the p-value for differences above zero: twice the smaller of sign and signed-rank test."""
     import numpy
     from scipy.stats import binom, wilcoxon
 
     signs = binom.sf((differences > 0).sum(1) - 1, differences.shape[1], 0.5)
-    # Exact whatever ties: by itself scipy tries every permutation of few pairs with ties, which takes minutes.
+    # Always exact: by default scipy tries all permutations of small samples with ties, which takes minutes.
     ranks = wilcoxon(differences, alternative="greater", axis=1, zero_method="zsplit", method="exact").pvalue
     return numpy.asarray(numpy.minimum(1.0, 2 * numpy.minimum(signs, ranks)))

@@ -1,7 +1,6 @@
-"""A night's measurements, its history and pairs -> verdicts, each with its evidence.
+"""Tonight's figures, the history and pairs -> verdicts, each with its evidence.
 
-Pure: nothing is read, measured or printed here. First `examine` says what is suspect; whoever measures takes the pairs;
-then `judge` decides.
+Pure: no I/O. `examine` finds the suspects, the caller runs their pairs, then `judge` decides.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ from dataclasses import dataclass, replace
 from math import expm1, log
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Change, Entry, Night, Outcome, PairedTimes, both_logs
+from edgebench.nightly.night import Change, Entry, Night, Outcome, PairedTimes
 from edgebench.nightly.rule.confirm import Effect, compare, compare_pairs
+from edgebench.nightly.rule.figures import EXACT_FIGURES, LATENCY, PAIRED_FIGURES
 from edgebench.nightly.rule.past import Past, pasts
 from edgebench.nightly.rule.screen import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
 from edgebench.nightly.rule.thresholds import RULE, Rule
@@ -23,48 +23,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgebench.nightly.night import History
+    from edgebench.nightly.rule.figures import PairedFigure
 
     Floats = NDArray[numpy.float64]
 
-LATENCY = "latency"
-# A cold figure is one sample a process: only large changes of it are told from chance.
-COLD = replace(
-    RULE,
-    screen_p=0.003,
-    noisy_screen_p=0.003,
-    screen_effect=0.10,
-    aim=0.5,
-    p=0.001,
-    noisy_p=0.001,
-    effect=0.10,
-    futile_p=0.10,
-    futile_effect=0.10,
-)
-COLD_FIGURES = {"load": "load_s", "first inference": "first_s"}
-# Figures without noise to speak of: the share by which they may grow, and the least amount.
-GROWTH = {
-    "peak memory": ("peak_bytes", 0.01, 512 * 1024),  # repeats within 0.1 MiB
-    "file size": ("file_bytes", 0.001, 1),
-    "instructions": ("instructions", 0.001, 1),  # repeats within 0.03 %
-}
-LOST = 0.005  # of accuracy or agreement, as a share: three of 600 images
-TOO_FEW, NEW_STACK, WAS_SLOWER, NEW_HOST, DRIFTED = (
+TOO_FEW, NEW_COMPONENTS, WAS_SLOWER, NEW_HOST, DRIFTED = (
     "too few nights to screen",
-    "the stack changed",
+    "components changed",
     "the night before was slower",
     "the host changed",
-    "it drifted",
+    "slow drift",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """What the history says of one configuration, before any pair.
+    """One configuration after the screen, before any pairs.
 
     Attributes:
-        why: what is out of the ordinary; nothing where nothing is.
-        is_shifted: whether the level left the history beyond doubt, whoever is to blame.
-        detectable: the least change, a share, that this night finds.
+        why: reasons to suspect a change; empty without any.
+        is_shifted: whether the level clearly left the history, whatever the cause.
+        is_noisy: whether the host is too noisy for the usual number of pairs.
+        detectable: minimum detectable effect of this night, a share.
     """
 
     past: Past
@@ -75,78 +55,76 @@ class Screened:
 
     @property
     def entry(self) -> Entry:
-        """What was seen tonight."""
-        return self.past.tonight[1]
+        """Tonight's entry."""
+        return self.past.tonight.entry
 
     @property
     def calls_for_pairs(self) -> bool:
-        """Tell whether pairs could say what it comes of: not where both arms were the same, or are compared already."""
+        """Whether to run pairs: something is suspect, the components changed and pairs have not compared them yet."""
         return bool(self.why) and not self.past.is_compared
 
     @property
     def may_stop_early(self) -> bool:
-        """Tell whether pairs that show nothing early are enough: not where they carry older nights over."""
-        return not {NEW_HOST, NEW_STACK, WAS_SLOWER} & set(self.why)
+        """Whether an interim analysis may stop the pairs; not if their result carries older nights over."""
+        return not {NEW_HOST, NEW_COMPONENTS, WAS_SLOWER} & set(self.why)
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """All that differs from the accepted night, or of the host from the last one."""
-        return (*self.stack_changes, *self.host_changes)
+        """Components that differ from the accepted night and facts of the host that differ from the last night."""
+        return (*self.component_changes, *self.host_changes)
 
     @property
     def host_changes(self) -> tuple[str, ...]:
-        """Facts of the host that are not those of the last night that measured this."""
-        night, entry = self.past.tonight
-        before = self.past.seen[-1][0].hosts.get(entry.target, {}) if self.past.seen else {}
-        return changes(before, night.hosts.get(entry.target, {}))
+        """Facts of the host that differ from the last night that measured this configuration."""
+        return changes(self.past.nights[-1].facts if self.past.nights else {}, self.past.tonight.facts)
 
     @property
-    def stack_changes(self) -> tuple[str, ...]:
-        """Components that are not the accepted ones."""
-        return changes(self.past.baseline[1].components, self.entry.components) if self.past.baseline else ()
+    def component_changes(self) -> tuple[str, ...]:
+        """Components that differ from the accepted ones."""
+        return changes(self.past.baseline.entry.components, self.entry.components) if self.past.baseline else ()
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Say what differs: `runtime: onnxruntime 1.23.2 -> onnxruntime 1.31.1`."""
+    """Describe the differences: `runtime: onnxruntime 1.23.2 -> onnxruntime 1.31.1`."""
     names = [name for name in dict.fromkeys((*before, *after)) if before.get(name, "") != after.get(name, "")]
     return tuple(f"{name}: {before.get(name) or 'none'} -> {after.get(name) or 'none'}" for name in names)
 
 
 def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Screened, ...]:
-    """Say of every configuration that was measured tonight and before what is out of the ordinary."""
-    every = [one for one in pasts(history, tonight) if one.baseline]
-    timed = [one for one in every if one.is_timed]
-    others = (Screened(past=one) for one in every if not one.is_timed)
+    """Screen every configuration that was measured tonight and before."""
+    known = [past for past in pasts(history, tonight) if past.baseline]
+    timed = [past for past in known if past.is_timed]
+    others = (Screened(past=past) for past in known if not past.is_timed)
     return (*(_screened(timed, rule) if timed else ()), *others)
 
 
-def _screened(known: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
-    """Screen what has times against its past."""
+def _screened(timed: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
+    """Screen the configurations with times against their past."""
     import numpy
 
-    levels = [one.level for one in known]
+    levels = [past.level for past in timed]
     screening = screen(
-        _rows([[level for _, level in one.levels[-rule.nights :]] for one in known]),
+        _rows([[level for _, level in past.levels[-rule.nights :]] for past in timed]),
         numpy.array([numpy.nan if level is None else level for level in levels]),
     )
-    spread = noise(_rows([_deviations(one, rule) for one in known]))
+    spread = noise(_rows([_deviations(past, rule) for past in timed]))
     is_noisy, smallest = in_force(screening, spread, rule)
     suspects, shifts = is_suspect(screening, is_noisy, rule), is_shifted(screening, rule)
-    found = zip(known, suspects, shifts, is_noisy, smallest, _cold(known), strict=True)
+    columns = zip(timed, suspects, shifts, is_noisy, smallest, _cold_reasons(timed), strict=True)
     return tuple(
         Screened(
-            past=one,
-            why=(*_reasons(one, screening, place, bool(suspect), rule), *cold),
+            past=past,
+            why=(*_reasons(past, screening, place, bool(suspect), rule), *cold),
             is_shifted=bool(shifted),
             is_noisy=bool(noisy),
             detectable=float(least) if least == least else None,
         )
-        for place, (one, suspect, shifted, noisy, least, cold) in enumerate(found)
+        for place, (past, suspect, shifted, noisy, least, cold) in enumerate(columns)
     )
 
 
 def _rows(lists: Sequence[Sequence[float]]) -> Floats:
-    """Lay lists out as rows, each filled up with NaN."""
+    """Return the lists as rows of one array, padded with NaN."""
     import numpy
 
     rows = numpy.full((len(lists), max(1, *map(len, lists), 1)), numpy.nan)
@@ -155,213 +133,196 @@ def _rows(lists: Sequence[Sequence[float]]) -> Floats:
     return rows
 
 
-def _deviations(one: Past, rule: Rule) -> list[float]:
-    """Return processes' deviations from their night's median, of the last nights and tonight."""
+def _deviations(past: Past, rule: Rule) -> list[float]:
+    """Return deviations of processes from the median of their night, for recent nights and tonight."""
     from statistics import median
 
-    found = list[float]()
-    for _, entry in (*one.paced[-rule.nights :], one.tonight):
-        values = one.compared(entry)
+    deviations = list[float]()
+    for _, entry in (*past.paced[-rule.nights :], past.tonight):
+        values = past.compared(entry)
         if len(values) > 1:
             wider = (len(values) / (len(values) - 1)) ** 0.5
-            found += [(value - median(values)) * wider for value in values]
-    return found
+            deviations += [(value - median(values)) * wider for value in values]
+    return deviations
 
 
-def _reasons(one: Past, screening: Screening, place: int, suspect: bool, rule: Rule) -> Iterator[str]:
-    has_pairs = not one.is_compared
-    if has_pairs and one.was_slower:
+def _reasons(past: Past, screening: Screening, place: int, suspect: bool, rule: Rule) -> Iterator[str]:
+    has_pairs = not past.is_compared
+    if has_pairs and past.was_slower:
         yield WAS_SLOWER
-    if one.is_new_host:
+    if past.is_new_host:
         yield NEW_HOST
-    elif has_pairs and one.offset is None:
-        yield NEW_STACK
+    elif has_pairs and past.offset is None:
+        yield NEW_COMPONENTS
     elif not is_enough(screening, rule)[place]:
         if has_pairs:
             yield TOO_FEW
     elif suspect:
         yield f"{expm1(screening.change[place]):+.1%} against {screening.nights[place]:.0f} nights"
-    elif _drifted(one, rule):
+    elif _has_drifted(past, rule):
         yield DRIFTED
 
 
-def _drifted(one: Past, rule: Rule) -> bool:
-    """Tell, once a week, whether this week left the first one: a creep that no night's screen sees."""
+def _has_drifted(past: Past, rule: Rule) -> bool:
+    """Return, once a week, whether this week differs from the first: a drift too slow for the screen of one night."""
     import numpy
 
-    level, week = one.level, rule.drift_nights
-    levels = [*one.week_levels, *([] if level is None else [level])]
+    level, week = past.level, rule.drift_nights
+    levels = [*past.week_levels, *([] if level is None else [level])]
     if len(levels) < 2 * week or len(levels) % week:
         return False
     effect = compare(numpy.array([levels[:week]]), numpy.array([levels[-week:]]))
     return bool(effect.is_slower(rule.p, rule.effect)[0] or effect.is_faster(rule.p, rule.effect)[0])
 
 
-def _cold(known: Sequence[Past]) -> list[tuple[str, ...]]:
-    """Say which cold figures left their history, a tuple a configuration."""
+def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
+    """Return the figures with a special rule that left their history, one tuple per configuration."""
     import numpy
 
-    found: list[tuple[str, ...]] = [()] * len(known)
-    for word, figure in COLD_FIGURES.items():
-        values = [getattr(one.tonight[1].figures, figure) for one in known]
+    reasons: list[tuple[str, ...]] = [()] * len(timed)
+    for figure in PAIRED_FIGURES:
+        if (rule := figure.rule) is None:
+            continue
+        values = [figure.value(past.tonight.entry.figures) for past in timed]
         tonight = numpy.array([log(value) if value else numpy.nan for value in values])
-        seen = screen(_rows([one.cold_levels(figure)[-COLD.nights :] for one in known]), tonight)
-        suspects = is_suspect(seen, numpy.zeros(len(known), bool), COLD) & is_enough(seen, COLD)
-        found = [
-            (*mine, f"{word} {expm1(change):+.0%}") if suspect else mine
-            for mine, suspect, change in zip(found, suspects, seen.change, strict=True)
+        screening = screen(_rows([past.cold_levels(figure)[-rule.nights :] for past in timed]), tonight)
+        suspects = is_suspect(screening, numpy.zeros(len(timed), bool), rule) & is_enough(screening, rule)
+        reasons = [
+            (*earlier, f"{figure.name} {expm1(change):+.0%}") if suspect else earlier
+            for earlier, suspect, change in zip(reasons, suspects, screening.change, strict=True)
         ]
-    return found
+    return reasons
 
 
-def judge(
-    tonight: Night, suspicions: Sequence[Screened], contests: Mapping[str, PairedTimes], rule: Rule = RULE
-) -> Night:
-    """Decide every configuration of the night."""
-    by_name = {one.entry.name: one for one in suspicions}
-    judged = tuple(_judged(entry, by_name.get(entry.name), contests.get(entry.name), rule) for entry in tonight.entries)
+def judge(tonight: Night, screened: Sequence[Screened], times: Mapping[str, PairedTimes], rule: Rule = RULE) -> Night:
+    """Decide every configuration of the night; `times` are the pairs by configuration name."""
+    by_name = {candidate.entry.name: candidate for candidate in screened}
+    judged = tuple(_judged(entry, by_name.get(entry.name), times.get(entry.name), rule) for entry in tonight.entries)
     return replace(tonight, entries=judged)
 
 
-def _judged(entry: Entry, suspicion: Screened | None, contest: PairedTimes | None, rule: Rule) -> Entry:
+def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, rule: Rule) -> Entry:
     if not entry.is_measured:
-        return replace(entry, changed=suspicion.changes) if suspicion else entry
-    if suspicion is None or suspicion.past.baseline is None:
-        return replace(entry, verdict=Outcome.NEW, why="the first night that measured it: later ones compare with it")
-    effects = _effects(contest) if contest and not contest.why_not else {}
-    found = tuple(_found(effects, contest, suspicion, rule))
-    anew = {one.figure for one in found}
-    standing = (one for one in suspicion.past.standing if one.figure not in anew)
-    findings = (*_exact(suspicion), *found, *standing)
-    verdict, why = _verdict(suspicion, contest, findings, rule)
+        return replace(entry, changed=screened.changes) if screened else entry
+    if screened is None or screened.past.baseline is None:
+        return replace(entry, verdict=Outcome.NEW, why="first measurement: the baseline of later nights")
+    effects = _effects(times) if times and not times.why_not else {}
+    confirmed = tuple(_confirmed_changes(effects, times, screened, rule))
+    figures = {change.figure for change in confirmed}
+    standing = (change for change in screened.past.standing if change.figure not in figures)
+    findings = (*_exact_changes(screened), *confirmed, *standing)
+    verdict, why = _verdict(screened, times, findings, rule)
     return replace(
         entry,
         verdict=verdict,
         why=why,
         findings=findings,
-        changed=suspicion.changes,
-        detectable=suspicion.detectable,
-        offset=_offset(effects, contest, suspicion, found, rule),
-        since=suspicion.past.baseline[0].id,
+        changed=screened.changes,
+        detectable=screened.detectable,
+        offset=_offset(effects, times, screened, confirmed, rule),
+        since=screened.past.baseline.night.id,
     )
 
 
 def _verdict(
-    suspicion: Screened, contest: PairedTimes | None, findings: Sequence[Change], rule: Rule
+    screened: Screened, times: PairedTimes | None, findings: Sequence[Change], rule: Rule
 ) -> tuple[Outcome, str]:
-    """Return the worst that is known, and in words what it rests on."""
-    noticed, known = "; ".join(suspicion.why), {one.verdict for one in findings}
-    is_explained = any(one.figure == LATENCY and not one.confirmed_at for one in findings)
-    if suspicion.calls_for_pairs and (contest is None or contest.why_not):
-        reason = contest.why_not if contest else "no pairs were taken"
-        known, noticed = known | {Outcome.INVALID}, f"{noticed}: not confirmed: {reason}"
-    elif NEW_HOST in suspicion.why:
-        known, noticed = known | {Outcome.HOST_CHANGE}, f"{', '.join(suspicion.host_changes)}: {_not_ours(suspicion)}"
-    elif (suspicion.is_shifted or DRIFTED in suspicion.why) and not is_explained:
-        known, noticed = known | {Outcome.HOST_CHANGE}, f"{noticed}: {_not_ours(suspicion)}"
-    elif not known and suspicion.detectable and suspicion.detectable > rule.noisy:
-        known, noticed = {Outcome.UNDERPOWERED}, f"a change below {suspicion.detectable:.1%} would not show here"
-    elif not known and noticed:
-        noticed = f"{noticed}: {_not_ours(suspicion)}"
-    return max(known, key=lambda one: one.severity, default=Outcome.OK), noticed
+    """Return the most severe verdict and its reason."""
+    reason, verdicts = "; ".join(screened.why), {change.verdict for change in findings}
+    is_explained = any(change.figure == LATENCY.name and not change.confirmed_at for change in findings)
+    if screened.calls_for_pairs and (times is None or times.why_not):
+        why_not = times.why_not if times else "no pairs were taken"
+        verdicts, reason = verdicts | {Outcome.INVALID}, f"{reason}: not confirmed: {why_not}"
+    elif NEW_HOST in screened.why:
+        verdicts, reason = (
+            verdicts | {Outcome.HOST_CHANGE},
+            f"{', '.join(screened.host_changes)}: {_not_a_component(screened)}",
+        )
+    elif (screened.is_shifted or DRIFTED in screened.why) and not is_explained:
+        verdicts, reason = verdicts | {Outcome.HOST_CHANGE}, f"{reason}: {_not_a_component(screened)}"
+    elif not verdicts and screened.detectable and screened.detectable > rule.noisy:
+        verdicts, reason = {Outcome.UNDERPOWERED}, f"only changes above {screened.detectable:.1%} are detectable here"
+    elif not verdicts and reason:
+        reason = f"{reason}: {_not_a_component(screened)}"
+    return max(verdicts, key=lambda outcome: outcome.severity, default=Outcome.OK), reason
 
 
-def _not_ours(suspicion: Screened) -> str:
-    """Say why what is out of the ordinary comes of no component."""
-    if suspicion.past.is_accepted:
-        return "the components are the accepted ones"
-    return "pairs compared these components before" if suspicion.past.is_compared else "pairs found nothing"
+def _not_a_component(screened: Screened) -> str:
+    """Return why no changed component causes what the screen found."""
+    if screened.past.is_accepted:
+        return "no component changed"
+    return "earlier pairs compared these components" if screened.past.is_compared else "pairs found no change"
 
 
 def _offset(
-    effects: Mapping[str, Effect],
-    contest: PairedTimes | None,
-    suspicion: Screened,
-    found: Sequence[Change],
+    effects: Mapping[PairedFigure, Effect],
+    times: PairedTimes | None,
+    screened: Screened,
+    confirmed: Sequence[Change],
     rule: Rule,
 ) -> float | None:
-    """Return how much slower the pairs say it is, if they say enough to be asked no more.
+    """Return the log ratio of tonight's latency to the accepted one; None if the pairs did not measure it well enough.
 
-    Not what was given up early, nor what a noisy host could have hidden: that is screened again, and paired again where
-    it is suspect.
+    That is so if the pairs were stopped early, or if a noisy host could have hidden a change. Such a configuration is
+    screened again on later nights, and paired again if suspect.
     """
-    wanted, _ = rule.confirmation(is_noisy=suspicion.is_noisy)
-    is_whole = contest is not None and len(contest.tonight_s) >= wanted
-    says_enough = not suspicion.is_noisy or any(one.figure == LATENCY for one in found)
-    return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and says_enough else None
+    all_pairs, _ = rule.confirmation(is_noisy=screened.is_noisy)
+    is_whole = times is not None and times.pairs >= all_pairs
+    is_precise = not screened.is_noisy or any(change.figure == LATENCY.name for change in confirmed)
+    return float(effects[LATENCY].change[0]) if LATENCY in effects and is_whole and is_precise else None
 
 
-def _effects(contest: PairedTimes) -> dict[str, Effect]:
-    """Compare both arms by every figure that their processes have."""
+def _effects(times: PairedTimes) -> dict[PairedFigure, Effect]:
+    """Compare both arms by every figure that they have."""
     import numpy
 
-    arms = {
-        LATENCY: contest.compared,
-        "load": both_logs(contest.accepted_load_s, contest.tonight_load_s),
-        "first inference": both_logs(contest.accepted_first_s, contest.tonight_first_s),
-    }
+    arms = ((figure, *figure.logs(times)) for figure in PAIRED_FIGURES)
     return {
-        figure: compare_pairs(numpy.array([before]), numpy.array([after]))
-        for figure, (before, after) in arms.items()
-        if before and after
+        figure: compare_pairs(numpy.array([accepted]), numpy.array([tonight]))
+        for figure, accepted, tonight in arms
+        if accepted and tonight
     }
 
 
-def is_open(contest: PairedTimes, rule: Rule = RULE) -> bool:
-    """Tell, before all pairs are taken, whether they could still confirm something."""
-    effects = _effects(contest).items()
-    return any(bool(effect.is_open(rule if figure == LATENCY else COLD)[0]) for figure, effect in effects)
+def is_open(times: PairedTimes, rule: Rule = RULE) -> bool:
+    """Return whether an interim analysis continues, because some change may still be confirmed."""
+    effects = _effects(times).items()
+    return any(bool(effect.is_open(figure.rule or rule)[0]) for figure, effect in effects)
 
 
-def _found(
-    effects: Mapping[str, Effect], contest: PairedTimes | None, suspicion: Screened, rule: Rule
+def _confirmed_changes(
+    effects: Mapping[PairedFigure, Effect], times: PairedTimes | None, screened: Screened, rule: Rule
 ) -> Iterator[Change]:
-    """Yield what the pairs confirm."""
+    """Yield the changes that the pairs confirm."""
     for figure, effect in effects.items():
-        own = rule if figure == LATENCY else COLD
-        p = own.confirmation(is_noisy=suspicion.is_noisy)[1]
-        slower = bool(effect.is_slower(p, own.effect)[0])
-        if slower or effect.is_faster(p, own.effect)[0]:
-            yield _confirmed(figure, effect, contest or PairedTimes(), slower=slower)
+        figure_rule = figure.rule or rule
+        p = figure_rule.confirmation(is_noisy=screened.is_noisy)[1]
+        slower = bool(effect.is_slower(p, figure_rule.effect)[0])
+        if slower or effect.is_faster(p, figure_rule.effect)[0]:
+            yield _confirmed_change(figure, effect, times or PairedTimes(), slower=slower)
 
 
-def _confirmed(figure: str, effect: Effect, contest: PairedTimes, *, slower: bool) -> Change:
+def _confirmed_change(figure: PairedFigure, effect: Effect, times: PairedTimes, *, slower: bool) -> Change:
     from statistics import median
 
-    stem = {LATENCY: "", "load": "load_", "first inference": "first_"}[figure]
     return Change(
-        figure=figure,
-        verdict=Outcome.REGRESSION if slower else Outcome.IMPROVEMENT,
-        before=median(getattr(contest, f"accepted_{stem}s")),
-        after=median(getattr(contest, f"tonight_{stem}s")),
+        figure=figure.name,
+        verdict=figure.outcome(is_above=slower),
+        before=median(figure.seconds(times.accepted)),
+        after=median(figure.seconds(times.tonight)),
         change=expm1(effect.change[0]),
         low=expm1(effect.low[0]),
         high=expm1(effect.high[0]),
         p=float((effect.slower_p if slower else effect.faster_p)[0]),
-        pairs=len(contest.tonight_s),
+        pairs=times.pairs,
     )
 
 
-def _exact(suspicion: Screened) -> Iterator[Change]:
-    """Yield what changed among the figures that need no statistics."""
-    past = suspicion.past
+def _exact_changes(screened: Screened) -> Iterator[Change]:
+    """Yield the changes of figures that need no statistics."""
+    past = screened.past
     assert past.baseline
-    before, after = past.baseline[1].figures, suspicion.entry.figures
-    for figure, (field, share, least) in GROWTH.items():
-        # Memory is another on another host: there it is compared with the first night that counts.
-        counted = past.first_here if figure == "peak memory" else before
-        old, new = getattr(counted, field, None), getattr(after, field)
-        if old and new and abs(new - old) > max(share * old, least):
-            yield _plain(figure, old, new, new / old - 1, is_worse=new > old)
-    if before.images and before.images == after.images and before.correct is not None and after.correct is not None:
-        old, new = before.correct / before.images, after.correct / before.images
-        if abs(new - old) > LOST:
-            yield _plain("accuracy", old, new, new - old, is_worse=new < old)
-    if before.agreement is not None and after.agreement is not None and abs(after.agreement - before.agreement) > LOST:
-        old, new = before.agreement, after.agreement
-        yield _plain("agreement", old, new, new - old, is_worse=new < old)
-
-
-def _plain(figure: str, before: float, after: float, change: float, *, is_worse: bool) -> Change:
-    verdict = Outcome.REGRESSION if is_worse else Outcome.IMPROVEMENT
-    return Change(figure=figure, verdict=verdict, before=before, after=after, change=change)
+    for figure in EXACT_FIGURES:
+        accepted = past.host_baseline if figure.is_per_host else past.baseline.entry.figures
+        if accepted and (change := figure.change(accepted, screened.entry.figures)):
+            yield change

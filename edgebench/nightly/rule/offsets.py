@@ -1,9 +1,9 @@
-"""The nights of one configuration and their pairs -> how much slower each stack is than the first accepted one.
+"""The nights of one configuration -> the offset of each set of components: its log latency ratio to the first baseline.
 
-Pure. An era is the time since one accepted night. Within it a change of the stack has an offset that pairs measured
-against the accepted environment; so levels are carried from stack to stack and from era to era. Another model alone,
-which may come every night, is screened as if it took as long, and so is what a noisy host's pairs could say too little
-of. A host cannot be paired: what was measured on another one says only how two accepted stacks differ.
+Pure. An era is the time between two accepted nights. Within an era, pairs measure the offset of changed components
+against the accepted environment, so that levels of different components and eras can be compared. A changed model
+alone, which is common, is screened with offset 0, and so are components whose pairs on a noisy host were too imprecise.
+Pairs cannot compare hosts, so offsets from other hosts are used only between the baselines of eras.
 """
 
 from __future__ import annotations
@@ -19,84 +19,84 @@ from edgebench.nightly.night import MODEL, QUIET
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgebench.nightly.night import Entry, Night
+    from edgebench.nightly.night import Entry, NightEntry
 
-Seen = tuple["Night", "Entry"]
-Key = frozenset[tuple[str, str]]  # of a stack
+Key = frozenset[tuple[str, str]]  # of a set of components
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offsets:
-    """What pairs measured, in order of time; without slots, to compute things once.
+    """The offsets of one configuration; without slots, which `cached_property` does not allow.
 
     Attributes:
-        seen: nights of the configuration; `on_host` those of tonight's host.
-        now: the id of the night that the present era began with.
+        nights: all nights of the configuration, in order of time.
+        on_host: those on tonight's host.
+        era: id of the night that started the current era.
     """
 
-    seen: Sequence[Seen]
-    on_host: Sequence[Seen]
-    now: str
+    nights: Sequence[NightEntry]
+    on_host: Sequence[NightEntry]
+    era: str
 
     def of(self, components: dict[str, str], since: str) -> float | None:
-        """Return the offset of a stack in the era that began with a night; None where pairs are yet to measure it."""
+        """Return the offset of components in the era that night `since` started; None if not yet measured."""
         start = self._starts[since]
-        own = 0.0 if components == start.components else self._carried(since, components, start.components)
-        return None if own is None else self._origins.get(since, 0.0) + own
+        offset = 0.0 if components == start.components else self._carried(since, components, start.components)
+        return None if offset is None else self._origins.get(since, 0.0) + offset
 
     @cached_property
     def _starts(self) -> dict[str, Entry]:
-        """What each era began with; where that night is lost, the first that is left of it."""
-        found = {night.id: entry for night, entry in self.seen}
-        for _, entry in self.seen:
-            found.setdefault(entry.since, entry)
-        return found
+        """The first entry of each era, by the id of the night that started it; if lost, the next entry of the era."""
+        starts = {night.id: entry for night, entry in self.nights}
+        for _, entry in self.nights:
+            starts.setdefault(entry.since, entry)
+        return starts
 
     @cached_property
     def _origins(self) -> dict[str, float]:
-        """The offset of what each era began with: by pairs on this host, else on another, else as if none."""
-        begun = {entry.since for _, entry in self.seen} | {self.now}
-        found = dict[str, float]()
-        for night, start in self.seen:  # each is of an era that began before it
-            if night.id in begun:
-                own = (_offsets(nights, start) for nights in (self.on_host, self.seen))
-                found[night.id] = found.get(start.since, 0.0) + median(next(filter(None, own), [0.0]))
-        return found
+        """The offset of the baseline of each era: from pairs on this host, else on any host, else 0."""
+        eras = {entry.since for _, entry in self.nights} | {self.era}
+        origins = dict[str, float]()
+        for night, start in self.nights:  # sorted by time, so the era before is known
+            if night.id in eras:
+                offsets = (_offsets(nights, start) for nights in (self.on_host, self.nights))
+                origins[night.id] = origins.get(start.since, 0.0) + median(next(filter(None, offsets), [0.0]))
+        return origins
 
     def _carried(self, since: str, components: dict[str, str], accepted: dict[str, str]) -> float | None:
-        """Return the offset of a stack that nobody accepted by this host's pairs; None where all are to be taken."""
+        """Return the offset of components against their era's baseline, from pairs on this host; None if unmeasured."""
         era = self._eras.get(since, {})
-        if own := [one.offset for one in era.get(key(components), ()) if one.offset is not None]:
-            return median(own)
+        if offsets := [entry.offset for entry in era.get(key(components), ()) if entry.offset is not None]:
+            return median(offsets)
         others = but_model(components)
         if others == but_model(accepted):
             return 0.0
-        akin = [one for each in era.values() for one in each if but_model(one.components) == others]
-        calm = [one for one in akin if one.verdict in QUIET]
-        if any(one.confirmed for one in akin) or not calm:
+        akin = [entry for entries in era.values() for entry in entries if but_model(entry.components) == others]
+        calm = [entry for entry in akin if entry.verdict in QUIET]
+        if any(entry.confirmed for entry in akin) or not calm:
             return 0.0 if calm else None
-        return median([one.offset for one in calm if one.offset is not None] or [0.0])
+        return median([entry.offset for entry in calm if entry.offset is not None] or [0.0])
 
     @cached_property
     def _eras(self) -> dict[str, dict[Key, list[Entry]]]:
-        """What was judged on tonight's host, by the accepted night that it was compared with, and by its stack."""
-        found: dict[str, dict[Key, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+        """The entries on tonight's host, by the accepted night they were compared with and by components."""
+        eras: dict[str, dict[Key, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for _, entry in self.on_host:
-            found[entry.since][key(entry.components)].append(entry)
-        return found
+            eras[entry.since][key(entry.components)].append(entry)
+        return eras
 
 
-def _offsets(nights: Sequence[Seen], start: Entry) -> list[float]:
-    """Return what pairs measured of the stack that an era began with, in the era before."""
-    era = (one for _, one in nights if one.since == start.since and one.components == start.components)
-    return [one.offset for one in era if one.offset is not None]
+def _offsets(nights: Sequence[NightEntry], start: Entry) -> list[float]:
+    """Return the measured offsets of a new baseline, in the era before it was accepted."""
+    era = (entry for _, entry in nights if entry.since == start.since and entry.components == start.components)
+    return [entry.offset for entry in era if entry.offset is not None]
 
 
 def key(components: dict[str, str]) -> Key:
-    """Make a stack something to look up by."""
+    """Return components as a dictionary key."""
     return frozenset(components.items())
 
 
 def but_model(components: dict[str, str]) -> dict[str, str]:
-    """Return the components that do not change every night."""
+    """Return all components except the model, which may change every night."""
     return {name: component for name, component in components.items() if name != MODEL}

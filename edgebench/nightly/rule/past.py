@@ -1,6 +1,6 @@
-"""The past of one configuration -> its accepted environment, what was said of tonight's, and levels in its terms.
+"""The history of one configuration -> its baseline, earlier findings and levels comparable with tonight.
 
-Pure. Nights of another host are no part of the history.
+Pure. Levels are compared only with nights on the same host.
 """
 
 from __future__ import annotations
@@ -12,194 +12,199 @@ from math import log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import QUIET, Outcome, logs
+from edgebench.nightly.night import QUIET, NightEntry, Outcome, logs
 from edgebench.nightly.pace import at_one_pace, slope
-from edgebench.nightly.rule.offsets import Key, Offsets, Seen, but_model, key
+from edgebench.nightly.rule.offsets import Key, Offsets, but_model, key
 from edgebench.nightly.rule.thresholds import RULE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgebench.nightly.night import Change, Entry, Figures, History, Night
+    from edgebench.nightly.rule.figures import PairedFigure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """What was seen of one configuration before tonight, in order of time; without slots, to compute things once.
+    """One configuration tonight and before; without slots, which `cached_property` does not allow.
 
     Attributes:
-        seen: nights that measured it; `baseline` the one whose environment is accepted.
+        nights: earlier nights that measured it, in order of time.
+        baseline: the accepted night.
     """
 
-    tonight: Seen
-    seen: tuple[Seen, ...]
-    baseline: Seen | None
+    tonight: NightEntry
+    nights: tuple[NightEntry, ...]
+    baseline: NightEntry | None
 
     @property
     def is_timed(self) -> bool:
-        """Whether tonight has times that may be judged."""
-        return bool(self.tonight[1].figures.latencies_s) and self.tonight[1].is_measured
+        """Whether tonight has usable latencies."""
+        return bool(self.tonight.entry.figures.latencies_s) and self.tonight.entry.is_measured
 
     @cached_property
-    def here(self) -> tuple[Seen, ...]:
-        """The nights on tonight's host that count: nothing had changed, or the change was accepted."""
-        accepted = self.baseline[1].components if self.baseline else {}
-        return tuple(one for one in self._on_host if one[1].verdict in QUIET or one[1].components == accepted)
+    def here(self) -> tuple[NightEntry, ...]:
+        """The nights on tonight's host without a confirmed change, or with the accepted components."""
+        accepted = self.baseline.entry.components if self.baseline else {}
+        return tuple(
+            night for night in self._on_host if night.entry.verdict in QUIET or night.entry.components == accepted
+        )
 
     @cached_property
-    def _on_host(self) -> tuple[Seen, ...]:
-        facts = _facts(self.tonight)
-        return tuple(one for one in self.seen if _facts(one) == facts)
+    def _on_host(self) -> tuple[NightEntry, ...]:
+        facts = self.tonight.facts
+        return tuple(night for night in self.nights if night.facts == facts)
 
     @property
-    def first_here(self) -> Figures | None:
-        """What the accepted night saw, or where that was on another host the first of this one that counts."""
-        if self.baseline and _facts(self.baseline) == _facts(self.tonight):
-            return self.baseline[1].figures
-        return self.here[0][1].figures if self.here else None
+    def host_baseline(self) -> Figures | None:
+        """The figures of the accepted night; if its host differs, those of this host's first night in `here`."""
+        if self.baseline and self.baseline.facts == self.tonight.facts:
+            return self.baseline.entry.figures
+        return self.here[0].entry.figures if self.here else None
 
     @property
     def is_accepted(self) -> bool:
-        """Whether all that pairs could hold fixed is the accepted environment's, byte by byte."""
-        return self.baseline is not None and self.baseline[1].components == self.tonight[1].components
+        """Whether all components equal the accepted ones."""
+        return self.baseline is not None and self.baseline.entry.components == self.tonight.entry.components
 
     @cached_property
-    def _judged(self) -> tuple[Seen, ...]:
-        """The nights on tonight's host since the accepted one that say what came of their pairs."""
-        return tuple(one for one in self._on_host if self._is_of_era(one[1]) and one[1].verdict != Outcome.INVALID)
+    def _judged(self) -> tuple[NightEntry, ...]:
+        """The nights on tonight's host compared with the present baseline, except INVALID ones."""
+        return tuple(
+            night for night in self._on_host if self._is_of_era(night.entry) and night.entry.verdict != Outcome.INVALID
+        )
 
     @cached_property
-    def _same(self) -> tuple[Seen, ...]:
-        """Those of them with tonight's components."""
-        return tuple(one for one in self._judged if one[1].components == self.tonight[1].components)
+    def _same(self) -> tuple[NightEntry, ...]:
+        """The judged nights with tonight's components."""
+        return tuple(night for night in self._judged if night.entry.components == self.tonight.entry.components)
 
     @property
     def standing(self) -> tuple[Change, ...]:
-        """What pairs confirmed of tonight's components on an earlier night: it holds until one is another."""
+        """Changes that pairs confirmed on an earlier night; they hold until a component changes."""
         if self.is_accepted or not self._same:
             return ()
-        night, last = self._same[-1]  # which repeats what stood when it was taken
-        return tuple(replace(one, confirmed_at=one.confirmed_at or night.started_at) for one in last.confirmed)
+        night, last = self._same[-1]  # the last night repeats the earlier ones' findings
+        return tuple(replace(change, confirmed_at=change.confirmed_at or night.started_at) for change in last.confirmed)
 
     @cached_property
     def is_compared(self) -> bool:
-        """Whether pairs could compare no times that they have not compared."""
-        return self.is_accepted or any(one.offset is not None for _, one in self._same)
+        """Whether further pairs are pointless: the components are accepted, or pairs measured their offset before."""
+        return self.is_accepted or any(night.entry.offset is not None for night in self._same)
 
     @property
     def was_slower(self) -> bool:
-        """Whether the last night's times, or what its processes began with, were a regression that nobody accepted."""
-        confirmed = self._judged[-1][1].confirmed if self._judged else ()
-        return any(one.verdict == Outcome.REGRESSION for one in confirmed)
+        """Whether pairs confirmed a regression on the last night that is not accepted."""
+        confirmed = self._judged[-1].entry.confirmed if self._judged else ()
+        return any(change.verdict == Outcome.REGRESSION for change in confirmed)
 
     def _is_of_era(self, entry: Entry) -> bool:
-        return self.baseline is not None and entry.since == self.baseline[0].id
+        return self.baseline is not None and entry.since == self.baseline.night.id
 
     @cached_property
-    def paced(self) -> tuple[Seen, ...]:
-        """The nights that count whose times are over the same workload as tonight's: others are of another kind."""
-        beat = self.tonight[1].figures.beat
-        return tuple((night, entry) for night, entry in self.here if entry.figures.beat == beat)
+    def paced(self) -> tuple[NightEntry, ...]:
+        """The nights in `here` with the same reference workload as tonight; others are not comparable."""
+        beat = self.tonight.entry.figures.beat
+        return tuple(night for night in self.here if night.entry.figures.beat == beat)
 
     @cached_property
     def slope(self) -> float:
-        """How its times follow the beats, by the last nights before: what tonight shows is no part of it."""
-        by_stack = defaultdict[Key, tuple[list[float], list[float]]](lambda: ([], []))
+        """The rise of log latency per rise of log beat in recent nights, without tonight."""
+        by_components = defaultdict[Key, tuple[list[float], list[float]]](lambda: ([], []))
         for _, entry in self.paced[-RULE.nights :]:
-            ratios, beats = by_stack[key(entry.components)]
+            ratios, beats = by_components[key(entry.components)]
             ratios += entry.figures.ratios if entry.figures.beat else ()
             beats += entry.figures.beats
-        return slope(by_stack.values())
+        return slope(by_components.values())
 
     def ratios_of(self, entry: Entry) -> list[float]:
-        """Return a night's processes: log latency less log reference, at one pace where these are beats."""
+        """Return log latency minus log reference per process, corrected for the machine's pace if there are beats."""
         figures = entry.figures
         return at_one_pace(figures.ratios, figures.beats, self.slope) if figures.beat else list(figures.ratios)
 
     def compared(self, entry: Entry) -> list[float]:
-        """Return a night's processes as pairs are compared: by their beats, else by their times."""
+        """Return what pairs compare, per process: ratios if there are beats, else log latencies."""
         return self.ratios_of(entry) if entry.figures.beat else logs(entry.figures.latencies_s)
 
     def level_of(self, entry: Entry) -> float | None:
-        """Return a night's level: the median of its processes' ratios."""
+        """Return the level of an entry: the median ratio of its processes."""
         return median(ratios) if (ratios := self.ratios_of(entry)) else None
 
     @property
     def level(self) -> float | None:
         """Tonight's level."""
-        return self.level_of(self.tonight[1])
+        return self.level_of(self.tonight.entry)
 
     @property
     def is_new_host(self) -> bool:
-        """Whether no night was on this host."""
+        """Whether no earlier night was on this host."""
         return not self._on_host
 
     @property
     def offset(self) -> float | None:
-        """How much slower tonight's stack is than the first accepted one, a logarithm; None where nothing paired it."""
-        return self._offsets.of(self.tonight[1].components, self.baseline[0].id) if self.baseline else 0.0
+        """The log ratio of tonight's components to the first baseline; None if not yet measured."""
+        return self._offsets.of(self.tonight.entry.components, self.baseline.night.id) if self.baseline else 0.0
 
     @cached_property
     def _offsets(self) -> Offsets:
-        now = self.baseline[0].id if self.baseline else ""
-        return Offsets(seen=self.seen, on_host=self._on_host, now=now)
+        era = self.baseline.night.id if self.baseline else ""
+        return Offsets(nights=self.nights, on_host=self._on_host, era=era)
 
     @cached_property
     def levels(self) -> tuple[tuple[str, float], ...]:
-        """The nights' ids and levels in tonight's terms."""
+        """Ids and levels of earlier nights, carried over to tonight's components."""
         if self.offset is None:
             return ()
-        found = (
+        offsets = (
             (night, entry, self._offsets.of(entry.components, entry.since or night.id)) for night, entry in self.paced
         )
         return tuple(
             (night.id, level - total + self.offset)
-            for night, entry, total in found
+            for night, entry, total in offsets
             if total is not None and (level := self.level_of(entry)) is not None
         )
 
     @property
     def week_levels(self) -> list[float]:
-        """The levels since the accepted night."""
+        """The levels of the nights since the baseline."""
         if self.baseline is None:
             return []
-        ids = [night.id for night, _ in self.seen]
-        later = set(ids[ids.index(self.baseline[0].id) :])
+        ids = [night.id for night, _ in self.nights]
+        later = set(ids[ids.index(self.baseline.night.id) :])
         return [level for id, level in self.levels if id in later]
 
-    def cold_levels(self, figure: str) -> list[float]:
-        """Return a figure's logarithms with tonight's stack, whichever the model: nothing carries them to another."""
-        components = but_model(self.tonight[1].components)
-        values = (getattr(entry.figures, figure) for _, entry in self.here if but_model(entry.components) == components)
+    def cold_levels(self, figure: PairedFigure) -> list[float]:
+        """Return log values of a figure from nights that differ from tonight in the model at most."""
+        components = but_model(self.tonight.entry.components)
+        values = (figure.value(entry.figures) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]
 
 
-def _facts(one: Seen) -> dict[str, str]:
-    night, entry = one
-    return night.hosts.get(entry.target, {})
-
-
 def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
-    """Collect what was seen of every configuration that was measured tonight; nights that start later are no past."""
-    seen = defaultdict[str, list[Seen]](list)
+    """Collect the past of every configuration of tonight, from nights that started earlier."""
+    nights = defaultdict[str, list[NightEntry]](list)
     for night in history.nights:
         if night.started_at < tonight.started_at:
             for entry in night.entries:
                 if entry.is_measured:
-                    seen[entry.name].append((night, entry))
+                    nights[entry.name].append(NightEntry(night, entry))
     return tuple(
         Past(
-            tonight=(tonight, entry),
-            seen=tuple(seen[entry.name]),
-            baseline=_baseline(history, seen[entry.name], entry.name),
+            tonight=NightEntry(tonight, entry),
+            nights=tuple(nights[entry.name]),
+            baseline=_baseline(history, nights[entry.name], entry.name),
         )
         for entry in tonight.entries
         if entry.verdict != Outcome.MISSING
     )
 
 
-def _baseline(history: History, seen: Sequence[Seen], name: str) -> Seen | None:
-    """Find the night that was accepted last, else the first one."""
-    by_id = {night.id: (night, entry) for night, entry in seen}
-    accepted = [by_id[one.night] for one in history.acceptances if one.covers(name) and one.night in by_id]
-    return accepted[-1] if accepted else next(iter(seen), None)
+def _baseline(history: History, nights: Sequence[NightEntry], name: str) -> NightEntry | None:
+    """Return the night that was accepted last, else the first night."""
+    by_id = {entry.night.id: entry for entry in nights}
+    accepted = [
+        by_id[acceptance.night]
+        for acceptance in history.acceptances
+        if acceptance.covers(name) and acceptance.night in by_id
+    ]
+    return accepted[-1] if accepted else next(iter(nights), None)

@@ -1,6 +1,6 @@
-"""What configurations took on past nights and take tonight -> which are suspect, and how small a change would show.
+"""Levels of past nights and of tonight -> which configurations are suspect, and the minimum detectable effect.
 
-Pure. Values are natural logarithms, one row a configuration; NaN is a night without a value.
+Pure. Values are natural logarithms, one row per configuration; NaN means no value.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
 
-LEAST_VARIANCE = 1e-12  # of a median that repeats to the last digit, as the null runtime's may
-EFFICIENCY = 3 / pi  # of Wilcoxon's ranks on normal noise (Lehmann 1975)
-MEDIANS = pi / 2  # variance of a median over that of a mean
+LEAST_VARIANCE = 1e-12  # for levels that repeat exactly, as those of the null runtime may
+EFFICIENCY = 3 / pi  # of Wilcoxon's test against the t test on normal noise (Lehmann 1975)
+MEDIANS = pi / 2  # variance of the median relative to the mean, on normal noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """Tonight against the history, (C,) each.
+    """Tonight compared with the history; arrays of shape (C,).
 
     Attributes:
-        nights: that there were values of; `centre` their median, NaN without any.
-        change: tonight less the centre.
-        error: standard error of that, by the moderated variance; `freedom` its degrees of freedom.
-        slower_p, faster_p: one-sided; NaN below two nights.
+        nights: number of nights with a value.
+        centre: their median; NaN without any.
+        change: tonight minus the centre.
+        error: standard error of the change, from the moderated variance.
+        freedom: degrees of freedom of the error.
+        slower_p, faster_p: one-sided p-values; NaN below two nights.
     """
 
     nights: Floats
@@ -43,17 +45,17 @@ class Screening:
     faster_p: Floats
 
     def knows_spread(self, rule: Rule) -> Flags:
-        """Tell of which configurations the history knows how much they vary, (C,)."""
+        """Return for which configurations the history is long enough to know their spread, (C,)."""
         import numpy
 
         return numpy.asarray((self.nights >= rule.least) & (self.freedom >= rule.enough - 1))
 
 
 def screen(history: Floats, tonight: Floats) -> Screening:
-    """Compare tonight, (C,), with the history, (C, nights), by a moderated t.
+    """Compare tonight, (C,), with the history, (C, nights), by a moderated t-test.
 
-    Each configuration's variance between nights is moderated by that of all: Smyth, Statistical Applications in
-    Genetics and Molecular Biology 3, 2004. The centre is the median, so that a single bad night does not move it.
+    The variance between nights of each configuration is shrunk towards the common one (Smyth, Statistical Applications
+    in Genetics and Molecular Biology 3, 2004). The centre is the median, which a single bad night does not move.
     """
     import numpy
     from scipy.stats import t
@@ -94,7 +96,7 @@ def _variance(history: Floats, nights: Floats) -> Floats:
 
 
 def moderate(variance: Floats, freedom: Floats) -> tuple[Floats, Floats]:
-    """Return variances drawn towards their common one, and the degrees of freedom they then have; NaN without any."""
+    """Return variances shrunk towards their common value, and their new degrees of freedom; NaN stays NaN."""
     import numpy
 
     known = ~numpy.isnan(variance)
@@ -108,7 +110,7 @@ def moderate(variance: Floats, freedom: Floats) -> tuple[Floats, Floats]:
 
 
 def _prior(variance: Floats, freedom: Floats) -> tuple[float, float]:
-    """Fit a scaled F distribution to the variances by the moments of their logarithms (Smyth 2004, section 6.2)."""
+    """Fit a scaled F distribution to variances by the moments of their logarithms (Smyth 2004, section 6.2)."""
     import numpy
     from scipy.special import digamma, polygamma
 
@@ -124,13 +126,13 @@ def _prior(variance: Floats, freedom: Floats) -> tuple[float, float]:
 
 
 def _inverse_trigamma(value: float) -> float:
-    """Solve trigamma(x) = value by Newton's method on its reciprocal, which is nearly straight (Smyth 2004)."""
+    """Solve trigamma(x) = value by Newton's method on the reciprocal, which is nearly linear (Smyth 2004)."""
     from scipy.special import polygamma
 
     x = 0.5 + 1 / value
     for _ in range(50):
-        found = float(polygamma(1, x))
-        step = found * (1 - found / value) / float(polygamma(2, x))
+        trigamma = float(polygamma(1, x))
+        step = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
         x += step
         if abs(step) < 1e-8 * x:
             break
@@ -138,28 +140,28 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def noise(deviations: Floats) -> Floats:
-    """Return the standard deviation between processes, (C,), from deviations of theirs from their night's median.
+    """Return the standard deviation between processes, (C,), from their deviations from the median of the night.
 
-    By the median of absolute deviations, so that a burst on the machine is not taken for the rule.
+    Uses the median absolute deviation, which is robust against bursts of load.
     """
     import numpy
 
-    found = numpy.full(len(deviations), numpy.nan)
+    spread = numpy.full(len(deviations), numpy.nan)
     known = ~numpy.isnan(deviations).all(axis=1)
-    found[known] = 1.4826 * numpy.nanmedian(numpy.abs(deviations[known]), axis=1)
-    return found
+    spread[known] = 1.4826 * numpy.nanmedian(numpy.abs(deviations[known]), axis=1)
+    return spread
 
 
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
-    """Return the least change, a share, (C,), that passes both the screen and the pairs with the rule's power.
+    """Return the minimum detectable effect, a share, (C,): it passes screen and pairs with the power of the rule.
 
-    Infinite where the history is too short for a screen to say; there the pairs alone count.
+    Where the history is too short for a screen, only the pairs count.
     """
     import numpy
     from scipy.stats import t
 
-    # As for a t test of as many pairs, of processes as if a pair had no more in common than others: that a normal
-    # distribution would promise too much shows at 20 pairs.
+    # A t-test of independent processes, which ignores that pairs share their noise. At 20 pairs a normal distribution
+    # would be too optimistic.
     power, freedom = t.ppf(rule.power, pairs - 1), pairs - 1
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
     by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p / 2, freedom) * error) + power * error
@@ -169,7 +171,7 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
 
 
 def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
-    """Return the least change that calls for pairs, a logarithm, (C,): rare by chance if that still finds the aim."""
+    """Return the smallest log change that calls for pairs, (C,): stricter if the aimed effect still passes it."""
     import numpy
     from scipy.stats import t
 
@@ -181,7 +183,7 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
 
 
 def is_enough(screening: Screening, rule: Rule) -> Flags:
-    """Tell for which configurations a screen will do, (C,): it knows their spread, or would show the aim as it is."""
+    """Return for which configurations a screen suffices, (C,): their spread is known or the aim would show."""
     import numpy
     from scipy.stats import t
 
@@ -191,7 +193,7 @@ def is_enough(screening: Screening, rule: Rule) -> Flags:
 
 
 def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags, Floats]:
-    """Tell for which configurations the host is noisy, and the least change found by what then holds, (C,) each."""
+    """Return for which configurations the host is noisy, and their minimum detectable effect, (C,) each."""
     import numpy
 
     usual = detectable(screening, deviation, rule, pairs=rule.pairs, p=rule.p)
@@ -202,7 +204,7 @@ def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags
 
 
 def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
-    """Tell which configurations changed in either direction, or have too short a history to tell, (C,)."""
+    """Return which configurations may have changed in either direction, or lack the history for a screen, (C,)."""
     import numpy
 
     p = numpy.where(is_noisy, rule.noisy_screen_p, rule.screen_p)
@@ -212,7 +214,7 @@ def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
 
 
 def is_shifted(screening: Screening, rule: Rule) -> Flags:
-    """Tell which left their history beyond doubt, (C,): none whose history does not say how much it varies."""
+    """Return which clearly left their history, (C,); never one whose spread is unknown."""
     import numpy
 
     p = numpy.fmin(screening.slower_p, screening.faster_p)

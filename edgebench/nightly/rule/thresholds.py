@@ -1,33 +1,36 @@
-"""When a change of a nightly's figures counts: the numbers that screening, confirmation and replay share."""
+"""The numbers of the nightly rule, shared by screen, confirmation and replay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A loose screen on the history, and the same night's confirmation in interleaved pairs.
+    """A loose screen against the history, confirmed the same night by interleaved pairs.
 
-    Simulated and re-decided by `edgebench nightly replay`, whose seeds were fixed before any of these was chosen.
+    `edgebench nightly replay` measures its error rates; its random seeds were fixed before these numbers were chosen.
 
     Attributes:
-        nights: of the same epoch that tonight is screened against, at most.
-        enough: nights that tell how much a configuration alone varies. Where others vary alike from night to night they
-            tell as much: then `least` will do. Before that, what would not show the aim is paired unscreened.
-        screen_p, screen_effect: of the moderated t, one-sided, and the change of the median as a share.
-        rare_p, aim, aim_power: the screen is stricter, down to this p, where a change of the aimed size passes it with
-            this power all the same: pairs of what did not change are most of what deciding costs.
-        faster_p: no improvement is screened at a looser p: one that is missed today is there tomorrow.
-        pairs, p, effect: processes of each arm; the p of their differences, one-sided; their median as a share.
-        look, futile_p, futile_effect: after every so many pairs, what does not even show this in either direction is
-            given up. It costs no false alarm, and where 5 % are ten standard errors no power; most suspects are none.
-            On a noisy host five pairs show too little: there a look after every five finds a fifth less.
-        power: that the minimum detectable effect is found with.
-        noisy: minimum detectable effect above which a host is noisy for a configuration: then the `noisy_*` hold. They
-            alarm on the same night. Two of three nights at p < .05 were tried on the simulated shared machine: fewer
-            false alarms (0.3 against 1.1 per 1,000), but nothing found on the first night and less by every later one.
-            A screen of p < .10 takes half the pairs there and finds a fifth less the first night.
-        shifted_p: of the screen, below which a change that pairs do not show is the host's own.
-        drift_nights: a week, whose median is compared with that of the week after the baseline.
+        nights: most recent nights that tonight is screened against.
+        enough: degrees of freedom plus one that the spread of a configuration needs, from its own nights and from
+            similar configurations.
+        least: nights of its own that a configuration needs for a screen. With fewer, or if its spread is unknown and
+            the screen would miss a change of `aim`, it is paired without a screen.
+        screen_p, screen_effect: a suspect has a one-sided p below this and a median changed by at least this share.
+        rare_p, aim, aim_power: the screen is stricter, down to `rare_p`, if a change of `aim` still passes it with
+            `aim_power`: pairs of unchanged configurations are most of the cost.
+        faster_p: upper limit on the p for improvements; one missed today is found on a later night.
+        pairs, p, effect: pairs to take; a change is confirmed below this one-sided p and above this median, a share.
+        interim_every, futile_p, futile_effect: an interim analysis after every so many pairs stops a run that misses
+            these limits in both directions. It adds no false alarms, costs no power where 5 % are ten standard errors,
+            and most suspects are unchanged. On a noisy host five pairs show too little: an interim analysis after every
+            five finds a fifth less there.
+        power: power at the minimum detectable effect.
+        noisy: minimum detectable effect above which a host is noisy for a configuration; then the `noisy_*` values
+            apply. An alarm needs one night. Two of three nights at p < .05 were tried on the simulated shared machine:
+            fewer false alarms (0.3 against 1.1 per 1,000), but none found on the first night and fewer by each later
+            one. A screen of p < .10 takes half the pairs there and finds a fifth less on the first night.
+        shifted_p: p of the screen below which a change that pairs do not show is attributed to the host.
+        drift_nights: a week; its median is compared with that of the first week after the baseline.
     """
 
     nights: int = 30
@@ -55,12 +58,25 @@ class Rule:
     drift_nights: int = 7
 
     def confirmation(self, *, is_noisy: bool) -> tuple[int, float]:
-        """Return the pairs that a confirmation takes, and the p it needs."""
+        """Return the number of pairs of a confirmation, and the p it requires."""
         return (self.noisy_pairs, self.noisy_p) if is_noisy else (self.pairs, self.p)
 
     def interim_every_for(self, *, is_noisy: bool) -> int:
-        """Return after how many pairs each it is looked whether to go on."""
+        """Return the number of pairs between interim analyses."""
         return self.noisy_interim_every if is_noisy else self.interim_every
 
 
 RULE = Rule()
+# Load and first inference give one sample per process: only large changes of them are significant.
+COLD = replace(
+    RULE,
+    screen_p=0.003,
+    noisy_screen_p=0.003,
+    screen_effect=0.10,
+    aim=0.5,
+    p=0.001,
+    noisy_p=0.001,
+    effect=0.10,
+    futile_p=0.10,
+    futile_effect=0.10,
+)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from math import exp
 from statistics import median
 
-from edgebench.agent.throttle import NOTHING
 from edgebench.foundation import stats
 from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import (
@@ -21,6 +20,7 @@ from edgebench.results.measurement.evidence import (
 from edgebench.results.measurement.verdict import Reason, Verdict, reasons
 from edgebench.schema.case import PRESETS, Purpose, Settings
 from edgebench.schema.record import Run, Session
+from edgebench.schema.throttle import NOTHING
 
 BURST_S, LATE = 15.0, 0.2  # of a sustained run: its first seconds, and the share of it that is its end
 

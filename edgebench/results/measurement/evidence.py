@@ -1,7 +1,7 @@
 """A journal's records -> what is known about each case: its runs, artifact, accuracy, failures."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -21,18 +21,21 @@ from edgebench.schema.record import (
     Stop,
 )
 
+BEAT = "beat "  # before the name of a beat among the reference workloads
 INSPECTED_ON = "x86_64"  # hosts are
-Asked = tuple[Case, str]  # a case and the preset it is measured with
+Key = tuple[Case, str, str]  # a case, the preset it is measured with, and the epoch of its environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything known about one case under one preset.
+    """Everything known about one case under one preset in one epoch.
 
     Attributes:
-        session: the last one that set out to answer it.
-        runs: of that session's epoch and of the artifact deployed last; `set_aside` counts the others.
+        session: the last one in this epoch that set out to answer it.
+        runs: of the artifact deployed last in this epoch.
         sustained: runs without a pause, of the same.
+        is_latest: whether no later session set out to answer it in another epoch.
+        set_aside: runs of the case and preset that count in no epoch; of the latest only.
         failures: of that session; `has_stopped` tells whether it came to its own end.
         halved: the latency runs of the same case at half the batch, in the same environment.
     """
@@ -44,6 +47,7 @@ class Evidence:
     artifact: Artifact | None = None
     accuracy: Accuracy | None = None
     failures: tuple[Failure, ...] = ()
+    is_latest: bool = True
     set_aside: int = 0
     has_stopped: bool = True
     halved: tuple[Run, ...] = ()
@@ -108,7 +112,7 @@ def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
             case Run(case=Reference(workload=workload), samples_s=samples_s) if samples_s:
                 found[workload].append(median(samples_s))
             case Run(beats=Beats() as beats):
-                found[f"beat {beats.workload}"].append(median(beats.took_s))
+                found[f"{BEAT}{beats.workload}"].append(median(beats.took_s))
     return found
 
 
@@ -124,53 +128,97 @@ def half_width(medians: Sequence[float]) -> float | None:
     return None if interval is None else stats.relative_half_width(interval[0], median(medians), interval[1])
 
 
-def gather(records: Iterable[Record]) -> tuple[Evidence, ...]:
-    """Sort a journal's records into what is known about each case and preset, in the order they were first asked."""
-    asked, by_case, stopped = dict[Asked, Session](), defaultdict[Case, list[Record]](list), set[str]()
+def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Record]:
+    """Yield what counts in an epoch under a preset; accuracy and artifact of a case are the same under each."""
     for record in records:
-        match record:
-            case Session():
-                asked |= {(case, record.preset): record for case in record.cases}
-            case Stop():
-                stopped.add(record.session)
-            case Run(case=Case() as case) | Failure(case=Case() as case) | Deployment(case=case) | Accuracy(case=case):
-                by_case[case].append(record)
+        if isinstance(record, (Session, Stop)) or record.epoch != epoch:
+            continue
+        if not isinstance(record, Run) or record.preset == preset:
+            yield record
+
+
+def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[Run | Accuracy, ...]:
+    """Return the runs and answers of one very artifact; nothing where there is none."""
+    sha256 = artifact.sha256 if artifact else None
+    return tuple(one for one in records if isinstance(one, (Run, Accuracy)) and one.artifact_sha256 == sha256)
+
+
+def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
+    """Part what was seen by the case that it was seen of; reference workloads are none."""
+    parts = defaultdict[Case, list[Record]](list)
+    for record in records:
+        if not isinstance(record, (Session, Stop)) and isinstance(record.case, Case):
+            parts[record.case].append(record)
+    return parts
+
+
+def gather(records: Iterable[Record]) -> tuple[Evidence, ...]:
+    """Sort records into what is known about each case, preset and epoch, in the order they were first requested.
+
+    An epoch that answered nothing of a case, or failed at it, is left out once another one was asked.
+    """
+    every = tuple(records)
+    sessions = [record for record in every if isinstance(record, Session)]
+    stopped = {record.session for record in every if isinstance(record, Stop)}
+    asked: dict[Key, Session] = {key: session for session in sessions for key in _keys(session)}
+    latest = {(case, session.preset): session.environment.epoch for session in sessions for case in session.cases}
+    seen = by_case(every)
     found = {
-        key: _evidence(key[0], session, by_case[key[0]], has_stopped=session.id in stopped)
+        key: _evidence(
+            key, session, seen.get(key[0], ()), has_stopped=session.id in stopped, is_latest=key[2] == latest[key[:2]]
+        )
         for key, session in asked.items()
     }
-    return tuple(replace(one, halved=_halved(one, found)) for one in found.values())
+    kept = {key: one for key, one in found.items() if one.is_latest or _is_answered(one)}
+    aside = _set_aside(kept, seen)
+    return tuple(
+        replace(one, halved=_halved(one, kept), set_aside=aside[key[:2]] if one.is_latest else 0)
+        for key, one in kept.items()
+    )
 
 
-def _halved(whole: Evidence, found: Mapping[Asked, Evidence]) -> tuple[Run, ...]:
-    """Find the runs at half of a case's batch: of a large network they took about half the time."""
+def _is_answered(evidence: Evidence) -> bool:
+    return not evidence.failures and bool(evidence.runs or evidence.emulator)
+
+
+def _keys(session: Session) -> Iterator[Key]:
+    for case in session.cases:
+        yield case, session.preset, session.environment.epoch
+
+
+def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record]]) -> dict[tuple[Case, str], int]:
+    """Count the runs of each case and preset that no evidence rests on."""
+    made = {key[:2]: sum(isinstance(one, Run) and one.preset == key[1] for one in seen.get(key[0], ())) for key in kept}
+    for key, one in kept.items():
+        made[key[:2]] -= len(one.runs) + len(one.sustained)
+    return made
+
+
+def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
+    """Find the runs at half of a case's batch, in the same epoch: of a large network they took about half the time."""
     batch, odd = divmod(whole.case.batch, 2)
-    half = None if odd else found.get((replace(whole.case, batch=batch), whole.session.preset))
-    if half is None or half.session.environment.epoch != whole.session.environment.epoch:
-        return ()
-    return half.timed
+    session = whole.session
+    key = (replace(whole.case, batch=batch), session.preset, session.environment.epoch)
+    return found[key].timed if not odd and key in found else ()
 
 
-def _evidence(case: Case, session: Session, mine: Sequence[Record], *, has_stopped: bool) -> Evidence:
+def _evidence(key: Key, session: Session, mine: Sequence[Record], *, has_stopped: bool, is_latest: bool) -> Evidence:
     """Keep what was seen in the session's environment of the artifact deployed last there."""
-    epoch = session.environment.epoch
-    deployed = [one.artifact for one in mine if isinstance(one, Deployment) and one.epoch == epoch]
+    case, preset, epoch = key
+    here = tuple(in_epoch(mine, epoch, preset))
+    deployed = [one.artifact for one in here if isinstance(one, Deployment)]
     artifact = deployed[-1] if deployed else None
-    runs = [one for one in mine if isinstance(one, Run) and one.preset == session.preset]
-    pooled = tuple(one for one in runs if artifact and (one.epoch, one.artifact_sha256) == (epoch, artifact.sha256))
-    accuracies = [
-        one
-        for one in mine
-        if isinstance(one, Accuracy) and artifact and (one.epoch, one.artifact_sha256) == (epoch, artifact.sha256)
-    ]
+    pooled = of_artifact(here, artifact)
+    runs = [one for one in pooled if isinstance(one, Run)]
+    accuracies = [one for one in pooled if isinstance(one, Accuracy)]
     return Evidence(
         case=case,
         session=session,
-        runs=tuple(run for run in pooled if not run.windows),
-        sustained=tuple(run for run in pooled if run.windows),
+        runs=tuple(run for run in runs if not run.windows),
+        sustained=tuple(run for run in runs if run.windows),
         artifact=artifact,
         accuracy=accuracies[-1] if accuracies else None,
-        failures=tuple(one for one in mine if isinstance(one, Failure) and one.session == session.id),
-        set_aside=len(runs) - len(pooled),
+        failures=tuple(one for one in here if isinstance(one, Failure) and one.session == session.id),
         has_stopped=has_stopped,
+        is_latest=is_latest,
     )

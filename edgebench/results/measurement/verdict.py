@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from math import exp
+from math import exp, inf
 from statistics import median
 
-from edgebench.agent import throttle
 from edgebench.foundation import stats
 from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
+from edgebench.schema import throttle
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
 from edgebench.schema.quantization import Quantization, overflows
@@ -28,7 +28,7 @@ DRIFT = 0.01  # of the median, from the first process to the last
 # Of two machines' outputs over the largest: an int8 step is 0.8 % of its range at most, and some runtimes round by one.
 DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2, Precision.INT8: 2e-2}
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
-# Images: below, ranges miss much of what comes. A colour classifier had an SQNR of 5 dB from 4 of them, and 38 from 40.
+# Images: with fewer, ranges miss many values. A colour classifier had an SQNR of 5 dB with 4 images, and 38 with 40.
 LEAST_CALIBRATION = 32
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
 # Of its own kernels' time. That has the gaps between them and is taken after the samples: where launching takes longest
@@ -124,6 +124,19 @@ def _crowded(evidence: Evidence) -> Iterator[Reason]:
         threads = _threads(evidence.timed[0])
         text = f"used {threads + extra:.1f} cores where {threads} thread{'s' * (threads > 1)} was asked for"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
+def _limited(evidence: Evidence) -> Iterator[Reason]:
+    """Doubt threads that had not a core each: of a quota, which stops them for a part of every period, or a cpuset."""
+    facts, threads = evidence.session.environment.facts, evidence.case.threads
+    if not evidence.timed:
+        return
+    asked = f"{threads} thread{'s' * (threads > 1)} asked for"
+    if threads > float(facts.get("cpu_quota", inf)):
+        text = f"{asked}, the CPU quota is {facts['cpu_quota']} cores: it is stopped when that is spent"
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
+    if threads > int(facts.get("usable_cores", threads)):
+        yield Reason(verdict=Verdict.SUSPECT, text=f"{asked}, usable cores: {facts['usable_cores']}")
 
 
 def _delegate(evidence: Evidence) -> Iterator[Reason]:
@@ -230,7 +243,7 @@ def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _calibration(evidence: Evidence) -> Iterator[Reason]:
-    """Say on how many images int8 was calibrated where these were fewer than requested, or too few."""
+    """Yield the number of calibration images of an int8 file, if it is too small or smaller than requested."""
     made = evidence.artifact
     if made is None or made.quantization is None or made.calibrated_on is None:
         return
@@ -309,6 +322,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _wide,
     _waited,
     _crowded,
+    _limited,
     _clock_lowered,
     _load,
     _drift,

@@ -1,10 +1,8 @@
-"""Ways to write a table, one file each.
+"""Formats of a table, one module each.
 
 A report offers
-    FILE                                    its name in a results folder
-    render(table, background) -> str
-
-and does no I/O of its own. Most need the table alone.
+    FILE                                    its file name in a results folder
+    render(table, background) -> str        without I/O; most reports use only the table
 """
 
 OFFERS = ("FILE", "render")

@@ -1,4 +1,4 @@
-"""A table and how a group of rows is drawn -> one SVG file with a panel a group; what the figures share."""
+"""A table and a function that draws one group -> one SVG file with one panel per group; shared helpers of figures."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,40 +10,40 @@ from edgebench.results.reports.comparison import groups
 from edgebench.results.table.row import Row, Table
 
 WIDTH = 560.0
-MOST_LINES = 60  # of a figure with a line a row: more are in the table
+MOST_LINES = 60  # in a figure with one line per row; the table has all rows
 Draw = Callable[[Mapping[int, Row]], Panel]
 
 
 def numbered(table: Table) -> list[tuple[str, dict[int, Row]]]:
-    """Part the rows into titled groups, each row by its place in the table."""
+    """Split the rows into titled groups; keys are the places of rows in the table."""
     places = {id(row): place for place, row in enumerate(table.rows)}
     return [(title, {places[id(row)]: row for row in rows}) for title, rows in groups(table)]
 
 
 def stacked(table: Table, draw: Draw) -> str:
-    """Draw every group below the other, as a file of its own."""
+    """Draw all groups below each other as one SVG file."""
     panels = ((title, draw(rows)) for title, rows in numbered(table))
-    return document(table.title, (replace(one, subtitle=title) for title, one in panels))
+    return document(table.title, (replace(panel, subtitle=title) for title, panel in panels))
 
 
 def withheld(title: str, why: str) -> Panel:
-    """Say why there is nothing to draw."""
+    """Return an empty panel that says why nothing is drawn."""
     return Panel(title=title, width=WIDTH, height=0.0, body="", notes=(f"Not drawn: {why}.",))
 
 
 def name(row: Row) -> str:
-    """Name a row where there is little room."""
+    """Return a short name of a row."""
     return f"{row.setup.network} {row.setup.scheme}"
 
 
 def shortened(words: str, most: int) -> str:
-    """Cut words to a number of letters by an ellipsis before the last third: what sets schemes apart is at the end."""
+    """Shorten a text to `most` letters by an ellipsis before its last third, where the names of schemes differ."""
     tail = most // 3
     return words if len(words) <= most else f"{words[: most - tail - 1]}…{words[-tail:]}"
 
 
 def whisker(axis: Axis, row: Row, y: float) -> str:
-    """Return the path of p50's interval, or its range below 6 processes, with ends; empty without one."""
+    """Return the SVG path of the interval of p50, or of its range below 6 processes; empty without both."""
     if not has(row.latency.p50_low_ms) or not has(row.latency.p50_high_ms):
         return ""
     low, high = axis.place(row.latency.p50_low_ms), axis.place(row.latency.p50_high_ms)
@@ -51,16 +51,18 @@ def whisker(axis: Axis, row: Row, y: float) -> str:
 
 
 def timed(rows: Mapping[int, Row]) -> dict[int, Row]:
-    """Keep the rows whose p50 is one: none that failed, is INVALID or was emulated, none that is no number."""
+    """Return the rows with a finite p50 and a usable verdict."""
     return {number: row for number, row in rows.items() if has(row.latency.p50_ms) and not row.is_worthless}
 
 
 def has(value: float | None) -> TypeGuard[float]:
-    """Tell whether there is a figure, and one that can be drawn to scale."""
+    """Return whether a figure exists and can be drawn to scale: finite and positive."""
     return value is not None and isfinite(value) and value > 0
 
 
 def ends(rows: Mapping[int, Row]) -> list[float]:
-    """List p50 and the ends of its intervals, ms: what an axis of it must span."""
+    """Return p50 and the ends of its intervals, in ms, for the range of an axis."""
     latencies = [row.latency for row in rows.values()]
-    return [end for one in latencies for end in (one.p50_low_ms, one.p50_ms, one.p50_high_ms) if has(end)]
+    return [
+        end for latency in latencies for end in (latency.p50_low_ms, latency.p50_ms, latency.p50_high_ms) if has(end)
+    ]

@@ -1,9 +1,10 @@
-"""The table people read, as Markdown: aligned, with units and intervals, a group a target, runtime and threads."""
+"""The comparison as aligned Markdown tables with units and intervals, one per group of comparable rows."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from edgebench.foundation.sheet import Sheet, escape, markdown
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, escape, markdown
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.results.table.parts import Setup
@@ -18,7 +19,7 @@ def _interval(row: Row) -> str:
     latency = row.latency
     if latency.p50_low_ms is None:
         return "-"
-    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # else the least and largest process
+    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # () is the range of the processes
     return f"{brackets[0]}{milliseconds(latency.p50_low_ms)}, {milliseconds(latency.p50_high_ms)}{brackets[1]}"
 
 
@@ -49,46 +50,47 @@ def _speedup(row: Row) -> str:
     return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
-CELLS: dict[str, Callable[[Row], str]] = {
-    "#": _rank,
-    "network": lambda row: row.setup.network,
-    "precision": lambda row: row.setup.scheme,
-    "p50 ms": lambda row: milliseconds(row.latency.p50_ms),
-    "[95 %] or (range)": _interval,
-    "± %": _half_width,
-    "p90 ms": lambda row: milliseconds(row.latency.p90_ms),
-    "kernel ms": lambda row: milliseconds(row.latency.kernel_ms),
-    "transfer ms": lambda row: milliseconds(row.latency.transfer_ms),
-    "int8 x": _speedup,
-    "top-1 %": _top1,
-    "Δ top-1": _change,
-    "agree %": lambda row: number(row.fidelity.agreement, 1),
-    "SQNR dB": lambda row: number(row.fidelity.sqnr_db, 1),
-    "Minstr": lambda row: number(row.cost.instructions_m, 2),
-    "load ms": lambda row: milliseconds(row.latency.load_ms),
-    "peak MiB": lambda row: number(row.memory.peak_mib, 1),
-    "device peak MiB": lambda row: number(row.memory.device_peak_mib, 1),
-    "device used MiB": lambda row: number(row.memory.device_used_mib, 1),
-    "file MiB": lambda row: number(row.cost.file_mib, 2),
-    "params M": lambda row: millions(row.cost.params, 2),
-    "MACs M": lambda row: millions(row.cost.macs, 1),
-    "n": lambda row: str(row.latency.processes),
-    "verdict": lambda row: row.verdict,
-}
-TEXTS = frozenset({"network", "precision", "verdict"})
-BEST = "*: the fastest, or the most accurate, of its precision, and all that tie with it: the intervals overlap"
-# Columns that most tables do without.
-SELDOM = frozenset({"kernel ms", "transfer ms", "Minstr", "device peak MiB", "device used MiB"})
+_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 20 down to 3
+RANK = _OfRow.number("#", _rank, rank=4)
+NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
+PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
+P50 = _OfRow.number("p50 ms", lambda row: milliseconds(row.latency.p50_ms), OBJECTIVE)
+INTERVAL = _OfRow.number("[95 %] or (range)", _interval, OBJECTIVE)
+HALF_WIDTH = _OfRow.number("± %", _half_width, rank=5)
+P90 = _OfRow.number("p90 ms", lambda row: milliseconds(row.latency.p90_ms), rank=16)
+KERNEL = _OfRow.number("kernel ms", lambda row: milliseconds(row.latency.kernel_ms), rank=6)
+TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.transfer_ms), rank=19)
+SPEEDUP = _OfRow.number("int8 x", _speedup, rank=9)
+TOP1 = _OfRow.number("top-1 %", _top1, rank=3)
+CHANGE = _OfRow.number("Δ top-1", _change, rank=10)
+AGREEMENT = _OfRow.number("agree %", lambda row: number(row.fidelity.agreement, 1), rank=12)
+SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), rank=11)
+INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2))
+LOAD = _OfRow.number("load ms", lambda row: milliseconds(row.latency.load_ms), rank=20)
+PEAK = _OfRow.number("peak MiB", lambda row: number(row.memory.peak_mib, 1), rank=8)
+DEVICE_PEAK = _OfRow.number("device peak MiB", lambda row: number(row.memory.device_peak_mib, 1), rank=7)
+DEVICE_USED = _OfRow.number("device used MiB", lambda row: number(row.memory.device_used_mib, 1), rank=18)
+FILE_SIZE = _OfRow.number("file MiB", lambda row: number(row.cost.file_mib, 2), rank=15)
+PARAMS = _OfRow.number("params M", lambda row: millions(row.cost.params, 2), rank=17)
+MACS = _OfRow.number("MACs M", lambda row: millions(row.cost.macs, 1), rank=14)
+PROCESSES = _OfRow.number("n", lambda row: str(row.latency.processes), rank=13)
+VERDICT = _OfRow.text("verdict", lambda row: row.verdict, OBJECTIVE)
+COLUMNS = (
+    RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, KERNEL, TRANSFER, SPEEDUP, TOP1, CHANGE, AGREEMENT, SQNR,
+    INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
+)  # fmt: skip
+SELDOM = (KERNEL, TRANSFER, INSTRUCTIONS, DEVICE_PEAK, DEVICE_USED)  # shown only if a row has a value
+BEST = "*: the fastest or most accurate of its precision, and all that tie with it: the intervals overlap"
 
 
 def runtime(row: Row) -> str:
-    """Name a runtime with its version and what it is told."""
+    """Return the runtime with its version and options."""
     setup = row.setup
     return " ".join(filter(None, (setup.runtime, setup.runtime_version, setup.runtime_options)))
 
 
 def group_title(row: Row) -> str:
-    """Name what the rows of a group share."""
+    """Return the title of a group: the settings that its rows share."""
     setup = row.setup
     threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
     return f"{setup.target} · {runtime(row)} · {threads} · batch {setup.batch} · {_weights(setup)} · {setup.preset}"
@@ -96,55 +98,57 @@ def group_title(row: Row) -> str:
 
 def _weights(setup: Setup) -> str:
     if setup.is_custom:
-        return "given models"
+        return "user-supplied models"
     return f"trained on {setup.dataset}" if setup.weights == "trained" else f"{setup.dataset}, weights {setup.weights}"
 
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
-    """Part the rows into those that compare, each with a title: its epoch in it where a target has several."""
-    epochs = {(row.setup.target, row.setup.epoch) for row in table.rows}
+    """Split the rows into comparable groups with titles; the title has the epoch if the target has several."""
     for rows in together(table.rows):
-        is_alone = sum(target == rows[0].setup.target for target, _ in epochs) == 1
         title = group_title(min(rows, key=lambda row: row.setup.is_custom))
-        yield title if is_alone else f"{title} · epoch {rows[0].setup.epoch}", rows
+        yield title + _in_epoch(table, rows[0].setup), rows
+
+
+def _in_epoch(table: Table, setup: Setup) -> str:
+    """Name a row's epoch where the table has its target in several, as words of a title."""
+    epochs = {row.setup.epoch for row in table.rows if row.setup.target == setup.target}
+    return f" · epoch {setup.epoch}" if len(epochs) > 1 else ""
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
-    """Lay out the rows, which are in order: a sheet for those that compare."""
+    """Yield one sheet per group of comparable rows."""
     for title, rows in groups(table):
-        cells, marked = columns(rows), _best(rows)
-        yield Sheet(
-            title=title,
-            headings=tuple(cells),
-            rows=tuple(tuple(_marked(name, cell(row), row, marked) for name, cell in cells.items()) for row in rows),
-            texts=TEXTS,
-            notes=(*([BEST] if any(marked.values()) else []), *why(rows), *_given(rows)),
-        )
+        best = _best(rows)
+        notes = (*([BEST] if any(best.values()) else []), *why(rows), *_custom(rows))
+        shown = [_starred(column, best.get(column, frozenset())) for column in columns(rows)]
+        yield Sheet.of(title, shown, rows, notes)
 
 
-def columns(rows: Iterable[Row]) -> dict[str, Callable[[Row], str]]:
-    """Return the columns that these rows need, by heading."""
+def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
+    """Return the columns that these rows need."""
     ordered = list(rows)
-    empty = {name for name in SELDOM if all(CELLS[name](row) == "-" for row in ordered)}
-    return {name: cell for name, cell in CELLS.items() if name not in empty}
+    empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
+    return tuple(column for column in COLUMNS if column not in empty)
 
 
-def _best(rows: list[Row]) -> dict[str, frozenset[Row]]:
-    """Find the best of each precision, with its ties, by the heading of what it is best in."""
+def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
+    """Return the best rows per precision, with their ties, for latency and for top-1."""
     parts = by_precision(rows).values()
     return {
-        "p50 ms": frozenset[Row]().union(*map(fastest, parts)),
-        "top-1 %": frozenset[Row]().union(*map(most_accurate, parts)),
+        P50: frozenset[Row]().union(*map(fastest, parts)),
+        TOP1: frozenset[Row]().union(*map(most_accurate, parts)),
     }
 
 
-def _marked(name: str, cell: str, row: Row, best: dict[str, frozenset[Row]]) -> str:
-    """Put a star after the best; a blank after the others keeps figures below one another."""
-    return f"{cell}{'*' if row in best[name] else ' '}" if best.get(name) else cell
+def _starred(column: Column[Row], best: frozenset[Row]) -> Column[Row]:
+    """Mark the best rows with a star; a blank after the others keeps the digits aligned."""
+    if not best:
+        return column
+    return replace(column, cell=lambda row: f"{column.cell(row)}{'*' if row in best else ' '}")
 
 
 def across(table: Table) -> Iterator[Sheet]:
-    """Lay out variant by runtime, where the same variant ran on several under otherwise equal conditions."""
+    """Yield tables of variant by runtime, for variants that ran on several runtimes under equal conditions."""
     conditions = defaultdict[tuple[str, ...], list[Row]](list)
     for row in table.rows:
         setup = row.setup
@@ -155,62 +159,68 @@ def across(table: Table) -> Iterator[Sheet]:
         ran = defaultdict[tuple[str, str, str], dict[str, Row]](dict)
         for row in rows:
             ran[row.setup.network, row.setup.scheme, row.setup.weights][runtime(row)] = row
-        several = {name: found for name, found in ran.items() if len(found) > 1}
+        several = {variant: by_runtime for variant, by_runtime in ran.items() if len(by_runtime) > 1}
         if several:
-            yield _across(rows[0].setup, runtimes, several)
+            sheet = _across(rows[0].setup, runtimes, several)
+            yield replace(sheet, title=sheet.title + _in_epoch(table, rows[0].setup))
 
 
 def _across(first: Setup, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str], dict[str, Row]]) -> Sheet:
     threads = f"{first.threads} thread{'s' if first.threads > 1 else ''}"
-    return Sheet(
-        title=f"{first.target} · {threads} · batch {first.batch} · {first.preset} · p50 ms by runtime",
-        headings=("network", "precision", *runtimes),
-        rows=tuple(
-            (name, scheme, *(_timed(found.get(runtime)) for runtime in runtimes))
-            for (name, scheme, _), found in ran.items()
-        ),
-        texts=TEXTS,
-    )
+    title = f"{first.target} · {threads} · batch {first.batch} · {first.preset} · p50 ms by runtime"
+    return Sheet.of(title, (*_VARIANT, *map(_timed, runtimes)), ran.items())
+
+
+_Ran = tuple[tuple[str, str, str], dict[str, Row]]  # a variant's network, scheme and weights, and its rows by runtime
+_VARIANT: tuple[Column[_Ran], ...] = (
+    Column.text("network", lambda ran: ran[0][0], IDENTITY),
+    Column.text("precision", lambda ran: ran[0][1], IDENTITY),
+)
+
+
+def _timed(runtime: str) -> Column[_Ran]:
+    """Return the column of latencies on one runtime."""
+
+    def cell(ran: _Ran) -> str:
+        row = ran[1].get(runtime)
+        p50_ms = row.latency.p50_ms if row else None
+        return "-" if row is None or p50_ms is None else f"{milliseconds(p50_ms)} {_interval(row)}"
+
+    return Column.number(runtime, cell, OBJECTIVE)
 
 
 def endurance(table: Table) -> Iterator[Sheet]:
-    """Lay out what became of each row's speed over minutes without a pause, where that was asked."""
+    """Yield tables of the latency under sustained load, for rows that measured it."""
     for rows in together(table.rows):
-        if asked := [row for row in rows if row.sustained.lasted_s]:
-            yield Sheet(
-                title=f"{group_title(asked[0])} · without a pause",
-                headings=("network", "precision", "min", "burst ms", "sustained ms", "sustained x", "°C", "MHz"),
-                rows=tuple(_endured(row) for row in asked),
-                texts=TEXTS,
-                notes=(
-                    "burst: its first 15 s, from cool on; sustained: its last fifth; °C: the highest; MHz: the least.",
-                ),
-            )
+        if sustained := [row for row in rows if row.sustained.lasted_s]:
+            title = f"{group_title(sustained[0])} · sustained load{_in_epoch(table, sustained[0].setup)}"
+            note = "burst: the first 15 s from a cool start; sustained: the last fifth; °C: maximum; MHz: minimum."
+            yield Sheet.of(title, ENDURANCE, sustained, (note,))
 
 
-def _endured(row: Row) -> tuple[str, ...]:
-    sustained = row.sustained
-    assert sustained.lasted_s
-    assert sustained.sustained_ms
-    assert sustained.burst_ms
-    return (
-        row.setup.network,
-        row.setup.scheme,
-        number(sustained.lasted_s / 60, 1),
-        milliseconds(sustained.burst_ms),
-        milliseconds(sustained.sustained_ms),
-        number(sustained.sustained_ms / sustained.burst_ms, 2),
-        number(sustained.hottest_c, 1),
-        number(sustained.slowest_mhz, 0),
-    )
+def _minutes(row: Row) -> str:
+    return number(row.sustained.lasted_s / 60 if row.sustained.lasted_s else None, 1)
 
 
-def _timed(row: Row | None) -> str:
-    return "-" if row is None or row.latency.p50_ms is None else f"{milliseconds(row.latency.p50_ms)} {_interval(row)}"
+def _slowdown(row: Row) -> str:
+    burst_ms, sustained_ms = row.sustained.burst_ms, row.sustained.sustained_ms
+    return number(sustained_ms / burst_ms if sustained_ms and burst_ms else None, 2)
+
+
+ENDURANCE = (
+    NETWORK,
+    PRECISION,
+    _OfRow.number("min", _minutes),
+    _OfRow.number("burst ms", lambda row: milliseconds(row.sustained.burst_ms), OBJECTIVE),
+    _OfRow.number("sustained ms", lambda row: milliseconds(row.sustained.sustained_ms), OBJECTIVE),
+    _OfRow.number("sustained x", _slowdown, OBJECTIVE),
+    _OfRow.number("°C", lambda row: number(row.sustained.hottest_c, 1)),
+    _OfRow.number("MHz", lambda row: number(row.sustained.slowest_mhz, 0)),
+)
 
 
 def why(rows: list[Row]) -> Iterator[str]:
-    """Say why rows are not VALID; what several rows share is said once."""
+    """Yield each reason for a verdict once, with the rows that share it."""
     named = defaultdict[str, list[str]](list)
     for row in rows:
         for reason in filter(None, row.reasons.split("; ")):
@@ -219,27 +229,27 @@ def why(rows: list[Row]) -> Iterator[str]:
         yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
 
 
-def _given(rows: list[Row]) -> Iterator[str]:
-    """Say of given models what their answers are of, where the title speaks of the shelf's."""
-    given = [row.setup for row in rows if row.setup.is_custom and row.quality.images]
-    for network, dataset in dict.fromkeys((setup.network, setup.dataset) for setup in given):
-        yield f"{network}: a given model; its answers are of {dataset}"
+def _custom(rows: list[Row]) -> Iterator[str]:
+    """Yield the data set of each user-supplied model, which the title of a mixed group does not name."""
+    custom = [row.setup for row in rows if row.setup.is_custom and row.quality.images]
+    for network, dataset in dict.fromkeys((setup.network, setup.dataset) for setup in custom):
+        yield f"{network}: a user-supplied model, evaluated on {dataset}"
 
 
 def every_sheet(table: Table) -> Iterator[Sheet]:
-    """Lay out all there is: the groups, and what the same rows say beside them."""
+    """Yield all tables: the groups, then the tables by runtime and under sustained load."""
     yield from sheets(table)
     yield from beside(table)
 
 
 def beside(table: Table) -> Iterator[Sheet]:
-    """Lay out what rows say in other ways: by runtime, and over minutes, where that was asked."""
+    """Yield the tables by runtime and under sustained load."""
     yield from across(table)
     yield from endurance(table)
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write a heading, the groups with their reasons, and the notes."""
+    """Write the title, all tables and the notes."""
     notes = [f"{escape(note)}\n" for note in table.notes]
     tables = [markdown(sheet) for sheet in every_sheet(table)]
     return "\n".join([f"# {escape(table.title)}", "", *tables, *notes])

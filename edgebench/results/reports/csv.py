@@ -1,4 +1,4 @@
-"""The whole table as CSV, with `COLUMNS` as its header: empty where there is no figure."""
+"""The whole table as CSV with `COLUMNS` as header; a missing figure is an empty cell."""
 
 import csv
 from io import StringIO
@@ -10,7 +10,7 @@ FILE = "comparison.csv"
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write a header and a line a row."""
+    """Write a header and one line per row."""
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerows((COLUMNS, *map(cells, table.rows)))
     return text.getvalue()

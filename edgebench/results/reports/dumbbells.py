@@ -1,4 +1,4 @@
-"""fp32 against int8, a line a pair with both intervals and the speed-up, as SVG: a panel a group."""
+"""fp32 against int8 as SVG: one panel per group, one line per pair with both intervals and the speed-up."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,12 +10,12 @@ from edgebench.schema.variant import Precision
 FILE = "dumbbells.svg"
 TITLE = "fp32 against int8"
 TOP, LINE, LEFT, RIGHT = 48.0, 22.0, 212.0, 130.0
-LONGEST = 35  # letters of a name: what its column has room for
+LONGEST = 35  # letters of a name that fit into its column
 Twins = tuple[int, int]  # the numbers of a float row and of an int8 row
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw every group below the other."""
+    """Draw all groups below each other."""
     return stacked(table, draw)
 
 
@@ -24,7 +24,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
     measured = timed(rows)
     twins = pairs(measured)
     if not twins:
-        return withheld(TITLE, "no network has a latency in both")
+        return withheld(TITLE, "no network has a latency in both precisions")
     shown = twins[:MOST_LINES]
     axis = log_axis(ends({number: measured[number] for twin in shown for number in twin}), LEFT, WIDTH - RIGHT)
     lines = list(_lines(shown, measured, axis))
@@ -38,13 +38,15 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         legend((Precision.FP32, Precision.INT8), WIDTH - RIGHT, TOP - 22),
         label("speed-up [95 %]", WIDTH - MARGIN, TOP - 22, class_="title", text_anchor="end"),
     )
-    rest = f" Drawn: the first {len(shown)} of {len(twins)}; the others are in the table." if shown != twins else ""
-    notes = (f"Speed-up: how many times as long fp32 takes, by beats if any. Bold: its interval leaves 1 out.{rest}",)
+    rest = f" Drawn: the first {len(shown)} of {len(twins)} pairs; the table has all." if shown != twins else ""
+    notes = (
+        f"Speed-up: fp32 latency divided by int8 latency, both in beats if any. Bold: the interval excludes 1.{rest}",
+    )
     return Panel(title=TITLE, width=WIDTH, height=bottom + 44, body="".join(body), notes=notes)
 
 
 def _lines(twins: list[Twins], rows: Mapping[int, Row], axis: Axis) -> Iterator[str]:
-    """Draw the pairs about y = 0 each; of several schemes each network has a line of its own above them."""
+    """Draw each pair at y = 0; with several quantization schemes, a line with the network's name precedes its pairs."""
     has_several = len({rows[int8].setup.quantization for _, int8 in twins}) > 1
     above = None
     for twin in twins:
@@ -60,13 +62,13 @@ def _lines(twins: list[Twins], rows: Mapping[int, Row], axis: Axis) -> Iterator[
 def pairs(rows: Mapping[int, Row]) -> list[Twins]:
     """Pair each int8 row with its float twin, in the order of the float rows."""
     floats = {row.setup.pair: number for number, row in rows.items() if row.setup.precision == Precision.FP32}
-    found = [
+    twins = [
         (floats[row.setup.pair], number)
         for number, row in rows.items()
         if row.setup.precision == Precision.INT8 and row.setup.pair in floats
     ]
     places = {number: place for place, number in enumerate(rows)}
-    return sorted(found, key=lambda twin: (places[twin[0]], places[twin[1]]))
+    return sorted(twins, key=lambda twin: (places[twin[0]], places[twin[1]]))
 
 
 def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
@@ -85,7 +87,7 @@ def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
 
 def _point(number: int, row: Row, axis: Axis) -> str:
     assert row.latency.p50_ms
-    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # the two intervals beside one another
+    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # draws the two intervals beside each other
     interval = mark("path", class_="whisker", d=whisker(axis, row, shift))
     doubtful = " doubtful" if row.verdict == "SUSPECT" else ""
     point = symbol(row.setup.precision, axis.place(row.latency.p50_ms), 0.0)

@@ -1,4 +1,4 @@
-"""Peak memory and file size, two bars a row, as SVG: a panel a group."""
+"""Peak memory and file size as SVG: one panel per group, two bars per row."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,8 +11,8 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 FILE = "footprint.svg"
 TITLE = "Memory and size"
 TOP, LINE, LEFT, THICK = 46.0, 19.0, 262.0, 11.0
-LONGEST = 40  # letters of a name: what its column has room for
-WIDE = 96.0  # pixels of the longest bar of either kind
+LONGEST = 40  # letters of a name that fit into its column
+WIDE = 96.0  # length of the longest bar of each kind, in pixels
 KINDS: dict[str, tuple[float, int, Callable[[Row], float | None]]] = {
     "peak memory, MiB": (LEFT, 1, lambda row: row.memory.peak_mib),
     "file, MiB": (LEFT + WIDE + 56, 2, lambda row: row.cost.file_mib),
@@ -20,15 +20,15 @@ KINDS: dict[str, tuple[float, int, Callable[[Row], float | None]]] = {
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw every group below the other."""
+    """Draw all groups below each other."""
     return stacked(table, draw)
 
 
 def draw(rows: Mapping[int, Row]) -> Panel:
-    """Draw both figures of each row, each kind on a scale from 0 of its own."""
+    """Draw two bars per row; memory and file size have separate scales, both from 0."""
     having = {place: row for place, row in rows.items() if any(has(of(row)) for _, _, of in KINDS.values())}
     if not having:
-        return withheld(TITLE, "no row has a memory or a file")
+        return withheld(TITLE, "no row has a peak memory or a file size")
     shown = dict(list(having.items())[:MOST_LINES])
     most = {kind: max(filter(has, map(of, shown.values())), default=0.0) for kind, (_, _, of) in KINDS.items()}
     body = (
@@ -37,7 +37,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         legend(by_precision(shown.values()), WIDTH - MARGIN, 16),
     )
     rest = f" Drawn: the first {len(shown)} of {len(having)} rows." if len(shown) < len(having) else ""
-    notes = (f"Peak: the most resident memory while loading or running, the process and its runtime included.{rest}",)
+    notes = (f"Peak memory: maximum resident memory of the process and its runtime while loading and running.{rest}",)
     return Panel(title=TITLE, width=WIDTH, height=TOP + LINE * len(shown) + 6, body="".join(body), notes=notes)
 
 

@@ -1,4 +1,4 @@
-"""p50 and accuracy over width α and resolution ρ, a map for each network and precision, as SVG: a panel a group."""
+"""p50 and top-1 over width α and resolution ρ as SVG: one panel per group, one map per network and scheme."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,19 +13,19 @@ FILE = "heat_maps.svg"
 TITLE = "p50 in ms, and top-1, over α and ρ"
 CELL, TALL, LEFT, HEAD = 62.0, 38.0, 42.0, 58.0
 GAP = 22.0
-PALEST, DARKEST = 0.06, 0.58  # opacity: words on the darkest cell stay readable
+PALEST, DARKEST = 0.06, 0.58  # opacity; text stays readable on the darkest cell
 Grid = dict[tuple[float, int], list[int]]  # numbers of the rows at each width and resolution, fastest first
 Title = tuple[str, str]  # network and scheme
-Span = tuple[float, float]  # the least and the largest p50, ms
+Span = tuple[float, float]  # minimum and maximum p50, in ms
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw every group below the other."""
+    """Draw all groups below each other."""
     return stacked(table, draw)
 
 
 def draw(rows: Mapping[int, Row]) -> Panel:
-    """Draw maps side by side, all on one scale: the darker, the slower."""
+    """Draw maps side by side with a common scale: darker is slower."""
     grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
     times = [p50 for row in timed(rows).values() if has(p50 := row.latency.p50_ms)]
     if not times:
@@ -40,16 +40,16 @@ def draw(rows: Mapping[int, Row]) -> Panel:
             x, y, tallest = MARGIN, y + tallest + GAP, 0.0
         body.append(mark("g", *_map(title, grid, rows, span), transform=f"translate({x:.1f} {y:.1f})"))
         x, tallest = x + width + GAP, max(tallest, height)
-    notes = ("The darker, the slower, one logarithmic scale for all maps. Upper figure: p50 in ms; lower: top-1 in %.",)
+    notes = ("Darker is slower; all maps share one logarithmic scale. Upper number: p50 in ms; lower: top-1 in %.",)
     widest = max(MARGIN + _size(grid)[0] for grid in grids.values())
     return Panel(title=TITLE, width=max(WIDTH, widest), height=y + tallest + 6, body="".join(body), notes=notes)
 
 
 def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:
-    """Sort rows into a map a network and scheme; a given model's width is nobody's choice, so it has none."""
+    """Group rows into one map per network and scheme; skip user-supplied models, which have no width α."""
     grids = defaultdict[Title, Grid](dict)
     setups = {number: row.setup for number, row in rows.items() if not row.setup.is_custom}
-    for number, setup in sorted(setups.items(), key=lambda one: (one[1].architecture, one[1].scheme, one[0])):
+    for number, setup in sorted(setups.items(), key=lambda item: (item[1].architecture, item[1].scheme, item[0])):
         grids[setup.architecture, setup.scheme].setdefault((setup.width, setup.resolution), []).append(number)
     return dict(grids)
 
@@ -75,12 +75,12 @@ def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Itera
         top = HEAD + TALL * line
         yield label(f"{width:g}", LEFT - 8, top + TALL / 2 + 4, class_="tick", text_anchor="end")
         for column, side in enumerate(sides):
-            found = grid.get((width, side), [])
-            yield _cell(found, rows, span, LEFT + CELL * column, top) if found else ""
+            numbers = grid.get((width, side), [])
+            yield _cell(numbers, rows, span, LEFT + CELL * column, top) if numbers else ""
 
 
 def _cell(numbers: list[int], rows: Mapping[int, Row], span: Span, x: float, y: float) -> str:
-    """Draw the first of the rows at one place; more than one is said."""
+    """Draw the first row at one place, with the number of further rows."""
     row, middle = rows[numbers[0]], x + CELL / 2
     p50_ms = row.latency.p50_ms
     is_timed = has(p50_ms) and not row.is_worthless

@@ -1,4 +1,4 @@
-"""Nothing but the number of rows: the smallest report there is."""
+"""The number of rows: the smallest report."""
 
 from edgebench.results.table.row import NOTHING, Background, Table
 

@@ -1,4 +1,4 @@
-"""Accuracy against latency, with the intervals of both and the front, as SVG: a panel a group."""
+"""Top-1 against p50 as SVG: one panel per group, with the intervals of both and the Pareto front."""
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,24 +26,24 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 FILE = "pareto.svg"
 TITLE = "Accuracy against latency"
 TOP, BOTTOM, LEFT, HEIGHT = 48.0, 352.0, 46.0, 396.0
-MOST_LABELS, LONGEST = 12, 34  # letters of a name where schemes differ
+MOST_LABELS, LONGEST = 12, 34  # letters of a name if several schemes are drawn
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Draw every group below the other."""
+    """Draw all groups below each other."""
     return stacked(table, draw)
 
 
 def draw(rows: Mapping[int, Row]) -> Panel:
-    """Draw a point a row, its intervals as whiskers; whoever the front leaves behind is pale."""
+    """Draw one point per row with its intervals as whiskers; dominated rows are pale."""
     drawn = {number: row for number, row in timed(rows).items() if row.top1 and isfinite(row.top1.value)}
     if not drawn:
         return withheld(TITLE, "no row has both a latency and an accuracy")
     shares = [end for row in drawn.values() if row.top1 for end in (row.top1.low, row.top1.value, row.top1.high)]
     x, y = log_axis(ends(drawn), LEFT, WIDTH - MARGIN), linear_axis(shares, BOTTOM, TOP)
     on_front = front(drawn)
-    points = sorted(drawn.items(), key=lambda one: one[0] in on_front)  # the front is drawn last, on top
+    points = sorted(drawn.items(), key=lambda item: item[0] in on_front)  # the front is drawn last, on top
     body = (
         upwards(y, LEFT, WIDTH - MARGIN, "top-1 accuracy, %"),
         across(x, TOP, BOTTOM, "p50 latency, ms (logarithmic)"),
@@ -57,28 +57,28 @@ def draw(rows: Mapping[int, Row]) -> Panel:
 
 def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
     yield (
-        "Whiskers: 95 % intervals (of latency the range, below 6 processes). Pale: dominated, another row is nowhere"
-        " worse and somewhere better beyond both intervals. Dashed: the best top-1 up to a latency, by the numbers."
-        " Hollow: SUSPECT."
+        "Whiskers: 95 % intervals (below 6 processes, the range of latency). Pale: dominated by a row that is no worse"
+        " in both figures and better in one, beyond both intervals. Dashed: the highest top-1 up to each latency,"
+        " without regard to intervals. Hollow: SUSPECT."
     )
     if left_out := len(rows) - len(drawn):
-        yield f"Not drawn: {left_out} of {len(rows)} rows, without a latency, without an accuracy, or worth nothing."
+        yield f"Not drawn: {left_out} of {len(rows)} rows, which lack a latency or accuracy, or are INVALID or FAILED."
 
 
 def front(rows: Mapping[int, Row]) -> list[int]:
-    """List the rows that none dominates by latency and accuracy, fastest first: ties included.
+    """Return the numbers of the rows that no other dominates in latency and accuracy, fastest first, with ties.
 
-    Only a row as fast and as accurate can dominate; the most accurate of them is asked first, for it most likely does.
+    Only faster and more accurate rows can dominate; the most accurate ones are tried first, as the likeliest.
     """
-    found, asked = list[int](), list[tuple[float, int]]()
+    on_front, by_error = list[int](), list[tuple[float, int]]()
     for number in sorted(rows, key=lambda number: _order(rows[number])):
         error = _order(rows[number])[1]
         candidate = _candidate(rows[number])
-        better = (_candidate(rows[other]) for _, other in asked[: bisect_right(asked, (error, inf))])
+        better = (_candidate(rows[other]) for _, other in by_error[: bisect_right(by_error, (error, inf))])
         if not any(dominates(other, candidate) for other in better):
-            found.append(number)
-        insort(asked, (error, number))
-    return found
+            on_front.append(number)
+        insort(by_error, (error, number))
+    return on_front
 
 
 def _order(row: Row) -> tuple[float, float]:
@@ -104,7 +104,7 @@ def _candidate(row: Row) -> Candidate:
 
 
 def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:
-    """Draw the highest accuracy up to each latency as steps to the right end."""
+    """Return the path of the highest accuracy up to each latency, as steps to the right end."""
     path, best = "", -1.0
     for row in sorted(rows, key=_order):
         if row.latency.p50_ms and row.top1 and row.top1.value > best:
@@ -124,12 +124,12 @@ def _point(number: int, row: Row, x: Axis, y: Axis, is_on_front: bool) -> str:
 
 
 def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iterator[str]:
-    """Name the fastest points of the front where a name hides neither another nor a point."""
+    """Label the fastest points of the front where the label covers neither another label nor a point."""
     has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
     taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
     for row in rows[:MOST_LABELS]:
         words = shortened(name(row), LONGEST) if has_several else f"{row.setup.network} {row.setup.precision}"
-        box = next((one for one in _places(*_spot(row, x, y), text_width(words)) if _is_free(one, taken)), None)
+        box = next((place for place in _places(*_spot(row, x, y), text_width(words)) if _is_free(place, taken)), None)
         if box:
             taken.append(box)
             yield label(words, box[0], box[3] - 3, class_="aside")

@@ -1,4 +1,4 @@
-"""The JSON of pytest-benchmark, for `pytest-benchmark compare` and whatever else reads it."""
+"""The table as pytest-benchmark JSON, for `pytest-benchmark compare` and other tools."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from edgebench.results.measurement.evidence import Evidence
 
 FILE = "pytest-benchmark.json"
-READ_AS = "5.1.0"  # of pytest-benchmark, whose layout this is
+READ_AS = "5.1.0"  # the version of pytest-benchmark whose format this is
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write a benchmark for every case with a number; a round is a process, and its value that process's median.
+    """Write one benchmark per case with usable latencies; each round is a process, with its median latency.
 
-    What is worth nothing is left out and named in `edgebench`, with its verdict.
+    Other cases are listed with their verdict under `edgebench.left_out`. If a case was measured in several
+    environments, its latest: the file is of one machine, and names have no epoch.
     """
-    lines = sorted(background.lines, key=lambda line: line.position)
+    latest = (line for line in background.lines if line.evidence.is_latest)
+    lines = sorted(latest, key=lambda line: line.position)
     worth = [line for line in lines if line.evidence.timed and not line.row.is_worthless]
     left_out = {_name(line.evidence): line.row.verdict for line in lines if line not in worth}
     last = lines[-1].evidence.session if lines else None
@@ -45,7 +47,7 @@ def _name(evidence: Evidence) -> str:
 
 
 def _machine(facts: dict[str, str]) -> dict[str, Any]:
-    """Lay out what `compare` reads of a machine, and all that is known of it."""
+    """Return all facts of a machine, with the keys that `compare` reads."""
     return facts | {"node": machine(facts), "cpu": {"brand_raw": facts.get("cpu", "")}}
 
 
@@ -70,7 +72,7 @@ def _benchmark(line: Line) -> dict[str, Any]:
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Summarise one value a process, seconds, as pytest-benchmark does its rounds."""
+    """Summarize one value per process, in seconds, as pytest-benchmark does with rounds."""
     ordered = sorted(values)
     q1, q3 = _quartiles(ordered)
     spread = stdev(ordered) if len(ordered) > 1 else 0.0
@@ -101,7 +103,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return the medians of the lower and the upper half, each averaged over having the middle value and not."""
+    """Return the quartiles: medians of both halves, averaged over including and excluding the middle value."""
     half, odd = divmod(len(ordered), 2)
     lower, upper = ordered[:half] or ordered, ordered[half + odd :] or ordered
     return (median(lower) + median(ordered[: half + odd])) / 2, (median(upper) + median(ordered[half:])) / 2

@@ -1,7 +1,7 @@
-"""Evidence and measurements -> a table: its rows and what a reader must know, how rows rank, the one to choose.
+"""Evidence and measurements -> a table: rows with ranks and notes, and the choice of a configuration.
 
-    parts, row (what a row, its line and a table are) -> rows (lines of evidence) -> ranking, choice
-    columns (a row laid out flat), notes (what stands below)
+    parts, row (types) -> rows (evidence -> row) -> ranking, choice
+    columns (row -> CSV columns), notes (sentences below a table)
 
-Pure: nothing is read, measured or printed here.
+Pure: no I/O.
 """

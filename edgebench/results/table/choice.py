@@ -1,6 +1,6 @@
-"""Candidates and limits -> the one to take, the runner-up, what ties with it, and what each limit costs.
+"""Candidates and limits -> the best candidate, the runner-up, ties, and the cost of each limit.
 
-Pure: nothing is read, measured or printed here.
+Pure: no I/O.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from math import inf
 
 
 class Quantity(StrEnum):
-    """What a configuration has of a kind: latencies in ms, memory in MiB, counts of work in millions, shares in %."""
+    """A measured quantity: latencies in ms, memory in MiB, operation counts in millions, shares in %."""
 
     LATENCY = "latency"
     P90 = "p90"
@@ -24,13 +24,13 @@ class Quantity(StrEnum):
 
     @property
     def is_share(self) -> bool:
-        """Tell whether more of it is better: accuracies and agreement, per cent."""
+        """Whether the quantity is a share in %, of which more is better: accuracy or agreement."""
         return self in (Quantity.TOP1, Quantity.TOP5, Quantity.AGREEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number with its 95 % interval; low and high are the number itself where it has none."""
+    """A number with its 95 % interval; without an interval, `low` and `high` equal `value`."""
 
     value: float
     low: float
@@ -42,13 +42,13 @@ class Figure:
         return cls(value=value, low=value, high=value)
 
     def overlaps(self, other: "Figure") -> bool:
-        """Tell whether the two cannot be told apart by their intervals."""
+        """Return whether the intervals overlap, so that the figures tie."""
         return self.low <= other.high and other.low <= self.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A configuration, by a name of its own, and what it has; a quantity that was not measured is not in `figures`."""
+    """A configuration with a unique name and its figures; quantities that were not measured are absent."""
 
     name: str
     figures: Mapping[Quantity, Figure]
@@ -56,29 +56,30 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The most of a quantity, or the least of a share, that will do."""
+    """The upper limit on a quantity; the lower limit if it is a share."""
 
     quantity: Quantity
     bound: float
 
     def excess(self, candidate: Candidate) -> float:
-        """Return by how much a candidate misses the limit; zero or less where it keeps it."""
+        """Return by how much a candidate misses the limit; zero or less if it meets it."""
         value = candidate.figures[self.quantity].value
         return self.bound - value if self.quantity.is_share else value - self.bound
 
     def is_within_noise(self, candidate: Candidate) -> bool:
-        """Tell whether the limit lies inside the candidate's interval."""
+        """Return whether the limit lies inside the interval of the candidate."""
         figure = candidate.figures[self.quantity]
         return figure.low < self.bound < figure.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What the nearest better candidate outside one limit would cost and bring, all other limits kept.
+    """The nearest better candidate that misses only this limit, with its cost and gain.
 
     Attributes:
-        more: beyond the limit, in its unit; `gain` in the objective's, positive where it is better.
-        is_tie: the gain lies within the two intervals.
+        more: excess over the limit, in the limit's unit.
+        gain: improvement of the objective, in its unit; positive is better.
+        is_tie: whether the intervals of the objective overlap.
     """
 
     limit: Limit
@@ -90,7 +91,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """A candidate that keeps no full set of limits, and by how much it misses those it misses."""
+    """A candidate that misses some limits, and the excess over each of them."""
 
     candidate: Candidate
     excesses: tuple[tuple[Limit, float], ...]
@@ -98,14 +99,15 @@ class Miss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The answer.
+    """The chosen candidate and its alternatives.
 
     Attributes:
-        chosen: None where nothing keeps the limits; then `misses` holds the nearest, best first.
-        ties: feasible candidates whose objective cannot be told from the chosen one's, in order of preference.
-        front: feasible candidates that none of them dominates, the chosen one first.
-        prices: of the limits that bind, those first that cost the smallest share of themselves.
-        withheld: candidates left out because a limit or the objective asks for what they do not have, and for what.
+        chosen: None if no candidate meets all limits; then `misses` lists the nearest ones first.
+        ties: feasible candidates that tie with the chosen one in the objective, in order of preference.
+        front: Pareto front of the feasible candidates, the chosen one first.
+        feasible: number of candidates that meet all limits.
+        prices: cost of each binding limit, ordered by excess as a share of the limit.
+        withheld: excluded candidates with the required quantities that they lack.
     """
 
     chosen: Candidate | None
@@ -118,37 +120,49 @@ class Choice:
     withheld: tuple[tuple[Candidate, tuple[Quantity, ...]], ...]
 
 
-def dominates(one: Candidate, other: Candidate) -> bool:
-    """Tell whether `one` is nowhere worse than `other`, and somewhere better beyond both intervals.
+def dominates(candidate: Candidate, other: Candidate) -> bool:
+    """Return whether a candidate is nowhere worse than `other`, and better in one quantity beyond both intervals.
 
-    What a candidate lacks counts as the worst there is. Better by less than the intervals is a tie, so two candidates
-    never dominate each other.
+    A missing quantity counts as the worst value. A difference within the intervals is a tie, so two candidates never
+    dominate each other.
     """
-    if any(_badness(one, quantity) > _badness(other, quantity) for quantity in Quantity):
+    if any(_loss(candidate, quantity) > _loss(other, quantity) for quantity in Quantity):
         return False
-    shared = one.figures.keys() & other.figures.keys()
-    return any(not one.figures[quantity].overlaps(other.figures[quantity]) for quantity in shared)
+    shared = candidate.figures.keys() & other.figures.keys()
+    return any(not candidate.figures[quantity].overlaps(other.figures[quantity]) for quantity in shared)
 
 
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Keep the candidates that none dominates, in their order: the Pareto front, ties included."""
-    return tuple(one for one in candidates if not any(dominates(other, one) for other in candidates))
+    """Return the candidates that no other dominates (the Pareto front with ties), in their order."""
+    return tuple(candidate for candidate in candidates if not any(dominates(other, candidate) for other in candidates))
 
 
 def choose(candidates: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity) -> Choice:
-    """Take the best by the objective among those that keep every limit; of equals the fastest, then the smallest.
+    """Choose the best candidate by the objective among those that meet all limits.
 
-    The order goes by the numbers themselves, so that it is one; `ties` says which of them mean nothing.
+    Candidates are ordered by value, without regard to intervals; equal ones by latency, then by the other quantities in
+    the order of `Quantity`. `ties` lists those whose difference is not significant.
     """
-    asked = (*dict.fromkeys((*(limit.quantity for limit in limits), objective)),)
-    withheld = [(one, lacking) for one in candidates if (lacking := tuple(q for q in asked if q not in one.figures))]
-    complete = sorted((one for one in candidates if _has(one, asked)), key=lambda one: _order(one, objective))
-    feasible = [one for one in complete if _keeps(one, limits)]
+    required = (*dict.fromkeys((*(limit.quantity for limit in limits), objective)),)
+    withheld = [
+        (candidate, lacking)
+        for candidate in candidates
+        if (lacking := tuple(q for q in required if q not in candidate.figures))
+    ]
+    complete = sorted(
+        (candidate for candidate in candidates if _has(candidate, required)),
+        key=lambda candidate: _order(candidate, objective),
+    )
+    feasible = [candidate for candidate in complete if _keeps(candidate, limits)]
     chosen = feasible[0] if feasible else None
     return Choice(
         chosen=chosen,
         runner_up=feasible[1] if len(feasible) > 1 else None,
-        ties=tuple(one for one in feasible[1:] if _figure(one, objective).overlaps(_figure(feasible[0], objective))),
+        ties=tuple(
+            candidate
+            for candidate in feasible[1:]
+            if _figure(candidate, objective).overlaps(_figure(feasible[0], objective))
+        ),
         front=front(feasible),
         feasible=len(feasible),
         prices=tuple(_prices(chosen, complete, limits, objective)) if chosen else (),
@@ -169,8 +183,8 @@ def _figure(candidate: Candidate, quantity: Quantity) -> Figure:
     return candidate.figures[quantity]
 
 
-def _badness(candidate: Candidate, quantity: Quantity) -> float:
-    """Return what is the less the better; infinite where the candidate lacks it."""
+def _loss(candidate: Candidate, quantity: Quantity) -> float:
+    """Return a value of which less is better; infinite if the candidate lacks the quantity."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return inf
@@ -178,25 +192,27 @@ def _badness(candidate: Candidate, quantity: Quantity) -> float:
 
 
 def _order(candidate: Candidate, objective: Quantity) -> tuple[tuple[float, ...], str]:
-    return tuple(_badness(candidate, quantity) for quantity in (objective, *Quantity)), candidate.name
+    return tuple(_loss(candidate, quantity) for quantity in (objective, *Quantity)), candidate.name
 
 
 def _prices(
     chosen: Candidate, complete: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity
 ) -> Iterator[Price]:
-    """Find, limit by limit, the nearest candidate that is better than the chosen one and misses that limit alone.
+    """Find per limit the nearest candidate that is better than the chosen one and misses only that limit.
 
-    One that is better beyond both intervals goes before a tie, however near.
+    A candidate that is better beyond both intervals is preferred to a nearer tie.
     """
-    found = []
+    prices = []
     for limit in limits:
         others = [other for other in limits if other != limit]
-        reach = [one for one in complete if limit.excess(one) > 0 and _keeps(one, others)]
-        better = [one for one in reach if _gain(chosen, one, objective) > 0]
-        beyond = [one for one in better if not _figure(one, objective).overlaps(_figure(chosen, objective))]
+        reach = [candidate for candidate in complete if limit.excess(candidate) > 0 and _keeps(candidate, others)]
+        better = [candidate for candidate in reach if _gain(chosen, candidate, objective) > 0]
+        beyond = [
+            candidate for candidate in better if not _figure(candidate, objective).overlaps(_figure(chosen, objective))
+        ]
         if better:
-            found.append(_price(chosen, min(beyond or better, key=limit.excess), limit, objective))
-    yield from sorted(found, key=lambda price: price.more / price.limit.bound)
+            prices.append(_price(chosen, min(beyond or better, key=limit.excess), limit, objective))
+    yield from sorted(prices, key=lambda price: price.more / price.limit.bound)
 
 
 def _price(chosen: Candidate, better: Candidate, limit: Limit, objective: Quantity) -> Price:
@@ -210,13 +226,16 @@ def _price(chosen: Candidate, better: Candidate, limit: Limit, objective: Quanti
 
 
 def _gain(chosen: Candidate, other: Candidate, objective: Quantity) -> float:
-    return _badness(chosen, objective) - _badness(other, objective)
+    return _loss(chosen, objective) - _loss(other, objective)
 
 
 def nearest_misses(complete: Sequence[Candidate], limits: Sequence[Limit]) -> Iterator[Miss]:
-    """Order candidates by the worst miss as a share of its limit, nearest first."""
+    """Yield candidates by their largest excess as a share of the limit, nearest first."""
     misses = [
-        Miss(candidate=one, excesses=tuple((limit, excess) for limit in limits if (excess := limit.excess(one)) > 0))
-        for one in complete
+        Miss(
+            candidate=candidate,
+            excesses=tuple((limit, excess) for limit in limits if (excess := limit.excess(candidate)) > 0),
+        )
+        for candidate in complete
     ]
     yield from sorted(misses, key=lambda miss: max((over / limit.bound for limit, over in miss.excesses), default=0.0))

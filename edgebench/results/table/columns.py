@@ -1,4 +1,4 @@
-"""A row -> the columns of `comparison.csv`, in order: the one place where its parts are laid out flat."""
+"""A row -> the columns of `comparison.csv`, in order; the only place that flattens the parts of a row."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from edgebench.results.table.parts import Metric
     from edgebench.results.table.row import Row
 
-METRICS = ("top1", "top5")  # a column for each, and for the ends of its interval
+METRICS = ("top1", "top5")  # three columns each: value and the ends of its interval
 
 
 def _paths(*parts: tuple[str, str]) -> dict[str, str]:
-    """Return the attribute of a row behind each column, of parts and the names of their fields."""
+    """Return the attribute path in a row per column, from pairs of part and field names."""
     return {name: f"{part}.{name}".lstrip(".") for part, names in parts for name in names.split()}
 
 
@@ -56,7 +56,7 @@ _after_metrics = attrgetter(*_AFTER_METRICS.values())
 
 
 def cells(row: Row) -> tuple[Any, ...]:
-    """Return a row's value in each of `COLUMNS`; None where there is none."""
+    """Return the value of a row per column of `COLUMNS`; None if missing."""
     return (
         *_before_speedup(row),
         *_ends(row.standing.speedup),
@@ -67,7 +67,7 @@ def cells(row: Row) -> tuple[Any, ...]:
 
 
 def flat(row: Row) -> dict[str, Any]:
-    """Return a row's values by column."""
+    """Return the values of a row by column name."""
     return dict(zip(COLUMNS, cells(row), strict=True))
 
 

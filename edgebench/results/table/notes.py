@@ -1,4 +1,4 @@
-"""Records and evidence -> the sentences below a table, each true of it."""
+"""Records and evidence -> the sentences below a table."""
 
 from __future__ import annotations
 
@@ -24,114 +24,127 @@ if TYPE_CHECKING:
 
 
 def method(preset: str) -> str:
-    """Say how a preset measures."""
+    """Describe how a preset measures."""
     how = PRESETS[preset]
     many = ", ".join(map(str, how.interim_analyses))
     stop = f"takes {many} processes"
     if how.interim_analyses[0] < stats.LEAST_FOR_INTERVAL:
-        stop += ", too few for an interval: a look"
+        stop += ", too few for an interval"
     elif len(how.interim_analyses) > 1:
         stop = (
-            f"stops after {many} processes once half the interval is at most {how.half_width:.0%} of p50"
-            f" ({how.half_width_noisy:.0%} on a virtual machine)"
+            f"stops after {many} processes as soon as the half-width of the interval is at most {how.half_width:.0%} of"
+            f" p50 ({how.half_width_noisy:.0%} on a virtual machine)"
         )
     return (
-        f"{preset}: {stop}. Each is a fresh process with one session: load, first inference, a warm-up of at least"
-        f" {how.warmup_s:g} s and {how.warmup_iterations} iterations, then {how.least_iterations} to"
-        f" {how.most_iterations} timed iterations, all kept. Rounds run every case once in a new random order, beside"
-        f" reference workloads that use no runtime. Memory is measured in {how.memory_runs} processes of its own."
+        f"{preset}: {stop}. Each process is fresh and runs one session: load, first inference, a warm-up of at"
+        f" least {how.warmup_s:g} s and {how.warmup_iterations} iterations, then {how.least_iterations} to"
+        f" {how.most_iterations} timed iterations, all kept. Each round runs every case once in a new random order,"
+        f" and the reference workloads, which use no runtime. Memory is measured in {how.memory_runs} separate"
+        " processes."
     )
 
 
 def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
-    """Yield what a reader must know: what the columns mean, the machines, where time went, what was left out."""
+    """Yield notes on the columns, the machines, the time spent and excluded data."""
     yield (
-        "p50: the median over fresh processes of each one's median, with its [95 % interval], or the (least, largest)"
-        " below 6 processes. n: processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie:"
-        " the intervals overlap. int8 x: how many times as long the float twin takes, by the medians, or by those"
-        " of the ratios to the beats between each process's samples, where both rows have them, with a 95 %"
-        " interval from those of both. Δ top-1: points against the float parent; with = McNemar's exact test does not"
-        " tell the two apart."
+        "p50: median over fresh processes of their median latencies, with its [95 % interval], or the (range) below 6"
+        " processes. n: number of processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie: the"
+        " intervals overlap. int8 x: latency of the float twin divided by that of the int8 row, with its 95 %"
+        " interval; both in interleaved reference beats, if both rows have them. Δ top-1: difference to the float"
+        " parent in percentage points; = means that McNemar's exact test finds no significant difference."
     )
-    if any(one.counts for one in evidence):
+    if any(case_evidence.counts for case_evidence in evidence):
         yield (
-            "Minstr: millions of instructions of an inference on one thread, the least of several after warm-up, as the"
-            " emulator counts them. On one machine they repeat to some hundred. How long they take is not said."
+            "Minstr: millions of instructions per inference on one thread, the lowest count after warm-up, as counted"
+            " by the emulator. On one machine, counts repeat to some hundred instructions. They do not predict time."
         )
-    if any(one.is_on_gpu for one in evidence):
+    if any(case_evidence.is_on_gpu for case_evidence in evidence):
         yield (
-            "kernel ms, transfer ms: of p50, what the device computes, with the gaps between its kernels, and what"
-            " images and outputs take there and back, by its own events. device peak MiB: the most that the runtime's"
-            " allocator gave out. device used MiB: what NVML found more in use after a process's work than before,"
-            " CUDA's context included."
+            "kernel ms, transfer ms: parts of p50, measured by device events: computation including the gaps between"
+            " kernels, and the copies of inputs and outputs. device peak MiB: the most memory that the runtime's"
+            " allocator handed out. device used MiB: increase of the device memory in use over the work of a process,"
+            " as NVML reports it, including the CUDA context."
         )
-    sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
+    sessions = {
+        (case_evidence.case.target, case_evidence.session.environment.epoch): case_evidence.session
+        for case_evidence in evidence
+    }
     for (target, epoch), session in sessions.items():
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
+        if [name for name, _ in sessions].count(target) > 1:
+            which += f", last measured {session.started_at[:10]}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
     yield from _times(records, evidence)
     yield from _stand_ins(evidence)
     yield from _datasets(evidence)
-    if aside := sum(one.set_aside for one in evidence):
-        yield f"{aside} older runs were made in another environment or of another artifact and are left out."
+    if aside := sum(case_evidence.set_aside for case_evidence in evidence):
+        yield f"Excluded: {aside} older runs of a different artifact, or without an answer."
     if journal.older:
-        yield f"{journal.older} lines of the journal are of an older edgebench and were read in today's words."
+        yield f"Converted: {journal.older} lines of the journal that an older edgebench wrote."
     if journal.torn:
-        yield f"{journal.torn} line of the journal was torn off by an interruption and is left out."
+        yield f"Excluded: {journal.torn} incomplete line of the journal, which an interruption cut off."
 
 
 def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Say where the time went, as far as it was kept: into the files, each counted once, and into all processes."""
-    cards = [one.artifact for one in evidence if one.artifact]
+    """Yield the recorded times of building the files, each counted once, and of measuring."""
+    cards = [case_evidence.artifact for case_evidence in evidence if case_evidence.artifact]
     spent = {(_spent_on(card, step), step): seconds for card in cards for step, seconds in card.took_s.items()}
     if spent:
         by_step = {step: sum(seconds for (_, of), seconds in spent.items() if of == step) for step in STEPS}
-        said = ", ".join(f"{step} {duration(seconds)}" for step, seconds in by_step.items())
-        yield f"Making the files took {duration(sum(spent.values()))}, when and where each was made: {said}."
+        steps = ", ".join(f"{step} {duration(seconds)}" for step, seconds in by_step.items())
+        yield f"Building the files took {duration(sum(spent.values()))}, as recorded when each was built: {steps}."
     if measured := [run.took_s for run in records if isinstance(run, Run) and run.took_s is not None]:
-        yield f"Measuring took {duration(sum(measured))} in {len(measured)} processes, reference workloads among them."
+        yield f"Measuring took {duration(sum(measured))} in {len(measured)} processes, including reference workloads."
 
 
 def _spent_on(card: Artifact, step: str) -> str:
-    """Name the file that a step made: an int8 one has the time of its float parent, too, which others may share."""
+    """Return the file that a step built; the build and export times of an int8 file belong to its float parent."""
     return card.file if step == QUANTIZE else card.parent or card.file
 
 
 def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Say what a reader of the accuracies must know of each data set, and which recipe its images went through."""
-    asked = [
-        one for one in evidence if one.case.variant.dataset_sha256 or one.case.variant.weights != WeightSource.CUSTOM
+    """Yield per data set its note, the preprocessing and the number of damaged images."""
+    with_images = [
+        case_evidence
+        for case_evidence in evidence
+        if case_evidence.case.variant.dataset_sha256 or case_evidence.case.variant.weights != WeightSource.CUSTOM
     ]
-    for name in sorted({one.case.variant.dataset for one in asked}):
-        mine = [one for one in evidence if one.case.variant.dataset == name]
-        recipes = sorted({str(recipe) for one in mine if (recipe := one.case.variant.preprocessing)})
-        said = f", preprocessing {' and '.join(recipes)}" if recipes else ""
-        damaged = max((one.accuracy.damaged for one in mine if one.accuracy), default=0)
-        left_out = f" Left out as damaged: {damaged}." if damaged else ""
-        yield f"Data set {name}{said}: {family(name).NOTE}{left_out}"
+    for name in sorted({case_evidence.case.variant.dataset for case_evidence in with_images}):
+        of_dataset = [case_evidence for case_evidence in evidence if case_evidence.case.variant.dataset == name]
+        recipes = sorted(
+            {str(recipe) for case_evidence in of_dataset if (recipe := case_evidence.case.variant.preprocessing)}
+        )
+        preprocessing = f", preprocessing {' and '.join(recipes)}" if recipes else ""
+        damaged = max(
+            (case_evidence.accuracy.damaged for case_evidence in of_dataset if case_evidence.accuracy), default=0
+        )
+        skipped = f" Skipped as damaged: {damaged}." if damaged else ""
+        yield f"Data set {name}{preprocessing}: {family(name).NOTE}{skipped}"
 
 
 def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Say for which targets the host answered, and how far they answer otherwise themselves."""
+    """Yield the targets whose accuracy was evaluated on the host, and how far their own outputs differ."""
     spots = defaultdict[tuple[str, str], list[SpotCheck]](list)
-    for one in evidence:
-        if one.accuracy and (spot := one.accuracy.spot):
-            spots[one.case.target, spot.host].append(spot)
-    for (target, host), mine in spots.items():
+    for case_evidence in evidence:
+        if case_evidence.accuracy and (spot := case_evidence.accuracy.spot):
+            spots[case_evidence.case.target, spot.host].append(spot)
+    for (target, host), checks in spots.items():
         yield (
-            f"Accuracies of {target} are the answers of the host in its place ({host}). It answered {mine[0].images}"
-            f" images of each artifact itself: the outputs differ by at most {max(one.difference for one in mine):.1e}"
-            " of the largest."
+            f"Accuracies of {target} were evaluated on the host ({host}). For each artifact, the target itself ran"
+            f" {checks[0].images} images: outputs differ by at most {max(check.difference for check in checks):.1e}"
+            " of the largest output."
         )
 
 
 def machine(facts: dict[str, str]) -> str:
-    """Say in one line what a machine is."""
+    """Describe a machine in one line."""
     gibibytes = int(facts.get("memory_bytes", 0)) / 1024**3
     parts = [
         facts.get("board") or facts.get("cpu", "unknown CPU"),
         f"{facts.get('usable_cores', '?')} cores",
+        f"of {facts['cores']} (cpuset {facts['cpuset']})" if {"cpuset", "cores"} <= facts.keys() else "",
+        f"CPU quota {facts['cpu_quota']} cores" if "cpu_quota" in facts else "",
         f"{gibibytes:.0f} GiB",
         _gpu(facts),
         facts.get("kernel", ""),
@@ -145,23 +158,22 @@ def machine(facts: dict[str, str]) -> str:
 
 
 def _gpu(facts: dict[str, str]) -> str:
-    """Say which GPU computes, if one does, as far as its driver told."""
+    """Describe the GPU as its driver reports it; empty without a GPU."""
     if "gpu" not in facts:
-        return "a GPU that nobody could ask its name" if facts.get("device") == "cuda" else ""
+        return "a GPU of unknown name" if facts.get("device") == "cuda" else ""
     gibibytes = int(facts.get("gpu_memory_bytes", 0)) / 1024**3
     limit = f", at most {facts['gpu_power_limit_w']} W" if "gpu_power_limit_w" in facts else ""
     return f"{facts['gpu']} ({gibibytes:.0f} GiB{limit}, driver {facts.get('gpu_driver', 'unknown')})"
 
 
 def _references(records: Sequence[Record], session: Session) -> Iterator[str]:
-    """Say what the reference workloads took in the session's environment, and how far they wandered."""
-    here = session.environment
-    mine = (
-        one for one in records if isinstance(one, Run) and (one.case.target, one.epoch) == (here.target, here.epoch)
-    )
-    if medians := reference_medians(mine):
-        said = (
+    """Yield the times of the reference workloads in the environment of a session, with their range."""
+    environment = session.environment
+    place = environment.target, environment.epoch
+    runs = (record for record in records if isinstance(record, Run) and (record.case.target, record.epoch) == place)
+    if medians := reference_medians(runs):
+        times = (
             f"{name} {median(values) * 1e3:.2f} ms ({min(values) * 1e3:.2f} to {max(values) * 1e3:.2f})"
             for name, values in sorted(medians.items())
         )
-        yield f"Reference workloads on {session.environment.target}, the machine's own wandering: {', '.join(said)}."
+        yield f"Reference workloads on {environment.target}, which show the machine's variation: {', '.join(times)}."

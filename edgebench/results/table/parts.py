@@ -1,7 +1,6 @@
-"""The typed parts of a row: its setup, what it costs, its latency, memory and quality, what
-int8 changed, and how it stands.
+"""The typed parts of a row: setup, cost, latency, memory, quality, int8 fidelity and standing.
 
-The unit is the last word of a name: s, ms, mib (2**20 bytes), m (millions), db. None where there is no such figure.
+The unit is the last word of a name: s, ms, mib (2**20 bytes), m (millions), db. None means not measured.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What ran, where and how."""
+    """What was measured, on which target and how."""
 
     target: str
     epoch: str
@@ -41,9 +40,9 @@ class Setup:
 
     @property
     def group(self) -> tuple[str, ...]:
-        """What rows must share to be compared by rank: the machine as it was then, and all but the variant.
+        """What rows must share to be ranked together: the machine in its epoch, and all settings except the variant.
 
-        Models that somebody gave have weights and data sets of their own.
+        User-supplied models have their own weights and data sets.
         """
         run = (
             self.runtime,
@@ -58,29 +57,29 @@ class Setup:
 
     @property
     def is_custom(self) -> bool:
-        """Tell a model that somebody gave from a network of the shelf."""
+        """Whether the network is a user-supplied model."""
         return self.weights == WeightSource.CUSTOM
 
     @property
     def network(self) -> str:
-        """What is measured, but for its precision; the width of a given model is nobody's choice."""
+        """The network without its precision; a user-supplied model has no width α."""
         width = "" if self.is_custom else f" {self.width:g}"
         return f"{self.architecture}{width} @{self.resolution}"
 
     @property
     def scheme(self) -> str:
-        """The precision and, of an int8 file, how it was made."""
+        """The precision and, for int8, the quantization scheme."""
         return f"{self.precision} {self.quantization}".rstrip()
 
     @property
     def pair(self) -> tuple[str, ...]:
-        """What an int8 row and its float twin share: the same network in the same group."""
+        """What an int8 row and its float twin share: the network and the group."""
         return (*self.group, self.network, self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What an inference computes, what its file holds, and the seconds that making and measuring it took."""
+    """Size of model and file, operations per inference, and the seconds to build and measure it."""
 
     params: int | None
     macs: int | None
@@ -94,11 +93,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long loading and an inference take, over how many processes and samples.
+    """Times of loading and inference, and the number of processes and samples behind them.
 
     Attributes:
-        p50_low_ms, p50_high_ms: the 95 % interval, or the least and the largest process of too few for one.
-        p50_beats: p50 in beats of the workload that `beat` names, with its ends.
+        p50_low_ms, p50_high_ms: 95 % interval; the range of the processes if there are too few for an interval.
+        p50_beats, p50_low_beats, p50_high_beats: p50 and its interval in interleaved reference beats.
+        beat: name of the reference workload.
     """
 
     processes: int
@@ -129,7 +129,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sustained:
-    """What became of the speed over minutes without a pause; nothing where that was not requested."""
+    """Latency over minutes of sustained load; None if not requested."""
 
     lasted_s: float | None = None
     burst_ms: float | None = None
@@ -140,7 +140,7 @@ class Sustained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A figure of quality, per cent, with the ends of its 95 % interval."""
+    """A quality metric in % with its 95 % interval."""
 
     value: float
     low: float
@@ -149,12 +149,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """What the outputs are worth.
+    """The quality of the outputs.
 
     Attributes:
-        metrics: by name, `top1` and `top5`; without what was not measured.
-        answered_by: the target, or the host in its place, of whose answers the target checked `spot_images`.
-        published_top1: per cent.
+        metrics: by name, `top1` and `top5`; absent if not measured.
+        images: number of test images.
+        answered_by: "target", or "host" if the host evaluated for the target; "" if not evaluated.
+        spot_images: images for which the target repeated the evaluation of the host.
+        spot_difference: largest difference between their outputs, as a share of the largest output.
+        published_top1: in %.
     """
 
     metrics: Mapping[str, Metric]
@@ -167,12 +170,14 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fidelity:
-    """How the outputs compare with those of the float parent.
+    """The outputs compared with those of the float parent.
 
     Attributes:
-        parent_top1, agreement: per cent.
-        only_parent: images that the parent alone answers right; `only_this` that the row's file alone does.
-        mcnemar_p: of the exact test that both are right equally often; `images_needed` would tell them apart.
+        parent_top1, agreement: in %.
+        only_parent: images that only the parent classifies correctly.
+        only_this: images that only this row's model classifies correctly.
+        mcnemar_p: p-value of McNemar's exact test for equal accuracy.
+        images_needed: number of images at which the observed difference would be significant.
     """
 
     parent_top1: float | None = None
@@ -186,7 +191,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Int8:
-    """What the runtime computes in integers, per cent, and which layer costs most of the signal."""
+    """The share computed in integers, in %, and the layer with the lowest SQNR."""
 
     integer_share: float | None = None
     worst_layer: str | None = None
@@ -195,11 +200,11 @@ class Int8:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a row stands among those that it compares with; nothing before it was compared.
+    """The rank of a row in its group; None before the rows are compared.
 
     Attributes:
-        tied: another row shares the rank.
-        speedup: how many times as long an int8 row's float twin takes.
+        tied: whether another row shares the rank.
+        speedup: latency of the float twin divided by that of this int8 row.
     """
 
     rank: int | None = None

@@ -1,4 +1,4 @@
-"""Rows -> which compare with which, how they rank, and how many times as fast one is; lines in that order."""
+"""Rows -> groups of comparable rows, ranks and speed-ups."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def ratio(over: Row, under: Row) -> Ratio | None:
-    """Return how many times as long one row takes as another; None where either has no interval to go by."""
+    """Return the ratio of two p50 with its interval; None if one has no interval."""
     return ratio_of_medians(over.spread, under.spread) if over.spread and under.spread else None
 
 
 def speedup(slow: Row, fast: Row) -> Ratio | None:
-    """Return how many times as long one row takes as another that was measured in turns with it.
+    """Return the latency of `slow` divided by that of `fast`, for rows measured in the same rounds.
 
-    In beats where both have them: who shared the core with one and not with the other is no part of it.
+    Uses reference beats if both rows have them, which removes the effect of foreign load on one of the two.
     """
     if slow.paced and fast.paced and slow.latency.beat == fast.latency.beat:
         return ratio_of_medians(slow.paced, fast.paced)
@@ -31,18 +31,21 @@ def speedup(slow: Row, fast: Row) -> Ratio | None:
 
 
 def together(rows: Iterable[Row]) -> list[list[Row]]:
-    """Part rows, in their order, into those that compare: given models beside the shelf's, if these are one group."""
+    """Split rows, in order, into comparable groups.
+
+    User-supplied models join the group of the other networks with the same settings, if there is only one.
+    """
     ordered = list(rows)
     return [[ordered[place] for place in places] for places in _groups(ordered, range(len(ordered)))]
 
 
 def _groups(rows: Sequence[Row], places: Iterable[int]) -> list[list[int]]:
-    """Part the places of rows, in the order given, into those that compare."""
-    own_groups = {row.setup.group for row in rows if row.setup.is_custom}
+    """Split the places of rows, in the given order, into comparable groups."""
+    custom_groups = {row.setup.group for row in rows if row.setup.is_custom}
     shown_in = {row.setup.group: row.setup.group for row in rows}
-    for own in own_groups:
-        beside = [group for group in shown_in if group != own and group[:-2] == own[:-2]]
-        shown_in[own] = beside[0] if len(beside) == 1 else own
+    for custom in custom_groups:
+        beside = [group for group in shown_in if group != custom and group[:-2] == custom[:-2]]
+        shown_in[custom] = beside[0] if len(beside) == 1 else custom
     groups = dict[tuple[str, ...], list[int]]()
     for place in places:
         groups.setdefault(shown_in[rows[place].setup.group], []).append(place)
@@ -50,21 +53,21 @@ def _groups(rows: Sequence[Row], places: Iterable[int]) -> list[list[int]]:
 
 
 def fastest(rows: Iterable[Row]) -> frozenset[Row]:
-    """Find the row of the least p50 and those that tie with it: their 95 % intervals meet."""
+    """Return the row with the lowest p50 and its ties, whose 95 % intervals overlap."""
     spreads = {row: row.spread for row in rows if row.spread}
     bound = min((middle, high) for _, middle, high in spreads.values())[1] if spreads else inf
     return frozenset(row for row, (low, _, _) in spreads.items() if low <= bound)
 
 
 def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
-    """Find the row of the highest top-1 and those that tie with it: their 95 % intervals meet."""
+    """Return the row with the highest top-1 and its ties, whose 95 % intervals overlap."""
     shares = {row: row.share for row in rows if row.share}
     bound = max((middle, low) for low, middle, _ in shares.values())[1] if shares else inf
     return frozenset(row for row, (_, _, high) in shares.items() if high >= bound)
 
 
 def by_precision(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Part rows, in their order, by precision: floats first."""
+    """Split rows, in order, by precision: float first."""
     parts = {name: list[Row]() for name in Precision}
     for row in rows:
         parts[Precision(row.setup.precision)].append(row)
@@ -72,16 +75,17 @@ def by_precision(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def compared(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Put lines in a table's order, and say of each row how it stands."""
+    """Sort lines into the order of the table and add the standing of each row."""
     ordered = list(ranked([line.row for line in lines]))
     rows = sped(row for _, row in ordered)
     return tuple(replace(lines[place], row=row) for (place, _), row in zip(ordered, rows, strict=True))
 
 
 def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
-    """Order each group by p50, else by instructions, and number it; intervals that overlap the first's share a rank.
+    """Order each group by p50, else by instructions, and rank it; yield each row with its place in `rows`.
 
-    A row without an interval, or whose number is worth nothing, has no rank. Each is yielded with its place in `rows`.
+    Rows whose interval overlaps that of the first row of a rank share the rank. A row without an interval or with
+    unusable figures has no rank.
     """
     for group in _groups(rows, sorted(range(len(rows)), key=lambda place: rows[place].setup.group)):
         places = sorted(group, key=lambda place: _slowness(rows[place]))
@@ -93,7 +97,7 @@ def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
 
 
 def sped(rows: Iterable[Row]) -> Iterator[Row]:
-    """Say of every int8 row how much faster it is than its float twin: the same network in the same group."""
+    """Add to every int8 row its speed-up over its float twin: the same network in the same group."""
     rows = tuple(rows)
     floats = {row.setup.pair: row for row in rows if row.setup.precision == Precision.FP32}
     for row in rows:
@@ -106,7 +110,7 @@ def _has_rank(row: Row) -> bool:
 
 
 def _ranks(rows: Iterable[Row]) -> list[int | None]:
-    """Number rows that are in order; None for those without a rank."""
+    """Return the ranks of sorted rows; None for rows without a rank."""
     ranks, leader = list[int | None](), None
     place = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""What a row, the line behind it and a table are, and what a report gets besides."""
+"""The types of a table: row, line with its evidence, table, and the background for reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNCOMPARED = Standing()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One case under one preset, in parts; `reasons` says why figures are missing or doubted."""
+    """One case under one preset, in parts; `reasons` explains the verdict and missing figures."""
 
     setup: Setup
     cost: Cost
@@ -38,17 +38,17 @@ class Row:
     standing: Standing = UNCOMPARED
 
     def __hash__(self) -> int:
-        """Hash the setup, in which the rows of a table differ."""
+        """Hash the setup, which is unique in a table."""
         return hash(self.setup)
 
     @property
     def is_worthless(self) -> bool:
-        """Tell whether nothing may be read off the row's figures."""
+        """Whether the figures are unusable: INVALID or FAILED."""
         return self.verdict in WORTHLESS
 
     @property
     def spread(self) -> Spread | None:
-        """p50 between the ends of its 95 % interval, ms; None without an interval, or where it is worth nothing."""
+        """p50 with its 95 % interval as (low, p50, high), in ms; None without an interval or if unusable."""
         latency = self.latency
         if latency.processes < LEAST_FOR_INTERVAL or self.is_worthless:
             return None
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def paced(self) -> Spread | None:
-        """p50 between the ends of its 95 % interval, in beats; None where `spread` is, or without beats."""
+        """p50 with its 95 % interval as (low, p50, high), in reference beats; None without beats or `spread`."""
         latency = self.latency
         if not self.spread or not latency.p50_beats or not latency.p50_low_beats or not latency.p50_high_beats:
             return None
@@ -66,21 +66,21 @@ class Row:
 
     @property
     def top1(self) -> Metric | None:
-        """top-1 with its 95 % interval, per cent; None where it was not measured."""
+        """Top-1 in % with its 95 % interval; None if not measured."""
         return self.quality.metrics.get("top1")
 
     @property
     def share(self) -> Spread | None:
-        """top-1 between the ends of its 95 % interval, per cent; None where it was not measured or is worth nothing."""
+        """Top-1 with its 95 % interval as (low, top-1, high), in %; None if not measured or unusable."""
         return None if self.is_worthless or self.top1 is None else (self.top1.low, self.top1.value, self.top1.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A case's evidence, what was measured of it, and its row.
+    """The evidence of a case, its measurement and its row.
 
     Attributes:
-        position: the place of the case among all of the journal, in the order in which they were first requested.
+        position: place of the case in the journal, in order of first request.
     """
 
     position: int
@@ -91,7 +91,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A target as it was in one epoch: its facts and packages by name, and when it was asked."""
+    """A target in one epoch: its facts and packages by name, and when the agent reported them (`asked`)."""
 
     title: str
     asked: str
@@ -101,11 +101,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Background:
-    """What lies behind a table, for a report that shows it.
+    """The data behind a table, for reports that show it.
 
     Attributes:
-        lines: those of the table's rows, in their order.
-        methods: how each preset among the rows measures, in words.
+        lines: one per row of the table, in order.
+        methods: descriptions of the presets among the rows.
     """
 
     lines: tuple[Line, ...] = ()
@@ -118,7 +118,7 @@ NOTHING = Background()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows in order, and what a reader must know to believe them."""
+    """Rows in order, with notes for the reader."""
 
     title: str
     rows: tuple[Row, ...]
@@ -126,5 +126,5 @@ class Table:
 
     @property
     def has_failures(self) -> bool:
-        """Tell whether some row has no answer."""
+        """Whether a row has failed."""
         return any(row.verdict == "FAILED" for row in self.rows)

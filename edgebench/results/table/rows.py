@@ -1,4 +1,4 @@
-"""A case's evidence -> its line of the table: what was measured, and the row that shows it."""
+"""The evidence of a case -> its line of the table: the measurement and the row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def lines(evidence: Iterable[Evidence]) -> list[Line]:
-    """Measure and lay out each case; how it compares with others is not known yet."""
+    """Return one line per case, whose rows are not compared yet."""
     return [_line(position, case) for position, case in enumerate(evidence)]
 
 
@@ -36,7 +36,7 @@ def _line(position: int, evidence: Evidence) -> Line:
 
 
 def row(evidence: Evidence, measurement: Measurement) -> Row:
-    """Lay out one case; how it compares with others is not known yet."""
+    """Return the row of one case, not compared yet."""
     artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
     return Row(
@@ -77,7 +77,7 @@ def _setup(evidence: Evidence) -> Setup:
 
 
 def _remarks(evidence: Evidence) -> Iterator[str]:
-    """Say what else is to be known of a user's own file: what was not counted, what it was fed, why nothing agrees."""
+    """Yield remarks on a user-supplied file: what was not counted, how it reads pixels, why it has no agreement."""
     if evidence.artifact:
         yield evidence.artifact.uncounted
     if evidence.accuracy:
@@ -87,7 +87,7 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
 
 
 def _given(artifact: Artifact | None) -> str:
-    """Name how the weights of a user's own file were quantized where its activations were not."""
+    """Return how a user-supplied file's weights are quantized if its activations are not; else an empty string."""
     return f"given: {artifact.given}" if artifact and artifact.given else ""
 
 
@@ -107,7 +107,7 @@ def _cost(evidence: Evidence, measurement: Measurement) -> Cost:
 
 
 def _measured_s(evidence: Evidence) -> float | None:
-    """Sum up the seconds of all processes; None where not all of them are known."""
+    """Return the total time of all processes in seconds; None if one is unknown."""
     waited = [run.took_s for run in (*evidence.runs, *evidence.sustained)]
     known = [seconds for seconds in waited if seconds is not None]
     return sum(known) if known and len(known) == len(waited) else None
@@ -154,7 +154,7 @@ def _sustained(endurance: Endurance | None) -> Sustained:
 
 
 def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
-    """Lay out what was answered right; without an appraisal, who answered alone."""
+    """Return the quality part; without an appraisal, it has no metrics."""
     accuracy = evidence.accuracy
     spot = accuracy.spot if accuracy else None
     return Quality(
@@ -182,7 +182,7 @@ def _published(variant: Variant) -> float | None:
 
 
 def _fidelity(appraisal: Appraisal | None, sqnr_db: float | None, *, is_counted: bool) -> Fidelity:
-    """Lay out how the answers compare with the float parent's; right ones only where they were counted."""
+    """Return the comparison with the float parent; accuracies only if `is_counted`."""
     change = appraisal.change if appraisal and is_counted else None
     agreement = appraisal.agreement if appraisal else None
     alike = Fidelity(agreement=agreement.value * 100 if agreement else None, sqnr_db=sqnr_db)

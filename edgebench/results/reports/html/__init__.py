@@ -1,6 +1,6 @@
-"""The page people show: a table and what lies behind it -> one HTML file that asks nobody for anything.
+"""A table and its background -> one self-contained, interactive HTML file.
 
-Its frame, style and script lie beside this file; its drawings are those of the other reports.
+Template, style and script are files of this folder; the figures are those of the other reports.
 """
 
 from __future__ import annotations
@@ -17,43 +17,42 @@ from edgebench import __version__
 from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import name, numbered
-from edgebench.results.reports.comparison import TEXTS, beside, columns
+from edgebench.results.reports.comparison import HALF_WIDTH, P50, TOP1, VERDICT, beside, columns
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jinja2 import Template
 
+    from edgebench.foundation.sheet import Column
     from edgebench.results.drawing import Panel
     from edgebench.results.measurement.evidence import Evidence
 
-    Columns = Mapping[str, Callable[[Row], str]]
+    Columns = Sequence[Column[Row]]
 
 FILE = "report.html"
-QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of a process's samples
-AT_ONCE = 200  # rows in the document; the others wait in a template, which costs nothing until they are asked for
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the samples of a process
+AT_ONCE = 200  # rows in the document; the others are in a template, which browsers do not render until needed
 FIGURES = (pareto, heat_maps, dumbbells, footprint)
 MEANINGS = {
-    "VALID": "nothing found against it",
-    "IMPRECISE": "the interval is wider than asked for, or there are too few processes for one",
-    "SUSPECT": "something disturbed it, or may have",
-    "EMULATED": "no processor of its own: no times and no memory",
-    "INVALID": "worth nothing: its figures take no part in ranks and drawings",
-    "FAILED": "no answer",
+    "VALID": "no problem found",
+    "IMPRECISE": "the interval is wider than requested, or there are too few processes for one",
+    "SUSPECT": "something disturbed the measurement, or may have",
+    "EMULATED": "measured on an emulated processor: no times and no memory",
+    "INVALID": "unusable: excluded from ranks and figures",
+    "FAILED": "no result",
 }
-BEST_IN = ("p50 ms", "top-1 %")
-MOST_REASONS, MOST_NAMES = 20, 4  # below the table; all are in it
-VERDICT, BESIDE = "verdict", "± %"
+MOST_REASONS, MOST_NAMES = 20, 4  # listed below the table, which has all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageCell:
-    """A formatted figure or word.
+    """A formatted cell.
 
     Attributes:
-        mark: `best` where it is that or ties with it, `verdict` where it is one.
+        mark: `best` if the cell is the best or ties with it, `verdict` in the column of verdicts; else empty.
     """
 
     text: str
@@ -63,7 +62,7 @@ class PageCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """A row as the page shows it; `number` is its place in the table, by which drawings refer to it."""
+    """A formatted row; figures refer to it by `number`, its place in the table."""
 
     number: int
     precision: str
@@ -74,7 +73,7 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Rows of one group and precision, under a title."""
+    """The rows of one group and precision, with a title."""
 
     group: int
     title: str
@@ -91,12 +90,12 @@ def render(table: Table, background: Background = NOTHING) -> str:
     return _template().render(
         title=table.title,
         version=__version__,
-        headings=[(name, name in TEXTS) for name in shown],
+        columns=shown,
         parts=parts,
         at_once=AT_ONCE,
         groups=[title for title, _ in groups],
         precisions=list(by_precision(table.rows)),
-        figures=[(title, [(one, drawing.inline(one)) for one in _drawn(rows)]) for title, rows in groups],
+        figures=[(title, [(panel, drawing.inline(panel)) for panel in _drawn(rows)]) for title, rows in groups],
         reasons=_reasons(table.rows),
         beside=list(beside(table)),
         verdicts=[(name, counts[name], meaning) for name, meaning in MEANINGS.items() if counts[name]],
@@ -112,12 +111,12 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _processes(evidence: Evidence) -> list[tuple[float, ...]]:
-    """Return the samples of each latency process at `QUANTILES`, ms, in order."""
+    """Return the quantiles of the samples of each latency process, in ms."""
     return [_quantiles(run.samples_s) for run in evidence.timed]
 
 
 def _quantiles(samples_s: Sequence[float]) -> tuple[float, ...]:
-    """Return samples at `QUANTILES`, ms, four digits: the nearest, none in between; none of no numbers."""
+    """Return the samples nearest to `QUANTILES`, in ms with four digits; empty without finite samples."""
     if not samples_s or not all(map(isfinite, samples_s)):
         return ()
     ordered = sorted(samples_s)
@@ -128,8 +127,8 @@ def _quantiles(samples_s: Sequence[float]) -> tuple[float, ...]:
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
-    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return found.from_string(_read("page.html"))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_read("page.html"))
 
 
 def _read(name: str) -> str:
@@ -141,25 +140,25 @@ def _drawn(rows: Mapping[int, Row]) -> Iterator[Panel]:
 
 
 def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> Iterator[Part]:
-    """Part a group by precision; of each, mark the best and its ties."""
+    """Split a group by precision and mark the best rows of each, with their ties."""
     numbers = {id(row): number for number, row in rows.items()}
     for precision, part in by_precision(rows.values()).items():
-        best = dict(zip(BEST_IN, (fastest(part), most_accurate(part)), strict=True))
+        best = {P50: fastest(part), TOP1: most_accurate(part)}
         lines = tuple(_line(numbers[id(row)], row, shown, best) for row in part)
         yield Part(group=group, title=f"{precision} · {title}", precision=precision, lines=lines)
 
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
-    """Say once which rows have a verdict for the same reasons, the worst first."""
+    """Return (verdict, rows, reasons), once per distinct verdict and reasons, the worst first."""
     named = defaultdict[tuple[str, str], list[Row]](list)
     for row in rows:
         if row.reasons:
             named[row.verdict, row.reasons].append(row)
     severity = list(MEANINGS)
-    worst = sorted(named.items(), key=lambda one: (-severity.index(one[0][0]), -len(one[1])))
-    said = [(verdict, _whose(having, len(rows)), reasons) for (verdict, reasons), having in worst[:MOST_REASONS]]
+    worst = sorted(named.items(), key=lambda item: (-severity.index(item[0][0]), -len(item[1])))
+    listed = [(verdict, _whose(having, len(rows)), reasons) for (verdict, reasons), having in worst[:MOST_REASONS]]
     left = sum(len(having) for _, having in worst[MOST_REASONS:])
-    return [*said, ("", f"{left} more rows", "their reasons are in the table")] if left else said
+    return [*listed, ("", f"{left} more rows", "their reasons are in the table")] if left else listed
 
 
 def _whose(rows: Sequence[Row], among: int) -> str:
@@ -170,22 +169,21 @@ def _whose(rows: Sequence[Row], among: int) -> str:
 
 
 def _columns(rows: Sequence[Row]) -> Columns:
-    """Return the columns of the comparison, the verdict beside the figure that it is of."""
-    found = columns(rows)
-    names = [name for name in found if name != VERDICT]
-    names.insert(names.index(BESIDE) + 1, VERDICT)
-    return {name: found[name] for name in names}
+    """Return the columns of the comparison, with the verdict beside the latency it judges."""
+    shown = [column for column in columns(rows) if column != VERDICT]
+    shown.insert(shown.index(HALF_WIDTH) + 1, VERDICT)
+    return shown
 
 
-def _line(number: int, row: Row, shown: Columns, best: Mapping[str, frozenset[Row]]) -> PageRow:
-    """Lay out a row."""
+def _line(number: int, row: Row, shown: Columns, best: Mapping[Column[Row], frozenset[Row]]) -> PageRow:
+    """Return a formatted row."""
     cells = (
         PageCell(
-            text=cell(row),
-            is_text=name in TEXTS,
-            mark="best" if row in best.get(name, ()) else "verdict" if name == VERDICT else "",
+            text=column.cell(row),
+            is_text=column.align == "left",
+            mark="best" if row in best.get(column, ()) else "verdict" if column == VERDICT else "",
         )
-        for name, cell in shown.items()
+        for column in shown
     )
     return PageRow(
         number=number,

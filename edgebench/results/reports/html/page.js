@@ -1,11 +1,11 @@
-// Sorts, filters and groups the rows, shows a row beside a drawing's point, and draws the samples of a row's processes.
+// Sorts, filters and groups the rows, shows the row of a point in a figure, and draws the samples of a row's processes.
 "use strict";
 const table = document.getElementById("rows");
 if (table) {
   const STEP = 200; // rows shown at once, and more whenever the end comes near
   const WORTHLESS = new Set(["INVALID", "FAILED"]);
-  const SAMPLES = "A line a process, in order, in ms: from its least to its largest sample, from 10 to 90 %, from 25 to"
-    + " 75 %, the median. Dashed: p50. The axis is logarithmic.";
+  const SAMPLES = "One line per process, in order, in ms: minimum to maximum (line), 10 to 90 % (pale), 25 to 75 %"
+    + " (dark), median (tick). Dashed: p50. The axis is logarithmic.";
 
   const body = table.tBodies[0];
   const scroll = table.parentElement;
@@ -20,7 +20,7 @@ if (table) {
   const groups = read("groups");
   const collator = new Intl.Collator("en", { numeric: true });
   const state = { column: -1, isDown: false, shown: STEP, found: rows, lit: [] };
-  let processes; // row by row, its processes' samples; read when first asked for
+  let processes; // samples of the processes per row; parsed on first use
 
   for (const mark of document.querySelectorAll(".drawing [data-row]")) marks.get(mark.dataset.row).push(mark);
   rows.forEach((row, place) => { row.place = place; row.tabIndex = 0; });
@@ -33,7 +33,7 @@ if (table) {
   body.addEventListener("keydown", (event) => { if (event.key === "Enter") toggle(event.target.closest("tr.row")); });
   document.addEventListener("pointerover", point);
   document.addEventListener("click", (event) => { if (markAt(event)) point(event); });
-  addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details.group")) one.open = true; });
+  addEventListener("beforeprint", () => { for (const group of document.querySelectorAll("details.group")) group.open = true; });
   document.documentElement.classList.add("js");
   show();
 
@@ -52,7 +52,7 @@ if (table) {
     return element;
   }
 
-  // Which rows.
+  // Filter.
 
   function isWanted() {
     const words = chosen("words").toLowerCase().split(/\s+/).filter(Boolean);
@@ -65,7 +65,7 @@ if (table) {
     return row.words ??= `${groups[row.dataset.group]} ${row.textContent}`.toLowerCase();
   }
 
-  // In which order: by group, what is worth nothing last, then by the column; what has no figure goes last, either way.
+  // Order: by group, then by the column. Unusable rows and empty cells come last in both directions.
 
   function togetherBy(row) {
     const { group, precision } = row.dataset;
@@ -159,7 +159,7 @@ if (table) {
     show();
   }
 
-  // Beside a drawing's point: its whole row.
+  // Beside a point in a figure: its whole row.
 
   function markAt(event) {
     return event.target.closest?.(".drawing [data-row]");
@@ -167,9 +167,9 @@ if (table) {
 
   function point(event) {
     const mark = markAt(event);
-    for (const one of state.lit) one.classList.remove("lit");
+    for (const element of state.lit) element.classList.remove("lit");
     state.lit = mark ? [byNumber.get(mark.dataset.row), ...marks.get(mark.dataset.row)] : [];
-    for (const one of state.lit) one.classList.add("lit");
+    for (const element of state.lit) element.classList.add("lit");
     tip.hidden = !mark;
     if (!mark) return;
     tip.replaceChildren(...whole(byNumber.get(mark.dataset.row)));
@@ -201,14 +201,14 @@ if (table) {
     const cell = line.appendChild(make("td"));
     const box = cell.appendChild(make("div"));
     cell.colSpan = headings.length;
-    box.innerHTML = runs.length ? distribution(runs) : ""; // of numbers alone
+    box.innerHTML = runs.length ? distribution(runs) : ""; // safe: made of numbers only
     box.append(make("p", runs.length ? SAMPLES : "No samples: no process was timed.", "note"));
     return line;
   }
 
   function distribution(numbered) {
     const runs = numbered.map(({ run }) => run);
-    const wide = Math.max(340, Math.min(720, scroll.clientWidth - 20)); // as wide as it is shown: words keep their size
+    const wide = Math.max(340, Math.min(720, scroll.clientWidth - 20)); // drawn in its final width, so that text keeps its size
     const [line, left, top] = [13, 34, 8];
     const bottom = top + line * runs.length;
     const low = Math.max(1e-6, Math.min(...runs.map((run) => run[0]))) / 1.03;
@@ -238,7 +238,7 @@ if (table) {
   function ticksOf(low, high) {
     const factors = high < 3 * low ? [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8] : high < 12 * low ? [1, 2, 3, 5, 7] : [1, 2, 5];
     const powers = Array.from({ length: Math.ceil(Math.log10(high / low)) + 1 }, (_, n) => Math.floor(Math.log10(low)) + n);
-    const found = powers.flatMap((power) => factors.map((factor) => Number((factor * 10 ** power).toPrecision(3))));
-    return found.filter((tick) => tick >= low && tick <= high);
+    const ticks = powers.flatMap((power) => factors.map((factor) => Number((factor * 10 ** power).toPrecision(3))));
+    return ticks.filter((tick) => tick >= low && tick <= high);
   }
 }

@@ -1,7 +1,7 @@
-"""What a GPU's driver or a Raspberry Pi's firmware says of its clocks, in bits -> in words, and what they mean.
+"""Throttling bits of a GPU's driver or a Raspberry Pi's firmware -> reasons in words, and their effect on times.
 
 Bits: nvml.h, `nvmlClocksEventReasons` (called throttle reasons before driver 535); Raspberry Pi documentation,
-`vcgencmd get_throttled`, whose bits 16 to 19 are bits 0 to 3 again, once set until the board restarts.
+`vcgencmd get_throttled`: bits 16 to 19 repeat bits 0 to 3 and stay set until the board restarts.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from enum import StrEnum
 
 
 class Harm(StrEnum):
-    """What a lowered clock does to a time that was measured under it."""
+    """The effect of a lowered clock on a measured time."""
 
     NONE = "none"
-    DOUBTFUL = "doubtful"  # as much as this GPU does under this limit
-    SPOILT = "spoilt"  # another time than the same GPU gives when it is cool and fed
+    DOUBTFUL = "doubtful"  # the time is valid only for this GPU under this power limit
+    SPOILT = "spoilt"  # the time differs from that of the same GPU with enough cooling and power
 
 
 GPU = {
@@ -42,13 +42,13 @@ NOTHING = "nothing"
 
 
 def words(bits: int, meanings: Mapping[int, str]) -> str:
-    """Say in words why the clock is below its maximum; bits without a meaning are named as they are."""
-    said = [word for bit, word in meanings.items() if bits & bit]
+    """Return the reasons for a lowered clock, joined by commas; unknown bits are shown as hexadecimal."""
+    reasons = [reason for bit, reason in meanings.items() if bits & bit]
     if unknown := bits & ~sum(meanings):
-        said.append(f"unknown {unknown:#x}")
-    return _JOIN.join(said) or NOTHING
+        reasons.append(f"unknown {unknown:#x}")
+    return _JOIN.join(reasons) or NOTHING
 
 
-def harmful(said: str) -> dict[str, Harm]:
-    """Return those of the words that speak against a number, and how much."""
-    return {word: _HARMS[word] for word in said.split(_JOIN) if word in _HARMS}
+def harmful(reasons: str) -> dict[str, Harm]:
+    """Return the reasons, of those that `words` returned, that affect a measured time, each with its effect."""
+    return {reason: _HARMS[reason] for reason in reasons.split(_JOIN) if reason in _HARMS}

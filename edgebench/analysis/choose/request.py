@@ -1,9 +1,9 @@
-"""What a person types -> what is asked of a choice: limits, an objective, which rows."""
+"""The options of a command -> a request: limits, an objective, which rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
+P50, MEAN = "p50", "mean"  # what a latency is
 # A flag, the quantity that it bounds, and how its text becomes the unit of `Quantity`.
 LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_latency": (Q.LATENCY, parse_latency),
@@ -30,12 +31,13 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a person asks for; an empty text asks for nothing.
+class Request:
+    """Which rows to choose among, by which objective, within which limits; an empty text restricts nothing.
 
     Attributes:
         accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
         predicted: whether cells of the folder's sweep that were not measured may be chosen, by predicted latencies.
+        any_published: whether published rows of kernels alone, of random weights or that nobody timed may be chosen.
     """
 
     target: str = ""
@@ -44,27 +46,44 @@ class Asked:
     accuracy: str = MEASURED
     objective: Quantity = Q.TOP1
     predicted: bool = False
+    any_published: bool = False
     limits: tuple[Limit, ...] = ()
 
+    @property
+    def compares_accuracies(self) -> bool:
+        """Tell whether the choice depends on measured top-1 or top-5."""
+        quantities = {self.objective, *(limit.quantity for limit in self.limits)}
+        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5})
 
-def asked(options: Mapping[str, Any]) -> Asked:
-    """Read a command's options.
+
+def parse(
+    *,
+    target: str = "",
+    precision: str = "",
+    dataset: str = "",
+    accuracy: str = "",
+    objective: str = "",
+    predicted: bool = False,
+    any_published: bool = False,
+    limits: Mapping[str, str],
+) -> Request:
+    """Read the options of a command, the limits by the names in `LIMITS`; an empty text stands for the default.
 
     Raises:
         RequestError, UnknownName: an option that cannot be met.
     """
-    accuracy, objective = options["accuracy"] or MEASURED, options["objective"] or Q.TOP1
+    accuracy, objective = accuracy or MEASURED, objective or Q.TOP1
     require("accuracy", accuracy, (MEASURED, PUBLISHED))
     require("objective", objective, tuple(Quantity))
-    given = [(flag, text) for flag in LIMITS if (text := options[flag])]
-    return Asked(
-        target=options["target"] or "",
-        precision=options["precision"] or "",
-        dataset=options["dataset"] or "",
+    return Request(
+        target=target,
+        precision=precision,
+        dataset=dataset,
         accuracy=accuracy,
         objective=Quantity(objective),
-        predicted=bool(options.get("predicted")),
-        limits=tuple(_limit(flag, text) for flag, text in given),
+        predicted=predicted,
+        any_published=any_published,
+        limits=tuple(_limit(flag, text) for flag in LIMITS if (text := limits.get(flag))),
     )
 
 

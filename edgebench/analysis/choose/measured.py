@@ -1,0 +1,139 @@
+"""A results folder -> an option per row."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgebench.analysis.choose.option import (
+    PUBLISHED_ACCURACY,
+    Configuration,
+    Offer,
+    Option,
+    figure,
+    imagenet,
+    known,
+    share,
+    threads,
+)
+from edgebench.analysis.choose.request import P50, PUBLISHED, Q
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.shelf import load
+from edgebench.networks import published
+from edgebench.results import folders
+from edgebench.results.table.choice import Figure
+from edgebench.results.table.row import WORTHLESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from edgebench.analysis.choose.request import Request
+    from edgebench.networks.published import References
+    from edgebench.results.table.choice import Quantity
+    from edgebench.results.table.parts import Metric
+    from edgebench.results.table.row import Row
+
+
+CITED = "Accuracy: published for ImageNet, not that of the measured files; `edgebench published` has the sources."
+
+
+def offer(folder: Path, request: Request) -> Offer:
+    """Make an option of each row that matches the request and has trustworthy figures.
+
+    Raises:
+        InvalidFile: the folder has no journal, or one that cannot be read.
+        UnknownName, RequestError: no row is of the target, precision or data set, or accuracies do not compare.
+    """
+    table, earlier = folders.latest(folder)
+    references = published.references() if request.accuracy == PUBLISHED else None
+    rows = _matching(table.rows, folder, request)
+    if request.compares_accuracies:
+        _require_one_dataset(rows)
+    usable = [row for row in rows if row.verdict not in WORTHLESS]
+    epochs = defaultdict[str, set[str]](set)
+    for row in usable:
+        epochs[row.setup.target].add(row.setup.epoch)
+    return Offer(
+        options=tuple(_option(row, references, is_alone=len(epochs[row.setup.target]) == 1) for row in usable),
+        notes=(*earlier, *_left_out(rows), *([CITED] if references else _datasets(usable))),
+    )
+
+
+def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
+    for name in ("target", "precision", "dataset"):
+        wanted = getattr(request, name)
+        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}))
+        rows = [row for row in rows if wanted in ("", getattr(row.setup, name))]
+    return rows
+
+
+def _require_one_dataset(rows: Iterable[Row]) -> None:
+    """Refuse to compare accuracies counted on different images."""
+    datasets = sorted({row.setup.dataset for row in rows if row.top1 is not None})
+    if len(datasets) > 1:
+        raise RequestError(
+            f"wanted accuracies on one data set, found {' and '.join(datasets)}: add --dataset {datasets[0]}"
+        )
+
+
+def _option(row: Row, references: References | None, *, is_alone: bool) -> Option:
+    """Make an option of a row; published references, where given, replace its own accuracy."""
+    return Option(
+        configuration=replace(_configuration(row), epoch="" if is_alone else f"epoch {row.setup.epoch}"),
+        figures=known(_figures(row) | (_cited(row, references) if references else {})),
+        accuracy=PUBLISHED_ACCURACY if references else f"measured on {row.setup.dataset}",
+        statistic=P50 if row.latency.p50_ms else "",
+    )
+
+
+def _configuration(row: Row) -> Configuration:
+    return Configuration(
+        network=row.setup.network,
+        scheme=row.setup.scheme,
+        target=row.setup.target,
+        runtime=f"{row.setup.runtime} {row.setup.runtime_version} {row.setup.runtime_options}".rstrip(),
+        packages=row.setup.runtime_packages,
+        threads=threads(row.setup.threads),
+        batch=f"batch {row.setup.batch}",
+        training=f"{row.setup.dataset}, weights {row.setup.weights}",
+        preset=row.setup.preset,
+    )
+
+
+def _figures(row: Row) -> dict[Quantity, Figure | None]:
+    return {
+        Q.LATENCY: figure(row.latency.p50_ms, row.latency.p50_low_ms, row.latency.p50_high_ms),
+        Q.P90: figure(row.latency.p90_ms),
+        Q.PEAK: figure(row.memory.peak_mib),
+        Q.FILE: figure(row.cost.file_mib),
+        Q.MACS: figure(row.cost.macs and row.cost.macs / 1e6),
+        Q.INSTRUCTIONS: figure(row.cost.instructions_m),
+        Q.TOP1: _shown(row.quality.metrics.get("top1")),
+        Q.TOP5: _shown(row.quality.metrics.get("top5")),
+        Q.AGREEMENT: share(row.fidelity.agreement, row.quality.images or 0),
+    }
+
+
+def _shown(metric: Metric | None) -> Figure | None:
+    return Figure(value=metric.value, low=metric.low, high=metric.high) if metric else None
+
+
+def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
+    """Lay out the published accuracy of the row's network; the multiply-adds stay the row's own."""
+    reference = imagenet(
+        references.get((row.setup.architecture, row.setup.width, row.setup.resolution, row.setup.precision))
+    )
+    return {quantity: reference[quantity] for quantity in (Q.TOP1, Q.TOP5)}
+
+
+def _left_out(rows: Iterable[Row]) -> Iterator[str]:
+    counts = Counter(row.verdict for row in rows if row.verdict in WORTHLESS)
+    if counts:
+        yield f"Left out: {', '.join(f'{count} {verdict}' for verdict, count in sorted(counts.items()))}."
+
+
+def _datasets(rows: Iterable[Row]) -> Iterator[str]:
+    for dataset in sorted({row.setup.dataset for row in rows}):
+        yield f"Data set {dataset}: {load('datasets', dataset.partition(':')[0]).NOTE}"

@@ -1,0 +1,126 @@
+"""A configuration to choose: what tells it apart, its figures, where its accuracy is from; and names for many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from edgebench.foundation import stats
+from edgebench.networks.published import IMAGENET_IMAGES
+from edgebench.results.table.choice import Figure, Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edgebench.networks.published import PublishedAccuracy
+
+PUBLISHED_ACCURACY = "published, ImageNet"
+ALWAYS_NAMED = ("network", "scheme")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What tells one option from another: phrases in the order of a name, empty where there is nothing to say.
+
+    Attributes:
+        scheme: the precision and, of int8, how it is made.
+        training: the data set and the weights, which only together say what a network has learned.
+        epoch: of the environment, where the same machine was measured in several.
+        origin: `predicted` for one that nobody measured.
+    """
+
+    network: str
+    scheme: str
+    target: str = ""
+    runtime: str
+    packages: str = ""
+    threads: str
+    batch: str = ""
+    training: str = ""
+    preset: str = ""
+    epoch: str = ""
+    clock: str = ""
+    board: str = ""
+    source: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A configuration, its figures, and where its accuracy is from; a quantity that is unknown has no figure.
+
+    Attributes:
+        statistic: what its latency is of all samples, `p50` or `mean`; empty without a latency.
+        note: what whoever takes it must know, in its source's words.
+    """
+
+    configuration: Configuration
+    figures: Mapping[Quantity, Figure]
+    accuracy: str
+    statistic: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Options from one source, and what a reader must know about them."""
+
+    options: tuple[Option, ...]
+    notes: tuple[str, ...]
+
+    def __add__(self, other: Offer) -> Offer:
+        """Put the options and notes of another source behind these."""
+        return Offer(options=self.options + other.options, notes=self.notes + other.notes)
+
+
+def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
+    """Return what all options share, and each option under a name made of what differs, its network and scheme first.
+
+    Two that nothing tells apart are numbered: a choice goes by name.
+    """
+    values = {
+        field.name: {getattr(each.configuration, field.name) for each in options} for field in fields(Configuration)
+    }
+    differing = [field for field, texts in values.items() if len(texts) > 1 or field in ALWAYS_NAMED]
+    shared = [text for field, texts in values.items() if field not in differing for text in texts if text]
+    names, counts = dict[str, Option](), Counter[str]()
+    for option in options:
+        name = ", ".join(filter(None, (getattr(option.configuration, field) for field in differing)))
+        counts[name] += 1
+        names[name if counts[name] == 1 else f"{name} ({counts[name]})"] = option
+    return " · ".join(shared), names
+
+
+def threads(count: int | None) -> str:
+    """Say how many threads an inference may use."""
+    return "threads not stated" if count is None else f"{count} thread{'s' if count > 1 else ''}"
+
+
+def known(figures: Mapping[Quantity, Figure | None]) -> dict[Quantity, Figure]:
+    """Drop the quantities without a figure."""
+    return {quantity: value for quantity, value in figures.items() if value}
+
+
+def figure(value: float | None, low: float | None = None, high: float | None = None) -> Figure | None:
+    """Return a value with its interval, the value itself where there is none; None without a value."""
+    if value is None:
+        return None
+    return Figure(value=value, low=value if low is None else low, high=value if high is None else high)
+
+
+def share(per_cent: float | None, images: int) -> Figure | None:
+    """Return a share of so many images with Wilson's interval, per cent."""
+    if per_cent is None:
+        return None
+    low, high = stats.wilson(round(per_cent / 100 * images), images)
+    return Figure(value=per_cent, low=min(100 * low, per_cent), high=max(100 * high, per_cent))
+
+
+def imagenet(reference: PublishedAccuracy | None) -> dict[Quantity, Figure | None]:
+    """Lay out what was published of a network on ImageNet: top-1 and top-5, per cent, and multiply-adds, millions."""
+    return {
+        Quantity.TOP1: share(reference.top1 if reference else None, IMAGENET_IMAGES),
+        Quantity.TOP5: share(reference.top5 if reference else None, IMAGENET_IMAGES),
+        Quantity.MACS: figure(reference.macs / 1e6 if reference and reference.macs else None),
+    }

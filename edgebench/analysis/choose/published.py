@@ -1,0 +1,96 @@
+"""The published latencies of a board -> an option per row, before anything was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.analysis.choose.option import (
+    PUBLISHED_ACCURACY,
+    Configuration,
+    Offer,
+    Option,
+    figure,
+    imagenet,
+    known,
+    share,
+    threads,
+)
+from edgebench.analysis.choose.request import MEAN, MEASURED, P50, Q
+from edgebench.foundation.errors import require
+from edgebench.networks import published
+from edgebench.schema.variant import network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgebench.analysis.choose.request import Request
+    from edgebench.networks.published import PublishedAccuracy, PublishedLatency
+    from edgebench.results.table.choice import Figure, Quantity
+
+NOTE = (
+    "Latency is the published median, else the mean, which is called so; top-1 is ImageNet's. Nothing here was measured"
+    " by you."
+)
+
+
+def offer(request: Request) -> Offer:
+    """Make an option of each latency published for the target in the requested precision.
+
+    Latency is the published median, else the mean. Top-1 is the row's own, else the network's reference, and the
+    reference alone where published accuracy was requested. A row of kernels alone, of random weights or that nobody
+    timed is no option, unless any published row was requested.
+
+    Raises:
+        UnknownName: nothing was published for the board or in the precision.
+    """
+    boards, references, latencies = published.targets(), published.references(), published.latencies()
+    require("published target", request.target, boards)
+    rows = [row for row in latencies if row.target == request.target]
+    require(f"precision published for {request.target}", request.precision, sorted({row.precision for row in rows}))
+    matching = [row for row in rows if request.precision in ("", row.precision)]
+    usable = [row for row in matching if request.any_published or not row.reservation]
+    return Offer(
+        options=tuple(
+            _option(
+                row,
+                references.get((row.architecture, row.width, row.resolution, row.precision)),
+                has_own=row.top1 is not None and request.accuracy == MEASURED,
+            )
+            for row in usable
+        ),
+        notes=(NOTE, *_left_out([row for row in matching if row not in usable])),
+    )
+
+
+def _left_out(rows: Sequence[PublishedLatency]) -> Iterator[str]:
+    if rows:
+        why = " / ".join(dict.fromkeys(row.reservation for row in rows))
+        yield f"Left out, as they are no inference of the network: {len(rows)} ({why}); --any-published takes them in."
+
+
+def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool) -> Option:
+    own = {Q.TOP1: share(row.top1, published.IMAGENET_IMAGES)} if has_own else {}
+    return Option(
+        configuration=_configuration(row),
+        figures=known(_figures(row, reference) | own),
+        accuracy="the row's own" if has_own else PUBLISHED_ACCURACY,
+        statistic=P50 if row.p50_ms is not None else MEAN if row.mean_ms is not None else "",
+        note=row.note,
+    )
+
+
+def _configuration(row: PublishedLatency) -> Configuration:
+    return Configuration(
+        network=network(row),
+        scheme=row.precision,
+        runtime=f"{row.runtime} {row.runtime_version}".rstrip(),
+        threads=threads(row.threads),
+        clock=f"{row.clock_mhz} MHz" if row.clock_mhz else "clock not stated",
+        board=row.board,
+        source=row.source.partition(",")[0],
+    )
+
+
+def _figures(row: PublishedLatency, reference: PublishedAccuracy | None) -> dict[Quantity, Figure | None]:
+    latency = row.mean_ms if row.p50_ms is None else row.p50_ms
+    return imagenet(reference) | {Q.LATENCY: figure(latency), Q.P90: figure(row.p90_ms)}

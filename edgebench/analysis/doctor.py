@@ -1,0 +1,379 @@
+"""This machine and what is installed here -> what works, what is missing and the one line that installs each of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from edgebench import __version__
+from edgebench.agent import gpu, machine
+from edgebench.deploy import emulation
+from edgebench.export.formats import tool_version
+from edgebench.foundation.files import home
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
+from edgebench.foundation.shelf import load, names
+from edgebench.foundation.units import MIB
+
+EXTRAS = ("tflite", "figures", "gpu")  # that a user may want; the fourth is for tests
+DRAWING = "vl-convert-python"
+TRIAL_S = 120.0  # of a fresh process that imports torch from a slow disk
+# The least file of each format, base64, whose output is its image of one pixel: what can be imported may open no file.
+LEAST_FILES = {
+    "onnx": "CAg6TwoQCgF4EgF5IghJZGVudGl0eRIBZ1obCgF4EhYKFAgBEhAKAggBCgIIAwoCCAEKAggBYhsKAXkSFgoUCAESEAoCCAEKAggD"
+    "CgIIAQoCCAFCBAoAEA0=",
+    "tflite": "GAAAAFRGTDMAAA4AFAAQAAwACAAAAAQADgAAABAAAAAcAAAAhAAAAAMAAAABAAAACAAAAAQABAAEAAAAAQAAABAAAAAMABQAEAAM"
+    "AAgABAAMAAAAVAAAADQAAAAwAAAABAAAAAEAAAAQAAAADAAMAAgAAAAAAAQADAAAAAgAAAAUAAAAAQAAAHgAAAABAAAAAAAAAAQA"
+    "AAABAAAAAQAAAAEAAAADAAAAAAAAAA==",
+}
+_GUARD = """import sys
+try:
+    {body}
+except BaseException as error:
+    print("\\n" + (f"{{type(error).__name__}}: {{error}}".splitlines()[0]))
+    sys.exit(1)
+"""
+_IMPORT = _GUARD.format(body="import importlib; [importlib.import_module(name) for name in sys.argv[1:]]")
+_OPEN = _GUARD.format(
+    body="""from edgebench.foundation.shelf import load
+    runtime = load("runtimes", sys.argv[1])
+    runtime.prepare()
+    if len(sys.argv) > 2:
+        runtime.open(sys.argv[2], threads=1, batch=1, options=[group[0] for group in runtime.OPTIONS]).run()"""
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package that edgebench asks for here.
+
+    Attributes:
+        version: the installed one; empty where it is not installed.
+        extra: of edgebench, that brings it; empty where edgebench cannot do without it.
+        problem: why it does not serve; empty where it does, or where it is missing and optional.
+        install: the line that mends that, empty where nothing is to be mended.
+    """
+
+    name: str
+    version: str
+    wanted: str
+    extra: str
+    problem: str = ""
+    install: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ability:
+    """Something that edgebench can do where what it needs is there.
+
+    Attributes:
+        kind: `runtime`, `format`, `connection`, `figures` or `device`.
+        missing: what it lacks; empty where it works.
+        install: the line that brings it; empty where nothing is missing, or where nothing can be installed here.
+        is_broken: it is installed and does not work.
+    """
+
+    kind: str
+    name: str
+    missing: str = ""
+    install: str = ""
+    is_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What the agent reads of this machine, without what would name it; zero or empty where nothing says it."""
+
+    cpu: str
+    architecture: str
+    cores: int
+    usable_cores: int
+    memory_bytes: int
+    isa: tuple[str, ...]
+    governor: str
+    is_virtual: bool
+    system: str
+    kernel: str
+    libc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """All that is to be known of an installation; `is_healthy` unless something required is missing or broken."""
+
+    edgebench: str
+    python: str
+    is_healthy: bool
+    machine: Machine
+    packages: tuple[Package, ...]
+    abilities: tuple[Ability, ...]
+    cache_bytes: int
+    cache_files: int
+
+
+def diagnose() -> Diagnosis:
+    """Look at the machine, import every package in a fresh process and open the least file with every runtime."""
+    packages, abilities = tuple(_packages()), tuple(_abilities())
+    files = _cached()
+    is_broken = any(package.problem for package in packages) or any(one.is_broken for one in abilities)
+    return Diagnosis(
+        edgebench=__version__,
+        python=machine.identity()["python"],
+        is_healthy=not is_broken,
+        machine=_machine(),
+        packages=packages,
+        abilities=abilities,
+        cache_bytes=sum(files),
+        cache_files=len(files),
+    )
+
+
+def _machine() -> Machine:
+    facts = machine.identity()
+    return Machine(
+        cpu=facts.get("cpu", ""),
+        architecture=facts["machine"],
+        cores=int(facts.get("cores", 0)),
+        usable_cores=int(facts["usable_cores"]),
+        memory_bytes=int(facts["memory_bytes"]),
+        isa=tuple(facts.get("isa", "").split()),
+        governor=facts.get("governor", ""),
+        is_virtual=facts.get("hypervisor") == "yes",
+        system=facts.get("os", ""),
+        kernel=facts["kernel"],
+        libc=facts.get("libc", ""),
+    )
+
+
+def _cached() -> list[int]:
+    """Return the size of every file in the cache, bytes."""
+    return [file.stat().st_size for file in home().rglob("*") if file.is_file()]
+
+
+def _packages() -> Iterator[Package]:
+    """Judge what edgebench's own metadata asks for on this Python and system."""
+    wanted = _wanted()
+    if not wanted:
+        problem = "a source tree alone, without the metadata that say what it needs"
+        yield Package(name="edgebench", version="", wanted="", extra="", problem=problem, install="pip install -e .")
+    modules = [_module(requirement.name) for requirement, _ in wanted if _is_imported(requirement.name)]
+    is_whole = not _trial(_IMPORT, *modules)  # all at once: a process that imports torch takes seconds
+    for requirement, extra in wanted:
+        yield _package(requirement, extra, is_whole=is_whole)
+
+
+def _wanted() -> list[tuple[Requirement, str]]:
+    """Pair what applies here with the extra that brings it, empty for what comes without one."""
+    found = dict[str, tuple[Requirement, str]]()
+    for extra in ("", *EXTRAS):
+        for line in _requirements():
+            if line.name != "edgebench" and _applies(line, extra):
+                found.setdefault(line.name, (line, extra))
+    return list(found.values())
+
+
+def _requirements() -> list[Requirement]:
+    try:
+        return list(map(Requirement, requires("edgebench") or ()))
+    except PackageNotFoundError:
+        return []
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+def _package(requirement: Requirement, extra: str, *, is_whole: bool) -> Package:
+    found, wanted = _version(requirement.name), f"{requirement.name}{requirement.specifier}"
+    problem = _problem(requirement, found, is_required=not extra)
+    if not problem and not is_whole and _is_imported(requirement.name):
+        problem = _trial(_IMPORT, _module(requirement.name))
+    return Package(
+        name=requirement.name,
+        version=found,
+        wanted=str(requirement.specifier),
+        extra=extra,
+        problem=problem,
+        install=_pip(wanted, extra) if problem or not found else "",
+    )
+
+
+def _is_imported(package: str) -> bool:
+    """Tell whether a package is here and tried by importing it, not by opening a file as those of the runtimes are.
+
+    Two builds of TFLite in one process may end it.
+    """
+    is_opened = any(package in load("runtimes", name).NEEDS[:1] for name in names("runtimes"))
+    return bool(_version(package)) and not is_opened
+
+
+def _version(package: str) -> str:
+    try:
+        return tool_version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _problem(requirement: Requirement, found: str, *, is_required: bool) -> str:
+    if not found:
+        return "required and not installed" if is_required else ""
+    fits = requirement.specifier.contains(found, prereleases=True)
+    return "" if fits else f"wanted {requirement.name}{requirement.specifier}, found {found}"
+
+
+def _pip(wanted: str, extra: str) -> str:
+    return f"pip install 'edgebench[{extra}]'" if extra else f"pip install '{wanted}'"
+
+
+def _module(package: str) -> str:
+    """Name the module that a package is imported by: its own name, or the first that it brings: PIL of pillow."""
+    own = canonicalize_name(package)
+    brought = sorted(
+        module for module, owners in packages_distributions().items() if own in map(canonicalize_name, owners)
+    )
+    named = [module for module in brought if canonicalize_name(module) == own]
+    return next(iter(named or brought), own.replace("-", "_"))
+
+
+def _trial(code: str, *arguments: str) -> str:
+    """Run code in a fresh process; return why it failed, without paths of this machine, empty where it did not."""
+    place = str(Path(__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (place, os.environ.get("PYTHONPATH"))))}
+    command = [sys.executable, "-c", code, *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=TRIAL_S, check=False, errors="replace"
+        )
+    except subprocess.TimeoutExpired:
+        return f"it gave no answer within {TRIAL_S:.0f} s"
+    if done.returncode < 0:
+        return f"ended by {signal.Signals(-done.returncode).name}"
+    last = (done.stdout.strip().splitlines() or ["it ended without a word"])[-1]
+    return re.sub(r"(?:/[^\s/:'\"]+)+/", "", last)[:200] if done.returncode else ""
+
+
+def _abilities() -> Iterator[Ability]:
+    yield from map(_runtime, names("runtimes"))
+    yield from map(_format, names("formats"))
+    yield from _connections()
+    drawing = "" if _version(DRAWING) else DRAWING
+    yield Ability(kind="figures", name="png, pdf", missing=drawing, install=drawing and _pip(drawing, "figures"))
+    yield Ability(kind="device", name="cuda", missing=(why := gpu.why_missing()) and f"a GPU: {why}")
+
+
+def _connections() -> Iterator[Ability]:
+    yield _system("ssh", [] if shutil.which("ssh") else ["openssh-client"])
+    yield _system("qemu", emulation.missing())
+
+
+def _system(connection: str, lacking: Sequence[str]) -> Ability:
+    install = f"apt-get install {' '.join(lacking)}" if lacking else ""
+    return Ability(kind="connection", name=connection, missing=", ".join(lacking), install=install)
+
+
+def _runtime(name: str) -> Ability:
+    runtime = load("runtimes", name)
+    try:
+        runtime.version()
+    except PackageNotFoundError:
+        package = runtime.NEEDS[0]
+        return Ability(kind="runtime", name=name, missing=package, install=_bring(package))
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "least"
+        content = LEAST_FILES.get(runtime.FORMAT)
+        file.write_bytes(b64decode(content or ""))
+        problem = _trial(_OPEN, name, *([str(file)] if content else []))
+    return Ability(kind="runtime", name=name, missing=problem, is_broken=bool(problem))
+
+
+def _format(name: str) -> Ability:
+    lacking = [tool for tool in load("formats", name).TOOLS if not _version(tool)]
+    extra = name if name in EXTRAS else ""
+    install = _pip(" ".join(lacking), extra) if lacking else ""
+    return Ability(kind="format", name=name, missing=", ".join(lacking), install=install)
+
+
+def _bring(package: str) -> str:
+    """Return the line that installs a runtime's package; empty where there is none for this Python and system."""
+    lines = (_pip(f"{package}{line.specifier}", extra) for line, extra in _wanted() if line.name == package)
+    is_elsewhere = any(line.name == package for line in _requirements())
+    return next(lines, "" if is_elsewhere else f"pip install {package}")
+
+
+def fields(diagnosis: Diagnosis) -> dict[str, Value]:
+    """Lay out the diagnosis for JSON."""
+    return asdict(diagnosis)
+
+
+def sheets(diagnosis: Diagnosis) -> tuple[Sheet, ...]:
+    """Lay out the machine, the packages and what can be done with them."""
+    title = f"edgebench {diagnosis.edgebench}, {diagnosis.python}"
+    return (
+        _machine_sheet(diagnosis, title),
+        Sheet.of("packages", _OF_PACKAGE, diagnosis.packages),
+        _ability_sheet(diagnosis),
+    )
+
+
+def _machine_sheet(diagnosis: Diagnosis, title: str) -> Sheet:
+    here = diagnosis.machine
+    rows = (
+        ("cpu", here.cpu or "unknown"),
+        ("architecture", here.architecture),
+        ("cores", f"{here.cores}, {here.usable_cores} usable"),
+        ("memory", f"{here.memory_bytes / MIB / 1024:.1f} GiB"),
+        ("instructions", " ".join(here.isa) or "none of those that int8 gains by"),
+        ("governor", here.governor or "unknown"),
+        ("virtual", "yes" if here.is_virtual else "no"),
+        ("system", f"{here.system or 'unknown'}, {here.kernel}, {here.libc or 'unknown C library'}"),
+        ("cache", f"{diagnosis.cache_bytes / MIB:.1f} MiB in {diagnosis.cache_files} files"),
+    )
+    return Sheet.of(title, _OF_MACHINE, rows)
+
+
+def _package_state(package: Package) -> str:
+    return package.problem or ("installed" if package.version else "not installed")
+
+
+def _ability_sheet(diagnosis: Diagnosis) -> Sheet:
+    note = "Whatever is required works." if diagnosis.is_healthy else "Something is broken, or required and missing."
+    return Sheet.of("what can be used here", _OF_ABILITY, diagnosis.abilities, (note,))
+
+
+def _state(ability: Ability) -> str:
+    if ability.is_broken:
+        return f"broken: {ability.missing}"
+    return f"lacks {ability.missing}" if ability.missing else "works"
+
+
+_OF_MACHINE: tuple[Column[tuple[str, str]], ...] = (
+    Column.text("machine", itemgetter(0), IDENTITY),
+    Column.text("", itemgetter(1), OBJECTIVE),
+)
+_OF_PACKAGE: tuple[Column[Package], ...] = (
+    Column.text("package", lambda package: package.name, IDENTITY),
+    Column.text("version", lambda package: package.version or "-", OBJECTIVE),
+    Column.text("wanted", lambda package: package.wanted or "any"),
+    Column.text("for", lambda package: f"edgebench[{package.extra}]" if package.extra else "edgebench"),
+    Column.text("state", _package_state, OBJECTIVE),
+    Column.text("to mend it", lambda package: package.install or "-", OBJECTIVE),
+)
+_OF_ABILITY: tuple[Column[Ability], ...] = (
+    Column.text("what", lambda ability: ability.kind, IDENTITY),
+    Column.text("name", lambda ability: ability.name, IDENTITY),
+    Column.text("state", _state, OBJECTIVE),
+    Column.text("to have it", lambda ability: ability.install or "-", OBJECTIVE),
+)

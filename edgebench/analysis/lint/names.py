@@ -1,0 +1,131 @@
+"""What others call a network and a precision -> what they are called here; None where a name says nothing known."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from edgebench.foundation.errors import RequestError
+from edgebench.networks import published
+from edgebench.schema.variant import Precision
+
+_SPELLINGS = {
+    Precision.FP32: "fp32 float32 f32 float single full fullprecision 32bit w32a32",
+    Precision.FP16: "fp16 float16 f16 half 16bit w16a16",
+    Precision.BF16: "bf16 bfloat16",
+    Precision.INT8: (
+        "int8 uint8 i8 u8 s8 q8 qint8 quint8 quant quantized quantised fullinteger fullyquantized 8bit w8a8 a8w8 w8x8"
+    ),
+}
+_PRECISIONS = {word: str(precision) for precision, words in _SPELLINGS.items() for word in words.split()}
+_PRECISION = "|".join(sorted((*_PRECISIONS, r"[wW]\d+[aA]\d+", r"u?int\d+"), key=len, reverse=True))
+# What ncnn's benchncnn feeds a network; 224 where it is not here.
+_NCNN_SIDES = {
+    "squeezenet": 227, "alexnet": 227, "blazeface": 128, "squeezenet_ssd": 300, "mobilenet_ssd": 300,
+    "mobilenet_yolo": 416, "mobilenetv2_yolov3": 352, "yolov4-tiny": 416, "nanodet_m": 320, "yolo-fastest-1.1": 320,
+    "yolo-fastestv2": 352, "vision_transformer": 384, "FastestDet": 352,
+}  # fmt: skip
+SHIPPED = {
+    # MLPerf's submissions and TFLite's files: mobilenet-v2-0.35-128-int8, mobilenet_v1_0.25_128_quant, resnet50-v1.5
+    "mlperf": (
+        rf"(?P<architecture>.+?)[-_](?P<width>\d\.\d+)[-_](?P<resolution>\d{{2,4}})(?:[-_](?P<precision>{_PRECISION}))?",
+        rf"(?P<architecture>.+?)[-_](?P<resolution>\d{{2,4}})[-_](?P<width>\d\.\d+)(?:[-_](?P<precision>{_PRECISION}))?",
+        rf"(?P<architecture>.+?)[-_](?P<resolution>\d{{3}})(?:[-_](?P<precision>{_PRECISION}))?",
+        rf"(?P<architecture>.+?)(?:[-_](?P<precision>{_PRECISION}))?",
+    ),
+    # mobilenetv2_050.lamb_in1k, mobilenetv2_110d.ra_in1k, vit_base_patch16_224.augreg, resnet50.a1_r160_in1k
+    "timm": (
+        r"(?:tf_)?(?P<architecture>.+?)(?:_(?P<percent>0\d\d|1[0-4]0)(?P<suffix>[a-z]?))?(?:_(?P<resolution>\d{3}))?"
+        r"(?:\.(?:\S*?_)?(?:r(?P<tagged>\d{3})(?:_\S*)?|\S*))?",
+    ),
+    "ncnn": (rf"(?P<architecture>.+?)(?:_(?P<precision>{_PRECISION}))?",),
+}
+FIELDS = {
+    "architecture": ".+?",
+    "width": r"\d+(?:[.,]\d+)?",
+    "percent": r"\d+",
+    "resolution": r"\d+",
+    "precision": r"\w+",
+}
+USUAL_SIDE = 224
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """How a column holds network, width, resolution and precision at once: expressions, tried in turn."""
+
+    name: str
+    expressions: tuple[re.Pattern[str], ...]
+
+    def columns(self) -> frozenset[str]:
+        """Name the columns that it may fill."""
+        shipped = {"width", "resolution", "precision"} if self.name in SHIPPED else set[str]()
+        stated = {group for expression in self.expressions for group in expression.groupindex}
+        return frozenset(shipped | ({"width"} if "percent" in stated else set()) | (stated & FIELDS.keys())) - {
+            "percent"
+        }
+
+    def read(self, text: str) -> dict[str, str] | None:
+        """Take a name apart; None where it does not fit.
+
+        A shipped pattern knows what its names leave out: width 1, 224 pixels or what ncnn feeds, and float.
+        """
+        matches = (expression.fullmatch(text.strip()) for expression in self.expressions)
+        parts = next((match.groupdict(default="") for match in matches if match), None)
+        if parts is None:
+            return None
+        usual = {"width": "1", "resolution": str(USUAL_SIDE), "precision": "fp32"} if self.name in SHIPPED else {}
+        if self.name == "ncnn":
+            usual["resolution"] = str(_NCNN_SIDES.get(parts["architecture"], USUAL_SIDE))
+        if percent := parts.pop("percent", ""):
+            parts["width"] = f"{int(percent) / 100:g}"
+        parts["resolution"] = parts.get("resolution", "") or parts.pop("tagged", "")
+        parts["architecture"] = network(parts.get("architecture", "") + parts.pop("suffix", ""))
+        return usual | {name: value for name, value in parts.items() if value and name in FIELDS}
+
+
+def pattern(text: str) -> Pattern:
+    """Return a shipped pattern by its name, or one written with fields: `{architecture}_{width}_{resolution}`.
+
+    `{percent}` is a width as 050; `*` stands for anything, and what is in brackets may be missing.
+
+    Raises:
+        RequestError: it is neither, or has no architecture.
+    """
+    if text in SHIPPED:
+        return Pattern(name=text, expressions=tuple(re.compile(one, re.IGNORECASE) for one in SHIPPED[text]))
+    written = re.sub(r"\\\{(\w+)\\\}", _field, re.escape(text))
+    written = written.replace(r"\*", ".*").replace(r"\[", "(?:").replace(r"\]", ")?")
+    try:
+        expression = re.compile(written, re.IGNORECASE)
+    except re.error as error:
+        raise RequestError(f"wanted a pattern with each field once and brackets closed, found {text!r}") from error
+    if "architecture" not in expression.groupindex:
+        known = f"{', '.join(SHIPPED)}, or fields such as {{architecture}}_{{width}}_{{resolution}}"
+        raise RequestError(f"wanted a pattern of names ({known}), found {text!r}")
+    return Pattern(name="", expressions=(expression,))
+
+
+def _field(match: re.Match[str]) -> str:
+    return f"(?P<{match[1]}>{FIELDS[match[1]]})" if match[1] in FIELDS else match[0]
+
+
+def precision(text: str) -> str | None:
+    """Return which precision a word means, however it is spelt; None for one that is not known here."""
+    return _PRECISIONS.get(_folded(text))
+
+
+def network(text: str) -> str:
+    """Return a published network's name however it is spelt; another one's is returned as it is."""
+    return _networks().get(_folded(text), text)
+
+
+@cache
+def _networks() -> dict[str, str]:
+    known = {one.architecture for one in published.accuracies()} | {one.architecture for one in published.latencies()}
+    return {_folded(name): name for name in known} | {"mobilenet": "mobilenet_v1", "resnet50v15": "resnet50"}
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())

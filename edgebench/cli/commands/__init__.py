@@ -1,0 +1,1 @@
+"""The commands, by what they are about; a module imports what its commands need only when one is called."""

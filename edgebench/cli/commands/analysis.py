@@ -1,0 +1,222 @@
+"""The questions of `edgebench.analysis`, one command each, and `evaluate`, which runs an artifact first."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgebench.cli.exit_codes import BROKEN, FOUND, NOTHING
+from edgebench.cli.options import (
+    Format,
+    FormatWithoutLatex,
+    Json,
+    Models,
+    OneTable,
+    Precisions,
+    Quiet,
+    Resolutions,
+    Results,
+    SweepOptions,
+    Widths,
+    resolved,
+)
+from edgebench.foundation.errors import RequestError, require
+
+
+def describe(
+    network: Annotated[str, typer.Argument(help="A network of the shelf.")] = "",
+    width: Annotated[float, typer.Option(help="Width multiplier.")] = 1.0,
+    resolution: Annotated[int, typer.Option(help="Input side, pixels; else the native one.")] = 0,
+    classes: Annotated[int, typer.Option(help="Outputs; else the published network's.")] = 0,
+    all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
+    format: Format = "table",
+    table: OneTable = "",
+) -> None:
+    """Show what a network costs on paper: shapes, parameters, multiply-adds, memory, layer by layer."""
+    from edgebench.analysis import describe
+    from edgebench.cli import terminal
+
+    sheets = describe.every_network() if all else describe.network(network, width, resolution, classes)
+    terminal.show_sheets("describe", sheets, format, table)
+
+
+def evaluate(
+    artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
+    target: Annotated[str, typer.Option(help="The machine whose runtime answers.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="Threads an inference may use.")] = 1,
+    format: Format = "table",
+    table: OneTable = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show how far to trust an artifact: its accuracy, what int8 changed, which layer costs most, what stayed float."""
+    from edgebench import pipeline
+    from edgebench.analysis import evaluate
+    from edgebench.cli import terminal
+
+    format = resolved(format, json=json)
+    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("table", table, evaluate.TABLES)
+    with terminal.progress(quiet=quiet) as show:
+        card, accuracy = pipeline.evaluate(artifact, target, threads, show)
+    terminal.show_sheets("evaluate", evaluate.sheets(card, accuracy), format, table)
+
+
+def choose(
+    results: Annotated[Path | None, typer.Argument(help="A results folder, such as results/default.")] = None,
+    published: Annotated[str, typer.Option(help="Instead of a folder: the published rows of a board, rpi4.")] = "",
+    target: Annotated[str, typer.Option(help="Rows of this machine only.")] = "",
+    precision: Annotated[str, typer.Option(help="Rows of this precision only: fp32, int8.")] = "",
+    dataset: Annotated[str, typer.Option(help="Rows of this data set only.")] = "",
+    accuracy: Annotated[str, typer.Option(help="measured, or published: ImageNet's of the same network.")] = "measured",
+    objective: Annotated[
+        str,
+        typer.Option(help="The least latency, p90, peak, file, macs, instructions; the most top1, top5, agreement."),
+    ] = "top1",
+    max_latency: Annotated[str, typer.Option(help="Bound of p50, or of a published mean: 20ms.")] = "",
+    max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
+    max_peak: Annotated[str, typer.Option(help="Bound of peak memory: 64MiB.")] = "",
+    max_file: Annotated[str, typer.Option(help="Bound of the file: 5MiB.")] = "",
+    max_macs: Annotated[str, typer.Option(help="Bound of multiply-adds: 300M.")] = "",
+    max_instructions: Annotated[str, typer.Option(help="Bound of an inference's instructions: 120M.")] = "",
+    min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
+    min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
+    min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
+    predicted: Annotated[bool, typer.Option("--predicted", help="Also what was not measured, as predicted.")] = False,
+    any_published: Annotated[
+        bool,
+        typer.Option("--any-published", help="Also published rows of kernels only, random weights or estimates."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
+    from edgebench.analysis import choose
+    from edgebench.analysis.choose.request import parse
+    from edgebench.analysis.choose.sheet import fields, sheet
+    from edgebench.cli import terminal
+
+    limits = {
+        "max_latency": max_latency, "max_p90": max_p90, "max_peak": max_peak, "max_file": max_file,
+        "max_macs": max_macs, "max_instructions": max_instructions,
+        "min_top1": min_top1, "min_top5": min_top5, "min_agreement": min_agreement,
+    }  # fmt: skip
+    request = parse(
+        target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective,
+        predicted=predicted, any_published=any_published, limits=limits,
+    )  # fmt: skip
+    answer = choose.answer(results, published, request)
+    if json:
+        terminal.show_json("choose", fields(answer))
+    else:
+        terminal.show_sheets("choose", [sheet(answer)])
+    raise typer.Exit(0 if answer.choice.chosen else NOTHING)
+
+
+def compare(
+    before: Annotated[Path, typer.Argument(help="A results folder, A.")],
+    after: Annotated[Path | None, typer.Argument(help="Another, B.")] = None,
+    published: Annotated[bool, typer.Option("--published", help="Instead of B: the nearest published rows.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Compare two results folders case by case, or one with the published rows; say what differs around them."""
+    from edgebench.analysis import compare
+    from edgebench.analysis.compare.folders import contrast
+    from edgebench.analysis.compare.published import beside_published
+    from edgebench.cli import terminal
+
+    if (after is None) != published:
+        raise RequestError("wanted a second results folder, or --published; found neither or both")
+    comparison = contrast(before, after) if after else beside_published(before)
+    if json:
+        terminal.show_json("compare", compare.fields(comparison))
+    else:
+        terminal.show_sheets("compare", compare.sheets(comparison))
+
+
+def predict(
+    results: Results,
+    sweep: Annotated[str, typer.Argument(help="A sweep whose networks and sizes to predict; else the folder's.")] = "",
+    target: Annotated[str, typer.Option(help="Machines that were measured.")] = "",
+    model: Models = "",
+    width: Widths = "",
+    resolution: Resolutions = "",
+    precision: Precisions = "",
+    format: FormatWithoutLatex = "table",
+) -> None:
+    """Predict the latencies of what was not measured, with intervals, from six and more measured cells of its kind."""
+    from edgebench.analysis.predict import outlook, own_sweep, sheet
+    from edgebench.cli import reader, terminal
+
+    require("format", format, terminal.FORMATS, may_be_empty=False)
+    options = SweepOptions(target=target, model=model, width=width, resolution=resolution, precision=precision)
+    predictions = outlook(results, reader.grid(own_sweep(results), sweep, options))
+    terminal.show_sheets("predict", [sheet(predictions)], format)
+    raise typer.Exit(NOTHING if predictions.cells and not predictions.is_answered else 0)
+
+
+def why(
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    other: Annotated[str, typer.Argument(help="Another one, to tell the two apart.")] = "",
+    address: Annotated[str, typer.Option(help="Where the target is: user@host.")] = "",
+    format: FormatWithoutLatex = "table",
+    table: OneTable = "",
+    quiet: Quiet = False,
+) -> None:
+    """Say where a row's time goes: operators, the machine's roofline, threads, float nodes; and what sets two apart."""
+    from edgebench.analysis import why as explaining
+    from edgebench.cli import terminal
+
+    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("table", table, explaining.TABLES)
+    with terminal.progress(quiet=quiet) as show:
+        sheets = explaining.why(row, other, address, show)
+    terminal.show_sheets("why", sheets, format, table)
+
+
+def lint(
+    table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
+    columns: Annotated[
+        str,
+        typer.Option(
+            help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours. A column of whole names:"
+            " model=mlperf, timm, ncnn or a pattern, model={architecture}_{width}_{resolution}[-{precision}]."
+        ),
+    ] = "",
+    format: Format = "table",
+) -> None:
+    """Look for what cannot be: a larger network that is faster, int8 slower than float, accuracies out of line."""
+    from edgebench.analysis import lint
+    from edgebench.cli import terminal
+
+    review = lint.review(table, columns)
+    terminal.show_sheets("lint", [lint.sheet(review)], format)
+    raise typer.Exit(FOUND if review.findings else 0)
+
+
+def published(
+    kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; else all.")] = "",
+    model: Annotated[str, typer.Option(help="One network.")] = "",
+    target: Annotated[str, typer.Option(help="One board: rpi4, rpi5, ...; only latencies have one.")] = "",
+    format: Format = "table",
+    table: OneTable = "",
+) -> None:
+    """List published accuracies, latencies on Raspberry Pis and costs of quantization, each with its source."""
+    from edgebench.analysis import published as citation
+    from edgebench.cli import terminal
+
+    terminal.show_sheets("published", citation.sheets(kind, model, target), format, table)
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+) -> None:
+    """Say what is installed, what works here, what is missing and how to get it; 1 where something is broken."""
+    from edgebench.analysis import doctor
+    from edgebench.cli import terminal
+
+    diagnosis = doctor.diagnose()
+    if json:
+        terminal.show_json("doctor", doctor.fields(diagnosis))
+    else:
+        terminal.show_sheets("doctor", doctor.sheets(diagnosis), "table")
+    raise typer.Exit(0 if diagnosis.is_healthy else BROKEN)

@@ -1,0 +1,139 @@
+"""Measure a sweep, train its networks, list the weights that are there."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgebench.cli.exit_codes import INTERRUPTED, SOME_FAILED
+from edgebench.cli.options import (
+    Models,
+    Precisions,
+    Preprocessing,
+    Quiet,
+    Resolutions,
+    SweepOptions,
+    TrainingOptions,
+    Widths,
+)
+
+if TYPE_CHECKING:
+    from edgebench.schema.sweep import Sweep
+
+
+def run(
+    sweep: Annotated[str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, grid, heavy.")] = "",
+    target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
+    address: Annotated[
+        str, typer.Option(help="Where the target is: user@host, or a name of ssh's configuration.")
+    ] = "",
+    model: Annotated[
+        str, typer.Option(help="Networks, or files: net.onnx, net.tflite, nets.py:function; instead of a sweep's.")
+    ] = "",
+    width: Widths = "",
+    resolution: Resolutions = "",
+    precision: Precisions = "",
+    quantization: Annotated[
+        str, typer.Option(help="How int8 is made: per_channel, per_tensor+equalized, s8s8+calibration=photos, qat, ...")
+    ] = "",
+    runtime: Annotated[str, typer.Option(help="Inference engines.")] = "",
+    threads: Annotated[str, typer.Option(help="Threads an inference may use.")] = "",
+    batch: Annotated[str, typer.Option(help="Images an inference.")] = "",
+    weights: Annotated[
+        str, typer.Option(help="trained (on first use), random, none, or a .pth or .safetensors file.")
+    ] = "",
+    dataset: Annotated[
+        str, typer.Option(help="Images to train, calibrate and evaluate on: digits, image_folder:path, cifar10:path.")
+    ] = "",
+    preprocessing: Preprocessing = "",
+    classes: Annotated[str, typer.Option(help="Outputs of the network; else the data set's, or the file's.")] = "",
+    input: Annotated[str, typer.Option(help="A given model's input where it is open: 1x3x224x224.")] = "",
+    calibration: Annotated[
+        str, typer.Option(help="Images that int8 is made on, else the data set's: a folder, digits, cifar10:path, ...")
+    ] = "",
+    preset: Annotated[str, typer.Option(help="standard; nightly: six processes a row; quick: a look at three.")] = "",
+    time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
+    budget: Annotated[
+        str, typer.Option(help="Bound of everything on a target: measures what tells most, predicts the rest.")
+    ] = "",
+    sustained: Annotated[
+        str, typer.Option(help="At the end, run each case so long without a pause, for what heat does: 10m.")
+    ] = "",
+    name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases, what is cached and the time.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
+    from edgebench import pipeline
+    from edgebench.cli import reader, terminal
+
+    options = SweepOptions(
+        target=target, model=model, width=width, resolution=resolution, precision=precision, quantization=quantization,
+        runtime=runtime, threads=threads, batch=batch, weights=weights, dataset=dataset, preprocessing=preprocessing,
+        classes=classes, input=input, calibration=calibration, preset=preset, time_limit=time_limit, budget=budget,
+        sustained=sustained, name=name,
+    )  # fmt: skip
+    requested = reader.sweep(sweep, options)
+    if dry_run:
+        terminal.show_forecast(pipeline.forecast(requested, address), json=json)
+        return
+    with terminal.progress(quiet=quiet) as show:
+        outcome = pipeline.run(requested, show, address)
+    if json:
+        terminal.show_rows("run", outcome.table)
+    else:
+        terminal.show_table(outcome.table)
+    if requested.budget and not outcome.interrupted and not json:
+        _show_predictions(requested)
+    raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
+
+
+def _show_predictions(sweep: "Sweep") -> None:
+    """Show the latencies of the cells that the budget left unmeasured."""
+    from edgebench.analysis.predict import outlook, sheet
+    from edgebench.cli import terminal
+    from edgebench.results.folders import results_folder
+
+    terminal.show_sheets("run", [sheet(outlook(results_folder(sweep.name), sweep))])
+
+
+def train(
+    sweep: Annotated[str, typer.Argument(help="A sweep, whose networks are trained: default, grid, my.toml.")] = "",
+    model: Models = "",
+    width: Widths = "",
+    resolution: Resolutions = "",
+    dataset: Annotated[str, typer.Option(help="digits, image_folder:path, cifar10:path.")] = "",
+    preprocessing: Preprocessing = "",
+    epochs: Annotated[str, typer.Option(help="At the resolution itself; else at 32 px, then fine-tuned.")] = "",
+    optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "",
+    rate: Annotated[str, typer.Option(help="The highest learning rate; it falls along a cosine.")] = "",
+    batch: Annotated[str, typer.Option(help="Images a step.")] = "",
+    augmentation: Annotated[str, typer.Option(help="flip, shift, none; else the data set's own.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print what was trained as JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a sweep's networks, unattended; what is trained already is kept, and a killed one goes on."""
+    from edgebench import pipeline
+    from edgebench.cli import reader, terminal
+
+    options = TrainingOptions(
+        epochs=epochs, optimizer=optimizer, rate=rate, batch=batch, augmentation=augmentation
+    )  # fmt: skip
+    networks = SweepOptions(
+        model=model, width=width, resolution=resolution, dataset=dataset, preprocessing=preprocessing
+    )  # fmt: skip
+    recipe = reader.training(options)
+    requested = reader.sweep(sweep, networks)
+    with terminal.progress(quiet=quiet) as show:
+        trained = pipeline.train(requested, recipe, show)
+    terminal.show_weights("train", trained.weights, json=json)
+    raise typer.Exit(SOME_FAILED if trained.failures else 0)
+
+
+def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
+    """List the weights in the cache, and how good they were on their data sets."""
+    from edgebench.cli import terminal
+    from edgebench.foundation import cache
+    from edgebench.schema.cards import Weights
+
+    terminal.show_weights("weights", cache.cards(Weights), json=json)

@@ -1,0 +1,52 @@
+"""List the targets, check one, prepare one."""
+
+from typing import Annotated
+
+import typer
+
+from edgebench.cli.options import Address, Format, Quiet, TargetName
+from edgebench.foundation.errors import require
+
+app = typer.Typer(invoke_without_command=True, help="List the targets; check one, prepare one.")
+
+
+@app.callback()
+def _targets(context: typer.Context, format: Format = "table") -> None:
+    from edgebench.cli import terminal
+    from edgebench.deploy import targets as boards
+
+    if not context.invoked_subcommand:
+        terminal.show_sheets("targets", [boards.listed()], format)
+
+
+@app.command()
+def check(
+    target: TargetName,
+    address: Address = "",
+    format: Format = "table",
+) -> None:
+    """Say what a target is and how it is now, and what to do about all that would spoil a number."""
+    from edgebench.cli import terminal
+    from edgebench.deploy import targets as boards
+    from edgebench.deploy.targets import checkup
+
+    require("format", format, terminal.FORMATS, may_be_empty=False)
+    terminal.show_sheets("targets check", [checkup.sheet(boards.check(target, address))], format)
+
+
+@app.command()
+def prepare(
+    target: TargetName,
+    address: Address = "",
+    runtime: Annotated[str, typer.Option(help="Runtimes: onnxruntime, litert==2.3.0; else all it lacks.")] = "",
+    format: Format = "table",
+    quiet: Quiet = False,
+) -> None:
+    """Bring runtimes to a board, resolved here for its Python and C library: no pip and no network there."""
+    from edgebench.cli import terminal
+    from edgebench.deploy import targets as boards
+
+    require("format", format, terminal.FORMATS, may_be_empty=False)
+    with terminal.progress(quiet=quiet) as show:
+        brought = boards.prepare(target, address, runtime, show)
+    terminal.show_sheets("targets prepare", [brought], format)

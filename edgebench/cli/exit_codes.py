@@ -1,0 +1,17 @@
+"""What an exit code means; `nightly` has its own, `edgebench.nightly.exit_code`."""
+
+SOME_FAILED = 1  # a case or a training: its row says why
+NOTHING = 1  # no configuration keeps the limits, or no cell can be predicted
+FOUND = 1  # lint has findings
+BROKEN = 1  # doctor found something that is required and does not work
+REFUSED = 2  # the request cannot be met
+INTERRUPTED = 130  # as shells count SIGINT
+
+EPILOG = (
+    "Exit codes: 0 answered, 1 some case failed (see its row), nothing keeps the limits, lint found something or"
+    " doctor something broken, 2 the request cannot be met, 130 interrupted."
+)
+EPILOG_OF_NIGHTLY = (
+    "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression, 2 the"
+    " request cannot be met, 3 something was not measured, or is worth nothing."
+)

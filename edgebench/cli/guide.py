@@ -1,0 +1,50 @@
+"""A topic -> its page in the terminal: the README.md of a package, or a page such as results/words.md."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgebench.foundation.errors import require
+
+_PACKAGE = Path(__file__).parents[1]
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+
+
+def pages() -> dict[str, Path]:
+    """Return the page per topic: a README.md is named after its folder, any other page after its file."""
+    files = _PACKAGE.rglob("*.md")
+    return dict(sorted((file.parent.name if file.name == "README.md" else file.stem, file) for file in files))
+
+
+def summary(page: str) -> str:
+    """Return the line below the heading of a page, its summary."""
+    return page.splitlines()[2]
+
+
+def show(topic: Annotated[str, typer.Argument(help="Topic of the guide; leave out to list all topics.")] = "") -> None:
+    """Show the guide on a topic, such as nightly, deploy or words; without a topic, list all."""
+    topics = pages()
+    require("topic", topic, topics)
+    if not topic:
+        _list(topics)
+    elif sys.stdout.isatty():
+        _render(topics[topic].read_text())
+    else:
+        typer.echo(topics[topic].read_text(), nl=False)
+
+
+def _list(topics: dict[str, Path]) -> None:
+    width = max(map(len, topics))
+    for topic, file in topics.items():
+        typer.echo(f"{topic:<{width}}  {summary(file.read_text())}")
+
+
+def _render(page: str) -> None:
+    """Print a page as formatted text; links become plain text, because a terminal cannot follow them."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(highlight=False).print(Markdown(_LINK.sub(r"\1", page)))

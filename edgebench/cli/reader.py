@@ -1,0 +1,201 @@
+"""Options as they were typed -> the sweep, and the way of training, that they request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from edgebench.cli.options import SweepOptions, TrainingOptions
+from edgebench.export import custom
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.units import parse_duration
+from edgebench.measure.plan import sweeps
+from edgebench.schema.quantization import DIGITS, parse
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision
+from edgebench.train import BATCH, Options
+from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
+
+DEFAULT = "default"
+Value = TypeVar("Value")
+
+
+def _many(read: Callable[[str], Value]) -> Callable[[str], tuple[Value, ...]]:
+    """Read a comma list."""
+    return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _whole(noun: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(DIGITS, text):
+            raise RequestError(f"wanted a whole number for --{noun}, found {text[:40]!r}")
+        return int(text)
+
+    return read
+
+
+def _width(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise RequestError(f"wanted a number for --width, found {text!r}") from None
+
+
+def _precision(text: str) -> Precision:
+    require("precision", text, Precision, may_be_empty=False)
+    return Precision(text)
+
+
+def _quantization(text: str) -> str:
+    parse(text)
+    return text
+
+
+def _time(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def sweep(given: str, options: SweepOptions) -> Sweep:
+    """Start from a sweep's name or file, the named models or the default sweep; let every option replace what it names.
+
+    Raises:
+        RequestError: a name or number that cannot be.
+    """
+    if given and options.model:
+        raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
+    start = _of_models(_many(str)(options.model)) if options.model else sweeps.sweep(given or DEFAULT)
+    return _changed(start, options)
+
+
+def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
+    """Start from a results folder's own sweep; take networks and sizes from another one, or from options, where named.
+
+    Raises:
+        RequestError: a name or number that cannot be, or two that say the same.
+    """
+    if given and options.model:
+        raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
+    other = _of_models(_many(str)(options.model)) if options.model else sweeps.sweep(given) if given else known
+    start = replace(known, models=other.models, resolutions=(other if given else known).resolutions)
+    return _changed(start, options)
+
+
+def _changed(start: Sweep, options: SweepOptions) -> Sweep:
+    """Let every option replace what it names."""
+    of_cells, of_run = _of_cells(options), _of_run(options)
+    _require_its_kind(start, options)
+    blocks: dict[str, Any] = dict.fromkeys(of_cells)
+    of_shelf = blocks | _present(widths=_read(_many(_width), options.width))
+    models = tuple(replace(block, **(blocks if custom.is_custom(block.name) else of_shelf)) for block in start.models)
+    requested = replace(start, **of_cells, **of_run, models=models)
+    _require_int8("quantization", options.quantization, requested)
+    _require_int8("calibration", options.calibration, requested)
+    return requested
+
+
+def _of_cells(options: SweepOptions) -> dict[str, Any]:
+    """Read what wins over what a [[models]] block says of its own."""
+    return _present(
+        resolutions=_read(_many(_whole("resolution")), options.resolution),
+        precisions=_read(_many(_precision), options.precision),
+        quantizations=_read(_many(_quantization), options.quantization),
+        runtimes=_read(_many(str), options.runtime),
+        threads=_read(_many(_whole("threads")), options.threads),
+        batches=_read(_many(_whole("batch")), options.batch),
+        weights=options.weights or None,
+        dataset=options.dataset or None,
+        preprocessing=options.preprocessing or None,
+        classes=_read(_whole("classes"), options.classes),
+        input=options.input or None,
+        calibration=options.calibration or None,
+    )
+
+
+def _of_run(options: SweepOptions) -> dict[str, Any]:
+    """Read what concerns a whole run; a budget replaces the time limit of a sweep."""
+    time_limit, budget = _read(_time, options.time_limit), _read(_time, options.budget)
+    return _present(
+        targets=_read(_many(str), options.target),
+        preset=options.preset or None,
+        time_limit="" if budget and not time_limit else time_limit,
+        budget=budget,
+        sustained=_read(_time, options.sustained),
+        name=options.name or None,
+    )
+
+
+def _read(read: Callable[[str], Value], text: str) -> Value | None:
+    return read(text) if text else None
+
+
+def _present(**fields: object) -> dict[str, Any]:
+    return {field: value for field, value in fields.items() if value is not None}
+
+
+def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
+    """Refuse what concerns only networks of the shelf where there are none, and what concerns only given models."""
+    given = [custom.is_custom(block.name) for block in start.models]
+    for option, text in (("width", options.width), ("resolution", options.resolution)):
+        if text and given and all(given):
+            raise RequestError(f"wanted --{option} with a network of the shelf, found only models that have theirs")
+    if options.input and not any(given):
+        raise RequestError("--input is of models that are given as a file, such as --model net.onnx; found none")
+
+
+def _require_int8(option: str, text: str, requested: Sweep) -> None:
+    """Refuse an option of int8, where it was typed, for a sweep that has no int8."""
+    precisions = {cell.precision for cell in requested.cells()} if text else set()
+    if precisions and Precision.INT8 not in precisions:
+        raise RequestError(f"wanted --{option} {text}, which is of int8, and no int8; add it to --precision")
+
+
+def training(options: TrainingOptions) -> Options:
+    """Read how a person wants networks trained.
+
+    Raises:
+        RequestError: a name or number that cannot be.
+    """
+    optimizer = options.optimizer or "adamw"
+    require("optimizer", optimizer, OPTIMIZERS, may_be_empty=False)
+    batch = _whole("batch")(options.batch or str(BATCH))
+    if batch < 2:
+        raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
+    return Options(
+        epochs=_epochs(options.epochs) if options.epochs else 0,
+        optimizer=optimizer,
+        rate=_rate(options.rate) if options.rate else 0.0,
+        batch=batch,
+        augmentation=_augmentation(options.augmentation),
+        requested=True,
+    )
+
+
+def _epochs(text: str) -> int:
+    epochs = _whole("epochs")(text)
+    if not epochs:
+        raise RequestError("wanted --epochs of at least 1, found 0; without it the number follows from the network")
+    return epochs
+
+
+def _rate(text: str) -> float:
+    if not re.fullmatch(r"\d*\.?\d+(e-?\d+)?", text) or not 0 < float(text) <= 1:
+        raise RequestError(f"wanted a --rate of more than 0 and at most 1, found {text!r}")
+    return float(text)
+
+
+def _augmentation(text: str) -> tuple[str, ...] | None:
+    """Read a comma list, `none`, or nothing said."""
+    kinds = _many(str)(text)
+    for kind in kinds:
+        require("augmentation", kind, (*AUGMENTATIONS, "none"), may_be_empty=False)
+    if "none" in kinds and set(kinds) != {"none"}:
+        raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
+    return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None
+
+
+def _of_models(names: tuple[str, ...]) -> Sweep:
+    named = re.sub(r"[^\w.-]", "_", "-".join(map(custom.title, names)), flags=re.ASCII).lstrip("._-")
+    return Sweep(name=named, models=tuple(Model(name=name) for name in names))

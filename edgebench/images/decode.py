@@ -1,0 +1,154 @@
+"""A picture's file -> 8-bit RGB as a person sees it: upright, scaled by its bit depth, on a white background.
+
+Pictures without a defined brightness range, or with too many pixels, are refused. Importing this module loads Pillow.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from edgebench.images.loader import Inspected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+# Once for the process, because filters are shared by threads: what Pillow only warns of above its bound of pixels is
+# refused, and its remarks about torn metadata are not for the terminal.
+warnings.filterwarnings("ignore", module=r"PIL\b")
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+BITS, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, sections 4 and 8
+WHOLE_16_BITS = ("PNG", "PPM")  # whose 32-bit integers are values of 16 bits: Pillow scales a PPM's to them
+DEEP = ("I", "F")
+
+ORIENTATION = 274  # Exif 2.32, 4.6.4
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+TURNED = "are turned upright as their EXIF orientation says"
+FIRST_FRAME = "have several frames, of which the first is used"
+SCALED = "have more than 8 bits per channel and are scaled to 8 by their bit depth"
+ON_WHITE = "have transparent pixels and are laid on white"
+
+
+class UnknownRange(ValueError):
+    """A picture that can be decoded, but whose brightness range is not defined."""
+
+
+def decode(file: Path) -> Image.Image:
+    """Read a picture as RGB of 8 bits.
+
+    Raises:
+        UnknownRange: its brightness range is not defined.
+        Exception: it is damaged; each decoder raises different errors.
+    """
+    with Image.open(file) as image:
+        return _upright(image)
+
+
+def inspect(file: Path) -> Inspected:
+    """Decode a picture as cheaply as finds damage; return whether it can be used, and what decoding changes."""
+    try:
+        with Image.open(file) as image:
+            image.draft("RGB", (1, 1))  # an eighth of a JPEG's pixels, from all of its bytes
+            return _inspected(image)
+    except UnknownRange as error:
+        return Inspected(is_damaged=True, reason=str(error))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return Inspected(is_damaged=True, reason=f"more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels")
+    except Exception:  # each decoder raises different errors
+        return Inspected(is_damaged=True)
+
+
+def _inspected(image: Image.Image) -> Inspected:
+    is_turned = _orientation(image) in TURNS  # Pillow turns a TIFF, and forgets this, while it is loaded
+    _upright(image)
+    remarks = {
+        TURNED: is_turned,
+        SCALED: image.mode.startswith(DEEP),
+        ON_WHITE: _has_transparent_pixels(image),
+        FIRST_FRAME: image.format != "MPO" and getattr(image, "is_animated", False),  # an MPO's others are no pictures
+    }
+    return Inspected(remarks=tuple(remark for remark, holds in remarks.items() if holds))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Convert to RGB and turn as the picture says."""
+    pixels = _rgb(image)
+    turn = TURNS.get(_orientation(image))
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 if the metadata cannot be read, because the pixels still can."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # damaged metadata raises many kinds of errors
+        return 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Convert from any mode, with a white background behind transparent pixels."""
+    image.load()  # a PNG may name its transparent colour after its pixels
+    if image.has_transparency_data:
+        layered = _with_alpha(image)
+        return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
+    return (_scaled(image) if image.mode.startswith(DEEP) else image).convert("RGB")
+
+
+def _has_transparent_pixels(image: Image.Image) -> bool:
+    if not image.has_transparency_data:
+        return False
+    darkest, _ = _with_alpha(image).getchannel("A").getextrema()
+    return bool(darkest != 255)
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """Convert to RGBA; Pillow wants premultiplied grey divided first, and deep grey scaled."""
+    if not image.mode.startswith(DEEP):
+        return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    import numpy
+
+    layered = _scaled(image).convert("RGBA")
+    opaque = numpy.asarray(image) != image.info["transparency"]
+    layered.putalpha(Image.fromarray(opaque.astype(numpy.uint8) * 255))
+    return layered
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """Scale grey of more than 8 bits to 8, to the nearest level."""
+    import numpy
+
+    white = _white(image)
+    values = numpy.asarray(image).astype(numpy.int64).clip(0, white)
+    levels: NDArray[uint8] = ((values * 255 + white // 2) // white).astype(numpy.uint8)
+    tags = getattr(image, "tag_v2", {})
+    is_inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    return Image.fromarray(255 - levels if is_inverted else levels)
+
+
+def _white(image: Image.Image) -> int:
+    """Return the largest value that a picture of this bit depth can have.
+
+    Raises:
+        UnknownRange: that is not defined.
+    """
+    if image.mode.startswith("F"):
+        raise UnknownRange("floating point without a known range")
+    if image.mode == "I" and image.format not in WHOLE_16_BITS:
+        raise UnknownRange("signed or 32-bit integers without a known range")
+    bits = getattr(image, "tag_v2", {}).get(BITS, (16,))[0]
+    return int(2**bits - 1)

@@ -1,0 +1,202 @@
+"""Names of pictures -> the class of each, and the classes in order; from class folders or from files that list them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.errors import RequestError
+from edgebench.images.listing import LABELS, ORDERS, SUFFIXES, some
+from edgebench.schema.variant import MAX_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from edgebench.images.listing import Listing
+
+PLACE = "a folder of class folders, or of images with a labels.txt"
+WHOLE = r"-?\d{1,18}"  # a class's number
+FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"  # no class's number, and hardly its name
+NAME = r'(?:"([^"]*)"|(.*\S))\s+'
+NAME_AND_CLASS = [re.compile(NAME + label) for label in (r'"([^"]*)"', r"(\S+)")]
+
+Line = tuple[int, str]  # of a file: its number from 1, and its text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The classes in order, and the class number of each picture by its name below the folder."""
+
+    classes: tuple[str, ...]
+    by_name: dict[str, int]
+    notices: tuple[str, ...] = ()
+
+
+def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> Labels:
+    """Return the class of each picture in a folder of the data set.
+
+    Raises:
+        RequestError: a picture has no class, or a list is malformed; the message names the file and line.
+    """
+    folder = root / below
+    file = _labels_file(folder, names)
+    given = _from_file(file, names, listing) if file else _from_folders(folder, names, listing)
+    order, written = _written([folder, root], file, set(given.values()))
+    if file and all(re.fullmatch(WHOLE, label) for label in given.values()):
+        count = len(written) or max(2, 1 + max(map(int, given.values())))
+        numbers = _numbered(file, given, min(count, MAX_CLASSES))
+        return Labels(classes=written or tuple(map(str, range(count))), by_name=numbers)
+    if file and not written:
+        _require_names(file, given)
+    empty = () if file or written else sorted(listing.empty)
+    classes = _several(folder, written or tuple(sorted({*given.values(), *empty}, key=_in_order)))
+    places = {name: place for place, name in enumerate(classes)}
+    if unknown := next((label for label in given.values() if label not in places), None):
+        raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its position")
+    notices = (f"{len(empty)} classes have no image and keep their places: {some(list(empty))}",) if empty else ()
+    return Labels(classes=classes, by_name={name: places[label] for name, label in given.items()}, notices=notices)
+
+
+def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
+    """Return the file that lists pictures; beside class folders, a `labels.txt` may list the classes instead."""
+    files = [folder / name for name in LABELS if (folder / name).is_file()]
+    known = set(names)
+    listing = (file for file in files if any(_names_picture(line, known) for _, line in _lines(file)))
+    has_loose = any(os.sep not in name for name in names)
+    return next(listing, files[0] if files and has_loose else None)
+
+
+def _names_picture(line: str, names: set[str]) -> bool:
+    name = (_fields(line) or (line.strip(),))[0]
+    return name in names or name.lower().endswith(SUFFIXES)
+
+
+def _lines(file: Path) -> list[Line]:
+    """Read the lines that are not empty, with any line ending, with or without a byte order mark."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            f"{file}: wanted text in UTF-8, found an invalid byte at {error.start}; save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise RequestError(f"cannot read {file}: {error.strerror}; correct it") from error
+    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _fields(line: str) -> tuple[str, ...]:
+    """Return a line's name and class, or fewer fields if it is malformed; quotes or a tab allow spaces in the class."""
+    if "\t" in line.strip():
+        fields = tuple(field.strip().strip('"') for field in line.strip().split("\t") if field.strip())
+        return fields if len(fields) == 2 else ()
+    match = next(filter(None, (pattern.fullmatch(line.strip()) for pattern in NAME_AND_CLASS)), None)
+    return tuple(field for field in match.groups() if field is not None) if match else ()
+
+
+def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
+    """Return each image's label from lines of `name label`.
+
+    Raises:
+        RequestError: a line is malformed, or the lines do not name exactly the images in the folder.
+    """
+    given, lines = dict[str, str](), dict[str, int]()
+    for number, line in _lines(file):
+        if len(fields := _fields(line)) != 2:
+            raise RequestError(f"{file}:{number}: wanted an image's name and its class, found {line.strip()!r}")
+        name, label = fields
+        if lines.setdefault(name, number) != number:
+            raise RequestError(f"{file}:{number}: {name} is named in line {lines[name]}, too; remove one")
+        given[name] = label
+    if odd := sorted((given.keys() ^ set(names)) - listing.repeated.keys()):
+        why = "is named there and not in the folder" if odd[0] in given else "has no label"
+        raise RequestError(f"{file}: {odd[0]} {why}, as {len(odd) - 1} others; correct it")
+    return given
+
+
+def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
+    """Return each image's class, the name of its class folder.
+
+    Raises:
+        RequestError: an image is in no class folder, or a class folder has files but no image.
+    """
+    given = {name: name.partition(os.sep)[0] for name in names}
+    if loose := [name for name in names if os.sep not in name]:
+        raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
+    if odd := sorted(listing.folders - listing.empty - set(given.values())):
+        raise RequestError(f"{folder}: found no image in class folder {odd[0]}; fill it or remove it")
+    return given
+
+
+def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the file that lists the classes, and the classes; both are empty if there is none."""
+    files = (folder / name for folder in folders for name in ORDERS)
+    for file in files:
+        if file != labels_file and file.is_file() and (lines := _lines(file)):
+            return file.name, _classes(file, lines, given)
+    return "", ()
+
+
+def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
+    """Return one class per line: the first word, unless only another reading contains all `given` classes."""
+    readings = [reading for read in READINGS if (reading := read([line for _, line in lines]))]
+    unique = [reading for reading in readings if len(set(reading)) == len(reading)]
+    if not unique:
+        _refuse_repeated(file, lines)
+    return tuple(next((reading for reading in unique if given <= set(reading)), unique[0]))
+
+
+def _refuse_repeated(file: Path, lines: list[Line]) -> None:
+    first = dict[str, int]()
+    for number, line in lines:
+        if first.setdefault(name := line.split()[0], number) != number:
+            raise RequestError(f"{file}:{number}: class {name} is named in line {first[name]}, too; remove one")
+
+
+def _first_words(lines: list[str]) -> list[str]:
+    return [line.split()[0] for line in lines]
+
+
+def _first_fields(lines: list[str]) -> list[str]:
+    return [line.strip().split("\t")[0].strip().strip('"') for line in lines]
+
+
+def _behind_numbers(lines: list[str]) -> list[str]:
+    """Sort lines such as `1 great dane` by number; return nothing if the numbers do not count from 0 or 1."""
+    matches = [re.fullmatch(r"(\d{1,18})[\s:,]+(.*\S)", line.strip()) for line in lines]
+    pairs = sorted((int(match[1]), match[2].strip('"')) for match in matches if match)
+    counts = [number for number, _ in pairs]
+    is_counted = counts in (list(range(len(lines))), list(range(1, len(lines) + 1)))
+    return [name for _, name in pairs] if is_counted else []
+
+
+READINGS: tuple[Callable[[list[str]], list[str]], ...] = (_first_words, _first_fields, _behind_numbers)
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    """Return a sort key: numbers by value first, then other names as text."""
+    return int(name) if name.isdecimal() and len(name) < len(str(10**18)) else 10**18, name
+
+
+def _several(folder: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        found = classes[0] if len(classes) == 1 else len(classes)
+        raise RequestError(f"{folder}: wanted 2 to {MAX_CLASSES} classes, found {found}; name {PLACE}")
+    return classes
+
+
+def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
+    for name, label in given.items():
+        if not 0 <= int(label) < count:
+            raise RequestError(f"{file}: {name} has label {label}, wanted 0 to {count - 1}; correct it")
+    return {name: int(label) for name, label in given.items()}
+
+
+def _require_names(file: Path, given: dict[str, str]) -> None:
+    """Refuse labels that mix numbers and names: sorted as names, the numbers would get other values."""
+    if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
+        names = sorted(set(given.values()) - set(numbers))
+        found = f"{numbers[0]} and {names[0]}" if names else numbers[0]
+        raise RequestError(f"{file}: wanted whole numbers from 0 as classes, or names, found {found}; correct it")

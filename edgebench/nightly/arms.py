@@ -1,0 +1,84 @@
+"""The pin of an accepted environment, or tonight's evidence -> an arm: a configuration installed on a target."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgebench.deploy import UNPACK_S, Deployed, install, unpack
+from edgebench.deploy.wheels import platform, public
+from edgebench.measure.rounds import Job
+from edgebench.nightly.history import PINNED
+from edgebench.schema.runtime import RuntimeRequest
+
+if TYPE_CHECKING:
+    from edgebench.deploy.connections import Connection
+    from edgebench.nightly.night import Pin
+    from edgebench.results.measurement.evidence import Evidence
+    from edgebench.schema.record import Run, Session
+
+ACCEPTED, TONIGHT = "accepted", "tonight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """An installed configuration, the connection to its agent, and the runs measured so far."""
+
+    name: str
+    job: Job
+    connection: Connection
+    runs: list[Run] = field(default_factory=list)
+
+
+def tonight_arm(evidence: Evidence, connection: Connection, session: Session) -> Arm:
+    """Install the artifact and runtime that were measured tonight.
+
+    Raises:
+        CaseError, RequestError: the installation failed.
+    """
+    assert evidence.artifact
+    case = evidence.case
+    deployed = install(connection, evidence.artifact, case.variant, case.runtime, session.environment)
+    job = Job(case=case, deployed=deployed, runs=list(evidence.runs))
+    return Arm(name=TONIGHT, job=job, connection=connection)
+
+
+def accepted_arm(
+    folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session, copy: Path | None = None
+) -> Arm:
+    """Install a pinned environment from the files of the history in `folder`.
+
+    With `copy`, the artifact is first copied to that file, and the arm is the second of two identical ones.
+
+    Raises:
+        CaseError, RequestError: the installation failed.
+    """
+    pinned = (folder / PINNED).resolve()
+    is_todays = pin.agent_sha256 == session.environment.agent_sha256
+    agent = connection if is_todays else connection.with_agent(pinned / pin.agent)
+    file = Path(shutil.copyfile(pinned / pin.file, copy)) if copy else pinned / pin.file
+    deployed = Deployed(
+        variant=pin.case.variant,
+        path=connection.push(file, pin.artifact.sha256),
+        sha256=pin.artifact.sha256,
+        packages=_packages(pinned, pin, connection, session),
+    )
+    # The job takes its iteration counts from tonight's runs, so that both arms have the same.
+    job = Job(case=pin.case, deployed=deployed, runs=list(evidence.runs))
+    return Arm(name=TONIGHT if copy else ACCEPTED, job=job, connection=agent)
+
+
+def _packages(pinned: Path, pin: Pin, connection: Connection, session: Session) -> str:
+    """Bring the pinned runtime to the target; return its folder there, or "" if that version is installed."""
+    runtime, environment = pin.case.runtime, session.environment
+    if pin.packages:
+        pushed = connection.push(pinned / pin.packages, Path(pin.packages).stem)
+        folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
+        return folder
+    installed = environment.runtimes.get(runtime.name)
+    if installed and installed.version == runtime.version and not installed.packages:
+        return ""
+    request = RuntimeRequest(name=runtime.name, version=public(runtime.version))
+    return unpack(connection, request, platform(environment.facts))

@@ -1,0 +1,156 @@
+"""The journal of a night -> one entry per configuration: its figures and the components it was measured with.
+
+Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from math import log
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Figures, Outcome
+from edgebench.results.measurement import beats, summarize
+from edgebench.results.measurement.evidence import gather
+from edgebench.results.measurement.verdict import Verdict
+from edgebench.schema.case import Workload
+from edgebench.schema.environment import lasting
+from edgebench.schema.record import Reference, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from edgebench.results.measurement import Measurement
+    from edgebench.results.measurement.evidence import Evidence
+    from edgebench.schema.case import Case
+    from edgebench.schema.environment import Environment
+    from edgebench.schema.record import Record
+
+SHORT = 12  # hexadecimal digits of a hash that identify a component
+
+Round = tuple[str, int]  # session id and round number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """References to stored files for measuring a configuration again: its pin, and the hash of its runtime packages."""
+
+    pin: str = ""
+    packages: str = ""
+
+
+def host(environment: Environment) -> dict[str, str]:
+    """Return the facts of a target that a pair cannot reproduce: kernel, governor, firmware, processor, Python."""
+    return lasting(environment.facts)
+
+
+def names(cases: Sequence[Case]) -> dict[Case, str]:
+    """Name each case without its runtime version, so that the name survives upgrades; add it where names collide."""
+    plain = {case: name(case) for case in cases}
+    taken = Counter(plain.values())
+    return {case: f"{text} {case.runtime.version}" if taken[text] > 1 else text for case, text in plain.items()}
+
+
+def name(case: Case) -> str:
+    """Name a case without the version of its runtime."""
+    runtime = "+".join((case.runtime.name, *case.runtime.options))
+    return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
+
+
+def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:
+    """Group the records of a journal by configuration name."""
+    evidence = gather(records)
+    named = names([case_evidence.case for case_evidence in evidence])
+    return {named[case_evidence.case]: case_evidence for case_evidence in evidence}
+
+
+def entries(
+    evidence: Mapping[str, Evidence], records: Iterable[Record], pin: Callable[[Evidence], Pinned]
+) -> tuple[Entry, ...]:
+    """Return one entry per configuration.
+
+    `records` is the whole journal of the night, which has the times of the reference workloads. `pin` stores what is
+    needed to measure a configuration again.
+    """
+    references = _references(records)
+    return tuple(
+        _entry(name, case_evidence, references, pin(case_evidence) if case_evidence.artifact else Pinned())
+        for name, case_evidence in evidence.items()
+    )
+
+
+def _entry(name: str, evidence: Evidence, references: Mapping[Round, float], pinned: Pinned) -> Entry:
+    timed, measured = evidence.timed, summarize(evidence)
+    beat, levels = beats.beat(timed), beats.levels(timed)
+    ratios = levels if beat else _ratios(timed, references)
+    verdict, why = _verdict(evidence, measured, is_judgeable=bool(ratios) or not timed)
+    return Entry(
+        name=name,
+        target=evidence.case.target,
+        verdict=verdict,
+        why=why,
+        pin=pinned.pin,
+        components=_components(evidence, pinned),
+        figures=replace(
+            _figures(evidence, measured),
+            latencies_s=tuple(round(median(run.samples_s), 9) for run in timed),
+            ratios=tuple(round(ratio, 6) for ratio in ratios),
+            beat=beat,
+        ),
+    )
+
+
+def _verdict(evidence: Evidence, measured: Measurement, *, is_judgeable: bool) -> tuple[Outcome, str]:
+    """Return OK if the figures can be judged, else MISSING or INVALID with the reason."""
+    bad = [reason for reason in measured.reasons if reason.verdict in (Verdict.INVALID, Verdict.FAILED)]
+    if bad:
+        is_missing = not evidence.failures and all(reason.verdict == Verdict.FAILED for reason in bad)
+        return Outcome.MISSING if is_missing else Outcome.INVALID, "; ".join(reason.text for reason in bad)
+    if not is_judgeable:
+        return (
+            Outcome.INVALID,
+            "no round measured both reference workloads, so the drift of the machine cannot be removed",
+        )
+    return Outcome.OK, ""
+
+
+def _references(records: Iterable[Record]) -> dict[Round, float]:
+    """Return the mean log time of the two reference workloads per round, for rounds that measured both."""
+    logs = defaultdict[Round, dict[Workload, float]](dict)
+    for record in records:
+        if isinstance(record, Run) and isinstance(record.case, Reference) and record.samples_s:
+            logs[record.session, record.round][record.case.workload] = log(median(record.samples_s))
+    return {key: fmean(by_workload.values()) for key, by_workload in logs.items() if len(by_workload) == len(Workload)}
+
+
+def _ratios(timed: Sequence[Run], references: Mapping[Round, float]) -> tuple[float, ...]:
+    """Return per process: log of its median minus the reference of its round; skip rounds without a reference."""
+    pairs = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in timed)
+    return tuple(time - reference for time, reference in pairs if reference is not None)
+
+
+def _figures(evidence: Evidence, measured: Measurement) -> Figures:
+    """Return all figures except the times per process."""
+    accuracy = evidence.accuracy
+    return Figures(
+        load_s=measured.load_s,
+        first_s=measured.first_s,
+        peak_bytes=measured.peak_bytes,
+        file_bytes=evidence.artifact.size_bytes if evidence.artifact else None,
+        correct=accuracy.correct if accuracy and not accuracy.not_finite else None,
+        images=accuracy.images if accuracy else None,
+        agreement=accuracy.agreement if accuracy else None,
+        instructions=measured.instructions,
+    )
+
+
+def _components(evidence: Evidence, pinned: Pinned) -> dict[str, str]:
+    """Return the components that a pair can reproduce, by name."""
+    return {
+        MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
+        RUNTIME: str(evidence.case.runtime),
+        PACKAGES: pinned.packages[:SHORT],
+        HARNESS: evidence.session.environment.agent_sha256[:SHORT],
+    }

@@ -1,0 +1,134 @@
+"""Targets and entries of tonight -> the complete night with missing entries, and the pins of its environments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from edgebench import __version__
+from edgebench.deploy.wheels import gather, platform, public
+from edgebench.foundation.cache import path_of
+from edgebench.nightly import history
+from edgebench.nightly.entries import Pinned, host, names
+from edgebench.nightly.night import Entry, Night, Outcome, Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from edgebench.foundation.progress import Show
+    from edgebench.nightly.night import History
+    from edgebench.nightly.rule.thresholds import Rule
+    from edgebench.results.measurement.evidence import Evidence
+    from edgebench.schema.record import Session
+    from edgebench.schema.sweep import Sweep
+    from edgebench.schema.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A target of tonight with its session; `why` says why it was not reached or stopped."""
+
+    target: Target
+    session: Session | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightContext:
+    """The inputs of the paired runs of a night.
+
+    Attributes:
+        folder: folder of the history.
+        raw: folder for the samples of the night.
+        reached: all targets of the night.
+        evidence: the measurements of tonight, by configuration name.
+    """
+
+    folder: Path
+    raw: Path
+    rule: Rule
+    show: Show
+    reached: tuple[Reached, ...]
+    evidence: Mapping[str, Evidence]
+
+    def reached_as(self, target: str) -> Reached:
+        """Return the target with a name."""
+        return next(reached for reached in self.reached if reached.target.name == target)
+
+
+def new_night(sweep: Sweep) -> Night:
+    """Return a night that starts now, without entries."""
+    return Night(
+        id=uuid4().hex[:12],
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        edgebench=__version__,
+        sweep=sweep.name,
+        hosts={},
+        entries=(),
+    )
+
+
+def complete_night(
+    night: Night, measured: Sequence[Entry], reached: Sequence[Reached], sweep: Sweep, earlier: History
+) -> Night:
+    """Add hosts, measured and missing entries, and the configurations no longer in the sweep."""
+    environments = [target.session.environment for target in reached if target.session]
+    listed = {entry.name for entry in measured}
+    missing = [entry for target in reached for entry in _missing(target, sweep, earlier) if entry.name not in listed]
+    still_expected = listed | {entry.name for entry in missing}
+    last = earlier.nights[-1].entries if earlier.nights else ()
+    return replace(
+        night,
+        entries=(*measured, *missing),
+        hosts={environment.target: host(environment) for environment in environments},
+        gone=tuple(entry.name for entry in last if entry.name not in still_expected),
+    )
+
+
+def _missing(reached: Reached, sweep: Sweep, earlier: History) -> Iterator[Entry]:
+    """Yield a MISSING entry per expected configuration of a target that was not reached or stopped."""
+    if reached.why:
+        for name in _expected(reached, sweep, earlier):
+            yield Entry(name=name, target=reached.target.name, verdict=Outcome.MISSING, why=reached.why)
+
+
+def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
+    """Return the expected configurations of a target: from its session, else its last night, else the sweep."""
+    if reached.session:
+        return list(names(reached.session.cases).values())
+    target = reached.target.name
+    nights = ([entry.name for entry in night.entries if entry.target == target] for night in reversed(earlier.nights))
+    return next(filter(None, nights), []) or [
+        f"{cell.model}-{cell.width:g}@{cell.resolution}/{cell.precision} {cell.runtime} {target}"
+        f" threads={cell.threads} batch={cell.batch}"
+        for cell in sweep.cells()
+        if cell.target == target
+    ]
+
+
+def pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
+    """Copy the files of a measured environment into the history, so that the cache may be emptied.
+
+    `agent` is the bundle of the agent and its hash.
+
+    Raises:
+        RequestError: a file cannot be written.
+    """
+    assert evidence.artifact
+    runtime, environment = evidence.case.runtime, evidence.session.environment
+    packages = ""
+    if runtime.packages:
+        card = gather(runtime.name, public(runtime.version), platform(environment.facts))
+        packages = history.keep_file(folder, path_of(card), card.sha256)
+    pin = Pin(
+        case=evidence.case,
+        artifact=evidence.artifact,
+        file=history.keep_file(folder, path_of(evidence.artifact), evidence.artifact.sha256),
+        agent=history.keep_file(folder, *agent),
+        agent_sha256=agent[1],
+        packages=packages,
+    )
+    return Pinned(pin=history.write_pin(folder, pin), packages=packages.partition(".")[0])

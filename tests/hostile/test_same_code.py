@@ -1,0 +1,104 @@
+"""Two sessions of the same code are not called slower or faster for what the machine did between them."""
+
+from __future__ import annotations
+
+from math import exp, log
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from edgebench.analysis import compare
+from edgebench.analysis.compare.folders import Contrast, contrast
+from edgebench.analysis.compare.pairing import spread
+from edgebench.results.journal import Journal
+from edgebench.schema.case import Case, Workload
+from edgebench.schema.record import Beats, Deployment, Reference, Run
+from tests.conftest import artifact, case, run, session, variant
+
+WIDTHS = tuple(number / 10 for number in range(1, 17))
+CASES = tuple(case(variant(width=width)) for width in WIDTHS)
+BEAT_S, PROCESSES = 2e-4, 8
+REFERENCES = {Workload.COMPUTE: 2e-3, Workload.MEMORY: 5e-3}
+
+
+def measured(
+    folder: Path,
+    seed: int,
+    *,
+    machine: float = 1.0,
+    session_spread: float = 0.0,
+    beats: bool = True,
+    slower: float = 1.0,
+) -> Path:
+    """A folder of 16 cases: processes scatter by 0.5 %, the machine's speed and each session's own luck are given."""
+    folder.mkdir()
+    journal, draw = Journal(folder), Random(seed)
+    journal.append(session(*CASES))
+    for number, one in enumerate(CASES):
+        journal.append(Deployment(case=one, session="s1", epoch="e1", artifact=artifact()))
+        level = 1e-3 * (number + 1) * slower * machine * exp(draw.gauss(0, session_spread))
+        for process in range(PROCESSES):
+            journal.append(_run(one, level * exp(draw.gauss(0, 0.005)), process, machine if beats else 0.0))
+    for workload, took_s in REFERENCES.items():
+        level = took_s * machine * exp(draw.gauss(0, session_spread))
+        for process in range(PROCESSES):
+            of = Reference(workload=workload, target="cpu")
+            journal.append(run(level * exp(draw.gauss(0, 0.002)), case=of, artifact_sha256="", round=process))
+    return folder
+
+
+def _run(of: Case, took_s: float, process: int, beat: float) -> Run:
+    taken = Beats(workload="b", every=20, took_s=(BEAT_S * beat,) * 2) if beat else None
+    return run(took_s, case=of, round=process, beats=taken)
+
+
+def called(found: Contrast, *verdicts: str) -> int:
+    return sum(pair.verdict in verdicts for pair in found.pairs)
+
+
+@pytest.mark.parametrize("machine", [0.8, 0.97, 1.0, 1.03, 1.3])
+@pytest.mark.parametrize("beats", [True, False])
+def test_a_machine_that_was_slower_makes_no_case_slower(machine: float, beats: bool, place: Path) -> None:
+    first = measured(place / "a", 1, beats=beats)
+    second = measured(place / "b", 2, beats=beats, machine=machine)
+    found = contrast(first, second)
+    assert len(found.pairs) == 16
+    assert called(found, "slower", "faster") == 0
+    assert all(bool(pair.in_beats) == beats for pair in found.pairs)
+
+
+def test_of_sessions_with_luck_of_their_own_hardly_a_case_is_called_either(place: Path) -> None:
+    """Two by two, 6 times: the interval within a session would call most of 96 rows one or the other."""
+    wrong = 0
+    for trial in range(6):
+        first = measured(place / f"a{trial}", 2 * trial, session_spread=0.03)
+        second = measured(place / f"b{trial}", 2 * trial + 1, session_spread=0.03, machine=1.05)
+        wrong += called(contrast(first, second), "slower", "faster")
+    assert wrong / 96 < 0.15
+
+
+@pytest.mark.parametrize("slower", [1.1, 0.9])
+def test_what_really_changed_is_still_seen(slower: float, place: Path) -> None:
+    found = contrast(measured(place / "a", 1), measured(place / "b", 2, machine=1.2, slower=slower))
+    assert called(found, "slower" if slower > 1 else "faster") == 16
+
+
+def test_the_raw_ratio_stands_beside_and_the_note_says_what_an_interval_covers(place: Path) -> None:
+    found = contrast(measured(place / "a", 1), measured(place / "b", 2, machine=1.2))
+    cases, _ = compare.sheets(found)
+    assert cases.headings == ("case", "A p50 ms", "B p50 ms", "B / A", "[95 %]", "in beats", "beats [95 %]", "")
+    assert all(pair.ratio and pair.ratio.value == pytest.approx(1.2, rel=0.02) for pair in found.pairs)
+    assert all(pair.in_beats and pair.in_beats.value == pytest.approx(1.0, rel=0.02) for pair in found.pairs)
+    assert any("covers how processes scatter within each session" in note for note in cases.notes)
+
+
+def test_the_spread_is_a_prediction_of_one_more(place: Path) -> None:
+    draw = Random(1)
+    for count in (1, 2, 3, 5):
+        within = 0
+        for _ in range(4000):
+            *known, another = (exp(draw.gauss(0, 0.02)) for _ in range(count + 1))
+            within += abs(log(another)) <= spread(known)
+        assert within / 4000 == pytest.approx(0.95, abs=0.015)
+    assert spread([]) == 0.0
