@@ -22,6 +22,7 @@ INT8 = replace(
 
 def test_a_float_file_has_an_accuracy_and_nothing_to_compare_with() -> None:
     found = appraise(FLOAT)
+    assert found.top1 is not None
     assert (found.top1.value, found.top5, found.agreement, found.change) == (0.945, None, None, None)
     assert found.top1.interval == pytest.approx((0.924, 0.961), abs=1e-3)
 

@@ -16,7 +16,7 @@ from edgebench import export
 from edgebench.deploy import Deployed, connect
 from edgebench.deploy.targets import catalogue
 from edgebench.export.formats import Written, onnx
-from edgebench.export.formats.onnx import inspect, noise
+from edgebench.export.formats.onnx import count, inspect, noise
 from edgebench.foundation import cache, files
 from edgebench.foundation.shelf import load
 from edgebench.measure.evaluate import FloatAnswers, evaluate
@@ -182,7 +182,7 @@ def test_what_stays_float_counts_by_its_multiply_adds(place: Path) -> None:
 
     of = variant("mobilenet_v2", 0.35, 64)
     parent = cache.path_of(export.export(of, "onnx", print))
-    macs = dict(inspect.multiply_adds(parent))
+    macs = {one.name: one.macs for one in count.multiply_adds(parent)}
     left = [next(iter(macs)), "/classifier/classifier.1/Gemm"]
 
     class Images(CalibrationDataReader):  # type: ignore[misc]
@@ -208,7 +208,7 @@ def test_what_stays_float_counts_by_its_multiply_adds(place: Path) -> None:
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "resnet18"])
 def test_the_multiply_adds_of_a_file_are_those_of_the_network_on_paper(name: str) -> None:
     card = export.export(variant(name, 1.0, 64), "onnx", print)
-    assert sum(count for _, count in inspect.multiply_adds(cache.path_of(card))) == card.macs
+    assert sum(one.macs for one in count.multiply_adds(cache.path_of(card))) == card.macs
 
 
 def test_a_float_file_has_no_share_and_no_layers_and_an_int8_one_is_whole_integer() -> None:

@@ -260,7 +260,7 @@ def bad(place: Path) -> dict[str, tuple[str, str]]:
         "none.onnx": ("", "none.onnx: wanted images with a batch axis"),
         "two.onnx": ("", "two.onnx: wanted one input, of images; found 2: image, more"),
         "outputs.onnx": ("", "outputs.onnx: wanted one output, of class scores; found 2: scores, flat"),
-        "text.onnx": ("", "wanted images as float32 or uint8, found input image of string"),
+        "text.onnx": ("", "wanted images as float32, int8, uint8, found input image of string"),
         "half.onnx": ("", "wanted weights in float32 or 8 bits, found weights in float16"),
         "unknown.onnx": ("", "Frobnicate"),
         "custom.onnx": ("", "custom.onnx: operator Frobnicate of my.company is a custom one"),
@@ -404,10 +404,6 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
         ),
         ({"model": "one.onnx", "precision": "fp32", "batch": "2"}, "one.onnx takes one image at a time, found --batch"),
         ({"model": "pixels.onnx", "precision": "int8"}, "takes uint8 images and is not quantized here"),
-        (
-            {"model": "pixels.onnx", "precision": "fp32", "preprocessing": "tf"},
-            "pixels.onnx takes pixels of uint8: wanted --preprocessing raw",
-        ),
         ({"model": "net.onnx,other/net.onnx", "precision": "fp32"}, "found two called net.onnx; rename one"),
     ]
 
@@ -425,7 +421,7 @@ def test_a_file_of_8_bits_is_measured_as_it_is_and_has_no_parent(place: Path) ->
 
     images = numpy.random.default_rng(0).normal(size=(4, 1, 3, 8, 8)).astype(numpy.float32)
     write_int8(write(place / "net.onnx"), place / "small.onnx", Quantization(), lambda: iter(images))
-    (case,) = cells(place, model="small.onnx")
+    (case,) = cells(place, model="small.onnx", precision="int8")
     assert (case.variant.precision, case.variant.quantization, parent(case.variant)) == ("int8", None, None)
     card, whole = custom.adopt("small.onnx", ""), custom.adopt("net.onnx", "")
     assert (card.params, card.macs) == (whole.params, whole.macs) == (965, 960)

@@ -18,7 +18,7 @@ from edgebench.schema.runtime import Runtime
 from tests.conftest import variant
 from tests.images import split
 
-COUNT = 60
+COUNT = 86  # of which 32 are set aside
 
 
 @pytest.fixture

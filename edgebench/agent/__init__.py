@@ -14,6 +14,7 @@ By hand on a board: `python3 edgebench-agent.pyz < request.json`.
 
 from typing import Any
 
+from edgebench.foundation.errors import in_words
 from edgebench.foundation.shelf import load
 
 REQUESTS = ("facts", "infer", "measure", "probe", "profile", "unpack")
@@ -25,7 +26,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"ok": True, "value": _handler(request["do"])(request)}
     except Exception as error:  # any error becomes data here, so that the sweep on the host goes on
-        return {"ok": False, "error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        return {"ok": False, "error": in_words(error)}
 
 
 def _handler(name: str) -> Any:

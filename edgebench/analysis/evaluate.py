@@ -11,6 +11,7 @@ from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement.verdict import collapse
 from edgebench.schema.artifact import Artifact, LayerNoise
 from edgebench.schema.record import Accuracy
+from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
 _TENTHS = partial(number, digits=1)
@@ -45,6 +46,8 @@ def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
     pages = [_accuracy(artifact, accuracy, appraisal, why)]
     if artifact.quantization:
         pages += [_parent(artifact, accuracy, appraisal, why), _layers(artifact), _operators(artifact)]
+    elif artifact.integer_share is not None:
+        pages.append(_operators(artifact))
     return tuple(pages)
 
 
@@ -52,7 +55,8 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
     parent = appraisal.change.parent if appraisal.change else None
     shares = {"top-1": appraisal.top1, "top-5": appraisal.top5, "top-1 of the float parent": parent}
     named = [] if why else [(name, share) for name, share in shares.items() if share]
-    title = f"{artifact.variant}, {artifact.quantization or 'float'}, on {accuracy.dataset}"
+    as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
+    title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
     notes = (why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE)
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 

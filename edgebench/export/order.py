@@ -44,8 +44,8 @@ class Order:
     plugin: ModuleType
     weights: Weights | None
     model: CustomModel | None
-    params: int
-    macs: int
+    params: int | None
+    macs: int | None
     channels: int
     made_by: dict[str, str]
     parent: Order | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache as once
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgebench.export import custom
 from edgebench.export.formats import Written
 from edgebench.export.prepare import prepare
 from edgebench.foundation import cache
-from edgebench.foundation.errors import CaseError, EdgebenchError
+from edgebench.foundation.errors import CaseError, EdgebenchError, in_words
 from edgebench.images.splits import calibrated, split, too_few
 from edgebench.networks.build import build
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
@@ -52,8 +53,7 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
     except (EdgebenchError, OSError):
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CaseError(f"{order.format}: {type(error).__name__}: {reason}") from error
+        raise CaseError(f"{order.format}: {in_words(error)[:300]}") from error
     return _card(path, order, parent, written, took_s)
 
 
@@ -69,15 +69,17 @@ def _write(
     variant = order.variant
     if variant.quantization is None:
         _write_as_it_is(path, order, variant, network, took_s)
-        return Written()
+        own = order.original
+        return Written(float_nodes=own.float_nodes, integer_share=own.integer_share) if own else Written()
     with TemporaryDirectory() as scratch:
         source = cache.path_of(parent) if parent else Path(scratch) / "float"
         if not parent:
             _write_as_it_is(source, order, as_float(variant), network, took_s)
         with _timed(QUANTIZE, took_s):
             yielded = _turned(images) if order.original and order.original.layout == "NHWC" else images
-            written: Written = order.plugin.write_int8(source, path, variant.quantization, yielded)
-        return written
+            counts = [0]
+            written: Written = order.plugin.write_int8(source, path, variant.quantization, _counted(yielded, counts))
+        return replace(written, calibrated_on=counts[0])
 
 
 def _write_as_it_is(path: Path, order: Order, variant: Variant, network: Network, took_s: dict[str, float]) -> None:
@@ -138,6 +140,17 @@ def _turned(images: Calibration) -> Calibration:
     return lambda: (image.transpose(0, 2, 3, 1) for image in images())
 
 
+def _counted(images: Calibration, counts: list[int]) -> Calibration:
+    """Yield the images, and note how many there were the time that most were looked at."""
+
+    def again() -> Iterator[NDArray[float32]]:
+        for number, image in enumerate(images(), 1):
+            counts[0] = max(counts[0], number)
+            yield image
+
+    return again
+
+
 @contextmanager
 def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
     """Add the seconds that pass to a step's, but for those of other steps within it."""
@@ -164,7 +177,10 @@ def _card(path: Path, order: Order, parent: Artifact | None, written: Written, t
         float_nodes=written.float_nodes,
         integer_share=written.integer_share,
         layers=written.layers,
+        calibrated_on=written.calibrated_on,
         parent=parent.file if parent else "",
         took_s={step: round(seconds, 3) for step, seconds in took_s.items()},
         size_bytes=path.stat().st_size,
+        given=order.original.given if order.original and not order.variant.quantization else "",
+        uncounted=order.model.uncounted if order.model else "",
     )

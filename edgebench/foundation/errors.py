@@ -13,8 +13,16 @@
 Any other exception is a bug and keeps its traceback.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# How onnxruntime, TFLite and torch begin: a code, the source file and its line, the function with its arguments.
+_OF_CPP = (
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"(?<!\S)\S*\.(?:h|hpp|hh|cc|cpp|cxx|c|cu|cuh):\d+:?\s*",
+    r"(?<!\S)\w+::[\w:<>~]+\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)?:?\s*",
+)
 
 
 class EdgebenchError(Exception):
@@ -65,6 +73,18 @@ class AgentError(CaseError):
     def __init__(self, message: str, *, returncode: int | None = None, last_line: str = "") -> None:
         super().__init__(message)
         self.returncode, self.last_line = returncode, last_line
+
+
+def in_words(error: BaseException) -> str:
+    """Return a library's error in one line without its C++ sources; a missing key or index is named as such."""
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError):
+        return f"{text} is missing"
+    if isinstance(error, IndexError):
+        return f"it points beyond an end: {text}"
+    for pattern in _OF_CPP:
+        text = re.sub(pattern, "", text)
+    return f"{type(error).__name__}: {text}"
 
 
 def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = True) -> None:

@@ -49,6 +49,28 @@ def preset(name: str) -> Preprocessing:
     return PRESETS[name]
 
 
+def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
+    """Return a recipe whose values an integer input's scale turns back into pixels, less 128 in int8."""
+    offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
+    mean, std = float(zero + offset), 1 / scale if scale else 1.0
+    return replace(
+        recipe,
+        name=name if recipe.name == _RAW.name else f"{recipe.name} {name}",
+        white=255.0,
+        mean=(mean, mean, mean),
+        std=(std, std, std),
+    )
+
+
+def read_as(recipe: Preprocessing) -> str:
+    """Return how the scale of an integer input reads the pixels; empty if it has no scale."""
+    if not recipe.name.endswith(("raw", "raw-128")) or recipe.std[0] == 1:
+        return ""
+    low, high = ((level - recipe.mean[0]) / recipe.std[0] for level in (0, 255))
+    less = " less 128" if recipe.name.endswith("-128") else ""
+    return f"fed pixels as they are{less}, which its input's scale reads as {low:.3g} to {high:.3g}"
+
+
 def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:
     """Return the resized and cropped pixels of a picture, (3, R, R), in the recipe's channel order, not normalized.
 

@@ -15,6 +15,7 @@ from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.measure import evaluate
 from edgebench.measure.evaluate import FloatAnswers, stand_in
+from edgebench.measure.plan import custom as own_cells
 from edgebench.measure.rounds import Job
 from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
@@ -94,8 +95,11 @@ def exported(case: Case, variant: Variant, show: Show) -> Artifact:
     """Return the variant's artifact in the format of the case's runtime.
 
     Raises:
-        CaseError: the runtime cannot compute the variant, or the artifact cannot be written.
+        CaseError: the runtime cannot compute the variant, the artifact cannot be written, or a user-supplied model does
+            not support the case.
     """
+    if reason := own_cells.refusal(case):
+        raise CaseError(reason)
     runtime = load("runtimes", case.runtime.name)
     if reason := runtime.refuses(variant, case.runtime.options):
         raise CaseError(reason)

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, load, module, names
-from edgebench.networks.custom import given
 from edgebench.networks.describe import Description, describe
-from edgebench.schema.cards import CustomModel
-from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +102,6 @@ def _torch() -> str:
         return _every_shipped()[TORCH]
 
 
-def cost(variant: Variant) -> Description | CustomModel:
-    """Say what a variant costs on paper, which does not depend on its precision or weights."""
-    if variant.weights == WeightSource.CUSTOM:
-        return given(variant)
+def cost(variant: Variant) -> Description:
+    """Say what a network of this package costs on paper, which does not depend on its precision or weights."""
     return blueprint(variant.architecture, variant.width, variant.resolution, variant.classes)

@@ -139,7 +139,7 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
         first_s=measured.first_s,
         peak_bytes=measured.peak_bytes,
         file_bytes=evidence.artifact.size_bytes if evidence.artifact else None,
-        correct=accuracy.correct if accuracy else None,
+        correct=accuracy.correct if accuracy and not accuracy.not_finite else None,
         images=accuracy.images if accuracy else None,
         agreement=accuracy.agreement if accuracy else None,
         instructions=measured.instructions,

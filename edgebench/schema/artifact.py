@@ -44,6 +44,9 @@ class Artifact:
         parent: file of the float artifact that an int8 one was quantized from; empty if it has weights of its own.
         took_s: seconds per step of `STEPS`, the parent's steps included, each measured when and where the step ran;
             empty on older cards. Artifacts that differ only in this are equal.
+        given: how a user-supplied file's weights are quantized if its activations are not; else empty.
+        calibrated_on: number of images that set an int8 file's ranges; None if not counted.
+        uncounted: why `params` or `macs` is None: not all could be counted.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -54,8 +57,8 @@ class Artifact:
     file: str
     sha256: str
     size_bytes: int
-    params: int
-    macs: int
+    params: int | None
+    macs: int | None
     weights: str
     weights_sha256: str
     quantization: Quantization | None
@@ -66,6 +69,9 @@ class Artifact:
     layers: tuple[LayerNoise, ...] = ()
     parent: str = ""
     took_s: dict[str, float] = field(default_factory=dict, compare=False)
+    given: str = ""
+    uncounted: str = ""
+    calibrated_on: int | None = None
 
     @property
     def noisiest(self) -> LayerNoise | None:

@@ -78,7 +78,11 @@ class CustomModel:
         dtype: of the input: `float32`, `uint8` or `int8`.
         batch: 1 if the file takes one image at a time, 0 if it takes any number.
         precision: of the file's arithmetic as supplied: `fp32` or `int8`.
-        macs: multiply-adds of convolutions and matrix products per image.
+        given: how its weights are quantized if its activations are not: `dynamic range`; else empty.
+        float_nodes, integer_share: of an int8 file, the operators that its runtime computes in float, and the share of
+            multiply-adds that it computes in integers; None if not known.
+        input_scale, input_zero: an integer of the input means scale x (integer - zero); 0 for no scale.
+        params, macs: weights, and multiply-adds per image; None if not all could be counted, as `uncounted` says.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -97,8 +101,14 @@ class CustomModel:
     batch: int
     classes: int
     precision: Precision
-    params: int
-    macs: int
+    params: int | None
+    macs: int | None
+    given: str = ""
+    input_scale: float = 0.0
+    input_zero: int = 0
+    uncounted: str = ""
+    float_nodes: tuple[str, ...] = ()
+    integer_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,6 +196,7 @@ class Accuracy:
         made_by: hash of the source code that reads, crops and normalizes images; after a change accuracy is
             evaluated again.
         damaged: images of the split that cannot be read; they are left out and not counted in `images`.
+        not_finite: images with an output that is NaN or infinite; if any, there is no accuracy, agreement or SQNR.
         spot: comparison with the board, if the host evaluated for it; else None.
     """
 
@@ -219,6 +220,7 @@ class Accuracy:
     damaged: int = 0
     made_by: str = ""
     spot: SpotCheck | None = None
+    not_finite: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

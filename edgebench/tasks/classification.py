@@ -68,7 +68,7 @@ class Change:
 class Appraisal:
     """The accuracies of one evaluation; None if not evaluated or not applicable."""
 
-    top1: Share
+    top1: Share | None
     top5: Share | None
     agreement: Share | None
     change: Change | None
@@ -77,6 +77,8 @@ class Appraisal:
 def appraise(accuracy: Accuracy) -> Appraisal:
     """Compute accuracies and the comparison with the float parent from the counts."""
     images, agreement = accuracy.images, accuracy.agreement
+    if accuracy.not_finite:
+        return Appraisal(top1=None, top5=None, agreement=None, change=None)
     return Appraisal(
         top1=Share(count=accuracy.correct, of=images),
         top5=None if accuracy.correct_top5 is None else Share(count=accuracy.correct_top5, of=images),
@@ -108,6 +110,7 @@ class Counts:
         only_parent: images that only the parent classifies correctly.
         only_this: images that only this artifact classifies correctly.
         agreed: images with the same class in both.
+        not_finite: images with an output that is NaN or infinite; `parent_not_finite` of the parent's.
         signal: sum of the squared outputs of the parent.
         noise: sum of the squared differences of the outputs.
     """
@@ -120,6 +123,8 @@ class Counts:
     agreed: int = 0
     signal: float = 0.0
     noise: float = 0.0
+    not_finite: int = 0
+    parent_not_finite: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(left + right for left, right in zip(astuple(self), astuple(other), strict=True)))
@@ -137,7 +142,8 @@ def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[
     classes, parent_classes = outputs.argmax(1), reference.argmax(1)
     is_correct, is_parent_correct = classes == labels, parent_classes == labels
     top5 = numpy.argsort(-outputs, axis=1, kind="stable")[:, :5]
-    exact = reference.astype("f8")
+    odd, parent_odd = (int((~numpy.isfinite(one).all(1)).sum()) for one in (outputs, reference))
+    given, exact = (numpy.where(numpy.isfinite(one), one, 0).astype("f8") for one in (outputs, reference))
     return Counts(
         correct=int(is_correct.sum()),
         correct_top5=int((top5 == labels[:, None]).sum()),
@@ -146,5 +152,7 @@ def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[
         only_this=int((is_correct & ~is_parent_correct).sum()),
         agreed=int((classes == parent_classes).sum()),
         signal=float((exact**2).sum()),
-        noise=float(((exact - outputs) ** 2).sum()),
+        noise=float(((exact - given) ** 2).sum()),
+        not_finite=odd,
+        parent_not_finite=parent_odd,
     )

@@ -12,24 +12,32 @@ class InferenceSession:
     """
 
     def __init__(self, interpreter: Any, batch: int) -> None:
-        import numpy
 
         self._interpreter, self._batch = interpreter, batch
         shape = (batch, *interpreter.get_input_details()[0]["shape"][1:])
         interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], shape)
         interpreter.allocate_tensors()
         self._input, self._output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        # Noise in the range of normalized images: no denormals, and no zeros that a kernel could skip.
-        self._bind(numpy.random.default_rng(SEED).uniform(-1, 1, shape).astype(numpy.float32))
+        self._bind(self._noise(shape))
+
+    def _noise(self, shape: tuple[int, ...]) -> Any:
+        """Draw noise in the range of normalized images, or of integers: no denormals, few zeros to skip."""
+        import numpy
+
+        noise, (scale, zero) = numpy.random.default_rng(SEED), self._input["quantization"]
+        if numpy.issubdtype(self._input["dtype"], numpy.integer):
+            levels = numpy.iinfo(self._input["dtype"])
+            return (noise.integers(levels.min, levels.max + 1, shape).astype(numpy.float32) - zero) * (scale or 1)
+        return noise.uniform(-1, 1, shape).astype(numpy.float32)
 
     def _bind(self, images: Any) -> None:
-        """Write a batch, (N, R, R, C) float32, to the input; quantize it if the input is an integer tensor."""
+        """Write a batch, (N, R, R, C) float32, to the input; quantize it if the input has integers with a scale."""
         import numpy
 
         scale, zero = self._input["quantization"]
-        if scale:
+        if numpy.issubdtype(self._input["dtype"], numpy.integer):
             levels = numpy.iinfo(self._input["dtype"])
-            images = numpy.clip(numpy.rint(images / scale) + zero, levels.min, levels.max).astype(levels.dtype)
+            images = numpy.clip(numpy.rint(images / (scale or 1)) + zero, levels.min, levels.max).astype(levels.dtype)
         self._interpreter.set_tensor(self._input["index"], images)
 
     def run(self) -> None:

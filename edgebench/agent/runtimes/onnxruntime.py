@@ -29,6 +29,7 @@ NO_PROFILE = ""
 WARMS_UP = True
 
 SEED = 0  # of the image for timing
+INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # types of integer inputs, by onnxruntime's names
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
 _KERNEL = "_kernel_time"  # suffix of a node's event in a trace
 # Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results are needed there.
@@ -41,7 +42,7 @@ class InferenceSession:
     def __init__(self, session: Any, batch: int) -> None:
         self._session = session
         self._input, self._output = session.get_inputs()[0], session.get_outputs()[0].name
-        self._takes_pixels = self._input.type == "tensor(uint8)"
+        self._integers = INTEGERS.get(self._input.type, "")
         self._image = self._noise((batch, *self._input.shape[1:]))
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(self._input.name, self._image)
@@ -57,8 +58,9 @@ class InferenceSession:
 
         noise = numpy.random.default_rng(SEED)
         image: Any = noise.uniform(-1, 1, shape).astype(numpy.float32)
-        if self._takes_pixels:
-            image = noise.integers(0, 256, shape, numpy.uint8)
+        if self._integers:
+            levels = numpy.iinfo(self._integers)
+            image = noise.integers(levels.min, levels.max + 1, shape, levels.dtype)
         return onnxruntime.OrtValue.ortvalue_from_numpy(image)
 
     def run(self) -> None:
@@ -77,12 +79,15 @@ class InferenceSession:
         return answers
 
     def _as_taken(self, images: Any) -> Any:
-        """Convert images to the graph's input: channels last if it takes NHWC, bytes if it takes pixels."""
+        """Convert images to the graph's input: channels last if it takes NHWC, whole levels if it takes integers."""
         import numpy
 
         if images.shape[1:] != tuple(self._input.shape[1:]):
             images = numpy.ascontiguousarray(images.transpose(0, 2, 3, 1))
-        return images.round().clip(0, 255).astype(numpy.uint8) if self._takes_pixels else images
+        if not self._integers:
+            return images
+        levels = numpy.iinfo(self._integers)
+        return images.round().clip(levels.min, levels.max).astype(levels.dtype)
 
     def facts(self) -> dict[str, str]:
         """Return no facts: the CPU provider has no fallback."""

@@ -201,7 +201,7 @@ def _threads(measured: Evidence) -> Iterator[Fact]:
 
 def _integers(measured: Evidence) -> Iterator[Fact]:
     artifact = measured.artifact
-    if artifact and artifact.quantization and measured.was_inspected:
+    if artifact and measured.case.variant.precision == Precision.INT8 and measured.was_inspected:
         share = artifact.integer_share
         text = "not known" if share is None else f"{share:.1%}"
         per_cent = None if share is None else 100 * share

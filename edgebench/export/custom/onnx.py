@@ -7,15 +7,17 @@ import re
 import shutil
 from contextlib import contextmanager
 from itertools import chain
-from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import shape
-from edgebench.export.formats.onnx.inspect import multiply_adds
+from edgebench.export.custom.cost import Cost
+from edgebench.export.custom.precision import EIGHT_BITS, of_onnx
+from edgebench.export.formats.onnx.count import multiply_adds, weights
+from edgebench.export.formats.onnx.inspect import integers_of
 from edgebench.foundation import files
-from edgebench.foundation.errors import EdgebenchError, RequestError
+from edgebench.foundation.errors import EdgebenchError, RequestError, in_words
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
 
@@ -24,17 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT = "onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-_INTEGER = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "ConvInteger", "MatMulInteger")
-_DTYPES = ("float32", "uint8")
-# Which inputs of an operator are parameters, where not all constants are: scales and statistics are none.
-_PARAMETERS = {
-    "BatchNormalization": (1, 2),
-    "DequantizeLinear": (0,),
-    "QGemm": (3, 6),
-    "QLinearConv": (3, 8),
-    "QLinearMatMul": (3,),
-    "QuantizeLinear": (0,),
-}
+_DTYPES = ("float32", *EIGHT_BITS)
+_SCORES = {"tensor(float)", "tensor(uint8)", "tensor(int8)"}  # integers are in the order of what they stand for
 
 
 def content(path: Path, most_bytes: int) -> str:
@@ -60,9 +53,12 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
     """
     proto = _parsed(path)
     _require_known_operators(name, proto)
-    given, precision = _input(name, proto), _precision(name, proto)
+    given = _input(name, proto)
+    precision, quantized = of_onnx(name, tuple(_nodes(proto)), tuple(_tensors(proto)))
     dtype, image = _dtype(name, given), _settle(path, place, proto, given, name, asked)
-    classes, macs = _on_paper(name, place)
+    classes = _classes(name, place)
+    cost = Cost.of(weights=lambda: weights(place), multiply_adds=lambda: (one.macs for one in multiply_adds(place)))
+    left, share = _integers(place, precision, is_dynamic=bool(quantized))
     return CustomModel(
         file="",
         sha256="",
@@ -77,8 +73,12 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         batch=image.batch,
         classes=classes,
         precision=precision,
-        params=_params(proto),
-        macs=macs,
+        given=quantized,
+        params=cost.params,
+        macs=cost.macs,
+        uncounted=cost.uncounted,
+        float_nodes=left,
+        integer_share=share,
     )
 
 
@@ -117,8 +117,8 @@ def _said(name: str, what: str) -> Iterator[None]:
     except (EdgebenchError, OSError):
         raise
     except Exception as error:
-        told = re.sub(r"\[ONNXRuntimeError\].*?(failed:|Error:)\s*", "", " ".join(str(error).split()))
-        raise RequestError(f"{name} {what}: {type(error).__name__}: {told[:200]}") from error
+        told = re.sub(r"Load model from .*?(failed:|Error:)\s*", "", in_words(error))
+        raise RequestError(f"{name} {what}: {told[:220]}") from error
 
 
 def _graphs(proto: Any) -> Iterator[Any]:
@@ -189,7 +189,7 @@ def _dtype(name: str, given: Any) -> str:
     named = {one: str(label).lower() for label, one in onnx.TensorProto.DataType.items()}
     dtype = (named | {onnx.TensorProto.FLOAT: "float32"}).get(number, "another type")
     if dtype not in _DTYPES:
-        raise RequestError(f"{name}: wanted images as {' or '.join(_DTYPES)}, found input {given.name} of {dtype}")
+        raise RequestError(f"{name}: wanted images as {', '.join(_DTYPES)}, found input {given.name} of {dtype}")
     return dtype
 
 
@@ -205,8 +205,18 @@ def _write_settled(path: Path, proto: Any, given: Any, fixed: shape.Dimensions, 
     onnx.save(proto, place)
 
 
-def _on_paper(name: str, place: Path) -> tuple[int, int]:
-    """Return how many classes there are and the multiply-adds of one image, from the graph that one image goes through.
+def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[tuple[str, ...], float | None]:
+    """Say what of an int8 file computes in float, and what share does not; nothing where that cannot be looked at."""
+    if precision != Precision.INT8:
+        return (), None
+    try:
+        return integers_of(place, products_only=is_dynamic)
+    except Exception:  # whatever a library makes of a graph that it runs and cannot follow
+        return (), None
+
+
+def _classes(name: str, place: Path) -> int:
+    """Return how many classes there are, from the graph that one image goes through.
 
     At a batch of one every size is a constant, and onnxruntime's own simplifications leave no shape to compute.
     """
@@ -220,43 +230,10 @@ def _on_paper(name: str, place: Path) -> tuple[int, int]:
         proto = onnx.load(place)
         _input(name, proto).type.tensor_type.shape.dim[0].dim_value = 1
         onnx.save(proto, one := Path(scratch) / "one.onnx")
-        options.optimized_model_filepath = str(simple := Path(scratch) / "simple.onnx")
         session = onnxruntime.InferenceSession(str(one), options, providers=["CPUExecutionProvider"])
-        output = session.get_outputs()[0]
-        if output.type != "tensor(float)":
-            raise RequestError(f"{name}: wanted class scores as float32, found output {output.name} of {output.type}")
-        sizes = tuple(size if isinstance(size, int) else 0 for size in output.shape)
-        return shape.classes(name, sizes), sum(count for _, count in multiply_adds(simple))
-
-
-def _precision(name: str, proto: Any) -> Precision:
-    """Tell what the file computes in by what it holds."""
-    import onnx
-
-    if any(node.op_type.startswith(_INTEGER) for node in _nodes(proto)):
-        return Precision.INT8
-    kinds = onnx.TensorProto.DataType
-    halves = {kinds.Value("FLOAT16"), kinds.Value("BFLOAT16"), kinds.Value("DOUBLE")}
-    for tensor in _tensors(proto):
-        if tensor.data_type in halves:
-            found = kinds.Name(tensor.data_type).lower()
-            raise RequestError(f"{name}: wanted weights in float32 or 8 bits, found {tensor.name} in {found}")
-    return Precision.FP32
-
-
-def _params(proto: Any) -> int:
-    """Count the values of all weights, each tensor once; no shapes, scales or running statistics."""
-    import onnx
-
-    constants = {one.name: one for one in proto.graph.initializer}
-    for node in proto.graph.node:
-        for attribute in node.attribute if node.op_type == "Constant" else ():
-            constants[node.output[0]] = attribute.t
-    taken = {
-        tensor
-        for node in proto.graph.node
-        for place, tensor in enumerate(node.input)
-        if place in _PARAMETERS.get(node.op_type, range(len(node.input)))
-    }
-    weights = (one for name, one in constants.items() if name in taken)
-    return sum(prod(one.dims) for one in weights if one.dims and one.data_type != onnx.TensorProto.INT64)
+    output = session.get_outputs()[0]
+    if output.type not in _SCORES:
+        raise RequestError(
+            f"{name}: wanted class scores as float32 or 8 bits, found output {output.name} of {output.type}"
+        )
+    return shape.classes(name, tuple(size if isinstance(size, int) else 0 for size in output.shape))

@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import shutil
 import struct
-from dataclasses import dataclass
-from math import prod
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import shape
+from edgebench.export.custom.cost import Cost
+from edgebench.export.custom.layers import NAMES, Operator, Tensor, integers, multiply_adds, types, weights
+from edgebench.export.custom.precision import computed
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FORMAT = "tflite"
 _IDENTIFIER = b"TFL3"
 _CUSTOM = 32
-# Operators that multiply, and what their weights sum over, by schema.fbs: OHWI, 1HWO and OI.
-_CONVOLUTION, _DEPTHWISE, _DENSE = 3, 4, 9
-_TYPES = ("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8")
+_TYPES = (
+    *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
+    *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
+)
 _IMAGES = ("float32", "uint8", "int8")
 
 
@@ -71,10 +73,11 @@ class FlatbufferTable:
             raise _Cut
         return place + 4, count
 
-    def numbers(self, slot: int) -> tuple[int, ...]:
-        """Return a vector of 32-bit numbers."""
-        start, count = self._vector(slot, 4)
-        return tuple(self._read("<i", start + 4 * index) for index in range(count))
+    def numbers(self, slot: int, layout: str = "<i") -> tuple[int, ...]:
+        """Return a vector of numbers, of 32 bits unless `layout` says otherwise."""
+        size = struct.calcsize(layout)
+        start, count = self._vector(slot, size)
+        return tuple(self._read(layout, start + size * index) for index in range(count))
 
     def tables(self, slot: int) -> list[FlatbufferTable]:
         """Return a vector of tables."""
@@ -82,19 +85,19 @@ class FlatbufferTable:
         places = (start + 4 * index for index in range(count))
         return [FlatbufferTable(self.data, place + self._read("<I", place)) for place in places]
 
+    def table(self, slot: int) -> tuple[FlatbufferTable, ...]:
+        """Return a table that may not be there."""
+        place = self._field(slot)
+        return () if place is None else (FlatbufferTable(self.data, place + self._read("<I", place)),)
+
+    def count(self, slot: int) -> int:
+        """Return how many bytes a vector of them has."""
+        return self._vector(slot, 1)[1]
+
     def text(self, slot: int) -> str:
         """Return a string."""
         start, count = self._vector(slot, 1)
         return self.data[start : start + count].decode(errors="backslashreplace")
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor of the graph; `dims` has 0 where a size is open."""
-
-    name: str
-    dims: shape.Dimensions
-    dtype: str
 
 
 def content(path: Path, most_bytes: int) -> str:
@@ -123,28 +126,44 @@ def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
     graphs = model.tables(2)
     if len(graphs) != 1:
         raise RequestError(f"{name}: wanted one graph, found {len(graphs)}")
-    codes = [_code(name, one) for one in model.tables(1)]
-    tensors = [_tensor(one) for one in graphs[0].tables(0)]
+    codes, buffers = [_code(name, one) for one in model.tables(1)], model.tables(4)
+    tensors = [_tensor(place, one, buffers) for place, one in enumerate(graphs[0].tables(0))]
     given = _only(name, "input, of images", [tensors[index] for index in graphs[0].numbers(1)])
     scores = _only(name, "output, of class scores", [tensors[index] for index in graphs[0].numbers(2)])
-    if given.dtype not in _IMAGES:
+    if given.dtype not in (*_IMAGES, "int16"):
         raise RequestError(f"{name}: wanted images as {', '.join(_IMAGES)}, found input {given.name} of {given.dtype}")
     image = shape.image(name, shape.fit(name, given.name, given.dims, asked))
     if image.layout != "NHWC":
         raise RequestError(f"{name}: wanted images as ?x224x224x3, found {shape.said(given.dims)}")
-    layers = list(_layers(graphs[0], codes, tensors))
-    is_integer = any(output.dtype != "float32" for _, _, output in layers)
+    return (
+        _image(image, given)
+        | _graph(name, [_operator(one, codes, tensors) for one in graphs[0].tables(3)])
+        | {
+            "classes": shape.classes(name, scores.dims),
+        }
+    )
+
+
+def _image(image: shape.Image, given: Tensor) -> dict[str, Any]:
     return {
         "layout": image.layout,
         "channels": image.channels,
         "resolution": image.resolution,
         "dtype": given.dtype,
+        "input_scale": given.scale,
+        "input_zero": given.zero,
         "batch": 0,  # the interpreter resizes it, or says why not
-        "classes": shape.classes(name, scores.dims),
-        "precision": Precision.INT8 if is_integer else Precision.FP32,
-        "params": sum(prod(one.dims) for one in {index: one for _, own, _ in layers for index, one in own}.values()),
-        "macs": sum(_multiply_adds(code, own[0][1].dims, output.dims) for code, own, output in layers if own),
     }
+
+
+def _graph(name: str, operators: list[Operator]) -> dict[str, Any]:
+    """Say what the operators compute in, and what they cost."""
+    precision, quantized = computed(name, *types(operators))
+    cost = Cost.of(
+        weights=lambda: weights(operators), multiply_adds=lambda: (count for _, count in multiply_adds(operators))
+    )
+    left, share = integers(operators) if precision == Precision.INT8 and not quantized else ((), None)
+    return {"precision": precision, "given": quantized, "float_nodes": left, "integer_share": share, **asdict(cost)}
 
 
 def _code(name: str, table: FlatbufferTable) -> int:
@@ -157,32 +176,37 @@ def _code(name: str, table: FlatbufferTable) -> int:
     return code
 
 
-def _tensor(table: FlatbufferTable) -> Tensor:
+def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) -> Tensor:
     sizes, signature = table.numbers(0), table.numbers(7)
     dims = tuple(0 if size < 0 else size for size in signature) or sizes
     if any(size < 0 for size in dims):
         raise _Cut
-    number = table.number(1, "<b")
-    return Tensor(table.text(3), dims, _TYPES[number] if 0 <= number < len(_TYPES) else "another type")
+    number, buffer = table.number(1, "<b"), buffers[table.number(2, "<I")]
+    scales = [scale for quantized in table.table(4) for scale in quantized.numbers(2, "<f")]
+    zeros = [zero for quantized in table.table(4) for zero in quantized.numbers(3, "<q")]
+    return Tensor(
+        place=place,
+        name=table.text(3),
+        dims=dims,
+        dtype=_TYPES[number] if 0 <= number < len(_TYPES) else "another type",
+        scale=float(scales[0]) if scales else 0.0,
+        zero=zeros[0] if zeros else 0,
+        is_constant=bool(buffer.count(0) or buffer.number(1, "<Q") > 1),  # inside, or behind the flatbuffer
+    )
+
+
+def _operator(table: FlatbufferTable, codes: list[int], tensors: list[Tensor]) -> Operator:
+    code, options = codes[table.number(0, "<I")], table.table(4)
+    label = NAMES.get(code, f"operator {code}")
+    return Operator(
+        name=label,
+        inputs=tuple(tensors[index] if index >= 0 else None for index in table.numbers(1)),
+        output=tensors[table.numbers(2)[0]],
+        is_turned=label == "BATCH_MATMUL" and bool(options and options[0].number(0, "<b")),
+    )
 
 
 def _only(name: str, wanted: str, found: list[Tensor]) -> Tensor:
     if len(found) != 1:
         raise RequestError(f"{name}: wanted one {wanted}; found {len(found)}: {', '.join(one.name for one in found)}")
     return found[0]
-
-
-def _layers(
-    graph: FlatbufferTable, codes: list[int], tensors: list[Tensor]
-) -> Iterator[tuple[int, list[tuple[int, Tensor]], Tensor]]:
-    """Yield every operator that multiplies: its number, its weights and bias, its output."""
-    for operator in graph.tables(3):
-        code = codes[operator.number(0, "<I")]
-        if code in (_CONVOLUTION, _DEPTHWISE, _DENSE):
-            own = [(index, tensors[index]) for index in operator.numbers(1)[1:] if index >= 0]
-            yield code, own, tensors[operator.numbers(2)[0]]
-
-
-def _multiply_adds(code: int, weight: shape.Dimensions, output: shape.Dimensions) -> int:
-    """Multiply one image's outputs by the products that each is the sum of."""
-    return prod(output[1:]) * prod(weight[1:3] if code == _DEPTHWISE else weight[1:])

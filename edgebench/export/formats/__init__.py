@@ -31,6 +31,7 @@ class Written:
     float_nodes: tuple[str, ...] = ()
     integer_share: float | None = None
     layers: tuple[LayerNoise, ...] = ()
+    calibrated_on: int | None = None
 
 
 def tool_version(tool: str) -> str:

@@ -45,7 +45,8 @@ TOOLS = ("pillow", "numpy")
 NOTE = "images that were given; those set aside for calibration are no part of the test."
 
 PARTS = ("train", "val")
-CALIBRATION, SEED = 500, 0  # calibration images; a tenth of all if there are fewer than 5000
+# Calibration images: a tenth of all, at most so many, and at least so many if there are more.
+CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ def _both(place: Path, train: Files, val: Files) -> Opened:
     if train.classes != val.classes:
         odd = next(iter(sorted(set(train.classes) ^ set(val.classes))), "their order")
         raise RequestError(f"{place}: wanted the same classes in train and val, found them to differ in {odd}")
-    calibration, rest = _set_aside(train)
+    calibration, rest = _set_aside(train, LEAST_CALIBRATION)  # at least as many remain for training
     return _opened(train, {"calibration": calibration, "train": rest, "test": val}, also=val)
 
 
@@ -188,13 +189,14 @@ def _sha256(file: Path) -> str:
         return ""
 
 
-def _set_aside(files: Files) -> tuple[Files, Files]:
-    """Draw the calibration images; return them and the remaining images."""
+def _set_aside(files: Files, left: int = 0) -> tuple[Files, Files]:
+    """Draw the calibration images; return them and the remaining images, more than `left` if the least is drawn."""
     import numpy
 
     count = len(files.names)
     drawn = numpy.random.default_rng(SEED).permutation(count)
-    first = min(CALIBRATION, max(1, count // 10))
+    least = LEAST_CALIBRATION if count > LEAST_CALIBRATION + left else 1
+    first = min(CALIBRATION, max(least, count // 10))
     return files.only(sorted(drawn[:first])), files.only(sorted(drawn[first:]))
 
 

@@ -14,11 +14,13 @@ from typing import IO, TYPE_CHECKING, Any
 from weakref import finalize
 
 from edgebench.foundation import provenance
+from edgebench.foundation.errors import AgentError
 from edgebench.foundation.prefetch import ahead
 from edgebench.images.catalogue import family
 from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
 from edgebench.schema.record import Accuracy
+from edgebench.schema.variant import WeightSource
 from edgebench.tasks.classification import Counts, count
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ def evaluate(
     else:
         reference = outputs = float_answers.of(deployed, runtime, case.threads, connection)
     counts = _tally(images.labels, outputs, reference)
+    compares = parent is not None and not (counts.not_finite or counts.parent_not_finite)
+    has_classes = compares and outputs.classes > 1  # a single output is always the largest
     return Accuracy(
         case=case,
         session=session.id,
@@ -107,14 +111,15 @@ def evaluate(
         images=len(images),
         damaged=images.damaged,
         made_by=made_by(case.variant),
-        correct=counts.correct,
-        correct_top5=counts.correct_top5 if outputs.classes > 5 else None,
+        correct=0 if counts.not_finite else counts.correct,
+        correct_top5=counts.correct_top5 if outputs.classes > 5 and not counts.not_finite else None,
         parent_sha256=parent.sha256 if parent else "",
-        parent_correct=counts.parent_correct if parent else None,
-        only_parent=counts.only_parent if parent else None,
-        only_this=counts.only_this if parent else None,
-        agreement=counts.agreed / len(images) if parent else None,
-        sqnr_db=counts.sqnr_db if parent and not _is_fine_tuned(case) else None,
+        parent_correct=counts.parent_correct if has_classes else None,
+        only_parent=counts.only_parent if has_classes else None,
+        only_this=counts.only_this if has_classes else None,
+        agreement=counts.agreed / len(images) if has_classes else None,
+        sqnr_db=counts.sqnr_db if compares and not _is_fine_tuned(case) else None,
+        not_finite=counts.not_finite,
     )
 
 
@@ -138,8 +143,22 @@ def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connec
 
 
 def answers(images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-    """Return an artifact's outputs for images, requested in parts of bounded size."""
-    request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, BATCH)}
+    """Return an artifact's outputs for images, requested in parts of bounded size, in batches that it takes.
+
+    A user-supplied file may contain a batch of one, although its input says otherwise.
+    """
+    try:
+        return _answers(images, deployed, runtime, threads, connection, BATCH)
+    except AgentError:
+        if deployed.variant.weights != WeightSource.CUSTOM:
+            raise
+    return _answers(images, deployed, runtime, threads, connection, 1)
+
+
+def _answers(
+    images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection, batch: int
+) -> Answers:
+    request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed when the last reference to the outputs is gone
     result = Answers(stream=stream, classes=deployed.variant.classes)

@@ -149,6 +149,7 @@ def variant_of(
     """Return the variant of a cell, with number of classes and hashes from the data set and the files."""
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
+        recipe = own_cells.recipe(recipe, model)
         weights, sha256, classes = str(WeightSource.CUSTOM), model.content_sha256, model.classes
     else:
         weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))

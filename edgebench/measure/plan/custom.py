@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.export import custom
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
+from edgebench.images.preprocessing import of_integers
+from edgebench.networks.custom import given as custom_card
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
+    from edgebench.schema.case import Case
     from edgebench.schema.sweep import Cell, Sweep
+    from edgebench.schema.variant import Preprocessing
 
 NO_DATA_SET = "null"
 REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
-RAW = "raw"  # the preprocessing of a network that takes 8-bit pixels
+RAW = "raw"  # the preprocessing of a network that takes integers, if none is requested
 
 Models = Mapping[tuple[str, str], CustomModel]  # by the model and the input that a cell names
 
@@ -57,37 +62,49 @@ def card(cell: Cell, models: Models) -> CustomModel | None:
 
 
 def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
-    """Complete each cell with its model's sizes; leave out cells that the model does not support.
+    """Complete each cell with its model's sizes; cells that the model does not support stay, and fail as cases.
 
     Raises:
         RequestError: a model supports none of its cells, or there are no images to calibrate int8.
     """
-    left_out, supported = dict[str, str](), set[str]()
-    for cell in cells:
-        model = card(cell, models)
-        if model and (why := _why_not(cell, model)):
-            left_out.setdefault(cell.model, why)
-            continue
-        supported.add(cell.model)
-        yield _completed(cell, model) if model else cell
-    for name, why in left_out.items():
-        if name not in supported:
+    reasons = [
+        (cell, model, _why_not(cell, model) if model else "") for cell in cells for model in (card(cell, models),)
+    ]
+    supported = {cell.model for cell, _, why in reasons if not why}
+    for cell, model, why in reasons:
+        if cell.model not in supported:
             raise RequestError(why)
+        yield _completed(cell, model, is_possible=not why) if model else cell
+
+
+def refusal(case: Case) -> str:
+    """Return why a user-supplied model does not support a case; empty if it does, and for edgebench's own networks."""
+    if case.variant.weights != WeightSource.CUSTOM:
+        return ""
+    with suppress(CaseError):  # if its file is gone, the export says so
+        return _refusal(custom_card(case.variant), case.runtime.name, case.batch, case.variant.precision)
+    return ""
 
 
 def _why_not(cell: Cell, model: CustomModel) -> str:
     """Return why a model does not support a cell; empty if it does."""
-    format = load("runtimes", RuntimeRequest.parse(cell.runtime).name).FORMAT
+    return _refusal(model, cell.runtime, cell.batch, cell.precision)
+
+
+def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision) -> str:
+    format = load("runtimes", RuntimeRequest.parse(runtime).name).FORMAT
     if not _can_be(model, format):
-        function = f"built by its own function, found {cell.runtime}, which builds only edgebench's own networks"
-        file = f"for runtimes that open {model.format}, found {cell.runtime}, which opens {format}"
+        function = f"built by its own function, found {runtime}, which builds only edgebench's own networks"
+        file = f"for runtimes that open {model.format}, found {runtime}, which opens {format}"
         return f"{model.name} is {function if model.source else file}; use --runtime {_runtimes(model)}"
-    if model.batch and cell.batch > model.batch:
-        return f"{model.name} takes one image at a time, found --batch {cell.batch}; export it with an open batch axis"
-    if cell.precision == model.precision:
+    if model.batch and batch > model.batch:
+        return f"{model.name} takes one image at a time, found --batch {batch}; export it with an open batch axis"
+    if precision == model.precision:
         return ""
-    if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or cell.precision != Precision.INT8:
-        return f"{model.name} is {model.precision} as supplied, found --precision {cell.precision}"
+    if model.given:
+        return f"{model.name} contains {model.given} as supplied, found --precision {precision}"
+    if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or precision != Precision.INT8:
+        return f"{model.name} is {model.precision} as supplied, found --precision {precision}"
     if model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
@@ -102,8 +119,8 @@ def _runtimes(model: CustomModel) -> str:
     return " or ".join(name for name in names("runtimes") if _can_be(model, load("runtimes", name).FORMAT))
 
 
-def _completed(cell: Cell, model: CustomModel) -> Cell:
-    if cell.precision != model.precision:
+def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
+    if cell.precision != model.precision and is_possible:
         _require_quantizable(cell, model)
     return replace(
         cell,
@@ -128,15 +145,15 @@ def _dataset(cell: Cell) -> str:
 
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
-    """Return the preprocessing of a cell: `raw` for an ONNX model that takes integer pixels.
+    """Return the preprocessing of a cell; `raw` if none is requested for a model that takes integers."""
+    return cell.preprocessing or ("" if model.dtype == "float32" else RAW)
 
-    A TFLite file needs no exception, because it contains the scale of its integers.
-    """
-    if model.dtype == "float32" or model.format != custom.onnx.FORMAT:
-        return cell.preprocessing
-    if cell.preprocessing not in ("", RAW):
-        raise RequestError(f"{model.name} takes pixels of {model.dtype}: wanted --preprocessing {RAW}, or none")
-    return RAW
+
+def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
+    """Return the recipe with the values that the model takes: those of pixels if it takes integers."""
+    if chosen is None or model.dtype == "float32":
+        return chosen
+    return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)
 
 
 def _require_quantizable(cell: Cell, model: CustomModel) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
+from edgebench.measure.plan.custom import refusal
 from edgebench.measure.plan.state import CaseState, Progress
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
@@ -30,7 +31,7 @@ class Forecast:
 
 def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
     """Estimate a session's time from times of such steps on two cores of a 2.5 GHz x86 server."""
-    open_cases = [state for state in states if state.progress == Progress.OPEN]
+    open_cases = [state for state in states if state.progress == Progress.OPEN and not refusal(state.case)]
     processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S
     untrained = {
@@ -47,6 +48,8 @@ def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
 
 
 def _needs(state: CaseState) -> str:
+    if reason := refusal(state.case):
+        return f"nothing: it cannot be measured: {reason}"
     if state.progress != Progress.OPEN:
         return f"nothing: it is {state.progress}"
     if state.artifact:

@@ -14,6 +14,7 @@ from edgebench.export import find
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import has_answers
 from edgebench.measure.evaluate import made_by
+from edgebench.measure.plan.custom import refusal
 from edgebench.networks import build
 from edgebench.results.measurement import needed
 from edgebench.results.measurement.evidence import Evidence, by_case, gather, in_epoch, of_artifact
@@ -103,6 +104,8 @@ def case_states(session: Session, records: Sequence[Record]) -> tuple[CaseState,
 def _state(
     case: Case, of_any: tuple[Record, ...], shown: Evidence | None, session: Session, records: Sequence[Record]
 ) -> CaseState:
+    if refusal(case):
+        return CaseState(case=case, of_any=of_any, shown=shown)
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
     if artifact is None and not is_custom:  # a network that was built once needs no check, which imports torch

@@ -28,6 +28,8 @@ DRIFT = 0.01  # of the median, from the first process to the last
 # Of two machines' outputs over the largest: an int8 step is 0.8 % of its range at most, and some runtimes round by one.
 DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2, Precision.INT8: 2e-2}
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
+# Images: with fewer, ranges miss many values. A colour classifier had an SQNR of 5 dB with 4 images, and 38 with 40.
+LEAST_CALIBRATION = 32
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
 # Of its own kernels' time. That has the gaps between them and is taken after the samples: where launching takes longest
 # it varies with the host, and 24 processes on an H200 had 0.85 to 1.48. Who does not wait for ResNet-50 at batch 64
@@ -221,7 +223,7 @@ def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
     if kernel_s and (share := median(process_medians(evidence.timed)) / kernel_s) < LEAST_OF_KERNELS:
         text = f"it took {share:.0%} of the time of its own kernels: is something not synchronised?"
         yield Reason(verdict=Verdict.INVALID, text=text)
-    macs = evidence.artifact.macs * evidence.case.batch / 2 if evidence.artifact else 0
+    macs = ((evidence.artifact.macs if evidence.artifact else 0) or 0) * evidence.case.batch / 2
     if macs >= DOUBLED_MACS and evidence.halved and evidence.timed:
         ratio = median(process_medians(evidence.timed)) / median(process_medians(evidence.halved))
         if ratio < DOUBLED:
@@ -238,6 +240,19 @@ def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
         macs = "" if share is None else f", {1 - share:.0%} of the multiply-adds"
         text = f"{len(nodes)} operators of the int8 graph run in float{macs}: {', '.join(nodes[:3])}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
+def _calibration(evidence: Evidence) -> Iterator[Reason]:
+    """Yield the number of calibration images of an int8 file, if it is too small or smaller than requested."""
+    made = evidence.artifact
+    if made is None or made.quantization is None or made.calibrated_on is None:
+        return
+    count, wanted = made.calibrated_on, made.quantization.images
+    if count < LEAST_CALIBRATION:
+        text = f"int8 was calibrated on {count} image{'s' * (count > 1)}, fewer than {LEAST_CALIBRATION}: add some"
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
+    elif count < wanted:
+        yield Reason(verdict=Verdict.VALID, text=f"int8 was calibrated on {count} images, not {wanted}")
 
 
 def _saturation(evidence: Evidence) -> Iterator[Reason]:
@@ -283,6 +298,13 @@ def _remedy(quantization: Quantization, format: str) -> str:
     return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"
 
 
+def _not_finite(evidence: Evidence) -> Iterator[Reason]:
+    accuracy = evidence.accuracy
+    if accuracy and accuracy.not_finite:
+        text = f"outputs for {accuracy.not_finite} of {accuracy.images} images are not finite: they answer nothing"
+        yield Reason(verdict=Verdict.INVALID, text=text)
+
+
 def _stand_in(evidence: Evidence) -> Iterator[Reason]:
     spot = evidence.accuracy.spot if evidence.accuracy else None
     if spot and spot.difference > DIFFERENCES[evidence.case.variant.precision]:
@@ -311,8 +333,10 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _other_device,
     _unsynchronised,
     _float_fallback,
+    _calibration,
     _delegate,
     _saturation,
+    _not_finite,
     _collapse,
     _stand_in,
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.units import MIB
+from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize
@@ -15,7 +16,7 @@ from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from edgebench.results.measurement import Endurance, Measurement
     from edgebench.results.measurement.evidence import Evidence
@@ -48,7 +49,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         fidelity=_fidelity(appraisal, accuracy.sqnr_db if accuracy else None, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
-        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), why])),
+        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *_remarks(evidence), why])),
     )
 
 
@@ -61,7 +62,7 @@ def _setup(evidence: Evidence) -> Setup:
         width=variant.width,
         resolution=variant.resolution,
         precision=variant.precision,
-        quantization=str(variant.quantization or ""),
+        quantization=str(variant.quantization or _given(evidence.artifact)),
         weights=variant.weights,
         dataset=variant.dataset,
         preprocessing=str(recipe(variant)),
@@ -73,6 +74,21 @@ def _setup(evidence: Evidence) -> Setup:
         threads=case.threads,
         batch=case.batch,
     )
+
+
+def _remarks(evidence: Evidence) -> Iterator[str]:
+    """Yield remarks on a user-supplied file: what was not counted, how it reads pixels, why it has no agreement."""
+    if evidence.artifact:
+        yield evidence.artifact.uncounted
+    if evidence.accuracy:
+        yield read_as(recipe(evidence.case.variant))
+    if evidence.accuracy and evidence.accuracy.parent_sha256 and evidence.case.variant.classes == 1:
+        yield "no agreement: one output has no classes"
+
+
+def _given(artifact: Artifact | None) -> str:
+    """Return how a user-supplied file's weights are quantized if its activations are not; else an empty string."""
+    return f"given: {artifact.given}" if artifact and artifact.given else ""
 
 
 def _cost(evidence: Evidence, measurement: Measurement) -> Cost:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from math import prod
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from edgebench.export.formats.onnx.count import MULTIPLIES, Uncounted, multiply_adds
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
 MOVES_DATA = {
@@ -27,72 +29,101 @@ MOVES_DATA = {
     "Transpose",
     "Unsqueeze",
 }
-_INTEGER = {"ConvInteger", "MatMulInteger", "QGemm"}
-_WEIGHT = {  # which input of an operator that multiplies is its weights
-    "Conv": 1,
-    "ConvInteger": 1,
-    "Gemm": 1,
-    "MatMul": 1,
-    "MatMulInteger": 1,
-    "QGemm": 3,
-    "QLinearConv": 3,
-    "QLinearMatMul": 3,
+_INTEGER = {
+    "ConvInteger",
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeMatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+    "QGemm",
 }
 _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # what onnxruntime's optimiser appends to names
 
 
 def optimised_operators(path: Path) -> tuple[tuple[str, str], ...]:
     """Return (operator, name) of every node that onnxruntime really runs, after its own optimisation."""
-    import onnx
+    with _optimised(path) as file:
+        return tuple((node.op_type, node.name) for node in _nodes(file))
+
+
+@contextmanager
+def _optimised(path: Path, *, for_any_processor: bool = False) -> Iterator[Path]:
+    """Write the graph that onnxruntime makes of a file, or that without what suits this processor alone."""
     import onnxruntime
 
+    levels = onnxruntime.GraphOptimizationLevel
     with TemporaryDirectory() as scratch:
         options = onnxruntime.SessionOptions()
+        if for_any_processor:
+            options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(Path(scratch) / "optimised.onnx")
-        options.log_severity_level = 3
+        options.log_severity_level = 3 + for_any_processor  # that such a file suits few is known
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        nodes = onnx.load(options.optimized_model_filepath).graph.node
-    return tuple((node.op_type, node.name) for node in nodes)
+        yield Path(options.optimized_model_filepath)
+
+
+def _nodes(file: Path) -> Sequence[Any]:
+    import onnx
+
+    nodes: Sequence[Any] = onnx.load(file).graph.node
+    return nodes
 
 
 def float_nodes(path: Path) -> tuple[str, ...]:
     """Name the operators of an int8 file that compute in float: neither integer, nor at the edge, nor moving data."""
+    with _optimised(path) as file:
+        nodes = _nodes(file)
+    integers = _integers(nodes)
     return tuple(
-        f"{operator} {layer_name(name)}"
-        for operator, name in optimised_operators(path)
-        if not _is_integer(operator) and operator not in AT_THE_EDGE | MOVES_DATA
+        f"{node.op_type} {layer_name(node.name or node.output[0])}"
+        for node in nodes
+        if not (_is_integer(node.op_type) or node.output[0] in integers)
+        and node.op_type not in AT_THE_EDGE | MOVES_DATA
     )
 
 
-def integer_share(float_path: Path, int8_path: Path) -> float:
-    """Return the share of the float file's multiply-adds that the int8 file, once optimised, computes in integers."""
+def _integers(nodes: Sequence[Any]) -> set[str]:
+    """Name the tensors of integers: what was quantized, and what clips it or moves it."""
+    found = set[str]()
+    for node in nodes:
+        keeps = node.op_type in MOVES_DATA | {"Clip"} and node.input[0] in found
+        if keeps or node.op_type == "QuantizeLinear" or _is_integer(node.op_type):
+            found.update(node.output)
+    return found
+
+
+def integers_of(path: Path, *, products_only: bool) -> tuple[tuple[str, ...], float | None]:
+    """Name what of an int8 file that somebody else made computes in float, and the share that does not.
+
+    With `products_only` of what multiplies alone: dynamic quantization leaves all else in float.
+    """
+    left = float_nodes(path)
+    if products_only:
+        left = tuple(node for node in left if node.partition(" ")[0] in MULTIPLIES)
+    try:
+        with _optimised(path, for_any_processor=True) as file:
+            counted = multiply_adds(file)
+    except Uncounted:
+        return left, None
+    whole = sum(one.macs for one in counted if _is_integer(one.operator))
+    return left, whole / (sum(one.macs for one in counted) or 1)
+
+
+def integer_share(float_path: Path, int8_path: Path) -> float | None:
+    """Return the share of the float file's multiply-adds that the int8 file, once optimised, computes in integers.
+
+    None where they cannot be counted.
+    """
     integer = {_SUFFIX.sub("", name) for operator, name in optimised_operators(int8_path) if _is_integer(operator)}
-    macs = dict(multiply_adds(float_path))
-    return sum(count for name, count in macs.items() if name in integer) / (sum(macs.values()) or 1)
+    try:
+        macs = multiply_adds(float_path)
+    except Uncounted:
+        return None
+    return sum(one.macs for one in macs if one.name in integer) / (sum(one.macs for one in macs) or 1)
 
 
 def _is_integer(operator: str) -> bool:
     return operator.startswith("QLinear") or operator in _INTEGER
-
-
-def multiply_adds(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield the name of every convolution and matrix product of a file, and its multiply-adds for one image."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
-    shapes = {one.name: tuple(one.dims) for one in graph.initializer}
-    # The batch axis has no size in the file: 0 by protobuf's default, counted as one image.
-    for one in (*graph.value_info, *graph.output):
-        shapes[one.name] = tuple(size.dim_value or 1 for size in one.type.tensor_type.shape.dim)
-    for node in graph.node:
-        if node.op_type in _WEIGHT:
-            yield node.name, _multiply_adds(node, shapes)
-
-
-def _multiply_adds(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
-    """Multiply the output's elements by the products that each is the sum of."""
-    weight, output = shapes[node.input[_WEIGHT[node.op_type]]], shapes[node.output[0]]
-    return prod(output) * (prod(weight[1:]) if "Conv" in node.op_type else prod(weight[-2:]) // output[-1])
 
 
 def layer_name(node: str) -> str:

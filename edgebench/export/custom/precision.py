@@ -1,0 +1,84 @@
+"""The types of a file's weights and activations -> the precision that it computes in, and what else is to be said."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation.errors import RequestError
+from edgebench.schema.variant import Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+EIGHT_BITS = ("int8", "uint8")
+DYNAMIC, STORED = "dynamic range", "{} weights"
+_DYNAMIC = ("DynamicQuantize", "ConvInteger", "MatMulInteger")
+_STATIC = ("QLinear", "QGemm")
+
+
+def computed(
+    name: str, activations: Iterable[str], weights: Iterable[str], stored: Iterable[str]
+) -> tuple[Precision, str]:
+    """Tell the precision of operators that multiply, and how weights were quantized where activations were not.
+
+    Activations are what they take and make, weights what they take, and stored the weights in the file that are made
+    floats when it is loaded; each by the names of its types.
+
+    Raises:
+        RequestError: no precision here stands for what they compute in.
+    """
+    types, held = set(activations), set(weights)
+    if odd := sorted(types - {"float32", *EIGHT_BITS}):
+        with_weights = "x".join((odd[0], *sorted(one.removeprefix("int") for one in held)))
+        raise RequestError(
+            f"{name}: wanted activations of float32 or 8 bits, found {odd[0]} ({with_weights}); convert it without"
+        )
+    if types & {*EIGHT_BITS}:
+        return Precision.INT8, ""
+    if held & {*EIGHT_BITS}:
+        return Precision.INT8, DYNAMIC
+    return Precision.FP32, next((STORED.format(kind) for kind in sorted({*held, *stored} - {"float32"})), "")
+
+
+def of_onnx(name: str, nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, str]:
+    """Tell what a graph computes in by its operators and constants.
+
+    Raises:
+        RequestError: no precision here stands for that.
+    """
+    kinds = {tensor.name: _kind(tensor) for tensor in tensors}
+    values = ((node.output[0], one) for node in nodes for one in node.attribute if one.name == "value")
+    kinds |= {output: _kind(value.t) for output, value in values if value.HasField("t")}
+    operators = {node.op_type for node in nodes}
+    activations = list(chain.from_iterable(_quantized(node, kinds) for node in nodes))
+    if any(operator.startswith(_STATIC) for operator in operators):
+        activations.append("int8")
+    weights = ["int8"] if any(operator.startswith(_DYNAMIC) for operator in operators) else []
+    stored = [kinds[node.input[0]] for node in nodes if node.op_type == "DequantizeLinear" and node.input[0] in kinds]
+    stored += ["int4"] * ("MatMulNBits" in operators)
+    if not (activations or weights or stored):
+        _require_float32(name, tensors)
+    return computed(name, activations, weights, stored)
+
+
+def _quantized(node: Any, kinds: dict[str, str]) -> Sequence[str]:
+    """Return the type that a node rounds an activation to, if it does."""
+    if node.op_type != "QuantizeLinear" or node.input[0] in kinds:
+        return ()
+    return (kinds.get(node.input[2], "int8"),) if len(node.input) > 2 and node.input[2] else ("uint8",)
+
+
+def _require_float32(name: str, tensors: Sequence[Any]) -> None:
+    for tensor in tensors:
+        if (kind := _kind(tensor)) in ("float16", "bfloat16", "double"):
+            raise RequestError(f"{name}: wanted weights in float32 or 8 bits, found {tensor.name} in {kind}")
+
+
+def _kind(tensor: Any) -> str:
+    """Name a tensor's type as numpy does."""
+    import onnx
+
+    if tensor.data_type == onnx.TensorProto.FLOAT:
+        return "float32"
+    return str(onnx.TensorProto.DataType.Name(tensor.data_type)).lower()
