@@ -224,7 +224,7 @@ def test_a_run_within_a_budget_measures_some_and_says_which_it_did_not(place: Pa
 
 @pytest.mark.parametrize(
     ("option", "said"),
-    [("--time-limit", "wanted a budget or a time limit, found both"), ("--sustained", "a budget does not hold")],
+    [("--time-limit", "wanted a budget or a time limit, found both"), ("--sustained", "a budget does not include")],
 )
 def test_a_budget_refuses_what_it_could_not_keep(option: str, said: str, place: Path) -> None:
     done = cli("run", "--budget", "10m", option, "3m", "--dry-run")
