@@ -104,7 +104,7 @@ def test_an_error_there_is_a_reason(connection: Connection) -> None:
 
 def test_an_agent_that_is_killed_is_a_reason(connection: Connection, place: Path) -> None:
     path = place / "slow.json"
-    path.write_text(json.dumps({"delay_s": 60.0, "classes": 2}))
+    path.write_text(json.dumps({"delay_s": 2.0, "classes": 2}))
     pushed = connection.push(path, hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(AgentError, match="no answer within 1 s and was killed"):
         connection.run(measuring(pushed), timeout_s=1)
@@ -115,7 +115,7 @@ def test_an_agent_that_the_board_kills_is_a_reason_and_no_lost_link(
     connection: Connection, there: Board, place: Path
 ) -> None:
     path = place / "slow.json"
-    path.write_text(json.dumps({"delay_s": 60.0, "classes": 2}))
+    path.write_text(json.dumps({"delay_s": 2.0, "classes": 2}))
     pushed = connection.push(path, hashlib.sha256(path.read_bytes()).hexdigest())
     killer = Thread(target=kill_agent, args=(there,))
     killer.start()

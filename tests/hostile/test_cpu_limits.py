@@ -110,12 +110,12 @@ def test_the_least_quota_of_all_groups_counts(
 FACTS = "import json; from edgebench.agent import machine; print(json.dumps(machine.identity()))"
 
 
-def identity(prepare: Callable[[], object]) -> dict[str, str]:
-    """What a process that was limited before it began finds."""
+def identity(limit: str = "pass") -> dict[str, str]:
+    """What a process finds that was limited, by a line of Python, before it began."""
+    begin = f"import os, sys, pathlib; {limit}; os.execv(sys.executable, [sys.executable, '-c', {FACTS!r}])"
     done = subprocess.run(
-        [sys.executable, "-c", FACTS],
-        capture_output=True, text=True, check=True, preexec_fn=prepare, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+        [sys.executable, "-c", begin], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     found: dict[str, str] = json.loads(done.stdout)
     return found
 
@@ -123,7 +123,7 @@ def identity(prepare: Callable[[], object]) -> dict[str, str]:
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core cannot be narrowed")
 def test_a_process_that_may_use_one_core_is_another_machine_and_says_which_core() -> None:
     core = max(os.sched_getaffinity(0))
-    free, narrow = identity(lambda: None), identity(lambda: os.sched_setaffinity(0, {core}))
+    free, narrow = identity(), identity(f"os.sched_setaffinity(0, [{core}])")
     assert (narrow["usable_cores"], narrow["cpuset"]) == ("1", str(core))
     assert lasting(free) != lasting(narrow)
     assert f"1 cores, of {narrow['cores']} (cpuset {core})" in notes.machine(narrow)
@@ -143,7 +143,7 @@ def limited() -> Iterator[Path]:
 
 
 def test_a_process_under_a_quota_says_how_much(limited: Path) -> None:
-    found = identity(lambda: (limited / "cgroup.procs").write_text(str(os.getpid())))
+    found = identity(f"pathlib.Path({str(limited / 'cgroup.procs')!r}).write_text(str(os.getpid()))")
     assert found["cpu_quota"] == "0.15"
     assert "CPU quota 0.15 cores" in notes.machine(found)
     assert "cpu_quota" in lasting(found)
