@@ -27,7 +27,7 @@ class Configuration:
         scheme: the precision and, of int8, how it is made.
         training: the data set and the weights, which only together say what a network has learned.
         epoch: of the environment, where the same machine was measured in several.
-        origin: `predicted` for one that nobody measured.
+        origin: `predicted` if it was not measured.
     """
 
     network: str

@@ -37,7 +37,7 @@ class Request:
     Attributes:
         accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
         predicted: whether cells of the folder's sweep that were not measured may be chosen, by predicted latencies.
-        any_published: whether published rows of kernels alone, of random weights or that nobody timed may be chosen.
+        any_published: whether published rows of kernels only, of random weights and of estimates may be chosen.
     """
 
     target: str = ""

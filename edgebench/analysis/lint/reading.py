@@ -130,7 +130,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
 
 
 def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
-    """Read one row; None where it says no width or resolution. What cannot be read is told in `reading`."""
+    """Read one row; return None if it has no width or resolution. Add what cannot be read to `reading`."""
     odd = reading.odd
     figures = {name: _number(line, name, values.get(name), odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")
@@ -185,7 +185,7 @@ def unknown_precisions(reading: Reading) -> Iterator[Finding]:
 
 
 def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:
-    """Read a cell; empty is no figure, and anything but a number, `12 ms` too, is told: units may be mixed."""
+    """Read a cell; an empty one is no figure. Report anything but a number, also `12 ms`: units may be mixed."""
     if cell is None or cell == "":
         return None
     try:
