@@ -23,7 +23,8 @@ from edgebench.results.journal import JOURNAL, Journal
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Run
 from edgebench.schema.target import Target
-from tests.command import EDGEBENCH, cli
+from tests import GOLDEN
+from tests.support.command import EDGEBENCH, cli
 
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
 SMALL = ("--model", "mobilenet_v1", "--width", "0.25", "--resolution", "32", "--weights", "random", "--preset", "quick")
@@ -212,7 +213,7 @@ def test_a_damaged_artifact_is_made_again_with_a_word_about_it(place: Path) -> N
 
 
 def test_a_torn_journal_is_read_and_reported(place: Path) -> None:
-    golden = Path(__file__).parent / "golden" / JOURNAL
+    golden = GOLDEN / JOURNAL
     (place / JOURNAL).write_bytes(golden.read_bytes()[:-30])
     assert any("incomplete line" in note for note in folders.read(place).notes)
 

@@ -12,11 +12,11 @@ from packaging.requirements import Requirement
 
 from edgebench.agent.__main__ import MARK
 from edgebench.deploy.bundle import bundle
-from tests.interpreters import interpreter
-from tests.test_agent import measuring
-from tests.test_docs import PROJECT, PYTHONS
+from tests import ROOT
+from tests.agent.test_agent import measuring
+from tests.cli.test_docs import PROJECT, PYTHONS
+from tests.support.interpreters import interpreter
 
-ROOT = Path(__file__).parent.parent
 OTHERS = [version for version in PYTHONS if version != f"{sys.version_info.major}.{sys.version_info.minor}"]
 # Of the test extra: what brings torch, and what no fast test starts.
 LEFT_OUT = {"edgebench", "mypy", "pandas-stubs", "playwright", "ruff", "torch"}

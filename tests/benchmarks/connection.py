@@ -21,7 +21,7 @@ from edgebench.deploy.connections.local import Local
 from edgebench.foundation import stats
 from edgebench.foundation.files import sha256
 from edgebench.schema.target import Target
-from tests.board import board, missing
+from tests.support.board import board, missing
 
 
 def seconds(connection: Connection, path: str) -> float:

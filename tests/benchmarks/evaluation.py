@@ -32,7 +32,7 @@ from edgebench.measure import evaluate
 from edgebench.measure.evaluate import BATCH
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.variant import Precision, Variant, WeightSource
-from tests.images import split
+from tests.support.images import split
 
 RUNTIME = Runtime(name="onnxruntime", version=version("onnxruntime"), options=("CPUExecutionProvider",))
 NETWORKS = (("mobilenet_v1", 0.25, 128), ("mobilenet_v1", 0.5, 160), ("mobilenet_v2", 1.0, 224))

@@ -30,7 +30,7 @@ from edgebench.nightly.history import read, write_night
 from edgebench.nightly.night import Entry, Night, Outcome
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule import judge
-from tests.nights import STACK, figures
+from tests.support.nights import STACK, figures
 
 DAYS, CONFIGURATIONS = 365, 300
 

@@ -19,10 +19,11 @@ from edgebench.results import folders
 from edgebench.results.reports import html
 from edgebench.results.table.ranking import ranked, sped
 from edgebench.results.table.row import Background, Row, Table
-from tests.rows import changed
+from tests import ROOT
+from tests.support.rows import changed
 
 ROWS, GROUPS, VISITS = 10_000, 40, 7
-RESULTS = Path(__file__).parents[2] / "results" / "x86_vm"
+RESULTS = ROOT / "results" / "x86_vm"
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 # Until the next frame after a step is drawn.
 STEP = "() => new Promise(done => {{ const start = performance.now(); {step}; requestAnimationFrame(() => setTimeout(() => done(performance.now() - start))) }})"  # noqa: E501

@@ -1,6 +1,5 @@
 """The code that runs beside every sample or once a journal line, with pytest-benchmark."""
 
-from pathlib import Path
 from typing import Any
 
 from edgebench.agent import timing
@@ -10,8 +9,8 @@ from edgebench.results.journal import JOURNAL, Journal
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.results.table import rows
+from tests import GOLDEN
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 SAMPLES = 200
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.command import cli
+from tests.support.command import cli
 
 DATA = Path(__file__).parent / "data"
 

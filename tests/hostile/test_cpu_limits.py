@@ -20,6 +20,7 @@ from edgebench.results.measurement.evidence import gather
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.results.table import notes
 from edgebench.schema.environment import lasting
+from tests import ROOT
 from tests.conftest import case, deployment, environment, run, session
 
 DATA = bytes(1 << 20)
@@ -113,9 +114,7 @@ FACTS = "import json; from edgebench.agent import machine; print(json.dumps(mach
 def identity(limit: str = "pass") -> dict[str, str]:
     """What a process finds that was limited, by a line of Python, before it began."""
     begin = f"import os, sys, pathlib; {limit}; os.execv(sys.executable, [sys.executable, '-c', {FACTS!r}])"
-    done = subprocess.run(
-        [sys.executable, "-c", begin], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
-    )
+    done = subprocess.run([sys.executable, "-c", begin], capture_output=True, text=True, check=True, cwd=ROOT)
     found: dict[str, str] = json.loads(done.stdout)
     return found
 

@@ -18,8 +18,8 @@ from edgebench.results.table.rows import row
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Failure, MemoryMarks, Record, Session
-from tests.command import cli
 from tests.conftest import artifact, case, deployment, run, session
+from tests.support.command import cli
 
 X, Y = artifact(), artifact(sha256="f2")
 MARKS = MemoryMarks(baseline_bytes=1, load_peak_bytes=1, loaded_bytes=1, run_peak_bytes=1)

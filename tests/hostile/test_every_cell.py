@@ -7,10 +7,10 @@ import numpy
 import pytest
 
 from edgebench.measure.plan import custom as own_cells
-from tests.command import cli
+from tests.export.test_custom_onnx import cells
 from tests.hostile.colours import DATA, colours, rows
 from tests.hostile.graphs import floats, node, write
-from tests.test_own import cells
+from tests.support.command import cli
 
 
 def net(path: Path, *, batch: int | str = "n") -> Path:

@@ -10,7 +10,7 @@ import pytest
 from edgebench.analysis import lint
 from edgebench.analysis.lint import dialect, names
 from edgebench.foundation.errors import EdgebenchError
-from tests.command import cli
+from tests.support.command import cli
 
 INT8 = (
     "INT8",

@@ -16,9 +16,9 @@ from edgebench.measure.plan.state import case_states
 from edgebench.results import folders
 from edgebench.results.journal import JOURNAL, Journal
 from edgebench.schema.record import Record, Session
+from tests import ROOT
 from tests.conftest import deployment, run, session
 
-ROOT = Path(__file__).parents[2]
 FIRST, SECOND, OLDER = (
     (ROOT / folder / JOURNAL).read_bytes().splitlines(keepends=True)
     for folder in ("results/three_ways", "results/x86_vm", "tests/golden")

@@ -12,7 +12,7 @@ from edgebench.analysis.choose import request
 from edgebench.analysis.choose.sheet import sheet
 from edgebench.networks import published
 from edgebench.results.table.choice import Quantity
-from tests.command import cli
+from tests.support.command import cli
 
 DOUBTED = ("kernels only", "random weights", "estimate", "text says")
 BOUNDS = ("", "50ms")

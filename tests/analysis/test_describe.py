@@ -1,0 +1,160 @@
+"""Costs on paper: every layer's shape against the field's rules, the textbook's totals, and the command."""
+
+import csv
+import subprocess
+import sys
+from io import StringIO
+from math import prod
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgebench.analysis import describe as tabulate
+from edgebench.foundation import shelf
+from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.networks.describe import Layer, describe, output_side
+from tests.support.command import cli
+
+pytestmark = pytest.mark.slow
+
+NETWORKS = [name for name in shelf.names("architectures") if name != "null"]
+
+
+def native(name: str) -> tuple[int, int]:
+    family = shelf.load("architectures", name)
+    return family.RESOLUTIONS[name][0], family.CLASSES
+
+
+def by_name(name: str) -> dict[str, Layer]:
+    return {layer.name: layer for layer in describe(name, 1.0, *native(name)).layers}
+
+
+def test_vgg16_has_the_textbooks_totals() -> None:
+    vgg16 = describe("vgg16", 1.0, 224, 1000)
+    assert (vgg16.params, vgg16.macs, vgg16.activations) == (138_357_544, 15_470_264_320, 15_237_608)
+    layers = by_name("vgg16")
+    assert (layers["features.0"].output, layers["features.0"].params, layers["features.0"].macs) == (
+        (64, 224, 224), 1_792, 86_704_128,
+    )  # fmt: skip
+    assert layers["classifier.0"].params == 102_764_544
+
+
+def test_vgg16_holds_its_first_two_feature_maps_at_once() -> None:
+    assert describe("vgg16", 1.0, 224, 1000).peak_live == 2 * 64 * 224 * 224
+
+
+def test_a_residual_network_holds_its_shortcut_too() -> None:
+    layers = by_name("resnet18")
+    inner, shortcut = layers["layer1.0.conv2"], prod(layers["maxpool"].output)
+    assert inner.live == shortcut + prod(layers["layer1.0.conv1"].output) + inner.activations
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_convolution_and_pool_follows_the_output_size_rule(name: str) -> None:
+    import torch
+    from torch import nn
+
+    resolution, classes = native(name)
+    family = shelf.load("architectures", name)
+    with torch.device("meta"):
+        network = family.build(name, 1.0, classes=classes, resolution=resolution).eval()
+        image = torch.empty(1, family.CHANNELS, resolution, resolution)
+    seen: list[tuple[tuple[int, ...], tuple[int, ...], nn.Module]] = []
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
+            module.register_forward_hook(
+                lambda layer, inputs, output: seen.append((inputs[0].shape, output.shape, layer))
+            )
+    network(image)
+    for before, after, module in seen:
+        assert after[2:] == tuple(output_side(side, module, axis) for axis, side in enumerate(before[2:]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    side=st.integers(1, 64), kernel=st.integers(1, 7), stride=st.integers(1, 4), padding=st.integers(0, 3),
+    dilation=st.integers(1, 3), ceil_mode=st.booleans(), is_pool=st.booleans(),
+)  # fmt: skip
+def test_the_output_size_rule_is_torchs(
+    side: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool, is_pool: bool
+) -> None:
+    import torch
+    from torch import nn
+
+    module: nn.Module
+    if is_pool:
+        padding = min(padding, kernel // 2)
+        module = nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=ceil_mode)
+    else:
+        module = nn.Conv2d(1, 1, kernel, stride, padding, dilation, device="meta")
+    if side + 2 * padding - dilation * (kernel - 1) - 1 < 0:
+        return
+    assert module(torch.empty(1, 1, side, side, device="meta")).shape[2] == output_side(side, module, 0)
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+def test_a_separable_pair_costs_one_over_n_plus_one_over_k_squared(width: float) -> None:
+    sheet = tabulate.separable(describe("mobilenet_v1", width, 160, 1000))
+    assert sheet is not None
+    assert len(sheet.rows) == 13
+    assert all(row[-2] == row[-1] for row in sheet.rows)
+
+
+def test_a_network_without_separable_pairs_has_no_such_sheet() -> None:
+    assert tabulate.separable(describe("vgg16", 1.0, 224, 1000)) is None
+
+
+def test_every_network_is_one_line() -> None:
+    (sheet,) = tabulate.every_network()
+    named = {row[0].split()[0] for row in sheet.rows}
+    assert named == set(shelf.names("architectures"))
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "resolution", "message"),
+    [
+        ("vgg17", 1.0, 0, "no model 'vgg17' .*did you mean 'vgg1"),
+        ("vgg16", 0.5, 0, "vgg16 has no width multiplier, found --width 0.5; leave it out"),
+        ("lenet5", 1.0, 64, "lenet5 does not support inputs of 64 pixels; the smallest it supports is 32"),
+        ("mobilenet_v1", -1.0, 0, "width -1 of mobilenet_v1"),
+        ("mobilenet_v1", 1.0, 99999, "resolution 99999 of mobilenet_v1"),
+        ("", 1.0, 0, "name a network to describe, or use --all"),
+    ],
+)
+def test_what_cannot_be_described_is_refused(name: str, width: float, resolution: int, message: str) -> None:
+    with pytest.raises((RequestError, UnknownName), match=message):
+        tabulate.network(name, width, resolution, 0)
+
+
+def test_a_number_of_classes_that_cannot_be_is_refused() -> None:
+    with pytest.raises(RequestError, match="-5 classes of resnet50: wanted 1 to 100000"):
+        tabulate.network("resnet50", 1.0, 0, -5)
+
+
+@pytest.mark.parametrize("format", ["table", "md", "csv", "json"])
+def test_the_command_writes_every_form(format: str) -> None:
+    done = cli("describe", "mobilenet_v2", "--width", "0.5", "--resolution", "96", "--format", format)
+    assert done.returncode == 0, done.stderr
+    assert "classifier.1" in done.stdout
+    if format == "csv":  # a column to be summed up, without a line that holds its sum
+        assert sum(int(row["macs"] or 0) for row in csv.DictReader(StringIO(done.stdout))) == 18885440
+    else:
+        assert "18885440" in done.stdout
+
+
+def test_an_unknown_form_is_refused() -> None:
+    done = cli("describe", "vgg16", "--format", "xml")
+    assert (done.returncode, done.stderr) == (
+        2, "edgebench: no format 'xml' (has table, md, csv, latex, json)\n",
+    )  # fmt: skip
+
+
+def test_describing_allocates_no_weights() -> None:
+    code = (
+        "from edgebench.agent import machine; import torch; from edgebench.analysis.describe import network\n"
+        "before = machine.resident_bytes(); machine.reset_peak(); network('vgg16', 1.0, 224, 1000)\n"
+        "print((machine.peak_bytes() - before) // 2**20)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 200  # VGG16's weights are 528 MiB

@@ -1,0 +1,59 @@
+"""Sweep files: read strictly, refused with file, line and key, and written so that they ask for the same again."""
+
+from pathlib import Path
+
+import pytest
+
+from edgebench.deploy.targets import catalogue
+from edgebench.foundation.errors import InvalidFile, UnknownName
+from edgebench.measure.plan import sweeps
+
+
+def refused(text: str, path: Path) -> str:
+    path.write_text(text)
+    with pytest.raises(InvalidFile) as caught:
+        sweeps.sweep(str(path))
+    return str(caught.value).removeprefix(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("preset = 'quick'\nfoo = 1\n[[models]]\nname='a'", ":2: foo: unknown key"),
+        ('[[models]]\nname="a"\n\n[[models]]\nname="b"\nwidht=[1]\n', ":6: models.1.widht: unknown key"),
+        ('[[models]]\nname="a"\nwidths="x"\n', ":3: models.0.widths: Input should be a valid array, found 'x'"),
+        ('threads=["a"]\n[[models]]\nname="a"\n', ":1: threads.0: Input should be a valid integer, found 'a'"),
+        ('weights=1\n[[models]]\nname="a"\n', ":1: weights: Input should be a valid string, found 1"),
+        ("[[models]]\nwidths=[1.0]", ":1: models.0.name: missing"),
+        ("x = = 3", ": not TOML: Invalid value (at line 1, column 5)"),
+        ("preset = 'quick'", ":1: models: missing"),
+        ("resolutions = 2024-01-01\n[[models]]\nname='a'", ":1: resolutions: Input should be a valid array"),
+    ],
+)
+def test_a_sweep_that_is_wrong_says_file_line_and_key(text: str, message: str, place: Path) -> None:
+    assert refused(text, place / "my.toml").startswith(message)
+
+
+def test_a_file_that_is_not_text_is_refused(place: Path) -> None:
+    (place / "bad.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidFile, match="not TOML"):
+        sweeps.sweep("bad.toml")
+
+
+def test_a_missing_file_is_refused() -> None:
+    with pytest.raises(InvalidFile, match=r"cannot read none\.toml: No such file"):
+        sweeps.sweep("none.toml")
+
+
+def test_an_unknown_sweep_or_target_suggests_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="no sweep 'gird' .* did you mean 'grid'"):
+        sweeps.sweep("gird")
+    with pytest.raises(UnknownName, match="no target 'cpuu' .* did you mean 'cpu'"):
+        catalogue.target("cpuu")
+
+
+def test_a_sweep_is_kept_as_the_toml_that_asks_for_it_again(place: Path) -> None:
+    asked = sweeps.sweep("grid")
+    sweeps.write_sweep(place, asked)
+    (place / sweeps.SWEEP).rename(place / "grid.toml")
+    assert sweeps.sweep("grid.toml") == asked

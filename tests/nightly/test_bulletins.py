@@ -1,0 +1,204 @@
+"""What is written of a night, from made-up histories: worst first, within every reader's limits."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from edgebench.foundation import shelf
+from edgebench.nightly.bulletins import annotations, junit, markdown, page, pytest_benchmark
+from edgebench.nightly.bulletins import json as as_json
+from edgebench.nightly.night import Acceptance, Change, History, Night, Outcome
+from edgebench.nightly.summary import NIGHTS, Bulletin, bulletin
+from tests.support.nights import HOST, entry, night, quiet_history
+
+SCHEMA = Path(__file__).with_name("junit.xsd")
+FINDING = Change(
+    figure="latency", verdict=Outcome.REGRESSION, before=1e-3, after=1.1e-3, change=0.1, low=0.09, high=0.11, p=1e-7,
+    pairs=20,
+)  # fmt: skip
+
+
+def history(*verdicts: Outcome, nights: int = 20) -> History:
+    past = quiet_history(nights, [f"net-{n}" for n in range(len(verdicts))])
+    entries = [
+        entry(
+            name=f"net-{n}",
+            seed=n,
+            verdict=one,
+            why="because | <b>" if one != Outcome.OK else "",
+            findings=(replace(FINDING, change=0.1 + n / 100),) if one == Outcome.REGRESSION else (),
+            changed=("runtime: a 1 -> a 2",) if one == Outcome.REGRESSION else (),
+            detectable=0.026,
+            since=past.nights[0].id,
+        )
+        for n, one in enumerate(verdicts)
+    ]
+    return replace(past, nights=(*past.nights, night(nights, *entries)))
+
+
+def of(*verdicts: Outcome, nights: int = 20) -> Bulletin:
+    return bulletin(history(*verdicts, nights=nights))
+
+
+EVERY = of(*Outcome)
+CALM = of(*[Outcome.OK] * 300)
+
+
+@pytest.mark.parametrize("name", shelf.names("nightly.bulletins"))
+@pytest.mark.parametrize("found", [EVERY, CALM, of()], ids=["everything", "nothing", "no configuration"])
+def test_every_renderer_writes_every_night(name: str, found: Bulletin) -> None:
+    assert isinstance(shelf.load("nightly.bulletins", name).render(found), str)
+
+
+def test_the_worst_come_first_and_of_those_the_largest() -> None:
+    found = of(Outcome.OK, Outcome.REGRESSION, Outcome.MISSING, Outcome.REGRESSION)
+    assert [line.entry.name for line in found.lines] == ["net-3", "net-1", "net-2", "net-0"]
+    assert found.headline == "2 REGRESSION, 1 MISSING of 4 configurations"
+
+
+def test_a_line_says_what_its_worst_finding_rests_on_and_what_else_was_found() -> None:
+    standing = replace(FINDING, figure="load", change=0.4, confirmed_at="2026-01-09T02:00:00+00:00")
+    line = replace(EVERY.lines[0], entry=replace(EVERY.lines[0].entry, findings=(FINDING, standing)))
+    _, _, figure, change, *_, evidence, _ = (column.cell(line) for column in markdown.COLUMNS)
+    assert (figure, change) == ("load", "+40.0%")
+    assert evidence == "20 pairs on 2026-01-09, p = 1e-07; also latency +10.0%"
+
+
+def test_when_nothing_happened_the_page_and_the_summary_fit_a_screen() -> None:
+    assert CALM.headline == "nothing changed: 300 configurations"
+    assert len(markdown.render(CALM).splitlines()) < 10
+    shown = re.sub(r"<details>.*</details>", "", page.render(CALM), flags=re.DOTALL)
+    assert "<table>" not in shown
+
+
+class Strict(HTMLParser):
+    """Remembers what an HTML page loads and leaves open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open, self.loaded = list[str](), list[str]()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.loaded += [value or "" for name, value in attributes if name in ("src", "href")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_no_other_file_and_closes_what_it_opens() -> None:
+    parser = Strict()
+    parser.feed(page.render(EVERY))
+    assert (parser.open, parser.loaded) == ([], [])
+
+
+def test_the_page_holds_no_markup_of_what_it_is_told() -> None:
+    assert "<b>" not in page.render(EVERY)
+    assert "because | &lt;b&gt;" in page.render(EVERY)
+
+
+def test_a_sparkline_has_at_most_sixty_nights_and_is_not_drawn_over_a_gap() -> None:
+    whole = history(Outcome.OK, nights=80)
+    (line,) = bulletin(whole).lines
+    assert len(line.points) == NIGHTS
+    gap = replace(whole, nights=(*whole.nights[:50], replace(whole.nights[50], entries=()), *whole.nights[51:]))
+    (line,) = bulletin(gap).lines
+    assert [point.change is None for point in line.points].count(True) == 1
+    drawn = page.sparkline(line.points)
+    assert drawn.count("<polyline") == drawn.count("<polygon") == 2
+
+
+def test_another_host_is_a_line_and_an_acceptance_is_one_with_its_reason() -> None:
+    whole = history(Outcome.OK)
+    moved = tuple(
+        replace(one, hosts={"cpu": HOST | {"kernel": "Linux 7"}}) if place >= 10 else one
+        for place, one in enumerate(whole.nights)
+    )
+    accepted = Acceptance(
+        id="a",
+        accepted_at="2026-02-01T00:00:00+00:00",
+        night=whole.nights[5].id,
+        configurations=(),
+        reason="meant <so>",
+    )
+    (line,) = bulletin(replace(whole, nights=moved, acceptances=(accepted,))).lines
+    drawn = page.sparkline(line.points)
+    assert drawn.count('class="epoch"') == drawn.count('class="accepted"') == 1
+    assert "meant &lt;so&gt;" in drawn
+
+
+def test_the_summary_has_twenty_rows_and_stays_below_githubs_limit() -> None:
+    many = markdown.render(of(*[Outcome.REGRESSION] * 300))
+    assert len(re.findall(r"^\| REGRESSION", many, re.MULTILINE)) == 20
+    assert "280 more in index.html" in many
+    long = bulletin(replace(history(Outcome.INVALID), notes=("x" * 3_000_000,)))
+    assert len(markdown.render(long).encode()) < 1024 * 1024
+
+
+def test_annotations_are_ten_of_a_kind_on_one_line_each() -> None:
+    lines = annotations.render(of(*[Outcome.REGRESSION] * 15, *[Outcome.MISSING] * 15, Outcome.OK)).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 10
+    assert all(re.fullmatch(r"::(error|warning|notice) title=[^:,]+::.+", line) for line in lines)
+
+
+def test_a_line_break_in_a_reason_cannot_start_another_command() -> None:
+    evil = history(Outcome.INVALID)
+    last = evil.nights[-1]
+    told = replace(last, entries=(replace(last.entries[0], why="50%\n::error::mine"),))
+    text = annotations.render(bulletin(replace(evil, nights=(*evil.nights[:-1], told))))
+    assert text.count("\n") == 1
+    assert "50%25%0A::error::mine" in text
+
+
+@pytest.mark.parametrize("found", [EVERY, CALM, of()], ids=["everything", "nothing", "no configuration"])
+def test_junit_keeps_its_schema(found: Bulletin) -> None:
+    schema = etree.XMLSchema(etree.parse(SCHEMA))
+    schema.assertValid(etree.fromstring(junit.render(found).encode()))
+
+
+def test_junit_fails_for_regressions_alone() -> None:
+    suite = etree.fromstring(junit.render(EVERY).encode())[0]
+    counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": str(len(Outcome)), "failures": "1", "errors": "2", "skipped": "2"}
+    (failure,) = suite.iter("failure")
+    assert "latency +17.0%" in failure.get("message") and "runtime: a 1 -> a 2" in failure.get("message")
+
+
+def test_junit_holds_what_xml_cannot_by_a_question_mark() -> None:
+    whole = history(Outcome.INVALID)
+    last = whole.nights[-1]
+    told = replace(last, entries=(replace(last.entries[0], why="\x1b[31mred"),))
+    text = junit.render(bulletin(replace(whole, nights=(*whole.nights[:-1], told))))
+    assert "?[31mred" in etree.fromstring(text.encode())[0][0][0].get("message")
+
+
+def test_our_json_has_every_configuration_with_its_evidence() -> None:
+    found = json.loads(as_json.render(EVERY))
+    assert {one["verdict"] for one in found["night"]["entries"]} == set(Outcome)
+    (regression,) = [one for one in found["night"]["entries"] if one["verdict"] == "REGRESSION"]
+    assert regression["findings"][0]["p"] == 1e-7
+
+
+def test_pytest_benchmark_compares_two_nights(place: Path) -> None:
+    for name in ("one", "two"):
+        (place / f"{name}.json").write_text(pytest_benchmark.render(of(Outcome.OK, Outcome.OK)))
+    command = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", "one.json", "two.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "net-1" in done.stdout
+
+
+def test_a_configuration_without_times_is_no_benchmark() -> None:
+    last: Night = night(0, entry(figures=replace(entry().figures, latencies_s=(), ratios=())))
+    assert json.loads(pytest_benchmark.render(bulletin(History(nights=(last,)))))["benchmarks"] == []

@@ -1,0 +1,111 @@
+"""The journal: what was appended is read back, a cut line is set aside, and older versions are read."""
+
+import json
+import resource
+from pathlib import Path
+
+import pytest
+
+from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.results import folders
+from edgebench.results.journal import JOURNAL, Journal
+from edgebench.schema.case import Case
+from edgebench.schema.record import Record, Run
+from tests import GOLDEN
+from tests.conftest import deployment, run, session
+
+
+def test_a_journal_gives_back_what_was_appended(place: Path) -> None:
+    journal = Journal(place)
+    records: list[Record] = [session(), deployment(), run()]
+    for record in records:
+        journal.append(record)
+    assert list(journal) == records
+    assert journal.torn == 0
+
+
+@pytest.mark.parametrize("cut", [1, 20, 200])
+def test_a_torn_last_line_is_left_out_counted_and_closed(place: Path, cut: int) -> None:
+    journal = Journal(place)
+    journal.append(session())
+    journal.append(run())
+    journal.path.write_bytes(journal.path.read_bytes()[:-cut])
+    whole = list(journal)
+    assert (len(whole), journal.torn) == ((2, 0) if cut == 1 else (1, 1))
+    journal.append(session(id="s2"))
+    assert list(journal)[-1] == session(id="s2")
+    assert journal.torn == (0 if cut == 1 else 1)
+
+
+def test_damage_in_the_middle_is_no_torn_end(place: Path) -> None:
+    journal = Journal(place)
+    for record in (session(), run(), run()):
+        journal.append(record)
+    lines = journal.path.read_bytes().splitlines(keepends=True)
+    journal.path.write_bytes(lines[0] + lines[1][:50] + b"\n" + lines[2])
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:2: line: Invalid JSON"):
+        list(journal)
+
+
+def test_damage_in_the_middle_of_a_journal_of_version_1_is_one_line_too(place: Path) -> None:
+    journal = Journal(place)
+    for record in (session(), run(), run()):
+        journal.append(record)
+    lines = journal.path.read_bytes().replace(b'{"version":2,', b'{"version":1,').splitlines(keepends=True)
+    journal.path.write_bytes(lines[0] + lines[1][:50] + b"\n" + lines[2])
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:2: line: Invalid JSON"):
+        list(journal)
+
+
+@pytest.mark.parametrize("line", ["[]", "3", "null", '"x"'])
+def test_a_line_that_is_no_object_is_refused(place: Path, line: str) -> None:
+    (place / JOURNAL).write_text(line + "\n")
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: line"):
+        list(Journal(place))
+
+
+def test_a_journal_that_is_a_folder_is_refused(place: Path) -> None:
+    (place / JOURNAL).mkdir()
+    with pytest.raises(InvalidFile, match=r"cannot read .*runs\.jsonl: Is a directory"):
+        list(Journal(place))
+
+
+def test_a_journal_of_another_version_is_refused_by_line(place: Path) -> None:
+    (place / JOURNAL).write_text(json.dumps({"version": 99, "record": {"kind": "run"}}) + "\n")
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: version: this edgebench reads version 2"):
+        list(Journal(place))
+
+
+def test_a_line_that_is_no_record_is_refused_by_line_and_key(place: Path) -> None:
+    (place / JOURNAL).write_text(json.dumps({"version": 2, "record": {"kind": "run", "x": 1}}) + "\n")
+    with pytest.raises(InvalidFile, match=r"runs\.jsonl:1: record"):
+        list(Journal(place))
+
+
+def test_a_full_disk_is_one_line_and_what_was_there_stands(place: Path) -> None:
+    journal = Journal(place)
+    journal.append(run())
+    size = journal.path.stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
+    try:
+        with pytest.raises(RequestError, match="cannot write .*; what was measured before is safe there"):
+            journal.append(run())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(journal) == [run()]
+
+
+def test_a_journal_of_version_1_is_read_in_todays_words() -> None:
+    old = Journal(GOLDEN)
+    schemes = [
+        record.case.variant.quantization for record in old if isinstance(record, Run) and isinstance(record.case, Case)
+    ]
+    assert b'"version":1' in old.path.read_bytes() and b'"scheme":"per_channel"' in old.path.read_bytes()
+    assert {str(scheme) for scheme in schemes if scheme} == {"per_channel"}
+    assert old.older == old.path.read_bytes().count(b'{"version":1,') > 0
+
+
+def test_a_table_from_a_journal_of_version_1_says_so() -> None:
+    table = folders.read(GOLDEN)
+    assert any("of the journal that an older edgebench wrote" in note for note in table.notes)
