@@ -6,12 +6,11 @@ made, however journals were copied, merged or put one behind the other.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.results.upgrade import upgraded
@@ -21,12 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from pydantic import TypeAdapter
+    from pydantic import GetCoreSchemaHandler, TypeAdapter
+    from pydantic_core import CoreSchema
 
 JOURNAL = "runs.jsonl"
 _SESSION = b'"kind":"session"'
 _NEVER = "~"  # after every time
 _START = b'{"version":'  # of a line; inside one the quotes would be escaped
+
+
+class _ByKind:
+    """Has pydantic read only the type that `kind` names, instead of trying one after the other: 8 times as fast."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic import Field
+
+        return handler(Annotated[source, Field(discriminator="kind")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +45,7 @@ class JournalLine:
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
 
     version: Literal[2]
-    record: Record
+    record: Annotated[Record, _ByKind()]
 
 
 @cache
@@ -46,13 +55,20 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
     return TypeAdapter(JournalLine)
 
 
-def _identity(line: bytes) -> bytes | None:
-    """Return a hash of what a line says, however it is laid out; None if it is no JSON."""
-    try:
-        content = json.dumps(json.loads(line), sort_keys=True)
-    except ValueError:
-        return None
-    return hashlib.sha256(content.encode()).digest()
+class _Distinct:
+    """Records in the order in which they came, each once."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._alike = defaultdict[tuple[object, ...], list[Record]](list)
+
+    def add(self, record: Record) -> None:
+        """Add a record unless an equal one is there; dictionaries have no order, so it is compared, not hashed."""
+        parts = ("id", "session", "case", "started_at")
+        alike = self._alike[type(record), *(getattr(record, part, None) for part in parts)]
+        if record not in alike:
+            alike.append(record)
+            self.records.append(record)
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:
@@ -94,23 +110,22 @@ class Journal:
     def _records(self) -> list[Record]:
         """Read every record once, in the order of the lines."""
         lines, copies = list(self._lines()), set[bytes]()
-        records, older, torn = dict[bytes, Record](), set[bytes](), set[bytes]()
+        records, older, torn = _Distinct(), _Distinct(), set[bytes]()
         for place, (number, line) in enumerate(lines):
             if line in copies:
                 continue
-            todays = upgraded(line)
-            identity = _identity(todays)
             follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
-            if identity is None and _SESSION in follower:
+            todays = upgraded(line)
+            record = self._decode(number, todays, may_be_torn=_SESSION in follower)
+            if record is None:
                 torn.add(line)
                 continue
             copies.add(line)
-            if identity is None or identity not in records:
-                records[identity or line] = self._decode(number, todays)
+            records.add(record)
             if todays is not line:
-                older.add(identity or line)
-        self.torn, self.older = len(torn), len(older)
-        return list(records.values())
+                older.add(record)
+        self.torn, self.older = len(torn), len(older.records)
+        return records.records
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the lines that are not empty, by number; one whose end is missing may have another one behind it."""
@@ -127,13 +142,16 @@ class Journal:
         except OSError as error:
             raise InvalidFile(f"cannot read {self.path}: {error.strerror}") from error
 
-    def _decode(self, number: int, line: bytes) -> Record:
+    def _decode(self, number: int, line: bytes, *, may_be_torn: bool) -> Record | None:
+        """Decode a line; None if it may be torn and is no JSON."""
         from pydantic import ValidationError
 
         try:
             return _line_adapter().validate_json(line).record
         except ValidationError as error:
             first = error.errors()[0]
+            if may_be_torn and first["type"] == "json_invalid":
+                return None
             key = ".".join(str(part) for part in first["loc"])
             wanted = f"this edgebench reads version {VERSION}" if key == "version" else first["msg"]
             raise InvalidFile(f"{self.path}:{number}: {key or 'line'}: {wanted}") from error

@@ -48,6 +48,7 @@ def offer(request: Request) -> Offer:
     rows = [row for row in latencies if row.target == request.target]
     require(f"precision published for {request.target}", request.precision, sorted({row.precision for row in rows}))
     matching = [row for row in rows if request.precision in ("", row.precision)]
+    left_out = [] if request.any_published else [row for row in matching if row.reservation]
     usable = [row for row in matching if request.any_published or not row.reservation]
     return Offer(
         options=tuple(
@@ -58,7 +59,7 @@ def offer(request: Request) -> Offer:
             )
             for row in usable
         ),
-        notes=(NOTE, *_left_out([row for row in matching if row not in usable])),
+        notes=(NOTE, *_left_out(left_out)),
     )
 
 
