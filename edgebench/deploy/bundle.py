@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -83,13 +84,22 @@ def _with_parents(module: str) -> Iterator[Path]:
 
 def _imports(file: Path) -> Iterator[str]:
     """Yield the modules of this package that a file imports at run time, so not those under TYPE_CHECKING."""
-    left: list[ast.AST] = [ast.parse(file.read_text())]
+    for module, names in _statements(file.read_text()):
+        full = [f"{module}.{name}" for name in names]
+        yield from (name if _file(name).exists() else module for name in full)
+
+
+@cache
+def _statements(source: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each import from this package as a module and names in it; parsed once per source, as many ask."""
+    left: list[ast.AST] = [ast.parse(source)]
+    statements = []
     while left:
         match left.pop():
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
                 left += otherwise
             case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "edgebench":
-                full = [f"{module}.{alias.name}" for alias in names]
-                yield from (name if _file(name).exists() else module for name in full)
+                statements.append((module, tuple(alias.name for alias in names)))
             case node:
                 left += ast.iter_child_nodes(node)
+    return tuple(statements)
