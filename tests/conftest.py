@@ -38,13 +38,14 @@ needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="needs torch: a 
 needs_tflite_runtime = pytest.mark.skipif(
     not find_spec("tflite_runtime"), reason="needs tflite-runtime, which is for Linux and Python up to 3.11"
 )
+LONGEST = "test_pythons.py"  # installs what the project needs on two Pythons, and runs the fast tests there
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first: a worker that ends early goes on with fast ones, and does not wait."""
+    """Put the longest file first, then those with slow tests: a worker that ends early goes on, and does not wait."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))
 
 
 @pytest.fixture(scope="session")
