@@ -185,7 +185,10 @@ def multipliers(described: Description, full: Description) -> Sheet:
         Column.figure("here", lambda scaled: scaled.here),
         Column.figure("ratio", lambda scaled: scaled.here / scaled.full if scaled.full else 0, _share, OBJECTIVE),
         Column.number(
-            "rule", lambda scaled: f"{scaled.rule} = {scaled.share:.4f}", OBJECTIVE, rule_ratio=lambda one: one.share
+            "rule",
+            lambda scaled: f"{scaled.rule} = {scaled.share:.4f}",
+            OBJECTIVE,
+            rule_ratio=lambda scaled: scaled.share,
         ),
     )
     scaled = (

@@ -36,15 +36,16 @@ if TYPE_CHECKING:
     from edgebench.results.table.row import Row
 
 
-CITED = "Accuracy: published for ImageNet, not that of the measured files; `edgebench published` has the sources."
+CITED = "Accuracy: published for ImageNet, not measured on these files; `edgebench published` lists the sources."
 
 
 def offer(folder: Path, request: Request) -> Offer:
     """Make an option of each row that matches the request and has trustworthy figures.
 
     Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
-        UnknownName, RequestError: no row is of the target, precision or data set, or accuracies do not compare.
+        InvalidFile: the folder has no readable journal.
+        UnknownName, RequestError: no row has the target, precision or data set, or the accuracies are of several
+            data sets.
     """
     table, earlier = folders.latest(folder)
     references = published.references() if request.accuracy == PUBLISHED else None
@@ -70,7 +71,7 @@ def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[R
 
 
 def _require_one_dataset(rows: Iterable[Row]) -> None:
-    """Refuse to compare accuracies counted on different images."""
+    """Refuse to compare accuracies that were measured on different images."""
     datasets = sorted({row.setup.dataset for row in rows if row.top1 is not None})
     if len(datasets) > 1:
         raise RequestError(
@@ -121,7 +122,7 @@ def _shown(metric: Metric | None) -> Figure | None:
 
 
 def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
-    """Lay out the published accuracy of the row's network; the multiply-adds stay the row's own."""
+    """Return the published accuracies of the row's network, without its multiply-adds: the row has its own."""
     reference = imagenet(
         references.get((row.setup.architecture, row.setup.width, row.setup.resolution, row.setup.precision))
     )

@@ -59,9 +59,9 @@ class PublishedLatency:
 
     @property
     def reservation(self) -> str:
-        """Say by the note's own words why it is not what this network would take: of kernels alone, or nobody timed it.
+        """Return the part of the note that says why it is no measured inference: only kernels, random weights, an estimate.
 
-        Empty for a row that may be relied on.
+        Empty for a row to rely on.
         """
         said = (part.strip() for part in self.note.split(";"))
         return "; ".join(part for part in said if any(word in part.lower() for word in NO_INFERENCE))
