@@ -1,4 +1,4 @@
-"""Options as they were typed -> the sweep, and the way of training, that they request."""
+"""Options as typed -> the sweep and the training that they request."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def _time(text: str) -> str:
 
 
 def sweep(given: str, options: SweepOptions) -> Sweep:
-    """Start from a sweep's name or file, the named models or the default sweep; let every option replace what it names.
+    """Start from a sweep, the given models or the default sweep, and apply the options.
 
     Raises:
-        RequestError: a name or number that cannot be.
+        RequestError: a name or number is impossible.
     """
     if given and options.model:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
@@ -71,10 +71,10 @@ def sweep(given: str, options: SweepOptions) -> Sweep:
 
 
 def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
-    """Start from a results folder's own sweep; take networks and sizes from another one, or from options, where named.
+    """Start from a results folder's sweep, and apply networks and sizes from another sweep or from options.
 
     Raises:
-        RequestError: a name or number that cannot be, or two that say the same.
+        RequestError: a name or number is impossible, or both a sweep and models are given.
     """
     if given and options.model:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
@@ -84,7 +84,7 @@ def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
 
 
 def _changed(start: Sweep, options: SweepOptions) -> Sweep:
-    """Let every option replace what it names."""
+    """Return a sweep with the options applied."""
     of_cells, of_run = _of_cells(options), _of_run(options)
     _require_its_kind(start, options)
     blocks: dict[str, Any] = dict.fromkeys(of_cells)
@@ -97,7 +97,7 @@ def _changed(start: Sweep, options: SweepOptions) -> Sweep:
 
 
 def _of_cells(options: SweepOptions) -> dict[str, Any]:
-    """Read what wins over what a [[models]] block says of its own."""
+    """Parse the options that override the blocks of a sweep."""
     return _present(
         resolutions=_read(_many(_whole("resolution")), options.resolution),
         precisions=_read(_many(_precision), options.precision),
@@ -115,7 +115,7 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
 
 
 def _of_run(options: SweepOptions) -> dict[str, Any]:
-    """Read what concerns a whole run; a budget replaces the time limit of a sweep."""
+    """Parse the options of a whole run; a budget replaces a sweep's time limit."""
     time_limit, budget = _read(_time, options.time_limit), _read(_time, options.budget)
     return _present(
         targets=_read(_many(str), options.target),
@@ -136,27 +136,27 @@ def _present(**fields: object) -> dict[str, Any]:
 
 
 def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
-    """Refuse what concerns only networks of the shelf where there are none, and what concerns only given models."""
+    """Refuse options that apply to none of the models."""
     given = [custom.is_custom(block.name) for block in start.models]
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
-            raise RequestError(f"wanted --{option} with a network of the shelf, found only models that have theirs")
+            raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
     if options.input and not any(given):
         raise RequestError("--input is of models that are given as a file, such as --model net.onnx; found none")
 
 
 def _require_int8(option: str, text: str, requested: Sweep) -> None:
-    """Refuse an option of int8, where it was typed, for a sweep that has no int8."""
+    """Refuse an option for int8 if the sweep has no int8."""
     precisions = {cell.precision for cell in requested.cells()} if text else set()
     if precisions and Precision.INT8 not in precisions:
-        raise RequestError(f"wanted --{option} {text}, which is of int8, and no int8; add it to --precision")
+        raise RequestError(f"wanted int8 for --{option} {text}, found none; add it to --precision")
 
 
 def training(options: TrainingOptions) -> Options:
-    """Read how a person wants networks trained.
+    """Parse the options of a training.
 
     Raises:
-        RequestError: a name or number that cannot be.
+        RequestError: a name or number is impossible.
     """
     optimizer = options.optimizer or "adamw"
     require("optimizer", optimizer, OPTIMIZERS, may_be_empty=False)
@@ -187,7 +187,7 @@ def _rate(text: str) -> float:
 
 
 def _augmentation(text: str) -> tuple[str, ...] | None:
-    """Read a comma list, `none`, or nothing said."""
+    """Parse a comma list; `none` is an empty list, and an empty text is None."""
     kinds = _many(str)(text)
     for kind in kinds:
         require("augmentation", kind, (*AUGMENTATIONS, "none"), may_be_empty=False)

@@ -59,7 +59,7 @@ class PublishedLatency:
 
     @property
     def reservation(self) -> str:
-        """Return the part of the note that says why it is no measured inference: only kernels, random weights, an estimate.
+        """Return why the row is no measured inference, in the note's words: only kernels, random weights, an estimate.
 
         Empty for a row to rely on.
         """
