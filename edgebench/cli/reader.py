@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
-from edgebench.export import custom
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
+from edgebench.schema.names import is_custom, title
 from edgebench.schema.quantization import DIGITS, parse
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
@@ -89,7 +89,7 @@ def _changed(start: Sweep, options: SweepOptions) -> Sweep:
     _require_its_kind(start, options)
     blocks: dict[str, Any] = dict.fromkeys(of_cells)
     of_shelf = blocks | _present(widths=_read(_many(_width), options.width))
-    models = tuple(replace(block, **(blocks if custom.is_custom(block.name) else of_shelf)) for block in start.models)
+    models = tuple(replace(block, **(blocks if is_custom(block.name) else of_shelf)) for block in start.models)
     requested = replace(start, **of_cells, **of_run, models=models)
     _require_int8("quantization", options.quantization, requested)
     _require_int8("calibration", options.calibration, requested)
@@ -137,7 +137,7 @@ def _present(**fields: object) -> dict[str, Any]:
 
 def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
     """Refuse what concerns only networks of the shelf where there are none, and what concerns only given models."""
-    given = [custom.is_custom(block.name) for block in start.models]
+    given = [is_custom(block.name) for block in start.models]
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
             raise RequestError(f"wanted --{option} with a network of the shelf, found only models that have theirs")
@@ -197,5 +197,5 @@ def _augmentation(text: str) -> tuple[str, ...] | None:
 
 
 def _of_models(names: tuple[str, ...]) -> Sweep:
-    named = re.sub(r"[^\w.-]", "_", "-".join(map(custom.title, names)), flags=re.ASCII).lstrip("._-")
+    named = re.sub(r"[^\w.-]", "_", "-".join(map(title, names)), flags=re.ASCII).lstrip("._-")
     return Sweep(name=named, models=tuple(Model(name=name) for name in names))

@@ -18,6 +18,7 @@ from edgebench.measure.plan import custom as own_cells
 from edgebench.networks import build
 from edgebench.schema.case import Case
 from edgebench.schema.environment import differences, lasting
+from edgebench.schema.names import is_weights_file
 from edgebench.schema.quantization import NAME, Quantization, overflows, parse
 from edgebench.schema.record import Session
 from edgebench.schema.runtime import Runtime, RuntimeRequest
@@ -204,7 +205,7 @@ def _weights(cell: Cell, classes: int) -> tuple[str, str, int]:
 
     `classes` is the data set's number.
     """
-    if not checkpoint.is_file(cell.weights):
+    if not is_weights_file(cell.weights):
         if cell.weights == WeightSource.TRAINED and cell.classes not in (0, classes):
             raise RequestError(
                 f"wanted {cell.classes} classes, found {classes} in {catalogue.title(cell.dataset)} to train on"

@@ -14,6 +14,7 @@ from edgebench.images.catalogue import calibrating, family
 from edgebench.images.preprocessing import of_integers
 from edgebench.networks.custom import given as custom_card
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.names import is_custom
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
@@ -37,7 +38,7 @@ def check(sweep: Sweep) -> None:
         RequestError: with the first block that has them.
     """
     for block in sweep.models:
-        if custom.is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
+        if is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
             raise RequestError(f"{block.name} has its own width and resolution; leave them out")
 
 
@@ -47,7 +48,7 @@ def adopt(cells: Iterable[Cell]) -> Models:
     Raises:
         RequestError: a model cannot be measured, or two different models have the same name.
     """
-    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if custom.is_custom(cell.model))
+    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if is_custom(cell.model))
     models = {(name, shape): custom.adopt(name, shape) for name, shape in keys}
     contents = dict[str, str]()
     for model in models.values():
