@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(edgebench.__file__).parent
 USED_BY_ALL = ("schema", "foundation")
+PLACES = ("EDGEBENCH_CACHE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # of files made before, settings and locks
 SHELF = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
 NIGHTLY = """
 targets = ["cpu"]
@@ -138,7 +139,7 @@ PREPARATIONS = {"night": before_night}
 def show(name: str) -> None:
     """Print a flow's files and wings."""
     files = list[Path]()
-    with TemporaryDirectory() as place, chdir(place), patch.dict(environ, EDGEBENCH_CACHE=f"{place}/cache"):
+    with TemporaryDirectory() as place, chdir(place), patch.dict(environ, dict.fromkeys(PLACES, place)):
         PREPARATIONS.get(name, lambda: None)()
         with entered(files):
             FLOWS[name]()
