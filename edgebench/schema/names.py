@@ -1,4 +1,4 @@
-"""The names by which a user gives models and weights -> what they are, by the name alone."""
+"""The names by which a user gives models, weights and data sets -> what they are, by the name alone."""
 
 from pathlib import Path
 
@@ -25,6 +25,11 @@ def is_weights_file(weights: str) -> bool:
 def title(model: str) -> str:
     """Return a model's name without its path: `net.onnx` for `nets/net.onnx`."""
     return Path(model).name if is_custom(model) else model
+
+
+def dataset_plugin(dataset: str) -> str:
+    """Return the name of a data set's plug-in: `image_folder` for `image_folder:val`."""
+    return dataset.partition(":")[0]
 
 
 def file_and_function(model: str) -> tuple[str, str]:

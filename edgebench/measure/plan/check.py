@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName, require
 from edgebench.foundation.shelf import load, names
-from edgebench.images import catalogue
 from edgebench.images.preprocessing import preset
 from edgebench.measure.plan import custom as own_cells
 from edgebench.schema.case import PRESETS
-from edgebench.schema.names import is_custom, is_model_file, is_weights_file
+from edgebench.schema.names import dataset_plugin, is_custom, is_model_file, is_weights_file
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import WeightSource
@@ -51,7 +50,7 @@ def _check_cell(cell: Cell) -> None:
     if not is_model_file(cell.model):
         _require_tools(request.name)
     request.resolve(runtime.OPTIONS)
-    catalogue.family(cell.dataset)
+    load("datasets", dataset_plugin(cell.dataset))
     if cell.preprocessing:
         preset(cell.preprocessing)
     if cell.weights not in _SOURCES and not is_weights_file(cell.weights):

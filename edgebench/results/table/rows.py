@@ -13,6 +13,7 @@ from edgebench.results.measurement import summarize
 from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Metric, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
+from edgebench.schema.names import dataset_plugin
 from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
@@ -178,7 +179,10 @@ def _metric(share: Share) -> Metric:
 
 
 def _published(variant: Variant) -> float | None:
-    return published.top1(variant.architecture, variant.width, variant.resolution, variant.precision, variant.dataset)
+    """Return the published top-1 of the network, %; None on other images than those that published figures are of."""
+    if dataset_plugin(variant.dataset) != published.IMAGENET:
+        return None
+    return published.top1(variant.architecture, variant.width, variant.resolution, variant.precision)
 
 
 def _fidelity(appraisal: Appraisal | None, sqnr_db: float | None, *, is_counted: bool) -> Fidelity:
