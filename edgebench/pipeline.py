@@ -57,10 +57,16 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     """
     check(sweep)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [open_session(sweep, held) for held in targets]  # all targets are checked before any measurement
+        sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock(str(folder.resolve())):
             return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, show)
+
+
+def _session(sweep: Sweep, held: Held) -> Session:
+    """Query a target's environment, and plan the sweep's session there."""
+    environment = survey(held.connection, held.target, held.agent_sha256, sweep.runtimes_on(held.target.name))
+    return open_session(sweep, environment)
 
 
 def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
@@ -151,6 +157,6 @@ def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...
     """Forecast what `run` would do, without training, exporting or measuring."""
     check(sweep)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [open_session(sweep, held) for held in targets]
+        sessions = [_session(sweep, held) for held in targets]
     records = tuple(Journal(RESULTS / sweep.name))
     return tuple(forecasting.forecast(session, case_states(session, records)) for session in sessions)

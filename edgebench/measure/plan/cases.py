@@ -105,11 +105,6 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
     return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
 
 
-def runtime_requests(cells: Iterable[Cell]) -> tuple[RuntimeRequest, ...]:
-    """Return the requested runtimes, each once, without options."""
-    return tuple(dict.fromkeys(replace(RuntimeRequest.parse(cell.runtime), options=()) for cell in cells))
-
-
 def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
     """Return the requested runtime as installed on the target, with the requested options."""
     installed = environment.runtimes.get(request.pinned)
