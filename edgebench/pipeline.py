@@ -25,6 +25,7 @@ from edgebench.measure.plan.check import check
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
+from edgebench.networks.custom import channels
 from edgebench.results import write_reports
 from edgebench.results.folders import RESULTS, results_folder
 from edgebench.results.journal import Journal
@@ -141,7 +142,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         session = cases.session(Sweep(models=(), targets=(target,)), environment, (case,))
         deployed = install(held.connection, artifact, case.variant, case.runtime, environment)
         stage = Stage(session=session, connection=held.connection, show=show)
-        return artifact, stage.accuracy(case, deployed)
+        return artifact, stage.accuracy(case, deployed, channels(case.variant))
 
 
 def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:

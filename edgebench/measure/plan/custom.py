@@ -22,7 +22,7 @@ from edgebench.schema.variant import Precision, WeightSource
 if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.sweep import Cell, Sweep
-    from edgebench.schema.variant import Preprocessing
+    from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
 REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
@@ -78,13 +78,17 @@ def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
         yield _completed(cell, model, is_possible=not why) if model else cell
 
 
+def model_of(variant: Variant) -> CustomModel | None:
+    """Return the card of a user-supplied model; None for edgebench's own networks, and if the model is gone."""
+    with suppress(CaseError):  # the export says so
+        return custom_card(variant) if variant.weights == WeightSource.CUSTOM else None
+    return None
+
+
 def refusal(case: Case) -> str:
     """Return why a user-supplied model does not support a case; empty if it does, and for edgebench's own networks."""
-    if case.variant.weights != WeightSource.CUSTOM:
-        return ""
-    with suppress(CaseError):  # if its file is gone, the export says so
-        return _refusal(custom_card(case.variant), case.runtime.name, case.batch, case.variant.precision)
-    return ""
+    model = model_of(case.variant)
+    return _refusal(model, case.runtime.name, case.batch, case.variant.precision) if model else ""
 
 
 def _why_not(cell: Cell, model: CustomModel) -> str:
