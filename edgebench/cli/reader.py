@@ -44,7 +44,7 @@ def _width(text: str) -> float:
 
 
 def _precision(text: str) -> Precision:
-    require("precision", text, Precision, may_be_empty=False)
+    require("precision", text, Precision)
     return Precision(text)
 
 
@@ -159,7 +159,7 @@ def training(options: TrainingOptions) -> Options:
         RequestError: a name or number that cannot be.
     """
     optimizer = options.optimizer or "adamw"
-    require("optimizer", optimizer, OPTIMIZERS, may_be_empty=False)
+    require("optimizer", optimizer, OPTIMIZERS)
     batch = _whole("batch")(options.batch or str(BATCH))
     if batch < 2:
         raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
@@ -190,7 +190,7 @@ def _augmentation(text: str) -> tuple[str, ...] | None:
     """Read a comma list, `none`, or nothing said."""
     kinds = _many(str)(text)
     for kind in kinds:
-        require("augmentation", kind, (*AUGMENTATIONS, "none"), may_be_empty=False)
+        require("augmentation", kind, (*AUGMENTATIONS, "none"))
     if "none" in kinds and set(kinds) != {"none"}:
         raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
     return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None

@@ -64,7 +64,7 @@ def offer(folder: Path, request: Request) -> Offer:
 def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
     for name in ("target", "precision", "dataset"):
         wanted = getattr(request, name)
-        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}))
+        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}), may_be_empty=True)
         rows = [row for row in rows if wanted in ("", getattr(row.setup, name))]
     return rows
 

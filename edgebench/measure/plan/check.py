@@ -30,7 +30,7 @@ def check(sweep: Sweep) -> None:
     Raises:
         RequestError: with the first invalid entry.
     """
-    require("preset", sweep.preset, PRESETS, may_be_empty=False)
+    require("preset", sweep.preset, PRESETS)
     if sweep.budget and sweep.time_limit:
         raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
     if sweep.budget and sweep.sustained:
@@ -45,7 +45,7 @@ def check(sweep: Sweep) -> None:
 def _check_cell(cell: Cell) -> None:
     request = RuntimeRequest.parse(cell.runtime)
     if not is_custom(cell.model):
-        require("model", cell.model, names("architectures"), may_be_empty=False)
+        require("model", cell.model, names("architectures"))
     runtime = load("runtimes", request.name)
     if not is_model_file(cell.model):
         _require_tools(request.name)

@@ -28,7 +28,7 @@ def sweep(name: str) -> Sweep:
         path = Path(name)
         return toml.read(path, Sweep, path.stem, check_value=_check_cells)
     files = toml.files("sweeps", SHIPPED)
-    require("sweep", name, files, may_be_empty=False)
+    require("sweep", name, files)
     return toml.read(files[name], Sweep, name, check_value=_check_cells)
 
 
