@@ -22,7 +22,6 @@ from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import load
 from edgebench.networks import published
 from edgebench.results import folders
-from edgebench.results.table.choice import Figure
 from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
 
     from edgebench.analysis.choose.request import Request
     from edgebench.networks.published import References
-    from edgebench.results.table.choice import Quantity
-    from edgebench.results.table.parts import Metric
+    from edgebench.results.table.choice import Figure, Quantity
     from edgebench.results.table.row import Row
 
 
@@ -110,14 +108,10 @@ def _figures(row: Row) -> dict[Quantity, Figure | None]:
         Q.FILE: figure(row.cost.file_mib),
         Q.MACS: figure(row.cost.macs and row.cost.macs / 1e6),
         Q.INSTRUCTIONS: figure(row.cost.instructions_m),
-        Q.TOP1: _shown(row.quality.metrics.get("top1")),
-        Q.TOP5: _shown(row.quality.metrics.get("top5")),
+        Q.TOP1: row.quality.metrics.get("top1"),
+        Q.TOP5: row.quality.metrics.get("top5"),
         Q.AGREEMENT: share(row.fidelity.agreement, row.quality.images or 0),
     }
-
-
-def _shown(metric: Metric | None) -> Figure | None:
-    return Figure(value=metric.value, low=metric.low, high=metric.high) if metric else None
 
 
 def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:

@@ -10,7 +10,8 @@ from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize
-from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Metric, Quality, Setup, Sustained
+from edgebench.results.table.choice import Figure
+from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.schema.names import dataset_plugin
@@ -168,14 +169,14 @@ def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
     )
 
 
-def _metrics(appraisal: Appraisal) -> dict[str, Metric]:
+def _metrics(appraisal: Appraisal) -> dict[str, Figure]:
     shares = {"top1": appraisal.top1, "top5": appraisal.top5}
     return {name: _metric(share) for name, share in shares.items() if share}
 
 
-def _metric(share: Share) -> Metric:
+def _metric(share: Share) -> Figure:
     low, high = share.interval
-    return Metric(value=share.value * 100, low=low * 100, high=high * 100)
+    return Figure(value=share.value * 100, low=low * 100, high=high * 100)
 
 
 def _published(variant: Variant) -> float | None:
