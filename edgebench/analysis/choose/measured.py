@@ -19,7 +19,7 @@ from edgebench.analysis.choose.option import (
 )
 from edgebench.analysis.choose.request import P50, PUBLISHED, Q
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.shelf import load
+from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.results import folders
 from edgebench.results.table.row import WORTHLESS
@@ -130,4 +130,4 @@ def _left_out(rows: Iterable[Row]) -> Iterator[str]:
 
 def _datasets(rows: Iterable[Row]) -> Iterator[str]:
     for dataset in sorted({row.setup.dataset for row in rows}):
-        yield f"Data set {dataset}: {load('datasets', dataset.partition(':')[0]).NOTE}"
+        yield f"Data set {dataset}: {family(dataset).NOTE}"
