@@ -1,6 +1,7 @@
 """One session on one target: open cases are staged and measured in rounds; the records are yielded.
 
-    plan (the cases and their states) -> stage (artifacts on the target, evaluated) -> rounds (of fresh processes)
+    target's environment -> plan (the cases and their states) -> stage (artifacts on the target, evaluated)
+        -> rounds (of fresh processes)
 
 `budget` chooses which cells of a sweep to measure within a time limit; the others are predicted.
 """
