@@ -226,7 +226,7 @@ def _name(network: Description) -> str:
 
 
 def _top1(network: Description) -> float | None:
-    return published.top1(network.name, network.width, network.resolution, Precision.FP32, published.IMAGENET)
+    return published.top1(network.name, network.width, network.resolution, Precision.FP32)
 
 
 _MIB = partial(number, digits=2)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
-from edgebench.export import custom
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
+from edgebench.schema.names import is_custom, title
 from edgebench.schema.quantization import DIGITS, parse
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
@@ -44,7 +44,7 @@ def _width(text: str) -> float:
 
 
 def _precision(text: str) -> Precision:
-    require("precision", text, Precision, may_be_empty=False)
+    require("precision", text, Precision)
     return Precision(text)
 
 
@@ -89,7 +89,7 @@ def _changed(start: Sweep, options: SweepOptions) -> Sweep:
     _require_its_kind(start, options)
     blocks: dict[str, Any] = dict.fromkeys(of_cells)
     of_shelf = blocks | _present(widths=_read(_many(_width), options.width))
-    models = tuple(replace(block, **(blocks if custom.is_custom(block.name) else of_shelf)) for block in start.models)
+    models = tuple(replace(block, **(blocks if is_custom(block.name) else of_shelf)) for block in start.models)
     requested = replace(start, **of_cells, **of_run, models=models)
     _require_int8("quantization", options.quantization, requested)
     _require_int8("calibration", options.calibration, requested)
@@ -137,7 +137,7 @@ def _present(**fields: object) -> dict[str, Any]:
 
 def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
     """Refuse options that apply to none of the models."""
-    given = [custom.is_custom(block.name) for block in start.models]
+    given = [is_custom(block.name) for block in start.models]
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
             raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
@@ -159,7 +159,7 @@ def training(options: TrainingOptions) -> Options:
         RequestError: a name or number is impossible.
     """
     optimizer = options.optimizer or "adamw"
-    require("optimizer", optimizer, OPTIMIZERS, may_be_empty=False)
+    require("optimizer", optimizer, OPTIMIZERS)
     batch = _whole("batch")(options.batch or str(BATCH))
     if batch < 2:
         raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
@@ -190,12 +190,12 @@ def _augmentation(text: str) -> tuple[str, ...] | None:
     """Parse a comma list; `none` is an empty list, and an empty text is None."""
     kinds = _many(str)(text)
     for kind in kinds:
-        require("augmentation", kind, (*AUGMENTATIONS, "none"), may_be_empty=False)
+        require("augmentation", kind, (*AUGMENTATIONS, "none"))
     if "none" in kinds and set(kinds) != {"none"}:
         raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
     return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None
 
 
 def _of_models(names: tuple[str, ...]) -> Sweep:
-    named = re.sub(r"[^\w.-]", "_", "-".join(map(custom.title, names)), flags=re.ASCII).lstrip("._-")
+    named = re.sub(r"[^\w.-]", "_", "-".join(map(title, names)), flags=re.ASCII).lstrip("._-")
     return Sweep(name=named, models=tuple(Model(name=name) for name in names))

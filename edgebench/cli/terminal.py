@@ -174,7 +174,7 @@ def show_report(table: Table, format: str, background: Background = NOTHING) -> 
     Raises:
         UnknownName: the format does not exist.
     """
-    require("format", format, REPORT_FORMATS, may_be_empty=False)
+    require("format", format, REPORT_FORMATS)
     if format == "table":
         show_table(table)
     elif format == "json":
@@ -194,8 +194,8 @@ def show_sheets(command: str, sheets: Sequence[Sheet], format: str = "table", ta
     Raises:
         UnknownName: the format or the table does not exist.
     """
-    require("format", format, FORMATS, may_be_empty=False)
-    require("table", table, [sheet.name for sheet in sheets])
+    require("format", format, FORMATS)
+    require("table", table, [sheet.name for sheet in sheets], may_be_empty=True)
     chosen = [sheet for sheet in sheets if table in ("", sheet.name)]
     if format == "json":
         show_json(command, document(chosen))

@@ -46,7 +46,8 @@ def offer(request: Request) -> Offer:
     boards, references, latencies = published.targets(), published.references(), published.latencies()
     require("published target", request.target, boards)
     rows = [row for row in latencies if row.target == request.target]
-    require(f"precision published for {request.target}", request.precision, sorted({row.precision for row in rows}))
+    precisions = sorted({row.precision for row in rows})
+    require(f"precision published for {request.target}", request.precision, precisions, may_be_empty=True)
     matching = [row for row in rows if request.precision in ("", row.precision)]
     usable = [row for row in matching if request.any_published or not row.reservation]
     return Offer(

@@ -94,8 +94,8 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[st
     combined = {name: names.pattern(text) for name, text in mapping.items() if name in header and name not in COLUMNS}
     mapping = {ours: theirs for ours, theirs in mapping.items() if ours not in combined}
     for ours, theirs in mapping.items():
-        require("column of ours", ours, COLUMNS, may_be_empty=False)
-        require(f"column in {path}", theirs, header, may_be_empty=False)
+        require("column of ours", ours, COLUMNS)
+        require(f"column in {path}", theirs, header)
     mapped = {name: name for name in COLUMNS if name in header} | mapping
     there = mapped.keys() | {name for pattern in combined.values() for name in pattern.columns()}
     lacking = [name for name in ("width", "resolution") if name not in there]

@@ -55,8 +55,8 @@ def evaluate(
     from edgebench.cli import terminal
 
     format = resolved(format, json=json)
-    require("format", format, terminal.FORMATS, may_be_empty=False)
-    require("table", table, evaluate.TABLES)
+    require("format", format, terminal.FORMATS)
+    require("table", table, evaluate.TABLES, may_be_empty=True)
     with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
     terminal.show_sheets("evaluate", evaluate.sheets(card, accuracy), format, table)
@@ -159,7 +159,7 @@ def predict(
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import reader, terminal
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("format", format, terminal.FORMATS)
     options = SweepOptions(target=target, model=model, width=width, resolution=resolution, precision=precision)
     predictions = outlook(results, reader.grid(own_sweep(results), sweep, options))
     terminal.show_sheets("predict", [sheet(predictions)], format)
@@ -178,8 +178,8 @@ def why(
     from edgebench.analysis import why as explaining
     from edgebench.cli import terminal
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
-    require("table", table, explaining.TABLES)
+    require("format", format, terminal.FORMATS)
+    require("table", table, explaining.TABLES, may_be_empty=True)
     with terminal.progress(quiet=quiet) as show:
         sheets = explaining.why(row, other, address, show)
     terminal.show_sheets("why", sheets, format, table)

@@ -18,7 +18,7 @@ def report(
     from edgebench.results import write_reports
 
     format = resolved(format, json=json)
-    require("format", format, terminal.REPORT_FORMATS, may_be_empty=False)
+    require("format", format, terminal.REPORT_FORMATS)
     table, background = write_reports(results)
     if format == terminal.BENCHMARK and not table.rows:
         raise RequestError(f"wanted a measured case in {results}, found none; run a sweep of that name first")

@@ -30,7 +30,7 @@ def check(
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("format", format, terminal.FORMATS)
     terminal.show_sheets("targets check", [checkup.sheet(boards.check(target, address))], format)
 
 
@@ -48,7 +48,7 @@ def prepare(
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("format", format, terminal.FORMATS)
     with terminal.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
     terminal.show_sheets("targets prepare", [brought], format)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from edgebench.schema.variant import network
 
-IMAGENET = "imagenet"
+IMAGENET = "imagenet"  # the data set of every published accuracy
 NO_INFERENCE = ("kernels only", "random weights", "estimate", "simulat", "extrapolat", "text says")  # in a row's note
 IMAGENET_IMAGES = 50_000  # of its validation set, on which all these accuracies were measured
 
@@ -132,10 +132,9 @@ def reference(architecture: str, width: float, resolution: int, precision: str) 
     return references().get((architecture, width, resolution, precision))
 
 
-def top1(architecture: str, width: float, resolution: int, precision: str, dataset: str) -> float | None:
-    """Return the published top-1 accuracy, per cent; None for data sets other than ImageNet, `imagenet:val`."""
-    is_imagenet = dataset.partition(":")[0] == IMAGENET
-    row = reference(architecture, width, resolution, precision) if is_imagenet else None
+def top1(architecture: str, width: float, resolution: int, precision: str) -> float | None:
+    """Return the published top-1 accuracy of a network on ImageNet, per cent; None if none was published."""
+    row = reference(architecture, width, resolution, precision)
     return row.top1 if row else None
 
 
