@@ -17,7 +17,7 @@ from edgebench.results.upgrade import upgraded
 from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic import GetCoreSchemaHandler, TypeAdapter
@@ -56,16 +56,18 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
 
 
 class _Distinct:
-    """Records in the order in which they came, each once."""
+    """Records in the order in which they are added, each once, however its line was laid out."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self._alike = defaultdict[tuple[object, ...], list[Record]](list)
+        self._alike: dict[Hashable, list[Record]] = defaultdict(
+            list
+        )  # a record has dictionaries, and no hash of its own
 
     def add(self, record: Record) -> None:
-        """Add a record unless an equal one is there; dictionaries have no order, so it is compared, not hashed."""
-        parts = ("id", "session", "case", "started_at")
-        alike = self._alike[type(record), *(getattr(record, part, None) for part in parts)]
+        """Add a record that is not there yet."""
+        id = record.id if isinstance(record, Session) else record.session
+        alike = self._alike[type(record), id, getattr(record, "case", None), getattr(record, "started_at", "")]
         if record not in alike:
             alike.append(record)
             self.records.append(record)
@@ -109,13 +111,13 @@ class Journal:
 
     def _records(self) -> list[Record]:
         """Read every record once, in the order of the lines."""
-        lines, copies = list(self._lines()), set[bytes]()
-        records, older, torn = _Distinct(), _Distinct(), set[bytes]()
+        lines, copies, torn = list(self._lines()), set[bytes](), set[bytes]()
+        records, older = _Distinct(), _Distinct()
         for place, (number, line) in enumerate(lines):
             if line in copies:
                 continue
-            follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
             todays = upgraded(line)
+            follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
             record = self._decode(number, todays, may_be_torn=_SESSION in follower)
             if record is None:
                 torn.add(line)
@@ -143,7 +145,7 @@ class Journal:
             raise InvalidFile(f"cannot read {self.path}: {error.strerror}") from error
 
     def _decode(self, number: int, line: bytes, *, may_be_torn: bool) -> Record | None:
-        """Decode a line; None if it may be torn and is no JSON."""
+        """Return the record of a line; None of one that is torn, which is no JSON."""
         from pydantic import ValidationError
 
         try:
