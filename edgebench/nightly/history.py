@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.foundation import files
-from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
 from edgebench.nightly.night import Acceptance, History, Night, Pin
 
 if TYPE_CHECKING:
@@ -155,11 +155,19 @@ def keep_file(folder: Path, file: Path, sha256: str) -> str:
     """Copy a file to `pinned/` under its hash, unless it is there; return its name there.
 
     Raises:
-        RequestError: the file cannot be written.
+        CaseError: the file is missing, or no longer has this hash.
+        RequestError: the copy cannot be written.
     """
     path = folder / PINNED / f"{sha256}{file.suffix}"
-    if not path.exists() or files.sha256(path) != sha256:
-        _write(path, file.read_bytes())
+    try:
+        if path.exists() and files.sha256(path) == sha256:
+            return path.name
+        content = file.read_bytes()
+    except OSError as error:
+        raise CaseError(f"{file.name} cannot be kept in the history: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise CaseError(f"{file.name} cannot be kept in the history: it was damaged")
+    _write(path, content)
     return path.name
 
 

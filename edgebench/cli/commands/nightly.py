@@ -56,10 +56,14 @@ def accept(
     configuration: Annotated[
         list[str] | None, typer.Option(help="One configuration; may be repeated; else all.")
     ] = None,
+    code: Annotated[str, typer.Option(help="Instead of a night: let this agent or package of it run here.")] = "",
 ) -> None:
-    """Let a night be what later ones are compared with."""
+    """Let a night be what later ones are compared with; with --code, let code of another installation run here."""
     from edgebench import nightly
 
+    if code:
+        typer.echo(f"accepted code {nightly.accept_code(history, code, reason)}: {reason}")
+        return
     accepted = nightly.accept(history, reason, night, tuple(configuration or ()))
     typer.echo(f"accepted night {accepted.night}: {accepted.reason}")
 
