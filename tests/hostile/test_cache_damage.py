@@ -1,4 +1,4 @@
-"""Every kind of cached thing, damaged in every way: the right value still comes out, and a line says what was damaged."""
+"""Every kind of cached thing, damaged in every way: the right value still comes out, and a line says so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 from zipfile import ZipFile
 
 import numpy
@@ -28,12 +29,14 @@ from edgebench.images import catalogue, splits
 from edgebench.images.datasets import image_folder
 from edgebench.images.preprocessing import PRESETS
 from edgebench.networks import cost
+from edgebench.networks.describe import Description
 from edgebench.schema.cards import CustomModel, Packages, Weights
 from edgebench.schema.variant import Precision, Variant, WeightSource
 from edgebench.train.course import _whole
 from tests.conftest import variant
 from tests.support.command import cli
 
+F = TypeVar("F", bound=cache.FileCard)
 COUNT = 40
 CONTENT = bytes(range(256)) * 20
 
@@ -120,7 +123,7 @@ def description(_: Path) -> object:
     cost.blueprint.cache_clear()
     try:
         stem = cost._stem("lenet5", 1.0, 0, 0)
-        if not cache.find(stem, cost.Description):
+        if not cache.find(stem, Description):
             shipped = cost._shipped(stem)
             assert shipped
             cache.put(stem, shipped)
@@ -177,10 +180,10 @@ def zipped(path: Path) -> Packages:
     return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=("engine==7",))
 
 
-def stored(kind: type, suffix: str, make: Callable[[Path], object]) -> Callable[[Path], object]:
+def stored(kind: type[F], suffix: str, make: Callable[[Path], F]) -> Callable[[Path], object]:
     def use(_: Path) -> object:
-        card = cache.once("net", suffix, kind, make)  # type: ignore[type-var, arg-type]
-        return card, cache.path_of(card).read_bytes()  # type: ignore[arg-type]
+        card = cache.once("net", suffix, kind, make)
+        return card, cache.path_of(card).read_bytes()
 
     return use
 
@@ -314,12 +317,13 @@ def test_folders_are_their_owners_alone(kind: str, home: Path) -> None:
     assert files.folder(kind).stat().st_mode & 0o777 == 0o700
 
 
+def move_and_link(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("moved")))
+
+
 # What is wrong with a folder, and what the one line says of it.
-REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "link": (
-        lambda path: (path.rename(path.with_name("moved")), path.symlink_to(path.with_name("moved"))),
-        "is a link",
-    ),
+REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "link": (move_and_link, "is a link"),
     "open to everybody": (lambda path: path.chmod(0o777), "everybody may write to"),
 }
 if not os.geteuid():
