@@ -73,7 +73,8 @@ def folder(kind: str) -> Path:
         path.parent.mkdir(seal.PRIVATE, parents=True, exist_ok=True)
         path.mkdir(seal.PRIVATE, exist_ok=True)
         if stat.S_IMODE(path.stat().st_mode) != seal.PRIVATE:
-            path.chmod(seal.PRIVATE)
+            with suppress(OSError):  # a cache that may only be read
+                path.chmod(seal.PRIVATE)
     except OSError as error:
         raise RequestError(
             f"cannot keep files in {path}: {error.strerror}; set {HOME_VARIABLE} to a writable folder"

@@ -52,12 +52,13 @@ def digest(path: Path) -> str:
     with opened(path) as stream:
         status = os.fstat(stream.fileno())
         key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        if key not in _HASHES:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-            if time() - status.st_ctime < SETTLED_S:
-                return content
+        if key in _HASHES:
+            return _HASHES[key]
+        is_settled = time() - status.st_ctime > SETTLED_S
+        content = hashlib.file_digest(stream, "sha256").hexdigest()
+        if is_settled:
             _HASHES[key] = content
-        return _HASHES[key]
+        return content
 
 
 def sealed(name: str, fields: dict[str, Any]) -> bytes:

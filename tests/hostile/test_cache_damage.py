@@ -432,6 +432,59 @@ def test_code_that_was_put_beside_packages_is_not_run(home: Path, place: Path) -
     assert unpacked(place) == right
 
 
+def retarget(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc")
+
+
+def replace_folder(path: Path) -> None:
+    """A folder's files, but behind a link."""
+    path.symlink_to(path.rename(path.parents[1] / "moved"))
+
+
+def in_a_library(damage: Callable[[Path], object]) -> Callable[[Path], object]:
+    return lambda root: damage(root / "usr/lib/libc.so")
+
+
+IN_A_SYSTEM: dict[str, Callable[[Path], object]] = {
+    **{f"library {name}": in_a_library(damage) for name, damage in DAMAGES.items()},
+    "program no program": lambda root: (root / "usr/bin/python3").chmod(0o644),
+    "link elsewhere": lambda root: retarget(root / "lib"),
+    "link gone": lambda root: (root / "lib").unlink(),
+    "folder behind a link": lambda root: replace_folder(root / "usr/lib"),
+    "folder gone": lambda root: shutil.rmtree(root / "usr/bin"),
+    "one file more": lambda root: (root / "usr/lib/sitecustomize.py").write_text("raise SystemExit"),
+    "one link more": lambda root: (root / "usr/lib/extra").symlink_to("/etc"),
+    "all behind a link": lambda root: root.symlink_to(root.rename(root.with_name("moved"))),
+    "list emptied": lambda root: seal.list_of(root).write_bytes(b""),
+    "list of another": lambda root: seal.list_of(root).write_bytes(seal.sealed("other", {"files": {}})),
+}
+
+
+@pytest.mark.parametrize("name", IN_A_SYSTEM)
+def test_a_system_with_anything_else_in_it_is_not_whole(name: str, place: Path) -> None:
+    root = place / "root-1"
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "usr/lib").mkdir()
+    (root / "usr/lib/libc.so").write_bytes(CONTENT)
+    (root / "usr/bin/python3").write_bytes(CONTENT)
+    (root / "usr/bin/python3").chmod(0o755)
+    (root / "lib").symlink_to("usr/lib")
+    (root / "dangling").symlink_to("/nowhere")
+    assert not seal.is_whole(root)
+    seal.record(root)
+    assert seal.is_whole(root)
+    (root / "usr/lib/__pycache__").mkdir()
+    (root / "usr/lib/__pycache__/os.cpython-311.pyc").write_bytes(b"compiled since")
+    assert seal.is_whole(root)
+    assert list((root / "usr/lib/__pycache__").iterdir()) == []
+    IN_A_SYSTEM[name](root)
+    assert seal.is_whole(root) == (name == "library open to everybody")
+    seal.remove(root)
+    assert not os.path.lexists(root) and not seal.is_recorded(root)
+    assert Path("/etc").is_dir()
+
+
 def test_modules_compiled_at_the_first_import_are_listed(home: Path) -> None:
     card = cache.once("net", ".zip", Packages, zipped)
     folder = Path(unpack.answer({"path": str(cache.path_of(card)), "runtime": "null"})["folder"])
