@@ -59,13 +59,13 @@ def _folder() -> Path:
     """Make the cache folder, or see that it is this user's alone.
 
     Raises:
-        OSError: it is a link, another user's, or everybody may write to it.
+        OSError: it is another user's, or everybody may write to it.
     """
     folder = home()
     folder.mkdir(0o700, parents=True, exist_ok=True)
-    status = folder.lstat()
-    if stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
-        raise OSError(f"{folder} on the target is a link, another user's, or open to everybody; remove it there")
+    status = folder.stat()  # its own user may have put it on another disk, behind a link
+    if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
+        raise OSError(f"{folder} on the target is another user's, or open to everybody; change that there")
     folder.chmod(0o700)
     return folder
 

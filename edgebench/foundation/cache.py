@@ -84,7 +84,9 @@ def write_sealed(path: Path, fields: dict[str, Any]) -> None:
 
 
 def warn_damaged(path: Path) -> None:
-    """Say that something in the cache is not what was stored."""
+    """Say that something in the cache is not what was stored; a folder in its place is deleted."""
+    if path.is_dir() and not path.is_symlink():
+        seal.discard(path)  # a file that is made again replaces any other file, but no folder
     warn(f"{_name(path)} in the cache was damaged: made again, or asked for")
 
 

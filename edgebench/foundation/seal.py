@@ -120,7 +120,7 @@ def list_of(folder: Path) -> Path:
 
 def remove(folder: Path) -> None:
     """Delete a folder and its list, the list first: what is half deleted is never taken for whole."""
-    list_of(folder).unlink(missing_ok=True)
+    discard(list_of(folder))
     discard(folder)
 
 

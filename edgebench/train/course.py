@@ -154,6 +154,7 @@ def _whole(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError:
+        seal.discard(path)
         content = b""
     hashed, content = content[:HASH_BYTES], content[HASH_BYTES:]
     if hashlib.sha256(content).digest() != hashed:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 import numpy
 import pytest
@@ -80,6 +80,11 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def folder(path: Path) -> None:
+    path.unlink()
+    (path / "inner").mkdir(parents=True)
+
+
 def other_owner(path: Path) -> None:
     """A file of somebody else, right but for that; without rights for it one that cannot be read."""
     if os.geteuid():
@@ -100,6 +105,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "link elsewhere": link_elsewhere,
     "link to the same": link_to_the_same,
     "pipe": pipe,
+    "folder": folder,
     "another's": other_owner,
     "gone": lambda path: path.unlink(),
     "open to everybody": lambda path: path.chmod(0o666),
@@ -175,8 +181,8 @@ def model(path: Path) -> CustomModel:
 
 def zipped(path: Path) -> Packages:
     with ZipFile(path, "w") as archive:
-        archive.writestr("engine/__init__.py", "VERSION = 7\n" * 50)
-        archive.writestr("engine/data.bin", CONTENT)
+        archive.writestr(ZipInfo("engine/__init__.py"), "VERSION = 7\n" * 50)
+        archive.writestr(ZipInfo("engine/data.bin"), CONTENT)
     return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=("engine==7",))
 
 
