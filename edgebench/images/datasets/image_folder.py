@@ -165,11 +165,11 @@ def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, s
     index = cache_folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
     known = {name: entry for name, entry in _cached(index).items() if stamps.get(name) == tuple(entry[:-1])}
     changed = [name for name in stamps if name not in known]
+    # A file that changed just now may change again within one tick of the file system's clock: it is hashed again.
+    settled = time_ns() - int(SETTLED_S * 1e9)
     with ThreadPoolExecutor(THREADS) as pool:
         digests = dict(zip(changed, pool.map(lambda name: _sha256(root / name), changed), strict=True))
     hashed = {name: entry[-1] for name, entry in known.items()} | digests
-    # A file that changed just now may change again within one tick of the file system's clock: it is hashed again.
-    settled = time_ns() - int(SETTLED_S * 1e9)
     fresh = {name: (*stamps[name], digest) for name, digest in digests.items() if digest and stamps[name][-1] < settled}
     if fresh:
         cache.write_sealed(index, {"files": known | fresh})
