@@ -275,11 +275,8 @@ def test_a_damaged_thing_is_said_and_the_right_value_comes_out(
     said = capsys.readouterr().err
     assert ("was damaged" in said) == (thing.is_said and damage not in QUIET), said
     again = damaged(home, thing.file).lstat()
-    assert (again.st_mode & 0o170000, again.st_size, again.st_uid) == (
-        status.st_mode & 0o170000,
-        status.st_size,
-        os.geteuid(),
-    )
+    assert (again.st_mode & 0o170000, again.st_uid) == (status.st_mode & 0o170000, os.geteuid())
+    assert again.st_size  # a card has the seconds that making took, so not always the same size
     assert thing.use(place) == right
     assert capsys.readouterr().err == ""
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.progress import Notice, Step
 from edgebench.images import catalogue
@@ -237,9 +238,9 @@ def test_a_file_is_hashed_once_and_again_when_it_was_written(val: Path, monkeypa
 
 
 def test_a_file_written_just_now_is_hashed_again_since_it_may_be_written_again_within_a_tick(val: Path) -> None:
-    known = set(image_folder.cache_folder("digests").iterdir())
+    known = set(cache_folder("digests").iterdir())
     opened(val)
-    assert set(image_folder.cache_folder("digests").iterdir()) == known
+    assert set(cache_folder("digests").iterdir()) == known
 
 
 def test_a_file_changed_under_its_old_size_and_time_is_hashed_again(val: Path, monkeypatch: pytest.MonkeyPatch) -> None:
