@@ -95,7 +95,8 @@ def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
-        raise RequestError(f"everybody may write to the cache folder {path}; run chmod 700 {path}, or {advice}")
+        tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "  # not of a shared one: /tmp
+        raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
 
 
 def _join(root: Path) -> None:
