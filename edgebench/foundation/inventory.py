@@ -48,7 +48,7 @@ def entries(kind: str = "") -> tuple[CacheEntry, ...]:
         UnknownName: there is no such kind.
         RequestError: the cache is not this user's alone.
     """
-    require("kind of cached file", kind, KINDS)
+    require("kind of cached file", kind, KINDS, may_be_empty=True)
     listed = [entry for each in ([kind] if kind else KINDS) for entry in _entries(each)]
     return tuple(sorted(listed, key=lambda entry: (entry.used_at, entry.kind, entry.paths)))
 

@@ -28,6 +28,7 @@ from edgebench.nightly.arms import accepted_arm
 from edgebench.nightly.night import Outcome, Pin
 from edgebench.results.measurement.evidence import Evidence
 from edgebench.schema.cards import Packages
+from edgebench.schema.names import WEIGHTS_FILES
 from edgebench.schema.runtime import Runtime
 from edgebench.train import checkpoint
 from tests import ROOT
@@ -289,7 +290,7 @@ WRAPPINGS: dict[str, Callable[[object], object]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", [suffix for suffix in checkpoint.SUFFIXES if suffix != ".safetensors"])
+@pytest.mark.parametrize("suffix", [suffix for suffix in WEIGHTS_FILES if suffix != ".safetensors"])
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_pickle_of_weights_runs(payload: str, wrapping: str, suffix: str, place: Path) -> None:

@@ -22,7 +22,7 @@ def cache(
     from edgebench.foundation.units import parse_size
 
     format = resolved(format, json=json)
-    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("format", format, terminal.FORMATS)
     if clear and max:
         raise RequestError("wanted --clear or --max, found both; leave one out")
     most_bytes = parse_size(max) if max else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgebench.export import custom
 from edgebench.foundation import toml
 from edgebench.foundation.errors import require
 from edgebench.foundation.files import write
 from edgebench.foundation.progress import warn
 from edgebench.images.catalogue import calibrating, title
+from edgebench.schema import names
 from edgebench.schema.quantization import renamed
 from edgebench.schema.sweep import Sweep
 
@@ -29,7 +29,7 @@ def sweep(name: str) -> Sweep:
     if name.endswith(".toml"):
         return _read(Path(name), Path(name).stem)
     files = toml.files(HERE, SHIPPED)
-    require("sweep", name, files, may_be_empty=False)
+    require("sweep", name, files)
     path = files[name]
     if path.parent == Path(HERE) and (SHIPPED / path.name).exists():
         warn(f"{path} in this folder stands for the shipped sweep {name}")
@@ -40,7 +40,7 @@ def _read(path: Path, name: str) -> Sweep:
     """Read a sweep's file; say which Python it runs, which nobody typed."""
     read = toml.read(path, Sweep, name, check_value=_check_cells)
     for model in read.models:
-        if custom.is_custom(model.name) and not custom.is_file(model.name):
+        if names.is_custom(model.name) and not names.is_model_file(model.name):
             warn(f"{path} runs the Python code {model.name}")
     return read
 
@@ -75,7 +75,7 @@ def _toml(sweep: Sweep) -> str:
     for block in (fields, *models):
         # Results contain no paths of this machine; data sets and models are found again by name.
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
-        block |= {key: custom.title(value) for key, value in block.items() if key == "name"}
+        block |= {key: names.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
         block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
     return dumps({key: value for key, value in fields.items() if value != ""} | {"models": models})
