@@ -1,10 +1,13 @@
 """Every test works in an empty folder of its own, with caches, locks and settings of its own."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -40,6 +43,7 @@ needs_tflite_runtime = pytest.mark.skipif(
 )
 LONGEST = "test_pythons.py"  # installs what the project needs on two Pythons, and runs the fast tests there
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
+DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,14 +63,30 @@ def make_cache(factory: pytest.TempPathFactory, name: str) -> Path:
     home = factory.mktemp(name)
     of_all = factory.getbasetemp()
     of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
-    for folder in DOWNLOADED:
-        (of_all / "downloaded" / folder).mkdir(parents=True, exist_ok=True)
-        (home / folder).symlink_to(of_all / "downloaded" / folder)
+    DOWNLOADS[home] = of_all / "downloaded"
+    copy_new(DOWNLOADS[home], home)
     return home
 
 
+def copy_new(source: Path, goal: Path) -> None:
+    """Copy what was downloaded and is not there yet; a cache follows no links."""
+    for path in (path for folder in DOWNLOADED for path in sorted((source / folder).glob("*"))):
+        place = goal / path.parent.name / path.name
+        if os.path.lexists(place) or path.name.startswith("making-") or path.suffix == ".lock":
+            continue
+        place.parent.mkdir(0o700, parents=True, exist_ok=True)
+        scratch = Path(mkdtemp(dir=place.parent, prefix="making-"))
+        if path.is_dir():
+            shutil.copytree(path, scratch / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, scratch)
+        with suppress(OSError):  # another process was faster
+            (scratch / path.name).rename(place)
+        shutil.rmtree(scratch)
+
+
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Iterator[Path]:
     """Move to an empty folder; point every folder that edgebench writes to at a temporary one."""
     work = tmp_path / "work"
     work.mkdir()
@@ -74,7 +94,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -
     monkeypatch.setenv("EDGEBENCH_CACHE", str(shared_cache))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return work
+    yield work
+    copy_new(shared_cache, DOWNLOADS[shared_cache])
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from edgebench.foundation.files import folder as cache_folder
-from edgebench.foundation.files import sha256 as sha256_of
-from edgebench.foundation.files import write
+from edgebench.foundation import cache, files
 
 # Packages whose modules the agent loads by name: its requests and its plug-ins.
 ROOTS = ("edgebench.agent", "edgebench.networks.architectures")
@@ -33,10 +31,20 @@ def bundle() -> tuple[Path, str]:
     """Write the agent as one zip that Python runs; return its path and hash."""
     content = _zip()
     digest = hashlib.sha256(content).hexdigest()
-    path = cache_folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
-    if not path.exists() or sha256_of(path) != digest:
-        write(path, content)
+    path = _built(digest)
+    if not cache.has_hash(path, digest):
+        files.write(path, content)
+    files.used(path)
     return path, digest
+
+
+def was_built_here(digest: str) -> bool:
+    """Return whether this installation built this bundle, now or as an earlier version whose bundle is in the cache."""
+    return bundle()[1] == digest or cache.has_hash(_built(digest), digest)
+
+
+def _built(digest: str) -> Path:
+    return files.folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
 
 
 def _zip() -> bytes:
