@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.deploy import UNPACK_S, Deployed, install, unpack
+from edgebench.deploy import Deployed, install, unpack, unpacked
 from edgebench.deploy.wheels import platform, public
 from edgebench.measure.rounds import Job
 from edgebench.nightly.history import PINNED
@@ -75,8 +75,7 @@ def _packages(pinned: Path, pin: Pin, connection: Connection, session: Session) 
     runtime, environment = pin.case.runtime, session.environment
     if pin.packages:
         pushed = connection.push(pinned / pin.packages, Path(pin.packages).stem)
-        folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
-        return folder
+        return unpacked(connection, pushed)
     installed = environment.runtimes.get(runtime.name)
     if installed and installed.version == runtime.version and not installed.packages:
         return ""
