@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import stat
+from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,7 @@ from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, S
 from edgebench.schema.sound import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -68,13 +69,22 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
     return TypeAdapter(JournalLine)
 
 
-def _identity(line: bytes) -> bytes | None:
-    """Return a hash of what a line says, however it is laid out; None if it is no JSON."""
-    try:
-        content = json.dumps(json.loads(line), sort_keys=True)
-    except (ValueError, RecursionError):
-        return None
-    return hashlib.sha256(content.encode()).digest()
+class _Distinct:
+    """Records, each once, however its line was laid out."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._alike: dict[Hashable, list[Record]] = defaultdict(list)  # a record has dictionaries, and no hash
+
+    def add(self, record: Record) -> bool:
+        """Add a record; return whether it was not there yet."""
+        id = record.id if isinstance(record, Session) else record.session
+        alike = self._alike[type(record), id, getattr(record, "case", None), getattr(record, "started_at", "")]
+        if record in alike:
+            return False
+        alike.append(record)
+        self.count += 1
+        return True
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:
@@ -130,36 +140,29 @@ class Journal:
             InvalidFile: the file cannot be read, or none of its lines can.
         """
         self.torn = self.older = self.aside = 0
-        self.reasons, count, seen = [], 0, set[bytes]()
+        self.reasons, distinct, copies = [], _Distinct(), set[bytes]()
+        for line, follower in self._with_followers():
+            digest = hashlib.sha256(line.text).digest()
+            if digest in copies:
+                continue
+            copies.add(digest)
+            todays = upgraded(line.text) if line.is_whole else line.text
+            record = self._decoded(line, todays, may_be_torn=_SESSION in follower)
+            if record and distinct.add(record):
+                self.older += todays is not line.text
+                yield line.text, record
+        if not distinct.count and self.aside:
+            first = self.reasons[0].removeprefix(f"{JOURNAL}:")
+            raise InvalidFile(f"{self.path}:{first}; none of its {self.aside} lines can be read")
+
+    def _with_followers(self) -> Iterator[tuple[Line, bytes]]:
+        """Yield each line with the text of the next one; the last could be followed by a session."""
         lines = self._lines()
         line = next(lines, None)
         while line:
             follower = next(lines, None)
-            digest = hashlib.blake2b(line.text).digest()
-            if digest not in seen:
-                seen.add(digest)
-                for record in self._record(line, follower, seen):
-                    count += 1
-                    yield line.text, record
+            yield line, follower.text if follower else _SESSION
             line = follower
-        if not count and self.aside:
-            first = self.reasons[0].removeprefix(f"{JOURNAL}:")
-            raise InvalidFile(f"{self.path}:{first}; none of its {self.aside} lines can be read")
-
-    def _record(self, line: Line, follower: Line | None, seen: set[bytes]) -> Iterator[Record]:
-        """Yield a line's record; nothing if it was there before, is torn or no sound record."""
-        todays = upgraded(line.text) if line.is_whole else line.text
-        identity = _identity(todays) if line.is_whole else None
-        if identity is None and line.is_whole and _SESSION in (follower.text if follower else _SESSION):
-            self.torn += 1
-            return
-        if identity is not None and identity in seen:
-            return
-        seen.add(identity or b"")
-        record = self._decoded(line, todays)
-        if record:
-            self.older += todays is not line.text
-            yield record
 
     def _lines(self) -> Iterator[Line]:
         """Yield the lines that are not empty; one whose end is missing may have another one behind it."""
@@ -184,8 +187,8 @@ class Journal:
             raise InvalidFile(f"cannot read {self.path}: {error.strerror}") from error
         raise InvalidFile(f"cannot read {self.path}: wanted a file, found a pipe or device")
 
-    def _decoded(self, line: Line, todays: bytes) -> Record | None:
-        """Return the line's record; None if it is no sound one, which is counted."""
+    def _decoded(self, line: Line, todays: bytes, *, may_be_torn: bool) -> Record | None:
+        """Return the line's record; None if it is torn, which is no JSON, or no sound record; either is counted."""
         from pydantic import ValidationError
 
         reason = f"a line of {line.size >> 20} MiB, wanted at most {MOST_BYTES >> 20} MiB"
@@ -193,6 +196,9 @@ class Journal:
             try:
                 record = _line_adapter().validate_json(todays).record
             except ValidationError as error:
+                if may_be_torn and error.errors()[0]["type"] == "json_invalid":
+                    self.torn += 1
+                    return None
                 reason = _explained(error, todays) if len(self.reasons) < NAMED else ""
             except RequestError as error:  # a variant that cannot be
                 reason = str(error)

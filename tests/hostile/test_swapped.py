@@ -18,6 +18,7 @@ from edgebench.deploy.answers import Inferred, OfArtifact
 from edgebench.deploy.connections import local, null
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError
+from edgebench.images.splits import split
 from edgebench.measure import evaluate
 from edgebench.results.journal import Journal
 from edgebench.results.measurement.evidence import gather
@@ -181,10 +182,11 @@ class Blurring(null.Here):
 def test_pixels_that_change_on_the_way_are_a_failure(place: Path) -> None:
     path = null_artifact(place)
     deployed = Deployed(variant=variant(), path=str(path), sha256=files.sha256(path))
-    honest = evaluate.infer(deployed, NULL, 1, null.Here())
+    images = split(deployed.variant, "test")
+    honest = evaluate.answers(images, deployed, NULL, 1, null.Here())
     assert len(honest.inputs_sha256) == 64
     with pytest.raises(AgentError, match="read other pixels than those it was given"):
-        evaluate.infer(deployed, NULL, 1, Blurring())
+        evaluate.answers(images, deployed, NULL, 1, Blurring())
 
 
 @pytest.mark.parametrize("outputs", [0, 1, 4, 39, 41, 4000])
