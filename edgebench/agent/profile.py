@@ -16,7 +16,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """
     runtime = load("runtimes", request["runtime"])
     if runtime.NO_PROFILE:
-        return {"why": runtime.NO_PROFILE, "whole_s": 0.0, "operators": []} | watch(request)()
+        return {"why": runtime.NO_PROFILE, "whole_s": 0.0, "operators": []}
     options = {key: request[key] for key in ("threads", "batch", "options")}
     report = watch(request)
     profile: dict[str, Any] = runtime.profile(request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **options)

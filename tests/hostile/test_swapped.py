@@ -20,6 +20,7 @@ from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError
 from edgebench.images.splits import split
 from edgebench.measure import evaluate
+from edgebench.networks.custom import channels
 from edgebench.results.journal import Journal
 from edgebench.results.measurement.evidence import gather
 from edgebench.schema.record import Run
@@ -182,7 +183,7 @@ class Blurring(null.Here):
 def test_pixels_that_change_on_the_way_are_a_failure(place: Path) -> None:
     path = null_artifact(place)
     deployed = Deployed(variant=variant(), path=str(path), sha256=files.sha256(path))
-    images = split(deployed.variant, "test")
+    images = split(deployed.variant, "test", channels(deployed.variant))
     honest = evaluate.answers(images, deployed, NULL, 1, null.Here())
     assert len(honest.inputs_sha256) == 64
     with pytest.raises(AgentError, match="read other pixels than those it was given"):

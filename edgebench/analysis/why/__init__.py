@@ -141,7 +141,8 @@ def _profile(measured: Evidence, connection: Connection, environment: Environmen
         deployed = install(connection, artifact, case.variant, case.runtime, environment)
         request = {"do": "profile"} | deployed.request(case.runtime, case.threads, case.batch)
         answer = ask(connection, Profiled, request, timeout_s=TIMEOUT_S)
-        deployed.require(answer, case.runtime, connection)
+        if not answer.why:
+            deployed.require(answer, case.runtime, connection)
     except CaseError as error:
         return OperatorTimes(why=str(error), whole_s=0, operators=())
     return OperatorTimes(why=answer.why, whole_s=answer.whole_s, operators=tuple(map(asdict, answer.operators)))
