@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
 WARM_UP, ITERATIONS = 10, 20
@@ -17,5 +18,6 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if runtime.NO_PROFILE:
         return {"why": runtime.NO_PROFILE, "whole_s": 0.0, "operators": []}
     options = {key: request[key] for key in ("threads", "batch", "options")}
+    report = watch(request)
     profile: dict[str, Any] = runtime.profile(request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **options)
-    return {"why": ""} | profile
+    return {"why": ""} | profile | report()

@@ -21,6 +21,7 @@ COMMANDS = (
     run.weights,
     results.report,
     results.figures,
+    results.repair,
     analysis.describe,
     analysis.evaluate,
     analysis.choose,
