@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
+from edgebench.foundation import escape
 from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import DETAIL, as_csv, as_json, document, latex, markdown
@@ -68,9 +69,9 @@ def _line(console: Console) -> Iterator[Show]:
 
         def show(event: Step | Notice) -> None:
             if isinstance(event, Notice):
-                console.print(event.text)
+                console.print(escape.terminal(event.text), markup=False)
             else:
-                text = f"{event.subject}{_left(event)}"
+                text = escape.terminal(f"{event.subject}{_left(event)}")
                 bars.update(
                     task, activity=event.activity, description=text, completed=event.done, total=event.total or None
                 )
@@ -85,7 +86,8 @@ def _log(console: Console) -> Show:
     def show(event: Step | Notice) -> None:
         line = event.text if isinstance(event, Notice) else f"{event.activity} {event.subject}"
         if line != last[0]:
-            console.print(line + (_left(event) if isinstance(event, Step) else ""), soft_wrap=True)
+            shown = escape.terminal(line + (_left(event) if isinstance(event, Step) else ""))
+            console.print(shown, markup=False, soft_wrap=True)
             last[0] = line
 
     return show
@@ -101,10 +103,10 @@ def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
         show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
         return
     for one in forecasts:
-        print(f"{one.target}: {len(one.work)} cases")
+        _say(f"{one.target}: {len(one.work)} cases")
         width = max(len(f"{case.variant}") for case, _ in one.work)
         for case, needs in one.work:
-            print(f"  {case.variant!s:<{width}}  {case.runtime}, threads {case.threads}, batch {case.batch}: {needs}")
+            _say(f"  {case.variant!s:<{width}}  {case.runtime}, threads {case.threads}, batch {case.batch}: {needs}")
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
@@ -146,12 +148,17 @@ def _console() -> Console:
 
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print what a night says, in as many lines as there are changes."""
-    print(f"{bulletin.headline}; {bulletin.nights} nights")
+    _say(f"{bulletin.headline}; {bulletin.nights} nights")
     for line in bulletin.needs_attention:
         cells = (column.cell(line) for column in CHANGES)
-        print("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
+        _say("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
     for note in bulletin.notes:
-        print(f"  {note}")
+        _say(f"  {note}")
+
+
+def _say(line: str) -> None:
+    """Print a line in which somebody else's words may be."""
+    print(escape.terminal(line))
 
 
 def show_table(table: Table) -> None:
@@ -160,7 +167,7 @@ def show_table(table: Table) -> None:
     for sheet in comparison.every_sheet(table):
         _print(sheet, console)
     for note in table.notes:
-        console.print(note, markup=False, style="dim")
+        console.print(escape.terminal(note), markup=False, style="dim")
 
 
 def show_report(table: Table, format: str, background: Background = NOTHING) -> None:
@@ -209,10 +216,10 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
 
 
 def _print(sheet: Sheet, console: Console) -> None:
-    console.print(f"\n{sheet.title}", markup=False, style="bold", soft_wrap=True)
+    console.print(f"\n{escape.terminal(sheet.title)}", markup=False, style="bold", soft_wrap=True)
     console.print(_grid(_fitting(sheet, console)))
     for note in sheet.notes:
-        console.print(f"  {note}", markup=False, style="dim")
+        console.print(f"  {escape.terminal(note)}", markup=False, style="dim")
 
 
 def _fitting(sheet: Sheet, console: Console) -> list[FormattedColumn]:
@@ -233,7 +240,7 @@ def _grid(columns: Sequence[FormattedColumn]) -> Grid:
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        grid.add_column(column.heading, justify=column.align, no_wrap=True)
+        grid.add_column(Text(escape.terminal(column.heading)), justify=column.align, no_wrap=True)
     for cells in zip(*(column.cells for column in columns), strict=True):
-        grid.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+        grid.add_row(*(Text(escape.terminal(cell), style=_STYLES.get(cell, "")) for cell in cells))
     return grid
