@@ -17,9 +17,11 @@ from unicodedata import category
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_COMMANDING = ("Cc", "Cf", "Cs")  # controls, what is not shown and turns what is, halves of pairs
 _BLANKS = "\t\n\v\f\r\x85\u2028\u2029"
-# What CI systems read as commands in a log: `::error` at the start of a line, `##[group]` and `##vso[` anywhere.
-_COMMAND = re.compile(r"(?<!\S)::|##(?=\w*\[)")
+# What CI systems read as commands in a log: `##[group]` and `##vso[` anywhere, `::error` at the start of a line.
+_ANYWHERE = re.compile(r"#(?=#\w*\[)")
+_AT_START = re.compile(r"(?<!\S):(?=:)")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")  # spreadsheets compute the first four, also behind a blank
 _QUOTE = "'"  # which spreadsheets read as: what follows is text
 _MARKDOWN = re.compile(
@@ -27,7 +29,7 @@ _MARKDOWN = re.compile(
     r"|\\(?=[!-/:-@\[-`{-~])"  # it would escape what follows
     r"|(?<=\])[(\[:]"  # a link, a reference, its definition
     r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"  # emphasis; a star behind a figure is ours
-    r"|~(?=~)|:(?=//)|(?<=www)\."
+    r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
 )
 _OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # of a Markdown block
 # What LaTeX would read as a command, and letters that its usual fonts lack.
@@ -45,22 +47,22 @@ _LATEX = str.maketrans(
 def plain(text: str) -> str:
     r"""Write characters that command or cannot be shown as `\x1b`: controls, bidi overrides, halves of surrogates.
 
-    Ends of lines and tabs become blanks.
+    Ends of lines and tabs become blanks, and no CI system finds a command in the middle of a line.
     """
-    return text if text.isprintable() else "".join(map(_shown, text))
+    shown = text if text.isprintable() else "".join(map(_shown, text))
+    return _ANYWHERE.sub(r"\\x23", shown) if "##" in shown else shown
 
 
 def _shown(character: str) -> str:
     if character in _BLANKS:
         return " "
-    if character.isprintable() or category(character) == "Zs":
-        return character
-    return character.encode("unicode_escape").decode()
+    commands = category(character) in _COMMANDING or ord(character) & 0xFFFE == 0xFFFE  # no character; XML has none
+    return character.encode("unicode_escape").decode() if commands else character
 
 
 def terminal(text: str) -> str:
     """Write text for a terminal or a log, which is one line of it; a CI system finds no command in it."""
-    return _COMMAND.sub(lambda command: rf"\x{ord(command[0][0]):x}{command[0][1:]}", plain(text))
+    return _AT_START.sub(r"\\x3a", plain(text))
 
 
 def markdown(text: str) -> str:
@@ -85,8 +87,8 @@ def latex(text: str) -> str:
 
 
 def command_text(text: str) -> str:
-    """Write text for the message of a workflow command."""
-    return plain(text).replace("%", "%25")
+    """Write text for the message of a workflow command, which may have several lines."""
+    return "%0A".join(plain(line).replace("%", "%25") for line in text.splitlines())
 
 
 def command_property(text: str) -> str:
@@ -97,9 +99,10 @@ def command_property(text: str) -> str:
 def json_text(value: Any, indent: int | None = None) -> str:
     """Write JSON on one line, or indented, readable as it is: only what is not `plain` is written by its number."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return re.sub(
+    text = re.sub(
         r"[^\n -~]", lambda letter: letter[0] if letter[0].isprintable() else json.dumps(letter[0])[1:-1], text
     )
+    return _ANYWHERE.sub(r"\\u0023", text)
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
