@@ -60,7 +60,11 @@ def outer_product(path: Path) -> Path:
 
 
 def one_hot(path: Path) -> Path:
-    constants = {"at": _sizes(*range(16)), "depth": numpy.int64(HUGE // 16), "values": numpy.float32([0, 1])}
+    constants = {
+        "at": _sizes(*range(16)),
+        "depth": numpy.int64(HUGE // 16),
+        "values": numpy.array([0, 1], numpy.float32),
+    }
     return _scored(path, [node("OneHot", ["at", "depth", "values"], "wide")], constants, "wide")
 
 
