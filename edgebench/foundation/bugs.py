@@ -6,10 +6,9 @@ import platform
 import sys
 import traceback
 from datetime import UTC, datetime
-from importlib.metadata import distributions
+from importlib.metadata import distributions, version
 from pathlib import Path
 
-from edgebench import __version__
 from edgebench.foundation import files
 from edgebench.foundation.errors import CaseError, EdgebenchError
 
@@ -56,7 +55,7 @@ def report(error: Exception) -> str:
     """Return what a developer needs: the command, versions and the traceback."""
     packages = sorted({f"{one.name}=={one.version}" for one in distributions()})
     lines = (
-        f"edgebench {__version__}, Python {platform.python_version()}, {platform.platform()}",
+        f"edgebench {version('edgebench')}, Python {platform.python_version()}, {platform.platform()}",
         f"command: {sys.argv!r}",
         "".join(traceback.format_exception(error)),
         *packages,
