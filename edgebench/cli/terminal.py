@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
@@ -222,20 +223,61 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
 
 def _print(sheet: Sheet, console: Console) -> None:
     console.print(f"\n{escape.terminal(sheet.title)}", markup=False, style="bold", soft_wrap=True)
-    console.print(_grid(_fitting(sheet, console)))
+    columns = [_shown(column) for column in _fitting(sheet, console)]
+    if console.is_terminal or _width(columns) > console.width:
+        console.print(_grid(columns))
+    else:  # the same lines, without rich's work on every cell: a log may have ten thousand rows
+        console.file.write("\n".join(_lines(columns)) + "\n")
     for note in sheet.notes:
         console.print(f"  {escape.terminal(note)}", markup=False, style="dim")
 
 
 def _fitting(sheet: Sheet, console: Console) -> list[FormattedColumn]:
     """Leave out columns from the highest rank down until the rest fits."""
-    columns, unbounded = list(sheet.columns), console.options.update(width=LOG_WIDTH)
-    while console.measure(_grid(columns), options=unbounded).maximum > console.width:
+    columns = list(sheet.columns)
+    while _width([_shown(column) for column in columns]) > console.width:
         rank, place = max((column.rank, place) for place, column in enumerate(columns))
         if rank <= KEPT:
             break
         del columns[place]
     return columns
+
+
+def _shown(column: FormattedColumn) -> FormattedColumn:
+    """Return a column whose heading and cells command no terminal."""
+    return replace(
+        column, heading=escape.terminal(column.heading), cells=tuple(escape.terminal(cell) for cell in column.cells)
+    )
+
+
+def _widths(columns: Sequence[FormattedColumn]) -> list[int]:
+    return [max(map(_cells, (column.heading, *column.cells))) for column in columns]
+
+
+def _width(columns: Sequence[FormattedColumn]) -> int:
+    """Return how wide a grid of these columns is, with the blanks around and between them."""
+    return sum(_widths(columns)) + 3 * len(columns) - 1
+
+
+def _cells(text: str) -> int:
+    """Return how many places of a terminal a text takes."""
+    from rich.cells import cell_len
+
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _lines(columns: Sequence[FormattedColumn]) -> Iterator[str]:
+    """Yield the lines of a grid as rich lays it out."""
+    widths, blank = _widths(columns), " " * _width(columns)
+    padded = [[*_padded(column, width)] for column, width in zip(columns, widths, strict=True)]
+    heading, *rows = (f" {'   '.join(cells)} " for cells in zip(*padded, strict=True))
+    yield from (blank, heading, f" {'─' * (len(blank) - 2)} ", *rows, blank)
+
+
+def _padded(column: FormattedColumn, width: int) -> Iterator[str]:
+    for text in map(str.rstrip, (column.heading, *column.cells)):
+        room = " " * (width - _cells(text))
+        yield text + room if column.align == "left" else room + text
 
 
 def _grid(columns: Sequence[FormattedColumn]) -> Grid:
@@ -245,7 +287,7 @@ def _grid(columns: Sequence[FormattedColumn]) -> Grid:
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        grid.add_column(Text(escape.terminal(column.heading)), justify=column.align, no_wrap=True)
+        grid.add_column(Text(column.heading), justify=column.align, no_wrap=True)
     for cells in zip(*(column.cells for column in columns), strict=True):
-        grid.add_row(*(Text(escape.terminal(cell), style=_STYLES.get(cell, "")) for cell in cells))
+        grid.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
     return grid

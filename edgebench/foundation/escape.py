@@ -31,6 +31,7 @@ _MARKDOWN = re.compile(
     r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"  # emphasis; a star behind a figure is ours
     r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
 )
+_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # what most cells are
 _OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # of a Markdown block
 # What LaTeX would read as a command, and letters that its usual fonts lack.
 _LATEX = str.maketrans(
@@ -67,6 +68,8 @@ def terminal(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Write text for a cell or a line of Markdown."""
+    if _FIGURES.fullmatch(text):
+        return text
     escaped = _MARKDOWN.sub(r"\\\g<0>", plain(text))
     return re.sub(r"&(?=#?\w+;)", "&amp;", escaped).replace("<", "&lt;")
 

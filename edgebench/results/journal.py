@@ -6,14 +6,17 @@ made, however journals were copied, merged or put one behind the other.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import make_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.results.upgrade import upgraded
+from edgebench.schema import STRICT
 from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, Stop
 
 if TYPE_CHECKING:
@@ -28,21 +31,21 @@ _NEVER = "~"  # after every time
 _START = b'{"version":'  # of a line; inside one the quotes would be escaped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalLine:
-    """A journal's line: a record, and the version it was written in."""
+@cache
+def _line_type() -> type[Any]:
+    """Return the type of a journal's line: a record, told by its kind, and the version it was written in."""
+    from pydantic import Field
 
-    __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
-
-    version: Literal[2]
-    record: Record
+    fields = [("version", Literal[2]), ("record", Annotated[Record, Field(discriminator="kind")])]
+    strict = {"__pydantic_config__": STRICT}
+    return make_dataclass("JournalLine", fields, namespace=strict, frozen=True, slots=True, kw_only=True)
 
 
 @cache
-def _line_adapter() -> TypeAdapter[JournalLine]:
+def _line_adapter() -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(JournalLine)
+    return TypeAdapter(_line_type())
 
 
 class _Distinct:
@@ -101,18 +104,17 @@ class Journal:
 
     def _records(self) -> list[Record]:
         """Read every record once, in the order of the lines."""
-        lines, copies, torn = list(self._lines()), set[bytes](), set[bytes]()
-        records, older = _Distinct(), _Distinct()
-        for place, (number, line) in enumerate(lines):
-            if line in copies:
+        copies, torn, records, older = set[bytes](), set[bytes](), _Distinct(), _Distinct()
+        for (number, line), (_, follower) in pairwise(chain(self._lines(), [(0, _SESSION)])):
+            digest = hashlib.blake2b(line, digest_size=16).digest()  # a line in place of it would be kept in memory
+            if digest in copies:
                 continue
             todays = upgraded(line)
-            follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
             record = self._decode(number, todays, may_be_torn=_SESSION in follower)
             if record is None:
-                torn.add(line)
+                torn.add(digest)
                 continue
-            copies.add(line)
+            copies.add(digest)
             records.add(record)
             if todays is not line:
                 older.add(record)
@@ -121,16 +123,14 @@ class Journal:
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the lines that are not empty, by number; one whose end is missing may have another one behind it."""
-        for number, text in enumerate(self._read().split(b"\n"), 1):
-            for line in text.replace(_START, b"\n" + _START).split(b"\n"):
-                if line.strip():
-                    yield number, line
-
-    def _read(self) -> bytes:
         try:
-            return self.path.read_bytes()
+            with self.path.open("rb") as stream:
+                for number, text in enumerate(stream, 1):
+                    for line in text.removesuffix(b"\n").replace(_START, b"\n" + _START).split(b"\n"):
+                        if line.strip():
+                            yield number, line
         except FileNotFoundError:
-            return b""
+            return
         except OSError as error:
             raise InvalidFile(f"cannot read {self.path}: {error.strerror}") from error
 
@@ -139,7 +139,8 @@ class Journal:
         from pydantic import ValidationError
 
         try:
-            return _line_adapter().validate_json(line).record
+            record: Record = _line_adapter().validate_json(line).record
+            return record
         except ValidationError as error:
             first = error.errors()[0]
             if may_be_torn and first["type"] == "json_invalid":
@@ -154,7 +155,7 @@ class Journal:
         Raises:
             RequestError: the disk is full or the folder cannot be written; what was there before stands.
         """
-        line = _line_adapter().dump_json(JournalLine(version=VERSION, record=record)).decode() + "\n"
+        line = _line_adapter().dump_json(_line_type()(version=VERSION, record=record)).decode() + "\n"
         try:
             with self.path.open("ab") as stream:
                 if stream.tell() and not self._ends_whole():
