@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.foundation import files
 from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
+from edgebench.foundation.unpack import gunzip
 from edgebench.nightly.night import Acceptance, History, Night, Pin
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
 PIN_DIGITS = 16  # of the hash of a pin's content, which names it
+MOST_BYTES = 2**28  # of a night: a thousand configurations have a hundredth of it
 RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
@@ -97,7 +99,7 @@ def _read_night(path: Path) -> Night:
     from pydantic import ValidationError
 
     try:
-        night: Night = _adapter(Night).validate_json(_upgraded(gzip.decompress(path.read_bytes())))
+        night: Night = _adapter(Night).validate_json(_upgraded(gunzip(path.read_bytes(), MOST_BYTES)))
         return night
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidFile(f"{path.name}: skipped: the file is damaged: {error}") from error

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from edgebench.cli.options import Json, Results, resolved
+from edgebench.foundation import escape
 from edgebench.foundation.errors import require
 
 
@@ -50,4 +51,4 @@ def figures(
     from edgebench.results import draw_figures
 
     for path in draw_figures(results, format):
-        typer.echo(path)
+        typer.echo(escape.terminal(str(path)))
