@@ -52,6 +52,8 @@ def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
 def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
     with scratch.open("wb") as file:
         shutil.copyfileobj(stream, file, CHUNK)
+        file.flush()
+        os.fsync(file.fileno())
     if scratch.stat().st_size != header["size"]:
         raise OSError(f"{header['name']}: {header['size']} bytes were announced, {scratch.stat().st_size} arrived")
     if _sha256(scratch) != header["sha256"]:

@@ -1,5 +1,6 @@
 """An unpack request -> the folder of the packages in a pushed zip, unpacked once."""
 
+import os
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -17,6 +18,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             with ZipFile(archive) as packed:
                 packed.extractall(scratch)
             scratch.chmod(0o755)
+            os.sync()  # a power cut must not leave the folder without what is in its files
             scratch.rename(folder)
         finally:
             rmtree(scratch, ignore_errors=True)

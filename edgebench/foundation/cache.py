@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.files import HOME_VARIABLE, folder, home, sha256, write
+from edgebench.foundation.files import HOME_VARIABLE, folder, home, settle, sha256, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
     with FileLock(place / f"{stem}.lock"):
         try:
             card = replace(make(scratch), file=path.name, sha256=sha256(scratch))
-            scratch.replace(path)
+            settle(scratch, path)
         except OSError as error:
             raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
         finally:

@@ -1,7 +1,8 @@
-"""The cache directory, hashes of files, and atomic writing."""
+"""The cache directory, hashes of files, and writing that neither a kill nor a power cut leaves half done."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -26,7 +27,7 @@ def folder(kind: str) -> Path:
     """
     place = home() / kind
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make(place)
     except OSError as error:
         raise RequestError(
             f"cannot keep files in {place}: {error.strerror}; set {HOME_VARIABLE} to a writable folder"
@@ -40,6 +41,45 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def make(folder: Path) -> None:
+    """Create a folder and those above it; they are on the disk afterwards.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    created = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in created:
+        sync(place.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, are on the disk.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EROFS):  # some network file systems sync no folders
+            raise
+    finally:
+        os.close(handle)
+
+
+def settle(scratch: Path, path: Path) -> None:
+    """Let a file take another's place; a power cut leaves the old one or the whole new one.
+
+    Raises:
+        OSError: the disk is full or broken, or the folder cannot be written.
+    """
+    sync(scratch)
+    scratch.replace(path)
+    sync(path.parent)
+
+
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
     """Replace a file atomically: a reader sees the old content or the new.
 
@@ -49,7 +89,7 @@ def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VA
     scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
     try:
         scratch.write_bytes(content)
-        scratch.replace(path)
+        settle(scratch, path)
     except OSError as error:
         raise RequestError(f"cannot write {path}: {error.strerror}; {advice}") from error
     finally:

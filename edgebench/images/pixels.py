@@ -97,7 +97,7 @@ class Pixels:
                 for part in parts:
                     had_room, missing = had_room and _write(stream, part), missing - len(part)
                     if had_room and not missing:  # before the last yield: the caller may not resume after it
-                        scratch.replace(self._path)
+                        files.settle(scratch, self._path)
                     yield part
         finally:
             scratch.unlink(missing_ok=True)

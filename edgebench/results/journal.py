@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.foundation.files import sync
 from edgebench.results.upgrade import upgraded
 from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, Stop
 
@@ -147,11 +148,14 @@ class Journal:
         line = _line_adapter().dump_json(JournalLine(version=VERSION, record=record)).decode() + "\n"
         try:
             with self.path.open("ab") as stream:
-                if stream.tell() and not self._ends_whole():
+                is_new = not stream.tell()
+                if not is_new and not self._ends_whole():
                     line = "\n" + line  # close the line that a kill tore off
                 stream.write(line.encode())
                 stream.flush()
                 os.fsync(stream.fileno())
+            if is_new:
+                sync(self.path.parent)
         except OSError as error:
             raise RequestError(
                 f"cannot write {self.path}: {error.strerror}; what was measured before is safe there"

@@ -39,4 +39,4 @@ def _compile(words: tuple[str, ...], library: Path) -> None:
             f"wanted {SOURCE.name} compiled, to count instructions; gcc said: {reason[:200]};"
             " use apt-get install gcc libc6-dev"
         )
-    scratch.replace(library)
+    files.settle(scratch, library)

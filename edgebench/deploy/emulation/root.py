@@ -4,6 +4,7 @@ apt resolves and downloads arm64 packages in a separate state folder, so the hos
 changed, and no root rights are needed.
 """
 
+import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ def folder() -> Path:
         if not place.is_dir():
             with TemporaryDirectory(dir=home, prefix="making-") as scratch:
                 _make(Path(scratch))
+                os.sync()  # a power cut must not leave the folder without what is in its files
                 (Path(scratch) / "root").rename(place)
     return place
 
