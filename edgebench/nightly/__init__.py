@@ -5,6 +5,7 @@ sweep + history -> measure -> examine -> pair -> judge -> write
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,15 +24,16 @@ from edgebench.measure import answer, open_session
 from edgebench.measure.plan.check import check
 from edgebench.nightly import history, summary
 from edgebench.nightly.entries import entries, named_evidence
-from edgebench.nightly.night import Acceptance, Night, Outcome
+from edgebench.nightly.night import Acceptance, Night, Outcome, following
 from edgebench.nightly.pairs import aa_pairs, paired_times
 from edgebench.nightly.rule.judge import examine, judge
 from edgebench.nightly.rule.thresholds import RULE, Rule
-from edgebench.nightly.tonight import NightContext, Reached, complete_night, new_night, pinned
+from edgebench.nightly.tonight import NightContext, Reached, begin_night, complete_night, pinned
 from edgebench.results.journal import Journal
+from edgebench.schema.record import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from edgebench.nightly.summary import Bulletin
@@ -55,10 +57,13 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
             f"a nightly measures the whole sweep every night, found budget {sweep.budget}; remove the budget"
         )
     targets, started = catalogue.targets_of(sweep.targets, address), monotonic()
-    with lock(str(folder.resolve()), f"history {folder}"):
-        earlier, night = history.read(folder), new_night(sweep)
-        raw = history.raw_folder(folder, night)
+    with lock(str(folder.resolve()), f"history {folder}"), _explaining_interruptions(show):
+        earlier = history.read(folder)
+        night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)
+        started -= sum(
+            record.took_s or 0.0 for record in journal if isinstance(record, Run)
+        )  # before the night was killed
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
         records, agent = tuple(journal), bundle()
         evidence = named_evidence(records)
@@ -69,9 +74,20 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         screened = examine(night, earlier, rule)
         night = judge(night, screened, paired_times(screened, context), rule)
         night = replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
-        history.write_night(folder, replace(night, spent_s=monotonic() - started))
-        history.prune(folder)
+        night = replace(night, spent_s=monotonic() - started)
+        history.write_night(folder, night)
+        history.prune(folder, (*earlier.nights, night))
         return report(folder)
+
+
+@contextmanager
+def _explaining_interruptions(show: Show) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        hours = history.RESUMED_WITHIN.total_seconds() / 3600
+        show(Notice(text=f"interrupted: the same command goes on with this night within {hours:.0f} hours"))
+        raise
 
 
 def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Reached:
@@ -112,7 +128,8 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
     Raises:
         RequestError: the night or a configuration does not exist, or the reason is empty.
     """
-    nights = history.read(folder).nights
+    known = history.read(folder)
+    nights = known.nights
     if not reason.strip():
         raise RequestError('accepting a night needs a reason; add --reason "runtime upgraded on purpose"')
     chosen = [candidate for candidate in nights if candidate.stem.startswith(night) or candidate.id == night][-1:]
@@ -129,6 +146,7 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
         night=chosen[0].id,
         configurations=tuple(configurations),
         reason=reason.strip(),
+        number=following(known.acceptances),
     )
     history.write_acceptance(folder, acceptance)
     return acceptance
