@@ -2,16 +2,19 @@
 
 `commands` has the commands, `options` what they share, `reader` turns options into a sweep, `terminal` prints, and
 `exit_codes` says what they mean: 0 answered, 1 failed or nothing found, 2 refused, 130 interrupted.
+`streams` are where it prints to.
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from edgebench import __version__
-from edgebench.cli import exit_codes, guide
+from edgebench.cli import exit_codes, guide, streams
 from edgebench.cli.commands import analysis, nightly, results, run, targets
+from edgebench.foundation import ending
 from edgebench.foundation.errors import EdgebenchError
 
 COMMANDS = (
@@ -30,7 +33,21 @@ COMMANDS = (
     analysis.published,
     analysis.doctor,
 )
+
+
+class _Commands(TyperGroup):
+    """All commands; an interruption keeps its signal, of which typer would make Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            raise typer.Exit(exit_codes.ended_by(ending.signal_of(interruption))) from interruption
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -58,13 +75,29 @@ def _main(
 
 def main() -> None:
     """Run the command line; what edgebench raises on purpose is one line on standard error."""
+    streams.prepare()
+    try:
+        streams.require_decoded(sys.argv)
+        with ending.heeded():
+            _run()
+    except EdgebenchError as error:
+        _refuse(str(error))
+    except KeyboardInterrupt as interruption:
+        sys.exit(exit_codes.ended_by(ending.signal_of(interruption)))
+    except streams.OutputLost as lost:
+        if not lost.is_closed_pipe:
+            _refuse(f"cannot write to standard output: {lost}; free space or write elsewhere")
+        sys.exit(0)
+
+
+def _run() -> None:
+    """Run the command; what it printed has left this process at the end."""
     try:
         app()
-    except EdgebenchError as error:
-        typer.echo(f"edgebench: {' '.join(str(error).split())}", err=True)
-        sys.exit(exit_codes.REFUSED)
-    except KeyboardInterrupt:
-        sys.exit(exit_codes.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    finally:
+        sys.stdout.flush()
+
+
+def _refuse(text: str) -> None:
+    typer.echo(f"edgebench: {' '.join(text.split())}", err=True)
+    sys.exit(exit_codes.REFUSED)

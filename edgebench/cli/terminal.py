@@ -129,7 +129,8 @@ def _forecast(forecast: Forecast) -> dict[str, Value]:
 
 def show_json(command: str, fields: Mapping[str, Value]) -> None:
     """Print a command's answer as one JSON document."""
-    print(as_json(command, fields), end="")
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(as_json(command, fields, is_ascii=not is_unicode), end="")
 
 
 def show_rows(command: str, table: Table) -> None:

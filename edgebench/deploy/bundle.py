@@ -7,8 +7,9 @@ import hashlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 
+from edgebench.agent import lifeline
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
@@ -36,6 +37,14 @@ def bundle() -> tuple[Path, str]:
     if not path.exists() or sha256_of(path) != digest:
         write(path, content)
     return path, digest
+
+
+def ends_with_host(path: Path) -> bool:
+    """Return whether the agent in a bundle ends when the host does; older ones wait for the end of their input."""
+    if not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return f"edgebench/{Path(lifeline.__file__).relative_to(_PACKAGE)}" in archive.namelist()
 
 
 def _zip() -> bytes:

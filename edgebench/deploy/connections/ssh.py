@@ -21,8 +21,17 @@ from uuid import uuid4
 
 from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
+from edgebench.deploy.bundle import ends_with_host
 from edgebench.deploy.connections import Connection
-from edgebench.deploy.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
+from edgebench.deploy.exchange import (
+    OUT_OF_MEMORY,
+    agent_environment,
+    agent_input,
+    agent_options,
+    exchange,
+    last_line,
+    read_answer,
+)
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.schema.target import Target
@@ -35,6 +44,7 @@ OPTIONS = {
     "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
+    "ControlPersist": "5",  # seconds that the master outlives the lock's holder, which ends if this process is killed
     "ForwardAgent": "no",
     "RequestTTY": "no",
     "LogLevel": "ERROR",
@@ -67,7 +77,7 @@ class Ssh:
         self._holder: subprocess.Popen[bytes] | None = None
         try:
             self._connect()
-            self._bundle = self.push(bundle, files.sha256(bundle))
+            self._bundle, self._held = self.push(bundle, files.sha256(bundle)), ends_with_host(bundle)
         except BaseException:
             self.close()
             raise
@@ -128,10 +138,10 @@ class Ssh:
         """Start an agent process there, wait for it, return its answer; repeat once if the connection was lost."""
         environment = [f"{name}={value}" for name, value in agent_environment(request).items()]
         words = ["env", *environment, self._python, *agent_options(request), self._bundle]
-        content = [json.dumps(request).encode()]
+        content = [agent_input(request, held=self._held)]
         if request.get("discard"):
             self._pushed = {sha256: path for sha256, path in self._pushed.items() if path != request["inputs"]}
-        return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s))
+        return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s, held=self._held))
 
     def _again(self, call: Any) -> Any:
         """Call; if the connection was lost, wait for the board and call once more."""
@@ -201,7 +211,7 @@ class Ssh:
     def with_agent(self, bundle: Path) -> Connection:
         """Copy another bundle to the board; return a connection that shares the master connection and the lock."""
         other = copy(self)
-        other._bundle = self.push(bundle, files.sha256(bundle))
+        other._bundle, other._held = self.push(bundle, files.sha256(bundle)), ends_with_host(bundle)
         return other
 
     def close(self) -> None:
