@@ -14,7 +14,7 @@ from edgebench.deploy.targets import catalogue
 from edgebench.export.lookup import named, require_todays
 from edgebench.foundation import cache, ending
 from edgebench.foundation.errors import CaseError, RequestError
-from edgebench.foundation.lock import lock
+from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
@@ -59,7 +59,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [open_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
-        with lock(str(folder.resolve())):
+        with lock_folder(folder):
             return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, show)
 
 

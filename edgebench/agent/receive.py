@@ -39,7 +39,7 @@ def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
         return {"path": str(path)}
     if not header["sent"]:
         return {"path": ""}
-    _make_room(folder, header["size"])
+    _make_room(folder, header["size"], tuple(header.get("keep", ())))
     scratch = folder / f"receiving-{os.getpid()}"
     try:
         _write(stream, scratch, header)
@@ -60,14 +60,17 @@ def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
         raise OSError(f"{header['name']} was damaged on its way")
 
 
-def _make_room(folder: Path, size: int) -> None:
-    """Delete entries unused for a month, then the oldest above the size limit.
+def _make_room(folder: Path, size: int, keep: tuple[str, ...]) -> None:
+    """Delete entries unused for a month, then the oldest above the size limit; never those that the host uses now.
+
+    Ages are advice only: a board's clock may jump by years when it finds the network.
 
     Raises:
         OSError: the disk has too little space left.
     """
     total, now = 0, time.time()
-    for entry in sorted(folder.iterdir(), key=lambda entry: -entry.stat().st_mtime):
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith(keep))
+    for entry in sorted(entries, key=lambda entry: -entry.stat().st_mtime):
         age_s = now - entry.stat().st_mtime
         total += _bytes(entry)
         if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # entries of the last day may be in use

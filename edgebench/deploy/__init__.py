@@ -14,10 +14,10 @@ from typing import Any
 
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import Connection
+from edgebench.deploy.locking import locked
 from edgebench.deploy.wheels import Platform, gather, platform, public
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
-from edgebench.foundation.lock import lock
 from edgebench.foundation.shelf import load
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.environment import Environment
@@ -75,7 +75,7 @@ def hold(*targets: Target) -> Iterator[tuple[Held, ...]]:
     """
     with ExitStack() as stack:
         for machine, name in {target.machine: target.name for target in reversed(targets)}.items():
-            stack.enter_context(lock(machine, f"target {name}"))
+            stack.enter_context(locked(machine, f"target {name}"))
         yield tuple(_held(target, stack) for target in targets)
 
 

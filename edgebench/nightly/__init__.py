@@ -17,7 +17,7 @@ from edgebench.deploy import hold
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.targets import catalogue
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
-from edgebench.foundation.lock import lock
+from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
 from edgebench.measure import answer, open_session
@@ -57,7 +57,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
             f"a nightly measures the whole sweep every night, found budget {sweep.budget}; remove the budget"
         )
     targets, started = catalogue.targets_of(sweep.targets, address), monotonic()
-    with lock(str(folder.resolve()), f"history {folder}"), _explaining_interruptions(show):
+    with lock_folder(folder, f"history {folder}"), _explaining_interruptions(show):
         earlier = history.read(folder)
         night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)

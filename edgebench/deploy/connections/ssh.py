@@ -15,8 +15,9 @@ from getpass import getuser
 from pathlib import Path
 from platform import node
 from tempfile import TemporaryDirectory
+from threading import Timer
 from time import monotonic, sleep
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 from edgebench.agent import hold, receive
@@ -32,6 +33,7 @@ from edgebench.deploy.exchange import (
     last_line,
     read_answer,
 )
+from edgebench.deploy.locking import PROCESS
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.schema.target import Target
@@ -52,7 +54,9 @@ OPTIONS = {
 LOST = 255  # ssh's exit code when the connection, not the command, failed
 BACK_S, PAUSE_S = 180.0, 3.0  # limit for a lost board to return, and the pause between two attempts
 PUSH_S, SHORT_S = 600.0, 30.0
+LOGIN_S = 60.0  # for a board that accepts the connection to log in, and to answer first
 CHUNK = 2**20
+SHORT_HASH = 16  # letters by which a file's name on the board begins
 MOST_NOISE = 2**24  # bytes that a login may print before the agent's answer
 NO_COMMAND = 127
 ADVICE = {
@@ -73,7 +77,7 @@ class Ssh:
     def __init__(self, target: Target, bundle: Path) -> None:
         self._target, self._python = target, target.python or "python3"
         self._scratch = TemporaryDirectory(prefix="edgebench-")
-        self._pushed, self._token = dict[str, str](), uuid4().hex
+        self._pushed, self._token = dict[str, str](), f"{PROCESS}-{uuid4().hex}"
         self._holder: subprocess.Popen[bytes] | None = None
         try:
             self._connect()
@@ -97,8 +101,10 @@ class Ssh:
         output = Path(self._scratch.name) / "output"
         with output.open("wb") as stream:  # a file: the master keeps it open, so a pipe would never end
             command = self._ssh("-fNM", *_where(self._target.address))
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False)
-        if done.returncode:
+            returncode = _within(LOGIN_S, command, stream)
+        if returncode is None:
+            raise Unreachable(f"{_silent(self._target)} to the login within {LOGIN_S:.0f} s; is it overloaded?")
+        if returncode:
             raise Unreachable(_refusal(self._target, output.read_bytes()))
         self._lock()
 
@@ -107,15 +113,10 @@ class Ssh:
         command, content = self._script(hold, {"owner": f"{getuser()}@{node()}", "token": self._token})
         holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert holder.stdin
-        assert holder.stdout
         holder.stdin.write(b"".join(content))
         holder.stdin.flush()
-        self._holder, line, noise = holder, b"", 0
-        while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
-            line = holder.stdout.readline(CHUNK)
-            noise += len(line)
-            if not line:
-                raise self._explained(_ended(holder))
+        self._holder = holder
+        line = self._first_answer(holder)
         holding = read_answer(line, b"", 0)
         if holding["owner"]:
             minutes = f"{holding['age_s'] / 60:.0f} min"
@@ -123,10 +124,28 @@ class Ssh:
                 f"target {self._target.name} is in use by {holding['owner']} for {minutes}: wait until that ends"
             )
 
+    def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
+        """Return the line with the lock's answer, behind whatever the login prints."""
+        assert holder.stdout
+        line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # which ends the wait for a line that never comes
+        silence.start()
+        try:
+            while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
+                line = holder.stdout.readline(CHUNK)
+                noise += len(line)
+                if not line and silence.is_alive():
+                    raise self._explained(_ended(holder))
+                if not line:
+                    raise Unreachable(f"{_silent(self._target)} within {LOGIN_S:.0f} s; log in by hand and see why")
+        finally:
+            silence.cancel()
+        return line
+
     def push(self, path: Path, sha256: str) -> str:
         """Copy a file below the board's `~/.cache/edgebench` unless it is complete there; return its path there."""
         if sha256 not in self._pushed:
-            header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False}
+            keep = [Path(there).name[:SHORT_HASH] for there in self._pushed.values()]
+            header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False, "keep": keep}
             there = self._receive(header, path)["path"]
             self._pushed[sha256] = there or self._receive(header | {"sent": True}, path)["path"]
         return self._pushed[sha256]
@@ -157,8 +176,7 @@ class Ssh:
 
     def _is_linked(self) -> bool:
         """Return whether the connection works: then the remote process was killed, which ssh reports as `LOST`, too."""
-        command = self._ssh("-O", "check", *_where(self._target.address))
-        return not subprocess.run(command, capture_output=True, timeout=SHORT_S, check=False).returncode
+        return _within(SHORT_S, self._ssh("-O", "check", *_where(self._target.address))) == 0
 
     def _reconnect(self, lost: AgentError) -> None:
         """Connect again as soon as the board is back.
@@ -204,9 +222,7 @@ class Ssh:
             self._holder.kill()
             with self._holder:
                 self._holder = None
-        subprocess.run(
-            self._ssh("-O", "exit", *_where(self._target.address)), capture_output=True, timeout=SHORT_S, check=False
-        )
+        _within(SHORT_S, self._ssh("-O", "exit", *_where(self._target.address)))
 
     def with_agent(self, bundle: Path) -> Connection:
         """Copy another bundle to the board; return a connection that shares the master connection and the lock."""
@@ -216,8 +232,7 @@ class Ssh:
 
     def close(self) -> None:
         """Release the lock and close the master connection."""
-        with suppress(subprocess.TimeoutExpired):
-            self._disconnect()
+        self._disconnect()
         self._scratch.cleanup()
 
 
@@ -225,6 +240,20 @@ def _where(address: str) -> tuple[str, ...]:
     """Return ssh's arguments for `user@host:port`; `--` keeps ssh from reading an address as an option."""
     host, colon, port = address.rpartition(":")
     return ("-p", port, "--", host) if colon and port.isdigit() and "]" not in port else ("--", address)
+
+
+def _within(limit_s: float, command: list[str], output: IO[bytes] | int = subprocess.DEVNULL) -> int | None:
+    """Run a command; return its exit code, None if it was killed because it took longer."""
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=limit_s, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _silent(target: Target) -> str:
+    return f"target {target.name} at {target.address} did not answer"
 
 
 def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
@@ -237,7 +266,11 @@ def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
 
 def _ended(process: subprocess.Popen[bytes]) -> AgentError:
     """Return the error of a process that ended without an answer."""
-    _, stderr = process.communicate(timeout=SHORT_S)
+    stderr = b""
+    with suppress(subprocess.TimeoutExpired):  # the master may keep the pipe of a killed client open
+        _, stderr = process.communicate(timeout=SHORT_S)
+    process.kill()
+    process.wait()
     try:
         read_answer(b"", stderr, process.returncode)
     except AgentError as error:
