@@ -57,8 +57,8 @@ def _zip() -> bytes:
 
 def _sources() -> list[tuple[str, str]]:
     """Return the path in the bundle and the text of each of the agent's files."""
-    sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in closure()]
-    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text()), *sources]
+    sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text(encoding="utf-8")) for file in closure()]
+    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text(encoding="utf-8")), *sources]
 
 
 def closure() -> list[Path]:
@@ -92,7 +92,7 @@ def _with_parents(module: str) -> Iterator[Path]:
 
 def _imports(file: Path) -> Iterator[str]:
     """Yield the modules of this package that a file imports at run time, so not those under TYPE_CHECKING."""
-    left: list[ast.AST] = [ast.parse(file.read_text())]
+    left: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
     while left:
         match left.pop():
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):

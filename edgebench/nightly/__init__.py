@@ -33,7 +33,7 @@ from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from edgebench.nightly.summary import Bulletin
@@ -104,8 +104,10 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
     return Reached(target=target, session=session)
 
 
-def report(folder: Path) -> Bulletin:
+def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bulletin:
     """Rewrite the reports of the last night from the history.
+
+    With `refused` a folder that cannot be written is no error: it is called with the reason.
 
     Raises:
         RequestError: the folder holds no night, or cannot be written.
@@ -115,10 +117,15 @@ def report(folder: Path) -> Bulletin:
         if not nights.nights:
             raise RequestError(f"no night in {folder}: expected a history such as results/nightly")
         bulletin = summary.bulletin(nights)
-    for name in names(BULLETINS):
-        plugin = load(BULLETINS, name)
-        if plugin.FILE:
-            history.write_report(folder, plugin.FILE, plugin.render(bulletin))
+    try:
+        for name in names(BULLETINS):
+            plugin = load(BULLETINS, name)
+            if plugin.FILE:
+                history.write_report(folder, plugin.FILE, plugin.render(bulletin))
+    except RequestError as error:
+        if not refused:
+            raise
+        refused(str(error))
     return bulletin
 
 

@@ -21,7 +21,7 @@ def report(
 
     format = resolved(format, json=json)
     require("format", format, terminal.REPORT_FORMATS, may_be_empty=False)
-    table, background = write_reports(results)
+    table, background = write_reports(results, terminal.warn)
     if format == terminal.BENCHMARK and not table.rows:
         raise RequestError(f"wanted a measured case in {results}, found none; run a sweep of that name first")
     terminal.show_report(table, format, background)

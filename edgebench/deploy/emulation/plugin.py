@@ -32,7 +32,7 @@ def path(qemu: int) -> Path:
 def _compile(words: tuple[str, ...], library: Path) -> None:
     scratch = library.with_suffix(".making")
     command = ["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", *words, "-o", str(scratch), str(SOURCE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "error" in line), "nothing")
         raise RequestError(

@@ -72,7 +72,7 @@ def _make(scratch: Path) -> None:
         (root / "lib").symlink_to("usr/lib")
     for path, text in _kernel_files():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
+        (root / path).write_text(text, encoding="utf-8")
 
 
 def _options(place: Path) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _options(place: Path) -> Iterator[str]:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise RequestError(
