@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from edgebench import nightly
+from edgebench.deploy.bundle import bundle
+from edgebench.deploy.exchange import read_answer
+from edgebench.foundation.errors import AgentError
 from edgebench.measure.plan import sweeps
 from edgebench.nightly import history
 from edgebench.nightly.night import Acceptance, Night, Outcome, following
@@ -141,3 +149,23 @@ def test_a_night_does_not_go_on_after_a_later_one() -> None:
     killed = begun(-1)
     history.write_night(HISTORY, replace(night(1, entry()), number=killed.number))
     assert begin_night(HISTORY, NULL, history.read(HISTORY))[0].number == killed.number + 1
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+def test_a_monotonic_clock_that_steps_back_gives_a_reason_and_no_number(tmp_path: Path) -> None:
+    library, source = tmp_path / "world.so", Path(__file__).parents[1] / "support" / "world.c"
+    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", source, "-ldl", "-o", library], check=True)
+    request = {"do": "measure", "purpose": "latency", "reference": "compute", "iterations": 3000, "warmup_s": 0.0}
+    rest = {"warmup_iterations": 1, "least_iterations": 1, "most_iterations": 1}
+    reasons = []
+    for after in (1, 1500, 10**9):  # before, while and after it measures
+        world = {"LD_PRELOAD": str(library), "STEP_AFTER": str(after), "STEP_BACK": "3600"}
+        done = subprocess.run(
+            [sys.executable, "-I", bundle()[0]], input=json.dumps(request | rest).encode(), capture_output=True,
+            env=os.environ | world, check=False,
+        )  # fmt: skip
+        try:
+            assert min(read_answer(done.stdout, done.stderr, done.returncode)["samples_s"]) > 0
+        except AgentError as error:
+            reasons.append(str(error))
+    assert reasons == ["RuntimeError: this target's monotonic clock stepped back meanwhile; run the same command again"]
