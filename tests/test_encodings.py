@@ -19,9 +19,10 @@ def unstated(file: Path) -> Iterator[str]:
         keywords = {keyword.arg: keyword.value for keyword in node.keywords}
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         modes = [value for value in (*node.args, *keywords.values()) if isinstance(value, ast.Constant)]
-        is_binary = any(isinstance(mode.value, str) and "b" in mode.value for mode in modes)
+        is_binary = any(isinstance(mode.value, str) and set("b:") & set(mode.value) for mode in modes)  # "r:" of a tar
         opens = name == "open" and (isinstance(node.func, ast.Name) or all(map(_is_word, node.args)))
-        is_text = name in ("read_text", "write_text", "fdopen") or (opens and not is_binary)
+        reads = name == "read_text" and not node.args  # the first one is the encoding, or a package's file in UTF-8
+        is_text = reads or name in ("write_text", "fdopen") or (opens and not is_binary)
         is_process = name in ("run", "Popen", "check_output") and "text" in keywords
         if is_process or (is_text and "encoding" not in keywords):
             yield f"{file.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(node)[:80]}"

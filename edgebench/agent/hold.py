@@ -115,7 +115,8 @@ def _uptime_s() -> float:
 def main() -> None:
     """Answer at once, then wait until the host closes standard input."""
     try:
-        reply: dict[str, Any] = {"ok": True, "value": hold(**json.loads(sys.stdin.buffer.readline()))}
+        holding = hold(**json.loads(sys.stdin.buffer.readline()))
+        reply = {"ok": True, "value": {"owner": holding["owner"], "age_s": holding["age_s"]}}
     except OSError as error:
         reply = {"ok": False, "error": error.strerror}
     print(f"\nedgebench-answer {json.dumps(reply)}", flush=True)

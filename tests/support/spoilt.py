@@ -10,7 +10,8 @@ SPOILS = {spoils!r}
 MARK = b"edgebench-answer "
 MARKS = dict.fromkeys(("baseline_bytes", "load_peak_bytes", "loaded_bytes", "run_peak_bytes"), 1)
 WINDOW = {{"at_s": 1.0, "iterations": 1, "median_s": 1.0, "conditions": {{}}}}
-request = r = json.load(sys.stdin)
+request = r = json.loads(sys.stdin.readline())
+request.pop("held", None)  # the real agent's input ends at once
 line = MARK.decode()
 
 def true_answer(request):
