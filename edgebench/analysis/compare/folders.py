@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
-_ANYWHERE = ("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing")
+_ANYWHERE = (
+    *("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing"),
+    "inputs",
+)
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
 # What makes two rows the same case: all of it; else on another machine; else of another version, where one is meant.

@@ -46,7 +46,13 @@ def run(
     ] = "",
     preprocessing: Preprocessing = "",
     classes: Annotated[str, typer.Option(help="Outputs of the network; else the data set's, or the file's.")] = "",
-    input: Annotated[str, typer.Option(help="A given model's input where it is open: 1x3x224x224.")] = "",
+    input: Annotated[
+        list[str] | None,
+        typer.Option(help="A given model's input where it is open, once each: 1x3x224x224, ids:1x128."),
+    ] = None,
+    input_data: Annotated[
+        str, typer.Option(help="What a given model is fed, else random values: a folder of name.npy, .npz, or images.")
+    ] = "",
     calibration: Annotated[
         str, typer.Option(help="Images that int8 is made on, else the data set's: a folder, digits, cifar10:path, ...")
     ] = "",
@@ -70,8 +76,8 @@ def run(
     options = SweepOptions(
         target=target, model=model, width=width, resolution=resolution, precision=precision, quantization=quantization,
         runtime=runtime, threads=threads, batch=batch, weights=weights, dataset=dataset, preprocessing=preprocessing,
-        classes=classes, input=input, calibration=calibration, preset=preset, time_limit=time_limit, budget=budget,
-        sustained=sustained, name=name,
+        classes=classes, input=",".join(input or ()), input_data=input_data, calibration=calibration, preset=preset,
+        time_limit=time_limit, budget=budget, sustained=sustained, name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:
