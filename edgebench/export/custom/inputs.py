@@ -24,7 +24,8 @@ DTYPES = (
 )
 IMAGES = ("float32", *EIGHT_BITS)
 _FEW = 8  # integers that a model takes so few of are lengths or sizes
-_OPEN = 224  # an example of an open side
+_SIDE = 224  # an example of an open one
+_OPEN_AXIS = re.compile(r"-1|\?|[A-Za-z_]\w*|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +67,16 @@ def parse(asked: str) -> dict[str, Dimensions]:
 
 
 def _require_closed(part: str) -> None:
+    """Refuse axes that are to stay open: what is measured has a size."""
     name, colon, text = part.rpartition(":")
     axes = text.split("x")
-    if (not re.fullmatch(r"\d+", axes[0]) and axes[0] in ("-1", "?")) or any(
-        axis in ("-1", "?", "") for axis in axes[1:]
-    ):
-        closed = "x".join(axis if axis.isdigit() else str(_OPEN if at else 1) for at, axis in enumerate(axes))
-        raise RequestError(
-            f"wanted a size for every axis in --input, found {part}; say a number, such as"
-            f" --input {name}{colon}{closed}: --batch says how many at a time"
-        )
+    if not any(map(str.isdecimal, axes)) or not any(_OPEN_AXIS.fullmatch(axis) for axis in axes):
+        return
+    closed = "x".join(axis if axis.isdecimal() else str(_SIDE if place else 1) for place, axis in enumerate(axes))
+    raise RequestError(
+        f"wanted a size for every axis in --input, found {part[:60]}; say a number, such as"
+        f" --input {name}{colon}{closed}: --batch says how many at a time"
+    )
 
 
 def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimensions, ...]:
@@ -99,6 +100,15 @@ def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimens
     shapes = tuple(_shape(entry, wanted.get(entry.name), named) for entry in declared)
     _require_settled(model, declared, shapes)
     return shapes
+
+
+def missing(declared: Sequence[Declared]) -> tuple[str, ...]:
+    """Return what `--input` could say of each input that has an open axis, but for that of the batch."""
+    return tuple(f"{entry.name}:{_example(entry.sizes)}" for entry in declared if _is_open(entry))
+
+
+def _is_open(entry: Declared) -> bool:
+    return any(isinstance(axis, str) for axis in entry.axes[1:])
 
 
 def _of_names(model: str, declared: Sequence[Declared], asked: str) -> dict[str, Dimensions]:
@@ -153,10 +163,11 @@ def _require_settled(model: str, declared: Sequence[Declared], shapes: Sequence[
                 f"{model}: input {entry.name} is {_exact(entry)}, whose axis of size 0 holds no values; export it with"
                 f" its size, or say it: --input {entry.name}:{_example(sizes)}"
             )
-    if is_open := [n for n, sizes in enumerate(shapes) if 0 in sizes[1:]]:
-        found = ", ".join(f"{declared[n].name} is {shape.said(declared[n].sizes)}" for n in is_open)
-        said = " ".join(f"--input {declared[n].name}:{_example(shapes[n])}" for n in is_open)
-        raise RequestError(f"{model}: input {found}; say its size: {said}")
+    still_open = [(entry, sizes) for entry, sizes in zip(declared, shapes, strict=True) if 0 in sizes[1:]]
+    if still_open:
+        found = ", ".join(f"{entry.name} is {shape.said(entry.sizes)}" for entry, _ in still_open)
+        examples = " ".join(f"--input {entry.name}:{_example(sizes)}" for entry, sizes in still_open)
+        raise RequestError(f"{model}: input {found}; say its size: {examples}")
     for entry, sizes in zip(declared, shapes, strict=True):
         if (values := prod(size or 1 for size in sizes)) > MOST_VALUES:
             raise RequestError(
@@ -171,7 +182,7 @@ def _exact(entry: Declared) -> str:
 def _example(sizes: Dimensions) -> str:
     if len(sizes) == 4 and sizes[1] == 0 and sizes[3] == 0:
         return shape.EXAMPLE
-    return "x".join(str(size or (_OPEN if place else 1)) for place, size in enumerate(sizes))
+    return "x".join(str(size or (_SIDE if place else 1)) for place, size in enumerate(sizes))
 
 
 def require_types(model: str, declared: Sequence[Declared]) -> None:

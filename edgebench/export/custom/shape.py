@@ -70,7 +70,7 @@ def classes(outputs: Sequence[tuple[str, Dimensions]]) -> int:
     Scores are a row for an image, of floats or of 8 bits, whose integers are in the order of what they stand for.
     """
     rows = [_row(sizes) if kind in SCORES else 0 for kind, sizes in outputs]
-    counts = [count for count in rows if count]
+    counts = [count for count in rows if count > (len(outputs) > 1)]  # one value beside others is no class
     alike = sum(prod(sizes[1:]) == max(counts, default=0) for _, sizes in outputs)
     return counts[0] if len(counts) == 1 and alike == 1 and counts[0] <= MAX_CLASSES else 0
 

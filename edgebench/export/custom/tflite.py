@@ -6,7 +6,6 @@ Slots are those of TensorFlow's `schema.fbs`, version 3. Every offset is checked
 from __future__ import annotations
 
 import mmap
-import re
 import shutil
 import struct
 from contextlib import closing
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = "tflite"
 _IDENTIFIER = b"TFL3"
-_CUSTOM = 32
+_CUSTOM, _CUSTOM_NAME = 32, "custom "
 _BROUGHT = ("AudioSpectrogram", "Mfcc", "TFLite_Detection_PostProcess")  # custom operators that the runtimes have
 _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
@@ -119,8 +118,9 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
             is named.
     """
     graph = graph_of(path, name)
+    require_measurable(name, graph)
     shapes = inputs.settle(name, graph.inputs, asked)
-    _require_bounded(name, graph.tensors)
+    require_bounded(name, graph.tensors)
     shutil.copyfile(path, place)
     return CustomModel(
         file="",
@@ -141,6 +141,7 @@ class Graph:
     Attributes:
         places: of the inputs among the tensors.
         outputs: what it makes, by name.
+        custom: operators that no runtime brings.
     """
 
     signature: str
@@ -150,31 +151,40 @@ class Graph:
     outputs: dict[str, Tensor]
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
+    custom: tuple[str, ...]
 
 
-def graph_of(path: Path, name: str) -> Graph:
+def file_of(name: str) -> str:
+    """Return the file of a name such as `net.tflite:encode`."""
+    file, colon, _ = name.rpartition(":")
+    return file if colon and file.endswith(".tflite") else name
+
+
+def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
     """Read the graph that a name such as `net.tflite`, or `net.tflite:encode`, stands for.
 
+    With `is_any` it is the first where none is named.
+
     Raises:
-        RequestError: it is no whole TFLite file, or has no such signature, or takes or makes what no array holds.
+        RequestError: it is no whole TFLite file, or has no such signature, or several and none is named.
     """
     try:
         with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
-            return _graph(data, name)
+            return _graph(data, name, is_any=is_any)
     except (_Cut, IndexError) as error:
         raise RequestError(f"{path} is no whole TFLite file: it points beyond its end; write it again") from error
 
 
-def _graph(data: mmap.mmap, name: str) -> Graph:
+def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     if data[4:8] != _IDENTIFIER:
         raise RequestError(f"{name} is no TFLite file: it does not begin as one; name it by what it is")
     model = FlatbufferTable(data, FlatbufferTable(data, 0)._read("<I", 0))
     graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
     if not graphs:
         raise RequestError(f"{name}: wanted a graph, found none; write it again")
-    signature = _chosen(name, signatures, len(graphs))
+    signature = next(iter(signatures), "") if is_any and len(signatures) > 1 else _chosen(name, signatures)
     graph = graphs[signatures[signature].number(4, "<I")] if signature else graphs[0]
-    codes, buffers = [_code(name, one) for one in model.tables(1)], model.tables(4)
+    codes, buffers = [_code(one) for one in model.tables(1)], model.tables(4)
     tensors = tuple(_tensor(place, one, buffers) for place, one in enumerate(graph.tables(0)))
     operators = tuple(_operator(one, codes, tensors) for one in graph.tables(3) if one.numbers(2))
     if signature:
@@ -185,25 +195,43 @@ def _graph(data: mmap.mmap, name: str) -> Graph:
     return Graph(
         signature=signature,
         signatures=tuple(signatures),
-        inputs=_declared(name, {label: tensors[place] for label, place in taken.items()}, operators),
+        inputs=_declared({label: tensors[place] for label, place in taken.items()}, operators),
         places=tuple(taken.values()),
-        outputs={label: _numbers(name, label, tensors[place]) for label, place in made.items()},
+        outputs={label: tensors[place] for label, place in made.items()},
         tensors=tensors,
         operators=operators,
+        custom=tuple(name for name in codes if name.startswith(_CUSTOM_NAME)),
     )
 
 
-def _chosen(name: str, signatures: Mapping[str, FlatbufferTable], graphs: int) -> str:
+def require_measurable(name: str, graph: Graph) -> None:
+    """Refuse operators that no runtime brings, and inputs and outputs that are no numbers.
+
+    Raises:
+        RequestError: there is one.
+    """
+    if graph.custom:
+        operator = graph.custom[0].removeprefix(_CUSTOM_NAME)
+        raise RequestError(
+            f"{name}: operator {operator} is a custom one, which no runtime here has; convert without it"
+        )
+    inputs.require_types(name, graph.inputs)
+    for label, tensor in graph.outputs.items():
+        if tensor.dtype not in inputs.DTYPES:
+            raise RequestError(f"{name}: output {label} is of {tensor.dtype}, wanted numbers; convert it without")
+
+
+def _chosen(name: str, signatures: Mapping[str, FlatbufferTable]) -> str:
     """Return which signature is run; none where there is only one graph, which needs no name."""
-    wanted = name.rpartition(":")[2] if re.search(r"\.tflite:", name) else ""
+    file = file_of(name)
+    wanted = name.removeprefix(file).removeprefix(":")
     if wanted or len(signatures) > 1:
         if wanted in signatures:
             return wanted
-        file, known = name.partition(".tflite:")[0].removesuffix(".tflite"), ", ".join(signatures) or "none"
-        found = f"no signature {wanted}" if wanted else f"{len(signatures)} signatures"
-        example = next(iter(signatures), "")
-        advice = f"{file}.tflite:{example}" if example else f"{file}.tflite"
-        raise RequestError(f"{name}: found {found} (has {known}); say which: --model {advice}")
+        known = ", ".join(signatures) or "none"
+        found = f"no signature {wanted}" if wanted else f"{len(signatures)} of them"
+        example = next((f"{file}:{signature}" for signature in signatures), file)
+        raise RequestError(f"{name}: wanted a signature to run, found {found} (has {known}); say --model {example}")
     return ""
 
 
@@ -216,14 +244,10 @@ def _require_names(name: str, named: int, numbered: int) -> None:
         raise RequestError(f"{name}: two of its {numbered} inputs have one name; convert it with other names")
 
 
-def _declared(name: str, tensors: Mapping[str, Tensor], operators: Sequence[Operator]) -> tuple[Declared, ...]:
-    """Return what a file says of its inputs.
-
-    Raises:
-        RequestError: one is no tensor of numbers.
-    """
+def _declared(tensors: Mapping[str, Tensor], operators: Sequence[Operator]) -> tuple[Declared, ...]:
+    """Return what a file says of its inputs."""
     most = tables(operators)
-    declared = tuple(
+    return tuple(
         Declared(
             name=label,
             dtype=tensor.dtype,
@@ -233,17 +257,14 @@ def _declared(name: str, tensors: Mapping[str, Tensor], operators: Sequence[Oper
         )
         for label, tensor in tensors.items()
     )
-    inputs.require_types(name, declared)
-    return declared
 
 
-def _numbers(name: str, label: str, tensor: Tensor) -> Tensor:
-    if tensor.dtype not in inputs.DTYPES:
-        raise RequestError(f"{name}: output {label} is of {tensor.dtype}, wanted numbers; convert it without")
-    return tensor
+def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
+    """Refuse a graph with a tensor that no small machine holds, before a runtime makes it.
 
-
-def _require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
+    Raises:
+        RequestError: there is one.
+    """
     for tensor in tensors:
         if (values := prod(tensor.dims)) > inputs.MOST_VALUES:
             raise RequestError(
@@ -273,14 +294,13 @@ def _computes(operators: list[Operator]) -> dict[str, Any]:
     return {"precision": precision, "given": quantized, "float_nodes": left, "integer_share": share, **asdict(cost)}
 
 
-def _code(name: str, table: FlatbufferTable) -> int:
-    """Return an operator's number: newer ones have a slot of their own."""
+def _code(table: FlatbufferTable) -> str:
+    """Return what an operator is called: newer numbers have a slot of their own, custom ones a name."""
     code = max(table.number(0, "<b"), table.number(3))
-    if code == _CUSTOM and table.text(1) not in _BROUGHT:
-        raise RequestError(
-            f"{name}: operator {table.text(1)} is a custom one, which no runtime here has; convert without it"
-        )
-    return code
+    if code == _CUSTOM:
+        name = table.text(1)
+        return name if name in _BROUGHT else f"{_CUSTOM_NAME}{name}"
+    return NAMES[code] if 0 <= code < len(NAMES) else f"operator {code}"
 
 
 def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) -> Tensor:
@@ -302,9 +322,8 @@ def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) 
     )
 
 
-def _operator(table: FlatbufferTable, codes: list[int], tensors: Sequence[Tensor]) -> Operator:
-    code, options = codes[table.number(0, "<I")], table.table(4)
-    label = NAMES[code] if code < len(NAMES) else f"operator {code}"
+def _operator(table: FlatbufferTable, codes: list[str], tensors: Sequence[Tensor]) -> Operator:
+    label, options = codes[table.number(0, "<I")], table.table(4)
     return Operator(
         name=label,
         inputs=tuple(tensors[index] if index >= 0 else None for index in table.numbers(1)),
