@@ -182,7 +182,8 @@ def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
     if not graphs:
         raise RequestError(f"{name}: wanted a graph, found none; write it again")
-    signature = next(iter(signatures), "") if is_any and len(signatures) > 1 else _chosen(name, signatures)
+    is_first = is_any and name == file_of(name) and len(signatures) > 1
+    signature = next(iter(signatures)) if is_first else _chosen(name, signatures)
     graph = graphs[signatures[signature].number(4, "<I")] if signature else graphs[0]
     codes, buffers = [_code(one) for one in model.tables(1)], model.tables(4)
     tensors = tuple(_tensor(place, one, buffers) for place, one in enumerate(graph.tables(0)))
