@@ -193,6 +193,22 @@ def test_any_graph_of_onnx_is_run_on_what_it_takes(place: Path, name: str) -> No
     assert {output: tuple(made["shape"]) for output, made in outputs.items()} == shapes
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "float16", "inputs of several types", "no input"])
+def test_a_device_s_session_is_fed_the_same(place: Path, name: str) -> None:
+    """On the CPU provider, which stands for a device here."""
+    from edgebench.agent.runtimes import onnxruntime
+
+    card, shapes = written(place, name)
+    path, options = str(cache.path_of(card)), request(card, "onnxruntime")
+    plain = onnxruntime.open(path, threads=1, batch=1, options=options["options"], feed=options["feed"])
+    apart = onnxruntime.DeviceSession(plain._session, 1, path, onnxruntime.CPU, tf32=False, feed=options["feed"])
+    for session in (plain, apart):
+        session.run()
+    assert {output: values.shape for output, values in apart.outputs().items()} == shapes
+    assert all((values == apart.outputs()[output]).all() for output, values in plain.outputs().items())
+    apart.facts()
+
+
 def test_an_open_batch_axis_takes_any_number(place: Path) -> None:
     card, _ = written(place, "two inputs")
     assert (card.batch, tuple(every_output(card, batch=5)["y"]["shape"])) == (0, (5, 4))

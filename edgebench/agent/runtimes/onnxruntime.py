@@ -127,10 +127,11 @@ class DeviceSession(InferenceSession):
 
     def facts(self) -> dict[str, str]:
         """Return the operators that ran on the CPU instead of the GPU."""
-        import numpy
 
-        feed = {name: numpy.array(value.numpy()) for name, value in self._values.items()}
-        return fallback(_profile(self._path, self._provider, feed, tf32=self._tf32))
+        def use(session: Any) -> None:
+            session.run_with_ort_values(self._names, self._values)
+
+        return fallback(_profiled(self._path, self._provider, 1, use, tf32=self._tf32))
 
 
 def _bound(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
@@ -279,11 +280,6 @@ def require(provider: str, used: Sequence[str], available: Sequence[str]) -> Non
     else:
         advice = "install CUDA's libraries and cuDNN's: pip install 'onnxruntime-gpu[cuda,cudnn]'"
     raise RuntimeError(f"wanted onnxruntime's {provider}, found {', '.join(used)}: {advice}")
-
-
-def _profile(path: str, provider: str, feed: dict[str, Any], *, tf32: bool = False) -> list[dict[str, Any]]:
-    """Run the graph once in a separate profiling session; return its events, which name each operator's provider."""
-    return _profiled(path, provider, 1, lambda session: session.run(None, feed), tf32=tf32)
 
 
 def _profiled(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.errors import in_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,8 +39,8 @@ def _counted(what: str, count: Callable[[], Count]) -> tuple[int | None, int | N
     """Return the whole count, else its lower bound, and why it is not whole."""
     try:
         number, reasons = count()
-    except Exception:  # whatever a library makes of a graph that it runs and cannot follow
-        return None, None, f"{what} not counted: the graph cannot be followed"
+    except Exception as error:  # a count that fails, for whatever reason, refuses no model that a runtime opens
+        return None, None, f"{what} not counted: edgebench cannot follow the graph: {in_words(error)[:100]}"
     if not reasons:
         return number, None, ""
     more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
