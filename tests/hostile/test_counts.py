@@ -333,7 +333,22 @@ def test_a_first_axis_that_counts_more_than_images_is_counted(place: Path) -> No
     assert custom.adopt(str(flat.write(place / "net.tflite", tensors, steps, "image", "scores")), "").macs == 64 * 15
 
 
-@pytest.mark.parametrize("operator", [flat.LSTM, 24, 27, 44, 141, 171, 197, 209])
+@pytest.mark.parametrize("operator", [flat.LSTM, 24, 27, 35, 44, 46, 52])
+def test_a_recurrent_operator_of_tflite_is_counted_step_by_step(place: Path, operator: int) -> None:
+    """Its input has 7 steps of 6 values, its matrices are 5x6 and 5x5; a bias and a state multiply nothing."""
+    held = [constant("w", floats(5, 6)), constant("r", floats(5, 5)), constant("b", floats(5))]
+    tensors = [
+        Flat(name="x", shape=(1, 7, 6)),
+        *held,
+        Flat(name="state", shape=(1, 5)),
+        Flat(name="y", shape=(1, 7, 5)),
+    ]
+    steps = [(operator, ["x", "w", "r", "b", "state"], ["y"])]
+    card = custom.adopt(str(flat.write(place / "net.tflite", tensors, steps, "x", "y")), "")
+    assert (card.macs, card.params, card.uncounted) == (7 * (30 + 25), 30 + 25 + 5, "")
+
+
+@pytest.mark.parametrize("operator", [131, 141, 171, 197, 210])
 def test_what_tflite_multiplies_otherwise_is_no_number(place: Path, operator: int) -> None:
     tensors, _, _, _ = of_tflite("FULLY_CONNECTED", image())
     steps = [(operator, ["image", "w"], ["scores"])]

@@ -13,6 +13,7 @@ from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.precision import computed
 from edgebench.export.formats.onnx.count import prepared, sizes_of, weights
 from edgebench.foundation.errors import RequestError
+from edgebench.schema.names import MODEL_FILES, file_and_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,10 +85,10 @@ def inspect(name: str, asked: str = "") -> Inspected:
     Raises:
         RequestError: it is no whole file of a model.
     """
-    path = Path(tflite.file_of(name))
-    if path.suffix not in (".onnx", ".tflite") or not path.is_file():
+    path = Path(file_and_function(name)[0])
+    if path.suffix not in MODEL_FILES or not path.is_file():
         raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name one that is there")
-    return _of_onnx(path, asked) if path.suffix == ".onnx" else _of_tflite(path, Path(name).name, asked)
+    return _of_onnx(path, asked) if path.suffix == onnx.SUFFIX else _of_tflite(path, Path(name).name, asked)
 
 
 def _of_onnx(path: Path, asked: str) -> Inspected:

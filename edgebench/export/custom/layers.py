@@ -53,7 +53,12 @@ _MULTIPLIES = {
     "TRANSPOSE_CONV": (2, 1),
 }
 _BIAS = {"TRANSPOSE_CONV": 3}
-_OTHERS = ("CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "LSTM", "RNN", "SVDF", "operator")
+# Which multiply each step of their input, one after the other, with all of their matrices.
+_RECURRENT = {
+    *("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN", "SVDF"),
+    *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
+}
+_OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
 _ADDRESSES = ("int32", "int64", "bool", "string")  # constants of these are shapes and axes, but for biases
 _LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # the places of the index and of the table
@@ -183,11 +188,11 @@ def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], 
     for one in operators:
         if one.name in _HAVE_GRAPHS:
             reasons.append(f"{one.name} {one.output.name} has a graph in it, as often as it likes")
-        elif any(word in one.name for word in _OTHERS) and _has_weights(one):
+        elif any(word in one.name for word in _OTHERS) or (one.name.startswith("operator ") and _has_weights(one)):
             reasons.append(f"{one.name} {one.output.name} is not counted")
-        elif one.multiplies:
+        elif one.multiplies or one.name in _RECURRENT:
             try:
-                counted.append((one, _of_operator(one, rows)))
+                counted.append((one, _of_operator(one, rows) if one.multiplies else _of_steps(one, rows)))
             except Uncounted as error:
                 reasons.append(str(error))
     return counted, tuple(dict.fromkeys(reasons))
@@ -241,6 +246,16 @@ def _rows(operators: Sequence[Operator]) -> dict[int, int]:
             before = whole // (one.weight.dims[-1] or 1)
         rows[one.output.place] = before
     return rows
+
+
+def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
+    """Multiply the steps of what a recurrent operator reads by the sizes of its matrices."""
+    read = operator.inputs[0] if operator.inputs else None
+    if read is None or len(read.dims) < 2:
+        raise Uncounted(f"{operator.name} {operator.output.name} is not counted")
+    matrices = [one for one in operator.inputs if one and one.is_constant and len(one.dims) == 2]
+    steps = rows.get(read.place, read.dims[0] or 1) * prod(_sizes(read)[1:-1])
+    return steps * sum(prod(matrix.dims) for matrix in matrices)
 
 
 def _of_operator(operator: Operator, rows: dict[int, int]) -> int:

@@ -28,7 +28,7 @@ from edgebench.schema.variant import Precision
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-FORMAT = "onnx"
+FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _STRING = 8  # as onnx numbers types
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # the values of what it reads

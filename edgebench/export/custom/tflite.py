@@ -21,6 +21,7 @@ from edgebench.export.custom.precision import computed
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.names import file_and_function
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
@@ -154,12 +155,6 @@ class Graph:
     custom: tuple[str, ...]
 
 
-def file_of(name: str) -> str:
-    """Return the file of a name such as `net.tflite:encode`."""
-    file, colon, _ = name.rpartition(":")
-    return file if colon and file.endswith(".tflite") else name
-
-
 def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
     """Read the graph that a name such as `net.tflite`, or `net.tflite:encode`, stands for.
 
@@ -182,7 +177,7 @@ def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
     if not graphs:
         raise RequestError(f"{name}: wanted a graph, found none; write it again")
-    is_first = is_any and name == file_of(name) and len(signatures) > 1
+    is_first = is_any and not file_and_function(name)[1] and len(signatures) > 1
     signature = next(iter(signatures)) if is_first else _chosen(name, signatures)
     graph = graphs[signatures[signature].number(4, "<I")] if signature else graphs[0]
     codes, buffers = [_code(one) for one in model.tables(1)], model.tables(4)
@@ -224,8 +219,7 @@ def require_measurable(name: str, graph: Graph) -> None:
 
 def _chosen(name: str, signatures: Mapping[str, FlatbufferTable]) -> str:
     """Return which signature is run; none where there is only one graph, which needs no name."""
-    file = file_of(name)
-    wanted = name.removeprefix(file).removeprefix(":")
+    file, wanted = file_and_function(name)
     if wanted or len(signatures) > 1:
         if wanted in signatures:
             return wanted

@@ -28,7 +28,10 @@ ATTENDS = {"Attention", "MultiHeadAttention"}
 SUMS = {"Einsum"}
 MULTIPLIES = {*ATTENDS, *CONVOLVES, *DENSE, *PRODUCTS, *RECURRENT, *SUMS, *TRANSPOSED}
 # What multiplies in ways of its own, or packs its weights.
-_OTHERS = ("Attention", "Conv", "DFT", "Einsum", "LinearClassifier", "LinearRegressor", "MatMul", "STFT", "SVM", "Gemm")
+_OTHERS = (
+    *("Attention", "Conv", "DFT", "Einsum", "GRU", "GatedRelativePositionBias", "Gemm", "LSTM", "LinearClassifier"),
+    *("LinearRegressor", "MatMul", "MoE", "RNN", "STFT", "SVM"),
+)
 _BLOCKED = "com.microsoft.nchwc"  # whose weights are padded to a processor's vectors
 # Which inputs of an operator are weights, where not all constants are: scales, statistics and states are none.
 _WEIGHTS = {
