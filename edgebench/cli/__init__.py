@@ -12,7 +12,7 @@ import typer
 from edgebench import __version__
 from edgebench.cli import exit_codes, guide
 from edgebench.cli.commands import analysis, nightly, results, run, targets
-from edgebench.foundation.errors import EdgebenchError
+from edgebench.foundation.errors import EdgebenchError, shown
 
 COMMANDS = (
     run.run,
@@ -62,7 +62,7 @@ def main() -> None:
     try:
         app()
     except EdgebenchError as error:
-        typer.echo(f"edgebench: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"edgebench: {shown(str(error))}", err=True)
         sys.exit(exit_codes.REFUSED)
     except KeyboardInterrupt:
         sys.exit(exit_codes.INTERRUPTED)
