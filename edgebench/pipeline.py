@@ -136,7 +136,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
     artifact = named(name)
     if artifact.of and parent(artifact.of):
         require_todays(artifact)
-    with hold(catalogue.target(target)) as (held,):
+    with hold(catalogue.chosen(target)) as (held,):
         environment = survey(held.connection, held.target, held.agent_sha256)
         case = _case(artifact, environment, threads)
         session = cases.session(Sweep(models=(), targets=(target,)), environment, (case,))

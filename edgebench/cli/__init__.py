@@ -11,8 +11,9 @@ import typer
 
 from edgebench import __version__
 from edgebench.cli import exit_codes, guide
-from edgebench.cli.commands import analysis, nightly, results, run, targets
+from edgebench.cli.commands import analysis, cache, nightly, results, run, targets
 from edgebench.foundation.errors import EdgebenchError, shown
+from edgebench.foundation.progress import warn
 
 COMMANDS = (
     run.run,
@@ -30,6 +31,7 @@ COMMANDS = (
     analysis.lint,
     analysis.published,
     analysis.doctor,
+    cache.cache,
 )
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +61,7 @@ def _main(
 
 def main() -> None:
     """Run the command line; an expected error is one line on standard error."""
+    warn.cache_clear()
     try:
         app()
     except EdgebenchError as error:

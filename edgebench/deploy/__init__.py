@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from edgebench.deploy.bundle import bundle
@@ -18,6 +19,7 @@ from edgebench.deploy.wheels import Platform, gather, platform, public
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.lock import lock
+from edgebench.foundation.progress import warn
 from edgebench.foundation.shelf import load
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.cards import FedData
@@ -142,6 +144,18 @@ def _furnish(connection: Connection, runtime: Runtime, environment: Environment)
 def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -> str:
     """Push the packages of a runtime at a version and let the agent unpack them; return their folder there."""
     packages = gather(request.name, request.version, machine)
-    pushed = connection.push(cache.path_of(packages), packages.sha256)
-    folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
+    return unpacked(connection, cache.path_of(packages), packages.sha256, request.name)
+
+
+def unpacked(connection: Connection, packages: Path, sha256: str, runtime: str) -> str:
+    """Push a zip of packages and let the agent unpack them, or verify what it unpacked before; return their folder.
+
+    Raises:
+        AgentError: they could not be unpacked.
+    """
+    pushed = connection.push(packages, sha256)
+    answer = connection.run({"do": "unpack", "path": pushed, "runtime": runtime}, timeout_s=UNPACK_S)
+    if answer.get("damaged"):
+        warn(f"the unpacked packages of {runtime} on the target were damaged: unpacked again")
+    folder: str = answer["folder"]
     return folder

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.foundation import files
-from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
 from edgebench.nightly.night import Acceptance, History, Night, Pin
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
+PIN_DIGITS = 16  # of the hash of a pin's content, which names it
 RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
@@ -155,18 +156,26 @@ def keep_file(folder: Path, file: Path, sha256: str) -> str:
     """Copy a file to `pinned/` under its hash, unless it is there; return its name there.
 
     Raises:
-        RequestError: the file cannot be written.
+        CaseError: the file is missing, or no longer has this hash.
+        RequestError: the copy cannot be written.
     """
     path = folder / PINNED / f"{sha256}{file.suffix}"
-    if not path.exists() or files.sha256(path) != sha256:
-        _write(path, file.read_bytes())
+    try:
+        if path.exists() and files.sha256(path) == sha256:
+            return path.name
+        content = file.read_bytes()
+    except OSError as error:
+        raise CaseError(f"{file.name} cannot be kept in the history: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise CaseError(f"{file.name} cannot be kept in the history: it was damaged")
+    _write(path, content)
     return path.name
 
 
 def write_pin(folder: Path, pin: Pin) -> str:
     """Store the pin of a configuration; return its name."""
     content = _adapter(Pin).dump_json(pin)
-    name = hashlib.sha256(content).hexdigest()[:16]
+    name = hashlib.sha256(content).hexdigest()[:PIN_DIGITS]
     if not (path := folder / PINNED / f"{name}.pin.json").exists():
         _write(path, content)
     return name
@@ -181,7 +190,10 @@ def read_pin(folder: Path, name: str) -> Pin:
     from pydantic import ValidationError
 
     try:
-        pin: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
+        content = (folder / PINNED / f"{name}.pin.json").read_bytes()
+        if hashlib.sha256(content).hexdigest()[:PIN_DIGITS] != name:
+            raise InvalidFile(f"{PINNED}/{name}.pin.json is damaged")
+        pin: Pin = _adapter(Pin).validate_json(content)
         for file in (pin.file, pin.agent, pin.packages):
             if file and files.sha256(folder / PINNED / file) != file.partition(".")[0]:
                 raise InvalidFile(f"{PINNED}/{file} is damaged")
