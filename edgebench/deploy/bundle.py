@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import functools
 import hashlib
 from collections.abc import Iterator
+from functools import cache as once
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -97,7 +97,7 @@ def _imports(file: Path) -> Iterator[str]:
         yield from (name if _file(name).exists() else module for name in full)
 
 
-@functools.cache
+@once
 def _statements(source: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return each import from this package as a module and names in it; parsed once per source, as many ask."""
     left: list[ast.AST] = [ast.parse(source)]

@@ -128,7 +128,7 @@ def put(stem: str, card: Card) -> None:
 def is_intact(card: FileCard) -> bool:
     """Return whether the card's file exists, is this user's own and still has the hash on the card."""
     path = place(card.FOLDER) / Path(card.file).name
-    used(path)
+    used(path.with_name(f"{path.stem}{CARD}"))  # a process may have the file itself open, and watch it
     return has_hash(path, card.sha256)
 
 

@@ -20,6 +20,7 @@ from difflib import get_close_matches
 # How onnxruntime, TFLite and torch begin: a code, the source file and its line, the function with its arguments.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"Load model from \S+ (?:failed:\s*)?",
     r"(?<!\S)\S*\.(?:h|hpp|hh|cc|cpp|cxx|c|cu|cuh):\d+:?\s*",
     r"(?<!\S)\w+::[\w:<>~]+\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)?:?\s*",
 )

@@ -61,6 +61,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         raw = history.raw_folder(folder, night)
         journal = Journal(raw)
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
+        journal.settle()
         records, agent = tuple(journal), bundle()
         evidence = named_evidence(records)
         measured = entries(evidence, records, partial(pinned, folder, agent))
@@ -99,7 +100,8 @@ def report(folder: Path) -> Bulletin:
     with history.resting_collector():
         nights = history.read(folder)
         if not nights.nights:
-            raise RequestError(f"no night in {folder}: expected a history such as results/nightly")
+            skipped = f"; {nights.notes[0]}" if nights.notes else ""
+            raise RequestError(f"no night in {folder}: expected a history such as results/nightly{skipped}")
         bulletin = summary.bulletin(nights)
     for name in names(BULLETINS):
         plugin = load(BULLETINS, name)

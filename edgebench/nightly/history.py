@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.foundation import files
 from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
+from edgebench.foundation.unpack import gunzip
 from edgebench.nightly.night import Acceptance, History, Night, Pin
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
 PIN_DIGITS = 16  # of the hash of a pin's content, which names it
+MOST_BYTES = 2**28  # of a night: a thousand configurations have a hundredth of it
 RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
@@ -97,7 +99,7 @@ def _read_night(path: Path) -> Night:
     from pydantic import ValidationError
 
     try:
-        night: Night = _adapter(Night).validate_json(_upgraded(gzip.decompress(path.read_bytes())))
+        night: Night = _adapter(Night).validate_json(_upgraded(gunzip(path.read_bytes(), MOST_BYTES)))
         return night
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidFile(f"{path.name}: skipped: the file is damaged: {error}") from error
@@ -110,13 +112,44 @@ def _read_night(path: Path) -> Night:
 
 
 def _read_acceptances(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
-    from pydantic import ValidationError
-
     for path in sorted(folder.glob("*.json")):
         try:
-            yield _adapter(Acceptance).validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            notes.append(f"{path.name}: skipped: not an acceptance")
+            yield _read_acceptance(path)
+        except InvalidFile as error:
+            notes.append(str(error))
+
+
+def _read_acceptance(path: Path) -> Acceptance:
+    from pydantic import ValidationError
+
+    try:
+        acceptance: Acceptance = _adapter(Acceptance).validate_json(path.read_bytes())
+        return acceptance
+    except (OSError, ValidationError) as error:
+        raise InvalidFile(f"{path.name}: skipped: not an acceptance") from error
+
+
+def set_aside(folder: Path) -> list[tuple[Path, str]]:
+    """Rename the files of nights and acceptances that cannot be read; return each one's new path and the reason.
+
+    Raises:
+        RequestError: the folder cannot be written.
+    """
+    renamed = []
+    for kind, pattern, reader in ((NIGHTS, "[0-9]*.json.gz", _read_night), (ACCEPTED, "*.json", _read_acceptance)):
+        for path in sorted((folder / kind).glob(pattern)):
+            try:
+                reader(path)
+            except InvalidFile as error:
+                renamed.append((_renamed(path), str(error)))
+    return renamed
+
+
+def _renamed(path: Path) -> Path:
+    try:
+        return path.rename(path.with_name(f"{path.name}.damaged"))
+    except OSError as error:
+        raise RequestError(f"cannot rename {path}: {error.strerror}; {ADVICE}") from error
 
 
 def write_night(folder: Path, night: Night) -> Path:

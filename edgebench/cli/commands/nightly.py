@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from edgebench.cli.exit_codes import EPILOG_OF_NIGHTLY
 from edgebench.cli.options import Quiet
+from edgebench.foundation import escape
 
 HISTORY = Path("results/nightly")
 History = Annotated[Path, typer.Argument(help="Folder of the nights.")]
@@ -65,7 +66,7 @@ def accept(
         typer.echo(f"accepted code {nightly.accept_code(history, code, reason)}: {reason}")
         return
     accepted = nightly.accept(history, reason, night, tuple(configuration or ()))
-    typer.echo(f"accepted night {accepted.night}: {accepted.reason}")
+    typer.echo(escape.terminal(f"accepted night {accepted.night}: {accepted.reason}"))
 
 
 @app.command()
