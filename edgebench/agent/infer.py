@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgebench.agent import open_session
+from edgebench.agent.feed import written
 from edgebench.agent.opened import watch
 from edgebench.foundation.prefetch import ahead
 from edgebench.schema.normalization import Normalization
@@ -19,8 +20,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     `inputs` is a file that contains an array of `shape` (N, ...) from byte `offset` on: raw little-endian float32, or
     pixels of type `depth`, which are normalized here by `normalization`. With `discard` the file is deleted
     afterwards. Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64.
-    `inputs_sha256` is the hash of what was read.
+    Of several outputs these are the scores of `classes`. `inputs_sha256` is the hash of what was read. With a `feed`,
+    every output for its one batch is returned.
     """
+    if request.get("feed"):
+        return _of_feed(request)
     opened, digest = watch(request), sha256()
     if "outputs" in request:
         with Path(request["outputs"]).open("wb") as stream:
@@ -31,13 +35,21 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return result | opened() | {"inputs_sha256": digest.hexdigest()}
 
 
+def _of_feed(request: dict[str, Any]) -> dict[str, Any]:
+    """Run a model once on what it is fed; return all that it makes."""
+    opened, session = watch(request), open_session(request)
+    session.run()
+    return {"outputs": written(session.outputs())} | opened()
+
+
 def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
     """Run the inputs, batch by batch, and add what is read of them to a hash, in the thread that reads ahead."""
     session, reader = open_session(request), _pixels if "depth" in request else _values
+    scores = {"classes": request["classes"]} if request.get("classes") else {}
     with Path(request["inputs"]).open("rb") as stream:
         stream.seek(request.get("offset", 0))
         for data, shape in ahead(reader(_Hashed(stream, digest), request)):
-            yield session.infer(data, shape)
+            yield session.infer(data, shape, **scores)
     if request.get("discard"):
         Path(request["inputs"]).unlink()
 

@@ -26,6 +26,7 @@ COMMANDS = (
     results.figures,
     results.repair,
     analysis.describe,
+    analysis.inspect,
     analysis.evaluate,
     analysis.choose,
     analysis.compare,

@@ -76,6 +76,11 @@ class AgentError(CaseError):
         self.returncode, self.last_line = returncode, last_line
 
 
+def shown(text: str) -> str:
+    """Return a text in one line, a `?` for each character that a terminal would execute."""
+    return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+
+
 def in_words(error: BaseException) -> str:
     """Return a library's error in one line without its C++ sources; a missing key or index is named as such."""
     text = " ".join(str(error).split())

@@ -30,7 +30,7 @@ from edgebench.images.datasets import image_folder
 from edgebench.images.preprocessing import PRESETS
 from edgebench.networks import cost
 from edgebench.networks.describe import Description
-from edgebench.schema.cards import CustomModel, Packages, Weights
+from edgebench.schema.cards import CustomModel, FedData, Packages, Weights
 from edgebench.schema.variant import Precision, Variant, WeightSource
 from edgebench.train.course import _whole
 from tests.conftest import variant
@@ -186,6 +186,11 @@ def zipped(path: Path) -> Packages:
     return Packages(file="", sha256="", size_bytes=path.stat().st_size, packages=("engine==7",))
 
 
+def fed(path: Path) -> FedData:
+    path.write_bytes(CONTENT)
+    return FedData(file="", sha256="", name="fed")
+
+
 def stored(kind: type[F], suffix: str, make: Callable[[Path], F]) -> Callable[[Path], object]:
     def use(_: Path) -> object:
         card = cache.once("net", suffix, kind, make)
@@ -226,6 +231,8 @@ THINGS = {
     "weights' card": Thing(stored(Weights, ".pt", weights), "weights/net.card.json"),
     "model": Thing(stored(CustomModel, ".onnx", model), "models/net.onnx"),
     "model's card": Thing(stored(CustomModel, ".onnx", model), "models/net.card.json"),
+    "fed arrays": Thing(stored(FedData, ".npz", fed), "inputs/net.npz"),
+    "fed arrays' card": Thing(stored(FedData, ".npz", fed), "inputs/net.card.json"),
     "packages": Thing(stored(Packages, ".zip", zipped), "packages/net.zip"),
     "packages' card": Thing(stored(Packages, ".zip", zipped), "packages/net.card.json"),
     "unpacked code": Thing(unpacked, "packages/net/engine/__init__.py", is_said=False),  # the host says it: below

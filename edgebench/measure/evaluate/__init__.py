@@ -164,6 +164,7 @@ def _answers(
 ) -> Answers:
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
+    request |= {"classes": deployed.variant.classes}  # of several outputs the one that has as many is the scores
     classes, digests = deployed.variant.classes, list[str]()
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         stream = stack.enter_context(TemporaryFile(buffering=0))
