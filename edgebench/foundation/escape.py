@@ -87,7 +87,7 @@ def html(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """Write text for LaTeX, including brackets: a row that begins with one would give it to the row end as an argument."""
+    """Write text for LaTeX; also escape brackets, because the row end before a bracket would take it as an argument."""
     return " ".join(plain(text).translate(_LATEX).split()).replace("::", "{:}:")
 
 

@@ -45,7 +45,7 @@ def target(name: str) -> Target:
 
 
 def chosen(name: str) -> Target:
-    """Read the file of a target that will be used; say what one in this folder changes.
+    """Read the file of a target to be used; if the file is in ./targets, report what it changes.
 
     Raises:
         UnknownName, InvalidFile
