@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 BATCH = 32
-PART_BYTES = 256 * 2**20  # limit per request of images in a file and of outputs in memory, which a small board has
-COPIES = 8  # of the outputs in memory at once: as numbers, base64 and JSON
+# Limits per request on the images in a file and the outputs in memory, for boards with little memory.
+PART_BYTES = 256 * 2**20
+COPIES = 8  # number of copies of the outputs in memory at once: as numbers, base64 and JSON
 TALLY_ROWS = 1024
 HASHED_BYTES = 2**20  # at once
 TIMEOUT_S = 3600.0
@@ -51,7 +52,7 @@ class Answers:
     """The outputs of an artifact, (N, classes) float32, in a file, because they may not fit in memory.
 
     Attributes:
-        inputs_sha256: hash of the pixels that the process read; of several parts, a hash of their hashes.
+        inputs_sha256: hash of the pixels that the process read; if they came in several parts, a hash of their hashes.
     """
 
     stream: IO[bytes]
@@ -164,7 +165,7 @@ def _answers(
 ) -> Answers:
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
-    request |= {"classes": deployed.variant.classes}  # of several outputs the one that has as many is the scores
+    request |= {"classes": deployed.variant.classes}  # selects the output that holds the scores
     classes, digests = deployed.variant.classes, list[str]()
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         stream = stack.enter_context(TemporaryFile(buffering=0))
@@ -184,10 +185,10 @@ def _answers(
 
 
 def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
-    """Refuse an answer that rests on other pixels than those of the request.
+    """Refuse an answer that was computed from other pixels than those of the request.
 
     Raises:
-        AgentError: their number or hash differs.
+        AgentError: the number or the hash of the images differs.
     """
     count, found = part["shape"][0], answer.inputs_sha256
     if answer.count != count:
@@ -200,7 +201,7 @@ def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
     """Return the outputs of a part, `size` bytes: from the file if there is one, else from the answer.
 
     Raises:
-        AgentError: there are more or fewer.
+        AgentError: there are more or fewer bytes.
     """
     try:
         found = file.stat().st_size if file.exists() else -1
@@ -217,7 +218,7 @@ def _joined(digests: Sequence[str]) -> str:
 
 
 def _parts(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
-    """Yield the request's fields for each part of the images, when the part is on the target."""
+    """Yield the request's fields for each part of the images, once the part is on the target."""
     answers = PART_BYTES // (COPIES * 4 * classes)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))
