@@ -104,7 +104,7 @@ def _kept(path: Path, name: str, asked: str, *, source: str) -> str:
     try:
         content = reader.content(path, MOST_BYTES)
     except OSError as error:
-        raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
+        raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
     if content != files.sha256(path):  # it has external data
         bounded.limit(_memory_for(onnx.size(path)))
     made_by = provenance.source("export/custom", "export/formats/onnx")
@@ -133,7 +133,7 @@ def _by_name(name: str, asked: str) -> CustomModel:
     known = [card for card in cache.cards(CustomModel) if card.name == name]
     if not known:
         raise RequestError(
-            f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one given before"
+            f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one used before"
         )
     wanted = inputs.parse(asked)
     fitting = [card for card in known if _fits(card, wanted)]

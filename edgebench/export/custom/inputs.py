@@ -203,7 +203,7 @@ def require_types(model: str, declared: Sequence[Declared]) -> None:
         if entry.dtype not in DTYPES:
             raise RequestError(
                 f"{model}: input {entry.name} is of {entry.dtype}, wanted numbers: {', '.join(DTYPES)}; export it"
-                " without what makes numbers of it"
+                " without the step that turns it into numbers"
             )
 
 

@@ -87,13 +87,13 @@ def inspect(name: str, asked: str = "") -> Inspected:
     """
     path = Path(file_and_function(name)[0])
     if path.suffix not in MODEL_FILES or not path.is_file():
-        raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name one that is there")
+        raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name an existing file")
     try:
         if not path.stat().st_size:
             raise RequestError(f"{path} is empty; write it again")
         return _inspected(path, name, asked)
     except OSError as error:
-        raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
+        raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
 
 
 def _inspected(path: Path, name: str, asked: str) -> Inspected:

@@ -145,7 +145,7 @@ def weights(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
         for place, tensor in enumerate(one.inputs)
         if tensor and tensor.is_constant and (tensor.dtype not in _ADDRESSES or _is_bias(one, place))
     }
-    count, reasons = 0, [f"{one.name} has a graph of its own" for one in operators if one.name in _HAVE_GRAPHS]
+    count, reasons = 0, [f"{one.name} may have weights in its graph" for one in operators if one.name in _HAVE_GRAPHS]
     for tensor in (tensor for tensor in taken.values() if tensor.dims):
         try:
             count += prod(_sizes(tensor))
@@ -187,7 +187,7 @@ def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], 
     counted, reasons, rows = list[tuple[Operator, int]](), list[str](), _rows(operators)
     for one in operators:
         if one.name in _HAVE_GRAPHS:
-            reasons.append(f"{one.name} {one.output.name} has a graph in it, as often as it likes")
+            reasons.append(f"{one.name} {one.output.name} runs a graph an unknown number of times")
         elif any(word in one.name for word in _OTHERS) or (one.name.startswith("operator ") and _has_weights(one)):
             reasons.append(f"{one.name} {one.output.name} is not counted")
         elif one.multiplies or one.name in _RECURRENT:

@@ -31,7 +31,7 @@ def trace(path: Path, function: str, asked: str, place: Path) -> None:
     """
     name = f"{path.name}:{function}"
     if not asked:
-        raise RequestError(f"{name} does not say what it takes; say it: --input {shape.EXAMPLE}")
+        raise RequestError(f"{name} needs the shape of its input: --input {shape.EXAMPLE}")
     (wanted,) = inputs.settle(name, (Declared(name="images", dtype="float32", axes=("", "", "", "")),), asked)
     image = shape.image(wanted)
     if image is None or image.layout != "NCHW":

@@ -171,7 +171,7 @@ def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
 
 def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     if data[4:8] != _IDENTIFIER:
-        raise RequestError(f"{name} is no TFLite file: it does not begin as one; name it by what it is")
+        raise RequestError(f"{name} is no TFLite file: its identifier is missing; correct the suffix")
     model = FlatbufferTable(data, FlatbufferTable(data, 0)._read("<I", 0))
     graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
     if not graphs:
@@ -235,7 +235,7 @@ def _mapped(signature: FlatbufferTable, slot: int) -> dict[str, int]:
 
 def _require_names(name: str, named: int, numbered: int) -> None:
     if numbered > named:
-        raise RequestError(f"{name}: two of its {numbered} inputs have one name; convert it with other names")
+        raise RequestError(f"{name}: two of its {numbered} inputs have the same name; convert it with different names")
 
 
 def _declared(tensors: Mapping[str, Tensor], operators: Sequence[Operator]) -> tuple[Declared, ...]:
