@@ -29,7 +29,7 @@ def reason(error: Exception) -> str:
 
 def sentence(error: Exception) -> str:
     """Write the report; return one line that names the error and the path of the report."""
-    return f"a bug of edgebench, not of what it was given ({_where(error)}): attach {_kept(error)} to an issue"
+    return f"a bug in edgebench, not in your input ({_where(error)}): attach {_kept(error)} to an issue"
 
 
 def _where(error: Exception) -> str:

@@ -98,7 +98,7 @@ def warn_damaged(path: Path) -> None:
     """Report that an entry of the cache is damaged; delete it if it is a folder."""
     if path.is_dir() and not path.is_symlink():
         seal.discard(path)  # a new file can replace any other file, but not a folder
-    warn(f"{_name(path)} in the cache was damaged: made again, or asked for")
+    warn(f"{_name(path)} in the cache was damaged; a new one is made, or you are asked for it")
 
 
 def _name(path: Path) -> str:

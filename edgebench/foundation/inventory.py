@@ -133,6 +133,6 @@ def _deleted(listed: Iterable[CacheEntry]) -> tuple[CacheEntry, ...]:
             seal.discard(path)
         except OSError as error:
             raise RequestError(
-                f"cannot delete {path}: {error.strerror}; see whether you may, or set {HOME_VARIABLE}"
+                f"cannot delete {path}: {error.strerror}; check its permissions, or set {HOME_VARIABLE}"
             ) from error
     return listed

@@ -240,7 +240,7 @@ class Journal:
             yield
         except OSError as error:
             raise RequestError(
-                f"cannot write {self.path}: {error.strerror}; what was measured before is safe there"
+                f"cannot write {self.path}: {error.strerror}; earlier measurements in it are safe"
             ) from error
 
     def _encoded(self, record: Record) -> bytes:
@@ -294,7 +294,7 @@ class Journal:
         with self._writing():
             self._restore(kept)
         lost = ", except lines of earlier runs" if kept is self._appended else ""
-        self.note = f"{self.path} was {what} during the run: what it had is in it again{lost}."
+        self.note = f"{self.path} was {what} during the run; its lines were written again{lost}."
 
     def _restore(self, kept: Sequence[bytes]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -102,7 +102,7 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
     changes = [f"{change.what} {change.after or 'none'}, was {change.before or 'none'}" for change in changed]
     if earlier[-1].agent_sha256 != environment.agent_sha256:
         changes.append("edgebench's agent")
-    return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
+    return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its new rows are separate"
 
 
 def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:

@@ -32,7 +32,7 @@ def sweep(name: str) -> Sweep:
     require("sweep", name, files)
     path = files[name]
     if path.parent == Path(HERE) and (SHIPPED / path.name).exists():
-        warn(f"{path} in this folder stands for the shipped sweep {name}")
+        warn(f"{path} in this folder replaces the shipped sweep {name}")
     return _read(path, name)
 
 
