@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from numpy import float32, int64
+    from numpy import float32, int64, uint8
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing
 
 THREADS = 4  # that decode in parallel; Pillow releases Python's lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What is in a picture; what a data set does not know is None.
+
+    Attributes:
+        classes: of each object, from 0, (n,); of the picture as a whole, (1,), where `boxes` is None.
+        boxes: left, top, right and bottom of each object in pixels of the picture, ends exclusive, (n, 4).
+        mask: the class of each pixel plus 1; 0 is background, (H, W).
+    """
+
+    classes: NDArray[int64]
+    boxes: NDArray[float32] | None = None
+    mask: NDArray[uint8] | None = None
 
 
 class Pictures(Protocol):

@@ -1,0 +1,380 @@
+"""Detectors' base weights, which the package ships: each width trained long at 96 pixels; each resolution starts there.
+
+    python -m edgebench.train.base --out edgebench/train/bases
+
+trains the default four, side by side, on scenes that worker processes draw first. On a CPU with one thread each the
+same command gives the same bytes. It needs torch, numpy, scikit-learn and Pillow, and nothing else of this package's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from math import cos, isfinite, pi
+from multiprocessing import get_context
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zipfile import ZipFile, ZipInfo
+
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.shelf import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy import float16, float32, int8, uint8
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from edgebench.tasks.detection.coco import Matches
+
+SHIPPED = Path(__file__).with_name("bases")
+NETWORKS = (("mobilenet_v1_det", 0.25), ("mobilenet_v1_det", 0.5), ("mobilenet_v2_det", 0.35), ("mobilenet_v2_det", 0.5))
+RESOLUTION, STRIDE = 96, 8
+SEED = 0
+WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
+TRIED_STEPS = 20  # in each layout, on a GPU
+PART = 250  # scenes that a worker draws at once
+FIRST = 1_000_000  # index of the first scene: those of training at each resolution are others
+SHOW_S = 10.0
+EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same weights give the same bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseRecipe:
+    """How long and how fast to train: AdamW, the rate up and down along cosines.
+
+    Attributes:
+        scenes: different scenes, each seen once an epoch.
+        limit_s: seconds after which the rate is down in any case; 0 for no limit. With one, bytes may differ.
+    """
+
+    scenes: int
+    epochs: int
+    batch: int
+    rate: float
+    limit_s: float = 0.0
+
+
+RECIPES = {
+    "cpu": BaseRecipe(scenes=60_000, epochs=1, batch=32, rate=4e-3),
+    "cuda": BaseRecipe(scenes=300_000, epochs=12, batch=128, rate=6e-3),
+}
+
+
+class Drawn(NamedTuple):
+    """Scenes as a network takes them, and what its heads should say.
+
+    Attributes:
+        pixels: (N, 3, R, R).
+        classes: of each cell, -1 for none, (N, S * S); `boxes` its raw box, (N, 4, S * S).
+    """
+
+    pixels: NDArray[uint8]
+    classes: NDArray[int8]
+    boxes: NDArray[float16]
+
+
+def drawn(count: int, workers: int) -> Drawn:
+    """Draw scenes of the training split in worker processes."""
+    import numpy
+
+    side = RESOLUTION // STRIDE
+    scenes = Drawn(
+        numpy.empty((count, 3, RESOLUTION, RESOLUTION), numpy.uint8),
+        numpy.empty((count, side * side), numpy.int8),
+        numpy.empty((count, 4, side * side), numpy.float16),
+    )
+    starts = range(0, count, PART)
+    started = shown = monotonic()
+    with get_context("fork").Pool(workers) as pool:
+        parts = pool.imap(_draw, [(FIRST + start, min(PART, count - start)) for start in starts])
+        for start, part in zip(starts, parts, strict=True):
+            for whole, some in zip(scenes, part, strict=True):
+                whole[start : start + len(some)] = some
+            if monotonic() - shown > SHOW_S:
+                shown = monotonic()
+                print(f"drawn {start + PART} of {count} scenes in {shown - started:.0f} s", flush=True)
+        pool.close()
+        pool.join()
+    return scenes
+
+
+def _draw(request: tuple[int, int]) -> Drawn:
+    import numpy
+    from PIL.Image import fromarray
+
+    from edgebench.images.datasets import scenes
+    from edgebench.images.preprocessing import cut
+    from edgebench.tasks.detection.boxes import assigned
+
+    first, count = request
+    several = [scenes.draw("train", index) for index in range(first, first + count)]
+    objects = numpy.full((count, scenes.MOST, 5), -1.0)
+    for row, scene in zip(objects, several, strict=True):
+        row[: len(scene.truth.classes), 0] = scene.truth.classes
+        row[: len(scene.truth.classes), 1:] = scene.truth.boxes / scenes.SIDE
+    classes, boxes = assigned(objects, RESOLUTION // STRIDE)
+    pixels = [cut(fromarray(scene.pixels), scenes.PREPROCESSING, RESOLUTION) for scene in several]
+    return Drawn(numpy.stack(pixels), classes.astype(numpy.int8), boxes.astype(numpy.float16))
+
+
+@dataclass(kw_only=True)
+class _Training:
+    """One network's training in progress, on one device."""
+
+    network: nn.Module
+    recipe: BaseRecipe
+    scenes: Drawn
+    device: str
+    title: str
+    steps: int = 0
+    seconds: float = 0.0
+    layout: Any = None
+
+    def run(self) -> None:
+        """Train every epoch, or until the limit.
+
+        Raises:
+            CaseError: the loss is no longer finite.
+        """
+        import torch
+
+        self.network.to(self.device).train()
+        pixels, classes, boxes = (torch.from_numpy(values).to(self.device) for values in self.scenes)
+        self.layout = self._layout(pixels[: self.recipe.batch], classes[: self.recipe.batch], boxes[: self.recipe.batch])
+        self.network.to(memory_format=self.layout)
+        parameters = list(self.network.parameters())
+        optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=WEIGHT_DECAY, fused=True)
+        random, batch = torch.Generator().manual_seed(SEED), self.recipe.batch
+        total, started = self.recipe.epochs * (len(pixels) // batch), monotonic()
+        shown, losses = started, torch.zeros(2, device=self.device)
+        for _ in range(self.recipe.epochs):
+            order = torch.randperm(len(pixels), generator=random).to(self.device)
+            for place in range(0, len(pixels) - batch + 1, batch):
+                progress = self._progress(total, monotonic() - started)
+                if progress >= 1:
+                    break
+                for group in optimizer.param_groups:
+                    group["lr"] = self.recipe.rate * cycle(progress)
+                chosen = order[place : place + batch]
+                loss = self._loss(pixels[chosen], classes[chosen], boxes[chosen])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(parameters, LONGEST_GRADIENT)
+                optimizer.step()
+                losses += torch.stack((loss.detach(), torch.ones_like(loss)))
+                self.steps += 1
+                if monotonic() - shown > SHOW_S:
+                    shown = monotonic()
+                    self._show(losses, total, shown - started)
+                    losses = torch.zeros_like(losses)
+        self.seconds = monotonic() - started
+        if self.steps and losses[1]:
+            self._show(losses, total, self.seconds)
+
+    def _layout(self, *batch: Tensor) -> Any:
+        """Return the faster order of channels in memory; on a CPU always the same one, so that bytes are the same.
+
+        Depthwise layers of some GPUs' libraries are many times slower in one of the two.
+        """
+        import torch
+
+        if self.device == "cpu":
+            return torch.channels_last
+        state = {name: values.clone() for name, values in self.network.state_dict().items()}
+        seconds = {layout: self._timed(layout, batch) for layout in (torch.contiguous_format, torch.channels_last)}
+        self.network.load_state_dict(state)
+        self.network.zero_grad()
+        print(f"{self.title}: ms a step {({str(key): round(1e3 * value, 2) for key, value in seconds.items()})}", flush=True)
+        return min(seconds, key=lambda layout: seconds[layout])
+
+    def _timed(self, layout: Any, batch: Sequence[Tensor]) -> float:
+        """Return the seconds of a step forward and backward in a layout."""
+        self.layout, started = layout, 0.0
+        self.network.to(memory_format=layout)
+        for number in range(TRIED_STEPS):
+            if number == TRIED_STEPS // 2:
+                float(self._loss(*batch))  # waits for the GPU
+                started = monotonic()
+            self._loss(*batch).backward()  # type: ignore[no-untyped-call]
+        float(self._loss(*batch))
+        return (monotonic() - started) / (TRIED_STEPS - TRIED_STEPS // 2)
+
+    def _progress(self, total: int, seconds: float) -> float:
+        by_time = seconds / self.recipe.limit_s if self.recipe.limit_s else 0.0
+        return max(self.steps / total, by_time)
+
+    def _loss(self, pixels: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
+        import torch
+
+        from edgebench.tasks.detection.loss import loss
+
+        inputs = (pixels.float() / 127.5 - 1).contiguous(memory_format=self.layout)
+        return loss(*self.network(inputs), classes.long(), boxes.float())
+
+    def _show(self, losses: Tensor, total: int, seconds: float) -> None:
+        mean = float(losses[0] / losses[1])
+        if not isfinite(mean):
+            raise CaseError(f"training of {self.title} diverged after {self.steps} steps; use a smaller --rate")
+        print(f"{self.title}: step {self.steps} of {total}, {seconds:.0f} s, loss {mean:.3f}", flush=True)
+
+
+def cycle(progress: float) -> float:
+    """Return the share of the highest rate after a share of the training: up and down along cosines."""
+    if progress < WARM_UP:
+        return (1 - cos(pi * progress / WARM_UP)) / 2 + 1e-3
+    return (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2 + 1e-3
+
+
+def matches(network: nn.Module, split: str, count: int = 0, resolution: int = RESOLUTION) -> list[Matches]:
+    """Match the network's boxes on scenes of a split with what is in them; on the CPU."""
+    import numpy
+    import torch
+    from PIL.Image import fromarray
+
+    from edgebench.images.datasets import scenes
+    from edgebench.images.preprocessing import cut
+    from edgebench.tasks.detection import coco
+    from edgebench.tasks.detection.boxes import decode
+
+    network.cpu().eval()
+    found = []
+    for index in range(count or scenes.COUNTS[split]):
+        scene = scenes.draw(split, index)
+        pixels = cut(fromarray(scene.pixels), scenes.PREPROCESSING, resolution).astype(numpy.float32) / 127.5 - 1
+        with torch.inference_mode():
+            scores, raw = (output[0].numpy() for output in network(torch.from_numpy(pixels)[None]))
+        boxes = decode(scores, raw)
+        assert scene.truth.boxes is not None
+        found.append(coco.match(boxes._replace(boxes=boxes.boxes * scenes.SIDE), scene.truth.boxes, scene.truth.classes))
+    return found
+
+
+def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: str, out: Path) -> dict[str, Any]:
+    """Train one network; write its weights in fp16 and a card beside them, and return the card."""
+    import torch
+
+    from edgebench.tasks.detection import coco
+
+    torch.set_num_threads(1)  # the same weights on any number of cores
+    torch.manual_seed(SEED)
+    network = load("architectures", name).build(name, width, classes=10, resolution=RESOLUTION)
+    training = _Training(network=network, recipe=recipe, scenes=scenes, device=device, title=f"{name} {width:g}")
+    training.run()
+    content = packed(network)
+    restore(network, content)
+    images = matches(network, "test")
+    figures, interval = coco.figures(images), coco.interval(coco.resampled(images))
+    card = {
+        "network": name,
+        "width": width,
+        "recipe": described(recipe, training.steps, device),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "scenes_seen": training.steps * recipe.batch,
+        "seconds": round(training.seconds, 1),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "one CPU thread",
+        "torch": torch.__version__,
+        "test": asdict(figures) | {"map_low": interval[0], "map_high": interval[1], "images": len(images)},
+    }
+    (out / f"{stem(name, width)}.npz").write_bytes(content)
+    (out / f"{stem(name, width)}.json").write_text(json.dumps(card, indent=2) + "\n")
+    print(f"{training.title}: {json.dumps(card)}", flush=True)
+    return card
+
+
+def stem(name: str, width: float) -> str:
+    """Return the name of a base's files, without suffix."""
+    return f"{name}-{width:g}"
+
+
+def described(recipe: BaseRecipe, steps: int, device: str) -> str:
+    """Describe in words how a base was trained."""
+    limit = f", at most {recipe.limit_s:g} s" if recipe.limit_s else ""
+    where = "a GPU" if device == "cuda" else "one thread"
+    return (
+        f"{steps} steps on {recipe.scenes} scenes at {RESOLUTION} px, rate {recipe.rate:g}; AdamW, one cosine cycle,"
+        f" batch {recipe.batch}, weight decay {WEIGHT_DECAY:g}{limit}, seed {SEED}, {where}, stored in fp16"
+    )
+
+
+def packed(network: nn.Module) -> bytes:
+    """Return the weights as an uncompressed .npz in fp16; the same weights give the same bytes."""
+    import numpy
+
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for name, values in network.cpu().state_dict().items():
+            if not name.endswith("num_batches_tracked"):
+                array = BytesIO()
+                numpy.lib.format.write_array(array, values.numpy().astype(numpy.float16))
+                archive.writestr(ZipInfo(f"{name}.npy", EPOCH), array.getvalue())
+    return buffer.getvalue()
+
+
+def restore(network: nn.Module, content: bytes) -> None:
+    """Give a network the weights of a base, in float.
+
+    Raises:
+        RuntimeError: they do not fit.
+    """
+    import numpy
+    import torch
+
+    with numpy.load(BytesIO(content)) as arrays:
+        state = {name: torch.from_numpy(arrays[name].astype(numpy.float32)) for name in arrays.files}
+    counters = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    network.load_state_dict(state | counters)
+
+
+def has_gpu() -> bool:
+    """Return whether torch finds a GPU; in a process of its own, because no process can fork after looking."""
+    code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def make(networks: Sequence[tuple[str, float]], recipe: BaseRecipe, device: str, out: Path, workers: int) -> int:
+    """Draw the scenes once, then train the networks in processes that share them; return how many failed."""
+    out.mkdir(parents=True, exist_ok=True)
+    started = monotonic()
+    scenes = drawn(recipe.scenes, workers)
+    print(f"drew {recipe.scenes} scenes with {workers} processes in {monotonic() - started:.0f} s", flush=True)
+    context = get_context("fork")  # the scenes are shared, not copied
+    waiting = [context.Process(target=train, args=(*network, recipe, scenes, device, out)) for network in networks]
+    at_once, running, failed = len(waiting) if device == "cuda" else workers, [], 0
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            running.append(waiting.pop(0))
+            running[-1].start()
+        running[0].join()
+        failed += running.pop(0).exitcode != 0
+    return failed
+
+
+def main() -> None:
+    """Make the bases from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m edgebench.train.base", description=__doc__)
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    parser.add_argument("--device", choices=RECIPES)
+    parser.add_argument("--networks", help="comma list of name-width; else the default four")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    for name, kind in (("scenes", int), ("epochs", int), ("batch", int), ("rate", float), ("limit-s", float)):
+        parser.add_argument(f"--{name}", type=kind)
+    given = parser.parse_args()
+    device = given.device or ("cuda" if has_gpu() else "cpu")
+    changes = {name: getattr(given, name) for name in ("scenes", "epochs", "batch", "rate", "limit_s")}
+    recipe = replace(RECIPES[device], **{name: value for name, value in changes.items() if value is not None})
+    pairs = [text.rpartition("-") for text in given.networks.split(",")] if given.networks else []
+    networks = [(name, float(width)) for name, _, width in pairs] or NETWORKS
+    sys.exit(make(networks, recipe, device, given.out, given.workers))
+
+
+if __name__ == "__main__":
+    main()
