@@ -11,7 +11,7 @@ import typer
 
 from edgebench import __version__
 from edgebench.cli import exit_codes, guide
-from edgebench.cli.commands import analysis, nightly, results, run, targets
+from edgebench.cli.commands import analysis, datasets, nightly, results, run, targets
 from edgebench.foundation.errors import EdgebenchError
 
 COMMANDS = (
@@ -40,6 +40,7 @@ app = typer.Typer(
 for command in COMMANDS:
     app.command()(command)
 app.command("guide")(guide.show)
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(targets.app, name="targets")
 app.add_typer(nightly.app, name="nightly")
 

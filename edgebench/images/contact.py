@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import CaseError, RequestError, require
 from edgebench.images.catalogue import adopt, damaged, find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
 
     from edgebench.images.loader import Pictures, Truth
 
+SPLITS = ("train", "calibration", "test")
 TILE, GAP, CAPTION = 224, 8, 16  # side of a picture, and what is around and below it, pixels
 MOST = 400  # pictures on a sheet
 COLOURS = (  # of classes, in turn; Okabe and Ito's, and two more, which colour-blind readers can distinguish
@@ -21,25 +24,36 @@ COLOURS = (  # of classes, in turn; Okabe and Ito's, and two more, which colour-
 )  # fmt: skip
 
 
-def sheet(dataset: str, split: str, count: int, columns: int = 6) -> Image:
+def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
     """Draw pictures spread evenly over a split, with their numbers, classes, boxes and masks.
 
     Raises:
-        RequestError: there is no such data set, or the count is not between 1 and 400.
-        CaseError: the data set has no such split.
+        RequestError: there is no such data set or split, the data set lacks that split, or the count is not between 1 and 400.
     """
+    require("split", split, SPLITS, may_be_empty=False)
     if not 1 <= count <= MOST:
         raise RequestError(f"wanted 1 to {MOST} pictures on a sheet, found {count}")
+    pictures, usable = _pictures(dataset, split)
+    count = min(count, len(usable))
+    tiles = [tile(pictures, usable[place * len(usable) // count]) for place in range(count)]
+    buffer = BytesIO()
+    _arranged(tiles, min(columns, count)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _pictures(dataset: str, split: str) -> tuple[Pictures, list[int]]:
+    """Return a split's pictures, and which of them can be decoded."""
     named = adopt(dataset)
     card, opened = find(named.name, named.sha256)
-    pictures, bad = opened.part(split), set(damaged(card, opened, lambda _: None))
+    try:
+        pictures = opened.part(split)
+    except CaseError as error:
+        raise RequestError(str(error)) from error
+    bad = set(damaged(card, opened, lambda _: None))
     usable = [index for index in range(len(pictures.labels)) if pictures.name(index) not in bad]
     if not usable:
         raise RequestError(f"{dataset}: no image for {split} can be decoded; restore them, or name another split")
-    chosen = [usable[place * len(usable) // count] for place in range(min(count, len(usable)))] if count < len(
-        usable
-    ) else usable
-    return _arranged([tile(pictures, index) for index in chosen], min(columns, len(chosen)))
+    return pictures, usable
 
 
 def _arranged(tiles: Sequence[Image], columns: int) -> Image:
@@ -54,7 +68,8 @@ def _arranged(tiles: Sequence[Image], columns: int) -> Image:
 
 def tile(pictures: Pictures, index: int) -> Image:
     """Draw one picture, its truth on it and its number and classes below."""
-    from PIL import Image, ImageDraw
+    from PIL import Image
+    from PIL.ImageDraw import Draw
 
     truth, picture = pictures.truth(index), _coloured(pictures.picture(index), pictures.white)
     scale = TILE / max(picture.size)
@@ -63,7 +78,7 @@ def tile(pictures: Pictures, index: int) -> Image:
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     whole = Image.new("RGB", (TILE, TILE + CAPTION), "#202020")
     whole.paste(picture.resize(size, Image.Resampling.NEAREST if scale > 4 else Image.Resampling.BILINEAR))
-    draw = ImageDraw.Draw(whole)
+    draw = Draw(whole)
     _outline(draw, truth, scale)
     classes = " ".join(str(label) for label in truth.classes.tolist())
     draw.text((0, TILE + 2), f"{pictures.name(index)[-24:]}: {classes}", fill="#ffffff")
@@ -95,11 +110,11 @@ def _masked(picture: Image, truth: Truth) -> Image:
     return fromarray(pixels.astype(numpy.uint8))
 
 
-def _outline(draw: object, truth: Truth, scale: float) -> None:
+def _outline(draw: ImageDraw, truth: Truth, scale: float) -> None:
     """Draw each box with its class above it."""
     if truth.boxes is None:
         return
     for label, (left, top, right, bottom) in zip(truth.classes.tolist(), (truth.boxes * scale).tolist(), strict=True):
         colour = COLOURS[label % len(COLOURS)]
-        draw.rectangle((left - 1, top - 1, right, bottom), outline=colour)  # type: ignore[attr-defined]
-        draw.text((left, max(0, top - 12)), str(label), fill=colour)  # type: ignore[attr-defined]
+        draw.rectangle((left - 1, top - 1, right, bottom), outline=colour)
+        draw.text((left, max(0, top - 12)), str(label), fill=colour)

@@ -64,6 +64,20 @@ class Pictures(Protocol):
     def picture(self, index: int) -> Image:
         """Decode a picture: 8-bit RGB, or grey in float."""
 
+    def truth(self, index: int) -> Truth:
+        """Return what is in a picture."""
+
+
+class Labelled:
+    """Pictures of which the class is known, and no more."""
+
+    __slots__ = ()
+    labels: NDArray[int64]
+
+    def truth(self, index: int) -> Truth:
+        """Return a picture's class."""
+        return Truth(classes=self.labels[index : index + 1])
+
 
 class KeptPixels(Protocol):
     """The cache of a split's cropped pixels."""

@@ -24,7 +24,7 @@ from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
 from edgebench.images.labels import PLACE, labels
 from edgebench.images.listing import is_junk, pictures, printable, some
-from edgebench.images.loader import THREADS, Inspected, Opened
+from edgebench.images.loader import Inspected, Labelled, Opened, THREADS
 from edgebench.images.preprocessing import PRESETS
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from edgebench.images.listing import Listing, Stamp
 
 CLASSES = 0
+TASKS = ("classification",)
 SOURCE = "given"
 PREPROCESSING = PRESETS["torchvision"]
 AUGMENTATION = ("flip", "shift")
@@ -50,7 +51,7 @@ CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class Files(Labelled):
     """Pictures in files below a folder.
 
     Attributes:

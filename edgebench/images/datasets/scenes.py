@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CLASSES = 10
+TASKS = ("detection",)
 SOURCE = (
     "composed here of handwritten digits (Alpaydin and Kaynak, UCI, 1998, CC BY 4.0) and two photos (china.jpg by"
     " danielbuechele, flower.jpg from flickr.com/photos/vultilion, CC BY 2.0), all as bundled with scikit-learn"
