@@ -28,7 +28,7 @@ def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
     """Draw pictures spread evenly over a split, with their numbers, classes, boxes and masks.
 
     Raises:
-        RequestError: there is no such data set or split, the data set lacks that split, or the count is not between 1 and 400.
+        RequestError: there is no such data set or split, or the count is not between 1 and 400.
     """
     require("split", split, SPLITS, may_be_empty=False)
     if not 1 <= count <= MOST:

@@ -27,16 +27,22 @@ from edgebench.foundation.errors import CaseError
 from edgebench.foundation.shelf import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.context import ForkProcess
 
-    from numpy import float16, float32, int8, uint8
+    from numpy import float16, int8, uint8
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from edgebench.tasks.detection.coco import Matches
 
 SHIPPED = Path(__file__).with_name("bases")
-NETWORKS = (("mobilenet_v1_det", 0.25), ("mobilenet_v1_det", 0.5), ("mobilenet_v2_det", 0.35), ("mobilenet_v2_det", 0.5))
+NETWORKS = (
+    ("mobilenet_v1_det", 0.25),
+    ("mobilenet_v1_det", 0.5),
+    ("mobilenet_v2_det", 0.35),
+    ("mobilenet_v2_det", 0.5),
+)
 RESOLUTION, STRIDE = 96, 8
 SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
@@ -87,7 +93,7 @@ def drawn(count: int, workers: int) -> Drawn:
     import numpy
 
     side = RESOLUTION // STRIDE
-    scenes = Drawn(
+    scenes: tuple[NDArray[Any], ...] = (
         numpy.empty((count, 3, RESOLUTION, RESOLUTION), numpy.uint8),
         numpy.empty((count, side * side), numpy.int8),
         numpy.empty((count, 4, side * side), numpy.float16),
@@ -97,17 +103,17 @@ def drawn(count: int, workers: int) -> Drawn:
     with get_context("fork").Pool(workers) as pool:
         parts = pool.imap(_draw, [(FIRST + start, min(PART, count - start)) for start in starts])
         for start, part in zip(starts, parts, strict=True):
-            for whole, some in zip(scenes, part, strict=True):
-                whole[start : start + len(some)] = some
+            for place, values in enumerate(part):
+                scenes[place][start : start + len(values)] = values
             if monotonic() - shown > SHOW_S:
                 shown = monotonic()
                 print(f"drawn {start + PART} of {count} scenes in {shown - started:.0f} s", flush=True)
         pool.close()
         pool.join()
-    return scenes
+    return Drawn(*scenes)
 
 
-def _draw(request: tuple[int, int]) -> Drawn:
+def _draw(request: tuple[int, int]) -> tuple[NDArray[Any], ...]:
     import numpy
     from PIL.Image import fromarray
 
@@ -120,10 +126,10 @@ def _draw(request: tuple[int, int]) -> Drawn:
     objects = numpy.full((count, scenes.MOST, 5), -1.0)
     for row, scene in zip(objects, several, strict=True):
         row[: len(scene.truth.classes), 0] = scene.truth.classes
-        row[: len(scene.truth.classes), 1:] = scene.truth.boxes / scenes.SIDE
+        row[: len(scene.truth.classes), 1:] = scene.boxes / scenes.SIDE
     classes, boxes = assigned(objects, RESOLUTION // STRIDE)
     pixels = [cut(fromarray(scene.pixels), scenes.PREPROCESSING, RESOLUTION) for scene in several]
-    return Drawn(numpy.stack(pixels), classes.astype(numpy.int8), boxes.astype(numpy.float16))
+    return numpy.stack(pixels), classes.astype(numpy.int8), boxes.astype(numpy.float16)
 
 
 @dataclass(kw_only=True)
@@ -137,6 +143,7 @@ class _Training:
     title: str
     steps: int = 0
     seconds: float = 0.0
+    progress: float = 0.0
     layout: Any = None
 
     def run(self) -> None:
@@ -148,37 +155,53 @@ class _Training:
         import torch
 
         self.network.to(self.device).train()
-        pixels, classes, boxes = (torch.from_numpy(values).to(self.device) for values in self.scenes)
-        self.layout = self._layout(pixels[: self.recipe.batch], classes[: self.recipe.batch], boxes[: self.recipe.batch])
-        self.network.to(memory_format=self.layout)
-        parameters = list(self.network.parameters())
-        optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=WEIGHT_DECAY, fused=True)
-        random, batch = torch.Generator().manual_seed(SEED), self.recipe.batch
-        total, started = self.recipe.epochs * (len(pixels) // batch), monotonic()
-        shown, losses = started, torch.zeros(2, device=self.device)
-        for _ in range(self.recipe.epochs):
-            order = torch.randperm(len(pixels), generator=random).to(self.device)
-            for place in range(0, len(pixels) - batch + 1, batch):
-                progress = self._progress(total, monotonic() - started)
-                if progress >= 1:
-                    break
-                for group in optimizer.param_groups:
-                    group["lr"] = self.recipe.rate * cycle(progress)
-                chosen = order[place : place + batch]
-                loss = self._loss(pixels[chosen], classes[chosen], boxes[chosen])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(parameters, LONGEST_GRADIENT)
-                optimizer.step()
-                losses += torch.stack((loss.detach(), torch.ones_like(loss)))
-                self.steps += 1
-                if monotonic() - shown > SHOW_S:
-                    shown = monotonic()
-                    self._show(losses, total, shown - started)
-                    losses = torch.zeros_like(losses)
+        scenes = [torch.from_numpy(values).to(self.device) for values in self.scenes]
+        self.layout = self._layout(*(values[: self.recipe.batch] for values in scenes))
+        self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.0, weight_decay=WEIGHT_DECAY, fused=True)
+        started = shown = monotonic()
+        losses = []
+        for chosen in self._batches(started):
+            losses.append(self._step(optimizer, [values[chosen] for values in scenes]))
+            if (now := monotonic()) - shown > SHOW_S:
+                self._show(torch.stack(losses), now - started)
+                shown, losses = now, []
         self.seconds = monotonic() - started
-        if self.steps and losses[1]:
-            self._show(losses, total, self.seconds)
+        if losses:
+            self._show(torch.stack(losses), self.seconds)
+
+    @property
+    def total(self) -> int:
+        """Number of steps, if there is no limit."""
+        return self.recipe.epochs * (len(self.scenes.pixels) // self.recipe.batch)
+
+    def _batches(self, started: float) -> Iterator[Tensor]:
+        """Yield which scenes each step takes, in another order each epoch, until the rate is down."""
+        import torch
+
+        random, batch = torch.Generator().manual_seed(SEED), self.recipe.batch
+        for _ in range(self.recipe.epochs):
+            order = torch.randperm(len(self.scenes.pixels), generator=random).to(self.device)
+            for place in range(0, len(order) - batch + 1, batch):
+                by_time = (monotonic() - started) / self.recipe.limit_s if self.recipe.limit_s else 0.0
+                self.progress = max(self.steps / self.total, by_time)
+                if self.progress >= 1:
+                    return
+                yield order[place : place + batch]
+
+    def _step(self, optimizer: Any, batch: Sequence[Tensor]) -> Tensor:
+        """Train on a batch; return its loss, still on the device."""
+        import torch
+
+        for group in optimizer.param_groups:
+            group["lr"] = self.recipe.rate * cycle(self.progress)
+        loss = self._loss(*batch)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
+        optimizer.step()
+        self.steps += 1
+        return loss.detach()
 
     def _layout(self, *batch: Tensor) -> Any:
         """Return the faster order of channels in memory; on a CPU always the same one, so that bytes are the same.
@@ -193,13 +216,16 @@ class _Training:
         seconds = {layout: self._timed(layout, batch) for layout in (torch.contiguous_format, torch.channels_last)}
         self.network.load_state_dict(state)
         self.network.zero_grad()
-        print(f"{self.title}: ms a step {({str(key): round(1e3 * value, 2) for key, value in seconds.items()})}", flush=True)
+        print(
+            f"{self.title}: ms a step { ({str(key): round(1e3 * value, 2) for key, value in seconds.items()}) }",
+            flush=True,
+        )
         return min(seconds, key=lambda layout: seconds[layout])
 
     def _timed(self, layout: Any, batch: Sequence[Tensor]) -> float:
         """Return the seconds of a step forward and backward in a layout."""
         self.layout, started = layout, 0.0
-        self.network.to(memory_format=layout)
+        self.network.to(memory_format=layout)  # type: ignore[call-overload]
         for number in range(TRIED_STEPS):
             if number == TRIED_STEPS // 2:
                 float(self._loss(*batch))  # waits for the GPU
@@ -208,23 +234,19 @@ class _Training:
         float(self._loss(*batch))
         return (monotonic() - started) / (TRIED_STEPS - TRIED_STEPS // 2)
 
-    def _progress(self, total: int, seconds: float) -> float:
-        by_time = seconds / self.recipe.limit_s if self.recipe.limit_s else 0.0
-        return max(self.steps / total, by_time)
-
-    def _loss(self, pixels: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
-        import torch
+    def _loss(self, *batch: Tensor) -> Tensor:
 
         from edgebench.tasks.detection.loss import loss
 
+        pixels, classes, boxes = batch
         inputs = (pixels.float() / 127.5 - 1).contiguous(memory_format=self.layout)
-        return loss(*self.network(inputs), classes.long(), boxes.float())
+        scores, raw = self.network(inputs)
+        return loss(scores, raw, classes.long(), boxes.float())
 
-    def _show(self, losses: Tensor, total: int, seconds: float) -> None:
-        mean = float(losses[0] / losses[1])
-        if not isfinite(mean):
+    def _show(self, losses: Tensor, seconds: float) -> None:
+        if not isfinite(mean := float(losses.mean())):
             raise CaseError(f"training of {self.title} diverged after {self.steps} steps; use a smaller --rate")
-        print(f"{self.title}: step {self.steps} of {total}, {seconds:.0f} s, loss {mean:.3f}", flush=True)
+        print(f"{self.title}: step {self.steps} of {self.total}, {seconds:.0f} s, loss {mean:.3f}", flush=True)
 
 
 def cycle(progress: float) -> float:
@@ -254,7 +276,9 @@ def matches(network: nn.Module, split: str, count: int = 0, resolution: int = RE
             scores, raw = (output[0].numpy() for output in network(torch.from_numpy(pixels)[None]))
         boxes = decode(scores, raw)
         assert scene.truth.boxes is not None
-        found.append(coco.match(boxes._replace(boxes=boxes.boxes * scenes.SIDE), scene.truth.boxes, scene.truth.classes))
+        found.append(
+            coco.match(boxes._replace(boxes=boxes.boxes * scenes.SIDE), scene.truth.boxes, scene.truth.classes)
+        )
     return found
 
 
@@ -314,7 +338,7 @@ def packed(network: nn.Module) -> bytes:
         for name, values in network.cpu().state_dict().items():
             if not name.endswith("num_batches_tracked"):
                 array = BytesIO()
-                numpy.lib.format.write_array(array, values.numpy().astype(numpy.float16))
+                numpy.save(array, values.numpy().astype(numpy.float16))
                 archive.writestr(ZipInfo(f"{name}.npy", EPOCH), array.getvalue())
     return buffer.getvalue()
 
@@ -348,7 +372,8 @@ def make(networks: Sequence[tuple[str, float]], recipe: BaseRecipe, device: str,
     print(f"drew {recipe.scenes} scenes with {workers} processes in {monotonic() - started:.0f} s", flush=True)
     context = get_context("fork")  # the scenes are shared, not copied
     waiting = [context.Process(target=train, args=(*network, recipe, scenes, device, out)) for network in networks]
-    at_once, running, failed = len(waiting) if device == "cuda" else workers, [], 0
+    at_once = len(waiting) if device == "cuda" else workers
+    running, failed = list[ForkProcess](), 0
     while waiting or running:
         while waiting and len(running) < at_once:
             running.append(waiting.pop(0))

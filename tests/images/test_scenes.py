@@ -25,7 +25,9 @@ def test_a_scene_is_a_pure_function_of_split_and_index() -> None:
 
 
 def test_no_digit_of_one_split_is_in_another() -> None:
-    glyphs = {split: {(glyph.size, glyph.tobytes()) for glyph in scenes.parts_of(split).glyphs} for split in scenes.COUNTS}
+    glyphs = {
+        split: {(glyph.size, glyph.tobytes()) for glyph in scenes.parts_of(split).glyphs} for split in scenes.COUNTS
+    }
     counts = {split: len(scenes.parts_of(split).glyphs) for split in scenes.COUNTS}
     assert counts == {"train": 1097, "calibration": 100, "test": 600}
     for one, other in combinations(glyphs.values(), 2):
@@ -91,7 +93,7 @@ def test_a_contact_sheet_of_every_bundled_data_set_is_a_picture(name: str, split
     (tmp_path / "sheet.png").write_bytes(contact.png(name, split, 7))
     with Image.open(tmp_path / "sheet.png") as picture:
         assert picture.size == (6 * 232 + 8, 2 * 248 + 8)
-        assert len(picture.getcolors(10**6)) > 2
+        assert len(picture.getcolors(10**6) or ()) > 2
 
 
 def test_a_contact_sheet_shows_each_digits_box_in_its_classs_colour() -> None:
@@ -104,7 +106,9 @@ def test_a_contact_sheet_shows_each_digits_box_in_its_classs_colour() -> None:
         assert (edge == getrgb(contact.COLOURS[label])).all(1).any() or not top
 
 
-@pytest.mark.parametrize(("dataset", "split", "count"), [("scenes", "tset", 3), ("scenes", "test", 0), ("nope", "test", 3)])
+@pytest.mark.parametrize(
+    ("dataset", "split", "count"), [("scenes", "tset", 3), ("scenes", "test", 0), ("nope", "test", 3)]
+)
 def test_a_sheet_that_cannot_be_drawn_is_refused(dataset: str, split: str, count: int) -> None:
     with pytest.raises(EdgebenchError):
         contact.png(dataset, split, count)

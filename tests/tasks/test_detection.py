@@ -58,7 +58,11 @@ def judged(images: list[Image]) -> list[float]:
         size = box[2:] - box[:2]
         return {"image_id": image, "category_id": int(label), "bbox": [*box[:2], *size], "area": size.prod()}
 
-    truth = [entry(box, c, n) for n, (objects, classes, _) in enumerate(images) for box, c in zip(objects, classes, strict=True)]
+    truth = [
+        entry(box, c, n)
+        for n, (objects, classes, _) in enumerate(images)
+        for box, c in zip(objects, classes, strict=True)
+    ]
     found = [
         entry(box, label, number) | {"score": float(score)}
         for number, (*_, boxes) in enumerate(images)
@@ -112,7 +116,11 @@ def test_a_resample_of_every_image_once_is_the_figure_itself() -> None:
 
 def test_a_resample_is_what_matching_its_images_gives() -> None:
     images = [
-        (objects, classes, found._replace(scores=found.scores + 1e-6 * (100 * number + numpy.arange(len(found.scores)))))
+        (
+            objects,
+            classes,
+            found._replace(scores=found.scores + 1e-6 * (100 * number + numpy.arange(len(found.scores)))),
+        )
         for number, (objects, classes, found) in enumerate(images_of(2, 40))  # without ties, which copies would reorder
     ]
     draws = numpy.random.default_rng(coco.SEED).multinomial(40, numpy.full(40, 1 / 40), 3)

@@ -24,7 +24,7 @@ from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.files import write
 from edgebench.images.labels import PLACE, labels
 from edgebench.images.listing import is_junk, pictures, printable, some
-from edgebench.images.loader import Inspected, Labelled, Opened, THREADS
+from edgebench.images.loader import THREADS, Inspected, Labelled, Opened
 from edgebench.images.preprocessing import PRESETS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import CaseError
-from edgebench.images.datasets import digits
+from edgebench.images.datasets.digits import open as open_digits
 from edgebench.images.loader import Opened, Truth
 from edgebench.schema.variant import Preprocessing
 
@@ -67,6 +67,12 @@ class Scene:
 
     pixels: NDArray[uint8]
     truth: Truth
+
+    @property
+    def boxes(self) -> NDArray[float32]:
+        """The boxes of its digits, (n, 4), pixels."""
+        assert self.truth.boxes is not None
+        return self.truth.boxes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +148,7 @@ def parts_of(split: str) -> Parts:
     """Return what a split's scenes are made of; nothing of training is in calibration or test."""
     from sklearn.datasets import load_sample_images
 
-    is_training, source = split == "train", digits.open(None).part(split)
+    is_training, source = split == "train", open_digits(None).part(split)
     columns = slice(0, TRAIN_COLUMNS) if is_training else slice(TRAIN_COLUMNS, None)
     return Parts(
         photos=tuple(_enlarged(photo[:, columns], crop) for photo in load_sample_images().images for crop in CROPS),

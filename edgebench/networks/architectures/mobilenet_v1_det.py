@@ -7,8 +7,8 @@ the grid round up. What they mean is the task's to say: edgebench/tasks/detectio
 
 from torch import nn
 
-from edgebench.networks.architectures import mobilenet_v1
 from edgebench.networks.architectures._detector import Detector
+from edgebench.networks.architectures.mobilenet_v1 import STAGES, MobileNetV1, channels
 
 SOURCE = "Howard et al., MobileNets, arXiv:1704.04861, Table 1; the head is this package's"
 NAMES = ("mobilenet_v1_det",)
@@ -23,13 +23,14 @@ LAST_STAGES = (2, 3, 4)  # of MobileNetV1, at strides 8, 16 and 32
 
 def accepts(name: str, resolution: int) -> bool:
     """Return whether at least one pixel is left after five strides of 2."""
-    return mobilenet_v1.accepts(name, resolution)
+    return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
     """Build the network for any width multiplier."""
-    whole = mobilenet_v1.MobileNetV1(width, 1)
+    whole = MobileNetV1(width, 1)
     stem = nn.Sequential(whole.conv_stem, whole.bn1, whole.act)
-    stages = (nn.Sequential(stem, *whole.blocks[:3]), whole.blocks[3], whole.blocks[4])
-    counts = [mobilenet_v1.channels(mobilenet_v1.STAGES[stage][0], width) for stage in LAST_STAGES]
+    first, second, third, fourth, fifth = whole.blocks
+    stages = (nn.Sequential(stem, first, second, third), fourth, fifth)
+    counts = [channels(STAGES[stage][0], width) for stage in LAST_STAGES]
     return Detector(stages, counts, classes, resolution)

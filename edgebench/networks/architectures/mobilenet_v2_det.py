@@ -7,8 +7,8 @@ the grid round up. What they mean is the task's to say: edgebench/tasks/detectio
 
 from torch import nn
 
-from edgebench.networks.architectures import mobilenet_v2
 from edgebench.networks.architectures._detector import Detector
+from edgebench.networks.architectures.mobilenet_v2 import MobileNetV2
 
 SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2; the head is this package's"
 NAMES = ("mobilenet_v2_det",)
@@ -23,17 +23,17 @@ ENDS = (7, 14, 19)  # of MobileNetV2's features, at strides 8, 16 and 32
 
 def accepts(name: str, resolution: int) -> bool:
     """Return whether at least one pixel is left after five strides of 2."""
-    return mobilenet_v2.accepts(name, resolution)
+    return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
     """Build the network for any width multiplier."""
-    features = mobilenet_v2.MobileNetV2(width, 1).features
+    features = MobileNetV2(width, 1).features
     stages = [features[start:end] for start, end in zip((0, *ENDS), ENDS, strict=False)]
     counts = [_channels(stage) for stage in stages]
     return Detector(stages, counts, classes, resolution)
 
 
-def _channels(stage: nn.Sequential) -> int:
+def _channels(stage: nn.Module) -> int:
     """Return the channels that a stage ends in: those of its last batch norm."""
     return [layer.num_features for layer in stage.modules() if isinstance(layer, nn.BatchNorm2d)][-1]

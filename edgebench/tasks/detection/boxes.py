@@ -20,8 +20,8 @@ LARGEST_LOG = 2.1  # of width and height: boxes as large as the picture
 class Boxes(NamedTuple):
     """Boxes of one picture, highest score first: (n, 4), (n,), (n,)."""
 
-    boxes: NDArray[float32]
-    scores: NDArray[float32]
+    boxes: NDArray[Any]
+    scores: NDArray[Any]
     classes: NDArray[int64]
 
 
@@ -31,11 +31,12 @@ def iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
 
     shared = _shared(boxes, others)
     total = area(boxes)[:, None] + area(others) - shared
-    return shared / numpy.where(total > 0, total, 1)
+    overlaps: NDArray[Any] = shared / numpy.where(total > 0, total, 1)
+    return overlaps
 
 
 def _shared(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the area of each intersection; one coordinate at a time, which is several times faster than all at once."""
+    """Return the area of each intersection; one coordinate at a time, as that is several times faster."""
     import numpy
 
     left, top, right, bottom = boxes.T
@@ -61,7 +62,7 @@ def nms(boxes: NDArray[Any], classes: NDArray[int64], overlap: float = OVERLAP) 
     shared, areas, ranks = _shared(boxes, boxes), area(boxes), numpy.arange(len(boxes))
     covers = shared > overlap * (numpy.add.outer(areas, areas) - shared)
     covers &= numpy.equal.outer(classes, classes) & numpy.less.outer(ranks, ranks)
-    kept = ~covers.any(0)
+    kept: NDArray[bool_] = ~covers.any(0)
     kept_before = numpy.ones_like(kept)
     while (kept != kept_before).any():
         kept_before, kept = kept, ~(covers & kept[:, None]).any(0)
@@ -76,7 +77,8 @@ def probabilities(scores: NDArray[float32]) -> NDArray[float32]:
     import numpy
 
     exponents = numpy.exp(scores[1:] - scores[1:].max(0))
-    return exponents / (exponents.sum(0) * (1 + numpy.exp(-numpy.clip(scores[0], -60, 60))))
+    shares: NDArray[float32] = exponents / (exponents.sum(0) * (1 + numpy.exp(-numpy.clip(scores[0], -60, 60))))
+    return shares
 
 
 def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[float32]:
@@ -89,7 +91,8 @@ def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[f
     x, y, width, height = raw[:, cells]
     middle = numpy.stack(((cells % side + 0.5 + x) / side, (cells // side + 0.5 + y) / side), 1)
     half = numpy.exp(numpy.minimum(numpy.stack((width, height), 1), LARGEST_LOG)) * numpy.float32(PRIOR / 2)
-    return numpy.concatenate((middle - half, middle + half), 1).clip(0, 1)
+    boxes: NDArray[float32] = numpy.concatenate((middle - half, middle + half), 1).clip(0, 1)
+    return boxes
 
 
 def decode(scores: NDArray[float32], raw: NDArray[float32], score: float = SCORE, overlap: float = OVERLAP) -> Boxes:

@@ -56,7 +56,7 @@ class Figures:
 
 
 def match(found: Boxes, boxes: NDArray[Any], classes: NDArray[int64]) -> Matches:
-    """Match the boxes of one image with its objects, boxes (m, 4) in pixels, as COCO does: the best first, once each."""
+    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: the best first, once each."""
     import numpy
 
     order = _counted(found)
@@ -77,11 +77,13 @@ def _counted(found: Boxes) -> NDArray[int64]:
     """Return the boxes in order of their scores, at most 100 of a class."""
     import numpy
 
-    order = numpy.argsort(-found.scores, kind="stable")
+    order: NDArray[int64] = numpy.argsort(-found.scores, kind="stable")
     if len(order) <= MOST:
         return order
     labels = found.classes[order]
-    return order[numpy.sort(numpy.concatenate([(labels == label).nonzero()[0][:MOST] for label in numpy.unique(labels)]))]
+    first = [(labels == label).nonzero()[0][:MOST] for label in numpy.unique(labels)]
+    counted: NDArray[int64] = order[numpy.sort(numpy.concatenate(first))]
+    return counted
 
 
 def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArray[bool_], NDArray[bool_]]:
@@ -157,7 +159,7 @@ def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[f
 
     precision = numpy.nan_to_num(true / boxes)
     envelope = numpy.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
-    points = numpy.searchsorted(_points(), (true / objects).ravel(), "right").reshape(true.shape)
+    points = numpy.searchsorted(_points(), (true / objects.astype("f8")).ravel(), "right").reshape(true.shape)
     share = (numpy.diff(points, axis=1, prepend=0) * envelope).sum(1) / len(_points())
     return numpy.where(objects[:, 0] > 0, share, numpy.nan)
 
@@ -196,7 +198,7 @@ def _mean(values: NDArray[float64]) -> float:
 
 
 def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[float64]:
-    """Return the mean average precision of each resample of the images, (R,); equal draws for equal numbers of images."""
+    """Return the mean average precision of each resample, (R,); as many images are always drawn in the same way."""
     import numpy
 
     random, ranked, count = numpy.random.default_rng(SEED), _ranked(images), len(images)

@@ -18,7 +18,8 @@ def loss(scores: Tensor, raw: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
     smooth L1 of the box over cells that have one. Sums are masked, not gathered: no cell has to be counted on the host.
 
     Args:
-        scores: (N, 1 + classes, S, S); `raw` (N, 4, S, S).
+        scores: (N, 1 + classes, S, S).
+        raw: (N, 4, S, S).
         classes: the class of each cell, -1 for none, (N, S * S).
         boxes: raw boxes, (N, 4, S * S).
     """
