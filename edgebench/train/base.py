@@ -23,7 +23,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import ZipFile, ZipInfo
 
-from edgebench.foundation.errors import CaseError
+from edgebench.foundation.errors import CaseError, require
 from edgebench.foundation.shelf import load
 
 if TYPE_CHECKING:
@@ -383,22 +383,51 @@ def make(networks: Sequence[tuple[str, float]], recipe: BaseRecipe, device: str,
     return failed
 
 
+def remake(
+    out: Path,
+    networks: Sequence[tuple[str, float]] = NETWORKS,
+    device: str = "",
+    workers: int | None = None,
+    **changes: Any,
+) -> list[str]:
+    """Make bases with the recipe of the device, or a changed one; return what there is to say of each.
+
+    Raises:
+        CaseError: some could not be trained; the reasons have been printed.
+        UnknownName: there is no such device.
+    """
+    require("device", device, RECIPES)
+    device = device or ("cuda" if has_gpu() else "cpu")
+    recipe = replace(RECIPES[device], **{name: value for name, value in changes.items() if value is not None})
+    if failed := make(networks, recipe, device, out, workers or len(os.sched_getaffinity(0))):
+        raise CaseError(f"{failed} of {len(networks)} bases could not be trained; see above")
+    return [_remark(out / f"{stem(*network)}.json") for network in networks]
+
+
+def _remark(path: Path) -> str:
+    """Say how a base was trained, its hash, and whether it is the shipped one."""
+    card = json.loads(path.read_text())
+    shipped = SHIPPED / path.name
+    is_same = shipped.exists() and json.loads(shipped.read_text())["sha256"] == card["sha256"]
+    return (
+        f"{path.stem}: {card['recipe']}; mAP {100 * card['test']['map']:.1f} on {card['test']['images']} test scenes;"
+        f" sha256 {card['sha256']}{', as shipped' if is_same else ', not the shipped one'}"
+    )
+
+
 def main() -> None:
     """Make the bases from the command line."""
     parser = argparse.ArgumentParser(prog="python -m edgebench.train.base", description=__doc__)
     parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--device", choices=RECIPES)
+    parser.add_argument("--device", default="", help="cpu or cuda; else what there is")
     parser.add_argument("--networks", help="comma list of name-width; else the default four")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    for name, kind in (("scenes", int), ("epochs", int), ("batch", int), ("rate", float), ("limit-s", float)):
+    for name, kind in (("workers", int), ("scenes", int), ("epochs", int), ("batch", int), ("rate", float)):
         parser.add_argument(f"--{name}", type=kind)
-    given = parser.parse_args()
-    device = given.device or ("cuda" if has_gpu() else "cpu")
-    changes = {name: getattr(given, name) for name in ("scenes", "epochs", "batch", "rate", "limit_s")}
-    recipe = replace(RECIPES[device], **{name: value for name, value in changes.items() if value is not None})
-    pairs = [text.rpartition("-") for text in given.networks.split(",")] if given.networks else []
+    parser.add_argument("--limit-s", type=float)
+    given = vars(parser.parse_args())
+    pairs = [text.rpartition("-") for text in (given.pop("networks") or "").split(",") if text]
     networks = [(name, float(width)) for name, _, width in pairs] or NETWORKS
-    sys.exit(make(networks, recipe, device, given.out, given.workers))
+    print(*remake(networks=networks, **given), sep="\n")
 
 
 if __name__ == "__main__":

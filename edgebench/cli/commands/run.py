@@ -1,5 +1,6 @@
 """Measure a sweep, train its networks, list the weights that are there."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -109,10 +110,17 @@ def train(
     rate: Annotated[str, typer.Option(help="The highest learning rate; it falls along a cosine.")] = "",
     batch: Annotated[str, typer.Option(help="Images a step.")] = "",
     augmentation: Annotated[str, typer.Option(help="flip, shift, none; else the data set's own.")] = "",
+    base: Annotated[bool, typer.Option("--base", help="Make the detectors' shipped bases again, in bases/.")] = False,
+    device: Annotated[str, typer.Option(help="With --base: cpu or cuda; else what there is.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print what was trained as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a sweep's networks, unattended; what is trained already is kept, and a killed one goes on."""
+    if base:
+        from edgebench.train.base import remake
+
+        typer.echo("\n".join(remake(Path("bases"), device=device)))
+        return
     from edgebench import pipeline
     from edgebench.cli import reader, terminal
 
