@@ -70,8 +70,8 @@ class BaseRecipe:
 
 
 RECIPES = {
-    "cpu": BaseRecipe(scenes=60_000, epochs=1, batch=32, rate=4e-3),
-    "cuda": BaseRecipe(scenes=300_000, epochs=12, batch=128, rate=6e-3),
+    "cpu": BaseRecipe(scenes=60_000, epochs=1, batch=32, rate=2e-2),
+    "cuda": BaseRecipe(scenes=300_000, epochs=12, batch=128, rate=1e-2),
 }
 
 
@@ -107,7 +107,7 @@ def drawn(count: int, workers: int) -> Drawn:
                 scenes[place][start : start + len(values)] = values
             if monotonic() - shown > SHOW_S:
                 shown = monotonic()
-                print(f"drawn {start + PART} of {count} scenes in {shown - started:.0f} s", flush=True)
+                print(f"drawn {min(start + PART, count)} of {count} scenes in {shown - started:.0f} s", flush=True)
         pool.close()
         pool.join()
     return Drawn(*scenes)
@@ -228,10 +228,10 @@ class _Training:
         self.network.to(memory_format=layout)  # type: ignore[call-overload]
         for number in range(TRIED_STEPS):
             if number == TRIED_STEPS // 2:
-                float(self._loss(*batch))  # waits for the GPU
+                self._loss(*batch).item()  # waits for the GPU
                 started = monotonic()
             self._loss(*batch).backward()  # type: ignore[no-untyped-call]
-        float(self._loss(*batch))
+        self._loss(*batch).item()
         return (monotonic() - started) / (TRIED_STEPS - TRIED_STEPS // 2)
 
     def _loss(self, *batch: Tensor) -> Tensor:
@@ -373,7 +373,8 @@ def make(networks: Sequence[tuple[str, float]], recipe: BaseRecipe, device: str,
     context = get_context("fork")  # the scenes are shared, not copied
     waiting = [context.Process(target=train, args=(*network, recipe, scenes, device, out)) for network in networks]
     at_once = len(waiting) if device == "cuda" else workers
-    running, failed = list[ForkProcess](), 0
+    running: list[ForkProcess] = []
+    failed = 0
     while waiting or running:
         while waiting and len(running) < at_once:
             running.append(waiting.pop(0))
