@@ -25,6 +25,7 @@ from edgebench.measure.plan.check import check
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
+from edgebench.networks.custom import channels
 from edgebench.results import write_reports
 from edgebench.results.folders import RESULTS, results_folder
 from edgebench.results.journal import Journal
@@ -57,10 +58,16 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     """
     check(sweep)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [open_session(sweep, held) for held in targets]  # all targets are checked before any measurement
+        sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock(str(folder.resolve())):
             return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, show)
+
+
+def _session(sweep: Sweep, held: Held) -> Session:
+    """Query a target's environment, and plan the sweep's session there."""
+    environment = survey(held.connection, held.target, held.agent_sha256, sweep.runtimes_on(held.target.name))
+    return open_session(sweep, environment)
 
 
 def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
@@ -135,7 +142,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         session = cases.session(Sweep(models=(), targets=(target,)), environment, (case,))
         deployed = install(held.connection, artifact, case.variant, case.runtime, environment)
         stage = Stage(session=session, connection=held.connection, show=show)
-        return artifact, stage.accuracy(case, deployed)
+        return artifact, stage.accuracy(case, deployed, channels(case.variant))
 
 
 def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
@@ -151,6 +158,6 @@ def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...
     """Forecast what `run` would do, without training, exporting or measuring."""
     check(sweep)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [open_session(sweep, held) for held in targets]
+        sessions = [_session(sweep, held) for held in targets]
     records = tuple(Journal(RESULTS / sweep.name))
     return tuple(forecasting.forecast(session, case_states(session, records)) for session in sessions)

@@ -185,7 +185,10 @@ def multipliers(described: Description, full: Description) -> Sheet:
         Column.figure("here", lambda scaled: scaled.here),
         Column.figure("ratio", lambda scaled: scaled.here / scaled.full if scaled.full else 0, _share, OBJECTIVE),
         Column.number(
-            "rule", lambda scaled: f"{scaled.rule} = {scaled.share:.4f}", OBJECTIVE, rule_ratio=lambda one: one.share
+            "rule",
+            lambda scaled: f"{scaled.rule} = {scaled.share:.4f}",
+            OBJECTIVE,
+            rule_ratio=lambda scaled: scaled.share,
         ),
     )
     scaled = (
@@ -223,7 +226,7 @@ def _name(network: Description) -> str:
 
 
 def _top1(network: Description) -> float | None:
-    return published.top1(network.name, network.width, network.resolution, Precision.FP32, published.IMAGENET)
+    return published.top1(network.name, network.width, network.resolution, Precision.FP32)
 
 
 _MIB = partial(number, digits=2)

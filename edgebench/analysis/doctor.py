@@ -128,7 +128,7 @@ def diagnose() -> Diagnosis:
     """Look at the machine, import every package in a fresh process and open the least file with every runtime."""
     packages, abilities = tuple(_packages()), tuple(_abilities())
     files = _cached()
-    is_broken = any(package.problem for package in packages) or any(one.is_broken for one in abilities)
+    is_broken = any(package.problem for package in packages) or any(ability.is_broken for ability in abilities)
     return Diagnosis(
         edgebench=__version__,
         python=machine.identity()["python"],
@@ -177,12 +177,12 @@ def _packages() -> Iterator[Package]:
 
 def _wanted() -> list[tuple[Requirement, str]]:
     """Pair what applies here with the extra that brings it, empty for what comes without one."""
-    found = dict[str, tuple[Requirement, str]]()
+    lines = dict[str, tuple[Requirement, str]]()
     for extra in ("", *EXTRAS):
         for line in _requirements():
             if line.name != "edgebench" and _applies(line, extra):
-                found.setdefault(line.name, (line, extra))
-    return list(found.values())
+                lines.setdefault(line.name, (line, extra))
+    return list(lines.values())
 
 
 def _requirements() -> list[Requirement]:
@@ -197,17 +197,17 @@ def _applies(requirement: Requirement, extra: str) -> bool:
 
 
 def _package(requirement: Requirement, extra: str, *, is_whole: bool) -> Package:
-    found, wanted = _version(requirement.name), f"{requirement.name}{requirement.specifier}"
-    problem = _problem(requirement, found, is_required=not extra)
+    installed, wanted = _version(requirement.name), f"{requirement.name}{requirement.specifier}"
+    problem = _problem(requirement, installed, is_required=not extra)
     if not problem and not is_whole and _is_imported(requirement.name):
         problem = _trial(_IMPORT, _module(requirement.name))
     return Package(
         name=requirement.name,
-        version=found,
+        version=installed,
         wanted=str(requirement.specifier),
         extra=extra,
         problem=problem,
-        install=_pip(wanted, extra) if problem or not found else "",
+        install=_pip(wanted, extra) if problem or not installed else "",
     )
 
 
@@ -227,11 +227,11 @@ def _version(package: str) -> str:
         return ""
 
 
-def _problem(requirement: Requirement, found: str, *, is_required: bool) -> str:
-    if not found:
+def _problem(requirement: Requirement, installed: str, *, is_required: bool) -> str:
+    if not installed:
         return "required and not installed" if is_required else ""
-    fits = requirement.specifier.contains(found, prereleases=True)
-    return "" if fits else f"wanted {requirement.name}{requirement.specifier}, found {found}"
+    fits = requirement.specifier.contains(installed, prereleases=True)
+    return "" if fits else f"wanted {requirement.name}{requirement.specifier}, found {installed}"
 
 
 def _pip(wanted: str, extra: str) -> str:

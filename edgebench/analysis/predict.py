@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import is_custom
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import millions, milliseconds
@@ -15,6 +14,7 @@ from edgebench.measure.budget.kinds import PREDICTED, Kind, Predicted, kind_of, 
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan.check import check
 from edgebench.results.journal import existing
+from edgebench.schema.names import is_custom
 from edgebench.schema.record import Session
 from edgebench.schema.variant import network, scheme
 

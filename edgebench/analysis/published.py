@@ -73,7 +73,7 @@ def sheets(kind: str = "", model: str = "", target: str = "") -> tuple[Sheet, ..
         UnknownName: the kind, network or board has no published figures.
         RequestError: no published figure matches all filters.
     """
-    require("kind of figure", kind, KINDS)
+    require("kind of figure", kind, KINDS, may_be_empty=True)
     filled = tuple(_filled(kind, model, target))
     if not filled:
         filters = " ".join(filter(None, (kind, model, target)))
@@ -83,10 +83,9 @@ def sheets(kind: str = "", model: str = "", target: str = "") -> tuple[Sheet, ..
 
 def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
     rows = _rows()
-    require(
-        "published model", model, sorted({row.architecture for rows_of_kind in rows.values() for row in rows_of_kind})
-    )
-    require("published target", target, targets())
+    models = sorted({row.architecture for rows_of_kind in rows.values() for row in rows_of_kind})
+    require("published model", model, models, may_be_empty=True)
+    require("published target", target, targets(), may_be_empty=True)
     for name in [kind] if kind else KINDS:
         selected = [row for row in rows[name] if model in ("", row.architecture)]
         selected = [row for row in selected if not target or getattr(row, "target", None) == target]

@@ -58,7 +58,7 @@ def _main(
 
 
 def main() -> None:
-    """Run the command line; what edgebench raises on purpose is one line on standard error."""
+    """Run the command line; an expected error is one line on standard error."""
     try:
         app()
     except EdgebenchError as error:

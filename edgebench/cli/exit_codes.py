@@ -1,9 +1,9 @@
-"""What an exit code means; `nightly` has its own, `edgebench.nightly.exit_code`."""
+"""The meaning of exit codes; `nightly` has its own, `edgebench.nightly.exit_code`."""
 
-SOME_FAILED = 1  # a case or a training: its row says why
+SOME_FAILED = 1  # of a case or a training; its row has the reason
 NOTHING = 1  # no configuration keeps the limits, or no cell can be predicted
 FOUND = 1  # lint has findings
-BROKEN = 1  # doctor found something that is required and does not work
+BROKEN = 1  # doctor found a required package that does not work
 REFUSED = 2  # the request cannot be met
 INTERRUPTED = 130  # as shells count SIGINT
 
@@ -13,5 +13,5 @@ EPILOG = (
 )
 EPILOG_OF_NIGHTLY = (
     "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression, 2 the"
-    " request cannot be met, 3 something was not measured, or is worth nothing."
+    " request cannot be met, 3 something was not measured, or is INVALID."
 )

@@ -1,6 +1,6 @@
-"""The options that commands share, with their help, and the values in which a command hands over what was typed.
+"""The options that commands share, with their help, and the values that carry them to `reader`.
 
-A reader turns these values into a sweep; here nothing is read or checked, so that `--help` imports nothing heavy.
+They are parsed and checked in `reader`, so that `--help` imports nothing heavy.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,19 @@ import typer
 Results = Annotated[Path, typer.Argument(help="A results folder, such as results/default.")]
 TargetName = Annotated[str, typer.Argument(help="A target, such as rpi4.")]
 
-Models = Annotated[str, typer.Option(help="Networks; instead of a sweep's.")]
+Models = Annotated[str, typer.Option(help="Networks, instead of a sweep.")]
 Widths = Annotated[str, typer.Option(help="Width multipliers.")]
 Resolutions = Annotated[str, typer.Option(help="Input sides, pixels.")]
 Precisions = Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")]
-Preprocessing = Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; else the data set's own.")]
-Address = Annotated[str, typer.Option(help="Where it is: user@host, or a name of ssh's configuration.")]
+Preprocessing = Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; default: the data set's.")]
+Address = Annotated[str, typer.Option(help="Its address: user@host, or a host of ssh's configuration.")]
 
 Format = Annotated[str, typer.Option(help="table, md, csv, latex or json.")]
 FormatWithoutLatex = Annotated[str, typer.Option(help="table, md, csv or json.")]
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
-OneTable = Annotated[str, typer.Option(help="Of several tables only this one; CSV is the first without it.")]
+OneTable = Annotated[
+    str, typer.Option(help="Only this one of several tables; CSV needs one and defaults to the first.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
@@ -33,7 +35,7 @@ def resolved(format: str, *, json: bool) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
-    """What was typed to change a sweep, option by option; an empty text changes nothing. Most are comma lists."""
+    """The options of a command that change a sweep, as typed; an empty text changes nothing. Most are comma lists."""
 
     target: str = ""
     model: str = ""
@@ -59,7 +61,7 @@ class SweepOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
-    """What was typed to change a training; an empty text changes nothing."""
+    """The options of a command that change a training, as typed; an empty text changes nothing."""
 
     epochs: str = ""
     optimizer: str = ""

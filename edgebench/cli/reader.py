@@ -1,4 +1,4 @@
-"""Options as they were typed -> the sweep, and the way of training, that they request."""
+"""Options as typed -> the sweep and the training that they request."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
-from edgebench.export import custom
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
+from edgebench.schema.names import is_custom, title
 from edgebench.schema.quantization import DIGITS, parse
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
@@ -44,7 +44,7 @@ def _width(text: str) -> float:
 
 
 def _precision(text: str) -> Precision:
-    require("precision", text, Precision, may_be_empty=False)
+    require("precision", text, Precision)
     return Precision(text)
 
 
@@ -59,10 +59,10 @@ def _time(text: str) -> str:
 
 
 def sweep(given: str, options: SweepOptions) -> Sweep:
-    """Start from a sweep's name or file, the named models or the default sweep; let every option replace what it names.
+    """Start from a sweep, the given models or the default sweep, and apply the options.
 
     Raises:
-        RequestError: a name or number that cannot be.
+        RequestError: a name or number is impossible.
     """
     if given and options.model:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
@@ -71,10 +71,10 @@ def sweep(given: str, options: SweepOptions) -> Sweep:
 
 
 def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
-    """Start from a results folder's own sweep; take networks and sizes from another one, or from options, where named.
+    """Start from a results folder's sweep, and apply networks and sizes from another sweep or from options.
 
     Raises:
-        RequestError: a name or number that cannot be, or two that say the same.
+        RequestError: a name or number is impossible, or both a sweep and models are given.
     """
     if given and options.model:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
@@ -84,12 +84,12 @@ def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
 
 
 def _changed(start: Sweep, options: SweepOptions) -> Sweep:
-    """Let every option replace what it names."""
+    """Return a sweep with the options applied."""
     of_cells, of_run = _of_cells(options), _of_run(options)
     _require_its_kind(start, options)
     blocks: dict[str, Any] = dict.fromkeys(of_cells)
     of_shelf = blocks | _present(widths=_read(_many(_width), options.width))
-    models = tuple(replace(block, **(blocks if custom.is_custom(block.name) else of_shelf)) for block in start.models)
+    models = tuple(replace(block, **(blocks if is_custom(block.name) else of_shelf)) for block in start.models)
     requested = replace(start, **of_cells, **of_run, models=models)
     _require_int8("quantization", options.quantization, requested)
     _require_int8("calibration", options.calibration, requested)
@@ -97,7 +97,7 @@ def _changed(start: Sweep, options: SweepOptions) -> Sweep:
 
 
 def _of_cells(options: SweepOptions) -> dict[str, Any]:
-    """Read what wins over what a [[models]] block says of its own."""
+    """Parse the options that override the blocks of a sweep."""
     return _present(
         resolutions=_read(_many(_whole("resolution")), options.resolution),
         precisions=_read(_many(_precision), options.precision),
@@ -115,7 +115,7 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
 
 
 def _of_run(options: SweepOptions) -> dict[str, Any]:
-    """Read what concerns a whole run; a budget replaces the time limit of a sweep."""
+    """Parse the options of a whole run; a budget replaces a sweep's time limit."""
     time_limit, budget = _read(_time, options.time_limit), _read(_time, options.budget)
     return _present(
         targets=_read(_many(str), options.target),
@@ -136,30 +136,30 @@ def _present(**fields: object) -> dict[str, Any]:
 
 
 def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
-    """Refuse what concerns only networks of the shelf where there are none, and what concerns only given models."""
-    given = [custom.is_custom(block.name) for block in start.models]
+    """Refuse options that apply to none of the models."""
+    given = [is_custom(block.name) for block in start.models]
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
-            raise RequestError(f"wanted --{option} with a network of the shelf, found only models that have theirs")
+            raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
     if options.input and not any(given):
         raise RequestError("--input is of models that are given as a file, such as --model net.onnx; found none")
 
 
 def _require_int8(option: str, text: str, requested: Sweep) -> None:
-    """Refuse an option of int8, where it was typed, for a sweep that has no int8."""
+    """Refuse an option for int8 if the sweep has no int8."""
     precisions = {cell.precision for cell in requested.cells()} if text else set()
     if precisions and Precision.INT8 not in precisions:
-        raise RequestError(f"wanted --{option} {text}, which is of int8, and no int8; add it to --precision")
+        raise RequestError(f"wanted int8 for --{option} {text}, found none; add it to --precision")
 
 
 def training(options: TrainingOptions) -> Options:
-    """Read how a person wants networks trained.
+    """Parse the options of a training.
 
     Raises:
-        RequestError: a name or number that cannot be.
+        RequestError: a name or number is impossible.
     """
     optimizer = options.optimizer or "adamw"
-    require("optimizer", optimizer, OPTIMIZERS, may_be_empty=False)
+    require("optimizer", optimizer, OPTIMIZERS)
     batch = _whole("batch")(options.batch or str(BATCH))
     if batch < 2:
         raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
@@ -187,15 +187,15 @@ def _rate(text: str) -> float:
 
 
 def _augmentation(text: str) -> tuple[str, ...] | None:
-    """Read a comma list, `none`, or nothing said."""
+    """Parse a comma list; `none` is an empty list, and an empty text is None."""
     kinds = _many(str)(text)
     for kind in kinds:
-        require("augmentation", kind, (*AUGMENTATIONS, "none"), may_be_empty=False)
+        require("augmentation", kind, (*AUGMENTATIONS, "none"))
     if "none" in kinds and set(kinds) != {"none"}:
         raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
     return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None
 
 
 def _of_models(names: tuple[str, ...]) -> Sweep:
-    named = re.sub(r"[^\w.-]", "_", "-".join(map(custom.title, names)), flags=re.ASCII).lstrip("._-")
+    named = re.sub(r"[^\w.-]", "_", "-".join(map(title, names)), flags=re.ASCII).lstrip("._-")
     return Sweep(name=named, models=tuple(Model(name=name) for name in names))

@@ -34,14 +34,19 @@ _FOR_PEOPLE = {"md": markdown, "latex": latex}
 FORMATS = ("table", "md", "csv", "latex", "json")
 BENCHMARK = "pytest-benchmark"
 REPORT_FORMATS = (*FORMATS, BENCHMARK)
-_REPORTS = {"md": "comparison", "csv": "csv", "latex": "latex", BENCHMARK: "pytest_benchmark"}  # that print these forms
+_REPORTS = {
+    "md": "comparison",
+    "csv": "csv",
+    "latex": "latex",
+    BENCHMARK: "pytest_benchmark",
+}  # that can print these formats
 KEPT = DETAIL  # columns up to this rank are shown however narrow the terminal is
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Show]:
-    """Give a function that shows steps and notices on standard error.
+    """Return a function that shows steps and notices on standard error.
 
     On a terminal one line is rewritten, between processes only: nothing may run while a sample is taken. In a log
     every change of activity is a line.
@@ -96,7 +101,7 @@ def _left(step: Step) -> str:
 
 
 def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
-    """Print what a run would do and roughly how long it would take."""
+    """Print the cases of a run and their expected time."""
     if json:
         show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
         return
@@ -140,12 +145,12 @@ def show_rows(command: str, table: Table) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    # A log is no terminal: as wide as need be, nothing wrapped.
+    # A log is not a terminal: as wide as necessary, without wrapping.
     return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 def show_bulletin(bulletin: Bulletin) -> None:
-    """Print what a night says, in as many lines as there are changes."""
+    """Print a night's result, one line per change."""
     print(f"{bulletin.headline}; {bulletin.nights} nights")
     for line in bulletin.needs_attention:
         cells = (column.cell(line) for column in CHANGES)
@@ -155,7 +160,7 @@ def show_bulletin(bulletin: Bulletin) -> None:
 
 
 def show_table(table: Table) -> None:
-    """Print the table as people read it, as wide as the terminal allows."""
+    """Print the table for reading, as wide as the terminal allows."""
     console = _console()
     for sheet in comparison.every_sheet(table):
         _print(sheet, console)
@@ -164,12 +169,12 @@ def show_table(table: Table) -> None:
 
 
 def show_report(table: Table, format: str, background: Background = NOTHING) -> None:
-    """Print a results table as a terminal's, or as the reports of its folder have it.
+    """Print a results table in a format: as a terminal's table, or as a report.
 
     Raises:
-        UnknownName: there is no such form.
+        UnknownName: the format does not exist.
     """
-    require("format", format, REPORT_FORMATS, may_be_empty=False)
+    require("format", format, REPORT_FORMATS)
     if format == "table":
         show_table(table)
     elif format == "json":
@@ -187,10 +192,10 @@ def show_sheets(command: str, sheets: Sequence[Sheet], format: str = "table", ta
     """Print sheets as a terminal's tables, Markdown or LaTeX, as one JSON document, or one of them as CSV.
 
     Raises:
-        UnknownName: there is no such form, or no such table.
+        UnknownName: the format or the table does not exist.
     """
-    require("format", format, FORMATS, may_be_empty=False)
-    require("table", table, [sheet.name for sheet in sheets])
+    require("format", format, FORMATS)
+    require("table", table, [sheet.name for sheet in sheets], may_be_empty=True)
     chosen = [sheet for sheet in sheets if table in ("", sheet.name)]
     if format == "json":
         show_json(command, document(chosen))
@@ -216,7 +221,7 @@ def _print(sheet: Sheet, console: Console) -> None:
 
 
 def _fitting(sheet: Sheet, console: Console) -> list[FormattedColumn]:
-    """Leave out the highest ranks until the others fit, or only those are left that are always shown."""
+    """Leave out columns from the highest rank down until the rest fits."""
     columns, unbounded = list(sheet.columns), console.options.update(width=LOG_WIDTH)
     while console.measure(_grid(columns), options=unbounded).maximum > console.width:
         rank, place = max((column.rank, place) for place, column in enumerate(columns))

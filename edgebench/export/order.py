@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgebench.export import custom
 from edgebench.export.formats import tool_version
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError
@@ -15,6 +14,7 @@ from edgebench.images.splits import calibrated, sources
 from edgebench.networks.build import channels
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import given
+from edgebench.schema.names import is_model_file
 from edgebench.schema.variant import WeightSource, as_float
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights 
     parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": format}
     if weights:
         parts["weights"] = weights.sha256
-    is_copy = custom.is_file(variant.architecture) and not variant.quantization
+    is_copy = is_model_file(variant.architecture) and not variant.quantization
     tools: tuple[str, ...] = () if is_copy else plugin.TOOLS
     if variant.quantization:
         modules += ["export/prepare"] + ["train"] * variant.quantization.aware

@@ -87,7 +87,7 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = True) -> None:
+def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = False) -> None:
     """Refuse a name that is not known; an empty one, such as a filter that lets all through, passes where it may.
 
     Raises:

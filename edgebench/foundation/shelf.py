@@ -81,7 +81,7 @@ def module(shelf: str, name: str) -> str:
 
 
 def _module(shelf: str, name: str) -> str:
-    require(SHELVES[shelf].noun, name, names(shelf), may_be_empty=False)
+    require(SHELVES[shelf].noun, name, names(shelf))
     return _plugins(shelf)[name]
 
 

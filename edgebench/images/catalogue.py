@@ -16,6 +16,7 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, names
 from edgebench.schema.cards import DataSet
+from edgebench.schema.names import dataset_plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def family(dataset: str) -> ModuleType:
     Raises:
         UnknownName: there is no such plug-in.
     """
-    return load("datasets", dataset.partition(":")[0])
+    return load("datasets", dataset_plugin(dataset))
 
 
 def title(dataset: str) -> str:
@@ -44,7 +45,7 @@ def title(dataset: str) -> str:
 
 def calibrating(calibration: str) -> str:
     """Return the data set that a `calibration` option means: a data set's name, or else a folder of any images."""
-    return calibration if calibration.partition(":")[0] in names("datasets") else f"unlabelled:{calibration}"
+    return calibration if dataset_plugin(calibration) in names("datasets") else f"unlabelled:{calibration}"
 
 
 def adopt(dataset: str) -> DataSet:

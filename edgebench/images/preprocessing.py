@@ -45,7 +45,7 @@ def preset(name: str) -> Preprocessing:
     Raises:
         UnknownName: there is no such preset.
     """
-    require("preprocessing", name, PRESETS, may_be_empty=False)
+    require("preprocessing", name, PRESETS)
     return PRESETS[name]
 
 

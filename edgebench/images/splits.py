@@ -18,6 +18,7 @@ from edgebench.images.listing import some
 from edgebench.images.loader import Images
 from edgebench.images.pixels import Pixels
 from edgebench.images.preprocessing import preset
+from edgebench.schema.names import dataset_plugin
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import WeightSource
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def sources(dataset: str) -> list[str]:
     """List the modules of this package that determine a data set's images."""
     return [
-        module("datasets", dataset.partition(":")[0]),
+        module("datasets", dataset_plugin(dataset)),
         "images/decode",
         "images/splits",
         "images/loader",

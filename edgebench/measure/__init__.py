@@ -1,6 +1,7 @@
 """One session on one target: open cases are staged and measured in rounds; the records are yielded.
 
-    plan (the cases and their states) -> stage (artifacts on the target, evaluated) -> rounds (of fresh processes)
+    target's environment -> plan (the cases and their states) -> stage (artifacts on the target, evaluated)
+        -> rounds (of fresh processes)
 
 `budget` chooses which cells of a sweep to measure within a time limit; the others are predicted.
 """
@@ -11,7 +12,6 @@ from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench.deploy.survey import survey
 from edgebench.foundation.progress import Notice, Show
 from edgebench.images import splits
 from edgebench.measure.plan import cases
@@ -27,21 +27,20 @@ if TYPE_CHECKING:
 
     from edgebench.deploy import Held
     from edgebench.measure.rounds import Job
+    from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
 
 MOMENT_S = 1e-3  # time limit of a session whose budget is spent, because 0 would mean no limit
 
 
-def open_session(sweep: Sweep, held: Held) -> Session:
-    """Query a target's environment, and complete the sweep's cases with it.
+def open_session(sweep: Sweep, environment: Environment) -> Session:
+    """Complete the sweep's cases on a target with its environment.
 
     Raises:
         RequestError: a case is impossible on this target.
-        AgentError, Unreachable: the target does not answer.
     """
-    cells = [cell for cell in sweep.cells() if cell.target == held.target.name]
-    environment = survey(held.connection, held.target, held.agent_sha256, cases.runtime_requests(cells))
+    cells = [cell for cell in sweep.cells() if cell.target == environment.target]
     return cases.session(sweep, environment, cases.cases(cells, environment))
 
 

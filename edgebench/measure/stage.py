@@ -13,6 +13,7 @@ from edgebench.export import export
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
+from edgebench.images.splits import split
 from edgebench.measure import evaluate
 from edgebench.measure.evaluate import FloatAnswers, stand_in
 from edgebench.measure.plan import custom as own_cells
@@ -51,26 +52,31 @@ class Stage:
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
         state = state.of(artifact)
         if state.needs_evaluation:
-            yield self._evaluated(case, deployed)
+            yield self._evaluated(state, deployed)
         return Job(case=case, deployed=deployed, runs=list(state.runs))
 
-    def accuracy(self, case: Case, deployed: Deployed) -> Accuracy:
+    def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:
         """Evaluate on the target, or on this host for a board, which then checks some of the outputs.
+
+        `channels` is the number of the network's input: 3, or 1 for grey.
 
         Raises:
             CaseError: the case or its float parent could not be run.
         """
         self.show(Step(activity="evaluate", subject=str(case.variant)))
+        images = split(case.variant, "test", channels)
         host, session = stand_in.find(case, self.connection), self.session
         if not host:
             parent = self._parent(case)
-            return evaluate.evaluate(case, deployed, parent, self.connection, session, self.float_answers)
+            return evaluate.evaluate(case, images, deployed, parent, self.connection, session, self.float_answers)
         here = replace(self, connection=host.connection, session=replace(session, environment=host.environment))
         on_host = replace(case, runtime=host.runtime)
         _, copy = here._deployed(on_host, case.variant)
         parent = here._parent(on_host)
-        accuracy = evaluate.evaluate(case, copy, parent, host.connection, session, self.float_answers, host.runtime)
-        return replace(accuracy, spot=stand_in.spot_check(case, deployed, copy, self.connection, host))
+        accuracy = evaluate.evaluate(
+            case, images, copy, parent, host.connection, session, self.float_answers, host.runtime
+        )
+        return replace(accuracy, spot=stand_in.spot_check(case, images, deployed, copy, self.connection, host))
 
     def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
         artifact = exported(case, variant, self.show)
@@ -80,11 +86,11 @@ class Stage:
         parent = parent_of(case.variant)
         return self._deployed(case, parent)[1] if parent else None
 
-    def _evaluated(self, case: Case, deployed: Deployed) -> Record:
+    def _evaluated(self, state: CaseState, deployed: Deployed) -> Record:
         try:
-            return self.accuracy(case, deployed)
+            return self.accuracy(state.case, deployed, state.channels)
         except CaseError as error:
-            return self._failure(case, "evaluate", error)
+            return self._failure(state.case, "evaluate", error)
 
     def _failure(self, case: Case, stage: str, error: CaseError) -> Failure:
         epoch = self.session.environment.epoch

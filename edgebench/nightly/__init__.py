@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from edgebench.deploy import hold
 from edgebench.deploy.bundle import bundle
+from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.foundation.lock import lock
@@ -79,7 +80,8 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
     session = None
     try:
         with hold(target) as (held,):
-            session = open_session(sweep, held)
+            requests = sweep.runtimes_on(target.name)
+            session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
             for record in answer(session, held, tuple(journal), show):
                 journal.append(record)
     except (AgentError, Busy, Unreachable) as error:

@@ -227,7 +227,7 @@ def check(format: str) -> None:
         UnknownName: there is no such form.
         RequestError: a package is missing.
     """
-    require("format", format, FORMATS, may_be_empty=False)
+    require("format", format, FORMATS)
     if format != "svg":
         try:
             import vl_convert  # noqa: F401

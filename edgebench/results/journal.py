@@ -6,9 +6,8 @@ made, however journals were copied, merged or put one behind the other.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -18,7 +17,7 @@ from edgebench.results.upgrade import upgraded
 from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic import TypeAdapter
@@ -46,13 +45,22 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
     return TypeAdapter(JournalLine)
 
 
-def _identity(line: bytes) -> bytes | None:
-    """Return a hash of what a line says, however it is laid out; None if it is no JSON."""
-    try:
-        content = json.dumps(json.loads(line), sort_keys=True)
-    except ValueError:
-        return None
-    return hashlib.sha256(content.encode()).digest()
+class _Distinct:
+    """Records in the order in which they are added, each once, however its line was laid out."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._alike: dict[Hashable, list[Record]] = defaultdict(
+            list
+        )  # a record has dictionaries, and no hash of its own
+
+    def add(self, record: Record) -> None:
+        """Add a record that is not there yet."""
+        id = record.id if isinstance(record, Session) else record.session
+        alike = self._alike[type(record), id, getattr(record, "case", None), getattr(record, "started_at", "")]
+        if record not in alike:
+            alike.append(record)
+            self.records.append(record)
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:
@@ -93,24 +101,23 @@ class Journal:
 
     def _records(self) -> list[Record]:
         """Read every record once, in the order of the lines."""
-        lines, copies = list(self._lines()), set[bytes]()
-        records, older, torn = dict[bytes, Record](), set[bytes](), set[bytes]()
+        lines, copies, torn = list(self._lines()), set[bytes](), set[bytes]()
+        records, older = _Distinct(), _Distinct()
         for place, (number, line) in enumerate(lines):
             if line in copies:
                 continue
             todays = upgraded(line)
-            identity = _identity(todays)
             follower = lines[place + 1][1] if place + 1 < len(lines) else _SESSION
-            if identity is None and _SESSION in follower:
+            record = self._decode(number, todays, may_be_torn=_SESSION in follower)
+            if record is None:
                 torn.add(line)
                 continue
             copies.add(line)
-            if identity is None or identity not in records:
-                records[identity or line] = self._decode(number, todays)
+            records.add(record)
             if todays is not line:
-                older.add(identity or line)
-        self.torn, self.older = len(torn), len(older)
-        return list(records.values())
+                older.add(record)
+        self.torn, self.older = len(torn), len(older.records)
+        return records.records
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the lines that are not empty, by number; one whose end is missing may have another one behind it."""
@@ -127,13 +134,16 @@ class Journal:
         except OSError as error:
             raise InvalidFile(f"cannot read {self.path}: {error.strerror}") from error
 
-    def _decode(self, number: int, line: bytes) -> Record:
+    def _decode(self, number: int, line: bytes, *, may_be_torn: bool) -> Record | None:
+        """Return the record of a line; None of one that is torn, which is no JSON."""
         from pydantic import ValidationError
 
         try:
             return _line_adapter().validate_json(line).record
         except ValidationError as error:
             first = error.errors()[0]
+            if may_be_torn and first["type"] == "json_invalid":
+                return None
             key = ".".join(str(part) for part in first["loc"])
             wanted = f"this edgebench reads version {VERSION}" if key == "version" else first["msg"]
             raise InvalidFile(f"{self.path}:{number}: {key or 'line'}: {wanted}") from error

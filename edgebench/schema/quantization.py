@@ -109,7 +109,7 @@ def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # f
 def _meaning(word: str) -> dict[str, Any]:
     name, equals, value = word.partition("=")
     if not equals:
-        require("word of a quantization", word, (*WORDS, *VALUED), may_be_empty=False)
+        require("word of a quantization", word, (*WORDS, *VALUED))
         return WORDS[word]
     if name == CALIBRATION and value:
         return {name: value}

@@ -47,7 +47,7 @@ class RuntimeRequest:
         """
         known = tuple(option for group in groups for option in group if option)
         for option in self.options:
-            require(f"option of runtime {self.name}", option, known, may_be_empty=False)
+            require(f"option of runtime {self.name}", option, known)
         chosen = [self._chosen(group, usual) for group in groups]
         return tuple(option for option in chosen if option)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import ClassVar, TypeVar
 
 from edgebench.schema import STRICT
 from edgebench.schema.quantization import ORDINARY
+from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource, check_size
 
 T = TypeVar("T")
@@ -109,6 +110,11 @@ class Sweep:
     def cells(self) -> Iterator[Cell]:
         """Yield each distinct cell once, in the sweep's order."""
         yield from dict.fromkeys(cell for model in self.models for cell in self._cells(model))
+
+    def runtimes_on(self, target: str) -> tuple[RuntimeRequest, ...]:
+        """Return the runtimes requested on a target, each once, without options."""
+        requests = (RuntimeRequest.parse(cell.runtime) for cell in self.cells() if cell.target == target)
+        return tuple(dict.fromkeys(replace(request, options=()) for request in requests))
 
     def _cells(self, model: Model) -> Iterator[Cell]:
         axes = product(

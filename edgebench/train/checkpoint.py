@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from edgebench.schema.variant import Variant
 
-SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store a state dict
 _PREFIX = "module."  # added to every name by data-parallel training
 _MARK = 7919  # a number of classes that no layer has as its width
@@ -30,11 +29,6 @@ _COUNTERS = "num_batches_tracked"  # missing in older checkpoints, and not used 
 
 State = dict[str, "Tensor"]
 Shapes = dict[str, tuple[int, ...]]
-
-
-def is_file(weights: str) -> bool:
-    """Return whether `weights` is a file's name, not a word such as `trained`."""
-    return Path(weights).suffix in SUFFIXES
 
 
 def find(variant: Variant) -> Weights | None:

@@ -62,7 +62,7 @@ def test_a_flag_wins_over_what_a_block_of_a_file_says(place: Path) -> None:
         ({"threads": "-1"}, "wanted a whole number for --threads, found '-1'"),
         ({"precision": "int4"}, "no precision 'int4' .*did you mean 'int8'"),
         ({"classes": "many"}, "wanted a whole number for --classes, found 'many'"),
-        ({"precision": "fp32", "quantization": "qat"}, "wanted --quantization qat, which is of int8, and no int8; add"),
+        ({"precision": "fp32", "quantization": "qat"}, "wanted int8 for --quantization qat, found none; add"),
         ({"time_limit": "soon"}, "wanted a time such as 90s"),
     ],
 )

@@ -153,7 +153,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
             {"dataset": "image_folder:val", "calibration": "val"},
             "unlabelled:val has 18 calibration images that are also test images of image_folder:val; give other images",
         ),
-        ({"precision": "fp32", "calibration": "digits"}, "wanted --calibration digits, which is of int8, and no int8"),
+        ({"precision": "fp32", "calibration": "digits"}, "wanted int8 for --calibration digits, found none"),
     ],
 )
 def test_images_that_cannot_calibrate_are_refused_before_anything_runs(

@@ -50,8 +50,8 @@ def test_what_a_row_is_and_what_the_sheet_is_about_are_never_left_out(width: int
 
 
 def test_an_empty_name_is_refused_unless_it_may_be_empty() -> None:
-    require("target", "", ["cpu"])
-    require("target", "cpu", ["cpu"], may_be_empty=False)
+    require("target", "", ["cpu"], may_be_empty=True)
+    require("target", "cpu", ["cpu"])
     for name, may_be_empty in (("", False), ("cpuu", True)):
         with pytest.raises(UnknownName, match=r"no target .* \(has cpu\)"):
             require("target", name, ["cpu"], may_be_empty=may_be_empty)

@@ -10,9 +10,13 @@ import pytest
 from edgebench.analysis import choose
 from edgebench.analysis.choose import request
 from edgebench.analysis.choose.sheet import sheet
+from edgebench.analysis.compare.published import _nearest
 from edgebench.networks import published
+from edgebench.results import folders
 from edgebench.results.table.choice import Quantity
+from tests import ROOT
 from tests.support.command import cli
+from tests.support.rows import changed
 
 DOUBTED = ("kernels only", "random weights", "estimate", "text says")
 BOUNDS = ("", "50ms")
@@ -35,7 +39,7 @@ def test_no_choice_rests_on_kernels_random_weights_or_estimates(board: str, boun
     found = answer(board, objective=objective, max_latency=bound)
     assert not any(is_doubted(note) for note in found.remarks.values())
     left_out = [one for one in published.latencies() if one.target == board and is_doubted(one.note)]
-    assert any("--any-published takes them in" in note for note in found.notes) == bool(left_out)
+    assert any("--any-published includes them" in note for note in found.notes) == bool(left_out)
 
 
 @pytest.mark.parametrize("board", published.targets())
@@ -76,3 +80,27 @@ def test_the_command_says_so_and_refuses_it_for_a_folder() -> None:
     assert answered["chosen"]["note"] or any(option["note"] for option in answered["front"])
     assert cli("choose", "results/x", "--any-published").returncode == 2
     assert "--any-published" in cli("choose", "--help").stdout
+
+
+def test_no_row_is_compared_with_kernels_while_a_whole_inference_is_published() -> None:
+    by_variant: dict[tuple[str, float, int, str], list[published.PublishedLatency]] = {}
+    for cited in published.latencies():
+        key = (cited.architecture, cited.width, cited.resolution, cited.precision)
+        by_variant.setdefault(key, []).append(cited)
+    mixed = {key: rows for key, rows in by_variant.items() if len({bool(row.reservation) for row in rows}) == 2}
+    assert mixed
+    measured = folders.read(ROOT / "results" / "x86_vm").rows[0]
+    for (architecture, width, resolution, precision), rows in mixed.items():
+        for doubted in (row for row in rows if row.reservation):
+            row = changed(
+                measured,
+                architecture=architecture,
+                width=width,
+                resolution=resolution,
+                precision=precision,
+                target=doubted.target,
+                runtime=doubted.runtime,
+                threads=doubted.threads or 1,
+            )
+            nearest = _nearest(row)
+            assert nearest and not nearest.reservation

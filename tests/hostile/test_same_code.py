@@ -90,7 +90,7 @@ def test_the_raw_ratio_stands_beside_and_the_note_says_what_an_interval_covers(p
     assert cases.headings == ("case", "A p50 ms", "B p50 ms", "B / A", "[95 %]", "in beats", "beats [95 %]", "")
     assert all(pair.ratio and pair.ratio.value == pytest.approx(1.2, rel=0.02) for pair in found.pairs)
     assert all(pair.in_beats and pair.in_beats.value == pytest.approx(1.0, rel=0.02) for pair in found.pairs)
-    assert any("covers how processes scatter within each session" in note for note in cases.notes)
+    assert any("covers the scatter of processes within each session" in note for note in cases.notes)
 
 
 def test_the_spread_is_a_prediction_of_one_more(place: Path) -> None:

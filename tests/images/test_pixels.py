@@ -128,7 +128,8 @@ def test_an_evaluation_says_the_same_whether_the_pixels_are_kept_or_not(
     deployed, answers = Deployed(variant=of, path=str(place / "net.json"), sha256="f1"), []
     runtime, here = Runtime(name="null", version="1"), Here()
     for _ in range(2):
-        answers.append(b"".join(rows.tobytes() for rows in evaluate.infer(deployed, runtime, 1, here).rows(9)))
+        outputs = evaluate.answers(split(of, "test"), deployed, runtime, 1, here)
+        answers.append(b"".join(rows.tobytes() for rows in outputs.rows(9)))
         assert split(of, "test").file is not None
     assert len(answers[0]) == 54 * 2 * 4
     assert answers[0] == answers[1]

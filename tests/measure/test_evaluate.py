@@ -18,6 +18,7 @@ from edgebench.measure import evaluate
 from edgebench.schema.runtime import Runtime
 from edgebench.tasks.classification import Counts, count
 from tests.conftest import case, session, variant
+from tests.support.images import split
 
 
 def outputs(*winners: int, classes: int = 8) -> NDArray[numpy.float32]:
@@ -97,7 +98,7 @@ def test_a_target_is_sent_bounded_parts_and_keeps_none_of_them(
 ) -> None:
     monkeypatch.setattr(evaluate, "PART_BYTES", 4 * 3 * 32 * 32 * 256)
     watched = Watched()
-    answers = evaluate.infer(deployed, Runtime(name="null", version="1"), 1, watched)
+    answers = evaluate.answers(split(deployed.variant, "test"), deployed, Runtime(name="null", version="1"), 1, watched)
     assert watched.shapes == [(256, 3, 32, 32), (256, 3, 32, 32), (88, 3, 32, 32)]
     assert watched.left == [False] * 3
     assert sum(len(rows) for rows in answers.rows(7)) == 600
@@ -105,9 +106,10 @@ def test_a_target_is_sent_bounded_parts_and_keeps_none_of_them(
 
 def test_an_artifact_is_compared_with_its_parent_where_it_has_one(deployed: Deployed) -> None:
     null = replace(case(), runtime=Runtime(name="null", version="1"))
-    alone = evaluate.evaluate(null, deployed, None, Here(), session(null), evaluate.FloatAnswers())
+    images = split(deployed.variant, "test")
+    alone = evaluate.evaluate(null, images, deployed, None, Here(), session(null), evaluate.FloatAnswers())
     assert (alone.images, alone.parent_correct, alone.agreement, alone.sqnr_db) == (600, None, None, None)
     assert 0 < alone.correct < (alone.correct_top5 or 0) < 600  # it answers 0 for all: a tenth, and half in five
-    compared = evaluate.evaluate(null, deployed, deployed, Here(), session(null), evaluate.FloatAnswers())
+    compared = evaluate.evaluate(null, images, deployed, deployed, Here(), session(null), evaluate.FloatAnswers())
     assert (compared.parent_correct, compared.only_parent, compared.only_this) == (alone.correct, 0, 0)
     assert (compared.agreement, compared.sqnr_db) == (1.0, None)

@@ -31,6 +31,7 @@ from tests.conftest import artifact, case, session, variant
 from tests.results.test_measurement import steady
 from tests.support.board import Board, board, missing
 from tests.support.command import cli
+from tests.support.images import split
 from tests.tasks.test_classification import FLOAT
 
 SAME = SpotCheck(host="x86_64 avx512_vnni onnxruntime 1.31.1", images=32, agreed=32, difference=0.0)
@@ -111,11 +112,11 @@ def test_a_spot_check_sees_another_file_there(connection: Connection) -> None:
     of: Case = replace(case(variant("lenet5", 1.0)), runtime=INSTALLED)
     host = stand_in.find(of, connection)
     assert host is not None
-    mine = deployed(of.variant)
-    same = stand_in.spot_check(of, deployed(of.variant, connection), mine, connection, host)
+    mine, images = deployed(of.variant), split(of.variant, "test")
+    same = stand_in.spot_check(of, images, deployed(of.variant, connection), mine, connection, host)
     assert (same.images, same.agreed, same.difference) == (32, 32, 0.0)
     other = deployed(replace(of.variant, architecture="lenet5_1998"), connection)
-    unlike = stand_in.spot_check(of, replace(other, variant=of.variant), mine, connection, host)
+    unlike = stand_in.spot_check(of, images, replace(other, variant=of.variant), mine, connection, host)
     assert unlike.difference > 0.1
 
 

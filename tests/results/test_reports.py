@@ -153,6 +153,19 @@ def test_a_row_has_what_int8_changed_and_the_layer_that_costs_most(place: Path) 
     assert (row.int8.worst_layer, row.int8.worst_layer_sqnr_db) == ("blocks.3", 20.0)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "top1"),
+    [("imagenet:val", 71.8), ("digits", None), ("image_folder:val", None), ("image_folder:imagenet", None)],
+)
+def test_a_published_accuracy_stands_beside_rows_on_imagenet_only(dataset: str, top1: float | None) -> None:
+    from edgebench.results.measurement import summarize
+    from tests.results.test_measurement import evidence, steady
+
+    published = replace(variant("mobilenet_v2", 1.0, 224, weights=WeightSource.TRAINED), dataset=dataset)
+    known = replace(evidence(*steady()), case=case(published))
+    assert rows.row(known, summarize(known)).quality.published_top1 == top1
+
+
 OF_FLOAT = {"build": 2.0, "export": 10.5}
 OF_INT8 = OF_FLOAT | {"quantize": 3.25}
 SPENT = ("build_s", "export_s", "quantize_s", "measure_s")

@@ -4,19 +4,19 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from edgebench.foundation.stats import Ratio
+from edgebench.results.table.choice import Figure
 from edgebench.results.table.columns import COLUMNS, METRICS, flat
-from edgebench.results.table.parts import Metric
 from edgebench.results.table.row import Row
 
 Part = TypeVar("Part")
-Figure = TypeVar("Figure", Metric, Ratio)
+Interval = TypeVar("Interval", Figure, Ratio)
 
 
 def changed(row: Row, **columns: Any) -> Row:
     """The row with other values in some columns; a figure without ends of its interval is exact."""
     assert columns.keys() <= set(COLUMNS), columns.keys() - set(COLUMNS)
     values = flat(row) | columns
-    metrics = {name: metric for name in METRICS if (metric := _figure(Metric, name, values))}
+    metrics = {name: metric for name in METRICS if (metric := _figure(Figure, name, values))}
     return Row(
         setup=_part(row.setup, columns),
         cost=_part(row.cost, columns),
@@ -37,7 +37,7 @@ def _part(part: Part, columns: dict[str, Any]) -> Part:
     return replace(part, **{name: value for name, value in columns.items() if name in names})  # type: ignore[type-var]
 
 
-def _figure(kind: type[Figure], name: str, values: dict[str, Any]) -> Figure | None:
+def _figure(kind: type[Interval], name: str, values: dict[str, Any]) -> Interval | None:
     value, low, high = (values[f"{name}{end}"] for end in ("", "_low", "_high"))
     if value is None:
         return None

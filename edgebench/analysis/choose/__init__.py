@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The choice, what all options share, where each accuracy is from, and what was left out before choosing.
+    """The choice, what all options have in common, and what to know about each option.
 
     Attributes:
-        statistics: what each option's latency is, `p50` or `mean`.
-        remarks: what its source says of an option; without those of which it says nothing.
+        accuracies: the origin of each option's accuracy.
+        statistics: whether each option's latency is a `p50` or a `mean`.
+        remarks: the notes of the sources, for the options that have one.
+        notes: sentences on the rows that were left out.
     """
 
-    asked: Request
+    request: Request
     choice: Choice
     shared: str
     accuracies: Mapping[str, str]
@@ -45,14 +47,15 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
     """Choose among a folder's rows, or the published ones of a board.
 
     Raises:
-        RequestError: neither was named, or both, or predictions for published rows, or accuracies do not compare.
-        InvalidFile: the folder has no journal, or one that cannot be read.
-        UnknownName: no row is of the target, precision or data set.
+        RequestError: not exactly one of folder and board was named, an option does not fit it, or the accuracies are
+            of several data sets.
+        InvalidFile: the folder has no readable journal.
+        UnknownName: no row has the target, precision or data set.
     """
     if board and request.predicted:
-        raise RequestError("--predicted is of a results folder, found --published; leave one out")
+        raise RequestError("--predicted needs a results folder, found --published; leave one out")
     if request.any_published and not board:
-        raise RequestError("--any-published is of --published with a board, found a results folder; leave one out")
+        raise RequestError("--any-published needs --published with a board, found a results folder; leave one out")
     if (folder is None) == (not board):
         raise RequestError("wanted a results folder or --published with a board, found neither or both")
     request = replace(request, target=board or request.target)
@@ -61,7 +64,7 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
     candidates = [Candidate(name=name, figures=option.figures) for name, option in options.items()]
     accuracies = {name: option.accuracy for name, option in options.items()}
     return Answer(
-        asked=request,
+        request=request,
         choice=choose(candidates, request.limits, request.objective),
         shared=shared,
         accuracies=accuracies,

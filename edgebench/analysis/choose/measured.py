@@ -19,10 +19,9 @@ from edgebench.analysis.choose.option import (
 )
 from edgebench.analysis.choose.request import P50, PUBLISHED, Q
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.shelf import load
+from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.results import folders
-from edgebench.results.table.choice import Figure
 from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
@@ -31,20 +30,20 @@ if TYPE_CHECKING:
 
     from edgebench.analysis.choose.request import Request
     from edgebench.networks.published import References
-    from edgebench.results.table.choice import Quantity
-    from edgebench.results.table.parts import Metric
+    from edgebench.results.table.choice import Figure, Quantity
     from edgebench.results.table.row import Row
 
 
-CITED = "Accuracy: published for ImageNet, not that of the measured files; `edgebench published` has the sources."
+CITED = "Accuracy: published for ImageNet, not measured on these files; `edgebench published` lists the sources."
 
 
 def offer(folder: Path, request: Request) -> Offer:
     """Make an option of each row that matches the request and has trustworthy figures.
 
     Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
-        UnknownName, RequestError: no row is of the target, precision or data set, or accuracies do not compare.
+        InvalidFile: the folder has no readable journal.
+        UnknownName, RequestError: no row has the target, precision or data set, or the accuracies are of several
+            data sets.
     """
     table, earlier = folders.latest(folder)
     references = published.references() if request.accuracy == PUBLISHED else None
@@ -64,13 +63,13 @@ def offer(folder: Path, request: Request) -> Offer:
 def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
     for name in ("target", "precision", "dataset"):
         wanted = getattr(request, name)
-        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}))
+        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}), may_be_empty=True)
         rows = [row for row in rows if wanted in ("", getattr(row.setup, name))]
     return rows
 
 
 def _require_one_dataset(rows: Iterable[Row]) -> None:
-    """Refuse to compare accuracies counted on different images."""
+    """Refuse to compare accuracies that were measured on different images."""
     datasets = sorted({row.setup.dataset for row in rows if row.top1 is not None})
     if len(datasets) > 1:
         raise RequestError(
@@ -110,18 +109,14 @@ def _figures(row: Row) -> dict[Quantity, Figure | None]:
         Q.FILE: figure(row.cost.file_mib),
         Q.MACS: figure(row.cost.macs and row.cost.macs / 1e6),
         Q.INSTRUCTIONS: figure(row.cost.instructions_m),
-        Q.TOP1: _shown(row.quality.metrics.get("top1")),
-        Q.TOP5: _shown(row.quality.metrics.get("top5")),
+        Q.TOP1: row.quality.metrics.get("top1"),
+        Q.TOP5: row.quality.metrics.get("top5"),
         Q.AGREEMENT: share(row.fidelity.agreement, row.quality.images or 0),
     }
 
 
-def _shown(metric: Metric | None) -> Figure | None:
-    return Figure(value=metric.value, low=metric.low, high=metric.high) if metric else None
-
-
 def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
-    """Lay out the published accuracy of the row's network; the multiply-adds stay the row's own."""
+    """Return the published accuracies of the row's network, without its multiply-adds: the row has its own."""
     reference = imagenet(
         references.get((row.setup.architecture, row.setup.width, row.setup.resolution, row.setup.precision))
     )
@@ -136,4 +131,4 @@ def _left_out(rows: Iterable[Row]) -> Iterator[str]:
 
 def _datasets(rows: Iterable[Row]) -> Iterator[str]:
     for dataset in sorted({row.setup.dataset for row in rows}):
-        yield f"Data set {dataset}: {load('datasets', dataset.partition(':')[0]).NOTE}"
+        yield f"Data set {dataset}: {family(dataset).NOTE}"

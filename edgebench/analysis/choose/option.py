@@ -1,4 +1,4 @@
-"""A configuration to choose: what tells it apart, its figures, where its accuracy is from; and names for many."""
+"""Options to choose from: their configurations, figures and names."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ALWAYS_NAMED = ("network", "scheme")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What tells one option from another: phrases in the order of a name, empty where there is nothing to say.
+    """What distinguishes options, as phrases in the order of an option's name; empty if unknown or irrelevant.
 
     Attributes:
-        scheme: the precision and, of int8, how it is made.
-        training: the data set and the weights, which only together say what a network has learned.
+        scheme: the precision and the quantization scheme.
+        training: the data set and the source of the weights.
         epoch: of the environment, where the same machine was measured in several.
         origin: `predicted` if it was not measured.
     """
@@ -48,11 +48,11 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A configuration, its figures, and where its accuracy is from; a quantity that is unknown has no figure.
+    """A configuration, its known figures, and the origin of its accuracy.
 
     Attributes:
-        statistic: what its latency is of all samples, `p50` or `mean`; empty without a latency.
-        note: what whoever takes it must know, in its source's words.
+        statistic: whether its latency is a `p50` or a `mean`; empty without a latency.
+        note: a caveat, in the words of its source.
     """
 
     configuration: Configuration
@@ -64,20 +64,20 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Options from one source, and what a reader must know about them."""
+    """Options from one source, and sentences to show with them."""
 
     options: tuple[Option, ...]
     notes: tuple[str, ...]
 
     def __add__(self, other: Offer) -> Offer:
-        """Put the options and notes of another source behind these."""
+        """Append the options and notes of another source."""
         return Offer(options=self.options + other.options, notes=self.notes + other.notes)
 
 
 def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
-    """Return what all options share, and each option under a name made of what differs, its network and scheme first.
+    """Return the phrases that all options share, and the options by names made of the phrases that differ.
 
-    Two that nothing tells apart are numbered: a choice goes by name.
+    Options with equal names are numbered, since a choice is made by name.
     """
     values = {
         field.name: {getattr(each.configuration, field.name) for each in options} for field in fields(Configuration)
@@ -93,24 +93,24 @@ def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
 
 
 def threads(count: int | None) -> str:
-    """Say how many threads an inference may use."""
+    """Return the number of threads in words."""
     return "threads not stated" if count is None else f"{count} thread{'s' if count > 1 else ''}"
 
 
 def known(figures: Mapping[Quantity, Figure | None]) -> dict[Quantity, Figure]:
-    """Drop the quantities without a figure."""
+    """Return the quantities that have a figure."""
     return {quantity: value for quantity, value in figures.items() if value}
 
 
 def figure(value: float | None, low: float | None = None, high: float | None = None) -> Figure | None:
-    """Return a value with its interval, the value itself where there is none; None without a value."""
+    """Return a value with its interval, which is the value itself if a bound is missing; None without a value."""
     if value is None:
         return None
     return Figure(value=value, low=value if low is None else low, high=value if high is None else high)
 
 
 def share(per_cent: float | None, images: int) -> Figure | None:
-    """Return a share of so many images with Wilson's interval, per cent."""
+    """Return a share of a number of images with Wilson's interval, per cent."""
     if per_cent is None:
         return None
     low, high = stats.wilson(round(per_cent / 100 * images), images)
@@ -118,7 +118,7 @@ def share(per_cent: float | None, images: int) -> Figure | None:
 
 
 def imagenet(reference: PublishedAccuracy | None) -> dict[Quantity, Figure | None]:
-    """Lay out what was published of a network on ImageNet: top-1 and top-5, per cent, and multiply-adds, millions."""
+    """Return a network's published figures on ImageNet: top-1 and top-5 in per cent, multiply-adds in millions."""
     return {
         Quantity.TOP1: share(reference.top1 if reference else None, IMAGENET_IMAGES),
         Quantity.TOP5: share(reference.top5 if reference else None, IMAGENET_IMAGES),

@@ -1,4 +1,4 @@
-"""A results folder and its sweep -> an option per cell that was not measured, with its predicted latency."""
+"""A results folder and its sweep -> an option per unmeasured cell, with its predicted latency."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def offer(folder: Path, request: Request) -> Offer:
     """Make an option of each cell of the folder's sweep that matches the request and can be predicted.
 
     Raises:
-        InvalidFile: the folder has no journal or sweep, or one that cannot be read.
-        UnknownName, RequestError: nothing was measured on a target of the sweep, or the sweep cannot be.
+        InvalidFile: the folder has no readable journal or sweep.
+        UnknownName, RequestError: a target of the sweep has no measurements, or the sweep is impossible.
     """
     references = published.references() if request.accuracy == PUBLISHED else None
     cells = outlook(folder, own_sweep(folder)).cells
@@ -59,7 +59,7 @@ def _matches(case: Case, request: Request) -> bool:
 
 
 def _option(cell: Predicted, time_s: Prediction, references: References | None) -> Option:
-    """Make an option of a cell: a latency with its 90 % interval, and what is known without measuring."""
+    """Make an option of a cell: its latency with a 90 % interval, and the figures that are known without measuring."""
     figures = {
         Q.LATENCY: figure(time_s.value * 1e3, time_s.low * 1e3, time_s.high * 1e3),
         Q.MACS: figure(cell.macs / 1e6),

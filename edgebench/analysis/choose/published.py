@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from edgebench.results.table.choice import Figure, Quantity
 
 NOTE = (
-    "Latency is the published median, else the mean, which is called so; top-1 is ImageNet's. Nothing here was measured"
-    " by you."
+    "Latency is the published median, else the mean, marked as such; top-1 is that of ImageNet. Nothing here was"
+    " measured by you."
 )
 
 
@@ -37,8 +37,8 @@ def offer(request: Request) -> Offer:
     """Make an option of each latency published for the target in the requested precision.
 
     Latency is the published median, else the mean. Top-1 is the row's own, else the network's reference, and the
-    reference alone where published accuracy was requested. A row of kernels alone, of random weights or that nobody
-    timed is no option, unless any published row was requested.
+    reference alone where published accuracy was requested. A row that times only kernels, has random weights or is an
+    estimate is left out, unless any published row was requested.
 
     Raises:
         UnknownName: nothing was published for the board or in the precision.
@@ -46,7 +46,8 @@ def offer(request: Request) -> Offer:
     boards, references, latencies = published.targets(), published.references(), published.latencies()
     require("published target", request.target, boards)
     rows = [row for row in latencies if row.target == request.target]
-    require(f"precision published for {request.target}", request.precision, sorted({row.precision for row in rows}))
+    precisions = sorted({row.precision for row in rows})
+    require(f"precision published for {request.target}", request.precision, precisions, may_be_empty=True)
     matching = [row for row in rows if request.precision in ("", row.precision)]
     usable = [row for row in matching if request.any_published or not row.reservation]
     return Offer(
@@ -65,7 +66,7 @@ def offer(request: Request) -> Offer:
 def _left_out(rows: Sequence[PublishedLatency]) -> Iterator[str]:
     if rows:
         why = " / ".join(dict.fromkeys(row.reservation for row in rows))
-        yield f"Left out, as they are no inference of the network: {len(rows)} ({why}); --any-published takes them in."
+        yield f"Left out: {len(rows)} that are no inference of the network ({why}); --any-published includes them."
 
 
 def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool) -> Option:

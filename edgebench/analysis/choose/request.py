@@ -1,4 +1,4 @@
-"""The options of a command -> a request: limits, an objective, which rows."""
+"""The options of `choose` -> a request: limits, an objective, filters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
-P50, MEAN = "p50", "mean"  # what a latency is
+P50, MEAN = "p50", "mean"  # statistics of a latency
 # A flag, the quantity that it bounds, and how its text becomes the unit of `Quantity`.
 LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_latency": (Q.LATENCY, parse_latency),
@@ -32,12 +32,12 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Which rows to choose among, by which objective, within which limits; an empty text restricts nothing.
+    """Filters, an objective and limits; an empty filter accepts all rows.
 
     Attributes:
-        accuracy: `measured`, or `published`: ImageNet's of the same network, width, resolution and precision.
-        predicted: whether cells of the folder's sweep that were not measured may be chosen, by predicted latencies.
-        any_published: whether published rows of kernels only, of random weights and of estimates may be chosen.
+        accuracy: `measured`, or `published`: on ImageNet, for the same network, width, resolution and precision.
+        predicted: whether unmeasured cells of the folder's sweep may be chosen by their predicted latencies.
+        any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
     """
 
     target: str = ""
@@ -51,7 +51,7 @@ class Request:
 
     @property
     def compares_accuracies(self) -> bool:
-        """Tell whether the choice depends on measured top-1 or top-5."""
+        """Whether the choice depends on measured top-1 or top-5."""
         quantities = {self.objective, *(limit.quantity for limit in self.limits)}
         return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5})
 
@@ -67,10 +67,10 @@ def parse(
     any_published: bool = False,
     limits: Mapping[str, str],
 ) -> Request:
-    """Read the options of a command, the limits by the names in `LIMITS`; an empty text stands for the default.
+    """Parse the options of `choose`; limits have the names in `LIMITS`, and an empty text stands for the default.
 
     Raises:
-        RequestError, UnknownName: an option that cannot be met.
+        RequestError, UnknownName: an option has an impossible value.
     """
     accuracy, objective = accuracy or MEASURED, objective or Q.TOP1
     require("accuracy", accuracy, (MEASURED, PUBLISHED))

@@ -1,4 +1,4 @@
-"""The configuration to take -> the sheet that says so, with what it would cost to have another; the same as JSON."""
+"""A choice -> a sheet with the chosen configuration, its alternatives and what limits cost; the same as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgebench.analysis.choose import Answer
 
 Q = Quantity
-SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the others are counted
+SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the rest is only counted
 RANKS = {Q.P90: 7, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3}
 UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs", Q.INSTRUCTIONS: "M instructions"}
 SUFFIXES = {  # of keys in JSON
@@ -36,18 +36,25 @@ WHY_LACKING = {
 
 
 def sheet(answer: Answer) -> Sheet:
-    """Lay out the chosen configuration with the runner-up, the ties and the front; else the nearest misses."""
+    """Lay out the chosen configuration, the runner-up, ties and Pareto front; without a choice, the nearest misses."""
     choice = answer.choice
     roles = _roles(choice) if choice.chosen else {miss.candidate.name: "miss" for miss in choice.misses}
-    by_name = {one.name: one for one in (*choice.front, *choice.ties, *(miss.candidate for miss in choice.misses))}
-    by_name |= {one.name: one for one in (choice.chosen, choice.runner_up) if one}
+    by_name = {
+        candidate.name: candidate
+        for candidate in (*choice.front, *choice.ties, *(miss.candidate for miss in choice.misses))
+    }
+    by_name |= {candidate.name: candidate for candidate in (choice.chosen, choice.runner_up) if candidate}
     shown = [by_name[name] for name in roles][:SHOWN]
     headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; the nearest misses"
     columns = (
-        Column[Candidate].text("", lambda one: roles[one.name], IDENTITY),
-        Column[Candidate].text("configuration", lambda one: one.name, IDENTITY),
-        *(_column(answer, quantity) for quantity in Quantity if any(quantity in one.figures for one in shown)),
-        Column[Candidate].text("accuracy", lambda one: answer.accuracies[one.name]),
+        Column[Candidate].text("", lambda candidate: roles[candidate.name], IDENTITY),
+        Column[Candidate].text("configuration", lambda candidate: candidate.name, IDENTITY),
+        *(
+            _column(answer, quantity)
+            for quantity in Quantity
+            if any(quantity in candidate.figures for candidate in shown)
+        ),
+        Column[Candidate].text("accuracy", lambda candidate: answer.accuracies[candidate.name]),
     )
     title = " · ".join(filter(None, (headline, answer.shared)))
     return Sheet.of(title, columns, shown, (*_notes(answer, len(roles)), *answer.notes))
@@ -55,34 +62,36 @@ def sheet(answer: Answer) -> Sheet:
 
 def fields(answer: Answer) -> dict[str, Value]:
     """Lay out the answer for JSON: figures flat, with the unit in the key."""
-    choice, asked = answer.choice, answer.asked
+    choice, request = answer.choice, answer.request
     misses = [
         (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
     ]
     return {
-        "target": asked.target or None,
-        "precision": asked.precision or None,
-        "dataset": asked.dataset or None,
-        "accuracy": asked.accuracy,
-        "objective": str(asked.objective),
-        "predicted": asked.predicted,
-        "any_published": asked.any_published,
-        "limits": {_named(limit.quantity): limit.bound for limit in asked.limits},
+        "target": request.target or None,
+        "precision": request.precision or None,
+        "dataset": request.dataset or None,
+        "accuracy": request.accuracy,
+        "objective": str(request.objective),
+        "predicted": request.predicted,
+        "any_published": request.any_published,
+        "limits": {_named(limit.quantity): limit.bound for limit in request.limits},
         "shared": answer.shared,
         "feasible": choice.feasible,
         "chosen": _record(choice.chosen, answer),
         "runner_up": _record(choice.runner_up, answer),
-        "ties": [_record(one, answer) for one in choice.ties],
-        "front": [_record(one, answer) for one in choice.front],
-        "prices": [_price(price, asked.objective) for price in choice.prices],
+        "ties": [_record(candidate, answer) for candidate in choice.ties],
+        "front": [_record(candidate, answer) for candidate in choice.front],
+        "prices": [_price(price, request.objective) for price in choice.prices],
         "misses": [_record(candidate, answer, excesses=excesses) for candidate, excesses in misses],
-        "withheld": [{"configuration": one.name, "lacks": [*map(str, lacks)]} for one, lacks in choice.withheld],
+        "withheld": [
+            {"configuration": candidate.name, "lacks": [*map(str, lacks)]} for candidate, lacks in choice.withheld
+        ],
         "notes": answer.notes,
     }
 
 
 def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mapping[str, Value] | None:
-    """Lay out a configuration's figures with their intervals."""
+    """Lay out a configuration and its figures with their intervals for JSON."""
     if candidate is None:
         return None
     figures = {
@@ -112,7 +121,7 @@ def _price(price: Price, objective: Quantity) -> dict[str, Value]:
 
 
 def _named(quantity: Quantity, end: str = "") -> str:
-    """Return a quantity's key: `latency_ms`, or of an end of its interval `latency_low_ms`."""
+    """Return the JSON key of a quantity or of a bound of its interval: `latency_ms`, `latency_low_ms`."""
     return "_".join(filter(None, (quantity, end, SUFFIXES[quantity])))
 
 
@@ -122,13 +131,13 @@ def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
 
 
 def _roles(choice: Choice) -> dict[str, str]:
-    """Say of each name what it is in the answer, the most telling last word wins; the order is that of the table."""
+    """Return the role of each configuration by name, in the order of the table."""
     assert choice.chosen
     runners = [choice.runner_up] if choice.runner_up else []
-    roles = {choice.chosen.name: "chosen"} | {one.name: "runner-up" for one in runners}
-    tied = {one.name for one in choice.ties}
-    for one in (*choice.ties, *choice.front):
-        roles.setdefault(one.name, "tie" if one.name in tied else "front")
+    roles = {choice.chosen.name: "chosen"} | {candidate.name: "runner-up" for candidate in runners}
+    tied = {candidate.name for candidate in choice.ties}
+    for candidate in (*choice.ties, *choice.front):
+        roles.setdefault(candidate.name, "tie" if candidate.name in tied else "front")
     return {name: f"{role}, tie" if role == "runner-up" and name in tied else role for name, role in roles.items()}
 
 
@@ -138,14 +147,14 @@ def _heading(quantity: Quantity) -> str:
 
 
 def _cell(answer: Answer, candidate: Candidate, quantity: Quantity) -> str:
-    """Show a figure with its interval; a latency that is a mean is called so."""
+    """Format a figure with its interval; a mean latency is marked."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return "-"
     is_mean = quantity == Q.LATENCY and answer.statistics.get(candidate.name) == MEAN
-    said = f"{MEAN} {_plain(figure.value, quantity)}" if is_mean else _plain(figure.value, quantity)
+    text = f"{MEAN} {_plain(figure.value, quantity)}" if is_mean else _plain(figure.value, quantity)
     has_interval = figure.low < figure.high
-    return f"{said} [{_plain(figure.low, quantity)}, {_plain(figure.high, quantity)}]" if has_interval else said
+    return f"{text} [{_plain(figure.low, quantity)}, {_plain(figure.high, quantity)}]" if has_interval else text
 
 
 def _plain(value: float, quantity: Quantity) -> str:
@@ -155,16 +164,16 @@ def _plain(value: float, quantity: Quantity) -> str:
 
 
 def _notes(answer: Answer, roles: int) -> Iterator[str]:
-    choice, objective = answer.choice, answer.asked.objective
+    choice, objective = answer.choice, answer.request.objective
     if choice.chosen:
-        yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}, of equals the fastest."
+        yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}; among equals the fastest."
         yield from _ties(choice, objective)
         if remark := answer.remarks.get(choice.chosen.name):
             yield f"Its source says: {remark}."
-        yield from (_kept(answer, choice.chosen, limit) for limit in answer.asked.limits)
+        yield from (_kept(answer, choice.chosen, limit) for limit in answer.request.limits)
         yield from (_priced(price, objective) for price in choice.prices)
-        if answer.asked.limits and not choice.prices:
-            yield f"No limit binds: none, dropped alone, lets in a better {objective}."
+        if answer.request.limits and not choice.prices:
+            yield f"No limit binds: dropping any one of them gives no better {objective}."
     for miss in choice.misses[:3]:
         missed = " and ".join(f"{limit.quantity} by {_amount(over, limit.quantity)}" for limit, over in miss.excesses)
         yield f"{miss.candidate.name} misses {missed}."
@@ -177,7 +186,7 @@ def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:
     if choice.ties:
         fastest = min(choice.ties, key=_latency)
         faster = f"; the fastest of them is {fastest.name}" if _latency(fastest) < _latency(choice.chosen) else ""
-        yield f"Ties by {objective}, the intervals overlap: {len(choice.ties)}{faster}."
+        yield f"Ties by {objective} (overlapping intervals): {len(choice.ties)}{faster}."
 
 
 def _latency(candidate: Candidate | None) -> float:
@@ -192,12 +201,12 @@ def _amount(value: float, quantity: Quantity) -> str:
 def _kept(answer: Answer, chosen: Candidate, limit: Limit) -> str:
     quantity, noise = limit.quantity, limit.is_within_noise(chosen)
     bound = f"{'at least' if quantity.is_share else 'at most'} {_plain(limit.bound, quantity)}"
-    doubt = ", a limit within its interval: it may miss it" if noise else ""
+    doubt = ", but the limit lies within the interval: it may be exceeded" if noise else ""
     return f"{_heading(quantity)}: {_cell(answer, chosen, quantity)} of {bound}{doubt}."
 
 
 def _priced(price: Price, objective: Quantity) -> str:
-    """Say what a binding limit costs: the nearest better configuration outside it."""
+    """Describe what a binding limit costs: the nearest better configuration beyond it."""
     quantity = price.limit.quantity
     way = "less" if quantity.is_share else "more"
     unit = UNITS.get(quantity, "point")
@@ -210,9 +219,9 @@ def _priced(price: Price, objective: Quantity) -> str:
 
 
 def _withheld(choice: Choice) -> Iterator[str]:
-    """Name what was left out because it lacks a quantity that was asked for."""
+    """Name the configurations that were left out because they lack a requested quantity."""
     for quantity in Quantity:
-        names = [one.name for one, lacking in choice.withheld if quantity in lacking]
+        names = [candidate.name for candidate, lacking in choice.withheld if quantity in lacking]
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             why = WHY_LACKING.get(quantity, f"no {quantity}")

@@ -1,4 +1,4 @@
-"""Two results folders, or one and the published rows -> what differs, case by case, as sheets."""
+"""Two results folders, or one and the published rows -> their ratios and differences, case by case, as sheets."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from edgebench.analysis.compare.published import Citations, citation_fields, cit
 from edgebench.foundation.sheet import Sheet, Value, document
 
 
-def sheets(found: Contrast | Citations) -> tuple[Sheet, ...]:
-    """Lay out what was compared."""
-    return folder_sheets(found) if isinstance(found, Contrast) else (citation_sheet(found),)
+def sheets(comparison: Contrast | Citations) -> tuple[Sheet, ...]:
+    """Lay out the comparison."""
+    return folder_sheets(comparison) if isinstance(comparison, Contrast) else (citation_sheet(comparison),)
 
 
-def fields(found: Contrast | Citations) -> dict[str, Value]:
-    """Lay out what was compared for JSON."""
-    more = folder_fields(found) if isinstance(found, Contrast) else citation_fields(found)
-    return document(sheets(found)) | more
+def fields(comparison: Contrast | Citations) -> dict[str, Value]:
+    """Lay out the comparison for JSON."""
+    more = folder_fields(comparison) if isinstance(comparison, Contrast) else citation_fields(comparison)
+    return document(sheets(comparison)) | more

@@ -1,4 +1,4 @@
-"""Two results folders, or one and the published rows -> how far apart they are, and what differs, as sheets."""
+"""Two results folders -> the ratios of their latencies and the differences of their environments, as sheets."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 _ANYWHERE = ("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing")
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
-# What makes two rows the same case: all of it; else on another machine; else of another version, where one is meant.
+# What two rows of the same case share: everything; else all but the target; else all but versions; else neither.
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
-    "Ratio: of the medians, with a 95 % interval from those of both (MOVER, Zou and Donner 2008), which covers how"
-    " processes scatter within each session, and not how sessions differ: the two were not measured in turns."
+    "Ratio of the medians, B over A, with a 95 % interval from those of both (MOVER, Zou and Donner 2008). The interval"
+    " covers the scatter of processes within each session, but not the differences between sessions."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Two folders: cases in both, cases in one, what differs between the environments, the reference workloads.
+    """Two folders: the cases in both and in one, the differences of the environments, the reference workloads.
 
     Attributes:
         left_out: a sentence on each folder's rows of earlier environments.
@@ -62,7 +62,7 @@ def contrast(before: Path, after: Path) -> Contrast:
     """Compare two results folders, case by case.
 
     Raises:
-        InvalidFile: a folder has no journal, or one that cannot be read.
+        InvalidFile: a folder has no readable journal.
     """
     (first_table, first_left), (second_table, second_left) = folders.latest(before), folders.latest(after)
     journals = [tuple(Journal(folder)) for folder in (before, after)]
@@ -72,7 +72,7 @@ def contrast(before: Path, after: Path) -> Contrast:
     return Contrast(
         before=first_table.title,
         after=second_table.title,
-        pairs=tuple(_pair(*one, references) for one in pairs),
+        pairs=tuple(_pair(*pair, references) for pair in pairs),
         missing=tuple(map(_name, missing)),
         new=tuple(map(_name, new)),
         differences=tuple(_between(first, second)),
@@ -92,32 +92,35 @@ def _name(row: Row) -> str:
 
 
 def _of(table: Table, records: Sequence[Record]) -> list[Record]:
-    """Keep the runs of the epochs that a table's rows are of."""
+    """Return the runs of the epochs that the table shows."""
     epochs = {row.setup.epoch for row in table.rows}
     return [record for record in records if isinstance(record, Run) and record.epoch in epochs]
 
 
 def _pair(before: Row, after: Row, references: Sequence[tuple[str, Ratio]]) -> Pair:
-    """Compare p50; without an interval on both sides the ratio stands alone, and a worthless number has none."""
+    """Compare p50; the ratio lacks an interval if a side does, and there is none for a row not to be trusted."""
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
-    found = ratio(after, before)
+    p50_ratio = ratio(after, before)
     has_beats = not whys and before.paced and after.paced and before.latency.beat == after.latency.beat
     in_beats = stats.ratio_of_medians(after.paced, before.paced) if has_beats and after.paced and before.paced else None
-    if not whys and not found and before.latency.p50_ms and after.latency.p50_ms:
-        found = Ratio(value=after.latency.p50_ms / before.latency.p50_ms, low=None, high=None)
+    if not whys and not p50_ratio and before.latency.p50_ms and after.latency.p50_ms:
+        p50_ratio = Ratio(value=after.latency.p50_ms / before.latency.p50_ms, low=None, high=None)
     return Pair(
         name=_name(after),
         before_ms=before.latency.p50_ms,
         after_ms=after.latency.p50_ms,
-        ratio=None if whys else found,
-        why=", ".join(whys) or ("" if found and found.low else "too few processes for an interval"),
+        ratio=None if whys else p50_ratio,
+        why=", ".join(whys) or ("" if p50_ratio and p50_ratio.low else "too few processes for an interval"),
         in_beats=in_beats,
         sessions=sessions(references, after.latency.beat if in_beats else ""),
     )
 
 
 def sessions(references: Sequence[tuple[str, Ratio]], beat: str) -> float:
-    """Return how far apart two sessions of the same may be, by the reference workloads; with a beat, in that beat."""
+    """Return how far apart equal sessions may be, as the logarithm of a ratio, from the reference workloads.
+
+    With a beat, the workloads are taken relative to that beat.
+    """
     ratios = {name: ratio.value for name, ratio in references}
     unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
     others = [value / unit for name, value in ratios.items() if not beat or not name.startswith(BEAT)]
@@ -130,7 +133,7 @@ def _environments(records: Sequence[Record]) -> dict[str, Environment]:
 
 
 def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]) -> Iterator[Difference]:
-    """Compare the environments of each target in both; of one target each, those, whatever they are called."""
+    """Compare the environments of targets of the same name; with one target on each side, those two."""
     both = [(name, name) for name in before if name in after]
     if not both and len(before) == len(after) == 1:
         both = [(one, other) for one in before for other in after]
@@ -141,7 +144,7 @@ def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]
 
 
 def _references(before: Sequence[Record], after: Sequence[Record]) -> Iterator[tuple[str, Ratio]]:
-    """Compare the reference workloads, which use no runtime under test: what the machine alone changed."""
+    """Compare the reference workloads, which use no runtime: they show changes of the machine alone."""
     first, second = _workloads(before), _workloads(after)
     for name in sorted(first.keys() & second.keys()):
         yield name, stats.ratio_of_medians(second[name], first[name])
@@ -154,7 +157,7 @@ def _workloads(records: Sequence[Record]) -> dict[str, stats.Spread]:
 
 
 def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
-    """Lay out the cases, and what differs between the two environments."""
+    """Lay out the cases, and the differences of the environments."""
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         APART,
@@ -167,27 +170,27 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     title = f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both"
     has_beats = any(pair.in_beats for pair in contrast.pairs)
     columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
-    none = () if contrast.differences else ("Nothing that is recorded.",)
+    none = () if contrast.differences else ("None in what is recorded.",)
     return (
         Sheet.of(title, columns, contrast.pairs, notes, name="cases"),
-        Sheet.of("what differs between the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
+        Sheet.of("differences of the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
     )
 
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Say what a row is called slower or faster by."""
+    """Explain when a case is called slower or faster."""
     by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
     for in_beats, varies in sorted(by_figure.items()):
         what = "in beats" if in_beats else "of the medians"
         yield (
-            f"A case is called slower or faster by its ratio {what}, where that leaves both its interval and what two"
-            f" sessions vary by, {expm1(varies):.1%}: a 95 % prediction from the reference workloads. `edgebench"
-            " nightly` finds smaller changes."
+            f"A case is called slower or faster only if its ratio {what} differs from 1 by more than its interval and"
+            f" the variation between sessions together ({expm1(varies):.1%}, a 95 % prediction from the reference"
+            " workloads). `edgebench nightly` finds smaller changes."
         )
 
 
 def folder_fields(contrast: Contrast) -> dict[str, Value]:
-    """Lay out for machines what the sheets say in words: the folders, cases of one alone, reference workloads."""
+    """Lay out for JSON what the sheets say in notes: the folders, cases in only one of them, reference workloads."""
     references = [
         {"workload": name, "ratio": one.value, "ratio_low": one.low, "ratio_high": one.high}
         for name, one in contrast.references
@@ -202,7 +205,7 @@ def folder_fields(contrast: Contrast) -> dict[str, Value]:
 
 
 def bounds(ratio: Ratio | None) -> str:
-    """Format the interval of a ratio; a dash where it has none."""
+    """Format the interval of a ratio; a dash if it has none."""
     return "-" if ratio is None or ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
 
 
@@ -226,7 +229,7 @@ _IN_BEATS: tuple[Column[Pair], ...] = (
         ratio_in_beats_high=lambda pair: pair.in_beats.high if pair.in_beats else None,
     ),
 )
-_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # as people read them, and for machines
+_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # in the table: in JSON
 _CASES: tuple[Column[Pair], ...] = (
     Column.text("case", lambda pair: pair.name, IDENTITY),
     Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),

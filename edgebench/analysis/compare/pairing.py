@@ -1,4 +1,4 @@
-"""Rows and environments of two measurements -> ratios with intervals, and what differs between the two.
+"""Rows of two measurements -> pairs of the same case, with ratios, intervals and verdicts.
 
 Pure: nothing is read, measured or printed here.
 """
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 T = TypeVar("T")
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)  # Student's t for so many degrees of freedom
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)  # Student's t at 97.5 %, for 1 to 5 degrees of freedom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One case in both: by its name, p50 before and after in ms, and how many times as long it takes now.
+    """One case in both measurements: its p50 before and after, in ms, and the ratio after / before.
 
     Attributes:
-        ratio: None where either has no number worth comparing; `why` says which and why.
-        in_beats: the same in beats between each process's samples, where both have them; it is judged by then.
-        sessions: how far apart two sessions of one and the same may be, as the logarithm of a ratio.
+        ratio: of the p50; None if a row is not to be trusted, and `why` says which.
+        in_beats: the ratio in units of the interleaved reference beats, if both have them; the verdict then uses it.
+        sessions: how far apart sessions of the same code may be, as the logarithm of a ratio.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """Say `slower` or `faster` where the interval, widened by what sessions vary by, leaves 1 out; else `=`."""
+        """Return `slower` or `faster` if the interval, widened by how sessions vary, excludes 1; else `=`."""
         judged = self.in_beats or self.ratio
         if judged is None or judged.low is None or judged.high is None:
             return "-"
@@ -51,9 +51,9 @@ class Pair:
 
 
 def spread(ratios: Sequence[float]) -> float:
-    """Return how far from 1 another such ratio may be, as a logarithm: a 95 % prediction of their root mean square.
+    """Return how far from 1 a further ratio may be, as a logarithm: a 95 % prediction from their root mean square.
 
-    Of no ratio nothing is known: 0.
+    Without ratios it is 0.
     """
     if not ratios:
         return 0.0
@@ -63,18 +63,18 @@ def spread(ratios: Sequence[float]) -> float:
 def paired(
     before: Sequence[T], after: Sequence[T], keys: Sequence[Callable[[T], Hashable]]
 ) -> tuple[list[tuple[T, T]], list[T], list[T]]:
-    """Pair what is the same case in both by the strictest key that finds it; return pairs, missing and new.
+    """Pair the rows of the same case by the strictest key that matches; return the pairs, missing and new rows.
 
-    A key pairs only what it names once on either side: two versions of a runtime are never mixed up.
+    A key pairs only rows that it identifies uniquely on both sides, so that versions of a runtime are never mixed up.
     """
     pairs, missing, new = list[tuple[T, T]](), list(before), list(after)
     for key in keys:
         here, there = _once(missing, key), _once(new, key)
-        found = [(one, there[name]) for name, one in here.items() if name in there]
-        pairs += found
-        missing = [one for one in missing if not any(one is first for first, _ in found)]
-        new = [one for one in new if not any(one is second for _, second in found)]
-    order = {id(one): place for place, one in enumerate(before)}
+        matched = [(row, there[name]) for name, row in here.items() if name in there]
+        pairs += matched
+        missing = [row for row in missing if not any(row is first for first, _ in matched)]
+        new = [row for row in new if not any(row is second for _, second in matched)]
+    order = {id(row): place for place, row in enumerate(before)}
     return sorted(pairs, key=lambda pair: order[id(pair[0])]), missing, new
 
 

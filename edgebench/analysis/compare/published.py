@@ -1,4 +1,4 @@
-"""A results folder -> each row beside the published one that comes nearest."""
+"""A results folder -> each row beside the nearest published row."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Beside:
     """A row beside the nearest published one.
 
     Attributes:
-        figure: what is compared: `p50`, `p90`, or `p50 / mean` where only a mean was published.
-        ratio: ours over theirs; its interval is that of ours alone, and there is none of a p90.
-        differs: what else is not the same, in words.
+        figure: the compared statistic: `p50`, `p90`, or `p50 / mean` if only a mean was published.
+        ratio: ours over theirs, with the interval of our median alone; a p90 has none.
+        differs: the other differences, in words.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citations:
-    """A folder's rows beside the published ones, and those that nothing was published for."""
+    """A folder's rows beside published ones, and the rows without a published counterpart."""
 
     folder: str
     rows: tuple[Beside, ...]
@@ -57,33 +57,39 @@ def beside_published(folder: Path) -> Citations:
     """Put each row of a results folder beside the nearest published one of the same network and precision.
 
     Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
+        InvalidFile: the folder has no readable journal.
     """
     table = folders.read(folder)
     rows = [row for row in table.rows if row.verdict not in WORTHLESS and row.latency.p50_ms and row.setup.batch == 1]
-    found = [(row, _nearest(row)) for row in rows]
+    nearest = [(row, _nearest(row)) for row in rows]
     return Citations(
         folder=table.title,
-        rows=tuple(_beside(row, theirs) for row, theirs in found if theirs),
-        unmatched=tuple(f"{row.setup.network} {row.setup.precision}" for row, theirs in found if not theirs),
+        rows=tuple(_beside(row, theirs) for row, theirs in nearest if theirs),
+        unmatched=tuple(f"{row.setup.network} {row.setup.precision}" for row, theirs in nearest if not theirs),
     )
 
 
 def _nearest(row: Row) -> PublishedLatency | None:
-    """Take the same board before the same runtime before the same threads; of equals the one published last."""
+    """Prefer a full inference, then the same board, runtime and threads; among equals the latest."""
     setup = row.setup
     variant = (setup.architecture, setup.width, setup.resolution, setup.precision)
-    same = [one for one in published.latencies() if _variant(one) == variant]
-    return min(reversed(same), key=lambda one: _distance(row, one), default=None)
+    same = [cited for cited in published.latencies() if _variant(cited) == variant]
+    return min(reversed(same), key=lambda cited: _distance(row, cited), default=None)
 
 
-def _variant(one: PublishedLatency) -> tuple[str, float, int, str]:
-    return one.architecture, one.width, one.resolution, one.precision
+def _variant(cited: PublishedLatency) -> tuple[str, float, int, str]:
+    return cited.architecture, cited.width, cited.resolution, cited.precision
 
 
-def _distance(row: Row, one: PublishedLatency) -> tuple[bool, ...]:
+def _distance(row: Row, cited: PublishedLatency) -> tuple[bool, ...]:
     setup = row.setup
-    return one.target != setup.target, one.runtime != setup.runtime, one.threads != setup.threads, one.mean_ms is None
+    return (
+        bool(cited.reservation),
+        cited.target != setup.target,
+        cited.runtime != setup.runtime,
+        cited.threads != setup.threads,
+        cited.mean_ms is None,
+    )
 
 
 def _beside(row: Row, theirs: PublishedLatency) -> Beside:
@@ -101,7 +107,7 @@ def _beside(row: Row, theirs: PublishedLatency) -> Beside:
 
 
 def _figures(row: Row, theirs: PublishedLatency) -> tuple[str, float, float, stats.Spread | None]:
-    """Compare like with like where both have it: p50, then MLPerf's p90, then our p50 with their mean."""
+    """Compare the same statistic if both have it: p50, then MLPerf's p90, then our p50 with their mean."""
     assert row.latency.p50_ms
     if theirs.p50_ms:
         return "p50", row.latency.p50_ms, theirs.p50_ms, row.spread
@@ -114,6 +120,8 @@ def _figures(row: Row, theirs: PublishedLatency) -> tuple[str, float, float, sta
 
 def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
     setup = row.setup
+    if theirs.reservation:
+        yield f"theirs: {theirs.reservation}"
     if theirs.target != setup.target:
         yield f"board {setup.target} / {theirs.target}"
     yield f"runtime {setup.runtime} {setup.runtime_version} / {runtime(theirs)}"
@@ -125,26 +133,28 @@ def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
     yield f"clock {theirs.clock_mhz} MHz there" if theirs.clock_mhz else "clock there not stated"
 
 
-def far(one: Beside) -> str:
-    """Say how far a row is from the published one: `2.9x slower than tflite 2.7.1 on this board`."""
-    times, word = (one.ratio.value, "slower") if one.ratio.value >= 1 else (1 / one.ratio.value, "faster")
-    board = "this board" if one.is_this_board else one.theirs.target
-    return f"{times:.1f}x {word} than {runtime(one.theirs)} on {board}"
+def far(beside: Beside) -> str:
+    """Return how far a row is from the published one: `2.9x slower than tflite 2.7.1 on this board`."""
+    times, word = (beside.ratio.value, "slower") if beside.ratio.value >= 1 else (1 / beside.ratio.value, "faster")
+    board = "this board" if beside.is_this_board else beside.theirs.target
+    return f"{times:.1f}x {word} than {runtime(beside.theirs)} on {board}"
 
 
-def citation_sheet(found: Citations) -> Sheet:
-    """Lay out the rows that have a published neighbour, how far away it is, and what else differs."""
-    some = ", ".join(found.unmatched)
+def citation_sheet(citations: Citations) -> Sheet:
+    """Lay out the rows with a published counterpart, their ratios and the other differences."""
+    some = ", ".join(citations.unmatched)
     notes = (
-        "Ratio: ours over theirs; the interval is that of our median alone. A p90 is MLPerf's on both sides.",
+        "Ratio: ours over theirs, with the interval of our median alone. A p90 is MLPerf's on both sides.",
         *([f"Nothing published for {some}."] if some else []),
     )
-    return Sheet.of(f"{found.folder} beside the nearest published rows", COLUMNS, found.rows, notes, name="cases")
+    return Sheet.of(
+        f"{citations.folder} beside the nearest published rows", COLUMNS, citations.rows, notes, name="cases"
+    )
 
 
-def citation_fields(found: Citations) -> dict[str, Value]:
-    """Lay out for machines what the sheet says in words: the folder, and what nothing was published for."""
-    return {"folder": found.folder, "unmatched": found.unmatched}
+def citation_fields(citations: Citations) -> dict[str, Value]:
+    """Lay out for JSON what the sheet says in notes: the folder, and the rows without a published counterpart."""
+    return {"folder": citations.folder, "unmatched": citations.unmatched}
 
 
 COLUMNS: tuple[Column[Beside], ...] = (

@@ -45,8 +45,8 @@ def review(path: Path, columns: str = "") -> Review:
         worth = [flat(row) for row in rows if row.verdict not in WORTHLESS]
         reading, left_out = read(enumerate(worth, 1)), len(rows) - len(worth)
     else:
-        with csv_rows(path, columns) as found:
-            reading, left_out = read(found), 0
+        with csv_rows(path, columns) as foreign_rows:
+            reading, left_out = read(foreign_rows), 0
     entries = tuple(reading.entries.values())
     findings = (*reading.odd, *unknown_precisions(reading), *duplicates(reading), *lint(entries))
     return Review(
@@ -55,14 +55,14 @@ def review(path: Path, columns: str = "") -> Review:
         findings=findings,
         setups=_setups(entries),
         left_out=left_out,
-        says_precision=not entries or any(one.precision for one in entries) or bool(reading.precisions),
+        says_precision=not entries or any(row.precision for row in entries) or bool(reading.precisions),
     )
 
 
 def _setups(entries: Sequence[CheckedRow]) -> dict[int, str]:
     """Say of each line's setup what not all of the table share."""
-    varies = [len(set(column)) > 1 for column in zip(*(one.setup for one in entries), strict=True)]
-    return {one.line: " · ".join(compress(filter(None, one.setup), _told(one.setup, varies))) for one in entries}
+    varies = [len(set(column)) > 1 for column in zip(*(row.setup for row in entries), strict=True)]
+    return {row.line: " · ".join(compress(filter(None, row.setup), _told(row.setup, varies))) for row in entries}
 
 
 def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
@@ -75,17 +75,17 @@ def _lines(finding: Finding) -> str:
     return ", ".join(map(str, shown)) + (f" and {more} more" if more > 0 else "")
 
 
-def sheet(found: Review) -> Sheet:
+def sheet(review: Review) -> Sheet:
     """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
     columns: tuple[Column[Finding], ...] = (
         Column.text("rule", lambda finding: finding.rule, IDENTITY),
         Column.text("rows", _lines, IDENTITY, lines=lambda finding: finding.lines),
         Column.text("finding", lambda finding: finding.text, OBJECTIVE),
-        Column.text("setup", lambda finding: found.setups.get(finding.lines[0], "")),
+        Column.text("setup", lambda finding: review.setups.get(finding.lines[0], "")),
     )
-    left_out = f"{found.left_out} rows are INVALID or FAILED and not looked at." if found.left_out else ""
-    count = len(found.findings)
+    left_out = f"{review.left_out} rows are INVALID or FAILED and not looked at." if review.left_out else ""
+    count = len(review.findings)
     rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
-    silent = "" if found.says_precision else "No column says a precision: no row was compared with a float twin."
-    title = f"{found.table}: {found.rows} rows, {count} finding{'' if count == 1 else 's'}"
-    return Sheet.of(title, columns, found.findings[:MOST_FINDINGS], filter(None, (left_out, rest, silent)))
+    silent = "" if review.says_precision else "No column says a precision: no row was compared with a float twin."
+    title = f"{review.table}: {review.rows} rows, {count} finding{'' if count == 1 else 's'}"
+    return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], filter(None, (left_out, rest, silent)))

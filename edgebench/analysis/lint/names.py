@@ -53,13 +53,13 @@ USUAL_SIDE = 224
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """How a column holds network, width, resolution and precision at once: expressions, tried in turn."""
+    """Expressions, tried in turn, that split a name into network, width, resolution and precision."""
 
     name: str
     expressions: tuple[re.Pattern[str], ...]
 
     def columns(self) -> frozenset[str]:
-        """Name the columns that it may fill."""
+        """Return the columns that the pattern may fill."""
         shipped = {"width", "resolution", "precision"} if self.name in SHIPPED else set[str]()
         stated = {group for expression in self.expressions for group in expression.groupindex}
         return frozenset(shipped | ({"width"} if "percent" in stated else set()) | (stated & FIELDS.keys())) - {
@@ -67,9 +67,9 @@ class Pattern:
         }
 
     def read(self, text: str) -> dict[str, str] | None:
-        """Take a name apart; None where it does not fit.
+        """Return the parts of a name; None if it does not match.
 
-        A shipped pattern knows what its names leave out: width 1, 224 pixels or what ncnn feeds, and float.
+        Parts that a shipped pattern's names omit have defaults: width 1, 224 pixels (or ncnn's own size), and fp32.
         """
         matches = (expression.fullmatch(text.strip()) for expression in self.expressions)
         parts = next((match.groupdict(default="") for match in matches if match), None)
@@ -88,13 +88,13 @@ class Pattern:
 def pattern(text: str) -> Pattern:
     """Return a shipped pattern by its name, or one written with fields: `{architecture}_{width}_{resolution}`.
 
-    `{percent}` is a width as 050; `*` stands for anything, and what is in brackets may be missing.
+    `{percent}` is a width such as 050, `*` stands for any text, and text in brackets is optional.
 
     Raises:
-        RequestError: it is neither, or has no architecture.
+        RequestError: the text is neither, or names no architecture.
     """
     if text in SHIPPED:
-        return Pattern(name=text, expressions=tuple(re.compile(one, re.IGNORECASE) for one in SHIPPED[text]))
+        return Pattern(name=text, expressions=tuple(re.compile(each, re.IGNORECASE) for each in SHIPPED[text]))
     written = re.sub(r"\\\{(\w+)\\\}", _field, re.escape(text))
     written = written.replace(r"\*", ".*").replace(r"\[", "(?:").replace(r"\]", ")?")
     try:
@@ -112,18 +112,18 @@ def _field(match: re.Match[str]) -> str:
 
 
 def precision(text: str) -> str | None:
-    """Return which precision a word means, however it is spelt; None for one that is not known here."""
+    """Return the precision that a word means in any known spelling; None for an unknown one."""
     return _PRECISIONS.get(_folded(text))
 
 
 def network(text: str) -> str:
-    """Return a published network's name however it is spelt; another one's is returned as it is."""
+    """Return the published network's name for any of its spellings; an unknown name is returned unchanged."""
     return _networks().get(_folded(text), text)
 
 
 @cache
 def _networks() -> dict[str, str]:
-    known = {one.architecture for one in published.accuracies()} | {one.architecture for one in published.latencies()}
+    known = {row.architecture for row in published.accuracies()} | {row.architecture for row in published.latencies()}
     return {_folded(name): name for name in known} | {"mobilenet": "mobilenet_v1", "resnet50v15": "resnet50"}
 
 

@@ -1,4 +1,4 @@
-"""A results table or anybody's CSV -> entries to check, and the oddities that reading it shows."""
+"""A results table or a foreign CSV -> the rows to check, and findings on its format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from edgebench.analysis.lint.names import Pattern
 
-MOST_ENTRIES = 100_000  # configurations: some 100 MB; of further rows of the same only the number is kept
+MOST_ENTRIES = 100_000  # configurations: some 100 MB; repeated rows are only counted
 MOST_FINDINGS = 1_000
 NETWORK = ("architecture", "width", "resolution", "precision", "quantization")
 SETUP = (
@@ -35,10 +35,10 @@ NUMBERS = (*FIGURES, "width", "resolution")
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """A table as it is read: entries by what they are, how often each came again, and cells that are no number.
+    """The rows of a table by identity, how often each is repeated, and the cells that are not numbers.
 
     Attributes:
-        precisions: the lines of each spelling that is no known precision, the first of them.
+        precisions: the first lines of each unknown spelling of a precision.
     """
 
     entries: dict[Any, CheckedRow] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Reading:
 
 @contextmanager
 def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str, str | float]]]]:
-    """Stream a table's rows under our headings, each with its line."""
+    """Yield the rows of a table under our column names, each with its line number."""
     try:
         with path.open(newline="", encoding=dialect.encoding(path), errors="replace") as stream:
             separator = dialect.separator(stream.readline())
@@ -65,7 +65,7 @@ def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str,
 def _named(
     row: Mapping[str, str | None], names: Mapping[str, str], combined: Mapping[str, Pattern], separator: str
 ) -> dict[str, str | float]:
-    """Put a row under our headings; a column of its own goes before what a combined one says of the same."""
+    """Return a row under our column names; a separate column takes precedence over a combined one."""
     own = {ours: row[theirs] or "" for ours, theirs in names.items()}
     parts = dict[str, str]()
     for theirs, pattern in combined.items():
@@ -74,7 +74,7 @@ def _named(
 
 
 def _as_number(name: str, text: str, separator: str) -> str | float:
-    """Read a figure as the table writes it; one that is none stays as it is, for whoever tells of it."""
+    """Normalize the notation of a number; any other text is returned unchanged and reported later."""
     if name not in NUMBERS or not text:
         return text
     try:
@@ -84,20 +84,20 @@ def _as_number(name: str, text: str, separator: str) -> str | float:
 
 
 def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[str, str], dict[str, Pattern]]:
-    """Map our headings to the file's: those that are the same, and what was said; and the patterns of combined ones.
+    """Return our column names with the file's, equal ones and mapped ones, and the patterns of combined columns.
 
     Raises:
         UnknownName, RequestError, InvalidFile: a heading that is not ours, not the file's, or one that is needed and
             missing; a pattern that is none.
     """
-    said = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
-    combined = {name: names.pattern(text) for name, text in said.items() if name in header and name not in COLUMNS}
-    said = {ours: theirs for ours, theirs in said.items() if ours not in combined}
-    for ours, theirs in said.items():
-        require("column of ours", ours, COLUMNS, may_be_empty=False)
-        require(f"column in {path}", theirs, header, may_be_empty=False)
-    mapped = {name: name for name in COLUMNS if name in header} | said
-    there = mapped.keys() | {name for one in combined.values() for name in one.columns()}
+    mapping = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
+    combined = {name: names.pattern(text) for name, text in mapping.items() if name in header and name not in COLUMNS}
+    mapping = {ours: theirs for ours, theirs in mapping.items() if ours not in combined}
+    for ours, theirs in mapping.items():
+        require("column of ours", ours, COLUMNS)
+        require(f"column in {path}", theirs, header)
+    mapped = {name: name for name in COLUMNS if name in header} | mapping
+    there = mapped.keys() | {name for pattern in combined.values() for name in pattern.columns()}
     lacking = [name for name in ("width", "resolution") if name not in there]
     if lacking or not there & set(FIGURES):
         wanted = ", ".join([*lacking, *([] if there & set(FIGURES) else ["a figure such as p50_ms or top1"])])
@@ -109,10 +109,10 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[st
 
 
 def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
-    """Take the first row of every configuration, count the others.
+    """Keep the first row of every configuration, and count its repetitions.
 
     Raises:
-        RequestError: more configurations than memory is kept for.
+        RequestError: the table has too many configurations.
     """
     reading = Reading()
     for line, values in rows:
@@ -165,7 +165,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
 
 
 def _precision(line: int, text: str, reading: Reading) -> str:
-    """Return the precision in our spelling; one that is not known, or not said, is kept and told."""
+    """Return the precision in our spelling; note a missing or unknown one as a finding."""
     if known := names.precision(text):
         return known
     lines = reading.precisions.setdefault(text, [])
@@ -175,17 +175,17 @@ def _precision(line: int, text: str, reading: Reading) -> str:
 
 
 def unknown_precisions(reading: Reading) -> Iterator[Finding]:
-    """What a row computes in must be known, or no rule compares it with its float twin."""
+    """A row's precision is known, or no rule can compare it with its float twin."""
     for text, lines in reading.precisions.items():
-        said = f"{text!r} is no precision known here" if text else "no precision is said"
+        problem = f"{text!r} is no precision known here" if text else "the precision is missing"
         known = ", ".join(Precision)
         yield Finding(
-            rule="precision", lines=tuple(lines), text=f"{said} ({known}): no rule compares it with its float twin"
+            rule="precision", lines=tuple(lines), text=f"{problem} ({known}): no rule compares it with its float twin"
         )
 
 
 def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:
-    """Read a cell; an empty one is no figure. Report anything but a number, also `12 ms`: units may be mixed."""
+    """Parse a number; an empty cell is None. Anything else is a finding, also `12 ms`, since units may be mixed."""
     if cell is None or cell == "":
         return None
     try:
@@ -201,13 +201,13 @@ def _tell(odd: list[Finding], line: int, text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Take control characters out of somebody else's text."""
+    """Replace the control characters of foreign text."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def duplicates(reading: Reading) -> Iterator[Finding]:
-    """A table has one row a configuration."""
+    """A table has one row per configuration."""
     for identity, count in reading.repeats.items():
-        one = reading.entries[identity]
-        text = f"{one.name}: {count} more row{'s' if count > 1 else ''} of the same; only the first is looked at"
-        yield Finding(rule="duplicate", lines=(one.line,), text=text)
+        row = reading.entries[identity]
+        text = f"{row.name}: {count} more row{'s' if count > 1 else ''} of the same; only the first is looked at"
+        yield Finding(rule="duplicate", lines=(row.line,), text=text)

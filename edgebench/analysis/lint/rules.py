@@ -1,6 +1,6 @@
-"""Entries of a results table -> findings: what cannot be, which rows, and by which rule.
+"""Rows of a results table -> findings: implausible figures, each with its rows and rule.
 
-Pure: nothing is read, measured or printed here. Every threshold that names no source is this project's own proposal,
+Pure: nothing is read, measured or printed here. Thresholds without a source are this project's own proposals,
 tried on the 44 published Raspberry Pi 4 grids.
 """
 
@@ -12,24 +12,24 @@ from itertools import combinations
 from math import isfinite
 from statistics import mean, median
 
-FASTER = 0.03  # of the smaller network's latency, by which a larger one may be faster
-OFFSET = 0.3  # of a width's least latency, by which its offset may differ from its neighbours'
-MEAN = 0.1  # of the median, by which a mean may differ
-OUTLYING_DROP = 2.5  # points, by which what int8 costs may differ from the grid's median
+FASTER = 0.03  # by which a larger network may be faster, as a share of the smaller one's latency
+OFFSET = 0.3  # by which a width's constant cost may differ from its neighbours', as a share of its least latency
+MEAN = 0.1  # by which a mean may differ from its median, as a share
+OUTLYING_DROP = 2.5  # points by which the accuracy that int8 costs may differ from the grid's median
 OFF_PUBLISHED = 3.0  # points: recipes of one network differ by 1 to 2
-UNIT = 30.0  # times as long a multiply-add as the table's median: milliseconds among seconds
+UNIT = 30.0  # by which the time per multiply-add may differ from the median, as a ratio: milliseconds among seconds
 LEAST_FOR_LINE = 3
 LEAST_FOR_MEDIAN = 4
-LEAST_DIGITS = 4  # of two equal latencies: fewer are equal by rounding
+LEAST_DIGITS = 4  # of equal latencies: shorter ones may be equal by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedRow:
-    """One row of a table, whoever made it.
+    """One row of a table from any source.
 
     Attributes:
-        line: where it stands; `name` says what it is.
-        setup: all that rows must share to be compared, but the network, its width, resolution and precision.
+        line: its line number in the file.
+        setup: what rows must share to be compared, beside network, width, resolution and precision.
         latency_ms: the median, else the mean, else the 90th percentile; `low_ms` and `high_ms` its interval, or itself.
         published_top1: of the same network, per cent, where the row's accuracy is ImageNet's.
     """
@@ -54,18 +54,18 @@ class CheckedRow:
 
     @property
     def grid(self) -> Hashable:
-        """What the rows of one α × ρ grid share."""
+        """What the rows of an α × ρ grid have in common."""
         return self.setup, self.architecture, self.precision, self.quantization
 
     @property
     def identity(self) -> Hashable:
-        """What no two rows of a table may share."""
+        """What is unique to a row of a table."""
         return self.grid, self.width, self.resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What is wrong, with which rows, by which rule; the row that the rule points at comes first."""
+    """A broken rule, and the lines of the rows that break it, the most suspicious first."""
 
     rule: str
     lines: tuple[int, ...]
@@ -73,9 +73,9 @@ class Finding:
 
 
 def lint(entries: Sequence[CheckedRow]) -> tuple[Finding, ...]:
-    """Run every rule over a table without duplicates; findings in the order of the rules, then of the rows."""
-    sound = [one for one in entries if one.latency_ms is None or _is_positive(one.latency_ms)]
-    found = [finding for one in entries for finding in _impossible(one)]
+    """Apply every rule to a table without duplicates; the findings are in the order of the rules, then of the rows."""
+    sound = [row for row in entries if row.latency_ms is None or _is_positive(row.latency_ms)]
+    found = [finding for row in entries for finding in _impossible(row)]
     return (*found, *(finding for rule in RULES for finding in rule(sound)))
 
 
@@ -83,31 +83,31 @@ def _is_positive(value: float) -> bool:
     return isfinite(value) and value > 0
 
 
-def _impossible(one: CheckedRow) -> Iterator[Finding]:
-    """No latency is zero, negative or not a number, no share beyond 0 to 100 %."""
-    for what, value in (("latency", one.latency_ms), ("mean", one.mean_ms), ("p90", one.p90_ms)):
+def _impossible(row: CheckedRow) -> Iterator[Finding]:
+    """Latencies are positive and finite, and shares lie within 0 to 100 %."""
+    for what, value in (("latency", row.latency_ms), ("mean", row.mean_ms), ("p90", row.p90_ms)):
         if value is not None and not _is_positive(value):
-            yield Finding(rule="no number", lines=(one.line,), text=f"{one.name}: its {what} is {value:g} ms")
-    if one.top1 is not None and not 0 <= one.top1 <= 100:
-        yield Finding(rule="no number", lines=(one.line,), text=f"{one.name}: its top-1 is {one.top1:g} %")
+            yield Finding(rule="no number", lines=(row.line,), text=f"{row.name}: its {what} is {value:g} ms")
+    if row.top1 is not None and not 0 <= row.top1 <= 100:
+        yield Finding(rule="no number", lines=(row.line,), text=f"{row.name}: its top-1 is {row.top1:g} %")
 
 
 def _grids(entries: Iterable[CheckedRow], key: Callable[[CheckedRow], Hashable]) -> Iterator[list[CheckedRow]]:
     found = defaultdict[Hashable, list[CheckedRow]](list)
-    for one in entries:
-        found[key(one)].append(one)
+    for row in entries:
+        found[key(row)].append(row)
     yield from found.values()
 
 
 def larger_is_faster(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A network at least as large in both α and ρ takes at least as long, within 3 % and both intervals."""
-    for grid in _grids(entries, lambda one: one.grid):
-        timed = [one for one in grid if one.latency_ms]
-        yield from _steps(sorted(timed, key=lambda one: (-one.width, -one.resolution)))
+    """A network that is larger in α and ρ is not faster by more than 3 % and both intervals."""
+    for grid in _grids(entries, lambda row: row.grid):
+        timed = [row for row in grid if row.latency_ms]
+        yield from _steps(sorted(timed, key=lambda row: (-row.width, -row.resolution)))
 
 
 def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Walk from the largest to the smallest; keep, by resolution, the fastest of those at least as large so far."""
+    """Go from the largest to the smallest; keep the fastest network so far of each resolution and above."""
     stairs = list[tuple[int, CheckedRow]]()
     for small in grid:
         place = bisect_left(stairs, small.resolution, key=lambda stair: stair[0])
@@ -117,89 +117,89 @@ def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
         _insert(stairs, small)
 
 
-def _insert(stairs: list[tuple[int, CheckedRow]], one: CheckedRow) -> None:
-    """Add a network unless a larger one is as fast; drop those that are neither larger nor faster."""
-    place = bisect_left(stairs, one.resolution, key=lambda stair: stair[0])
-    if place < len(stairs) and _high(stairs[place][1]) <= _high(one):
+def _insert(stairs: list[tuple[int, CheckedRow]], row: CheckedRow) -> None:
+    """Add a network unless a larger one is as fast; drop those that are both smaller and slower."""
+    place = bisect_left(stairs, row.resolution, key=lambda stair: stair[0])
+    if place < len(stairs) and _high(stairs[place][1]) <= _high(row):
         return
-    end = place + (place < len(stairs) and stairs[place][0] == one.resolution)
+    end = place + (place < len(stairs) and stairs[place][0] == row.resolution)
     start = place
-    while start and _high(stairs[start - 1][1]) >= _high(one):
+    while start and _high(stairs[start - 1][1]) >= _high(row):
         start -= 1
-    stairs[start:end] = [(one.resolution, one)]
+    stairs[start:end] = [(row.resolution, row)]
 
 
-def _low(one: CheckedRow) -> float:
-    return one.low_ms or one.latency_ms or 0.0
+def _low(row: CheckedRow) -> float:
+    return row.low_ms or row.latency_ms or 0.0
 
 
-def _high(one: CheckedRow) -> float:
-    return one.high_ms or one.latency_ms or 0.0
+def _high(row: CheckedRow) -> float:
+    return row.high_ms or row.latency_ms or 0.0
 
 
-def _timed(one: CheckedRow) -> str:
-    return f"{one.name} ({one.latency_ms:.4g} ms)"
+def _timed(row: CheckedRow) -> str:
+    return f"{row.name} ({row.latency_ms:.4g} ms)"
 
 
 def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A width's constant cost, where its latency against multiply-adds meets zero, is about that of its neighbours."""
-    for grid in _grids(entries, lambda one: one.grid):
+    """The constant cost of a width (its latency at zero multiply-adds) is about that of the neighbouring widths."""
+    for grid in _grids(entries, lambda row: row.grid):
         offsets = sorted(_offsets(grid), key=lambda pair: pair[0][0].width)
         for place, (rows, share) in enumerate(offsets if len(offsets) >= LEAST_FOR_LINE else ()):
             expected = mean(offsets[other][1] for other in (place - 1, place + 1) if 0 <= other < len(offsets))
             if abs(share - expected) > OFFSET:
                 text = (
-                    f"{rows[0].name} and the others of its width: a constant cost of {share:.0%} of the least latency,"
-                    f" {expected:.0%} at the widths beside it"
+                    f"{rows[0].name} and the other rows of its width have a constant cost of {share:.0%} of the"
+                    f" least latency, the neighbouring widths of {expected:.0%}"
                 )
-                yield Finding(rule="offset", lines=tuple(one.line for one in rows), text=text)
+                yield Finding(rule="offset", lines=tuple(row.line for row in rows), text=text)
 
 
 def _offsets(grid: Iterable[CheckedRow]) -> Iterator[tuple[list[CheckedRow], float]]:
-    """Yield each width's rows and its offset as a share of its least latency, where there are rows for a line."""
-    for rows in _grids((one for one in grid if one.latency_ms and one.macs), lambda one: one.width):
-        points = [(one.macs or 0.0, one.latency_ms or 0.0) for one in rows]
+    """Yield the rows of each width with enough of them, and its constant cost as a share of its least latency."""
+    for rows in _grids((row for row in grid if row.latency_ms and row.macs), lambda row: row.width):
+        points = [(row.macs or 0.0, row.latency_ms or 0.0) for row in rows]
         if len({macs for macs, _ in points}) >= LEAST_FOR_LINE:
             yield rows, _intercept(points) / min(latency for _, latency in points)
 
 
 def _intercept(points: Sequence[tuple[float, float]]) -> float:
-    """Return where Theil and Sen's line through points of at least two places meets zero (Sen 1968)."""
+    """Return the intercept of the Theil-Sen line through points (Sen 1968)."""
     slope = median((y - b) / (x - a) for (a, b), (x, y) in combinations(points, 2) if x != a)
     return median(y - slope * x for x, y in points)
 
 
 def int8_is_slower(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """int8 takes no longer than float, within 3 % and both intervals."""
-    floats = {_twin(one): one for one in entries if one.precision == "fp32" and one.latency_ms}
-    for one in entries:
-        twin = floats.get(_twin(one))
-        if one.precision == "int8" and one.latency_ms and twin and _high(twin) * (1 + FASTER) < _low(one):
-            text = f"{_timed(one)} is slower than {_timed(twin)}"
-            yield Finding(rule="int8 is slower", lines=(one.line, twin.line), text=text)
+    """int8 is not slower than float by more than 3 % and both intervals."""
+    floats = {_twin(row): row for row in entries if row.precision == "fp32" and row.latency_ms}
+    for row in entries:
+        twin = floats.get(_twin(row))
+        if row.precision == "int8" and row.latency_ms and twin and _high(twin) * (1 + FASTER) < _low(row):
+            text = f"{_timed(row)} is slower than {_timed(twin)}"
+            yield Finding(rule="int8 is slower", lines=(row.line, twin.line), text=text)
 
 
-def _twin(one: CheckedRow) -> Hashable:
-    return one.setup, one.architecture, one.width, one.resolution
+def _twin(row: CheckedRow) -> Hashable:
+    return row.setup, row.architecture, row.width, row.resolution
 
 
 def mean_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A mean is near its median, and no median above its 90th percentile."""
-    for one in entries:
-        if one.p50_ms and one.mean_ms and abs(one.mean_ms / one.p50_ms - 1) > MEAN:
-            text = f"{one.name}: its mean of {one.mean_ms:.4g} ms is {one.mean_ms / one.p50_ms:.2f} times its median"
-            yield Finding(rule="mean far from median", lines=(one.line,), text=text)
-        if one.p50_ms and one.p90_ms and one.p90_ms < one.p50_ms:
-            text = f"{one.name}: its p90 of {one.p90_ms:.4g} ms is below its median of {one.p50_ms:.4g} ms"
-            yield Finding(rule="p90 below median", lines=(one.line,), text=text)
+    """A mean is near its median, and a median is not above its 90th percentile."""
+    for row in entries:
+        if row.p50_ms and row.mean_ms and abs(row.mean_ms / row.p50_ms - 1) > MEAN:
+            text = f"{row.name}: its mean of {row.mean_ms:.4g} ms is {row.mean_ms / row.p50_ms:.2f} times its median"
+            yield Finding(rule="mean far from median", lines=(row.line,), text=text)
+        if row.p50_ms and row.p90_ms and row.p90_ms < row.p50_ms:
+            text = f"{row.name}: its p90 of {row.p90_ms:.4g} ms is below its median of {row.p50_ms:.4g} ms"
+            yield Finding(rule="p90 below median", lines=(row.line,), text=text)
 
 
 def equal_cells(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """No two configurations of a setup have the same latency to the last of four digits or more."""
-    for rows in _grids((one for one in entries if one.latency_ms), lambda one: (one.setup, one.latency_ms)):
+    """No two configurations of a setup have equal latencies of four or more digits."""
+    for rows in _grids((row for row in entries if row.latency_ms), lambda row: (row.setup, row.latency_ms)):
         if len(rows) > 1 and _digits(rows[0].latency_ms) >= LEAST_DIGITS:
-            text = f"{', '.join(one.name for one in rows)}: the same {rows[0].latency_ms!r} ms"
-            yield Finding(rule="equal cells", lines=tuple(one.line for one in rows), text=text)
+            text = f"{', '.join(row.name for row in rows)}: the same {rows[0].latency_ms!r} ms"
+            yield Finding(rule="equal cells", lines=tuple(row.line for row in rows), text=text)
 
 
 def _digits(value: float | None) -> int:
@@ -209,40 +209,42 @@ def _digits(value: float | None) -> int:
 
 def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """An accuracy is within 3 points of the published one."""
-    for one in entries:
-        if one.top1 is not None and one.published_top1 is not None:
-            gap = one.top1 - one.published_top1
+    for row in entries:
+        if row.top1 is not None and row.published_top1 is not None:
+            gap = row.top1 - row.published_top1
             if abs(gap) > OFF_PUBLISHED:
-                text = f"{one.name}: its top-1 of {one.top1:.1f} % is {gap:+.1f} points off the published one"
-                yield Finding(rule="accuracy", lines=(one.line,), text=text)
+                text = f"{row.name}: its top-1 of {row.top1:.1f} % is {gap:+.1f} points off the published one"
+                yield Finding(rule="accuracy", lines=(row.line,), text=text)
 
 
 def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """What int8 costs in accuracy is about the same all over a grid."""
-    floats = {_twin(one): one.top1 for one in entries if one.precision == "fp32" and one.top1 is not None}
-    for grid in _grids(entries, lambda one: one.grid):
+    """The accuracy that int8 costs is about the same throughout a grid."""
+    floats = {_twin(row): row.top1 for row in entries if row.precision == "fp32" and row.top1 is not None}
+    for grid in _grids(entries, lambda row: row.grid):
         drops = [
-            (one, parent - one.top1)
-            for one in grid
-            if one.precision == "int8" and one.top1 is not None and (parent := floats.get(_twin(one))) is not None
+            (row, parent - row.top1)
+            for row in grid
+            if row.precision == "int8" and row.top1 is not None and (parent := floats.get(_twin(row))) is not None
         ]
         usual = median(drop for _, drop in drops) if len(drops) >= LEAST_FOR_MEDIAN else None
-        for one, drop in drops:
+        for row, drop in drops:
             if usual is not None and abs(drop - usual) > OUTLYING_DROP:
-                text = f"{one.name}: int8 costs {drop:.1f} points of top-1, {usual:.1f} over its grid"
-                yield Finding(rule="int8 drop", lines=(one.line,), text=text)
+                text = f"{row.name}: int8 costs {drop:.1f} points of top-1, {usual:.1f} over its grid"
+                yield Finding(rule="int8 drop", lines=(row.line,), text=text)
 
 
 def unit_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A multiply-add of a network takes about as long at every width and resolution, or a row is in another unit."""
-    timed = [one for one in entries if one.latency_ms and one.macs]
-    for rows in _grids(timed, lambda one: (one.setup, one.architecture)):
-        rates = [(one, (one.latency_ms or 0.0) / (one.macs or 1.0)) for one in rows]
+    """The time per multiply-add of a network is about the same at every width and resolution; else units are mixed."""
+    timed = [row for row in entries if row.latency_ms and row.macs]
+    for rows in _grids(timed, lambda row: (row.setup, row.architecture)):
+        rates = [(row, (row.latency_ms or 0.0) / (row.macs or 1.0)) for row in rows]
         usual = median(rate for _, rate in rates)
-        for one, rate in rates if len(rates) >= LEAST_FOR_MEDIAN else ():
+        for row, rate in rates if len(rates) >= LEAST_FOR_MEDIAN else ():
             if not 1 / UNIT < rate / usual < UNIT:
-                text = f"{_timed(one)}: {rate / usual:.2g} times the usual time a multiply-add: another unit?"
-                yield Finding(rule="unit", lines=(one.line,), text=text)
+                text = (
+                    f"{_timed(row)}: {rate / usual:.2g} times the usual time per multiply-add: is it in another unit?"
+                )
+                yield Finding(rule="unit", lines=(row.line,), text=text)
 
 
 RULES: tuple[Callable[[Sequence[CheckedRow]], Iterator[Finding]], ...] = (

@@ -1,1 +1,1 @@
-"""The commands, by what they are about; a module imports what its commands need only when one is called."""
+"""The commands by topic; a module imports what a command needs only when it is called."""

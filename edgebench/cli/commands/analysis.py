@@ -1,4 +1,4 @@
-"""The questions of `edgebench.analysis`, one command each, and `evaluate`, which runs an artifact first."""
+"""The commands of `edgebench.analysis`, one per module."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,8 +26,8 @@ from edgebench.foundation.errors import RequestError, require
 def describe(
     network: Annotated[str, typer.Argument(help="A network of the shelf.")] = "",
     width: Annotated[float, typer.Option(help="Width multiplier.")] = 1.0,
-    resolution: Annotated[int, typer.Option(help="Input side, pixels; else the native one.")] = 0,
-    classes: Annotated[int, typer.Option(help="Outputs; else the published network's.")] = 0,
+    resolution: Annotated[int, typer.Option(help="Side of the input, pixels; default: the network's native one.")] = 0,
+    classes: Annotated[int, typer.Option(help="Number of classes; default: the published network's.")] = 0,
     all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
     format: Format = "table",
     table: OneTable = "",
@@ -42,8 +42,8 @@ def describe(
 
 def evaluate(
     artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
-    target: Annotated[str, typer.Option(help="The machine whose runtime answers.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="Threads an inference may use.")] = 1,
+    target: Annotated[str, typer.Option(help="The target whose runtime evaluates it.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="Threads per inference.")] = 1,
     format: Format = "table",
     table: OneTable = "",
     json: Json = False,
@@ -55,8 +55,8 @@ def evaluate(
     from edgebench.cli import terminal
 
     format = resolved(format, json=json)
-    require("format", format, terminal.FORMATS, may_be_empty=False)
-    require("table", table, evaluate.TABLES)
+    require("format", format, terminal.FORMATS)
+    require("table", table, evaluate.TABLES, may_be_empty=True)
     with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
     terminal.show_sheets("evaluate", evaluate.sheets(card, accuracy), format, table)
@@ -64,25 +64,33 @@ def evaluate(
 
 def choose(
     results: Annotated[Path | None, typer.Argument(help="A results folder, such as results/default.")] = None,
-    published: Annotated[str, typer.Option(help="Instead of a folder: the published rows of a board, rpi4.")] = "",
-    target: Annotated[str, typer.Option(help="Rows of this machine only.")] = "",
-    precision: Annotated[str, typer.Option(help="Rows of this precision only: fp32, int8.")] = "",
-    dataset: Annotated[str, typer.Option(help="Rows of this data set only.")] = "",
-    accuracy: Annotated[str, typer.Option(help="measured, or published: ImageNet's of the same network.")] = "measured",
+    published: Annotated[
+        str, typer.Option(help="Choose among the published rows of a board, such as rpi4, instead.")
+    ] = "",
+    target: Annotated[str, typer.Option(help="Only rows of this target.")] = "",
+    precision: Annotated[str, typer.Option(help="Only rows of this precision: fp32, int8.")] = "",
+    dataset: Annotated[str, typer.Option(help="Only rows of this data set.")] = "",
+    accuracy: Annotated[
+        str, typer.Option(help="measured, or published: that of the same network on ImageNet.")
+    ] = "measured",
     objective: Annotated[
         str,
-        typer.Option(help="The least latency, p90, peak, file, macs, instructions; the most top1, top5, agreement."),
+        typer.Option(
+            help="Minimize latency, p90, peak, file, macs or instructions, or maximize top1, top5 or agreement."
+        ),
     ] = "top1",
-    max_latency: Annotated[str, typer.Option(help="Bound of p50, or of a published mean: 20ms.")] = "",
+    max_latency: Annotated[str, typer.Option(help="Limit on p50, or on a published mean: 20ms.")] = "",
     max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
-    max_peak: Annotated[str, typer.Option(help="Bound of peak memory: 64MiB.")] = "",
+    max_peak: Annotated[str, typer.Option(help="Limit on peak memory: 64MiB.")] = "",
     max_file: Annotated[str, typer.Option(help="Bound of the file: 5MiB.")] = "",
-    max_macs: Annotated[str, typer.Option(help="Bound of multiply-adds: 300M.")] = "",
-    max_instructions: Annotated[str, typer.Option(help="Bound of an inference's instructions: 120M.")] = "",
+    max_macs: Annotated[str, typer.Option(help="Limit on multiply-adds: 300M.")] = "",
+    max_instructions: Annotated[str, typer.Option(help="Limit on instructions per inference: 120M.")] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
-    predicted: Annotated[bool, typer.Option("--predicted", help="Also what was not measured, as predicted.")] = False,
+    predicted: Annotated[
+        bool, typer.Option("--predicted", help="Also unmeasured cells, by their predicted latencies.")
+    ] = False,
     any_published: Annotated[
         bool,
         typer.Option("--any-published", help="Also published rows of kernels only, random weights or estimates."),
@@ -115,17 +123,19 @@ def choose(
 def compare(
     before: Annotated[Path, typer.Argument(help="A results folder, A.")],
     after: Annotated[Path | None, typer.Argument(help="Another, B.")] = None,
-    published: Annotated[bool, typer.Option("--published", help="Instead of B: the nearest published rows.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Compare with the nearest published rows instead of B.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
-    """Compare two results folders case by case, or one with the published rows; say what differs around them."""
+    """Compare two results folders case by case, or one with the published rows, and list other differences."""
     from edgebench.analysis import compare
     from edgebench.analysis.compare.folders import contrast
     from edgebench.analysis.compare.published import beside_published
     from edgebench.cli import terminal
 
     if (after is None) != published:
-        raise RequestError("wanted a second results folder, or --published; found neither or both")
+        raise RequestError("wanted either a second results folder or --published, found neither or both")
     comparison = contrast(before, after) if after else beside_published(before)
     if json:
         terminal.show_json("compare", compare.fields(comparison))
@@ -135,19 +145,21 @@ def compare(
 
 def predict(
     results: Results,
-    sweep: Annotated[str, typer.Argument(help="A sweep whose networks and sizes to predict; else the folder's.")] = "",
-    target: Annotated[str, typer.Option(help="Machines that were measured.")] = "",
+    sweep: Annotated[
+        str, typer.Argument(help="A sweep with the networks and sizes to predict; default: the folder's.")
+    ] = "",
+    target: Annotated[str, typer.Option(help="Only these targets.")] = "",
     model: Models = "",
     width: Widths = "",
     resolution: Resolutions = "",
     precision: Precisions = "",
     format: FormatWithoutLatex = "table",
 ) -> None:
-    """Predict the latencies of what was not measured, with intervals, from six and more measured cells of its kind."""
+    """Predict the latencies of unmeasured cells, with intervals, from six or more measured cells of the same kind."""
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import reader, terminal
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("format", format, terminal.FORMATS)
     options = SweepOptions(target=target, model=model, width=width, resolution=resolution, precision=precision)
     predictions = outlook(results, reader.grid(own_sweep(results), sweep, options))
     terminal.show_sheets("predict", [sheet(predictions)], format)
@@ -156,18 +168,18 @@ def predict(
 
 def why(
     row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
-    other: Annotated[str, typer.Argument(help="Another one, to tell the two apart.")] = "",
-    address: Annotated[str, typer.Option(help="Where the target is: user@host.")] = "",
+    other: Annotated[str, typer.Argument(help="Another row, to compare with.")] = "",
+    address: Annotated[str, typer.Option(help="Address of the target: user@host.")] = "",
     format: FormatWithoutLatex = "table",
     table: OneTable = "",
     quiet: Quiet = False,
 ) -> None:
-    """Say where a row's time goes: operators, the machine's roofline, threads, float nodes; and what sets two apart."""
+    """Explain a row's latency: operators, the machine's roofline, threads, float nodes; and how two rows differ."""
     from edgebench.analysis import why as explaining
     from edgebench.cli import terminal
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
-    require("table", table, explaining.TABLES)
+    require("format", format, terminal.FORMATS)
+    require("table", table, explaining.TABLES, may_be_empty=True)
     with terminal.progress(quiet=quiet) as show:
         sheets = explaining.why(row, other, address, show)
     terminal.show_sheets("why", sheets, format, table)
@@ -178,13 +190,14 @@ def lint(
     columns: Annotated[
         str,
         typer.Option(
-            help="A CSV's own headings: p50_ms=latency,width=alpha; an unknown one lists ours. A column of whole names:"
-            " model=mlperf, timm, ncnn or a pattern, model={architecture}_{width}_{resolution}[-{precision}]."
+            help="Map our column names to the file's: p50_ms=latency,width=alpha; an unknown name lists ours. For a"
+            " column of full names: model=mlperf, timm, ncnn or a pattern,"
+            " model={architecture}_{width}_{resolution}[-{precision}]."
         ),
     ] = "",
     format: Format = "table",
 ) -> None:
-    """Look for what cannot be: a larger network that is faster, int8 slower than float, accuracies out of line."""
+    """Find implausible figures: a larger network that is faster, int8 slower than float, accuracies out of line."""
     from edgebench.analysis import lint
     from edgebench.cli import terminal
 
@@ -194,9 +207,9 @@ def lint(
 
 
 def published(
-    kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; else all.")] = "",
+    kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; default: all.")] = "",
     model: Annotated[str, typer.Option(help="One network.")] = "",
-    target: Annotated[str, typer.Option(help="One board: rpi4, rpi5, ...; only latencies have one.")] = "",
+    target: Annotated[str, typer.Option(help="Only this board: rpi4, rpi5, ...; only latencies have boards.")] = "",
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
@@ -210,7 +223,7 @@ def published(
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
 ) -> None:
-    """Say what is installed, what works here, what is missing and how to get it; 1 where something is broken."""
+    """Show what is installed, works or is missing, and how to install it; exit code 1 if something is broken."""
     from edgebench.analysis import doctor
     from edgebench.cli import terminal
 

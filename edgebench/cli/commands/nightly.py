@@ -14,7 +14,7 @@ History = Annotated[Path, typer.Argument(help="Folder of the nights.")]
 
 
 class _Nights(TyperGroup):
-    """Commands of a nightly: a word that is none of them is a sweep to run."""
+    """The group of nightly commands, in which any other word is a sweep to run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let `nightly nightly.toml` be `nightly run nightly.toml`."""
@@ -25,7 +25,7 @@ class _Nights(TyperGroup):
 app = typer.Typer(
     cls=_Nights,
     no_args_is_help=True,
-    help="Measure a sweep every night, cry only when something broke: nightly nightly.toml --history results/nightly.",
+    help="Measure a sweep every night, alarm only on regressions: nightly nightly.toml --history results/nightly.",
     epilog=EPILOG_OF_NIGHTLY,
 )
 
@@ -34,10 +34,10 @@ app = typer.Typer(
 def run(
     sweep: Annotated[str, typer.Argument(help="A sweep: nightly.toml, or a shipped one.")],
     history: Annotated[Path, typer.Option(help="Folder of the nights.")] = HISTORY,
-    address: Annotated[str, typer.Option(help="Where the sweep's only target is.")] = "",
+    address: Annotated[str, typer.Option(help="Address of the sweep's only target.")] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Measure a night, confirm what is suspect, add it to the history and write its reports. The usual command."""
+    """Measure a night, confirm suspected changes, add the night to the history and write its reports (the default)."""
     from edgebench import nightly
     from edgebench.cli import terminal
     from edgebench.measure.plan import sweeps
@@ -51,13 +51,13 @@ def run(
 @app.command()
 def accept(
     history: History = HISTORY,
-    reason: Annotated[str, typer.Option(help="Why the change is meant; it is kept.")] = "",
-    night: Annotated[str, typer.Option(help="A night's id or the start of its file's name; else the last.")] = "",
+    reason: Annotated[str, typer.Option(help="Why the change is intended; kept in the history.")] = "",
+    night: Annotated[str, typer.Option(help="A night's id or the start of its file name; default: the last.")] = "",
     configuration: Annotated[
-        list[str] | None, typer.Option(help="One configuration; may be repeated; else all.")
+        list[str] | None, typer.Option(help="Only this configuration; repeatable; default: all.")
     ] = None,
 ) -> None:
-    """Let a night be what later ones are compared with."""
+    """Accept a night's changes: later nights are compared with it."""
     from edgebench import nightly
 
     accepted = nightly.accept(history, reason, night, tuple(configuration or ()))
@@ -76,12 +76,12 @@ def report(history: History = HISTORY) -> None:
 @app.command()
 def replay(
     history: Annotated[Path | None, typer.Argument(help="Folder of the nights.")] = None,
-    profile: Annotated[str, typer.Option(help="Instead: a simulated machine: quiet, pi or vm.")] = "",
-    inject: Annotated[float, typer.Option(min=1.0, help="Slowdown whose discovery is counted.")] = 1.05,
-    seed: Annotated[int, typer.Option(help="Of what is drawn; else the one that quoted figures have.")] = 0,
+    profile: Annotated[str, typer.Option(help="Replay a simulated machine instead: quiet, pi or vm.")] = "",
+    inject: Annotated[float, typer.Option(min=1.0, help="Injected slowdown whose detection is counted.")] = 1.05,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws; default: that of the quoted figures.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Decide a history again: its false alarms per 1,000 configuration-nights, and its power by delay."""
+    """Replay the rule on a history: false alarms per 1,000 configuration-nights, and power by delay."""
     from edgebench.cli import terminal
     from edgebench.nightly import replay
 

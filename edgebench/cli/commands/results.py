@@ -1,4 +1,4 @@
-"""Render a results folder again: its reports, and its figures for a paper."""
+"""Render the reports of a results folder again, or write its figures for a paper."""
 
 from typing import Annotated
 
@@ -10,9 +10,7 @@ from edgebench.foundation.errors import RequestError, require
 
 def report(
     results: Results,
-    format: Annotated[
-        str, typer.Option(help="What is printed: table, md, csv, latex, json or pytest-benchmark.")
-    ] = "table",
+    format: Annotated[str, typer.Option(help="Output: table, md, csv, latex, json or pytest-benchmark.")] = "table",
     json: Json = False,
 ) -> None:
     """Render a results folder's tables and its page again from its journal."""
@@ -20,7 +18,7 @@ def report(
     from edgebench.results import write_reports
 
     format = resolved(format, json=json)
-    require("format", format, terminal.REPORT_FORMATS, may_be_empty=False)
+    require("format", format, terminal.REPORT_FORMATS)
     table, background = write_reports(results)
     if format == terminal.BENCHMARK and not table.rows:
         raise RequestError(f"wanted a measured case in {results}, found none; run a sweep of that name first")

@@ -1,4 +1,4 @@
-"""Measure a sweep, train its networks, list the weights that are there."""
+"""Measure a sweep, train its networks, list the trained weights."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,19 +25,23 @@ def run(
     sweep: Annotated[str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, grid, heavy.")] = "",
     target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
     address: Annotated[
-        str, typer.Option(help="Where the target is: user@host, or a name of ssh's configuration.")
+        str, typer.Option(help="Address of the target: user@host, or a host of ssh's configuration.")
     ] = "",
     model: Annotated[
-        str, typer.Option(help="Networks, or files: net.onnx, net.tflite, nets.py:function; instead of a sweep's.")
+        str,
+        typer.Option(
+            help="Networks or model files to measure instead of a sweep: net.onnx, net.tflite, nets.py:function."
+        ),
     ] = "",
     width: Widths = "",
     resolution: Resolutions = "",
     precision: Precisions = "",
     quantization: Annotated[
-        str, typer.Option(help="How int8 is made: per_channel, per_tensor+equalized, s8s8+calibration=photos, qat, ...")
+        str,
+        typer.Option(help="Quantization scheme: per_channel, per_tensor+equalized, s8s8+calibration=photos, qat, ..."),
     ] = "",
     runtime: Annotated[str, typer.Option(help="Inference engines.")] = "",
-    threads: Annotated[str, typer.Option(help="Threads an inference may use.")] = "",
+    threads: Annotated[str, typer.Option(help="Threads per inference.")] = "",
     batch: Annotated[str, typer.Option(help="Images an inference.")] = "",
     weights: Annotated[
         str, typer.Option(help="trained (on first use), random, none, or a .pth or .safetensors file.")
@@ -46,21 +50,29 @@ def run(
         str, typer.Option(help="Images to train, calibrate and evaluate on: digits, image_folder:path, cifar10:path.")
     ] = "",
     preprocessing: Preprocessing = "",
-    classes: Annotated[str, typer.Option(help="Outputs of the network; else the data set's, or the file's.")] = "",
-    input: Annotated[str, typer.Option(help="A given model's input where it is open: 1x3x224x224.")] = "",
+    classes: Annotated[str, typer.Option(help="Number of classes; default: the data set's, or the file's.")] = "",
+    input: Annotated[str, typer.Option(help="Input shape of a given model with open axes: 1x3x224x224.")] = "",
     calibration: Annotated[
-        str, typer.Option(help="Images that int8 is made on, else the data set's: a folder, digits, cifar10:path, ...")
+        str, typer.Option(help="Calibration images: a folder, digits, cifar10:path, ...; default: the data set's.")
     ] = "",
-    preset: Annotated[str, typer.Option(help="standard; nightly: six processes a row; quick: a look at three.")] = "",
-    time_limit: Annotated[str, typer.Option(help="Bound of the measuring: 90s, 3m, 1h.")] = "",
+    preset: Annotated[
+        str,
+        typer.Option(help="standard; nightly: six processes per row; quick: three, for a first look."),
+    ] = "",
+    time_limit: Annotated[str, typer.Option(help="Limit on the time to measure: 90s, 3m, 1h.")] = "",
     budget: Annotated[
-        str, typer.Option(help="Bound of everything on a target: measures what tells most, predicts the rest.")
+        str,
+        typer.Option(
+            help="Limit on the total time per target: measures the most informative cells, predicts the rest."
+        ),
     ] = "",
     sustained: Annotated[
-        str, typer.Option(help="At the end, run each case so long without a pause, for what heat does: 10m.")
+        str, typer.Option(help="At the end, run each case this long without a pause, to see the effect of heat: 10m.")
     ] = "",
-    name: Annotated[str, typer.Option(help="Folder under results/; the same name adds to it.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cases, what is cached and the time.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the folder under results/; an existing one is continued.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,7 +102,7 @@ def run(
 
 
 def _show_predictions(sweep: "Sweep") -> None:
-    """Show the latencies of the cells that the budget left unmeasured."""
+    """Show predicted latencies of the cells that the budget left unmeasured."""
     from edgebench.analysis.predict import outlook, sheet
     from edgebench.cli import terminal
     from edgebench.results.folders import results_folder
@@ -99,23 +111,23 @@ def _show_predictions(sweep: "Sweep") -> None:
 
 
 def train(
-    sweep: Annotated[str, typer.Argument(help="A sweep, whose networks are trained: default, grid, my.toml.")] = "",
+    sweep: Annotated[str, typer.Argument(help="A sweep whose networks to train: default, grid, my.toml.")] = "",
     model: Models = "",
     width: Widths = "",
     resolution: Resolutions = "",
     dataset: Annotated[str, typer.Option(help="digits, image_folder:path, cifar10:path.")] = "",
     preprocessing: Preprocessing = "",
-    epochs: Annotated[str, typer.Option(help="At the resolution itself; else at 32 px, then fine-tuned.")] = "",
+    epochs: Annotated[str, typer.Option(help="Train at the full resolution; default: at 32 px, then fine-tune.")] = "",
     optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "",
-    rate: Annotated[str, typer.Option(help="The highest learning rate; it falls along a cosine.")] = "",
+    rate: Annotated[str, typer.Option(help="The highest learning rate of a cosine schedule.")] = "",
     batch: Annotated[str, typer.Option(help="Images a step.")] = "",
-    augmentation: Annotated[str, typer.Option(help="flip, shift, none; else the data set's own.")] = "",
-    base: Annotated[bool, typer.Option("--base", help="Make the detectors' shipped bases again, in bases/.")] = False,
-    device: Annotated[str, typer.Option(help="With --base: cpu or cuda; else what there is.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print what was trained as JSON.")] = False,
+    augmentation: Annotated[str, typer.Option(help="flip, shift, none; default: the data set's.")] = "",
+    base: Annotated[bool, typer.Option("--base", help="Make the detectors' base weights in bases/.")] = False,
+    device: Annotated[str, typer.Option(help="With --base: cpu or cuda; default: a GPU if there is one.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the trained weights as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a sweep's networks, unattended; what is trained already is kept, and a killed one goes on."""
+    """Train a sweep's networks unattended; finished trainings are reused, interrupted ones resume."""
     if base:
         from edgebench.train.base import remake
 
@@ -139,7 +151,7 @@ def train(
 
 
 def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
-    """List the weights in the cache, and how good they were on their data sets."""
+    """List the weights in the cache with their accuracies."""
     from edgebench.cli import terminal
     from edgebench.foundation import cache
     from edgebench.schema.cards import Weights

@@ -1,4 +1,4 @@
-"""List the targets, check one, prepare one."""
+"""Commands of targets: list them, check one, prepare one."""
 
 from typing import Annotated
 
@@ -25,12 +25,12 @@ def check(
     address: Address = "",
     format: Format = "table",
 ) -> None:
-    """Say what a target is and how it is now, and what to do about all that would spoil a number."""
+    """Show a target and its state, and what to do about everything that would disturb a measurement."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("format", format, terminal.FORMATS)
     terminal.show_sheets("targets check", [checkup.sheet(boards.check(target, address))], format)
 
 
@@ -38,15 +38,17 @@ def check(
 def prepare(
     target: TargetName,
     address: Address = "",
-    runtime: Annotated[str, typer.Option(help="Runtimes: onnxruntime, litert==2.3.0; else all it lacks.")] = "",
+    runtime: Annotated[
+        str, typer.Option(help="Runtimes: onnxruntime, litert==2.3.0; default: all that are missing.")
+    ] = "",
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Bring runtimes to a board, resolved here for its Python and C library: no pip and no network there."""
+    """Install runtimes on a board, resolved here for its Python and C library: it needs no pip and no network."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("format", format, terminal.FORMATS)
     with terminal.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
     terminal.show_sheets("targets prepare", [brought], format)

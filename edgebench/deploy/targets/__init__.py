@@ -94,7 +94,7 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
 def _requested(runtimes: str, target: Target) -> tuple[RuntimeRequest, ...]:
     requests = tuple(RuntimeRequest.parse(text) for text in runtimes.split(",") if text.strip())
     for request in requests:
-        require(f"runtime of target {target.name}", request.name, target.runtimes, may_be_empty=False)
+        require(f"runtime of target {target.name}", request.name, target.runtimes)
     return tuple(RuntimeRequest(name=item.name, version=item.version or _required(item.name)) for item in requests)
 
 

@@ -37,7 +37,7 @@ def target(name: str) -> Target:
         UnknownName, InvalidFile
     """
     files = _files()
-    require("target", name, files, may_be_empty=False)
+    require("target", name, files)
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
     return replace(read, address=os.environ.get(address_variable(name)) or read.address)
 

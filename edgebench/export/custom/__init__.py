@@ -16,34 +16,13 @@ from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.networks.custom import stem
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.names import MODEL_FILES, PYTHON, file_and_function, title
 
 if TYPE_CHECKING:
     from torch import nn
 
 MOST_BYTES = 2 * 2**30  # what a protobuf or a flatbuffer can hold
-_READERS = {".onnx": onnx, ".tflite": tflite}
-_PYTHON = ".py"
-
-
-def is_custom(name: str) -> bool:
-    """Tell a model's file from a network of the shelf by its name alone."""
-    return Path(_split(name)[0]).suffix in (*_READERS, _PYTHON)
-
-
-def is_file(name: str) -> bool:
-    """Tell a model that is a file already, which needs no tools to write one."""
-    return Path(name).suffix in _READERS
-
-
-def title(name: str) -> str:
-    """Return what a model is called wherever it lies: `net.onnx` for `nets/net.onnx`."""
-    return Path(name).name if is_custom(name) else name
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Part a Python file and the function in it; a colon elsewhere is part of a path."""
-    file, colon, function = name.rpartition(":")
-    return (file, function) if colon and file.endswith(_PYTHON) else (name, "")
+_READERS = dict(zip(MODEL_FILES, (onnx, tflite), strict=True))
 
 
 def adopt(name: str, asked: str) -> CustomModel:
@@ -52,12 +31,12 @@ def adopt(name: str, asked: str) -> CustomModel:
     Raises:
         RequestError: there is none, or it is not whole, or not one that can be measured; with what to do.
     """
-    file, function = _split(name)
+    file, function = file_and_function(name)
     path = Path(file)
     if not path.exists():
         return _by_name(name, asked)
     _require_file(path)
-    if path.suffix != _PYTHON:
+    if path.suffix != PYTHON:
         return _kept(path, title(name), asked)
     if not function:
         raise RequestError(f"wanted {file}:function, one that returns an nn.Module; found {name}")
@@ -101,7 +80,9 @@ def _by_name(name: str, asked: str) -> CustomModel:
     """Find what was given before by the name that results have for it."""
     known = [card for card in cache.cards(CustomModel) if card.name == name]
     if not known:
-        raise RequestError(f"nothing is at {_split(name)[0]}; wanted a model's file, or the name of one given before")
+        raise RequestError(
+            f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one given before"
+        )
     fitting = [card for card in known if not asked or shape.parse(asked)[1][1:] == _dimensions(card)]
     if not fitting:
         found = shape.said((0, *_dimensions(known[-1])))
@@ -121,7 +102,7 @@ def network(card: CustomModel) -> nn.Module:
         CaseError: the file is no longer there, or its function no longer returns a network.
     """
     try:
-        return module.network(Path(card.source), _split(card.name)[1])
+        return module.network(Path(card.source), file_and_function(card.name)[1])
     except (OSError, RequestError) as error:
         said = str(error).replace(card.source, card.name)  # a record may hold this
         raise CaseError(f"{card.name} changed since it was named: {said}; run again with its file") from error

@@ -17,8 +17,7 @@ from edgebench.foundation import provenance
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.prefetch import ahead
 from edgebench.images.catalogue import family
-from edgebench.images.splits import sources, split
-from edgebench.networks.custom import channels
+from edgebench.images.splits import sources
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import WeightSource
 from edgebench.tasks.classification import Counts, count
@@ -68,16 +67,17 @@ class FloatAnswers:
     key: tuple[Deployed, Runtime, int, Connection] | None = None
     answers: Answers | None = None
 
-    def of(self, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-        """Return the artifact's outputs for its test split; compute them unless they are stored here."""
+    def of(self, images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
+        """Return the artifact's outputs for its test split, `images`; compute them unless they are stored here."""
         key = (deployed, runtime, threads, connection)
         if self.answers is None or self.key != key:
-            self.key, self.answers = key, infer(*key)
+            self.key, self.answers = key, answers(images, *key)
         return self.answers
 
 
 def evaluate(
     case: Case,
+    images: Images,
     deployed: Deployed,
     parent: Deployed | None,
     connection: Connection,
@@ -85,20 +85,19 @@ def evaluate(
     float_answers: FloatAnswers,
     runtime: Runtime | None = None,
 ) -> Accuracy:
-    """Run the test split through the artifact, and through its float parent if it has one.
+    """Run `images`, the test split, through the artifact, and through its float parent if it has one.
 
     `runtime` is another machine's runtime that evaluates for the case's target; None for the case's own.
 
     Raises:
         AgentError: the artifact could not be run.
     """
-    images = split(case.variant, "test", channels(case.variant))
     runtime = runtime or case.runtime
     if parent:
-        reference = float_answers.of(parent, runtime, case.threads, connection)
-        outputs = infer(deployed, runtime, case.threads, connection)
+        reference = float_answers.of(images, parent, runtime, case.threads, connection)
+        outputs = answers(images, deployed, runtime, case.threads, connection)
     else:
-        reference = outputs = float_answers.of(deployed, runtime, case.threads, connection)
+        reference = outputs = float_answers.of(images, deployed, runtime, case.threads, connection)
     counts = _tally(images.labels, outputs, reference)
     compares = parent is not None and not (counts.not_finite or counts.parent_not_finite)
     has_classes = compares and outputs.classes > 1  # a single output is always the largest
@@ -135,11 +134,6 @@ def made_by(variant: Variant) -> str:
 def _is_fine_tuned(case: Case) -> bool:
     """Return whether the weights were fine-tuned: then differences from the parent are not quantization noise."""
     return case.variant.quantization is not None and case.variant.quantization.aware
-
-
-def infer(deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-    """Return the artifact's outputs for its test split."""
-    return answers(split(deployed.variant, "test", channels(deployed.variant)), deployed, runtime, threads, connection)
 
 
 def answers(images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:

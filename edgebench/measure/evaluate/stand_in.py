@@ -18,9 +18,7 @@ from edgebench.deploy.survey import survey
 from edgebench.deploy.wheels import public
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
-from edgebench.images.splits import split
 from edgebench.measure import evaluate
-from edgebench.networks.custom import channels
 from edgebench.schema.quantization import overflows
 from edgebench.schema.record import SpotCheck
 from edgebench.schema.runtime import RuntimeRequest
@@ -28,6 +26,7 @@ from edgebench.schema.runtime import RuntimeRequest
 if TYPE_CHECKING:
     from edgebench.deploy import Deployed
     from edgebench.deploy.connections import Connection
+    from edgebench.images.loader import Images
     from edgebench.schema.case import Case
     from edgebench.schema.environment import Environment
     from edgebench.schema.runtime import Runtime
@@ -85,15 +84,16 @@ def _overflows(case: Case, environment: Environment) -> bool:
     return overflows(case.variant.quantization, format, environment.facts)
 
 
-def spot_check(case: Case, there: Deployed, here: Deployed, board: Connection, stand_in: StandIn) -> SpotCheck:
-    """Compare the outputs of board and host for images spread evenly over the test split.
+def spot_check(
+    case: Case, images: Images, there: Deployed, here: Deployed, board: Connection, stand_in: StandIn
+) -> SpotCheck:
+    """Compare the outputs of board and host for images spread evenly over `images`, the test split.
 
     Raises:
         AgentError: one of them could not run the artifact.
     """
     import numpy
 
-    images = split(case.variant, "test", channels(case.variant))
     places = numpy.unique(numpy.linspace(0, len(images) - 1, SPOT_IMAGES).astype(numpy.int64))
     sample = replace(images, kept=images.kept[places], memory=None)
     on_host = evaluate.answers(sample, here, stand_in.runtime, case.threads, stand_in.connection)

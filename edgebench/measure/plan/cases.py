@@ -18,6 +18,7 @@ from edgebench.measure.plan import custom as own_cells
 from edgebench.networks import build
 from edgebench.schema.case import Case
 from edgebench.schema.environment import differences, lasting
+from edgebench.schema.names import is_weights_file
 from edgebench.schema.quantization import NAME, Quantization, overflows, parse
 from edgebench.schema.record import Session
 from edgebench.schema.runtime import Runtime, RuntimeRequest
@@ -102,11 +103,6 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
     if earlier[-1].agent_sha256 != environment.agent_sha256:
         changes.append("edgebench's agent")
     return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
-
-
-def runtime_requests(cells: Iterable[Cell]) -> tuple[RuntimeRequest, ...]:
-    """Return the requested runtimes, each once, without options."""
-    return tuple(dict.fromkeys(replace(RuntimeRequest.parse(cell.runtime), options=()) for cell in cells))
 
 
 def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
@@ -204,7 +200,7 @@ def _weights(cell: Cell, classes: int) -> tuple[str, str, int]:
 
     `classes` is the data set's number.
     """
-    if not checkpoint.is_file(cell.weights):
+    if not is_weights_file(cell.weights):
         if cell.weights == WeightSource.TRAINED and cell.classes not in (0, classes):
             raise RequestError(
                 f"wanted {cell.classes} classes, found {classes} in {catalogue.title(cell.dataset)} to train on"

@@ -5,18 +5,16 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import is_custom, is_file
 from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName, require
 from edgebench.foundation.shelf import load, names
-from edgebench.images import catalogue
 from edgebench.images.preprocessing import preset
 from edgebench.measure.plan import custom as own_cells
 from edgebench.schema.case import PRESETS
+from edgebench.schema.names import dataset_plugin, is_custom, is_model_file, is_weights_file
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import WeightSource
-from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
     from edgebench.schema.sweep import Cell, Sweep
@@ -32,7 +30,7 @@ def check(sweep: Sweep) -> None:
     Raises:
         RequestError: with the first invalid entry.
     """
-    require("preset", sweep.preset, PRESETS, may_be_empty=False)
+    require("preset", sweep.preset, PRESETS)
     if sweep.budget and sweep.time_limit:
         raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
     if sweep.budget and sweep.sustained:
@@ -47,15 +45,15 @@ def check(sweep: Sweep) -> None:
 def _check_cell(cell: Cell) -> None:
     request = RuntimeRequest.parse(cell.runtime)
     if not is_custom(cell.model):
-        require("model", cell.model, names("architectures"), may_be_empty=False)
+        require("model", cell.model, names("architectures"))
     runtime = load("runtimes", request.name)
-    if not is_file(cell.model):
+    if not is_model_file(cell.model):
         _require_tools(request.name)
     request.resolve(runtime.OPTIONS)
-    catalogue.family(cell.dataset)
+    load("datasets", dataset_plugin(cell.dataset))
     if cell.preprocessing:
         preset(cell.preprocessing)
-    if cell.weights not in _SOURCES and not checkpoint.is_file(cell.weights):
+    if cell.weights not in _SOURCES and not is_weights_file(cell.weights):
         raise UnknownName("weights", cell.weights, (*_SOURCES, "or a file.pth or .safetensors"))
     if cell.quantization:
         parse(cell.quantization)

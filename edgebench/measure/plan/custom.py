@@ -14,6 +14,7 @@ from edgebench.images.catalogue import calibrating, family
 from edgebench.images.preprocessing import of_integers
 from edgebench.networks.custom import given as custom_card
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.names import is_custom
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
@@ -21,7 +22,7 @@ from edgebench.schema.variant import Precision, WeightSource
 if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.sweep import Cell, Sweep
-    from edgebench.schema.variant import Preprocessing
+    from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
 REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
@@ -37,7 +38,7 @@ def check(sweep: Sweep) -> None:
         RequestError: with the first block that has them.
     """
     for block in sweep.models:
-        if custom.is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
+        if is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
             raise RequestError(f"{block.name} has its own width and resolution; leave them out")
 
 
@@ -47,7 +48,7 @@ def adopt(cells: Iterable[Cell]) -> Models:
     Raises:
         RequestError: a model cannot be measured, or two different models have the same name.
     """
-    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if custom.is_custom(cell.model))
+    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if is_custom(cell.model))
     models = {(name, shape): custom.adopt(name, shape) for name, shape in keys}
     contents = dict[str, str]()
     for model in models.values():
@@ -77,13 +78,17 @@ def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
         yield _completed(cell, model, is_possible=not why) if model else cell
 
 
+def model_of(variant: Variant) -> CustomModel | None:
+    """Return the card of a user-supplied model; None for edgebench's own networks, and if the model is gone."""
+    with suppress(CaseError):  # the export says so
+        return custom_card(variant) if variant.weights == WeightSource.CUSTOM else None
+    return None
+
+
 def refusal(case: Case) -> str:
     """Return why a user-supplied model does not support a case; empty if it does, and for edgebench's own networks."""
-    if case.variant.weights != WeightSource.CUSTOM:
-        return ""
-    with suppress(CaseError):  # if its file is gone, the export says so
-        return _refusal(custom_card(case.variant), case.runtime.name, case.batch, case.variant.precision)
-    return ""
+    model = model_of(case.variant)
+    return _refusal(model, case.runtime.name, case.batch, case.variant.precision) if model else ""
 
 
 def _why_not(cell: Cell, model: CustomModel) -> str:

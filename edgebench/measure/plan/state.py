@@ -14,7 +14,7 @@ from edgebench.export import find
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import has_answers
 from edgebench.measure.evaluate import made_by
-from edgebench.measure.plan.custom import refusal
+from edgebench.measure.plan.custom import model_of, refusal
 from edgebench.networks import build
 from edgebench.results.measurement import needed
 from edgebench.results.measurement.evidence import Evidence, by_case, gather, in_epoch, of_artifact
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgebench.schema.artifact import Artifact
+    from edgebench.schema.cards import CustomModel
     from edgebench.schema.record import Record
 
 
@@ -42,6 +43,7 @@ class CaseState:
     """The journal's records of one case in this session's environment and under its preset.
 
     Attributes:
+        model: the card of a user-supplied model; None for a network of this package, or if the model is gone.
         artifact: the artifact that would be measured now; None if it is not in the cache.
         of_any: runs and accuracies that count in this epoch under this preset, of every artifact of the case; `runs`
             and `accuracy` are those of `artifact`.
@@ -50,6 +52,7 @@ class CaseState:
 
     case: Case
     of_any: tuple[Record, ...]
+    model: CustomModel | None = None
     artifact: Artifact | None = None
     shown: Evidence | None = None
     progress: Progress = Progress.OPEN
@@ -70,6 +73,11 @@ class CaseState:
     def needs_evaluation(self) -> bool:
         """Whether the case can be evaluated and has not been yet."""
         return has_answers(self.case.variant) and self.accuracy is None
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of the network's input: 3, or 1 for grey."""
+        return self.model.channels if self.model else build.channels(self.case.variant)
 
     @property
     def is_shown(self) -> bool:
@@ -110,7 +118,7 @@ def _state(
     is_custom = case.variant.weights == WeightSource.CUSTOM
     if artifact is None and not is_custom:  # a network that was built once needs no check, which imports torch
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
-    state = CaseState(case=case, of_any=of_any, artifact=artifact, shown=shown)
+    state = CaseState(case=case, of_any=of_any, model=model_of(case.variant), artifact=artifact, shown=shown)
     return replace(state, progress=_progress(state, session, records))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgebench.export import custom
 from edgebench.foundation import toml
 from edgebench.foundation.errors import require
 from edgebench.foundation.files import write
 from edgebench.images.catalogue import calibrating, title
+from edgebench.schema import names
 from edgebench.schema.quantization import renamed
 from edgebench.schema.sweep import Sweep
 
@@ -28,7 +28,7 @@ def sweep(name: str) -> Sweep:
         path = Path(name)
         return toml.read(path, Sweep, path.stem, check_value=_check_cells)
     files = toml.files("sweeps", SHIPPED)
-    require("sweep", name, files, may_be_empty=False)
+    require("sweep", name, files)
     return toml.read(files[name], Sweep, name, check_value=_check_cells)
 
 
@@ -62,7 +62,7 @@ def _toml(sweep: Sweep) -> str:
     for block in (fields, *models):
         # Results contain no paths of this machine; data sets and models are found again by name.
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
-        block |= {key: custom.title(value) for key, value in block.items() if key == "name"}
+        block |= {key: names.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
         block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
     return dumps({key: value for key, value in fields.items() if value != ""} | {"models": models})

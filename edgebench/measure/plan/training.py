@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import is_custom
 from edgebench.foundation.errors import RequestError
 from edgebench.images import catalogue
 from edgebench.measure.plan.cases import variant_of
 from edgebench.measure.plan.check import check
 from edgebench.networks import build
+from edgebench.schema.names import is_custom
 from edgebench.schema.variant import Precision, Variant, WeightSource
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from edgebench.schema.variant import network
 
-IMAGENET = "imagenet"
+IMAGENET = "imagenet"  # the data set of every published accuracy
 NO_INFERENCE = ("kernels only", "random weights", "estimate", "simulat", "extrapolat", "text says")  # in a row's note
 IMAGENET_IMAGES = 50_000  # of its validation set, on which all these accuracies were measured
 
@@ -59,9 +59,9 @@ class PublishedLatency:
 
     @property
     def reservation(self) -> str:
-        """Say by the note's own words why it is not what this network would take: of kernels alone, or nobody timed it.
+        """Return why the row is no measured inference, in the note's words: only kernels, random weights, an estimate.
 
-        Empty for a row that may be relied on.
+        Empty for a row to rely on.
         """
         said = (part.strip() for part in self.note.split(";"))
         return "; ".join(part for part in said if any(word in part.lower() for word in NO_INFERENCE))
@@ -132,10 +132,9 @@ def reference(architecture: str, width: float, resolution: int, precision: str) 
     return references().get((architecture, width, resolution, precision))
 
 
-def top1(architecture: str, width: float, resolution: int, precision: str, dataset: str) -> float | None:
-    """Return the published top-1 accuracy, per cent; None for data sets other than ImageNet, `imagenet:val`."""
-    is_imagenet = dataset.partition(":")[0] == IMAGENET
-    row = reference(architecture, width, resolution, precision) if is_imagenet else None
+def top1(architecture: str, width: float, resolution: int, precision: str) -> float | None:
+    """Return the published top-1 accuracy of a network on ImageNet, per cent; None if none was published."""
+    row = reference(architecture, width, resolution, precision)
     return row.top1 if row else None
 
 

@@ -30,7 +30,7 @@ def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) ->
     if folder:
         times, ratios = series.processes(history.read(folder))
         return decide.replay(str(folder), series.recorded(times, ratios, seed), inject)
-    require("profile", profile, noise.PROFILES, may_be_empty=False)
+    require("profile", profile, noise.PROFILES)
     return decide.replay(f"simulated {profile}", series.simulated(noise.PROFILES[profile], seed), inject)
 
 

@@ -98,7 +98,7 @@ def _candidate(row: Row) -> Candidate:
         name="",
         figures={
             Quantity.LATENCY: Figure(low=low, value=value, high=high),
-            Quantity.TOP1: Figure(low=top1.low, value=top1.value, high=top1.high),
+            Quantity.TOP1: top1,
         },
     )
 

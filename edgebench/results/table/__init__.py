@@ -3,5 +3,5 @@
     parts, row (types) -> rows (evidence -> row) -> ranking, choice
     columns (row -> CSV columns), notes (sentences below a table)
 
-Pure: no I/O.
+No I/O, but for the published accuracies beside rows on ImageNet.
 """

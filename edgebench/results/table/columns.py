@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgebench.foundation.stats import Ratio
-    from edgebench.results.table.parts import Metric
+    from edgebench.results.table.choice import Figure
     from edgebench.results.table.row import Row
 
 METRICS = ("top1", "top5")  # three columns each: value and the ends of its interval
@@ -76,5 +76,5 @@ def _metrics(row: Row) -> Iterator[float | None]:
         yield from _ends(row.quality.metrics.get(name))
 
 
-def _ends(figure: Metric | Ratio | None) -> tuple[float | None, float | None, float | None]:
+def _ends(figure: Figure | Ratio | None) -> tuple[float | None, float | None, float | None]:
     return (figure.value, figure.low, figure.high) if figure else (None, None, None)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgebench.foundation.stats import Ratio
+    from edgebench.results.table.choice import Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,20 +140,11 @@ class Sustained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A quality metric in % with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """The quality of the outputs.
 
     Attributes:
-        metrics: by name, `top1` and `top5`; absent if not measured.
+        metrics: by name, `top1` and `top5`, in %; absent if not measured.
         images: number of test images.
         answered_by: "target", or "host" if the host evaluated for the target; "" if not evaluated.
         spot_images: images for which the target repeated the evaluation of the host.
@@ -160,7 +152,7 @@ class Quality:
         published_top1: in %.
     """
 
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, Figure]
     images: int | None
     answered_by: str
     spot_images: int | None

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from edgebench.foundation.stats import Spread
     from edgebench.results.measurement import Measurement
     from edgebench.results.measurement.evidence import Evidence
-    from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Metric, Quality, Setup, Sustained
+    from edgebench.results.table.choice import Figure
+    from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 
 WORTHLESS = ("INVALID", "FAILED")
 UNCOMPARED = Standing()
@@ -65,7 +66,7 @@ class Row:
         return latency.p50_low_beats, latency.p50_beats, latency.p50_high_beats
 
     @property
-    def top1(self) -> Metric | None:
+    def top1(self) -> Figure | None:
         """Top-1 in % with its 95 % interval; None if not measured."""
         return self.quality.metrics.get("top1")
 

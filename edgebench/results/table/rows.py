@@ -10,9 +10,11 @@ from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize
-from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Metric, Quality, Setup, Sustained
+from edgebench.results.table.choice import Figure
+from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
+from edgebench.schema.names import dataset_plugin
 from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
@@ -167,18 +169,21 @@ def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
     )
 
 
-def _metrics(appraisal: Appraisal) -> dict[str, Metric]:
+def _metrics(appraisal: Appraisal) -> dict[str, Figure]:
     shares = {"top1": appraisal.top1, "top5": appraisal.top5}
     return {name: _metric(share) for name, share in shares.items() if share}
 
 
-def _metric(share: Share) -> Metric:
+def _metric(share: Share) -> Figure:
     low, high = share.interval
-    return Metric(value=share.value * 100, low=low * 100, high=high * 100)
+    return Figure(value=share.value * 100, low=low * 100, high=high * 100)
 
 
 def _published(variant: Variant) -> float | None:
-    return published.top1(variant.architecture, variant.width, variant.resolution, variant.precision, variant.dataset)
+    """Return the published top-1 of the network, %; None on other images than those that published figures are of."""
+    if dataset_plugin(variant.dataset) != published.IMAGENET:
+        return None
+    return published.top1(variant.architecture, variant.width, variant.resolution, variant.precision)
 
 
 def _fidelity(appraisal: Appraisal | None, sqnr_db: float | None, *, is_counted: bool) -> Fidelity:

@@ -1,0 +1,38 @@
+"""The names by which a user gives models, weights and data sets -> what they are, by the name alone."""
+
+from pathlib import Path
+
+MODEL_FILES = (".onnx", ".tflite")
+PYTHON = ".py"
+WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors")
+
+
+def is_custom(model: str) -> bool:
+    """Return whether a model is user-supplied, not a network of this package."""
+    return Path(file_and_function(model)[0]).suffix in (*MODEL_FILES, PYTHON)
+
+
+def is_model_file(model: str) -> bool:
+    """Return whether a model is a file already, so that no tools are needed to write one."""
+    return Path(model).suffix in MODEL_FILES
+
+
+def is_weights_file(weights: str) -> bool:
+    """Return whether weights are a file, not a word such as `trained`."""
+    return Path(weights).suffix in WEIGHTS_FILES
+
+
+def title(model: str) -> str:
+    """Return a model's name without its path: `net.onnx` for `nets/net.onnx`."""
+    return Path(model).name if is_custom(model) else model
+
+
+def dataset_plugin(dataset: str) -> str:
+    """Return the name of a data set's plug-in: `image_folder` for `image_folder:val`."""
+    return dataset.partition(":")[0]
+
+
+def file_and_function(model: str) -> tuple[str, str]:
+    """Split `nets.py:build` into the Python file and the function; a colon in other names is part of a path."""
+    file, colon, function = model.rpartition(":")
+    return (file, function) if colon and file.endswith(PYTHON) else (model, "")
