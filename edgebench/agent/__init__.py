@@ -1,7 +1,7 @@
 """The agent, which runs on the target: one JSON request -> one JSON answer, in one process per request.
 
     measure   load an artifact, warm up, and measure latency, memory or instructions; or time a reference workload
-    infer     return the artifact's outputs for given inputs
+    infer     return the artifact's outputs for given inputs, or all of them for the inputs of its feed
     facts     describe the machine and its installed runtimes
     profile   return the time of each operator of an artifact
     probe     measure the peak operations and bytes per second of this machine
@@ -40,8 +40,13 @@ def _handler(name: str) -> Any:
 def open_session(request: dict[str, Any]) -> Any:
     """Open the runtime's session on the request's artifact."""
     runtime = load("runtimes", request["runtime"])
+    return runtime.open(request["path"], **opening(request))
+
+
+def opening(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what a runtime takes beside the path; a `feed` only of models that are no classifiers of images."""
     options = {key: request[key] for key in ("threads", "batch", "options")}
-    return runtime.open(request["path"], **options)
+    return options | ({"feed": request["feed"]} if request.get("feed") else {})
 
 
 def device(request: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgebench.agent import open_session
+from edgebench.agent.feed import written
 from edgebench.foundation.prefetch import ahead
 from edgebench.schema.normalization import Normalization
 
@@ -17,7 +18,12 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     `inputs` is a file that contains an array of `shape` (N, ...) from byte `offset` on: raw little-endian float32, or
     pixels of type `depth`, which are normalized here by `normalization`. With `discard` the file is deleted
     afterwards. Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64.
+    Of several outputs these are the scores of `classes`. With a `feed`, every output for its one batch is returned.
     """
+    if request.get("feed"):
+        session = open_session(request)
+        session.run()
+        return {"outputs": written(session.outputs())}
     if "outputs" in request:
         with Path(request["outputs"]).open("wb") as stream:
             stream.writelines(_outputs(request))
@@ -27,10 +33,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def _outputs(request: dict[str, Any]) -> Iterator[bytes]:
     session, reader = open_session(request), _pixels if "depth" in request else _values
+    scores = {"classes": request["classes"]} if request.get("classes") else {}
     with Path(request["inputs"]).open("rb") as stream:
         stream.seek(request.get("offset", 0))
         for data, shape in ahead(reader(stream, request)):
-            yield session.infer(data, shape)
+            yield session.infer(data, shape, **scores)
     if request.get("discard"):
         Path(request["inputs"]).unlink()
 

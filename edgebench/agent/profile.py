@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from edgebench.agent import opening
 from edgebench.foundation.shelf import load
 
 WARM_UP, ITERATIONS = 10, 20
@@ -16,6 +17,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     runtime = load("runtimes", request["runtime"])
     if runtime.NO_PROFILE:
         return {"why": runtime.NO_PROFILE, "whole_s": 0.0, "operators": []}
-    options = {key: request[key] for key in ("threads", "batch", "options")}
-    profile: dict[str, Any] = runtime.profile(request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **options)
+    profile: dict[str, Any] = runtime.profile(
+        request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **opening(request)
+    )
     return {"why": ""} | profile

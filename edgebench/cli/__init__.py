@@ -21,6 +21,7 @@ COMMANDS = (
     results.report,
     results.figures,
     analysis.describe,
+    analysis.inspect,
     analysis.evaluate,
     analysis.choose,
     analysis.compare,

@@ -51,6 +51,7 @@ class SweepOptions:
     preprocessing: str = ""
     classes: str = ""
     input: str = ""
+    input_data: str = ""
     calibration: str = ""
     preset: str = ""
     time_limit: str = ""

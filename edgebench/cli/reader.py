@@ -111,6 +111,7 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
         classes=_read(_whole("classes"), options.classes),
         input=options.input or None,
         calibration=options.calibration or None,
+        input_data=options.input_data or None,
     )
 
 
@@ -141,8 +142,11 @@ def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
             raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
-    if options.input and not any(given):
-        raise RequestError("--input is of models that are given as a file, such as --model net.onnx; found none")
+    for option, text in (("input", options.input), ("input-data", options.input_data)):
+        if text and not any(given):
+            raise RequestError(
+                f"--{option} is of models that are given as a file, such as --model net.onnx; found none"
+            )
 
 
 def _require_int8(option: str, text: str, requested: Sweep) -> None:

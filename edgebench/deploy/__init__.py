@@ -8,7 +8,7 @@ agent's protocol, and `emulation` emulates a board.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from edgebench.foundation.errors import CaseError
 from edgebench.foundation.lock import lock
 from edgebench.foundation.shelf import load
 from edgebench.schema.artifact import Artifact
+from edgebench.schema.cards import FedData
 from edgebench.schema.environment import Environment
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
@@ -35,16 +36,18 @@ class Deployed:
     Attributes:
         path: of the artifact on the target.
         packages: folder of its runtime's packages on the target; empty if the runtime is installed there.
+        data: path on the target of the arrays that it is fed; empty for random ones.
     """
 
     variant: Variant
     path: str
     sha256: str
     packages: str = ""
+    data: str = ""
 
     def request(self, runtime: Runtime, threads: int, batch: int) -> dict[str, Any]:
         """Return the part of a request that tells the agent what to open, and how."""
-        return {
+        request: dict[str, Any] = {
             "runtime": runtime.name,
             "options": runtime.options,
             "path": self.path,
@@ -52,6 +55,7 @@ class Deployed:
             "threads": threads,
             "batch": batch,
         }
+        return request | ({"feed": asdict(self.variant.feed) | {"path": self.data}} if self.variant.feed else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +113,18 @@ def install(
     if not cache.is_intact(artifact):
         raise CaseError(f"{artifact.file} in the cache changed after it was made; run again to remake it")
     path = connection.push(cache.path_of(artifact), artifact.sha256)
-    return Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages)
+    data = _push_data(connection, variant)
+    return Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages, data=data)
+
+
+def _push_data(connection: Connection, variant: Variant) -> str:
+    """Copy the arrays that a variant is fed to the target; return their path there, empty for random ones."""
+    if variant.feed is None or not variant.feed.data_sha256:
+        return ""
+    card = next((card for card in cache.cards(FedData) if card.sha256 == variant.feed.data_sha256), None)
+    if card is None or not cache.is_intact(card):
+        raise CaseError(f"the arrays of {variant.feed.data} are no longer in the cache; run again with --input-data")
+    return connection.push(cache.path_of(card), card.sha256)
 
 
 def _furnish(connection: Connection, runtime: Runtime, environment: Environment) -> str:

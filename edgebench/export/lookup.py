@@ -70,12 +70,14 @@ def _command(flags: Mapping[str, str | None]) -> str:
 
 
 def require_todays(artifact: Artifact) -> None:
-    """Refuse an artifact whose float parent would be made of other weights: the two would be compared in vain.
+    """Refuse an artifact without accuracy, or one whose float parent would be made of other weights.
 
     Raises:
         RequestError: with the command that makes it again.
     """
     assert artifact.of is not None
+    if artifact.of.feed:
+        raise RequestError(f"{artifact.of} is no classifier of images, so nothing says what of it is right; use run")
     weights = known_weights(artifact.of)
     if artifact.weights_sha256 == (weights.sha256 if weights else ""):
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgebench.export.formats import tool_version
@@ -15,7 +15,7 @@ from edgebench.networks.build import channels
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import given
 from edgebench.schema.names import is_model_file
-from edgebench.schema.variant import WeightSource, as_float
+from edgebench.schema.variant import WeightSource, as_float, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights 
     )
     modules = [network, f"export/formats/{format}", "networks/build"]
     modules += ["export/__init__", "export/order", "export/write"]
-    parts = {name: repr(value) for name, value in asdict(variant).items()} | {"format": format}
+    parts = identity(variant) | {"format": format}
     if weights:
         parts["weights"] = weights.sha256
     is_copy = is_model_file(variant.architecture) and not variant.quantization

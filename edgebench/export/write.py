@@ -183,4 +183,6 @@ def _card(path: Path, order: Order, parent: Artifact | None, written: Written, t
         size_bytes=path.stat().st_size,
         given=order.original.given if order.original and not order.variant.quantization else "",
         uncounted=order.model.uncounted if order.model else "",
+        least_params=order.model.least_params if order.model else None,
+        least_macs=order.model.least_macs if order.model else None,
     )

@@ -26,9 +26,10 @@ def given(variant: Variant) -> CustomModel:
     Raises:
         CaseError: it is no longer in the cache.
     """
-    wanted = (variant.architecture, variant.weights_sha256, variant.resolution)
+    feed = variant.feed.without_data if variant.feed else None
+    wanted = (variant.architecture, variant.weights_sha256, variant.resolution, feed)
     for card in reversed(cache.cards(CustomModel, stem(escape(variant.architecture), variant.weights_sha256, "*"))):
-        if (card.name, card.content_sha256, card.resolution) == wanted:
+        if (card.name, card.content_sha256, card.resolution, card.feed) == wanted:
             return card
     raise CaseError(f"{variant.architecture} is no longer in the cache; run again and give its file")
 

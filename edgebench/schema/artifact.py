@@ -46,7 +46,8 @@ class Artifact:
             empty on older cards. Artifacts that differ only in this are equal.
         given: how a user-supplied file's weights are quantized if its activations are not; else empty.
         calibrated_on: number of images that set an int8 file's ranges; None if not counted.
-        uncounted: why `params` or `macs` is None: not all could be counted.
+        uncounted: why `params` or `macs` is None: not all could be counted; `least_params` and `least_macs` are then
+            lower bounds.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -72,6 +73,8 @@ class Artifact:
     given: str = ""
     uncounted: str = ""
     calibrated_on: int | None = None
+    least_params: int | None = None
+    least_macs: int | None = None
 
     @property
     def noisiest(self) -> LayerNoise | None:

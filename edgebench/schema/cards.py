@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from edgebench.schema import STRICT
+from edgebench.schema.feed import Feed
 from edgebench.schema.variant import Precision
 
 
@@ -82,7 +83,10 @@ class CustomModel:
         float_nodes, integer_share: of an int8 file, the operators that its runtime computes in float, and the share of
             multiply-adds that it computes in integers; None if not known.
         input_scale, input_zero: an integer of the input means scale x (integer - zero); 0 for no scale.
-        params, macs: weights, and multiply-adds per image; None if not all could be counted, as `uncounted` says.
+        params, macs: weights, and multiply-adds per image; None if not all could be counted, as `uncounted` says; then
+            `least_params` and `least_macs` are lower bounds: what could be counted.
+        feed: of a model that is no classifier of images, what it is fed; then `classes` is 0, `layout` and `dtype` are
+            empty, and `batch` says whether it takes one set of inputs at a time. None for a classifier.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -109,6 +113,30 @@ class CustomModel:
     uncounted: str = ""
     float_nodes: tuple[str, ...] = ()
     integer_share: float | None = None
+    least_params: int | None = None
+    least_macs: int | None = None
+    feed: Feed | None = None
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it takes square images and gives class scores."""
+        return self.feed is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedData:
+    """Arrays that a user's model is fed, by the names of its inputs: an `.npz` in the cache.
+
+    Attributes:
+        name: of the folder that they are from.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+    FOLDER: ClassVar = "inputs"  # of the cache
+
+    file: str
+    sha256: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
+_PARTS = (PYTHON, ".tflite")  # files of which a colon names a function, or a signature
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors")
 
 
@@ -14,7 +15,7 @@ def is_custom(model: str) -> bool:
 
 def is_model_file(model: str) -> bool:
     """Return whether a model is a file already, so that no tools are needed to write one."""
-    return Path(model).suffix in MODEL_FILES
+    return Path(file_and_function(model)[0]).suffix in MODEL_FILES
 
 
 def is_weights_file(weights: str) -> bool:
@@ -33,6 +34,6 @@ def dataset_plugin(dataset: str) -> str:
 
 
 def file_and_function(model: str) -> tuple[str, str]:
-    """Split `nets.py:build` into the Python file and the function; a colon in other names is part of a path."""
+    """Split `nets.py:build` into file and function, `net.tflite:encode` into file and signature; no other names."""
     file, colon, function = model.rpartition(":")
-    return (file, function) if colon and file.endswith(PYTHON) else (model, "")
+    return (file, function) if colon and file.endswith(_PARTS) else (model, "")

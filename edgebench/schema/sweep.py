@@ -38,6 +38,7 @@ class Model:
     classes: int | None = None
     input: str | None = None
     calibration: str | None = None
+    input_data: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,9 @@ class Cell:
         preprocessing: a preset's name; empty for the data set's own.
         classes: 0 for the number of the data set, or of the model's file.
         runtime: as requested, with options: `torch+compile`.
-        input: shape of a user-supplied model's input, `1x3x224x224` or `name:1x3x224x224`; empty if its file has it.
+        input: shape of a user-supplied model's input, `1x3x224x224`, or of several, `ids:1x128,mask:1x128`; empty if
+            its file has them.
+        input_data: a folder of arrays, or of images, that a user-supplied model is fed; empty for random values.
         calibration: source of the calibration images for int8: a folder's path or a data set's name, with its path
             if it needs one; empty for `dataset`. A `calibration=` option of the scheme takes precedence.
     """
@@ -71,6 +74,7 @@ class Cell:
     preprocessing: str = ""
     input: str = ""
     calibration: str = ""
+    input_data: str = ""
 
     def __post_init__(self) -> None:
         check_size(self.model, self.width, self.resolution, self.classes or 1)
@@ -102,6 +106,7 @@ class Sweep:
     classes: int = 0
     input: str = ""
     calibration: str = ""
+    input_data: str = ""
     preset: str = "standard"
     time_limit: str = ""
     budget: str = ""
@@ -140,6 +145,7 @@ class Sweep:
                 classes=model.classes or self.classes,
                 input=model.input or self.input,
                 calibration=model.calibration or self.calibration,
+                input_data=model.input_data or self.input_data,
                 target=target,
                 threads=threads,
                 batch=batch,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 from edgebench.foundation.errors import RequestError
 from edgebench.schema import STRICT
+from edgebench.schema.feed import Feed
 from edgebench.schema.quantization import ORDINARY, Quantization
 
 MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; a larger width is a typing error
@@ -96,6 +97,8 @@ class Variant:
         dataset: its name, `image_folder:val` for a user-supplied one; then `dataset_sha256` is the hash of its content
             and `dataset_classes` its number of classes.
         preprocessing: None for the data set's own.
+        feed: of a user-supplied model that is no classifier of images, what it is fed; then `classes` is 0, and
+            `resolution` is 0 but for one input of square images. None for all others.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -112,13 +115,22 @@ class Variant:
     dataset_sha256: str = ""
     dataset_classes: int = 0
     preprocessing: Preprocessing | None = None
+    feed: Feed | None = None
 
     def __post_init__(self) -> None:
-        check_size(self.architecture, self.width, self.resolution, self.classes)
+        if self.feed is None:
+            check_size(self.architecture, self.width, self.resolution, self.classes)
 
     def __str__(self) -> str:
         scheme = f"-{self.quantization}" if self.quantization and str(self.quantization) != ORDINARY else ""
+        if self.feed:
+            return f"{self.architecture}@{self.feed.sizes}/{self.precision}{scheme}"
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
+
+
+def identity(variant: Variant) -> dict[str, str]:
+    """Return each field as text, for keys; a feed only where there is one, so that other keys stay as they were."""
+    return {name: repr(value) for name, value in asdict(variant).items() if name != "feed" or value is not None}
 
 
 class Sized(Protocol):

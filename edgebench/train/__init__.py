@@ -19,7 +19,7 @@ from edgebench.networks.build import SEED, accepts, build
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
-from edgebench.schema.variant import Variant, WeightSource
+from edgebench.schema.variant import Variant, WeightSource, identity
 from edgebench.train import curves
 from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
 
@@ -239,7 +239,7 @@ def _stem(variant: Variant, options: Options) -> str:
     """Return a file name from everything that determines the weights; precision does not."""
     parts = {
         **_choices(variant, options),
-        **{name: repr(value) for name, value in asdict(variant).items() if name not in ("precision", "quantization")},
+        **{name: text for name, text in identity(variant).items() if name not in ("precision", "quantization")},
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
         "source": provenance.source(
             module("architectures", variant.architecture), *sources(variant.dataset), "networks/build", "train"

@@ -195,7 +195,8 @@ def test_operators_that_ran_on_the_cpu_are_found_in_a_profile() -> None:
 
     path = str(cache.path_of(export(variant(), "onnx", print)))
     feed = {"images": numpy.zeros((1, 3, 32, 32), numpy.float32)}
-    found = onnxruntime.fallback(onnxruntime._profile(path, CPU[0], feed))
+    events = onnxruntime._profiled(path, CPU[0], 1, lambda session: session.run(None, feed), tf32=False)
+    found = onnxruntime.fallback(events)
     assert int(found[f"operators_on_{CPU[0]}"]) > 10
     assert "Conv" in found["fallback"]
 

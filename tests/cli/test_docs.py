@@ -154,6 +154,7 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     (place / "my.toml").write_text(sweep)
     draw_photos(place / "photos")
     write(place / "net.onnx", ("batch", 3, 64, 64))
+    write(place / "detector.onnx", ("batch", 3, 48, 320))
     (place / "nets.py").write_text(NETS)
     (place / "nightly.toml").write_text(SWEEP)
     for night in quiet_history(20).nights:

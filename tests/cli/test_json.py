@@ -30,6 +30,7 @@ from tests.support.command import cli
 from tests.test_pipeline import NULL, SMALL
 
 RESULTS = ROOT / "results"
+MODELS = ROOT / "tests" / "hostile" / "data"
 LATENCIES = ROOT / "edgebench" / "networks" / "published" / "latency.csv"
 MADE = ("mobilenet_v1-0.25@32/int8", "results/small:mobilenet_v1-0.25@32/int8")  # by `made`
 RUN_NULL = ("run", "--target", "null", "--preset", "quick", *NULL)
@@ -45,6 +46,7 @@ CASES: dict[
         ("describe", "mobilenet_v1", "--width", "0.5"),
         ("describe", "--all"),
     ],
+    "inspect": [("inspect", str(MODELS / "qcdq.onnx")), ("inspect", str(MODELS / "unit.tflite"))],
     "evaluate": [("evaluate", MADE[0])],
     "choose": [
         ("choose", "small", "--max-p90", "700us", "--min-agreement", "90"),

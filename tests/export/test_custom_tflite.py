@@ -104,11 +104,9 @@ def test_an_open_batch_axis_is_settled_by_nobody(place: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"kind": STRING}, "wanted images as float32, uint8, int8, found input image of string"),
+        ({"kind": STRING}, "input image is of string, wanted numbers: float32, float16,"),
         ({"operator": CUSTOM}, "operator Frobnicate is a custom one, which no runtime here has; convert without it"),
-        ({"shape": (4, 4, 3)}, "wanted images with a batch axis"),
         ({"signature": (1, -1, -1, 3)}, r"input image is 1x\?x\?x3; say its size"),
-        ({"shape": (1, 4, 5, 3)}, "wanted square images"),
     ],
 )
 def test_what_does_not_fit_is_refused(place: Path, how: dict[str, Any], message: str) -> None:

@@ -9,7 +9,6 @@ import numpy
 import pytest
 
 from edgebench.export import custom
-from edgebench.foundation.errors import RequestError
 from edgebench.images.preprocessing import PRESETS, normalization, read_as
 from edgebench.measure.plan import custom as own_cells
 from edgebench.schema.cards import CustomModel
@@ -125,9 +124,9 @@ def test_tflite_s_precision_is_that_of_weights_and_activations(
     assert (card.precision, card.given) == (precision, given)
 
 
-def test_16_bit_activations_are_refused_by_their_name(place: Path) -> None:
-    with pytest.raises(RequestError, match=r"wanted activations of float32 or 8 bits, found int16 \(int16x8\)"):
-        custom.adopt(str(dense(place / "net.tflite", "int16", "int8")), "")
+def test_16_bit_activations_are_told_by_their_name(place: Path) -> None:
+    card = custom.adopt(str(dense(place / "net.tflite", "int16", "int8")), "")
+    assert (card.precision, card.given, card.is_classifier) == ("int8", "int16 activations", False)
 
 
 def product(path: Path, kind: str) -> Path:
@@ -168,9 +167,9 @@ def test_onnx_s_precision_is_that_of_weights_and_activations(
     assert (card.precision, card.given) == (precision, given)
 
 
-def test_16_bit_activations_of_onnx_are_refused_by_their_name(place: Path) -> None:
-    with pytest.raises(RequestError, match="wanted activations of float32 or 8 bits, found uint16"):
-        custom.adopt(str(product(place / "net.onnx", "16 bits")), "")
+def test_16_bit_activations_of_onnx_are_told_by_their_name(place: Path) -> None:
+    card = custom.adopt(str(product(place / "net.onnx", "16 bits")), "")
+    assert (card.precision, card.given) == ("int8", "uint16 activations")
 
 
 def test_a_dynamic_range_file_from_the_field_is_told_as_one() -> None:

@@ -13,14 +13,18 @@ A runtime defines
     prepare()                  import the engine
     refuses(variant, options)  why it cannot compute the variant with these options, empty if it can; called before
                                anything is trained or exported
-    open(path, *, threads, batch, options) -> Session
-    profile(path, *, threads, batch, options, warm_up, iterations)
+    open(path, *, threads, batch, options, feed) -> Session
+                               `feed`, by keyword, only for models that are no classifiers of images; see `agent.feed`
+    profile(path, *, threads, batch, options, warm_up, iterations, feed)
                                `whole_s`, the median inference under the profiler, and `operators` in execution order:
                                `name`, `operator`, `type`, `bytes` and median `seconds` of each
 
 and a Session
     run()                      run one inference on bound inputs; return when its outputs can be read on the host
-    infer(data, shape)         raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major
+    infer(data, shape, classes)
+                               raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major; of several
+                               outputs the one that has so many `classes`, 0 for the first
+    outputs()                  every output of the last run by its name, as arrays; of sessions that take a feed
     facts()                    facts about its runs, read after the last one and stored in the run's conditions:
                                `kernel_s` and `transfer_s`, seconds by the device's clock;
                                `gpu_allocated_peak_bytes`, the peak of its allocator on the GPU; `fallback`, operators

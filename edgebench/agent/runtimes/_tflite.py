@@ -1,8 +1,67 @@
-"""The session shared by LiteRT and tflite-runtime: an interpreter with one image input, NHWC, and one output."""
+"""The sessions shared by LiteRT and tflite-runtime: an interpreter with one image input, NHWC, or with any inputs."""
 
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
+from edgebench.agent.feed import arrays
+
 SEED = 0  # of the image for timing
+
+
+def session(interpreter: Any, batch: int, feed: Mapping[str, Any] | None) -> "InferenceSession | FedSession":
+    """Return the session of a classifier of images, or of a model that takes what its feed says."""
+    return FedSession(interpreter, batch, feed) if feed else InferenceSession(interpreter, batch)
+
+
+def delegate(interpreter: Any) -> str:
+    """Return the delegate that took over operators: XNNPACK, which the interpreter tries by default, or none."""
+    operators = {operator["op_name"] for operator in interpreter._get_ops_details()}
+    return "XNNPACK" if "DELEGATE" in operators else "none"
+
+
+class FedSession:
+    """One loaded file, its first graph or that of a signature, for one shape of each input.
+
+    The interpreter's own functions for a signature size and allocate the tensors again for every inference, so its
+    parts are called one by one.
+    """
+
+    def __init__(self, interpreter: Any, batch: int, feed: Mapping[str, Any]) -> None:
+        import numpy
+
+        self._interpreter, self._graph = interpreter, interpreter._interpreter
+        self._number, inputs, self._places = _signature(interpreter, feed.get("signature", ""))
+        values = arrays(feed, batch)
+        for name, value in values.items():
+            if tuple(inputs[name]["shape"]) != value.shape:
+                shape = numpy.array(value.shape, numpy.int32)
+                self._graph.ResizeInputTensor(inputs[name]["index"], shape, False, self._number)
+        self._graph.AllocateTensors(self._number)
+        for name, value in values.items():
+            self._graph.SetTensor(inputs[name]["index"], value, self._number)
+
+    def run(self) -> None:
+        """Run the graph on the bound inputs; the outputs are in host memory on return."""
+        self._graph.Invoke(self._number)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return every output of the last run by its name."""
+        return {name: self._graph.GetTensor(place, self._number) for name, place in self._places.items()}
+
+    def facts(self) -> dict[str, str]:
+        """Return the delegate that took over operators."""
+        return {"delegate": delegate(self._interpreter)}
+
+
+def _signature(interpreter: Any, name: str) -> tuple[int, dict[str, Any], dict[str, int]]:
+    """Return the number of a signature's graph, the details of its inputs and the places of its outputs, by name."""
+    if name:
+        runner = interpreter.get_signature_runner(name)
+        outputs = {output: details["index"] for output, details in runner.get_output_details().items()}
+        return runner._subgraph_index, runner.get_input_details(), outputs
+    inputs = {details["name"]: details for details in interpreter.get_input_details()}
+    return 0, inputs, {details["name"]: details["index"] for details in interpreter.get_output_details()}
 
 
 class InferenceSession:
@@ -12,12 +71,11 @@ class InferenceSession:
     """
 
     def __init__(self, interpreter: Any, batch: int) -> None:
-
         self._interpreter, self._batch = interpreter, batch
         shape = (batch, *interpreter.get_input_details()[0]["shape"][1:])
         interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], shape)
         interpreter.allocate_tensors()
-        self._input, self._output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        self._input, self._outputs = interpreter.get_input_details()[0], interpreter.get_output_details()
         self._bind(self._noise(shape))
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
@@ -44,10 +102,11 @@ class InferenceSession:
         """Run the graph on the bound images; the outputs are in host memory on return."""
         self._interpreter.invoke()
 
-    def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
-        """Run the graph on float32 inputs of `shape` (N, C, R, R), batch by batch; return its outputs as float32."""
+    def infer(self, data: bytes | memoryview, shape: tuple[int, ...], classes: int = 0) -> bytes:
+        """Run the graph on float32 inputs of `shape` (N, C, R, R), batch by batch; return its scores as float32."""
         import numpy
 
+        self._output = _scores(self._outputs, classes)
         images = numpy.frombuffer(data, dtype="<f4").reshape(shape).transpose(0, 2, 3, 1)
         parts = numpy.split(images, range(self._batch, len(images), self._batch))
         answers: bytes = numpy.concatenate([self._answer(part) for part in parts]).astype("<f4").tobytes()
@@ -65,5 +124,9 @@ class InferenceSession:
 
     def facts(self) -> dict[str, str]:
         """Return the delegate that took over operators: XNNPACK, which the interpreter tries by default, or none."""
-        operators = {operator["op_name"] for operator in self._interpreter._get_ops_details()}
-        return {"delegate": "XNNPACK" if "DELEGATE" in operators else "none"}
+        return {"delegate": delegate(self._interpreter)}
+
+
+def _scores(outputs: Sequence[Any], classes: int) -> Any:
+    """Return the one output with a score per class; the first one if the number of classes is not known."""
+    return next((output for output in outputs if prod(output["shape"][1:]) == classes), outputs[0])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgebench.agent.runtimes._tflite import InferenceSession
+from edgebench.agent.runtimes._tflite import FedSession, InferenceSession, session
 
 if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
@@ -36,8 +36,10 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
     return ""
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
+def open(
+    path: str, *, threads: int, batch: int, options: Sequence[str], feed: Mapping[str, Any] | None = None
+) -> InferenceSession | FedSession:
     """Load a file with exactly `threads` threads."""
     from ai_edge_litert.interpreter import Interpreter
 
-    return InferenceSession(Interpreter(path, num_threads=threads), batch)
+    return session(Interpreter(path, num_threads=threads), batch, feed)

@@ -8,13 +8,16 @@ import sys
 from collections import Counter, defaultdict
 from contextlib import redirect_stdout
 from importlib import metadata
+from math import prod
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from edgebench.agent.feed import BFLOAT16, arrays
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from edgebench.schema.variant import Variant
 
@@ -30,6 +33,7 @@ WARMS_UP = True
 
 SEED = 0  # of the image for timing
 INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # types of integer inputs, by onnxruntime's names
+ONNX_BFLOAT16 = 16  # as onnx numbers types
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
 _KERNEL = "_kernel_time"  # suffix of a node's event in a trace
 # Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results are needed there.
@@ -37,16 +41,24 @@ _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "C
 
 
 class InferenceSession:
-    """One loaded graph with one image input and one output, in host memory."""
+    """One loaded graph, its inputs and all its outputs in host memory; without a feed its one input is an image."""
 
-    def __init__(self, session: Any, batch: int) -> None:
-        self._session = session
-        self._input, self._output = session.get_inputs()[0], session.get_outputs()[0].name
-        self._integers = INTEGERS.get(self._input.type, "")
-        self._image = self._noise((batch, *self._input.shape[1:]))
+    def __init__(self, session: Any, batch: int, feed: Mapping[str, Any] | None = None) -> None:
+        self._session, self._names = session, [output.name for output in session.get_outputs()]
+        if feed:
+            self._values = _bound(feed, batch)
+        else:
+            self._input = session.get_inputs()[0]
+            self._integers: str = INTEGERS.get(self._input.type, "")
+            self._values = {self._input.name: self._noise((batch, *self._input.shape[1:]))}
         self._binding = session.io_binding()
-        self._binding.bind_ortvalue_input(self._input.name, self._image)
-        self._binding.bind_output(self._output, "cpu")
+        self._bind_inputs()
+        for name in self._names:
+            self._binding.bind_output(name, "cpu")
+
+    def _bind_inputs(self) -> None:
+        for name, value in self._values.items():
+            self._binding.bind_ortvalue_input(name, value)
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
         """Draw a random image in the range of normalized images, or of pixels.
@@ -67,14 +79,19 @@ class InferenceSession:
         """Run the graph on the bound image; the outputs are in host memory on return."""
         self._session.run_with_iobinding(self._binding)
 
-    def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
-        """Run the graph on float32 inputs of `shape` (N, C, R, R); return the first output as float32."""
+    def outputs(self) -> dict[str, Any]:
+        """Return every output of the last run by its name; bfloat16 as float32."""
+        values = self._binding.get_outputs()
+        return {name: _array(value) for name, value in zip(self._names, values, strict=True)}
+
+    def infer(self, data: bytes | memoryview, shape: tuple[int, ...], classes: int = 0) -> bytes:
+        """Run the graph on float32 inputs of `shape` (N, C, R, R); return the scores of its classes as float32."""
         import numpy
 
         images = self._as_taken(numpy.frombuffer(data, dtype="<f4").reshape(shape))
         size = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(images)
         parts = (images[start : start + size] for start in range(0, len(images), size))
-        outputs = [self._session.run([self._output], {self._input.name: part})[0] for part in parts]
+        outputs = [scores(self._session.run(None, {self._input.name: part}), len(part), classes) for part in parts]
         answers: bytes = numpy.concatenate(outputs).astype("<f4").tobytes()
         return answers
 
@@ -97,21 +114,67 @@ class InferenceSession:
 class DeviceSession(InferenceSession):
     """A graph on a GPU; every run copies the image there, as an application would."""
 
-    def __init__(self, session: Any, batch: int, path: str, provider: str, *, tf32: bool) -> None:
-        super().__init__(session, batch)
+    def __init__(
+        self, session: Any, batch: int, path: str, provider: str, *, tf32: bool, feed: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(session, batch, feed)
         self._path, self._provider, self._tf32 = path, provider, tf32
 
     def run(self) -> None:
         """Copy the image to the GPU and run the graph; the outputs are in host memory on return."""
-        self._binding.bind_ortvalue_input(self._input.name, self._image)  # this copies the image
+        self._bind_inputs()  # this copies them
         self._session.run_with_iobinding(self._binding)
 
     def facts(self) -> dict[str, str]:
         """Return the operators that ran on the CPU instead of the GPU."""
-        import numpy
 
-        feed = {self._input.name: numpy.array(self._image.numpy())}
-        return fallback(_profile(self._path, self._provider, feed, tf32=self._tf32))
+        def use(session: Any) -> None:
+            session.run_with_ort_values(self._names, self._values)
+
+        return fallback(_profiled(self._path, self._provider, 1, use, tf32=self._tf32))
+
+
+def _bound(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    """Return the values of a feed as onnxruntime takes them."""
+    import onnxruntime
+
+    values, make = arrays(feed, batch), onnxruntime.OrtValue
+    bound = {}
+    for entry in feed["inputs"]:
+        name = entry["name"]
+        if entry["dtype"] != BFLOAT16:
+            bound[name] = make.ortvalue_from_numpy(values[name])
+            continue
+        bound[name] = make.ortvalue_from_shape_and_type(values[name].shape, ONNX_BFLOAT16)
+        _bits(bound[name])[...] = values[name]
+    return bound
+
+
+def _array(value: Any) -> Any:
+    """Return an output as an array of its own; numpy has no bfloat16, of which float32 holds every value."""
+    import numpy
+
+    if value.data_type() != "tensor(bfloat16)":
+        return numpy.array(value.numpy())
+    return (_bits(value).astype(numpy.uint32) << 16).view(numpy.float32)
+
+
+def _bits(value: Any) -> Any:
+    """Return the memory of bfloat16 values as an array of uint16."""
+    from ctypes import c_uint16
+
+    import numpy
+
+    shape = tuple(value.shape())
+    if not (count := prod(shape)):
+        return numpy.zeros(shape, numpy.uint16)
+    return numpy.ctypeslib.as_array((c_uint16 * count).from_address(value.data_ptr())).reshape(shape)
+
+
+def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
+    """Return the one output with a score per image and class; the first one if the number of classes is not known."""
+    fitting = [output for output in outputs if output.size == images * classes]
+    return fitting[0] if fitting else outputs[0]
 
 
 def version() -> str:
@@ -146,7 +209,9 @@ def _is_signed_and_symmetric(quantization: Any) -> bool:
     return (quantization.activations, quantization.weights, quantization.symmetric) == ("int8", "int8", True)
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
+def open(
+    path: str, *, threads: int, batch: int, options: Sequence[str], feed: Mapping[str, Any] | None = None
+) -> InferenceSession:
     """Load the graph with all optimizations and exactly `threads` threads.
 
     Raises:
@@ -156,9 +221,9 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Infe
     session = _loaded(path, provider, _settings(threads), tf32=tf32)
     require(provider, session.get_providers(), _available())
     return (
-        InferenceSession(session, batch)
+        InferenceSession(session, batch, feed)
         if provider == CPU
-        else DeviceSession(session, batch, path, provider, tf32=tf32)
+        else DeviceSession(session, batch, path, provider, tf32=tf32, feed=feed)
     )
 
 
@@ -217,11 +282,6 @@ def require(provider: str, used: Sequence[str], available: Sequence[str]) -> Non
     raise RuntimeError(f"wanted onnxruntime's {provider}, found {', '.join(used)}: {advice}")
 
 
-def _profile(path: str, provider: str, feed: dict[str, Any], *, tf32: bool = False) -> list[dict[str, Any]]:
-    """Run the graph once in a separate profiling session; return its events, which name each operator's provider."""
-    return _profiled(path, provider, 1, lambda session: session.run(None, feed), tf32=tf32)
-
-
 def _profiled(
     path: str, provider: str, threads: int, use: Callable[[Any], object], *, tf32: bool
 ) -> list[dict[str, Any]]:
@@ -237,12 +297,19 @@ def _profiled(
 
 
 def profile(
-    path: str, *, threads: int, batch: int, options: Sequence[str], warm_up: int, iterations: int
+    path: str,
+    *,
+    threads: int,
+    batch: int,
+    options: Sequence[str],
+    warm_up: int,
+    iterations: int,
+    feed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Time every operator in a profiling session, on the same image as in measurements."""
+    """Time every operator in a profiling session, on the same inputs as in measurements."""
 
     def use(session: Any) -> None:
-        bound = InferenceSession(session, batch)
+        bound = InferenceSession(session, batch, feed)
         for _ in range(warm_up + iterations):
             bound.run()
 

@@ -5,11 +5,11 @@ Its XNNPACK delegate accepts float files; on x86 it does not accept int8 files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgebench.agent.runtimes._tflite import InferenceSession
+from edgebench.agent.runtimes._tflite import FedSession, InferenceSession, session
 
 if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
@@ -41,7 +41,9 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
     return ""
 
 
-def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
+def open(
+    path: str, *, threads: int, batch: int, options: Sequence[str], feed: Mapping[str, Any] | None = None
+) -> InferenceSession | FedSession:
     """Load a file with exactly `threads` threads.
 
     Raises:
@@ -56,4 +58,4 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Infe
         raise RuntimeError(
             f"{NEEDS[0]} {version()} opens no file with numpy {numpy.__version__}; install 'numpy<2', or use litert"
         ) from error
-    return InferenceSession(interpreter, batch)
+    return session(interpreter, batch, feed)

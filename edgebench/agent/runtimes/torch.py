@@ -52,7 +52,7 @@ class InferenceSession:
         with torch.inference_mode():
             self._outputs = self._network(self._images)
 
-    def infer(self, data: bytes | memoryview, shape: tuple[int, ...]) -> bytes:
+    def infer(self, data: bytes | memoryview, shape: tuple[int, ...], classes: int = 0) -> bytes:
         """Run the network on float32 inputs of `shape` (N, C, R, R), in full batches: a compiled network has one size.
 
         Raises:

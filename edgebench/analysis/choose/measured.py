@@ -117,9 +117,10 @@ def _figures(row: Row) -> dict[Quantity, Figure | None]:
 
 def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
     """Return the published accuracies of the row's network, without its multiply-adds: the row has its own."""
-    reference = imagenet(
-        references.get((row.setup.architecture, row.setup.width, row.setup.resolution, row.setup.precision))
-    )
+    setup = row.setup
+    is_sized = setup.width is not None and setup.resolution is not None
+    sized = (setup.architecture, setup.width or 0.0, setup.resolution or 0, setup.precision)
+    reference = imagenet(references.get(sized) if is_sized else None)
     return {quantity: reference[quantity] for quantity in (Q.TOP1, Q.TOP5)}
 
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
-_ANYWHERE = ("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing")
+_ANYWHERE = (
+    *("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing"),
+    "inputs",
+)
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
 # What two rows of the same case share: everything; else all but the target; else all but versions; else neither.

@@ -29,7 +29,8 @@ SETUP = (
     "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
-COLUMNS = (*NETWORK, *SETUP, *FIGURES)
+FED = "inputs"  # of networks that have no width, which no rule compares with others
+COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED)
 NUMBERS = (*FIGURES, "width", "resolution")
 
 
@@ -117,6 +118,8 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
     reading = Reading()
     for line, values in rows:
         reading.rows += 1
+        if values.get(FED):
+            continue
         entry = _entry(line, values, reading)
         if entry is None:
             continue
@@ -130,7 +133,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
 
 
 def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
-    """Read one row; return None if it has no width or resolution. Add what cannot be read to `reading`."""
+    """Read one row; return None if it has no width or resolution. Add to `reading` what cannot be read."""
     odd = reading.odd
     figures = {name: _number(line, name, values.get(name), odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")

@@ -40,6 +40,23 @@ def describe(
     terminal.show_sheets("describe", sheets, format, table)
 
 
+def inspect(
+    model: Annotated[str, typer.Argument(help="A file: net.onnx, net.tflite, net.tflite:signature.")],
+    input: Annotated[
+        list[str] | None, typer.Option(help="An input where it is open, once each: 1x3x224x224, ids:1x128.")
+    ] = None,
+    format: Format = "table",
+    table: OneTable = "",
+) -> None:
+    """Show what is in a model's file without running it: inputs, operators, cost, and how run must be called."""
+    from edgebench.analysis import inspect
+    from edgebench.cli import terminal
+
+    require("format", format, terminal.FORMATS, may_be_empty=False)
+    require("table", table, inspect.TABLES)
+    terminal.show_sheets("inspect", inspect.sheets(model, ",".join(input or ())), format, table)
+
+
 def evaluate(
     artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
     target: Annotated[str, typer.Option(help="The target whose runtime evaluates it.")] = "cpu",

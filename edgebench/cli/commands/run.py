@@ -51,7 +51,13 @@ def run(
     ] = "",
     preprocessing: Preprocessing = "",
     classes: Annotated[str, typer.Option(help="Number of classes; default: the data set's, or the file's.")] = "",
-    input: Annotated[str, typer.Option(help="Input shape of a given model with open axes: 1x3x224x224.")] = "",
+    input: Annotated[
+        list[str] | None,
+        typer.Option(help="Input shape of a given model with open axes, one per input: 1x3x224x224, ids:1x128."),
+    ] = None,
+    input_data: Annotated[
+        str, typer.Option(help="Input values of a given model, default random: a folder of name.npy, .npz, or images.")
+    ] = "",
     calibration: Annotated[
         str, typer.Option(help="Calibration images: a folder, digits, cifar10:path, ...; default: the data set's.")
     ] = "",
@@ -83,8 +89,8 @@ def run(
     options = SweepOptions(
         target=target, model=model, width=width, resolution=resolution, precision=precision, quantization=quantization,
         runtime=runtime, threads=threads, batch=batch, weights=weights, dataset=dataset, preprocessing=preprocessing,
-        classes=classes, input=input, calibration=calibration, preset=preset, time_limit=time_limit, budget=budget,
-        sustained=sustained, name=name,
+        classes=classes, input=",".join(input or ()), input_data=input_data, calibration=calibration, preset=preset,
+        time_limit=time_limit, budget=budget, sustained=sustained, name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:

@@ -1,7 +1,8 @@
-"""A model that somebody gives, `net.onnx`, `net.tflite` or `nets.py:build` -> a card in the cache, once it fits.
+"""A model that somebody gives, `net.onnx`, `net.tflite` or `nets.py:build` -> a card in the cache.
 
-What fits has one input, images (N, C, S, S) or (N, S, S, C) of 1 or 3 channels, and one output, class scores (N, K).
-Nothing in a file is executed but its own graph; of `nets.py` the function that is named.
+Whatever takes and makes tensors of numbers can be measured. A classifier, whose one input is images (N, C, S, S) or
+(N, S, S, C) of 1 or 3 channels and one of whose outputs is class scores (N, K), can have an accuracy too. `inputs` says
+what is fed to all others. Nothing in a file is executed but its own graph; of `nets.py` the function that is named.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import module, onnx, shape, tflite
+from edgebench.export.custom import inputs, module, onnx, shape, tflite
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.networks.custom import stem
@@ -19,6 +20,8 @@ from edgebench.schema.cards import CustomModel
 from edgebench.schema.names import MODEL_FILES, PYTHON, file_and_function, title
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
 MOST_BYTES = 2 * 2**30  # what a protobuf or a flatbuffer can hold
@@ -33,6 +36,7 @@ def adopt(name: str, asked: str) -> CustomModel:
     """
     file, function = file_and_function(name)
     path = Path(file)
+    inputs.parse(asked)
     if not path.exists():
         return _by_name(name, asked)
     _require_file(path)
@@ -83,16 +87,34 @@ def _by_name(name: str, asked: str) -> CustomModel:
         raise RequestError(
             f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one given before"
         )
-    fitting = [card for card in known if not asked or shape.parse(asked)[1][1:] == _dimensions(card)]
+    wanted = inputs.parse(asked)
+    fitting = [card for card in known if _fits(card, wanted)]
     if not fitting:
-        found = shape.said((0, *_dimensions(known[-1])))
+        found = known[-1].feed.sizes if known[-1].feed else shape.said(_dimensions(known[-1]))
         raise RequestError(f"wanted --input {asked} of {name}, which was last given with {found}; name its path")
     return fitting[-1]
 
 
+def _fits(card: CustomModel, wanted: Mapping[str, shape.Dimensions]) -> bool:
+    """Tell whether a model given before takes the shapes that are wanted now."""
+    if card.feed is None:
+        return all(sizes[1:] == _dimensions(card)[1:] for sizes in wanted.values())
+    known = {entry.name: entry.shape for entry in card.feed.inputs}
+    if len(known) == 1:
+        known[""] = next(iter(known.values()))
+    return all(
+        name in known and len(sizes) == len(known[name]) and all(map(_agree, known[name], sizes))
+        for name, sizes in wanted.items()
+    )
+
+
+def _agree(known: int, wanted: int) -> bool:
+    return wanted == (known or 1)
+
+
 def _dimensions(card: CustomModel) -> shape.Dimensions:
     sides = (card.resolution, card.resolution)
-    return (card.channels, *sides) if card.layout == "NCHW" else (*sides, card.channels)
+    return (0, card.channels, *sides) if card.layout == "NCHW" else (0, *sides, card.channels)
 
 
 def network(card: CustomModel) -> nn.Module:

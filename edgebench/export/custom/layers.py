@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
     from edgebench.export.custom.shape import Dimensions
 
-_FIRST = (
-    *("ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE"),
-    *("EMBEDDING_LOOKUP", "FLOOR", "FULLY_CONNECTED", "HASHTABLE_LOOKUP", "L2_NORMALIZATION", "L2_POOL_2D"),
-    *("LOCAL_RESPONSE_NORMALIZATION", "LOGISTIC", "LSH_PROJECTION", "LSTM", "MAX_POOL_2D", "MUL", "RELU"),
-    *("RELU_N1_TO_1", "RELU6", "RESHAPE", "RESIZE_BILINEAR", "RNN", "SOFTMAX", "SPACE_TO_DEPTH", "SVDF", "TANH"),
-    *("CONCAT_EMBEDDINGS", "SKIP_GRAM", "CALL", "CUSTOM", "EMBEDDING_LOOKUP_SPARSE", "PAD"),
-    *("UNIDIRECTIONAL_SEQUENCE_RNN", "GATHER", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "TRANSPOSE", "MEAN"),
-    *("SUB", "DIV", "SQUEEZE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE", "BIDIRECTIONAL_SEQUENCE_RNN"),
-    *("EXP", "TOPK_V2", "SPLIT", "LOG_SOFTMAX", "DELEGATE", "BIDIRECTIONAL_SEQUENCE_LSTM", "CAST", "PRELU"),
-    *("MAXIMUM", "ARG_MAX", "MINIMUM", "LESS", "NEG", "PADV2"),
-)
-NAMES = dict(enumerate(_FIRST)) | {
-    67: "TRANSPOSE_CONV",
-    82: "REDUCE_MAX",
-    92: "SQUARE",
-    97: "RESIZE_NEAREST_NEIGHBOR",
-    98: "LEAKY_RELU",
-    111: "ELU",
-    114: "QUANTIZE",
-    117: "HARD_SWISH",
-    126: "BATCH_MATMUL",
-    132: "CONV_3D",
-    141: "CONV_3D_TRANSPOSE",
-    150: "GELU",
-    171: "STABLEHLO_CONVOLUTION",
-    197: "STABLEHLO_DOT_GENERAL",
-}
+_NAMES = """
+ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FLOOR
+FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM
+MAX_POOL_2D MUL RELU RELU_N1_TO_1 RELU6 RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH SVDF TANH CONCAT_EMBEDDINGS
+SKIP_GRAM CALL CUSTOM EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN GATHER BATCH_TO_SPACE_ND
+SPACE_TO_BATCH_ND TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE BIDIRECTIONAL_SEQUENCE_RNN
+EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM CAST PRELU MAXIMUM ARG_MAX MINIMUM LESS NEG PADV2
+GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE SIN TRANSPOSE_CONV SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG
+SUM SQRT RSQRT SHAPE POW ARG_MIN FAKE_QUANT REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT
+UNPACK REDUCE_MIN FLOOR_DIV REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR LEAKY_RELU
+SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS WHERE RANK ELU REVERSE_SEQUENCE
+MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5
+SCATTER_ND SELECT_V2 DENSIFY SEGMENT_SUM BATCH_MATMUL PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO
+RFFT2D CONV_3D IMAG REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL
+CONV_3D_TRANSPOSE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL BUCKETIZE
+RANDOM_UNIFORM MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1 UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_MAX
+UNSORTED_SEGMENT_SUM ATAN2 UNSORTED_SEGMENT_MIN SIGN BITCAST BITWISE_XOR RIGHT_SHIFT STABLEHLO_LOGISTIC STABLEHLO_ADD
+STABLEHLO_DIVIDE STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM STABLEHLO_RESHAPE STABLEHLO_CLAMP STABLEHLO_CONCATENATE
+STABLEHLO_BROADCAST_IN_DIM STABLEHLO_CONVOLUTION STABLEHLO_SLICE STABLEHLO_CUSTOM_CALL STABLEHLO_REDUCE STABLEHLO_ABS
+STABLEHLO_AND STABLEHLO_COSINE STABLEHLO_EXPONENTIAL STABLEHLO_FLOOR STABLEHLO_LOG STABLEHLO_MINIMUM STABLEHLO_NEGATE
+STABLEHLO_OR STABLEHLO_POWER STABLEHLO_REMAINDER STABLEHLO_RSQRT STABLEHLO_SELECT STABLEHLO_SUBTRACT STABLEHLO_TANH
+STABLEHLO_SCATTER STABLEHLO_COMPARE STABLEHLO_CONVERT STABLEHLO_DYNAMIC_SLICE STABLEHLO_DYNAMIC_UPDATE_SLICE
+STABLEHLO_PAD STABLEHLO_IOTA STABLEHLO_DOT_GENERAL STABLEHLO_REDUCE_WINDOW STABLEHLO_SORT STABLEHLO_WHILE
+STABLEHLO_GATHER STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW STABLEHLO_COMPOSITE
+STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
+"""
+NAMES = tuple(_NAMES.split())  # by number
 # Which inputs of an operator that multiplies are its data and its weights.
 _MULTIPLIES = {
     "BATCH_MATMUL": (0, 1),
@@ -53,8 +53,16 @@ _MULTIPLIES = {
     "TRANSPOSE_CONV": (2, 1),
 }
 _BIAS = {"TRANSPOSE_CONV": 3}
-_OTHERS = ("CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "LSTM", "RNN", "SVDF", "operator")
+# Which multiply each step of their input, one after the other, with all of their matrices.
+_RECURRENT = {
+    *("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN", "SVDF"),
+    *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
+}
+_OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
+_HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
 _ADDRESSES = ("int32", "int64", "bool", "string")  # constants of these are shapes and axes, but for biases
+_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # the places of the index and of the table
+_PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
 
 
@@ -66,6 +74,7 @@ class Tensor:
         place: its number in the file.
         scale, zero: what its integers stand for, scale x (integer - zero); a scale of 0 for no such thing.
         is_constant: its values lie in the file.
+        is_open: a size is open; else a size of 0 is no size.
     """
 
     place: int
@@ -75,6 +84,7 @@ class Tensor:
     scale: float
     zero: int
     is_constant: bool
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,19 +137,21 @@ def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str
     )
 
 
-def weights(operators: Sequence[Operator]) -> int:
-    """Count the values of all constants but shapes and axes, each tensor once.
-
-    Raises:
-        Uncounted: the size of one is open.
-    """
+def weights(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
+    """Count the values of all constants but shapes and axes, each tensor once; beside that stands what is left out."""
     taken = {
         tensor.place: tensor
         for one in operators
         for place, tensor in enumerate(one.inputs)
         if tensor and tensor.is_constant and (tensor.dtype not in _ADDRESSES or _is_bias(one, place))
     }
-    return sum(prod(_sizes(tensor)) for tensor in taken.values() if tensor.dims)
+    count, reasons = 0, [f"{one.name} has a graph of its own" for one in operators if one.name in _HAVE_GRAPHS]
+    for tensor in (tensor for tensor in taken.values() if tensor.dims):
+        try:
+            count += prod(_sizes(tensor))
+        except Uncounted as error:
+            reasons.append(str(error))
+    return count, tuple(dict.fromkeys(reasons))
 
 
 def _is_bias(operator: Operator, place: int) -> bool:
@@ -158,11 +170,32 @@ def multiply_adds(operators: Sequence[Operator]) -> list[tuple[Operator, int]]:
     Raises:
         Uncounted: one of them is not known, or a size is open.
     """
+    counted, reasons = account(operators)
+    if reasons:
+        raise Uncounted(reasons[0])
+    return counted
+
+
+def macs(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
+    """Sum up the multiply-adds for one image; beside them stands what could not be counted."""
+    counted, reasons = account(operators)
+    return sum(count for _, count in counted), reasons
+
+
+def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], tuple[str, ...]]:
+    """Return the operators that multiply with their multiply-adds for one image, and what could not be counted."""
+    counted, reasons, rows = list[tuple[Operator, int]](), list[str](), _rows(operators)
     for one in operators:
-        if any(word in one.name for word in _OTHERS) and _has_weights(one):
-            raise Uncounted(f"{one.name} {one.output.name} is not counted")
-    rows = _rows(operators)
-    return [(one, _of_operator(one, rows)) for one in operators if one.multiplies]
+        if one.name in _HAVE_GRAPHS:
+            reasons.append(f"{one.name} {one.output.name} has a graph in it, as often as it likes")
+        elif any(word in one.name for word in _OTHERS) or (one.name.startswith("operator ") and _has_weights(one)):
+            reasons.append(f"{one.name} {one.output.name} is not counted")
+        elif one.multiplies or one.name in _RECURRENT:
+            try:
+                counted.append((one, _of_operator(one, rows) if one.multiplies else _of_steps(one, rows)))
+            except Uncounted as error:
+                reasons.append(str(error))
+    return counted, tuple(dict.fromkeys(reasons))
 
 
 def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | None]:
@@ -175,6 +208,22 @@ def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | No
         return names, None
     whole = sum(macs for one, macs in counted if not one.is_float)
     return names, whole / (sum(macs for _, macs in counted) or 1)
+
+
+def tables(operators: Sequence[Operator]) -> dict[int, int]:
+    """Return the largest index that fits each tensor by which places in a table are looked up, by its place."""
+    most, sources = dict[int, int](), dict[int, int]()
+    for one in operators:
+        first = one.inputs[0] if one.inputs else None
+        if first and one.name in _PASSES:
+            sources[one.output.place] = sources.get(first.place, first.place)
+        if one.name not in _LOOKS_UP or len(one.inputs) < 2:
+            continue
+        index, table = (one.inputs[place] for place in _LOOKS_UP[one.name])
+        if index and table and table.dims and table.dims[0]:
+            source = sources.get(index.place, index.place)
+            most[source] = min(most.get(source, table.dims[0] - 1), table.dims[0] - 1)
+    return most
 
 
 def _has_weights(operator: Operator) -> bool:
@@ -197,6 +246,16 @@ def _rows(operators: Sequence[Operator]) -> dict[int, int]:
             before = whole // (one.weight.dims[-1] or 1)
         rows[one.output.place] = before
     return rows
+
+
+def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
+    """Multiply the steps of what a recurrent operator reads by the sizes of its matrices."""
+    read = operator.inputs[0] if operator.inputs else None
+    if read is None or len(read.dims) < 2:
+        raise Uncounted(f"{operator.name} {operator.output.name} is not counted")
+    matrices = [one for one in operator.inputs if one and one.is_constant and len(one.dims) == 2]
+    steps = rows.get(read.place, read.dims[0] or 1) * prod(_sizes(read)[1:-1])
+    return steps * sum(prod(matrix.dims) for matrix in matrices)
 
 
 def _of_operator(operator: Operator, rows: dict[int, int]) -> int:

@@ -10,7 +10,8 @@ from contextlib import contextmanager, redirect_stdout
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.custom import shape
+from edgebench.export.custom import inputs, shape
+from edgebench.export.custom.inputs import Declared
 from edgebench.export.formats.onnx import trace as trace_network
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.networks.build import SEED
@@ -31,10 +32,13 @@ def trace(path: Path, function: str, asked: str, place: Path) -> None:
     name = f"{path.name}:{function}"
     if not asked:
         raise RequestError(f"{name} does not say what it takes; say it: --input {shape.EXAMPLE}")
-    wanted = shape.fit(name, "images", (0, 0, 0, 0), asked)
-    image = shape.image(name, wanted)
-    if image.layout != "NCHW":
-        raise RequestError(f"{name}: wanted --input of torch's order of axes, {shape.EXAMPLE}, found {asked}")
+    (wanted,) = inputs.settle(name, (Declared(name="images", dtype="float32", axes=("", "", "", "")),), asked)
+    image = shape.image(wanted)
+    if image is None or image.layout != "NCHW":
+        raise RequestError(
+            f"{name}: wanted --input of square images in torch's order of axes, {shape.EXAMPLE}, found {asked}; export"
+            " another network to net.onnx, which may take anything"
+        )
     with _said(name, "cannot be exported"):
         trace_network(network(path, function), (image.channels, image.resolution, image.resolution), place)
 

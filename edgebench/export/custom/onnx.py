@@ -6,28 +6,32 @@ import hashlib
 import re
 import shutil
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import chain
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.custom import shape
+from edgebench.export.custom import inputs, shape
 from edgebench.export.custom.cost import Cost
-from edgebench.export.custom.precision import EIGHT_BITS, of_onnx
-from edgebench.export.formats.onnx.count import multiply_adds, weights
+from edgebench.export.custom.inputs import Declared
+from edgebench.export.custom.precision import of_onnx
+from edgebench.export.formats.onnx.count import account_of, held, loaded, prepared, sizes_of, weights
 from edgebench.export.formats.onnx.inspect import integers_of
+from edgebench.export.formats.onnx.skim import outline
 from edgebench.foundation import files
 from edgebench.foundation.errors import EdgebenchError, RequestError, in_words
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-FORMAT = "onnx"
+FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-_DTYPES = ("float32", *EIGHT_BITS)
-_SCORES = {"tensor(float)", "tensor(uint8)", "tensor(int8)"}  # integers are in the order of what they stand for
+_STRING = 8  # as onnx numbers types
+_PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # the values of what it reads
 
 
 def content(path: Path, most_bytes: int) -> str:
@@ -36,28 +40,29 @@ def content(path: Path, most_bytes: int) -> str:
     Raises:
         RequestError: it is no whole ONNX file, its weights lie outside of its folder, or all are too large.
     """
-    beside = sorted(set(_beside(path, _parsed(path))))
-    if (size := sum(file.stat().st_size for file in (path, *beside))) > most_bytes:
+    others = sorted(set(beside(path, _parsed(path))))
+    if (size := sum(file.stat().st_size for file in (path, *others))) > most_bytes:
         raise RequestError(f"{path} and its external data have {size} bytes, wanted at most {most_bytes} (2 GiB)")
     own = files.sha256(path)
-    if not beside:
+    if not others:
         return own
-    return hashlib.sha256("\n".join((own, *map(files.sha256, beside))).encode()).hexdigest()
+    return hashlib.sha256("\n".join((own, *map(files.sha256, others))).encode()).hexdigest()
 
 
 def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
     """Write the copy to `place` and describe it.
 
     Raises:
-        RequestError: onnxruntime could not run it, or it is no classifier of images.
+        RequestError: onnxruntime could not run it, or an axis of an input is open.
     """
     proto = _parsed(path)
-    _require_known_operators(name, proto)
-    given = _input(name, proto)
-    precision, quantized = of_onnx(name, tuple(_nodes(proto)), tuple(_tensors(proto)))
-    dtype, image = _dtype(name, given), _settle(path, place, proto, given, name, asked)
-    classes = _classes(name, place)
-    cost = Cost.of(weights=lambda: weights(place), multiply_adds=lambda: (one.macs for one in multiply_adds(place)))
+    require_known_operators(name, proto)
+    declared = declarations(name, proto)
+    shapes = inputs.settle(name, declared, asked)
+    precision, quantized = precision_of(proto)
+    _settle(path, place, proto, shapes, name)
+    require_bounded(name, sizes_of(prepared(skimmed(place, name))))
+    cost = Cost.of(weights=lambda: weights(loaded(place)), multiply_adds=lambda: macs_of(loaded(place)))
     left, share = _integers(place, precision, is_dynamic=bool(quantized))
     return CustomModel(
         file="",
@@ -66,36 +71,60 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         format=FORMAT,
         content_sha256=content,
         source=source,
-        layout=image.layout,
-        channels=image.channels,
-        resolution=image.resolution,
-        dtype=dtype,
-        batch=image.batch,
-        classes=classes,
         precision=precision,
         given=quantized,
-        params=cost.params,
-        macs=cost.macs,
-        uncounted=cost.uncounted,
         float_nodes=left,
         integer_share=share,
+        **asdict(cost),
+        **inputs.kind(declared, shapes, _outputs(name, place)),
     )
 
 
-def _settle(path: Path, place: Path, proto: Any, given: Any, name: str, asked: str) -> shape.Image:
-    """Write the file as it is, or with its input's sizes settled and its weights in it; return what the input is."""
-    import onnx
+def precision_of(proto: Any) -> tuple[Precision, str]:
+    """Tell what a graph computes in, and how its weights are quantized where activations are not."""
+    return of_onnx(tuple(nodes(proto)), tuple(tensors(proto)))
 
-    found = tuple(one.dim_value for one in given.type.tensor_type.shape.dim)
-    fixed = shape.fit(name, given.name, found, asked)
-    image = shape.image(name, fixed)
-    if fixed == found and not list(_beside(path, proto)):
+
+def macs_of(proto: Any, *, may_open: bool = True) -> tuple[int, tuple[str, ...]]:
+    """Sum up the multiply-adds of a graph; beside them stands what could not be counted."""
+    account = account_of(proto, may_open=may_open)
+    return sum(one.macs for one in account.counted), account.uncounted
+
+
+def _settle(path: Path, place: Path, proto: Any, shapes: Sequence[shape.Dimensions], name: str) -> None:
+    """Write the file as it is, or with its inputs' sizes settled and its weights in it."""
+    found = tuple(tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim) for one in inputs_of(proto))
+    if found == tuple(shapes) and not list(beside(path, proto)):
         shutil.copyfile(path, place)
     else:
-        _write_settled(path, proto, given, fixed, place)
-    with _said(name, "is no valid ONNX file"):
-        onnx.checker.check_model(str(place))
-    return image
+        _write_settled(path, proto, shapes, place)
+
+
+def skimmed(path: Path, name: str) -> Any:
+    """Read a file's graph without the values of its weights.
+
+    Raises:
+        RequestError: it is no whole ONNX file.
+    """
+    with _said(name, "is no whole ONNX file"):
+        proto = outline(path)
+    if not proto.graph.node or not proto.opset_import:
+        raise RequestError(f"{name} is no whole ONNX file: it has no operators; write it again")
+    return proto
+
+
+def require_bounded(name: str, known: Mapping[str, shape.Dimensions]) -> None:
+    """Refuse a graph with a tensor that no small machine holds, before a runtime makes it.
+
+    Raises:
+        RequestError: there is one.
+    """
+    for tensor, sizes in known.items():
+        if (values := prod(sizes)) > inputs.MOST_VALUES:
+            raise RequestError(
+                f"{name}: tensor {tensor} of {shape.said(sizes)} would have {values} values, wanted at most"
+                f" {inputs.MOST_VALUES}; export it for smaller inputs"
+            )
 
 
 def _parsed(path: Path) -> Any:
@@ -130,25 +159,27 @@ def _graphs(proto: Any) -> Iterator[Any]:
             waiting += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
 
 
-def _nodes(proto: Any) -> Iterator[Any]:
+def nodes(proto: Any) -> Iterator[Any]:
+    """Yield every operator of a file, those of functions, branches and loops included."""
     return chain.from_iterable(graph.node for graph in _graphs(proto))
 
 
-def _tensors(proto: Any) -> Iterator[Any]:
+def tensors(proto: Any) -> Iterator[Any]:
+    """Yield every constant of a file, those of functions, branches and loops included."""
     for graph in _graphs(proto):
         yield from getattr(graph, "initializer", ())
         for sparse in getattr(graph, "sparse_initializer", ()):
             yield from (sparse.values, sparse.indices)
-    for attribute in chain.from_iterable(node.attribute for node in _nodes(proto)):
+    for attribute in chain.from_iterable(node.attribute for node in nodes(proto)):
         yield from (*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors)
 
 
-def _beside(path: Path, proto: Any) -> Iterator[Path]:
+def beside(path: Path, proto: Any) -> Iterator[Path]:
     """Yield the files of external data, which may not leave the model's folder: whoever wrote it is not trusted."""
     import onnx
 
     folder = path.parent.resolve()
-    for tensor in _tensors(proto):
+    for tensor in tensors(proto):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
@@ -160,9 +191,14 @@ def _beside(path: Path, proto: Any) -> Iterator[Path]:
         yield file
 
 
-def _require_known_operators(name: str, proto: Any) -> None:
+def require_known_operators(name: str, proto: Any) -> None:
+    """Refuse operators of domains that onnxruntime does not bring, and that the file does not define.
+
+    Raises:
+        RequestError: there is one.
+    """
     own = {(function.domain, function.name) for function in proto.functions}
-    for node in _nodes(proto):
+    for node in nodes(proto):
         if node.domain not in _STANDARD and (node.domain, node.op_type) not in own:
             raise RequestError(
                 f"{name}: operator {node.op_type} of {node.domain} is a custom one, which no runtime here has;"
@@ -170,39 +206,100 @@ def _require_known_operators(name: str, proto: Any) -> None:
             )
 
 
-def _input(name: str, proto: Any) -> Any:
-    constants = {one.name for one in proto.graph.initializer}  # old files list them among the inputs
-    inputs = [one for one in proto.graph.input if one.name not in constants]
-    if len(inputs) != 1:
-        found = ", ".join(one.name for one in inputs) or "none"
-        raise RequestError(f"{name}: wanted one input, of images; found {len(inputs)}: {found}")
-    if len(proto.graph.output) != 1:
-        found = ", ".join(one.name for one in proto.graph.output)
-        raise RequestError(f"{name}: wanted one output, of class scores; found {len(proto.graph.output)}: {found}")
-    return inputs[0]
+def inputs_of(proto: Any) -> list[Any]:
+    """Return the inputs that are no constants, which old files list among them."""
+    constants = {one.name for one in proto.graph.initializer}
+    return [one for one in proto.graph.input if one.name not in constants]
 
 
-def _dtype(name: str, given: Any) -> str:
+def declarations(name: str, proto: Any) -> tuple[Declared, ...]:
+    """Return what a file says of its inputs.
+
+    Raises:
+        RequestError: an input or an output is no tensor of numbers, or an input has no known rank.
+    """
+    most = _tables(proto)
+    declared = tuple(_declared(name, one, most.get(one.name)) for one in inputs_of(proto))
+    inputs.require_types(name, declared)
+    for output in proto.graph.output:
+        _require_tensor(name, "output", output)
+        if output.type.tensor_type.elem_type == _STRING:
+            raise RequestError(f"{name}: output {output.name} is of strings, wanted numbers; export it without")
+    return declared
+
+
+def _require_tensor(name: str, noun: str, value: Any) -> None:
+    if (kind := value.type.WhichOneof("value")) not in ("tensor_type", None):
+        found = kind.removesuffix("_type").replace("_", " ")
+        raise RequestError(f"{name}: {noun} {value.name} is of type {found}, wanted tensors; export it without")
+
+
+def _declared(name: str, given: Any, most: int | None) -> Declared:
+    _require_tensor(name, "input", given)
+    tensor = given.type.tensor_type
+    if not tensor.HasField("shape"):
+        raise RequestError(f"{name}: input {given.name} has no shape; export it with the number of its axes")
+    axes = tuple(_axis(dim) for dim in tensor.shape.dim)
+    return Declared(name=given.name, dtype=type_name(tensor.elem_type), axes=axes, most=most)
+
+
+def type_name(number: int) -> str:
+    """Return numpy's name of one of onnx's types."""
     import onnx
 
-    number = given.type.tensor_type.elem_type
-    named = {one: str(label).lower() for label, one in onnx.TensorProto.DataType.items()}
-    dtype = (named | {onnx.TensorProto.FLOAT: "float32"}).get(number, "another type")
-    if dtype not in _DTYPES:
-        raise RequestError(f"{name}: wanted images as {', '.join(_DTYPES)}, found input {given.name} of {dtype}")
-    return dtype
+    types = onnx.TensorProto
+    if number in (types.FLOAT, types.DOUBLE):
+        return "float32" if number == types.FLOAT else "float64"
+    return next((str(label).lower() for label, one in types.DataType.items() if one == number), "another type")
 
 
-def _write_settled(path: Path, proto: Any, given: Any, fixed: shape.Dimensions, place: Path) -> None:
-    """Write the model as one file, its input's sizes settled; what it said of open sizes inside is dropped."""
+def _axis(dim: Any) -> int | str:
+    """Return the size of an axis, or its name where it is open: some files write -1 there."""
+    return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else str(dim.dim_param)
+
+
+def _tables(proto: Any) -> dict[str, int]:
+    """Return the largest index that fits each tensor of integers by which places in a table are looked up."""
+    sizes, most, sources = held(proto), dict[str, int](), dict[str, str]()
+    for node in proto.graph.node:
+        if node.op_type in _PASSES and node.input:
+            sources[node.output[0]] = sources.get(node.input[0], node.input[0])
+        for index, table, axis in _looked_up(node):
+            dims = sizes.get(table, ())
+            if -len(dims) <= axis < len(dims):
+                source = sources.get(index, index)
+                most[source] = min(most.get(source, dims[axis] - 1), dims[axis] - 1)
+    return most
+
+
+def _looked_up(node: Any) -> Iterator[tuple[str, str, int]]:
+    """Yield the indices that an operator reads, the table that they are of, and along which of its axes."""
+    if node.op_type in ("Gather", "GatherElements") and len(node.input) > 1:
+        yield node.input[1], node.input[0], next((one.i for one in node.attribute if one.name == "axis"), 0)
+    if node.op_type == "EmbedLayerNormalization" and len(node.input) > 4:
+        yield node.input[0], node.input[2], 0
+        yield node.input[1], node.input[4], 0
+
+
+def _write_settled(path: Path, proto: Any, shapes: Sequence[shape.Dimensions], place: Path) -> None:
+    """Write the model as one file, its inputs' sizes settled."""
     import onnx
 
     with _said(str(path), "has external data that cannot be read"):
         onnx.load_external_data_for_model(proto, str(path.parent))
-    for one, size in list(zip(given.type.tensor_type.shape.dim, fixed, strict=True))[1:]:
-        one.dim_value = size
+    onnx.save(settled(proto, shapes), place)
+
+
+def settled(proto: Any, shapes: Sequence[shape.Dimensions]) -> Any:
+    """Return a graph with its inputs' sizes written into it; what it said of open sizes inside is dropped."""
+    for one, sizes in zip(inputs_of(proto), shapes, strict=True):
+        for dim, size in zip(one.type.tensor_type.shape.dim, sizes, strict=True):
+            if size:
+                dim.dim_value = size
+            elif dim.HasField("dim_value"):
+                dim.dim_param = "batch"
     del proto.graph.value_info[:]
-    onnx.save(proto, place)
+    return proto
 
 
 def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[tuple[str, ...], float | None]:
@@ -215,10 +312,11 @@ def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[t
         return (), None
 
 
-def _classes(name: str, place: Path) -> int:
-    """Return how many classes there are, from the graph that one image goes through.
+def _outputs(name: str, place: Path) -> tuple[tuple[str, shape.Dimensions], ...]:
+    """Return the type and the sizes of every output of the graph that a batch of one goes through, 0 for an open one.
 
-    At a batch of one every size is a constant, and onnxruntime's own simplifications leave no shape to compute.
+    At a batch of one most sizes are constants, and onnxruntime's own simplifications leave few shapes to compute. It
+    is here that a file is opened for the first time.
     """
     import onnx
     import onnxruntime
@@ -226,14 +324,15 @@ def _classes(name: str, place: Path) -> int:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 4
-    with TemporaryDirectory() as scratch, _said(name, "cannot be opened by onnxruntime"):
-        proto = onnx.load(place)
-        _input(name, proto).type.tensor_type.shape.dim[0].dim_value = 1
+    proto = onnx.load(place)
+    for given in inputs_of(proto):
+        for dim in given.type.tensor_type.shape.dim[:1]:
+            dim.dim_value = max(1, dim.dim_value)
+    with TemporaryDirectory() as scratch:
         onnx.save(proto, one := Path(scratch) / "one.onnx")
-        session = onnxruntime.InferenceSession(str(one), options, providers=["CPUExecutionProvider"])
-    output = session.get_outputs()[0]
-    if output.type not in _SCORES:
-        raise RequestError(
-            f"{name}: wanted class scores as float32 or 8 bits, found output {output.name} of {output.type}"
-        )
-    return shape.classes(name, tuple(size if isinstance(size, int) else 0 for size in output.shape))
+        with _said(name, "cannot be opened by onnxruntime"):
+            session = onnxruntime.InferenceSession(str(one), options, providers=["CPUExecutionProvider"])
+    return tuple(
+        (output.type, tuple(size if isinstance(size, int) else 0 for size in output.shape))
+        for output in session.get_outputs()
+    )

@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation.errors import RequestError
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 EIGHT_BITS = ("int8", "uint8")
-DYNAMIC, STORED = "dynamic range", "{} weights"
+DYNAMIC, STORED, ACTIVATIONS = "dynamic range", "{} weights", "{} activations"
+_FLOATS = {
+    "float32": Precision.FP32,
+    "float16": Precision.FP16,
+    "bfloat16": Precision.BF16,
+    "double": Precision.FP32,
+}
 _DYNAMIC = ("DynamicQuantize", "ConvInteger", "MatMulInteger")
 _STATIC = ("QLinear", "QGemm")
 
 
-def computed(
-    name: str, activations: Iterable[str], weights: Iterable[str], stored: Iterable[str]
-) -> tuple[Precision, str]:
+def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterable[str]) -> tuple[Precision, str]:
     """Tell the precision of operators that multiply, and how weights were quantized where activations were not.
 
     Activations are what they take and make, weights what they take, and stored the weights in the file that are made
     floats when it is loaded; each by the names of its types.
-
-    Raises:
-        RequestError: no precision here stands for what they compute in.
     """
     types, held = set(activations), set(weights)
-    if odd := sorted(types - {"float32", *EIGHT_BITS}):
-        with_weights = "x".join((odd[0], *sorted(one.removeprefix("int") for one in held)))
-        raise RequestError(
-            f"{name}: wanted activations of float32 or 8 bits, found {odd[0]} ({with_weights}); convert it without"
-        )
+    if wide := sorted(types - {"float32", "float16", "bfloat16", "float64", *EIGHT_BITS}):
+        return Precision.INT8, ACTIVATIONS.format(wide[0])
     if types & {*EIGHT_BITS}:
         return Precision.INT8, ""
     if held & {*EIGHT_BITS}:
         return Precision.INT8, DYNAMIC
+    if types and types <= {"float16"}:
+        return Precision.FP16, ""
     return Precision.FP32, next((STORED.format(kind) for kind in sorted({*held, *stored} - {"float32"})), "")
 
 
-def of_onnx(name: str, nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Tell what a graph computes in by its operators and constants.
-
-    Raises:
-        RequestError: no precision here stands for that.
-    """
+def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, str]:
+    """Tell what a graph computes in by its operators and constants."""
     kinds = {tensor.name: _kind(tensor) for tensor in tensors}
     values = ((node.output[0], one) for node in nodes for one in node.attribute if one.name == "value")
     kinds |= {output: _kind(value.t) for output, value in values if value.HasField("t")}
@@ -58,8 +55,8 @@ def of_onnx(name: str, nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Pr
     stored = [kinds[node.input[0]] for node in nodes if node.op_type == "DequantizeLinear" and node.input[0] in kinds]
     stored += ["int4"] * ("MatMulNBits" in operators)
     if not (activations or weights or stored):
-        _require_float32(name, tensors)
-    return computed(name, activations, weights, stored)
+        return _of_floats(tensors)
+    return computed(activations, weights, stored)
 
 
 def _quantized(node: Any, kinds: dict[str, str]) -> Sequence[str]:
@@ -69,10 +66,14 @@ def _quantized(node: Any, kinds: dict[str, str]) -> Sequence[str]:
     return (kinds.get(node.input[2], "int8"),) if len(node.input) > 2 and node.input[2] else ("uint8",)
 
 
-def _require_float32(name: str, tensors: Sequence[Any]) -> None:
+def _of_floats(tensors: Sequence[Any]) -> tuple[Precision, str]:
+    """Tell the precision of floats by the type that most weights have: constants of others are scales and limits."""
+    sizes = Counter[str]()
     for tensor in tensors:
-        if (kind := _kind(tensor)) in ("float16", "bfloat16", "double"):
-            raise RequestError(f"{name}: wanted weights in float32 or 8 bits, found {tensor.name} in {kind}")
+        if (kind := _kind(tensor)) in _FLOATS:
+            sizes[kind] += prod(tensor.dims)
+    most = max(sizes, key=lambda kind: sizes[kind], default="float32")
+    return _FLOATS[most], STORED.format("float64") if most == "double" else ""
 
 
 def _kind(tensor: Any) -> str:

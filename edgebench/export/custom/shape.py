@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.quantization import DIGITS
-from edgebench.schema.variant import MAX_RESOLUTION
+from edgebench.schema.variant import MAX_CLASSES, MAX_RESOLUTION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EXAMPLE = "1x3x224x224"
 CHANNELS = (1, 3)
+SCORES = ("tensor(float)", "tensor(uint8)", "tensor(int8)", "float32", "uint8", "int8")  # as runtimes name types
 
 Dimensions = tuple[int, ...]
 
@@ -45,59 +51,33 @@ def said(dimensions: Dimensions) -> str:
     return "x".join(str(size or "?") for size in dimensions)
 
 
-def fit(model: str, name: str, found: Dimensions, asked: str) -> Dimensions:
-    """Complete what the file says by what a person says.
-
-    Raises:
-        RequestError: they contradict each other, or neither says how large an image is.
-    """
-    if len(found) != 4:
-        raise RequestError(
-            f"{model}: wanted images with a batch axis, ?x3x224x224 or ?x224x224x3, found input {name} of {said(found)}"
-        )
-    if asked:
-        found = _agreed(model, name, found, asked)
-    if 0 in found[1:]:
-        raise RequestError(f"{model}: input {name} is {said(found)}; say its size: --input {name}:{EXAMPLE}")
-    return found
-
-
-def _agreed(model: str, name: str, found: Dimensions, asked: str) -> Dimensions:
-    called, wanted = parse(asked)
-    fits = len(wanted) == len(found) and all(mine in (0, theirs) for mine, theirs in zip(found, wanted, strict=True))
-    if called not in ("", name) or not fits:
-        raise RequestError(f"{model}: wanted --input {asked}, found input {name} of {said(found)}; correct one of them")
-    if wanted[0] != 1:
-        raise RequestError(f"{model}: wanted an --input of one image, found {asked}; --batch says how many")
-    return (found[0], *wanted[1:])
-
-
-def image(model: str, dimensions: Dimensions) -> Image:
-    """Tell what each axis of the input is.
-
-    Raises:
-        RequestError: it is no square image of 1 or 3 channels, or of a fixed number of several.
-    """
+def image(dimensions: Dimensions) -> Image | None:
+    """Tell what each axis of an input is; None if it is no square image of 1 or 3 channels, or several at once."""
+    if len(dimensions) != 4:
+        return None
     batch, first, middle, last = dimensions
     layout = "NCHW" if first in CHANNELS else "NHWC"
     channels, *sides = (first, middle, last) if layout == "NCHW" else (last, first, middle)
-    if channels not in CHANNELS or sides[0] != sides[1] or not 0 < sides[0] <= MAX_RESOLUTION:
-        raise RequestError(
-            f"{model}: wanted square images of 1 or 3 channels and at most {MAX_RESOLUTION} pixels a side,"
-            f" found {said(dimensions)}"
-        )
-    if batch > 1:
-        raise RequestError(f"{model}: wanted a batch axis that is open or 1, found {batch}; export it so")
+    is_square = sides[0] == sides[1] and 0 < sides[0] <= MAX_RESOLUTION
+    if channels not in CHANNELS or not is_square or batch > 1:
+        return None
     return Image(layout=layout, batch=batch, channels=channels, resolution=sides[0])
 
 
-def classes(model: str, outputs: Dimensions) -> int:
-    """Count the classes of an output, its batch axis included.
+def classes(outputs: Sequence[tuple[str, Dimensions]]) -> int:
+    """Count the classes of the one output that is class scores; 0 if none is, or several may be.
 
-    Raises:
-        RequestError: it is no row of scores an image.
+    Scores are a row for an image, of floats or of 8 bits, whose integers are in the order of what they stand for.
     """
-    several = [size for size in outputs[1:] if size != 1]
-    if len(outputs) < 2 or 0 in several or len(several) > 1:
-        raise RequestError(f"{model}: wanted one output of class scores, ?x1000, found {said(outputs)}")
+    rows = [_row(sizes) if kind in SCORES else 0 for kind, sizes in outputs]
+    counts = [count for count in rows if count > (len(outputs) > 1)]  # one value beside others is no class
+    alike = sum(prod(sizes[1:]) == max(counts, default=0) for _, sizes in outputs)
+    return counts[0] if len(counts) == 1 and alike == 1 and counts[0] <= MAX_CLASSES else 0
+
+
+def _row(sizes: Dimensions) -> int:
+    """Return how many values an output has for an image, 0 unless they are one row; its batch axis is included."""
+    several = [size for size in sizes[1:] if size != 1]
+    if len(sizes) < 2 or 0 in several or len(several) > 1 or sizes[0] > 1:
+        return 0
     return several[0] if several else 1

@@ -5,31 +5,37 @@ Slots are those of TensorFlow's `schema.fbs`, version 3. Every offset is checked
 
 from __future__ import annotations
 
+import mmap
 import shutil
 import struct
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.custom import shape
+from edgebench.export.custom import inputs, shape
 from edgebench.export.custom.cost import Cost
-from edgebench.export.custom.layers import NAMES, Operator, Tensor, integers, multiply_adds, types, weights
+from edgebench.export.custom.inputs import Declared
+from edgebench.export.custom.layers import NAMES, Operator, Tensor, integers, macs, tables, types, weights
 from edgebench.export.custom.precision import computed
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.names import file_and_function
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 FORMAT = "tflite"
 _IDENTIFIER = b"TFL3"
-_CUSTOM = 32
+_CUSTOM, _CUSTOM_NAME = 32, "custom "
+_BROUGHT = ("AudioSpectrogram", "Mfcc", "TFLite_Detection_PostProcess")  # custom operators that the runtimes have
 _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
     *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
 )
-_IMAGES = ("float32", "uint8", "int8")
 
 
 class _Cut(Exception):
@@ -40,7 +46,7 @@ class _Cut(Exception):
 class FlatbufferTable:
     """A flatbuffer's table: its fields by their slots, absent ones as None."""
 
-    data: bytes
+    data: bytes | mmap.mmap
     place: int
 
     def _read(self, layout: str, place: int) -> int:
@@ -106,81 +112,196 @@ def content(path: Path, most_bytes: int) -> str:
 
 
 def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
-    """Write the copy to `place` and describe it.
+    """Write the copy to `place` and describe it; of a name such as `net.tflite:encode` that signature.
 
     Raises:
-        RequestError: it is no whole TFLite file, or no classifier of images.
+        RequestError: it is no whole TFLite file, or an axis of an input is open, or it has several signatures and none
+            is named.
+    """
+    graph = graph_of(path, name)
+    require_measurable(name, graph)
+    shapes = inputs.settle(name, graph.inputs, asked)
+    require_bounded(name, graph.tensors)
+    shutil.copyfile(path, place)
+    return CustomModel(
+        file="",
+        sha256="",
+        name=name,
+        format=FORMAT,
+        content_sha256=content,
+        source=source,
+        **_takes(graph, shapes),
+        **_computes(list(graph.operators)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """What is run of a file: its first graph, or that of a signature.
+
+    Attributes:
+        places: of the inputs among the tensors.
+        outputs: what it makes, by name.
+        custom: operators that no runtime brings.
+    """
+
+    signature: str
+    signatures: tuple[str, ...]
+    inputs: tuple[Declared, ...]
+    places: tuple[int, ...]
+    outputs: dict[str, Tensor]
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    custom: tuple[str, ...]
+
+
+def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
+    """Read the graph that a name such as `net.tflite`, or `net.tflite:encode`, stands for.
+
+    With `is_any` it is the first where none is named.
+
+    Raises:
+        RequestError: it is no whole TFLite file, or has no such signature, or several and none is named.
     """
     try:
-        described = _describe(path.read_bytes(), name, asked)
+        with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
+            return _graph(data, name, is_any=is_any)
     except (_Cut, IndexError) as error:
         raise RequestError(f"{path} is no whole TFLite file: it points beyond its end; write it again") from error
-    shutil.copyfile(path, place)
-    return CustomModel(file="", sha256="", name=name, format=FORMAT, content_sha256=content, source=source, **described)
 
 
-def _describe(data: bytes, name: str, asked: str) -> dict[str, Any]:
+def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     if data[4:8] != _IDENTIFIER:
         raise RequestError(f"{name} is no TFLite file: it does not begin as one; name it by what it is")
     model = FlatbufferTable(data, FlatbufferTable(data, 0)._read("<I", 0))
-    graphs = model.tables(2)
-    if len(graphs) != 1:
-        raise RequestError(f"{name}: wanted one graph, found {len(graphs)}")
-    codes, buffers = [_code(name, one) for one in model.tables(1)], model.tables(4)
-    tensors = [_tensor(place, one, buffers) for place, one in enumerate(graphs[0].tables(0))]
-    given = _only(name, "input, of images", [tensors[index] for index in graphs[0].numbers(1)])
-    scores = _only(name, "output, of class scores", [tensors[index] for index in graphs[0].numbers(2)])
-    if given.dtype not in (*_IMAGES, "int16"):
-        raise RequestError(f"{name}: wanted images as {', '.join(_IMAGES)}, found input {given.name} of {given.dtype}")
-    image = shape.image(name, shape.fit(name, given.name, given.dims, asked))
-    if image.layout != "NHWC":
-        raise RequestError(f"{name}: wanted images as ?x224x224x3, found {shape.said(given.dims)}")
-    return (
-        _image(image, given)
-        | _graph(name, [_operator(one, codes, tensors) for one in graphs[0].tables(3)])
-        | {
-            "classes": shape.classes(name, scores.dims),
-        }
+    graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
+    if not graphs:
+        raise RequestError(f"{name}: wanted a graph, found none; write it again")
+    is_first = is_any and not file_and_function(name)[1] and len(signatures) > 1
+    signature = next(iter(signatures)) if is_first else _chosen(name, signatures)
+    graph = graphs[signatures[signature].number(4, "<I")] if signature else graphs[0]
+    codes, buffers = [_code(one) for one in model.tables(1)], model.tables(4)
+    tensors = tuple(_tensor(place, one, buffers) for place, one in enumerate(graph.tables(0)))
+    operators = tuple(_operator(one, codes, tensors) for one in graph.tables(3) if one.numbers(2))
+    if signature:
+        taken, made = (_mapped(signatures[signature], slot) for slot in (0, 1))
+    else:
+        taken, made = ({tensors[place].name: place for place in graph.numbers(slot)} for slot in (1, 2))
+    _require_names(name, len(taken), 0 if signature else len(graph.numbers(1)))
+    return Graph(
+        signature=signature,
+        signatures=tuple(signatures),
+        inputs=_declared({label: tensors[place] for label, place in taken.items()}, operators),
+        places=tuple(taken.values()),
+        outputs={label: tensors[place] for label, place in made.items()},
+        tensors=tensors,
+        operators=operators,
+        custom=tuple(name for name in codes if name.startswith(_CUSTOM_NAME)),
     )
 
 
-def _image(image: shape.Image, given: Tensor) -> dict[str, Any]:
-    return {
-        "layout": image.layout,
-        "channels": image.channels,
-        "resolution": image.resolution,
-        "dtype": given.dtype,
-        "input_scale": given.scale,
-        "input_zero": given.zero,
-        "batch": 0,  # the interpreter resizes it, or says why not
-    }
+def require_measurable(name: str, graph: Graph) -> None:
+    """Refuse operators that no runtime brings, and inputs and outputs that are no numbers.
+
+    Raises:
+        RequestError: there is one.
+    """
+    if graph.custom:
+        operator = graph.custom[0].removeprefix(_CUSTOM_NAME)
+        raise RequestError(
+            f"{name}: operator {operator} is a custom one, which no runtime here has; convert without it"
+        )
+    inputs.require_types(name, graph.inputs)
+    for label, tensor in graph.outputs.items():
+        if tensor.dtype not in inputs.DTYPES:
+            raise RequestError(f"{name}: output {label} is of {tensor.dtype}, wanted numbers; convert it without")
 
 
-def _graph(name: str, operators: list[Operator]) -> dict[str, Any]:
+def _chosen(name: str, signatures: Mapping[str, FlatbufferTable]) -> str:
+    """Return which signature is run; none where there is only one graph, which needs no name."""
+    file, wanted = file_and_function(name)
+    if wanted or len(signatures) > 1:
+        if wanted in signatures:
+            return wanted
+        known = ", ".join(signatures) or "none"
+        found = f"no signature {wanted}" if wanted else f"{len(signatures)} of them"
+        example = next((f"{file}:{signature}" for signature in signatures), file)
+        raise RequestError(f"{name}: wanted a signature to run, found {found} (has {known}); say --model {example}")
+    return ""
+
+
+def _mapped(signature: FlatbufferTable, slot: int) -> dict[str, int]:
+    return {entry.text(0): entry.number(1, "<I") for entry in signature.tables(slot)}
+
+
+def _require_names(name: str, named: int, numbered: int) -> None:
+    if numbered > named:
+        raise RequestError(f"{name}: two of its {numbered} inputs have one name; convert it with other names")
+
+
+def _declared(tensors: Mapping[str, Tensor], operators: Sequence[Operator]) -> tuple[Declared, ...]:
+    """Return what a file says of its inputs."""
+    most = tables(operators)
+    return tuple(
+        Declared(
+            name=label,
+            dtype=tensor.dtype,
+            axes=tuple("" if size == 0 and tensor.is_open else size for size in tensor.dims),
+            most=most.get(tensor.place),
+            is_scaled=bool(tensor.scale),
+        )
+        for label, tensor in tensors.items()
+    )
+
+
+def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
+    """Refuse a graph with a tensor that no small machine holds, before a runtime makes it.
+
+    Raises:
+        RequestError: there is one.
+    """
+    for tensor in tensors:
+        if (values := prod(tensor.dims)) > inputs.MOST_VALUES:
+            raise RequestError(
+                f"{name}: tensor {tensor.name} of {shape.said(tensor.dims)} would have {values} values, wanted at most"
+                f" {inputs.MOST_VALUES}; convert it for smaller inputs"
+            )
+
+
+def _takes(graph: Graph, shapes: Sequence[shape.Dimensions]) -> dict[str, Any]:
+    """Say what a file takes: images, if it is a classifier of them, else whatever its inputs are."""
+    outputs = [(tensor.dtype, tensor.dims) for tensor in graph.outputs.values()]
+    described = inputs.kind(graph.inputs, shapes, outputs)
+    if graph.signature or described["layout"] == "NCHW":
+        described = inputs.fed(inputs.feed(graph.inputs, shapes, graph.signature))
+    if described["classes"]:
+        given = graph.tensors[graph.places[0]]
+        # The interpreter resizes the batch, or says why not.
+        described |= {"input_scale": given.scale, "input_zero": given.zero, "batch": 0}
+    return described
+
+
+def _computes(operators: list[Operator]) -> dict[str, Any]:
     """Say what the operators compute in, and what they cost."""
-    precision, quantized = computed(name, *types(operators))
-    cost = Cost.of(
-        weights=lambda: weights(operators), multiply_adds=lambda: (count for _, count in multiply_adds(operators))
-    )
+    precision, quantized = computed(*types(operators))
+    cost = Cost.of(weights=lambda: weights(operators), multiply_adds=lambda: macs(operators))
     left, share = integers(operators) if precision == Precision.INT8 and not quantized else ((), None)
     return {"precision": precision, "given": quantized, "float_nodes": left, "integer_share": share, **asdict(cost)}
 
 
-def _code(name: str, table: FlatbufferTable) -> int:
-    """Return an operator's number: newer ones have a slot of their own."""
+def _code(table: FlatbufferTable) -> str:
+    """Return what an operator is called: newer numbers have a slot of their own, custom ones a name."""
     code = max(table.number(0, "<b"), table.number(3))
     if code == _CUSTOM:
-        raise RequestError(
-            f"{name}: operator {table.text(1)} is a custom one, which no runtime here has; convert without it"
-        )
-    return code
+        name = table.text(1)
+        return name if name in _BROUGHT else f"{_CUSTOM_NAME}{name}"
+    return NAMES[code] if 0 <= code < len(NAMES) else f"operator {code}"
 
 
 def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) -> Tensor:
     sizes, signature = table.numbers(0), table.numbers(7)
-    dims = tuple(0 if size < 0 else size for size in signature) or sizes
-    if any(size < 0 for size in dims):
-        raise _Cut
+    is_open = any(size < 0 for size in signature or sizes)
+    dims = tuple(max(0, size) for size in signature or sizes)
     number, buffer = table.number(1, "<b"), buffers[table.number(2, "<I")]
     scales = [scale for quantized in table.table(4) for scale in quantized.numbers(2, "<f")]
     zeros = [zero for quantized in table.table(4) for zero in quantized.numbers(3, "<q")]
@@ -188,6 +309,7 @@ def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) 
         place=place,
         name=table.text(3),
         dims=dims,
+        is_open=is_open,
         dtype=_TYPES[number] if 0 <= number < len(_TYPES) else "another type",
         scale=float(scales[0]) if scales else 0.0,
         zero=zeros[0] if zeros else 0,
@@ -195,18 +317,11 @@ def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) 
     )
 
 
-def _operator(table: FlatbufferTable, codes: list[int], tensors: list[Tensor]) -> Operator:
-    code, options = codes[table.number(0, "<I")], table.table(4)
-    label = NAMES.get(code, f"operator {code}")
+def _operator(table: FlatbufferTable, codes: list[str], tensors: Sequence[Tensor]) -> Operator:
+    label, options = codes[table.number(0, "<I")], table.table(4)
     return Operator(
         name=label,
         inputs=tuple(tensors[index] if index >= 0 else None for index in table.numbers(1)),
         output=tensors[table.numbers(2)[0]],
         is_turned=label == "BATCH_MATMUL" and bool(options and options[0].number(0, "<b")),
     )
-
-
-def _only(name: str, wanted: str, found: list[Tensor]) -> Tensor:
-    if len(found) != 1:
-        raise RequestError(f"{name}: wanted one {wanted}; found {len(found)}: {', '.join(one.name for one in found)}")
-    return found[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from edgebench.images.splits import recipe as preprocessing
 from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
+from edgebench.schema.variant import identity
 from edgebench.train import Options, follow, require_small
 from edgebench.train.course import Course, Recipe, packed, score
 
@@ -77,7 +78,7 @@ def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Sh
 
 
 def _stem(variant: Variant, start: Weights) -> str:
-    parts = {name: repr(value) for name, value in asdict(variant).items()} | {
+    parts = identity(variant) | {
         "start": start.sha256,
         "torch": version("torch"),
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},

@@ -154,6 +154,7 @@ def _answers(
 ) -> Answers:
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
+    request |= {"classes": deployed.variant.classes}  # of several outputs the one that has as many is the scores
     stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed when the last reference to the outputs is gone
     result = Answers(stream=stream, classes=deployed.variant.classes)
     finalize(result, stream.close)

@@ -154,7 +154,7 @@ def variant_of(
     return Variant(
         architecture=model.name if model else cell.model,
         width=cell.width,
-        resolution=cell.resolution,
+        resolution=model.resolution if model else cell.resolution,
         precision=cell.precision,
         classes=classes,
         weights=weights,
@@ -164,6 +164,7 @@ def variant_of(
         dataset_classes=dataset.classes if dataset.sha256 else 0,
         preprocessing=recipe,
         quantization=quantization,
+        feed=own_cells.feed(model, cell.input_data) if model else None,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.export import custom
+from edgebench.export.custom import data
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
@@ -21,6 +22,7 @@ from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
     from edgebench.schema.case import Case
+    from edgebench.schema.feed import Feed
     from edgebench.schema.sweep import Cell, Sweep
     from edgebench.schema.variant import Preprocessing, Variant
 
@@ -103,13 +105,22 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
         file = f"for runtimes that open {model.format}, found {runtime}, which opens {format}"
         return f"{model.name} is {function if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and batch > model.batch:
-        return f"{model.name} takes one image at a time, found --batch {batch}; export it with an open batch axis"
+        taken = "one image" if model.is_classifier else "what its inputs say"
+        return f"{model.name} takes {taken} at a time, found --batch {batch}; export it with an open batch axis"
     if precision == model.precision:
         return ""
+    if not model.is_classifier:
+        return (
+            f"{model.name} is {model.precision} as supplied, found --precision {precision}; only classifiers of images"
+            f" are quantized here, use --precision {model.precision}"
+        )
     if model.given:
         return f"{model.name} contains {model.given} as supplied, found --precision {precision}"
     if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or precision != Precision.INT8:
-        return f"{model.name} is {model.precision} as supplied, found --precision {precision}"
+        return (
+            f"{model.name} is {model.precision} as supplied, found --precision {precision}; use --precision"
+            f" {model.precision}"
+        )
     if model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
@@ -130,7 +141,7 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
     return replace(
         cell,
         width=1.0,
-        resolution=model.resolution,
+        resolution=model.resolution or cell.resolution,
         classes=model.classes,
         weights=WeightSource.CUSTOM,
         dataset=_dataset(cell),
@@ -151,12 +162,30 @@ def _dataset(cell: Cell) -> str:
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
     """Return the preprocessing of a cell; `raw` if none is requested for a model that takes integers."""
-    return cell.preprocessing or ("" if model.dtype == "float32" else RAW)
+    return cell.preprocessing or ("" if model.dtype in ("", "float32") else RAW)
+
+
+def feed(model: CustomModel, folder: str) -> Feed | None:
+    """Return what a model is fed, out of a folder if one is named; None for a classifier of images.
+
+    Raises:
+        RequestError: the folder does not have what the model takes, or the model is a classifier.
+    """
+    if model.feed is None:
+        if folder:
+            raise RequestError(
+                f"{model.name} is a classifier of images, found --input-data; use --dataset for its images"
+            )
+        return None
+    if not folder:
+        return model.feed
+    card = data.adopt(folder, model)
+    return replace(model.feed, data=card.name, data_sha256=card.sha256)
 
 
 def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
     """Return the recipe with the values that the model takes: those of pixels if it takes integers."""
-    if chosen is None or model.dtype == "float32":
+    if chosen is None or model.dtype in ("", "float32"):
         return chosen
     return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)
 

@@ -41,6 +41,11 @@ def _change(row: Row) -> str:
     return f"{row.top1.value - fidelity.parent_top1:+.1f}{'' if fidelity.mcnemar_p < SIGNIFICANT else ' ='}"
 
 
+def _counted(whole: int | None, least: int | None, digits: int) -> str:
+    """Return a count in millions, or its lower bound where not all could be counted."""
+    return f">= {millions(least, digits)}" if whole is None and least else millions(whole, digits)
+
+
 def _rank(row: Row) -> str:
     return "-" if row.standing.rank is None else f"{row.standing.rank}{'=' if row.standing.tied else ''}"
 
@@ -71,8 +76,8 @@ PEAK = _OfRow.number("peak MiB", lambda row: number(row.memory.peak_mib, 1), ran
 DEVICE_PEAK = _OfRow.number("device peak MiB", lambda row: number(row.memory.device_peak_mib, 1), rank=7)
 DEVICE_USED = _OfRow.number("device used MiB", lambda row: number(row.memory.device_used_mib, 1), rank=18)
 FILE_SIZE = _OfRow.number("file MiB", lambda row: number(row.cost.file_mib, 2), rank=15)
-PARAMS = _OfRow.number("params M", lambda row: millions(row.cost.params, 2), rank=17)
-MACS = _OfRow.number("MACs M", lambda row: millions(row.cost.macs, 1), rank=14)
+PARAMS = _OfRow.number("params M", lambda row: _counted(row.cost.params, row.cost.params_at_least, 2), rank=17)
+MACS = _OfRow.number("MACs M", lambda row: _counted(row.cost.macs, row.cost.macs_at_least, 1), rank=14)
 PROCESSES = _OfRow.number("n", lambda row: str(row.latency.processes), rank=13)
 VERDICT = _OfRow.text("verdict", lambda row: row.verdict, OBJECTIVE)
 COLUMNS = (

@@ -50,7 +50,8 @@ def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:
     grids = defaultdict[Title, Grid](dict)
     setups = {number: row.setup for number, row in rows.items() if not row.setup.is_custom}
     for number, setup in sorted(setups.items(), key=lambda item: (item[1].architecture, item[1].scheme, item[0])):
-        grids[setup.architecture, setup.scheme].setdefault((setup.width, setup.resolution), []).append(number)
+        if setup.width is not None and setup.resolution is not None:
+            grids[setup.architecture, setup.scheme].setdefault((setup.width, setup.resolution), []).append(number)
     return dict(grids)
 
 

@@ -42,6 +42,8 @@ _AFTER_METRICS = _paths(
     ("", "verdict reasons"),
     ("standing", "rank tied"),
     ("setup", "epoch"),
+    ("setup", "inputs"),
+    ("cost", "params_at_least macs_at_least"),
 )
 COLUMNS = (
     *_BEFORE_SPEEDUP,

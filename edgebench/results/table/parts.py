@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What was measured, on which target and how."""
+    """What was measured, on which target and how.
+
+    Attributes:
+        width, resolution: None where a network has none.
+        inputs: the shapes and the values that a user-supplied model was fed, in words; empty for a classifier.
+        sizes: these shapes alone.
+    """
 
     target: str
     epoch: str
     architecture: str
-    width: float
-    resolution: int
+    width: float | None
+    resolution: int | None
     precision: str
     quantization: str
     weights: str
@@ -38,6 +44,8 @@ class Setup:
     preset: str
     threads: int
     batch: int
+    inputs: str = ""
+    sizes: str = ""
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -64,7 +72,9 @@ class Setup:
     @property
     def network(self) -> str:
         """The network without its precision; a user-supplied model has no width α."""
-        width = "" if self.is_custom else f" {self.width:g}"
+        if self.sizes:
+            return f"{self.architecture} @{self.sizes}"
+        width = "" if self.is_custom or self.width is None else f" {self.width:g}"
         return f"{self.architecture}{width} @{self.resolution}"
 
     @property
@@ -80,7 +90,11 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Size of model and file, operations per inference, and the seconds to build and measure it."""
+    """Size of model and file, operations per inference, and the seconds to build and measure it.
+
+    Attributes:
+        params_at_least, macs_at_least: lower bounds, where not all could be counted; None where all were.
+    """
 
     params: int | None
     macs: int | None
@@ -90,6 +104,8 @@ class Cost:
     export_s: float | None
     quantize_s: float | None
     measure_s: float | None
+    params_at_least: int | None = None
+    macs_at_least: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,13 +61,13 @@ def _setup(evidence: Evidence) -> Setup:
         target=case.target,
         epoch=session.environment.epoch,
         architecture=variant.architecture,
-        width=variant.width,
-        resolution=variant.resolution,
+        width=None if variant.feed else variant.width,
+        resolution=variant.resolution or None,
         precision=variant.precision,
         quantization=str(variant.quantization or _given(evidence.artifact)),
         weights=variant.weights,
         dataset=variant.dataset,
-        preprocessing=str(recipe(variant)),
+        preprocessing="" if variant.feed else str(recipe(variant)),
         runtime=case.runtime.name,
         runtime_version=case.runtime.version,
         runtime_options=" ".join(case.runtime.options),
@@ -75,12 +75,15 @@ def _setup(evidence: Evidence) -> Setup:
         preset=session.preset,
         threads=case.threads,
         batch=case.batch,
+        inputs=str(variant.feed or ""),
+        sizes=variant.feed.sizes if variant.feed else "",
     )
 
 
 def _remarks(evidence: Evidence) -> Iterator[str]:
-    """Yield remarks on a user-supplied file: what was not counted, how it reads pixels, why it has no agreement."""
+    """Yield remarks on a user-supplied file: what it was fed, what was not counted, how it reads pixels."""
     if evidence.artifact:
+        yield f"fed {feed}" if (feed := evidence.case.variant.feed) else ""
         yield evidence.artifact.uncounted
     if evidence.accuracy:
         yield read_as(recipe(evidence.case.variant))
@@ -105,6 +108,8 @@ def _cost(evidence: Evidence, measurement: Measurement) -> Cost:
         export_s=took_s.get(EXPORT),
         quantize_s=took_s.get(QUANTIZE),
         measure_s=_measured_s(evidence),
+        params_at_least=artifact.least_params if artifact else None,
+        macs_at_least=artifact.least_macs if artifact else None,
     )
 
 

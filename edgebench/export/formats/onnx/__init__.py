@@ -19,7 +19,7 @@ from edgebench.export.formats.onnx.noise import layer_noise
 from edgebench.export.formats.onnx.quantize import quantize
 from edgebench.foundation.errors import CaseError
 from edgebench.schema.quantization import Quantization
-from edgebench.schema.variant import Precision
+from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,8 @@ INPUT, OUTPUT = "images", "logits"
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse floats of 16 bits: what onnxruntime's CPU provider would compute of such a file is fp32."""
-    if variant.precision in (Precision.FP32, Precision.INT8):
+    """Refuse to write floats of 16 bits: what onnxruntime's CPU provider would compute of such a file is fp32."""
+    if variant.weights == WeightSource.CUSTOM or variant.precision in (Precision.FP32, Precision.INT8):
         return ""
     return f"onnx files are written in fp32 and int8, not {variant.precision}: use --runtime torch"
 

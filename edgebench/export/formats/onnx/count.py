@@ -1,6 +1,6 @@
 """An ONNX graph -> the multiply-adds of each of its operators, and how many weights it has.
 
-A count is whole or none: what multiplies, or holds weights, and cannot be counted raises `Uncounted`.
+What multiplies, or holds weights, and cannot be counted is named: then the rest is a lower bound.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Sizes = dict[str, tuple[int, ...]]
 
-CONVOLVES = {"Conv": 1, "ConvInteger": 1, "FusedConv": 1, "NhwcFusedConv": 1, "QLinearConv": 3}  # and its weights
+# The place of their weights among their inputs.
+CONVOLVES = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "QLinearConv": 3}
 DENSE = {"FusedGemm": 1, "Gemm": 1, "QGemm": 3}
 PRODUCTS = {
     *("DynamicQuantizeMatMul", "FusedMatMul", "FusedMatMulActivation", "MatMul", "MatMulInteger"),
@@ -23,9 +24,14 @@ PRODUCTS = {
 }
 RECURRENT = {"DynamicQuantizeLSTM", "GRU", "LSTM", "RNN"}
 TRANSPOSED = {"ConvTranspose"}
-MULTIPLIES = {*CONVOLVES, *DENSE, *PRODUCTS, *RECURRENT, *TRANSPOSED}
+ATTENDS = {"Attention", "MultiHeadAttention"}
+SUMS = {"Einsum"}
+MULTIPLIES = {*ATTENDS, *CONVOLVES, *DENSE, *PRODUCTS, *RECURRENT, *SUMS, *TRANSPOSED}
 # What multiplies in ways of its own, or packs its weights.
-_OTHERS = ("Attention", "DFT", "DeformConv", "Einsum", "LinearClassifier", "LinearRegressor", "MatMul", "STFT", "SVM")
+_OTHERS = (
+    *("Attention", "Conv", "DFT", "Einsum", "GRU", "GatedRelativePositionBias", "Gemm", "LSTM", "LinearClassifier"),
+    *("LinearRegressor", "MatMul", "MoE", "RNN", "STFT", "SVM"),
+)
 _BLOCKED = "com.microsoft.nchwc"  # whose weights are padded to a processor's vectors
 # Which inputs of an operator are weights, where not all constants are: scales, statistics and states are none.
 _WEIGHTS = {
@@ -59,60 +65,92 @@ class Counted:
     macs: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What could be counted of a graph, and in a few words each what could not: then the rest is a lower bound."""
+
+    counted: tuple[Counted, ...]
+    uncounted: tuple[str, ...]
+
+
 def multiply_adds(path: Path) -> list[Counted]:
     """Return every operator that multiplies.
 
     Raises:
         Uncounted: one of them is not known, or a size is not.
     """
-    proto = _loaded(path)
+    account = account_of(loaded(path))
+    if account.uncounted:
+        raise Uncounted(account.uncounted[0])
+    return list(account.counted)
+
+
+def account_of(proto: Any, *, may_open: bool = True) -> Account:
+    """Count the multiply-adds of a graph that `loaded` or `prepared` returned.
+
+    Without `may_open` sizes are those of onnx's own inference alone: no runtime sees the graph.
+    """
     constants = _constants(proto)
-    _require_countable(proto.graph, constants)
-    nodes = [node for node in proto.graph.node if node.op_type in MULTIPLIES and node.output[0] not in constants]
-    sizes = _sizes(proto, nodes)
-    return [
-        Counted(operator=node.op_type, name=node.name or node.output[0], macs=_of_node(node, sizes)) for node in nodes
-    ]
+    live = [node for node in proto.graph.node if node.output and node.output[0] not in constants]
+    reasons = [reason for node in live if (reason := _why_not(node))]
+    nodes = [node for node in live if node.op_type in MULTIPLIES and not _why_not(node)]
+    sizes = _sizes(proto, nodes, may_open=may_open)
+    counted = []
+    for node in nodes:
+        try:
+            macs = _of_node(node, sizes)
+        except Uncounted as error:
+            reasons.append(str(error))
+        else:
+            counted.append(Counted(operator=node.op_type, name=node.name or node.output[0], macs=macs))
+    return Account(counted=tuple(counted), uncounted=tuple(dict.fromkeys(reasons)))
 
 
-def weights(path: Path) -> int:
+def weights(proto: Any) -> tuple[int, tuple[str, ...]]:
     """Count the values of all weights, each tensor once; no shapes, scales or running statistics.
 
-    Raises:
-        Uncounted: some lie in a branch or a loop, or are packed, or the size of one is not known.
+    Beside the count stands in a few words each what is not in it: some lie in a branch or a loop, or are packed, or
+    the size of one is not known.
     """
     import onnx
 
-    proto = _loaded(path)
-    _require_plain(proto)
-    sizes, kinds = _held(proto), _kinds(proto)
+    reasons = _not_plain(proto)
+    sizes, kinds = held(proto), _kinds(proto)
     taken = {
         tensor
         for node in proto.graph.node
         for place, tensor in enumerate(node.input)
         if place in _WEIGHTS.get(node.op_type, range(len(node.input)))
     }
-    held = [tensor for tensor in taken if kinds.get(tensor, onnx.TensorProto.INT64) != onnx.TensorProto.INT64]
-    if missing := [tensor for tensor in held if tensor not in sizes]:
-        sizes = _inferred(proto) | sizes
+    packed = {tensor for node in proto.graph.node if _is_packed(node) for tensor in node.input}
+    constants = [tensor for tensor in taken if kinds.get(tensor, onnx.TensorProto.INT64) != onnx.TensorProto.INT64]
+    if missing := [tensor for tensor in constants if tensor not in sizes]:
+        sizes = sizes_of(proto) | sizes
         missing = [tensor for tensor in missing if tensor not in sizes]
-    if missing:
-        raise Uncounted(f"the size of {missing[0]} is not known")
-    return sum(prod(sizes[tensor]) for tensor in held if sizes[tensor])
+    reasons += [f"the size of {tensor} is not known" for tensor in missing]
+    known = [tensor for tensor in constants if tensor in sizes and tensor not in packed]
+    return sum(prod(sizes[tensor]) for tensor in known if sizes[tensor]), tuple(dict.fromkeys(reasons))
 
 
-def _loaded(path: Path) -> Any:
+def loaded(path: Path) -> Any:
     """Read a graph for one image, with what its own functions stand for in it."""
+    import onnx
+
+    return prepared(onnx.load(path))
+
+
+def prepared(proto: Any) -> Any:
+    """Return a graph for a batch of one, with what its own functions stand for in it."""
     import onnx
     import onnx.inliner
 
-    proto = onnx.load(path)
     if proto.functions:
         proto = onnx.inliner.inline_local_functions(proto)
     constants = {one.name for one in proto.graph.initializer}
     for given in proto.graph.input:
-        if given.name not in constants and given.type.tensor_type.shape.dim:
-            given.type.tensor_type.shape.dim[0].dim_value = 1
+        dims = given.type.tensor_type.shape.dim
+        if given.name not in constants and dims and dims[0].dim_value < 1:
+            dims[0].dim_value = 1
     del proto.graph.value_info[:]  # what it said of open sizes
     for made in proto.graph.output:
         made.type.tensor_type.ClearField("shape")
@@ -128,17 +166,16 @@ def _constants(proto: Any) -> set[str]:
     return known - {""}
 
 
-def _require_countable(graph: Any, constants: set[str]) -> None:
-    for node in graph.node:
-        if node.output[0] in constants:
-            continue
-        label = f"{node.op_type} {node.name}".strip()
-        if node.domain == _BLOCKED and node.op_type in MULTIPLIES:
-            raise Uncounted(f"{label} is packed for another processor")
-        if node.op_type not in MULTIPLIES and any(word in node.op_type for word in _OTHERS):
-            raise Uncounted(f"{label} is not counted")
-        if inner := next((one.op_type for one in _inside(node) if _multiplies(one)), ""):
-            raise Uncounted(f"{label} has {inner} in it, as often as it likes")
+def _why_not(node: Any) -> str:
+    """Return why an operator's multiply-adds are not counted; empty if they are, or if it has none."""
+    label = f"{node.op_type} {node.name}".strip()
+    if node.domain == _BLOCKED and node.op_type in MULTIPLIES:
+        return f"{label} is packed for another processor"
+    if node.op_type not in MULTIPLIES and any(word in node.op_type for word in _OTHERS):
+        return f"{label} is not counted"
+    if inner := next((one.op_type for one in _inside(node) if _multiplies(one)), ""):
+        return f"{label} has {inner} in it, as often as it likes"
+    return ""
 
 
 def _multiplies(node: Any) -> bool:
@@ -154,16 +191,15 @@ def _inside(node: Any) -> Iterator[Any]:
                 yield from _inside(inner)
 
 
-def _sizes(proto: Any, nodes: list[Any]) -> Sizes:
+def _sizes(proto: Any, nodes: list[Any], *, may_open: bool) -> Sizes:
     """Return the sizes of what these nodes take and make: by onnx's own inference, else by onnxruntime's."""
     wanted = {tensor for node in nodes for tensor in (*node.input, node.output[0]) if tensor}
-    sizes = _inferred(proto) | _held(proto)
-    if missing := sorted(tensor for tensor in wanted if tensor not in sizes):
-        sizes |= _by_session(proto, missing)
-    return sizes
+    sizes = sizes_of(proto) | held(proto)
+    missing = sorted(tensor for tensor in wanted if tensor not in sizes)
+    return sizes | _by_session(proto, missing) if missing and may_open else sizes
 
 
-def _held(proto: Any) -> Sizes:
+def held(proto: Any) -> Sizes:
     """Return the sizes of constants that lie in the file, or that ConstantOfShape makes by a shape in it."""
     import onnx
 
@@ -190,7 +226,7 @@ def _kinds(proto: Any) -> dict[str, int]:
     return kinds
 
 
-def _inferred(proto: Any) -> Sizes:
+def sizes_of(proto: Any) -> Sizes:
     """Return the sizes that onnx infers; nothing where it cannot follow the graph."""
     import onnx
 
@@ -207,7 +243,7 @@ def _inferred(proto: Any) -> Sizes:
 
 
 def _by_session(proto: Any, tensors: list[str]) -> Sizes:
-    """Return the sizes of tensors in the graph that onnxruntime makes of the file; nothing is run."""
+    """Return the sizes of tensors in the graph that onnxruntime makes of the file, nothing if it does not open it."""
     import onnx
     import onnxruntime
 
@@ -220,8 +256,8 @@ def _by_session(proto: Any, tensors: list[str]) -> Sizes:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(asked.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # as above
-        raise Uncounted(f"the size of {tensors[0]} is not known") from error
+    except Exception:  # as above
+        return {}
     return {
         one.name: tuple(one.shape) for one in session.get_outputs() if all(isinstance(size, int) for size in one.shape)
     }
@@ -242,6 +278,10 @@ def _of_node(node: Any, sizes: Sizes) -> int:
         return prod(size(node.input[0])) * prod(size(node.input[1])[1:])
     if node.op_type in RECURRENT:
         return prod(size(node.input[0])[:2]) * sum(prod(size(tensor)) for tensor in node.input[1:3])
+    if node.op_type in SUMS:
+        return _of_einsum(node, [size(tensor) for tensor in node.input])
+    if node.op_type in ATTENDS:
+        return _of_attention(node, [size(tensor) if tensor else () for tensor in node.input], given)
     if node.op_type in DENSE:
         weight = size(node.input[DENSE[node.op_type]])
         return prod(size(node.output[0])) * weight[-1 if given.get("transB") else -2]
@@ -251,22 +291,72 @@ def _of_node(node: Any, sizes: Sizes) -> int:
     return prod(size(node.output[0])) * left[-2 if given.get("transA") and len(left) > 1 else -1]
 
 
-def _require_plain(proto: Any) -> None:
-    """Refuse weights that are no tensors of the graph itself.
+def _of_einsum(node: Any, sizes: list[tuple[int, ...]]) -> int:
+    """Multiply the sizes of all indices: each product of two values is one multiply-add."""
+    equation = next(one.s.decode() for one in node.attribute if one.name == "equation").replace(" ", "")
+    terms = equation.partition("->")[0].split(",")
+    if len(terms) == 1:
+        return 0
+    if len(terms) > 2:
+        raise Uncounted(f"Einsum {equation} has {len(terms)} factors")
+    indices = dict[str, int]()
+    for term, shape in zip(terms, sizes, strict=True):
+        before, dots, after = term.partition("...")
+        rest = len(shape) - len(before) - len(after)
+        names = [*before, *(f"...{place}" for place in range(rest, 0, -1) if dots), *after]
+        for name, length in zip(names, shape, strict=True):
+            indices[name] = max(indices.get(name, 1), length)
+    return prod(indices.values())
 
-    Raises:
-        Uncounted: there are some.
-    """
-    if sparse := [one.values.name for one in proto.graph.sparse_initializer]:
-        raise Uncounted(f"{sparse[0]} is sparse")
+
+def _of_attention(node: Any, sizes: list[tuple[int, ...]], given: dict[str, int]) -> int:
+    """Count the products of queries with keys and of scores with values, and the projections that an operator has."""
+    label = f"{node.op_type} {node.name}".strip()
+    if node.domain == "com.microsoft" and node.op_type == "Attention":
+        if len(sizes) > 4 and sizes[4]:
+            raise Uncounted(f"{label} has a past")
+        batch, steps, width = sizes[0]
+        made = sizes[1][-1]
+        return batch * steps * (width * made + steps * sum(_projected(node, made)))
+    query, key, value = (*sizes, (), (), ())[:3]
+    if len({len(query), len(key), len(value)} - {3, 4}) or len(query) < 3:
+        raise Uncounted(f"{label} has packed inputs")
+    if any(sizes[place] for place in ((4, 5) if node.domain != "com.microsoft" else (6, 7)) if place < len(sizes)):
+        raise Uncounted(f"{label} has a past")
+    steps, values = key[-2], _width(value, given)
+    if len(query) == 4:
+        return prod(query[:3]) * steps * (query[3] + values)
+    heads = given.get("q_num_heads", given.get("num_heads", 1))
+    return prod(query[:2]) * steps * (query[2] + heads * values)
+
+
+def _projected(node: Any, made: int) -> tuple[int, int]:
+    """Return how wide the queries and the values of com.microsoft's Attention are."""
+    widths = next((list(one.ints) for one in node.attribute if one.name == "qkv_hidden_sizes"), [made // 3] * 3)
+    return int(widths[0]), int(widths[2])
+
+
+def _width(value: tuple[int, ...], given: dict[str, int]) -> int:
+    """Return how wide the values of one head are."""
+    return value[3] if len(value) == 4 else value[2] // given.get("kv_num_heads", given.get("num_heads", 1))
+
+
+def _not_plain(proto: Any) -> list[str]:
+    """Name weights that are no tensors of the graph itself."""
+    reasons = [f"{one.values.name} is sparse" for one in proto.graph.sparse_initializer]
     for node in proto.graph.node:
         label = f"{node.op_type} {node.name}".strip()
-        if node.domain == _BLOCKED or node.op_type.startswith(("MatMulNBits", "MatMulBnb4", "MatMulFpQ4")):
-            raise Uncounted(f"the weights of {label} are packed")
-        if node.domain == "ai.onnx.ml" and _multiplies(node):
-            raise Uncounted(f"the weights of {label} are no tensors")
-        if _has_weights_inside(node):
-            raise Uncounted(f"{label} has weights in it")
+        if _is_packed(node):
+            reasons.append(f"the weights of {label} are packed")
+        elif node.domain == "ai.onnx.ml" and _multiplies(node):
+            reasons.append(f"the weights of {label} are no tensors")
+        elif _has_weights_inside(node):
+            reasons.append(f"{label} has weights in it")
+    return reasons
+
+
+def _is_packed(node: Any) -> bool:
+    return node.domain == _BLOCKED or str(node.op_type).startswith(("MatMulNBits", "MatMulBnb4", "MatMulFpQ4"))
 
 
 def _has_weights_inside(node: Any) -> bool:

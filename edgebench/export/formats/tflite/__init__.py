@@ -15,7 +15,7 @@ from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.export.formats.tflite.quantize import quantize
 from edgebench.export.formats.tflite.tidy import tidy
 from edgebench.schema.quantization import Quantization
-from edgebench.schema.variant import Precision
+from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed",
 def refuses(variant: Variant) -> str:
     """Refuse what TFLite's specification of int8 has no place for, and floats of other sizes."""
     asked = variant.quantization
-    if variant.precision not in (Precision.FP32, Precision.INT8):
+    if variant.weights != WeightSource.CUSTOM and variant.precision not in (Precision.FP32, Precision.INT8):
         return f"tflite files are written in fp32 and int8, not {variant.precision}"
     if asked is None:
         return ""

@@ -1,0 +1,79 @@
+"""A request's inputs -> arrays of their types and shapes: seeded random, or out of a file; and outputs -> text."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SEED = 0
+BFLOAT16 = "bfloat16"  # numpy has no such type: its bits travel as uint16
+
+
+def arrays(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    """Return an array per input, a batch of so many where its first axis is open.
+
+    Raises:
+        ValueError: a file of arrays lacks one, or has one of another type or shape.
+    """
+    import numpy
+
+    if feed.get("path"):
+        with numpy.load(feed["path"], allow_pickle=False) as held:
+            return {entry["name"]: _taken(entry, held[entry["name"]], batch) for entry in feed["inputs"]}
+    random = numpy.random.default_rng(SEED)
+    return {entry["name"]: _drawn(random, entry, _shape(entry, batch)) for entry in feed["inputs"]}
+
+
+def _shape(entry: Mapping[str, Any], batch: int) -> tuple[int, ...]:
+    return tuple(size or batch for size in entry["shape"])
+
+
+def _drawn(random: Any, entry: Mapping[str, Any], shape: Sequence[int]) -> Any:
+    """Draw values of a range: floats have no denormals, and few zeros that a kernel could skip."""
+    import numpy
+
+    low, high, dtype = entry["low"], entry["high"], entry["dtype"]
+    if dtype == "bool":
+        return random.integers(0, 2, shape).astype(numpy.bool_)
+    if dtype == BFLOAT16:
+        return to_bfloat16(random.uniform(low, high, shape).astype(numpy.float32))
+    if numpy.issubdtype(numpy.dtype(dtype), numpy.integer):
+        return random.integers(int(low), int(high), shape, dtype, endpoint=True)
+    return numpy.asarray(random.uniform(low, high, shape)).astype(dtype)
+
+
+def to_bfloat16(values: Any) -> Any:
+    """Return the bits of float32 values rounded to bfloat16, to nearest even, as uint16."""
+    import numpy
+
+    bits = numpy.ascontiguousarray(values).view(numpy.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(numpy.uint16).reshape(values.shape)
+
+
+def _taken(entry: Mapping[str, Any], values: Any, batch: int) -> Any:
+    """Return a batch of a file's values, repeated from the first where there are fewer."""
+    import numpy
+
+    if entry["shape"] and not entry["shape"][0]:
+        values = values[numpy.arange(batch) % len(values)]
+    kind = "uint16" if entry["dtype"] == BFLOAT16 else entry["dtype"]
+    if values.shape != _shape(entry, batch) or values.dtype.name != kind:
+        raise ValueError(f"{entry['name']} of the file is {values.dtype.name} {values.shape}")
+    return values
+
+
+def written(outputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return each output as text: its type, its shape, and its values in base64, row-major and little-endian."""
+    import numpy
+
+    return {
+        name: {
+            "dtype": values.dtype.name,
+            "shape": list(values.shape),
+            "values": b64encode(numpy.ascontiguousarray(values).tobytes()).decode(),
+        }
+        for name, values in outputs.items()
+    }

@@ -1,0 +1,125 @@
+"""A folder of arrays or images, and a model -> one file in the cache of what each of the model's inputs is fed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.export.custom.shape import said
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.files import sha256
+from edgebench.schema.cards import FedData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgebench.schema.cards import CustomModel
+    from edgebench.schema.feed import Input
+
+IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+MOST_BYTES = 2**30
+_CHANNELS = {1: "L", 3: "RGB"}
+
+
+def adopt(folder: str, model: CustomModel) -> FedData:
+    """Keep what a folder has for a model's inputs: `name.npy`, or `name` of an `.npz`, or pictures for one image input.
+
+    Raises:
+        RequestError: the folder, or an array of it, is missing or does not fit.
+    """
+    assert model.feed is not None
+    place = Path(folder)
+    if not place.is_dir():
+        return _by_name(folder)
+    arrays = _arrays(place)
+    values = {entry.name: _fitting(entry, arrays, place) for entry in model.feed.inputs}
+    files = sorted(file for file in place.iterdir() if file.is_file())
+    if sum(file.stat().st_size for file in files) > MOST_BYTES:
+        raise RequestError(f"wanted at most {MOST_BYTES} bytes (1 GiB) in --input-data {place}; leave some out")
+    parts = {file.name: sha256(file) for file in files} | {"model": repr(model.feed)}
+    key = provenance.key(parts | {"source": provenance.source("export/custom/data")})
+    return cache.once(f"{place.name}-{key}", ".npz", FedData, lambda path: _write(path, values, place.name))
+
+
+def _by_name(folder: str) -> FedData:
+    known = [card for card in cache.cards(FedData) if card.name == folder]
+    if not known:
+        raise RequestError(f"no folder at --input-data {folder}; wanted one of name.npy of each input, or of images")
+    return known[-1]
+
+
+def _write(path: Path, values: dict[str, Any], name: str) -> FedData:
+    import numpy
+
+    with path.open("wb") as stream:
+        numpy.savez(stream, **values)
+    return FedData(file="", sha256="", name=name)
+
+
+def _arrays(place: Path) -> dict[str, Any]:
+    """Return every array of the folder by its name."""
+    import numpy
+
+    found = dict[str, Any]()
+    for file in sorted(place.iterdir()):
+        try:
+            if file.suffix == ".npy":
+                found[file.stem] = numpy.load(file, allow_pickle=False)
+            elif file.suffix == ".npz":
+                with numpy.load(file, allow_pickle=False) as held:
+                    found |= {name: held[name] for name in held.files}
+        except (OSError, ValueError) as error:
+            raise RequestError(f"{file} is no whole array of numbers: {error}; write it again") from error
+    return found
+
+
+def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
+    """Return the array of an input, checked; if there is none, the pictures as one."""
+    name = entry.name.replace("/", "_").replace(":", "_")
+    values = arrays.get(entry.name, arrays.get(name))
+    if values is None:
+        pictures = [file for file in sorted(place.iterdir()) if file.suffix.lower() in IMAGES]
+        if not pictures or not _is_image(entry):
+            has = ", ".join(arrays) or "none"
+            raise RequestError(f"{place} has no array of input {entry.name} (has {has}); write {place}/{name}.npy")
+        return _of_pictures(entry, pictures)
+    wanted = "uint16" if entry.dtype == "bfloat16" else entry.dtype
+    if values.dtype.name != wanted or len(values.shape) != len(entry.shape) or not _agree(entry.shape, values.shape):
+        raise RequestError(
+            f"{place}: wanted {entry.name} of {wanted} {said(entry.shape)}, found {values.dtype.name}"
+            f" {said(values.shape)}; write it so"
+        )
+    return values
+
+
+def _agree(wanted: Iterable[int], found: Iterable[int]) -> bool:
+    """Tell whether sizes fit: an open one takes any number but none."""
+    return all(size == (mine or size) and size > 0 for mine, size in zip(wanted, found, strict=True))
+
+
+def _is_image(entry: Input) -> bool:
+    return len(entry.shape) == 4 and bool({entry.shape[1], entry.shape[3]} & {*_CHANNELS})
+
+
+def _of_pictures(entry: Input, pictures: list[Path]) -> Any:
+    """Return pictures at the size of an input: floats in [0, 1], integers as pixels are."""
+    import numpy
+    from PIL import Image
+
+    _, first, middle, last = entry.shape
+    is_first = first in _CHANNELS
+    channels, height, width = (first, middle, last) if is_first else (last, first, middle)
+    rows = []
+    for file in pictures[: entry.shape[0] or 32]:
+        try:
+            with Image.open(file) as picture:
+                pixels = numpy.asarray(picture.convert(_CHANNELS[channels]).resize((width, height)))
+        except OSError as error:
+            raise RequestError(f"{file} cannot be decoded: {error}; leave it out") from error
+        pixels = pixels.reshape(height, width, channels)
+        rows.append(pixels.transpose(2, 0, 1) if is_first else pixels)
+    images = numpy.stack(rows)
+    missing = (entry.shape[0] or len(images)) - len(images)
+    images = numpy.concatenate([images, *[images[-1:]] * missing]) if missing > 0 else images
+    return images.astype(entry.dtype) if "int" in entry.dtype else (images / 255).astype(entry.dtype)

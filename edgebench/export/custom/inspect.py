@@ -1,0 +1,214 @@
+"""A model's file -> what is in it, without running it and without reading its weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.export.custom import inputs, layers, onnx, shape, tflite
+from edgebench.export.custom.cost import Cost
+from edgebench.export.custom.precision import computed
+from edgebench.export.formats.onnx.count import prepared, sizes_of, weights
+from edgebench.foundation.errors import RequestError
+from edgebench.schema.names import MODEL_FILES, file_and_function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from edgebench.export.custom.inputs import Declared
+    from edgebench.export.custom.shape import Dimensions
+    from edgebench.schema.variant import Precision
+
+    Outputs = Sequence[tuple[str, Dimensions]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """An input or an output: its shape has `?` or `[name]` where a size is open, and is empty where it is not known."""
+
+    name: str
+    dtype: str
+    shape: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a file is run.
+
+    Attributes:
+        shapes: of the inputs, settled; empty if they are not.
+        asked: `--input` that `run` needs, one of each input that is open; empty if it needs none.
+        refusal: why it cannot be run; empty if it can.
+        is_classifier: it takes square images and gives class scores.
+    """
+
+    shapes: tuple[Dimensions, ...] = ()
+    asked: tuple[str, ...] = ()
+    refusal: str = ""
+    is_classifier: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What is in a model's file.
+
+    Attributes:
+        opset: of ONNX, its operator sets; of TFLite the version of its schema.
+        operators: how many of each there are, most first.
+        types: how many values of constants are of each type, most first.
+        given: how weights are quantized if activations are not; else empty.
+        cost: for a batch of one.
+        signatures: of a TFLite file, all that it has.
+    """
+
+    name: str
+    format: str
+    size_bytes: int
+    opset: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    operators: Mapping[str, int]
+    types: Mapping[str, int]
+    precision: Precision
+    given: str
+    cost: Cost
+    way: Way
+    signatures: tuple[str, ...] = ()
+
+
+def inspect(name: str, asked: str = "") -> Inspected:
+    """Look into a file; `asked` settles open axes, as for a run.
+
+    Raises:
+        RequestError: it is no whole file of a model.
+    """
+    path = Path(file_and_function(name)[0])
+    if path.suffix not in MODEL_FILES or not path.is_file():
+        raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name one that is there")
+    return _of_onnx(path, asked) if path.suffix == onnx.SUFFIX else _of_tflite(path, Path(name).name, asked)
+
+
+def _of_onnx(path: Path, asked: str) -> Inspected:
+    graph = onnx.skimmed(path, path.name)
+    inputs_found, outputs_found = (
+        [_port_of_onnx(one) for one in some] for some in (onnx.inputs_of(graph), graph.graph.output)
+    )
+    precision, given = onnx.precision_of(graph)
+    operators = Counter(str(node.op_type) for node in onnx.nodes(graph))
+    types = _types((onnx.type_name(tensor.data_type), prod(tensor.dims)) for tensor in onnx.tensors(graph))
+    way, declared = _way(path.name, lambda: _declared_of_onnx(path, graph), asked)
+    sized = prepared(onnx.settled(graph, way.shapes) if way.shapes else graph)
+    sizes = sizes_of(sized)
+    made = [(port.dtype, sizes.get(port.name, ())) for port in outputs_found]
+    return Inspected(
+        name=path.name,
+        format=onnx.FORMAT,
+        size_bytes=path.stat().st_size,
+        opset=", ".join(f"{one.domain or 'ai.onnx'} {one.version}" for one in graph.opset_import),
+        inputs=tuple(inputs_found),
+        outputs=tuple(_sized(port, sizes) for port in outputs_found),
+        operators=dict(operators.most_common()),
+        types=types,
+        precision=precision,
+        given=given,
+        cost=Cost.of(weights=lambda: weights(sized), multiply_adds=lambda: onnx.macs_of(sized, may_open=False)),
+        way=_judged(way, declared, made, lambda: onnx.require_bounded(path.name, sizes)),
+    )
+
+
+def _declared_of_onnx(path: Path, graph: Any) -> Sequence[Declared]:
+    onnx.require_known_operators(path.name, graph)
+    list(onnx.beside(path, graph))
+    return onnx.declarations(path.name, graph)
+
+
+def _of_tflite(path: Path, name: str, asked: str) -> Inspected:
+    graph = tflite.graph_of(path, name, is_any=True)
+    precision, given = computed(*layers.types(graph.operators))
+    way, declared = _way(name, lambda: _declared_of_tflite(path, name, graph), asked)
+    constants = [tensor for tensor in graph.tensors if tensor.is_constant]
+    return Inspected(
+        name=name,
+        format=tflite.FORMAT,
+        size_bytes=path.stat().st_size,
+        opset="TFLite schema 3",
+        inputs=tuple(_port(entry.name, entry.dtype, entry.sizes) for entry in graph.inputs),
+        outputs=tuple(_port(label, tensor.dtype, tensor.dims) for label, tensor in graph.outputs.items()),
+        operators=dict(Counter(one.name for one in graph.operators).most_common()),
+        types=_types((tensor.dtype, prod(tensor.dims)) for tensor in constants),
+        precision=precision,
+        given=given,
+        cost=Cost.of(
+            weights=lambda: layers.weights(graph.operators), multiply_adds=lambda: layers.macs(graph.operators)
+        ),
+        way=_judged(
+            way,
+            declared,
+            [(tensor.dtype, tensor.dims) for tensor in graph.outputs.values()],
+            lambda: tflite.require_bounded(name, graph.tensors),
+        ),
+        signatures=graph.signatures,
+    )
+
+
+def _declared_of_tflite(path: Path, name: str, graph: tflite.Graph) -> Sequence[Declared]:
+    tflite.require_measurable(name, graph)
+    tflite.graph_of(path, name)
+    return graph.inputs
+
+
+def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> tuple[Way, Sequence[Declared]]:
+    """Settle the shapes of a file's inputs; say what is missing, or why it cannot be measured."""
+    try:
+        entries = declared()
+    except RequestError as error:
+        return Way(refusal=str(error)), ()
+    missing = () if asked else inputs.missing(entries)
+    if missing:
+        return Way(asked=missing), entries
+    try:
+        return Way(shapes=inputs.settle(name, entries, asked), asked=tuple(filter(None, asked.split(",")))), entries
+    except RequestError as error:
+        return Way(refusal=str(error)), entries
+
+
+def _judged(way: Way, declared: Sequence[Declared], outputs: Outputs, require: Callable[[], None]) -> Way:
+    """Refuse what is too large; tell a classifier."""
+    if not way.shapes:
+        return way
+    try:
+        require()
+    except RequestError as error:
+        return Way(refusal=str(error))
+    described = inputs.kind(declared, way.shapes, outputs)
+    return Way(shapes=way.shapes, asked=way.asked, is_classifier=bool(described["classes"]))
+
+
+def _types(counted: Any) -> dict[str, int]:
+    """Sum up the values of each type, most first."""
+    counts = Counter[str]()
+    for dtype, values in counted:
+        counts[dtype] += values
+    return dict(counts.most_common())
+
+
+def _port_of_onnx(value: Any) -> Port:
+    tensor = value.type.tensor_type
+    kind = value.type.WhichOneof("value") or "tensor_type"
+    if kind != "tensor_type":
+        return Port(name=value.name, dtype=kind.removesuffix("_type"), shape="")
+    axes = [f"[{dim.dim_param}]" if dim.dim_param else str(max(0, dim.dim_value) or "?") for dim in tensor.shape.dim]
+    shape = ("x".join(axes) or "scalar") if tensor.HasField("shape") else ""
+    return Port(name=value.name, dtype=onnx.type_name(tensor.elem_type), shape=shape)
+
+
+def _port(name: str, dtype: str, sizes: Dimensions) -> Port:
+    return Port(name=name, dtype=dtype, shape=shape.said(sizes) or "scalar")
+
+
+def _sized(port: Port, sizes: Mapping[str, Dimensions]) -> Port:
+    """Complete an output of which the file says nothing by the sizes that were inferred."""
+    return port if port.shape or port.name not in sizes else _port(port.name, port.dtype, sizes[port.name])

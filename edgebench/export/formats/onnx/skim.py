@@ -1,0 +1,103 @@
+"""An ONNX file -> its graph without the values of its weights: of 100 MB some kilobytes are read.
+
+Field numbers are those of onnx.proto3. A tensor keeps its name, type and sizes, and values of at most a kilobyte, in
+which shapes, axes and scales fit.
+"""
+
+from __future__ import annotations
+
+import mmap
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MOST_VALUES_BYTES = 1024
+# What lies in a message, by field number, where tensors may be in it.
+_WITHIN = {
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+_VALUES = (4, 5, 6, 7, 9, 10, 11)  # of a tensor
+_VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
+
+
+def outline(path: Path) -> Any:
+    """Return the graph of a file as a ModelProto that holds no values of weights.
+
+    Raises:
+        ValueError: the file is cut off, or no protobuf.
+    """
+    import onnx
+
+    proto = onnx.ModelProto()
+    with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
+        try:
+            proto.ParseFromString(_copied(data, 0, len(data), "model"))
+        except Exception as error:  # protobuf has errors of its own for what it cannot parse
+            raise ValueError("it is cut off, or no protobuf") from error
+    return proto
+
+
+def _copied(data: Any, start: int, end: int, kind: str) -> bytes:
+    """Return a message without the values of the tensors in it."""
+    copy = bytearray()
+    for number, tag, value, after in _fields(data, start, end):
+        if kind == "tensor" and number in _VALUES and after - value > MOST_VALUES_BYTES:
+            continue
+        within = _WITHIN[kind].get(number)
+        if within is None:
+            copy += data[tag:after]
+            continue
+        message = _copied(data, value, after, within)
+        copy += _number(number << 3 | _MESSAGE) + _number(len(message)) + message
+    return bytes(copy)
+
+
+def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the number of each field, and where its tag begins, its value begins and its value ends."""
+    while at < end:
+        tag = at
+        key, at = _varint(data, at)
+        kind, value = key & 7, at
+        if kind == _VARINT:
+            _, at = _varint(data, at)
+        elif kind == _MESSAGE:
+            size, value = _varint(data, at)
+            at = value + size
+        elif kind in (_FIXED32, _FIXED64):
+            at += 4 if kind == _FIXED32 else 8
+        else:
+            raise IndexError
+        if at > end:
+            raise IndexError
+        yield key >> 3, tag, value, at
+
+
+def _varint(data: Any, at: int) -> tuple[int, int]:
+    """Return a number of 7 bits a byte, and where the next thing begins."""
+    number = shift = 0
+    while shift < 70:
+        byte = data[at]
+        number |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return number, at
+    raise IndexError
+
+
+def _number(value: int) -> bytes:
+    """Write a number of 7 bits a byte."""
+    encoded = bytearray()
+    while value > 127:
+        encoded.append(value & 127 | 128)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
