@@ -30,7 +30,7 @@ def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
     Raises:
         RequestError: there is no such data set or split, or the count is not between 1 and 400.
     """
-    require("split", split, SPLITS, may_be_empty=False)
+    require("split", split, SPLITS)
     if not 1 <= count <= MOST:
         raise RequestError(f"wanted 1 to {MOST} pictures on a sheet, found {count}")
     pictures, usable = _pictures(dataset, split)

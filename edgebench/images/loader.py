@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgebench.foundation.prefetch import ahead
-from edgebench.images.preprocessing import cut, keeps_levels, normalization
+from edgebench.images.preprocessing import cut, frame, keeps_levels, normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,11 +32,13 @@ class Truth:
         classes: of each object, from 0, (n,); of the picture as a whole, (1,), where `boxes` is None.
         boxes: left, top, right and bottom of each object in pixels of the picture, ends exclusive, (n, 4).
         mask: the class of each pixel plus 1; 0 is background, (H, W).
+        size: width and height of the picture that boxes are in, pixels; not needed without boxes.
     """
 
     classes: NDArray[int64]
     boxes: NDArray[float32] | None = None
     mask: NDArray[uint8] | None = None
+    size: tuple[int, int] = (0, 0)
 
 
 class Pictures(Protocol):
@@ -190,6 +192,24 @@ class Images:
     def read(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[float32]:
         """Return the images at these indices, (n, C, R, R) float32, in this order."""
         return self._normalized(self._pixels(indices))
+
+    def truth(self, index: int) -> Truth:
+        """Return what is in an image: classes in the network's numbering, boxes in the part that preprocessing keeps.
+
+        An object whose centre is cut off is left out; the mask is not cut, and left out too.
+        """
+        import numpy
+
+        truth = self.pictures.truth(int(self.kept[index]))
+        classes = truth.classes + self.recipe.label_offset
+        if truth.boxes is None:
+            return Truth(classes=classes)
+        left, top, right, bottom = frame(truth.size, self.recipe, self.resolution)
+        size = right - left, bottom - top
+        boxes = truth.boxes - numpy.array((left, top, left, top), numpy.float32)
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        is_inside = ((middle >= 0) & (middle <= size)).all(1)
+        return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), size=size)
 
     def _normalized(self, pixels: NDArray[Any]) -> NDArray[float32]:
         return self.normalization.apply(pixels, pixels if self.depth == "float32" else None)

@@ -184,6 +184,18 @@ class SpotCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A figure of merit of a task, a share: its name, its value and its 95 % interval, None if it has none."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """Accuracy of one artifact on a test split, run by its own runtime.
 
@@ -198,6 +210,9 @@ class Accuracy:
         damaged: images of the split that cannot be read; they are left out and not counted in `images`.
         not_finite: images with an output that is NaN or infinite; if any, there is no accuracy, agreement or SQNR.
         spot: comparison with the board, if the host evaluated for it; else None.
+        metrics: of a task whose images are not just right or wrong, such as detection; then `correct` is 0,
+            `agreement` is the share of the float parent's sure boxes that are found again, and `change` is the
+            difference of its chief metric from the parent's, paired image by image.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -221,6 +236,8 @@ class Accuracy:
     made_by: str = ""
     spot: SpotCheck | None = None
     not_finite: int = 0
+    metrics: tuple[Metric, ...] = ()
+    change: Metric | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

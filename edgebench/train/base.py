@@ -23,6 +23,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import ZipFile, ZipInfo
 
+from edgebench.foundation import files
 from edgebench.foundation.errors import CaseError, require
 from edgebench.foundation.shelf import load
 
@@ -44,6 +45,7 @@ NETWORKS = (
     ("mobilenet_v2_det", 0.5),
 )
 RESOLUTION, STRIDE = 96, 8
+CLASSES = 10
 SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
 TRIED_STEPS = 20  # in each layout, on a GPU
@@ -236,7 +238,7 @@ class _Training:
 
     def _loss(self, *batch: Tensor) -> Tensor:
 
-        from edgebench.tasks.detection.loss import loss
+        from edgebench.tasks.detection.losses import loss
 
         pixels, classes, boxes = batch
         inputs = (pixels.float() / 127.5 - 1).contiguous(memory_format=self.layout)
@@ -290,7 +292,7 @@ def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: st
 
     torch.set_num_threads(1)  # the same weights on any number of cores
     torch.manual_seed(SEED)
-    network = load("architectures", name).build(name, width, classes=10, resolution=RESOLUTION)
+    network = load("architectures", name).build(name, width, classes=CLASSES, resolution=RESOLUTION)
     training = _Training(network=network, recipe=recipe, scenes=scenes, device=device, title=f"{name} {width:g}")
     training.run()
     content = packed(network)
@@ -358,6 +360,19 @@ def restore(network: nn.Module, content: bytes) -> None:
     network.load_state_dict(state | counters)
 
 
+def find(name: str, width: float, classes: int) -> Path | None:
+    """Return the file of a network's base: one that was made here, else the shipped one; None if there is neither."""
+    if classes != CLASSES:
+        return None
+    paths = [folder / f"{stem(name, width)}.npz" for folder in (made(), SHIPPED)]
+    return next((path for path in paths if path.exists()), None)
+
+
+def made() -> Path:
+    """Return the folder of the cache where bases lie that were made here; training looks there first."""
+    return files.folder("bases")
+
+
 def has_gpu() -> bool:
     """Return whether torch finds a GPU; in a process of its own, because no process can fork after looking."""
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
@@ -386,7 +401,7 @@ def make(networks: Sequence[tuple[str, float]], recipe: BaseRecipe, device: str,
 
 def remake(
     out: Path,
-    networks: Sequence[tuple[str, float]] = NETWORKS,
+    networks: Sequence[tuple[str, float]] = (),
     device: str = "",
     workers: int | None = None,
     **changes: Any,
@@ -397,7 +412,8 @@ def remake(
         CaseError: some could not be trained; the reasons have been printed.
         UnknownName: there is no such device.
     """
-    require("device", device, RECIPES)
+    networks = networks or NETWORKS
+    require("device", device, RECIPES, may_be_empty=True)
     device = device or ("cuda" if has_gpu() else "cpu")
     recipe = replace(RECIPES[device], **{name: value for name, value in changes.items() if value is not None})
     if failed := make(networks, recipe, device, out, workers or len(os.sched_getaffinity(0))):
@@ -410,9 +426,10 @@ def _remark(path: Path) -> str:
     card = json.loads(path.read_text())
     shipped = SHIPPED / path.name
     is_same = shipped.exists() and json.loads(shipped.read_text())["sha256"] == card["sha256"]
+    remark = ", as shipped" if is_same else ", not the shipped one" if shipped.exists() else ", none is shipped"
     return (
         f"{path.stem}: {card['recipe']}; mAP {100 * card['test']['map']:.1f} on {card['test']['images']} test scenes;"
-        f" sha256 {card['sha256']}{', as shipped' if is_same else ', not the shipped one'}"
+        f" sha256 {card['sha256']}{remark}; {path.with_suffix('.npz')}"
     )
 
 
@@ -427,7 +444,7 @@ def main() -> None:
     parser.add_argument("--limit-s", type=float)
     given = vars(parser.parse_args())
     pairs = [text.rpartition("-") for text in (given.pop("networks") or "").split(",") if text]
-    networks = [(name, float(width)) for name, _, width in pairs] or NETWORKS
+    networks = [(name, float(width)) for name, _, width in pairs]
     print(*remake(networks=networks, **given), sep="\n")
 
 

@@ -12,7 +12,7 @@ danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower.jpg, flickr.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import CaseError
@@ -106,11 +106,11 @@ class Scenes:
         """Draw the scene."""
         from PIL.Image import fromarray
 
-        return fromarray(draw(self.split, index).pixels)
+        return fromarray(_kept(self.split, index).pixels)
 
     def truth(self, index: int) -> Truth:
         """Return classes, boxes and mask of the scene's digits."""
-        return draw(self.split, index).truth
+        return _kept(self.split, index).truth
 
 
 def open(place: Path | None) -> Opened:
@@ -140,7 +140,12 @@ def draw(split: str, index: int) -> Scene:
     mask = numpy.zeros((SIDE, SIDE), numpy.uint8)
     drawn = [_drawn(glyph, label, pixels, mask, random) for glyph, label in _placed(random, parts)]
     classes, boxes = numpy.array([label for label, _ in drawn]), numpy.array([box for _, box in drawn], numpy.float32)
-    return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask))
+    return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
+
+
+@lru_cache(maxsize=160)  # of some batches: the pixels of a scene and its truth are read one after the other
+def _kept(split: str, index: int) -> Scene:
+    return draw(split, index)
 
 
 @cache

@@ -210,7 +210,8 @@ def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[
         for one in ranked:
             averages = _of_all_overlaps(one, weights)
             total += numpy.nan_to_num(averages), numpy.isfinite(averages)
-        results.append(total[0] / total[1])
+        with numpy.errstate(invalid="ignore"):  # NaN without an object
+            results.append(total[0] / total[1])
     return numpy.concatenate(results)
 
 
