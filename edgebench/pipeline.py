@@ -4,7 +4,8 @@ schema -> networks, images, train -> export -> deploy -> measure -> results -> a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgebench import train as training
@@ -80,14 +81,30 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
     except KeyboardInterrupt:
         interrupted = True
         show(Notice(text="interrupted: the table shows the cases measured so far; run the same command to continue"))
-    finally:
-        table = write_reports(folder)[0] if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
-    return RunOutcome(table=table, interrupted=interrupted)
+    except BaseException:
+        with suppress(RequestError):  # the first error says what is wrong
+            _table(folder, journal, show)
+        raise
+    return RunOutcome(table=_table(folder, journal, show), interrupted=interrupted)
+
+
+def _table(folder: Path, journal: Journal, show: Show) -> Table:
+    """Write the reports and return the table; say what happened to the journal meanwhile.
+
+    Raises:
+        RequestError: the journal has nothing to show, or a report cannot be written.
+    """
+    journal.settle()
+    table = write_reports(folder)[0] if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
+    if journal.note:
+        show(Notice(text=journal.note))
+    return replace(table, notes=(*table.notes, *filter(None, [journal.note])))
 
 
 def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:
     """Measure the cases of a session into the journal; with a budget, part by part."""
     for part, deadline in budget.rounds(sweep, session, journal, show):
+        journal.settle()
         for record in answer(part, held, tuple(journal), show, deadline=deadline):
             journal.append(record)
 
@@ -136,7 +153,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
     artifact = named(name)
     if artifact.of and parent(artifact.of):
         require_todays(artifact)
-    with hold(catalogue.target(target)) as (held,):
+    with hold(catalogue.chosen(target)) as (held,):
         environment = survey(held.connection, held.target, held.agent_sha256)
         case = _case(artifact, environment, threads)
         session = cases.session(Sweep(models=(), targets=(target,)), environment, (case,))

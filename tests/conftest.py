@@ -1,10 +1,13 @@
 """Every test works in an empty folder of its own, with caches, locks and settings of its own."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -18,19 +21,35 @@ from edgebench.schema.variant import Precision, Variant, WeightSource
 CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 # Two workers on two cores: a thread a core in each of them would only wait for the others. Read when torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 8 << 30
+
+
+def has_room(folder: Path) -> bool:
+    """Whether folders of tests may lie there: it takes what the suite writes, and programs can be started from it."""
+    if not os.access(folder, os.W_OK):
+        return False
+    here = os.statvfs(folder)
+    return here.f_bavail * here.f_frsize >= ROOM_BYTES and not here.f_flag & os.ST_NOEXEC
+
+
+# Tests make and remove tens of thousands of small files: on a disk that is a tenth of what the fast ones take.
+if has_room(MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="needs torch: a request to write files asks for it")
 needs_tflite_runtime = pytest.mark.skipif(
     not find_spec("tflite_runtime"), reason="needs tflite-runtime, which is for Linux and Python up to 3.11"
 )
+LONGEST = "test_pythons.py"  # installs what the project needs on two Pythons, and runs the fast tests there
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
+DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first: a worker that ends early goes on with fast ones, and does not wait."""
+    """Put the longest file first, then those with slow tests: a worker that ends early goes on, and does not wait."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))
 
 
 @pytest.fixture(scope="session")
@@ -44,14 +63,30 @@ def make_cache(factory: pytest.TempPathFactory, name: str) -> Path:
     home = factory.mktemp(name)
     of_all = factory.getbasetemp()
     of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
-    for folder in DOWNLOADED:
-        (of_all / "downloaded" / folder).mkdir(parents=True, exist_ok=True)
-        (home / folder).symlink_to(of_all / "downloaded" / folder)
+    DOWNLOADS[home] = of_all / "downloaded"
+    copy_new(DOWNLOADS[home], home)
     return home
 
 
+def copy_new(source: Path, goal: Path) -> None:
+    """Copy what was downloaded and is not there yet; a cache follows no links."""
+    for path in (path for folder in DOWNLOADED for path in sorted((source / folder).glob("*"))):
+        place = goal / path.parent.name / path.name
+        if os.path.lexists(place) or path.name.startswith("making-") or path.suffix == ".lock":
+            continue
+        place.parent.mkdir(0o700, parents=True, exist_ok=True)
+        scratch = Path(mkdtemp(dir=place.parent, prefix="making-"))
+        if path.is_dir():
+            shutil.copytree(path, scratch / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, scratch)
+        with suppress(OSError):  # another process was faster
+            (scratch / path.name).rename(place)
+        shutil.rmtree(scratch)
+
+
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Iterator[Path]:
     """Move to an empty folder; point every folder that edgebench writes to at a temporary one."""
     work = tmp_path / "work"
     work.mkdir()
@@ -59,7 +94,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -
     monkeypatch.setenv("EDGEBENCH_CACHE", str(shared_cache))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return work
+    yield work
+    copy_new(shared_cache, DOWNLOADS[shared_cache])
 
 
 @pytest.fixture(autouse=True)

@@ -22,9 +22,10 @@ CUDA = "cuda"  # the device of a target with a GPU
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer one request; an error becomes part of the answer."""
+    """Answer one request, with the `id` it has; an error becomes part of the answer."""
     try:
-        return {"ok": True, "value": _handler(request["do"])(request)}
+        value = _handler(request["do"])(request)
+        return {"ok": True, "value": value | {key: request[key] for key in ("id",) if key in request}}
     except Exception as error:  # any error becomes data here, so that the sweep on the host goes on
         return {"ok": False, "error": in_words(error)}
 

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, distributions
 from pathlib import Path
 from typing import Any
 
-from edgebench.agent import CUDA, gpu, machine
+from edgebench.agent import CUDA, gpu, machine, opened
 from edgebench.foundation.shelf import load, names
 
 
@@ -30,6 +30,6 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def _runtime(name: str) -> dict[str, Any]:
     runtime = load("runtimes", name)
     try:
-        return {"version": runtime.version()}
+        return {"version": runtime.version(), "files": opened.runtime(name)["runtime_files"]}
     except PackageNotFoundError as missing:
         return {"version": "", "missing": str(missing.name)}

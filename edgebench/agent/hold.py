@@ -53,9 +53,9 @@ def _end(pid: int, handle: int) -> bool:
 
 
 def _open(path: Path) -> int:
-    """Open the lock file that all users share."""
+    """Open the lock file that all users share; a link in its place could lead to a file of this user's."""
     try:  # without O_CREAT: Linux refuses that flag for another user's file in a shared folder
-        return os.open(path, os.O_RDWR)
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         os.fchmod(handle, 0o666)

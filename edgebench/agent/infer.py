@@ -2,12 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 from edgebench.agent import open_session
 from edgebench.agent.feed import written
+from edgebench.agent.opened import watch
 from edgebench.foundation.prefetch import ahead
 from edgebench.schema.normalization import Normalization
 
@@ -18,37 +20,64 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     `inputs` is a file that contains an array of `shape` (N, ...) from byte `offset` on: raw little-endian float32, or
     pixels of type `depth`, which are normalized here by `normalization`. With `discard` the file is deleted
     afterwards. Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64.
-    Of several outputs these are the scores of `classes`. With a `feed`, every output for its one batch is returned.
+    Of several outputs these are the scores of `classes`. `inputs_sha256` is the hash of what was read. With a `feed`,
+    every output for its one batch is returned.
     """
     if request.get("feed"):
-        session = open_session(request)
-        session.run()
-        return {"outputs": written(session.outputs())}
+        return _of_feed(request)
+    opened, digest = watch(request), sha256()
     if "outputs" in request:
         with Path(request["outputs"]).open("wb") as stream:
-            stream.writelines(_outputs(request))
-        return {"count": request["shape"][0]}
-    return {"outputs": b64encode(b"".join(_outputs(request))).decode(), "count": request["shape"][0]}
+            stream.writelines(_outputs(request, digest))
+        result = {"count": request["shape"][0]}
+    else:
+        result = {"outputs": b64encode(b"".join(_outputs(request, digest))).decode(), "count": request["shape"][0]}
+    return result | opened() | {"inputs_sha256": digest.hexdigest()}
 
 
-def _outputs(request: dict[str, Any]) -> Iterator[bytes]:
+def _of_feed(request: dict[str, Any]) -> dict[str, Any]:
+    """Run a model once on what it is fed; return all that it makes."""
+    opened, session = watch(request), open_session(request)
+    session.run()
+    return {"outputs": written(session.outputs())} | opened()
+
+
+def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
+    """Run the inputs, batch by batch, and add what is read of them to a hash, in the thread that reads ahead."""
     session, reader = open_session(request), _pixels if "depth" in request else _values
     scores = {"classes": request["classes"]} if request.get("classes") else {}
     with Path(request["inputs"]).open("rb") as stream:
         stream.seek(request.get("offset", 0))
-        for data, shape in ahead(reader(stream, request)):
+        for data, shape in ahead(reader(_Hashed(stream, digest), request)):
             yield session.infer(data, shape, **scores)
     if request.get("discard"):
         Path(request["inputs"]).unlink()
 
 
-def _values(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+class _Hashed:
+    """A stream that adds to a hash whatever is read from it."""
+
+    def __init__(self, stream: IO[bytes], digest: Any) -> None:
+        self._stream, self._digest = stream, digest
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._digest.update(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        self._digest.update(buffer.data)
+        return count
+
+
+def _values(stream: Any, request: dict[str, Any]) -> Iterator[tuple[bytes, tuple[int, ...]]]:
     rest = request["shape"][1:]
     for size in _sizes(request):
         yield stream.read(4 * size * prod(rest)), (size, *rest)
 
 
-def _pixels(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[memoryview, tuple[int, ...]]]:
+def _pixels(stream: Any, request: dict[str, Any]) -> Iterator[tuple[memoryview, tuple[int, ...]]]:
     """Yield normalized batches, alternating between two buffers: one is filled while the other is used."""
     import numpy
 
@@ -56,7 +85,7 @@ def _pixels(stream: IO[bytes], request: dict[str, Any]) -> Iterator[tuple[memory
     buffers = [numpy.empty((request["batch"], *rest), numpy.float32) for _ in range(2)]
     pixels = numpy.empty(buffers[0].shape, request["depth"])
     for number, size in enumerate(_sizes(request)):
-        stream.readinto(pixels[:size])  # type: ignore[attr-defined]
+        stream.readinto(pixels[:size])
         images = normalization.apply(pixels[:size], buffers[number % 2][:size])
         yield images.data, images.shape
 

@@ -6,6 +6,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from edgebench.agent import CUDA, counter, device, machine, open_session, reference, timing
+from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
 MEMORY_ITERATIONS = 10
@@ -29,15 +30,13 @@ UNTIMED: dict[str, Any] = {
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure the request's artifact or reference workload for the request's purpose."""
-    before = _conditions(request)
+    before, opened = _conditions(request), watch(request)
     result = PURPOSES[request["purpose"]](request)
     after = _conditions(request)
     facts = result.pop("facts")()  # last, so that collecting them affects no measurement
-    return result | {
-        "conditions": {f"{key}_before": value for key, value in before.items()}
-        | {f"{key}_after": value for key, value in after.items()}
-        | facts
-    }
+    conditions = {f"{key}_before": value for key, value in before.items()}
+    conditions |= {f"{key}_after": value for key, value in after.items()} | facts
+    return result | {"conditions": conditions} | opened()
 
 
 def _conditions(request: dict[str, Any]) -> dict[str, str]:
@@ -123,7 +122,7 @@ def _sampled(
             samples, beats_s, beats_cpu_s = timing.sample_between(run, count, beat, every=every, untimed=untimed)
         else:
             samples = timing.sample(run, count)
-        wall, cpu = perf_counter() - wall - sum(beats_s), process_time() - cpu - beats_cpu_s
+        wall, cpu = perf_counter() - wall - sum(beats_s), max(0.0, process_time() - cpu - beats_cpu_s)
     beats = {"workload": reference.BEAT, "every": every, "took_s": beats_s} if beat else None
     return {"samples_s": samples, "beats": beats, "wall_s": wall, "cpu_s": cpu}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from edgebench.agent import opening
+from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
 WARM_UP, ITERATIONS = 10, 20
@@ -17,7 +18,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     runtime = load("runtimes", request["runtime"])
     if runtime.NO_PROFILE:
         return {"why": runtime.NO_PROFILE, "whole_s": 0.0, "operators": []}
+    report = watch(request)
     profile: dict[str, Any] = runtime.profile(
         request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **opening(request)
     )
-    return {"why": ""} | profile
+    return {"why": ""} | profile | report()

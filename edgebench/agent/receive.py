@@ -5,12 +5,15 @@ standard library only. Its input is one line of JSON, `{"name": ..., "sha256": .
 the file's content.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +21,7 @@ SPARE_BYTES = 64 * 2**20  # left free: a full root file system stops a board
 OLD_S = 30 * 86400
 MOST_BYTES = 4 * 2**30  # of the whole cache
 CHUNK = 2**20
+LEFT = ("making-", "receiving-", "tmp")  # how the names of what is not complete begin
 
 
 def home() -> Path:
@@ -29,18 +33,20 @@ def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
     """Store the file unless it is in the cache; return its path, empty if it is neither cached nor sent.
 
     Raises:
-        OSError: the content is damaged or incomplete, or the disk is full.
+        OSError: the content is damaged or incomplete, the disk is full, or the cache is not this user's alone.
     """
-    folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{header['sha256'][:16]}-{header['name']}"
-    if path.exists() and _sha256(path) == header["sha256"]:
+    folder = _folder()
+    path = folder / f"{header['sha256'][:16]}-{Path(header['name']).name}"
+    if _sha256(path) == header["sha256"]:
         path.touch()
         return {"path": str(path)}
     if not header["sent"]:
         return {"path": ""}
+    _sweep(folder)
     _make_room(folder, header["size"])
-    scratch = folder / f"receiving-{os.getpid()}"
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    scratch = folder / f"receiving-{os.urandom(8).hex()}"
     try:
         _write(stream, scratch, header)
         scratch.replace(path)
@@ -49,8 +55,46 @@ def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
     return {"path": str(path)}
 
 
+def _folder() -> Path:
+    """Make the cache folder, or see that it is this user's alone.
+
+    Raises:
+        OSError: it is another user's, or everybody may write to it.
+    """
+    folder = home()
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    status = folder.stat()  # its own user may have put it on another disk, behind a link
+    if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
+        raise OSError(f"{folder} on the target is another user's, or open to everybody; change that there")
+    folder.chmod(0o700)
+    return folder
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes left; a live one holds a lock on what it makes."""
+    for entry in folder.iterdir():
+        if not entry.name.startswith(LEFT):
+            continue
+        with suppress(OSError):  # a live process holds it
+            handle = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _delete(entry)
+            finally:
+                os.close(handle)
+
+
+def _delete(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
+
+
 def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
-    with scratch.open("wb") as file:
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(handle, "wb") as file:  # noqa: PTH123  # a handle
+        fcntl.flock(handle, fcntl.LOCK_EX)
         shutil.copyfileobj(stream, file, CHUNK)
     if scratch.stat().st_size != header["size"]:
         raise OSError(f"{header['name']}: {header['size']} bytes were announced, {scratch.stat().st_size} arrived")
@@ -65,26 +109,32 @@ def _make_room(folder: Path, size: int) -> None:
         OSError: the disk has too little space left.
     """
     total, now = 0, time.time()
-    for entry in sorted(folder.iterdir(), key=lambda entry: -entry.stat().st_mtime):
-        age_s = now - entry.stat().st_mtime
+    for entry in sorted(folder.iterdir(), key=lambda entry: -entry.lstat().st_mtime):
+        age_s = now - entry.lstat().st_mtime
         total += _bytes(entry)
         if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # entries of the last day may be in use
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            _delete(entry)
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
         raise OSError(f"disk full: {free >> 20} MiB free in {folder}, {(size + SPARE_BYTES) >> 20} MiB needed")
 
 
 def _bytes(entry: Path) -> int:
-    files = entry.rglob("*") if entry.is_dir() else [entry]
-    return sum(file.stat().st_size for file in files)
+    files = entry.rglob("*") if entry.is_dir() and not entry.is_symlink() else [entry]
+    return sum(file.lstat().st_size for file in files)
 
 
 def _sha256(path: Path) -> str:
+    """Return the hash of a file of this user's own; empty if there is none that can be read."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                return ""
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+    except OSError:
+        return ""
     return digest.hexdigest()
 
 

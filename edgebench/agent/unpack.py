@@ -1,23 +1,73 @@
-"""An unpack request -> the folder of the packages in a pushed zip, unpacked once."""
+"""An unpack request -> the folder of the packages in a pushed zip: unpacked once, verified each time."""
 
-from pathlib import Path
+import fcntl
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 from zipfile import ZipFile
 
+from edgebench.foundation import seal
+from edgebench.foundation.shelf import load
+
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Unpack the zip at `path` into a folder beside it; an existing folder is complete."""
+    """Unpack the zip at `path` into a folder beside it, unless that is there and whole.
+
+    `damaged` says that a folder was there and not whole. With `runtime`, its engine is imported once, so that the
+    modules compiled by that are listed too.
+    """
     archive = Path(request["path"])
     folder = archive.with_suffix("")
-    if not folder.is_dir():
-        scratch = Path(mkdtemp(dir=archive.parent))
-        try:
-            with ZipFile(archive) as packed:
-                packed.extractall(scratch)
-            scratch.chmod(0o755)
-            scratch.rename(folder)
-        finally:
-            rmtree(scratch, ignore_errors=True)
-    return {"folder": str(folder)}
+    is_damaged = False
+    if not seal.is_whole(folder):
+        is_damaged = seal.is_recorded(folder)
+        seal.remove(folder)
+        _unpack(archive, folder)
+        if runtime := request.get("runtime"):
+            _compile(folder, runtime)
+        seal.record(folder)
+    for used in (folder, seal.list_of(folder)):
+        os.utime(used)  # what was not used for a month is deleted
+    return {"folder": str(folder), "damaged": is_damaged}
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    scratch = Path(mkdtemp(dir=archive.parent, prefix="making-"))
+    handle = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # `receive` deletes what nobody holds
+        with ZipFile(archive) as packed:
+            _require_inside(packed)
+            packed.extractall(scratch)
+        scratch.rename(folder)
+    finally:
+        os.close(handle)
+        rmtree(scratch, ignore_errors=True)
+
+
+def _require_inside(packed: ZipFile) -> None:
+    """Refuse a zip with a name that leads out of its folder, or with a link.
+
+    Raises:
+        ValueError: with the name.
+    """
+    for member in packed.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or stat.S_ISLNK(member.external_attr >> 16):
+            raise ValueError(f"{member.filename!r} in the packages leads out of their folder; nothing was unpacked")
+
+
+def _compile(folder: Path, runtime: str) -> None:
+    """Import the runtime's engine in a child process, so that a broken one ends only that."""
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            sys.path.insert(0, str(folder))
+            load("runtimes", runtime).prepare()
+        os._exit(0)
+    os.waitpid(child, 0)

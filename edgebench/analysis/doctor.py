@@ -160,7 +160,7 @@ def _machine() -> Machine:
 
 def _cached() -> list[int]:
     """Return the size of every file in the cache, bytes."""
-    return [file.stat().st_size for file in home().rglob("*") if file.is_file()]
+    return [file.stat().st_size for file in home().glob("*/**/*") if file.is_file()]
 
 
 def _packages() -> Iterator[Package]:

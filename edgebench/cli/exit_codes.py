@@ -5,6 +5,7 @@ NOTHING = 1  # no configuration keeps the limits, or no cell can be predicted
 FOUND = 1  # lint has findings
 BROKEN = 1  # doctor found a required package that does not work
 REFUSED = 2  # the request cannot be met
+BUG = 70  # of edgebench itself, as sysexits.h counts them
 INTERRUPTED = 130  # as shells count SIGINT
 
 EPILOG = (

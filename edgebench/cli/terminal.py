@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
+from edgebench.foundation import escape
 from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import DETAIL, as_csv, as_json, document, latex, markdown
@@ -73,9 +75,9 @@ def _line(console: Console) -> Iterator[Show]:
 
         def show(event: Step | Notice) -> None:
             if isinstance(event, Notice):
-                console.print(event.text)
+                console.print(escape.terminal(event.text), markup=False)
             else:
-                text = f"{event.subject}{_left(event)}"
+                text = escape.terminal(f"{event.subject}{_left(event)}")
                 bars.update(
                     task, activity=event.activity, description=text, completed=event.done, total=event.total or None
                 )
@@ -90,7 +92,8 @@ def _log(console: Console) -> Show:
     def show(event: Step | Notice) -> None:
         line = event.text if isinstance(event, Notice) else f"{event.activity} {event.subject}"
         if line != last[0]:
-            console.print(line + (_left(event) if isinstance(event, Step) else ""), soft_wrap=True)
+            shown = escape.terminal(line + (_left(event) if isinstance(event, Step) else ""))
+            console.print(shown, markup=False, soft_wrap=True)
             last[0] = line
 
     return show
@@ -106,10 +109,10 @@ def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
         show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
         return
     for one in forecasts:
-        print(f"{one.target}: {len(one.work)} cases")
+        _say(f"{one.target}: {len(one.work)} cases")
         width = max(len(f"{case.variant}") for case, _ in one.work)
         for case, needs in one.work:
-            print(f"  {case.variant!s:<{width}}  {case.runtime}, threads {case.threads}, batch {case.batch}: {needs}")
+            _say(f"  {case.variant!s:<{width}}  {case.runtime}, threads {case.threads}, batch {case.batch}: {needs}")
         print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
 
 
@@ -151,12 +154,17 @@ def _console() -> Console:
 
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print a night's result, one line per change."""
-    print(f"{bulletin.headline}; {bulletin.nights} nights")
+    _say(f"{bulletin.headline}; {bulletin.nights} nights")
     for line in bulletin.needs_attention:
         cells = (column.cell(line) for column in CHANGES)
-        print("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
+        _say("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
     for note in bulletin.notes:
-        print(f"  {note}")
+        _say(f"  {note}")
+
+
+def _say(line: str) -> None:
+    """Print a line in which somebody else's words may be."""
+    print(escape.terminal(line))
 
 
 def show_table(table: Table) -> None:
@@ -165,7 +173,7 @@ def show_table(table: Table) -> None:
     for sheet in comparison.every_sheet(table):
         _print(sheet, console)
     for note in table.notes:
-        console.print(note, markup=False, style="dim")
+        console.print(escape.terminal(note), markup=False, style="dim")
 
 
 def show_report(table: Table, format: str, background: Background = NOTHING) -> None:
@@ -214,21 +222,62 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
 
 
 def _print(sheet: Sheet, console: Console) -> None:
-    console.print(f"\n{sheet.title}", markup=False, style="bold", soft_wrap=True)
-    console.print(_grid(_fitting(sheet, console)))
+    console.print(f"\n{escape.terminal(sheet.title)}", markup=False, style="bold", soft_wrap=True)
+    columns = [_shown(column) for column in _fitting(sheet, console)]
+    if console.is_terminal or _width(columns) > console.width:
+        console.print(_grid(columns))
+    else:  # the same lines, without rich's work on every cell: a log may have ten thousand rows
+        console.file.write("\n".join(_lines(columns)) + "\n")
     for note in sheet.notes:
-        console.print(f"  {note}", markup=False, style="dim")
+        console.print(f"  {escape.terminal(note)}", markup=False, style="dim")
 
 
 def _fitting(sheet: Sheet, console: Console) -> list[FormattedColumn]:
     """Leave out columns from the highest rank down until the rest fits."""
-    columns, unbounded = list(sheet.columns), console.options.update(width=LOG_WIDTH)
-    while console.measure(_grid(columns), options=unbounded).maximum > console.width:
+    columns = list(sheet.columns)
+    while _width([_shown(column) for column in columns]) > console.width:
         rank, place = max((column.rank, place) for place, column in enumerate(columns))
         if rank <= KEPT:
             break
         del columns[place]
     return columns
+
+
+def _shown(column: FormattedColumn) -> FormattedColumn:
+    """Return a column whose heading and cells command no terminal."""
+    return replace(
+        column, heading=escape.terminal(column.heading), cells=tuple(escape.terminal(cell) for cell in column.cells)
+    )
+
+
+def _widths(columns: Sequence[FormattedColumn]) -> list[int]:
+    return [max(map(_cells, (column.heading, *column.cells))) for column in columns]
+
+
+def _width(columns: Sequence[FormattedColumn]) -> int:
+    """Return how wide a grid of these columns is, with the blanks around and between them."""
+    return sum(_widths(columns)) + 3 * len(columns) - 1
+
+
+def _cells(text: str) -> int:
+    """Return how many places of a terminal a text takes."""
+    from rich.cells import cell_len
+
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _lines(columns: Sequence[FormattedColumn]) -> Iterator[str]:
+    """Yield the lines of a grid as rich lays it out."""
+    widths, blank = _widths(columns), " " * _width(columns)
+    padded = [[*_padded(column, width)] for column, width in zip(columns, widths, strict=True)]
+    heading, *rows = (f" {'   '.join(cells)} " for cells in zip(*padded, strict=True))
+    yield from (blank, heading, f" {'─' * (len(blank) - 2)} ", *rows, blank)
+
+
+def _padded(column: FormattedColumn, width: int) -> Iterator[str]:
+    for text in map(str.rstrip, (column.heading, *column.cells)):
+        room = " " * (width - _cells(text))
+        yield text + room if column.align == "left" else room + text
 
 
 def _grid(columns: Sequence[FormattedColumn]) -> Grid:
@@ -238,7 +287,7 @@ def _grid(columns: Sequence[FormattedColumn]) -> Grid:
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        grid.add_column(column.heading, justify=column.align, no_wrap=True)
+        grid.add_column(Text(column.heading), justify=column.align, no_wrap=True)
     for cells in zip(*(column.cells for column in columns), strict=True):
         grid.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
     return grid

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from edgebench.deploy.answers import OfArtifact, Unpacked, ask
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import Connection
+from edgebench.deploy.exchange import printable
 from edgebench.deploy.wheels import Platform, gather, platform, public
 from edgebench.foundation import cache
-from edgebench.foundation.errors import CaseError
+from edgebench.foundation.errors import AgentError, CaseError
 from edgebench.foundation.lock import lock
+from edgebench.foundation.progress import warn
 from edgebench.foundation.shelf import load
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.cards import FedData
@@ -26,6 +30,7 @@ from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant
 
+SHORT = 12  # characters of a hash or version in a message
 UNPACK_S = 300.0  # enough for 100 MB on a slow SD card
 
 
@@ -37,6 +42,7 @@ class Deployed:
         path: of the artifact on the target.
         packages: folder of its runtime's packages on the target; empty if the runtime is installed there.
         data: path on the target of the arrays that it is fed; empty for random ones.
+        runtime_files: hash of the lists of its runtime's files there; empty if it is not known.
     """
 
     variant: Variant
@@ -44,6 +50,7 @@ class Deployed:
     sha256: str
     packages: str = ""
     data: str = ""
+    runtime_files: str = ""
 
     def request(self, runtime: Runtime, threads: int, batch: int) -> dict[str, Any]:
         """Return the part of a request that tells the agent what to open, and how."""
@@ -56,6 +63,23 @@ class Deployed:
             "batch": batch,
         }
         return request | ({"feed": asdict(self.variant.feed) | {"path": self.data}} if self.variant.feed else {})
+
+    def require(self, answer: OfArtifact, runtime: Runtime, connection: Connection) -> None:
+        """Refuse an answer that rests on another artifact or runtime than these.
+
+        Raises:
+            AgentError: a hash or the version differs from the deployed one, or is missing.
+        """
+        for what, wanted, found in (
+            ("artifact", self.sha256, answer.artifact_sha256),
+            ("version of the runtime", runtime.version, answer.runtime_version),
+            ("set of runtime files", self.runtime_files, answer.runtime_files),
+        ):
+            if wanted and found != wanted and (found or connection.has_own_agent):
+                raise AgentError(
+                    f"the process opened another {what} than the one deployed: wanted {wanted[:SHORT]},"
+                    f" found {printable(found)[:SHORT] or 'none'}; it was replaced meanwhile, run again"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +138,10 @@ def install(
         raise CaseError(f"{artifact.file} in the cache changed after it was made; run again to remake it")
     path = connection.push(cache.path_of(artifact), artifact.sha256)
     data = _push_data(connection, variant)
-    return Deployed(variant=variant, path=path, sha256=artifact.sha256, packages=packages, data=data)
+    files = environment.runtime_files.get(environment.name_of(runtime), "")
+    return Deployed(
+        variant=variant, path=path, sha256=artifact.sha256, packages=packages, data=data, runtime_files=files
+    )
 
 
 def _push_data(connection: Connection, variant: Variant) -> str:
@@ -131,9 +158,7 @@ def _furnish(connection: Connection, runtime: Runtime, environment: Environment)
     """Copy a runtime's packages to the target; return their folder there, empty if the runtime is installed there."""
     if not runtime.packages:
         return ""
-    bare = replace(runtime, options=())
-    name = next(name for name, known in environment.runtimes.items() if replace(known, options=()) == bare)
-    request = RuntimeRequest.parse(name)
+    request = RuntimeRequest.parse(environment.name_of(runtime))
     request = replace(request, version=request.version or public(runtime.version))
     return unpack(connection, request, platform(environment.facts))
 
@@ -142,6 +167,17 @@ def _furnish(connection: Connection, runtime: Runtime, environment: Environment)
 def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -> str:
     """Push the packages of a runtime at a version and let the agent unpack them; return their folder there."""
     packages = gather(request.name, request.version, machine)
-    pushed = connection.push(cache.path_of(packages), packages.sha256)
-    folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
-    return folder
+    return unpacked(connection, cache.path_of(packages), packages.sha256, request.name)
+
+
+def unpacked(connection: Connection, packages: Path, sha256: str, runtime: str) -> str:
+    """Push a zip of packages and let the agent unpack them, or verify what it unpacked before; return their folder.
+
+    Raises:
+        AgentError: they could not be unpacked.
+    """
+    pushed = connection.push(packages, sha256)
+    answer = ask(connection, Unpacked, {"do": "unpack", "path": pushed, "runtime": runtime}, timeout_s=UNPACK_S)
+    if answer.damaged:
+        warn(f"the unpacked packages of {runtime} on the target were damaged: unpacked again")
+    return answer.folder

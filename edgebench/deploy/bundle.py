@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache as once
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from edgebench.foundation.files import folder as cache_folder
-from edgebench.foundation.files import sha256 as sha256_of
-from edgebench.foundation.files import write
+from edgebench.foundation import cache, files
 
 # Packages whose modules the agent loads by name: its requests and its plug-ins.
 ROOTS = ("edgebench.agent", "edgebench.networks.architectures")
@@ -32,10 +31,20 @@ def bundle() -> tuple[Path, str]:
     """Write the agent as one zip that Python runs; return its path and hash."""
     content = _zip()
     digest = hashlib.sha256(content).hexdigest()
-    path = cache_folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
-    if not path.exists() or sha256_of(path) != digest:
-        write(path, content)
+    path = _built(digest)
+    if not cache.has_hash(path, digest):
+        files.write(path, content)
+    files.used(path)
     return path, digest
+
+
+def was_built_here(digest: str) -> bool:
+    """Return whether this installation built this bundle, now or as an earlier version whose bundle is in the cache."""
+    return bundle()[1] == digest or cache.has_hash(_built(digest), digest)
+
+
+def _built(digest: str) -> Path:
+    return files.folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
 
 
 def _zip() -> bytes:
@@ -83,13 +92,22 @@ def _with_parents(module: str) -> Iterator[Path]:
 
 def _imports(file: Path) -> Iterator[str]:
     """Yield the modules of this package that a file imports at run time, so not those under TYPE_CHECKING."""
-    left: list[ast.AST] = [ast.parse(file.read_text())]
+    for module, names in _statements(file.read_text()):
+        full = [f"{module}.{name}" for name in names]
+        yield from (name if _file(name).exists() else module for name in full)
+
+
+@once
+def _statements(source: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each import from this package as a module and names in it; parsed once per source, as many ask."""
+    left: list[ast.AST] = [ast.parse(source)]
+    statements = []
     while left:
         match left.pop():
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
                 left += otherwise
             case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "edgebench":
-                full = [f"{module}.{alias.name}" for alias in names]
-                yield from (name if _file(name).exists() else module for name in full)
+                statements.append((module, tuple(alias.name for alias in names)))
             case node:
                 left += ast.iter_child_nodes(node)
+    return tuple(statements)

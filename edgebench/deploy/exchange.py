@@ -4,25 +4,35 @@ The output comes from another machine and is not trusted: only the marked line i
 removed.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from threading import Thread
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from edgebench.agent.__main__ import MARK
 from edgebench.foundation.errors import AgentError
 from edgebench.schema.case import Purpose
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+V = TypeVar("V")
+
 # In memory runs the allocator returns freed pages at once: results then repeat within 0.1 MiB instead of 20 MiB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-MOST_BYTES = 2**30  # of an answer: four times the largest answer to an evaluation's request
+# Of what a process prints: an evaluation's request has at most 43 MiB of outputs in base64; all others answer in 1 MiB,
+# and a sustained run in 1 MiB an hour.
+MOST_BYTES = 2**27
 SETTLE_S = 10.0  # for remaining output to arrive after the process ended
 LAST_BYTES = 2**16  # of standard error that are kept
-LAST_CHARACTERS = 200
+LAST_CHARACTERS, REASON_CHARACTERS = 200, 600  # of a line of output, and of the reason of a failure, in a message
 CHUNK = 2**16
 OUT_OF_MEMORY = "the kernel does that when memory runs out"
 
@@ -132,12 +142,42 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
             f"the agent {_end(returncode)} without an answer{output}", returncode=returncode, last_line=last
         )
     try:
-        reply = json.loads(marked[-1][len(MARK) :])
-    except ValueError as error:
-        raise AgentError(f"the agent's answer is not JSON: {error}") from error
-    if not reply["ok"]:
-        raise AgentError(printable(str(reply["error"])))
-    return reply["value"]
+        reply = json.loads(marked[-1][len(MARK) :].decode())
+    except (ValueError, RecursionError) as error:
+        raise AgentError(f"the agent's answer is not JSON: {printable(str(error))[:LAST_CHARACTERS]}") from error
+    match reply:
+        case {"ok": True, "value": value}:
+            return value
+        case {"ok": False, "error": str(reason)}:
+            raise AgentError(printable(reason)[:REASON_CHARACTERS])
+    raise AgentError("the agent's answer is malformed: wanted `ok` with a `value` or an `error`")
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def decoded(kind: type[V], value: Any) -> V:
+    """Decode a part of an answer, strictly.
+
+    Raises:
+        AgentError: it has other keys or types, or a number that is not finite.
+    """
+    from pydantic import ValidationError
+
+    wanted: Any = kind
+    try:
+        # Via JSON: in strict mode pydantic reads lists as tuples and strings as enums only from JSON.
+        decoded: V = _adapter(wanted).validate_json(json.dumps(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "all of it"
+        found = "" if "missing" in first["type"] else f", found {str(first['input'])[:40]!r}"
+        raise AgentError(f"the agent's answer is malformed: {printable(key)[:80]}: {first['msg']}{found}") from error
+    return decoded
 
 
 def printable(text: str) -> str:

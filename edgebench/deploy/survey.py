@@ -5,10 +5,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
-from typing import Any
 
 from edgebench.deploy import unpack
+from edgebench.deploy.answers import Facts
+from edgebench.deploy.answers import facts as facts_of
 from edgebench.deploy.connections import Connection
+from edgebench.deploy.exchange import LAST_CHARACTERS, printable
 from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
@@ -30,42 +32,49 @@ def survey(
             missing.
     """
     report = ask(connection, target.runtimes, device=target.device)
-    if why := report["missing_device"]:
+    if why := printable(report.missing_device)[:LAST_CHARACTERS]:
         raise RequestError(f"no {target.device.upper()} device on this target ({why}); see targets/gpu.toml")
-    facts = report["machine"]
+    facts = report.machine
     of_epoch = lasting(facts) | {"agent": agent_sha256}
+    missing = tuple(_missing(requests, report, connection))
+    brought = {name: bring(request, connection, target, facts) for name, request in missing}
+    runtimes = {name: _runtime(name, entry.version, target) for name, entry in report.runtimes.items()}
+    files = {name: entry.files for name, entry in report.runtimes.items() if entry.version}
     return Environment(
         target=target.name,
         epoch=hashlib.sha256(json.dumps(of_epoch, sort_keys=True).encode()).hexdigest()[:16],
         agent_sha256=agent_sha256,
         facts=facts,
-        packages=report["packages"],
-        runtimes={name: _runtime(name, entry["version"], target) for name, entry in report["runtimes"].items()}
-        | {name: bring(request, connection, target, facts) for name, request in _missing(requests, report, connection)},
+        packages=report.packages,
+        runtimes=runtimes | {name: runtime for name, (runtime, _) in brought.items()},
+        runtime_files=files | {name: hash_of_files for name, (_, hash_of_files) in brought.items()},
     )
 
 
-def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Mapping[str, Any]:
+def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Facts:
     """Query a target's facts, conditions and versions of these runtimes.
 
     Raises:
         AgentError: the target does not answer.
     """
-    report: Mapping[str, Any] = connection.run({"do": "facts", "runtimes": runtimes, **more}, timeout_s=TIMEOUT_S)
-    return report
+    return facts_of(connection, {"runtimes": runtimes, **more}, timeout_s=TIMEOUT_S)
 
 
 def _missing(
-    requests: Iterable[RuntimeRequest], report: Mapping[str, Any], connection: Connection
+    requests: Iterable[RuntimeRequest], report: Facts, connection: Connection
 ) -> Iterator[tuple[str, RuntimeRequest]]:
     """Yield the runtimes to copy to the target: every requested version, and runtimes that only this host has."""
     for request in requests:
         if request.version:
             yield request.pinned, request
-        elif connection.brings_runtimes and not report["runtimes"].get(request.name, {"version": "?"})["version"]:
+        elif connection.brings_runtimes and _lacks(report, request.name):
             version = offered(request.name)
             if version:  # else it stays missing, and each case that needs it fails
                 yield request.name, replace(request, version=version)
+
+
+def _lacks(report: Facts, name: str) -> bool:
+    return name in report.runtimes and not report.runtimes[name].version
 
 
 def offered(runtime: str) -> str:
@@ -76,8 +85,10 @@ def offered(runtime: str) -> str:
         return ""
 
 
-def bring(request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str]) -> Runtime:
-    """Copy a runtime's packages to the target; return the runtime as it runs there with these packages only.
+def bring(
+    request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str]
+) -> tuple[Runtime, str]:
+    """Copy a runtime's packages to the target; return the runtime as it runs there with these only, and their hash.
 
     Raises:
         RequestError: the version does not exist, or has no wheel for the target.
@@ -85,8 +96,9 @@ def bring(request: RuntimeRequest, connection: Connection, target: Target, facts
     """
     folder = unpack(connection, request, platform(facts))
     report = ask(connection, (request.name,), packages=folder)
-    packages = tuple(sorted(f"{name}=={version}" for name, version in report["packages"].items()))
-    return replace(_runtime(request.name, report["runtimes"][request.name]["version"], target), packages=packages)
+    packages = tuple(sorted(f"{name}=={version}" for name, version in report.packages.items()))
+    installed = report.runtimes[request.name]
+    return replace(_runtime(request.name, installed.version, target), packages=packages), installed.files
 
 
 def _runtime(name: str, version: str, target: Target) -> Runtime:

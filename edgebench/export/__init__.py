@@ -16,7 +16,7 @@ from edgebench.export import write
 from edgebench.export.order import made_by, resolve, stem
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
-from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.variant import WeightSource
@@ -49,10 +49,8 @@ def export(variant: Variant, format: str, show: Show) -> Artifact:
 
 def _made(order: Order, show: Show) -> Artifact:
     """Return the order's artifact from the cache, or make it, and before it the float one that it is made from."""
-    if known := cache.find(order.stem, Artifact):
-        if cache.is_intact(known):
-            return known
-        show(Notice(text=f"the cached file of {order.variant} was damaged: made again"))
+    if known := cache.find_intact(order.stem, Artifact):
+        return known
     parent = _made(order.parent, show) if order.parent else None
     show(Step(activity="export", subject=str(order.variant)))
     return cache.keep(order.stem, order.plugin.SUFFIX, Artifact, lambda path: write.write(path, order, parent, show))

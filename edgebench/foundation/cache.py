@@ -1,18 +1,22 @@
 """A key -> a file that is made once, stored with a card that describes it, and verified by hash on each use.
 
-The card is written last, by renaming: a file without a card was interrupted and is ignored.
+The card is written last, by renaming: a file without a card was interrupted and is ignored. A card has a seal, a hash
+of itself and its name. What is damaged is said on standard error and counts as missing, so that it is made again.
 """
 
 from __future__ import annotations
 
 import functools
-import os
+import json
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+from edgebench.foundation import seal
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.files import HOME_VARIABLE, folder, home, sha256, write
+from edgebench.foundation.files import HOME_VARIABLE, SCRATCH, folder, home, lock_file, place, sha256, used, write
+from edgebench.foundation.progress import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +51,7 @@ F = TypeVar("F", bound=FileCard)
 
 def path_of(card: FileCard) -> Path:
     """Return the path of the card's file."""
-    return home() / card.FOLDER / card.file
+    return home() / card.FOLDER / Path(card.file).name
 
 
 @functools.cache
@@ -58,35 +62,87 @@ def _decoder(card_type: type[K]) -> TypeAdapter[K]:
     return TypeAdapter(card_type)
 
 
+def read(path: Path) -> dict[str, Any] | None:
+    """Read a sealed description of the cache; None if there is none, or, said on standard error, a damaged one."""
+    try:
+        with seal.opened(path) as stream:
+            return seal.unsealed(_name(path), stream.read())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        warn_damaged(path)
+        return None
+
+
+def write_sealed(path: Path, fields: dict[str, Any]) -> None:
+    """Store a sealed description in the cache.
+
+    Raises:
+        RequestError: it cannot be written.
+    """
+    write(path, seal.sealed(_name(path), fields))
+
+
+def warn_damaged(path: Path) -> None:
+    """Say that something in the cache is not what was stored; a folder in its place is deleted."""
+    if path.is_dir() and not path.is_symlink():
+        seal.discard(path)  # a file that is made again replaces any other file, but no folder
+    warn(f"{_name(path)} in the cache was damaged: made again, or asked for")
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
 def find(stem: str, card_type: type[K]) -> K | None:
-    """Return the card stored under `stem`; None if there is no readable card."""
+    """Return the card stored under `stem`; None if there is no sound card."""
     from pydantic import ValidationError
 
-    try:
-        card: K = _decoder(card_type).validate_json((home() / card_type.FOLDER / f"{stem}{CARD}").read_bytes())
-    except (OSError, ValidationError):
+    path = place(card_type.FOLDER) / f"{stem}{CARD}"
+    fields = read(path)
+    if fields is None:
         return None
+    try:
+        # Through JSON: in strict mode pydantic reads lists as tuples and strings as enums only from JSON.
+        card: K = _decoder(card_type).validate_json(json.dumps(fields))
+    except ValidationError:
+        return None
+    if not hasattr(card, "file"):
+        used(path)
     return card
 
 
 def cards(card_type: type[K], stems: str = "*") -> list[K]:
     """Return all readable cards of a type whose stem matches a pattern, oldest first."""
-    files = sorted((home() / card_type.FOLDER).glob(f"{stems}{CARD}"), key=lambda file: file.stat().st_mtime_ns)
+    files = sorted(place(card_type.FOLDER).glob(f"{stems}{CARD}"), key=lambda file: file.lstat().st_mtime_ns)
     candidates = (find(file.name.removesuffix(CARD), card_type) for file in files)
     return [card for card in candidates if card]
 
 
 def put(stem: str, card: Card) -> None:
     """Store a card under `stem`."""
-    write(folder(card.FOLDER) / f"{stem}{CARD}", _decoder(type(card)).dump_json(card, indent=2))
+    fields = json.loads(_decoder(type(card)).dump_json(card))
+    write_sealed(folder(card.FOLDER) / f"{stem}{CARD}", fields)
 
 
 def is_intact(card: FileCard) -> bool:
-    """Return whether the card's file exists and still has the hash on the card."""
+    """Return whether the card's file exists, is this user's own and still has the hash on the card."""
+    path = place(card.FOLDER) / Path(card.file).name
+    used(path.with_name(f"{path.stem}{CARD}"))  # a process may have the file itself open, and watch it
+    return has_hash(path, card.sha256)
+
+
+def has_hash(path: Path, sha256: str) -> bool:
+    """Return whether a cached file has this hash; a damaged one is said on standard error."""
     try:
-        return sha256(path_of(card)) == card.sha256
-    except OSError:
+        if seal.digest(path) == sha256:
+            return True
+    except FileNotFoundError:
         return False
+    except OSError:  # a link, another's, or unreadable
+        pass
+    warn_damaged(path)
+    return False
 
 
 def find_intact(stem: str, card_type: type[F]) -> F | None:
@@ -105,18 +161,16 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
     """
     from filelock import FileLock
 
-    place = folder(card_type.FOLDER)
-    path = place / f"{stem}{suffix}"
-    scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
-    with FileLock(place / f"{stem}.lock"):
-        try:
-            card = replace(make(scratch), file=path.name, sha256=sha256(scratch))
-            scratch.replace(path)
-        except OSError as error:
-            raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
-        finally:
-            scratch.unlink(missing_ok=True)
-        put(stem, card)
+    path = folder(card_type.FOLDER) / f"{stem}{suffix}"
+    try:
+        lock = FileLock(lock_file(path.with_name(f"{stem}.lock")))
+        with lock, TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as scratch:
+            made = Path(scratch) / f"made{suffix}"
+            card = replace(make(made), file=path.name, sha256=sha256(made))
+            made.replace(path)
+            put(stem, card)
+    except OSError as error:
+        raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error
     return card
 
 

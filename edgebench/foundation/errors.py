@@ -20,6 +20,7 @@ from difflib import get_close_matches
 # How onnxruntime, TFLite and torch begin: a code, the source file and its line, the function with its arguments.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"Load model from \S+ (?:failed:\s*)?",
     r"(?<!\S)\S*\.(?:h|hpp|hh|cc|cpp|cxx|c|cu|cuh):\d+:?\s*",
     r"(?<!\S)\w+::[\w:<>~]+\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)?:?\s*",
 )
@@ -73,6 +74,11 @@ class AgentError(CaseError):
     def __init__(self, message: str, *, returncode: int | None = None, last_line: str = "") -> None:
         super().__init__(message)
         self.returncode, self.last_line = returncode, last_line
+
+
+def shown(text: str) -> str:
+    """Return a text in one line, a `?` for each character that a terminal would execute."""
+    return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
 
 
 def in_words(error: BaseException) -> str:

@@ -1,14 +1,46 @@
-"""The cache directory, hashes of files, and atomic writing."""
+"""The cache directory, which is its owner's alone; hashes of files, and atomic writing."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import re
+import stat
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time, time_ns
+from typing import TYPE_CHECKING
 
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation import seal
+from edgebench.foundation.errors import Busy, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 HOME_VARIABLE = "EDGEBENCH_CACHE"
+SCRATCH = "making-"  # begins the name of what is not complete
+HOUR_S = 3600.0
+# The cache's folders, and what they hold; nothing else below the cache directory is touched.
+KINDS = {
+    "agent": "the program that runs on targets",
+    "artifacts": "model files",
+    "datasets": "paths of data sets, and what decoding showed",
+    "descriptions": "what networks cost on paper",
+    "digests": "hashes of images",
+    "emulation": "an emulated board's system",
+    "inputs": "arrays that user-supplied models are fed",
+    "models": "copies of user-supplied models",
+    "packages": "runtimes for targets",
+    "pixels": "decoded images",
+    "training": "unfinished trainings",
+    "weights": "trained and given weights",
+}
+_IN_USE = ".in-use"  # every process that uses the cache holds a shared lock of it
+_HANDLES = dict[Path, int]()
+# What a killed process left: of this version, or of an earlier one.
+_LEFT = re.compile(r"making-[a-z0-9_]+(\.\w+)?|making-\d+-.+|.+\.making|tmp[a-z0-9_]{8}")
+_KEPT = (".card.json", ".lock")
 
 
 def home() -> Path:
@@ -18,20 +50,120 @@ def home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or user_cache_path("edgebench"))
 
 
+def place(kind: str) -> Path:
+    """Return the cache's folder for one kind of file, which may not exist.
+
+    Raises:
+        RequestError: it, or the cache, is another user's, a link, or may be written by everybody.
+    """
+    root = home()
+    _require_own(root, root.stat)
+    _require_own(root / kind, (root / kind).lstat)
+    _join(root)
+    return root / kind
+
+
 def folder(kind: str) -> Path:
     """Return the cache's folder for one kind of file; create it if it does not exist.
 
     Raises:
-        RequestError: it cannot be created.
+        RequestError: it cannot be created, or is not this user's alone.
     """
-    place = home() / kind
+    path = place(kind)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(seal.PRIVATE, parents=True, exist_ok=True)
+        path.mkdir(seal.PRIVATE, exist_ok=True)
+        if stat.S_IMODE(path.stat().st_mode) != seal.PRIVATE:
+            with suppress(OSError):  # a cache that may only be read
+                path.chmod(seal.PRIVATE)
     except OSError as error:
         raise RequestError(
-            f"cannot keep files in {place}: {error.strerror}; set {HOME_VARIABLE} to a writable folder"
+            f"cannot keep files in {path}: {error.strerror}; set {HOME_VARIABLE} to a writable folder"
         ) from error
-    return place
+    _join(path.parent)
+    return path
+
+
+def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
+    """Refuse a folder that somebody else could fill."""
+    advice = f"set {HOME_VARIABLE} to a folder of your own"
+    try:
+        status = status_of()
+    except OSError:  # not there yet, or the reason is given when it is made
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise RequestError(f"{path} is a link, and none is followed out of the cache; remove it, or {advice}")
+    if status.st_uid != os.geteuid():
+        raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
+    if status.st_mode & stat.S_IWOTH:
+        tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "  # not of a shared one: /tmp
+        raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
+
+
+def _join(root: Path) -> None:
+    """Hold the cache's lock, shared, while this process lives; whoever is alone first sweeps what killed ones left."""
+    if (root in _HANDLES and os.fstat(_HANDLES[root]).st_nlink) or not root.is_dir():
+        return
+    try:
+        handle = os.open(root / _IN_USE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:  # a cache that may only be read: nobody deletes from it either
+        return
+    _HANDLES[root] = handle
+    if _is_alone(handle):
+        _sweep(root)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+
+
+def _is_alone(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sweep(root: Path) -> None:
+    """Delete the temporary files and half-made folders of killed processes."""
+    for path in (path for kind in KINDS if not (root / kind).is_symlink() for path in (root / kind).glob("*")):
+        is_entry = path.name.endswith(_KEPT) or path.with_name(f"{path.stem}{_KEPT[0]}").exists()
+        if _LEFT.fullmatch(path.name) and not is_entry:
+            seal.discard(path)
+
+
+@contextmanager
+def alone() -> Iterator[Path]:
+    """Give the cache directory to this process alone, so that entries can be deleted.
+
+    Raises:
+        Busy: another process uses the cache.
+    """
+    root = home()
+    _require_own(root, root.stat)
+    _join(root)
+    handle = _HANDLES.get(root)
+    if handle is not None and not _is_alone(handle):
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        raise Busy(f"the cache {root} is in use by another process; run again when it ends")
+    try:
+        yield root
+    finally:
+        if handle is not None:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+
+
+def used(path: Path) -> None:
+    """Note that a cached file is used now, as the time of its last reading, at most once an hour."""
+    with suppress(OSError):  # a cache that may only be read
+        status = path.lstat()
+        if time() - status.st_atime > HOUR_S:
+            os.utime(path, ns=(time_ns(), status.st_mtime_ns), follow_symlinks=False)
+
+
+def lock_file(path: Path) -> Path:
+    """Return a path to lock; a link in its place is removed."""
+    if path.is_symlink():
+        path.unlink(missing_ok=True)
+    return path
 
 
 def sha256(path: str | Path) -> str:
@@ -41,14 +173,16 @@ def sha256(path: str | Path) -> str:
 
 
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
-    """Replace a file atomically: a reader sees the old content or the new.
+    """Replace a file atomically: a reader sees the old content or the new. A link in its place is replaced.
 
     Raises:
         RequestError: it cannot be written, or the disk is full; the message ends with `advice`.
     """
-    scratch = path.with_name(f"making-{os.getpid()}-{path.name}")
+    scratch = path.with_name(f"{SCRATCH}{os.urandom(8).hex()}")
     try:
-        scratch.write_bytes(content)
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with open(handle, "wb") as stream:  # noqa: PTH123  # a handle
+            stream.write(content)
         scratch.replace(path)
     except OSError as error:
         raise RequestError(f"cannot write {path}: {error.strerror}; {advice}") from error

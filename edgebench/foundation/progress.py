@@ -1,7 +1,9 @@
 """Progress of long work: the messages, not their display."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +30,10 @@ class Notice:
 
 
 Show = Callable[[Step | Notice], None]
+
+
+@cache
+def warn(text: str) -> None:
+    """Print a line on standard error, once per command: what must be known even without progress messages."""
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    print(f"edgebench: {printable}", file=sys.stderr)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from io import StringIO
 from math import isfinite
 from typing import Generic, Literal, TypeAlias, TypeVar
+
+from edgebench.foundation import escape
 
 T = TypeVar("T")
 Number = TypeVar("Number", bound=float | None)
@@ -170,15 +169,10 @@ class Sheet:
         return tuple(zip(*(column.cells for column in self.columns), strict=True))
 
 
-def escape(text: str) -> str:
-    """Keep Markdown from reading a cell as markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;")
-
-
 def markdown(sheet: Sheet) -> str:
     """Write an aligned Markdown table with its title and notes."""
-    notes = ["", *(f"- {escape(note)}" for note in sheet.notes)] if sheet.notes else []
-    return "\n".join([f"## {escape(sheet.title)}", "", *_lines(sheet), *notes]) + "\n"
+    notes = ["", *(f"- {escape.markdown_line(note)}" for note in sheet.notes)] if sheet.notes else []
+    return "\n".join([f"## {escape.markdown(sheet.title)}", "", *_lines(sheet), *notes]) + "\n"
 
 
 def _lines(sheet: Sheet) -> Iterator[str]:
@@ -189,7 +183,7 @@ def _lines(sheet: Sheet) -> Iterator[str]:
 
 def _padded(column: FormattedColumn) -> Iterator[str]:
     """Pad heading, rule and cells to one width."""
-    heading, *cells = map(escape, (column.heading, *column.cells))
+    heading, *cells = map(escape.markdown, (column.heading, *column.cells))
     width = max(3, *map(len, (heading, *cells)))  # a rule takes `--:`
     is_text = column.align == "left"
     rule = "-" * width if is_text else "-" * (width - 1) + ":"
@@ -198,42 +192,22 @@ def _padded(column: FormattedColumn) -> Iterator[str]:
 
 def as_csv(sheet: Sheet) -> str:
     """Write keys and values as CSV: empty where there is none."""
-    text = StringIO()
-    rows = (map(_csv_cell, record.values()) for record in sheet.records)
-    csv.writer(text, lineterminator="\n").writerows((sheet.fields, *rows))
-    return text.getvalue()
+    return escape.csv_text((sheet.fields, *(map(_csv_cell, record.values()) for record in sheet.records)))
 
 
 def _csv_cell(value: Value) -> Value:
     return "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
-# What LaTeX would read as a command, and letters that its usual fonts lack.
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-        "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "Δ": r"$\Delta$",
-        "α": r"$\alpha$", "ρ": r"$\rho$", "≤": r"$\leq$", "≥": r"$\geq$", "²": r"$^2$", "…": r"\ldots{}", "[": "{[}",
-        "]": "{]}", "*": r"$^*$",
-    }
-)  # fmt: skip
-
-
-def latex_escape(text: str) -> str:
-    """Keep LaTeX from reading words as commands; a bracket that begins a row would be an argument of the last one."""
-    return " ".join(text.translate(_LATEX).split())
-
-
 def latex(sheet: Sheet) -> str:
     r"""Write a LaTeX table as wide as the text, for `\usepackage{booktabs,graphicx}`, its notes below it."""
     alignment = "".join(column.align[0] for column in sheet.columns)
-    lines = [" & ".join(map(latex_escape, cells)) + r" \\" for cells in (sheet.headings, *sheet.rows)]
-    notes = [rf"\par\footnotesize {latex_escape(note)}" for note in sheet.notes]
+    lines = [" & ".join(map(escape.latex, cells)) + r" \\" for cells in (sheet.headings, *sheet.rows)]
+    notes = [rf"\par\footnotesize {escape.latex(note)}" for note in sheet.notes]
     return "\n".join(
         (
             r"\begin{table}",
-            rf"\caption{{{latex_escape(sheet.title)}}}",
+            rf"\caption{{{escape.latex(sheet.title)}}}",
             r"\resizebox{\textwidth}{!}{%",
             rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
@@ -258,7 +232,7 @@ def document(sheets: Sequence[Sheet]) -> dict[str, Value]:
 def as_json(command: str, fields: Mapping[str, Value]) -> str:
     """Write a command's answer as one JSON document on one line; a number that is not finite becomes null."""
     answer = {"version": VERSION, "command": command} | {key: _plain(value) for key, value in fields.items()}
-    return json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n"
+    return escape.json_text(answer) + "\n"
 
 
 def _plain(value: Value) -> Value:

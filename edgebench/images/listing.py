@@ -23,7 +23,9 @@ JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 NAMED, KINDS = 3, 8  # names of files, and suffixes, in a notice
 
-Stamp = tuple[int, int]  # a file's size, and when it was written, ns
+# What tells a changed file: size, inode, and when it was written and changed, ns. Any program may set the time of
+# writing; that of the change (ctime) is set by the kernel alone.
+Stamp = tuple[int, int, int, int]
 Identity = tuple[int, int]  # of a real file: its device, and its number there
 
 
@@ -63,10 +65,14 @@ def pictures(root: Path, below: str) -> Listing:
         if not name.lower().endswith(SUFFIXES) or (status and not S_ISREG(status.st_mode)):
             others[_kind(name, status)] += 1
         else:
-            found[name] = (status.st_size, status.st_mtime_ns) if status else (0, 0)
+            found[name] = _stamp(status) if status else (0, 0, 0, 0)
     notices = tuple(_notices(below, len(found), others, walk.repeated))
     folders = walk.folders()
     return Listing(stamps=found, folders=folders, empty=folders - filled, repeated=walk.repeated, notices=notices)
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def is_junk(name: str) -> bool:

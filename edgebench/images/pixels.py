@@ -1,27 +1,31 @@
 """A split's decoded and cropped pixels -> one raw file in the cache, written when they are first read in order.
 
-The file appears complete or not at all: it is renamed after its last byte.
+The file appears complete or not at all: it is renamed after its last byte. Its hash lies beside it, and is verified.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
 
-from edgebench.foundation import files
+from edgebench.foundation import cache, files
+from edgebench.foundation.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy import int64
     from numpy.typing import NDArray
 
 FOLDER = "pixels"
+CONTENT = "sha256"  # of the raw file, in its seal
 MOST_BYTES = 16 * 2**30  # larger files are not cached; ImageNet's 50,000 images at 299x299 need 13 GiB
 FREE_SHARE = 0.5  # share of the free disk space that a file may use
 
@@ -38,12 +42,18 @@ class Pixels:
     @property
     def file(self) -> Path | None:
         """The file of all pixels, in order; None if they are not cached."""
-        is_complete = self._path.is_file() and self._path.stat().st_size == self.count * self._row_bytes
-        return self._path if is_complete else None
+        if not (kept := cache.read(self._seal)):
+            return None
+        files.used(self._path)
+        return self._path if cache.has_hash(self._path, str(kept.get(CONTENT))) else None
 
     @property
     def _path(self) -> Path:
-        return files.home() / FOLDER / f"{self.stem}.{self.depth}"
+        return files.place(FOLDER) / f"{self.stem}.{self.depth}"
+
+    @property
+    def _seal(self) -> Path:
+        return self._path.with_suffix(".seal")
 
     @property
     def _shape(self) -> tuple[int, int, int]:
@@ -78,7 +88,8 @@ class Pixels:
         from filelock import FileLock, Timeout
 
         if not self.file and self._has_room():
-            lock = FileLock(self._path.with_suffix(".lock"), thread_local=False)  # a pool may resume this in any thread
+            path = files.lock_file(self._path.with_suffix(".lock"))
+            lock = FileLock(path, thread_local=False)  # a pool may resume this in any thread
             with suppress(Timeout), lock.acquire(timeout=0):
                 yield from self._written(parts)
                 return
@@ -90,17 +101,23 @@ class Pixels:
         return self.count * self._row_bytes <= min(MOST_BYTES, FREE_SHARE * free)
 
     def _written(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        scratch = self._path.with_name(f"making-{self._path.name}")  # replaces the file of a killed writer
-        had_room, missing = True, self.count
-        try:
-            with scratch.open("wb", buffering=0) as stream:
+        had_room, missing, digest = True, self.count, hashlib.sha256()
+        with TemporaryDirectory(dir=self._path.parent, prefix=files.SCRATCH) as scratch:
+            made = Path(scratch) / "made"
+            with made.open("xb", buffering=0) as stream:
                 for part in parts:
+                    digest.update(part.data)
                     had_room, missing = had_room and _write(stream, part), missing - len(part)
                     if had_room and not missing:  # before the last yield: the caller may not resume after it
-                        scratch.replace(self._path)
+                        self._appear(made, digest.hexdigest())
                     yield part
-        finally:
-            scratch.unlink(missing_ok=True)
+
+    def _appear(self, made: Path, sha256: str) -> None:
+        """Put a complete file in place; without its seal it does not count."""
+        self._seal.unlink(missing_ok=True)
+        made.replace(self._path)
+        with suppress(RequestError):  # no space for it
+            cache.write_sealed(self._seal, {CONTENT: sha256})
 
 
 def _write(stream: IO[bytes], part: NDArray[Any]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import provenance
-from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Notice
 from edgebench.foundation.shelf import module
 from edgebench.images.catalogue import damaged, family, find
@@ -67,9 +67,12 @@ def why_no_accuracy(variant: Variant) -> str:
         return "no accuracy: the weights are random"
     if variant.weights == WeightSource.CUSTOM and not variant.dataset_sha256:
         return "no accuracy: what its classes are is not known; name labelled images, --dataset image_folder:path"
-    if wrong := wrong_task(variant.architecture, variant.dataset):
-        return f"no accuracy: {wrong}"
-    labelled = variant.dataset_classes or family(variant.dataset).CLASSES
+    try:
+        if wrong := wrong_task(variant.architecture, variant.dataset):
+            return f"no accuracy: {wrong}"
+        labelled = variant.dataset_classes or family(variant.dataset).CLASSES
+    except UnknownName:  # in the records of another version
+        return f"no accuracy: this edgebench does not know the data set {variant.dataset}"
     if not labelled:
         return f"no accuracy: {variant.dataset} has no labels"
     known = labelled + recipe(variant).label_offset

@@ -1,27 +1,31 @@
 """Rounds of fresh processes in random order, until every case is precise or the time is up."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from random import Random
 from time import monotonic, sleep
 from typing import Any
 
 from edgebench.deploy import Deployed
+from edgebench.deploy.answers import Measured, OfArtifact, ask, facts
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
+from edgebench.measure.plausible import doubt
 from edgebench.results.measurement import needed
 from edgebench.results.measurement.verdict import lowered
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
-from edgebench.schema.record import Beats, Failure, MemoryMarks, Reference, Run, Session, Window
+from edgebench.schema.record import Failure, Reference, Run, Session
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # runs on a hot board that are discarded before the next one is kept anyway
 COOL_S, PAUSE_S = 300.0, 5.0  # limit of cooling, and the pause between two checks
 TIMEOUT_S = 600.0  # of one process; a process that takes longer hangs
+# The fields of a run that its process reports.
+OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item in fields(OfArtifact)})
 
 
 @dataclass(kw_only=True)
@@ -99,16 +103,20 @@ def observe(
 
     A sustained run, which heats the board on purpose, starts on a cool board and is never repeated.
     """
-    if purpose == Purpose.SUSTAINED:
-        _cool(connection, show)
-        show(Step(activity="sustain", subject=str(_case(subject)), left_s=session.sustained_s))
-        return _run(subject, purpose, connection, session, number)
-    for _ in range(HOT_RUNS):
-        record = _run(subject, purpose, connection, session, number)
-        if isinstance(record, Failure) or not _was_hot(record):
-            return record
-        _cool(connection, show)
-    return _run(subject, purpose, connection, session, number)  # kept even if hot: its verdict shows that
+    try:
+        if purpose == Purpose.SUSTAINED:
+            _cool(connection, show)
+            show(Step(activity="sustain", subject=str(_case(subject)), left_s=session.sustained_s))
+            return _run(subject, purpose, connection, session, number)
+        for _ in range(HOT_RUNS):
+            run = _run(subject, purpose, connection, session, number)
+            if not _was_hot(run):
+                return run
+            _cool(connection, show)
+        return _run(subject, purpose, connection, session, number)  # kept even if hot: its verdict shows that
+    except AgentError as error:
+        epoch = session.environment.epoch
+        return Failure(case=_case(subject), session=session.id, epoch=epoch, stage="measure", reason=str(error))
 
 
 def _was_hot(run: Run) -> bool:
@@ -121,7 +129,7 @@ def _cool(connection: Connection, show: Show) -> None:
     """Wait until the board is cool and its clock is not lowered, at most `COOL_S`."""
     started = monotonic()
     while (left_s := COOL_S - (monotonic() - started)) > 0:
-        conditions = connection.run({"do": "facts", "runtimes": ("null",)}, timeout_s=TIMEOUT_S)["conditions"]
+        conditions = facts(connection, {"runtimes": ("null",)}, timeout_s=TIMEOUT_S).conditions
         celsius, why = float(conditions.get("temperature_c", 0.0)), conditions.get("clock_lowered", NOTHING)
         if why == NOTHING and celsius < COOL_BELOW_C:
             return
@@ -129,21 +137,20 @@ def _cool(connection: Connection, show: Show) -> None:
         sleep(PAUSE_S)
 
 
-def _run(
-    subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int
-) -> Run | Failure:
-    case = _case(subject)
+def _run(subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int) -> Run:
+    """Run a process and return what it saw.
+
+    Raises:
+        AgentError: it failed, or its answer is malformed, impossible, or not of this case.
+    """
+    request = _request(subject, purpose, PRESETS[session.preset]) | {"sustained_s": session.sustained_s}
     started_at, started = datetime.now(UTC).isoformat(timespec="milliseconds"), monotonic()
-    try:
-        request = _request(subject, purpose, PRESETS[session.preset]) | {"sustained_s": session.sustained_s}
-        result = connection.run(request, timeout_s=TIMEOUT_S + session.sustained_s)
-    except AgentError as error:
-        return Failure(
-            case=case, session=session.id, epoch=session.environment.epoch, stage="measure", reason=str(error)
-        )
-    took_s, memory, beats = monotonic() - started, result.pop("memory"), result.pop("beats", None)
-    return Run(
-        case=case,
+    answer = ask(connection, Measured, request, timeout_s=TIMEOUT_S + session.sustained_s)
+    took_s = monotonic() - started
+    if isinstance(subject, Job):
+        subject.deployed.require(answer, subject.case.runtime, connection)
+    run = Run(
+        case=_case(subject),
         preset=session.preset,
         session=session.id,
         round=number,
@@ -152,13 +159,13 @@ def _run(
         artifact_sha256=subject.deployed.sha256 if isinstance(subject, Job) else "",
         started_at=started_at,
         took_s=took_s,
-        memory=MemoryMarks(**memory) if memory else None,
-        samples_s=tuple(result.pop("samples_s")),
-        beats=Beats(**beats | {"took_s": tuple(beats["took_s"])}) if beats else None,
-        instructions=tuple(result.pop("instructions", ())),
-        windows=tuple(Window(**window) for window in result.pop("windows", ())),
-        **result,
+        opened_sha256=answer.artifact_sha256,
+        runtime_files=answer.runtime_files,
+        **{name: getattr(answer, name) for name in OBSERVED},
     )
+    if why := doubt(run, request, session.environment.facts):
+        raise AgentError(f"the agent's answer is impossible: {why}")
+    return run
 
 
 def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.deploy import Deployed, install
 from edgebench.export import export
+from edgebench.foundation import bugs
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.shelf import load
@@ -46,7 +47,7 @@ class Stage:
         case, session = state.case, self.session
         try:
             artifact, deployed = self._deployed(case, case.variant)
-        except CaseError as error:
+        except Exception as error:  # a bug of ours fails this case, and is called one
             yield self._failure(case, "export", error)
             return None
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
@@ -89,12 +90,12 @@ class Stage:
     def _evaluated(self, state: CaseState, deployed: Deployed) -> Record:
         try:
             return self.accuracy(state.case, deployed, state.channels)
-        except CaseError as error:
+        except Exception as error:  # as above
             return self._failure(state.case, "evaluate", error)
 
-    def _failure(self, case: Case, stage: str, error: CaseError) -> Failure:
+    def _failure(self, case: Case, stage: str, error: Exception) -> Failure:
         epoch = self.session.environment.epoch
-        return Failure(case=case, session=self.session.id, epoch=epoch, stage=stage, reason=str(error))
+        return Failure(case=case, session=self.session.id, epoch=epoch, stage=stage, reason=bugs.reason(error))
 
 
 def exported(case: Case, variant: Variant, show: Show) -> Artifact:

@@ -22,7 +22,7 @@ from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
 from edgebench.measure import answer, open_session
 from edgebench.measure.plan.check import check
-from edgebench.nightly import history, summary
+from edgebench.nightly import history, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
 from edgebench.nightly.night import Acceptance, Night, Outcome
 from edgebench.nightly.pairs import aa_pairs, paired_times
@@ -61,6 +61,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         raw = history.raw_folder(folder, night)
         journal = Journal(raw)
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
+        journal.settle()
         records, agent = tuple(journal), bundle()
         evidence = named_evidence(records)
         measured = entries(evidence, records, partial(pinned, folder, agent))
@@ -99,7 +100,8 @@ def report(folder: Path) -> Bulletin:
     with history.resting_collector():
         nights = history.read(folder)
         if not nights.nights:
-            raise RequestError(f"no night in {folder}: expected a history such as results/nightly")
+            skipped = f"; {nights.notes[0]}" if nights.notes else ""
+            raise RequestError(f"no night in {folder}: expected a history such as results/nightly{skipped}")
         bulletin = summary.bulletin(nights)
     for name in names(BULLETINS):
         plugin = load(BULLETINS, name)
@@ -134,6 +136,17 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
     )
     history.write_acceptance(folder, acceptance)
     return acceptance
+
+
+def accept_code(folder: Path, code: str, reason: str) -> str:
+    """Let an agent or packages of a history run for this user; return the whole hash.
+
+    Raises:
+        RequestError: the history has no such code, or the reason is empty.
+    """
+    if not reason.strip():
+        raise RequestError('accepting code needs a reason; add --reason "from our own runner"')
+    return trust.accept(folder, code, reason.strip())
 
 
 def exit_code(night: Night) -> int:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.deploy import UNPACK_S, Deployed, install, unpack
+from edgebench.deploy import Deployed, install, unpack, unpacked
 from edgebench.deploy.wheels import platform, public
 from edgebench.measure.rounds import Job
+from edgebench.nightly import trust
 from edgebench.nightly.history import PINNED
 from edgebench.schema.runtime import RuntimeRequest
 
@@ -53,30 +54,32 @@ def accepted_arm(
     With `copy`, the artifact is first copied to that file, and the arm is the second of two identical ones.
 
     Raises:
-        CaseError, RequestError: the installation failed.
+        CaseError, RequestError: the installation failed, or the history's own code is not trusted.
     """
-    pinned = (folder / PINNED).resolve()
-    is_todays = pin.agent_sha256 == session.environment.agent_sha256
+    pinned, agent_sha256 = (folder / PINNED).resolve(), Path(pin.agent).stem
+    is_todays = agent_sha256 == session.environment.agent_sha256
+    if not is_todays:
+        trust.require_agent(folder, agent_sha256)
     agent = connection if is_todays else connection.with_agent(pinned / pin.agent)
     file = Path(shutil.copyfile(pinned / pin.file, copy)) if copy else pinned / pin.file
     deployed = Deployed(
         variant=pin.case.variant,
         path=connection.push(file, pin.artifact.sha256),
         sha256=pin.artifact.sha256,
-        packages=_packages(pinned, pin, connection, session),
+        packages=_packages(folder, pin, connection, session),
     )
     # The job takes its iteration counts from tonight's runs, so that both arms have the same.
     job = Job(case=pin.case, deployed=deployed, runs=list(evidence.runs))
     return Arm(name=TONIGHT if copy else ACCEPTED, job=job, connection=agent)
 
 
-def _packages(pinned: Path, pin: Pin, connection: Connection, session: Session) -> str:
+def _packages(folder: Path, pin: Pin, connection: Connection, session: Session) -> str:
     """Bring the pinned runtime to the target; return its folder there, or "" if that version is installed."""
     runtime, environment = pin.case.runtime, session.environment
     if pin.packages:
-        pushed = connection.push(pinned / pin.packages, Path(pin.packages).stem)
-        folder: str = connection.run({"do": "unpack", "path": pushed}, timeout_s=UNPACK_S)["folder"]
-        return folder
+        sha256 = Path(pin.packages).stem
+        trust.require_packages(folder, sha256, runtime, platform(environment.facts))
+        return unpacked(connection, (folder / PINNED / pin.packages).resolve(), sha256, runtime.name)
     installed = environment.runtimes.get(runtime.name)
     if installed and installed.version == runtime.version and not installed.packages:
         return ""

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.foundation import files
-from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
+from edgebench.foundation.unpack import gunzip
 from edgebench.nightly.night import Acceptance, History, Night, Pin
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
+PIN_DIGITS = 16  # of the hash of a pin's content, which names it
+MOST_BYTES = 2**28  # of a night: a thousand configurations have a hundredth of it
 RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
@@ -96,7 +99,7 @@ def _read_night(path: Path) -> Night:
     from pydantic import ValidationError
 
     try:
-        night: Night = _adapter(Night).validate_json(_upgraded(gzip.decompress(path.read_bytes())))
+        night: Night = _adapter(Night).validate_json(_upgraded(gunzip(path.read_bytes(), MOST_BYTES)))
         return night
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidFile(f"{path.name}: skipped: the file is damaged: {error}") from error
@@ -109,13 +112,44 @@ def _read_night(path: Path) -> Night:
 
 
 def _read_acceptances(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
-    from pydantic import ValidationError
-
     for path in sorted(folder.glob("*.json")):
         try:
-            yield _adapter(Acceptance).validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            notes.append(f"{path.name}: skipped: not an acceptance")
+            yield _read_acceptance(path)
+        except InvalidFile as error:
+            notes.append(str(error))
+
+
+def _read_acceptance(path: Path) -> Acceptance:
+    from pydantic import ValidationError
+
+    try:
+        acceptance: Acceptance = _adapter(Acceptance).validate_json(path.read_bytes())
+        return acceptance
+    except (OSError, ValidationError) as error:
+        raise InvalidFile(f"{path.name}: skipped: not an acceptance") from error
+
+
+def set_aside(folder: Path) -> list[tuple[Path, str]]:
+    """Rename the files of nights and acceptances that cannot be read; return each one's new path and the reason.
+
+    Raises:
+        RequestError: the folder cannot be written.
+    """
+    renamed = []
+    for kind, pattern, reader in ((NIGHTS, "[0-9]*.json.gz", _read_night), (ACCEPTED, "*.json", _read_acceptance)):
+        for path in sorted((folder / kind).glob(pattern)):
+            try:
+                reader(path)
+            except InvalidFile as error:
+                renamed.append((_renamed(path), str(error)))
+    return renamed
+
+
+def _renamed(path: Path) -> Path:
+    try:
+        return path.rename(path.with_name(f"{path.name}.damaged"))
+    except OSError as error:
+        raise RequestError(f"cannot rename {path}: {error.strerror}; {ADVICE}") from error
 
 
 def write_night(folder: Path, night: Night) -> Path:
@@ -155,18 +189,26 @@ def keep_file(folder: Path, file: Path, sha256: str) -> str:
     """Copy a file to `pinned/` under its hash, unless it is there; return its name there.
 
     Raises:
-        RequestError: the file cannot be written.
+        CaseError: the file is missing, or no longer has this hash.
+        RequestError: the copy cannot be written.
     """
     path = folder / PINNED / f"{sha256}{file.suffix}"
-    if not path.exists() or files.sha256(path) != sha256:
-        _write(path, file.read_bytes())
+    try:
+        if path.exists() and files.sha256(path) == sha256:
+            return path.name
+        content = file.read_bytes()
+    except OSError as error:
+        raise CaseError(f"{file.name} cannot be kept in the history: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise CaseError(f"{file.name} cannot be kept in the history: it was damaged")
+    _write(path, content)
     return path.name
 
 
 def write_pin(folder: Path, pin: Pin) -> str:
     """Store the pin of a configuration; return its name."""
     content = _adapter(Pin).dump_json(pin)
-    name = hashlib.sha256(content).hexdigest()[:16]
+    name = hashlib.sha256(content).hexdigest()[:PIN_DIGITS]
     if not (path := folder / PINNED / f"{name}.pin.json").exists():
         _write(path, content)
     return name
@@ -181,7 +223,10 @@ def read_pin(folder: Path, name: str) -> Pin:
     from pydantic import ValidationError
 
     try:
-        pin: Pin = _adapter(Pin).validate_json((folder / PINNED / f"{name}.pin.json").read_bytes())
+        content = (folder / PINNED / f"{name}.pin.json").read_bytes()
+        if hashlib.sha256(content).hexdigest()[:PIN_DIGITS] != name:
+            raise InvalidFile(f"{PINNED}/{name}.pin.json is damaged")
+        pin: Pin = _adapter(Pin).validate_json(content)
         for file in (pin.file, pin.agent, pin.packages):
             if file and files.sha256(folder / PINNED / file) != file.partition(".")[0]:
                 raise InvalidFile(f"{PINNED}/{file} is damaged")

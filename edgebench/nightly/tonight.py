@@ -10,6 +10,8 @@ from uuid import uuid4
 from edgebench import __version__
 from edgebench.deploy.wheels import gather, platform, public
 from edgebench.foundation.cache import path_of
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import warn
 from edgebench.nightly import history
 from edgebench.nightly.entries import Pinned, host, names
 from edgebench.nightly.night import Entry, Night, Outcome, Pin
@@ -112,11 +114,19 @@ def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
 def pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
     """Copy the files of a measured environment into the history, so that the cache may be emptied.
 
-    `agent` is the bundle of the agent and its hash.
+    `agent` is the bundle of the agent and its hash. Where a file was damaged meanwhile there is no pin.
 
     Raises:
         RequestError: a file cannot be written.
     """
+    try:
+        return _pinned(folder, agent, evidence)
+    except CaseError as error:
+        warn(f"{evidence.case.variant} cannot be paired on later nights: {error}")
+        return Pinned()
+
+
+def _pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
     assert evidence.artifact
     runtime, environment = evidence.case.runtime, evidence.session.environment
     packages = ""

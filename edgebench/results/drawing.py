@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from math import ceil, floor, log10
 from textwrap import wrap
 
+from edgebench.foundation import escape
 from edgebench.foundation.errors import RequestError, require
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
@@ -31,12 +31,12 @@ def mark(tag: str, *content: str, **attributes: object) -> str:
 
 
 def _value(value: object) -> str:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else escape(str(value))
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else escape.html(str(value))
 
 
 def label(words: str, x: float, y: float, **attributes: object) -> str:
     """Write words, escaped, at a point."""
-    return mark("text", escape(words), x=x, y=y, **attributes)
+    return mark("text", escape.html(words), x=x, y=y, **attributes)
 
 
 def symbol(series: str, x: float, y: float, radius: float = 4.5) -> str:
@@ -169,7 +169,7 @@ def document(title: str, panels: Iterable[Panel]) -> str:
         height, width = height + tall + 2 * MARGIN, max(width, panel.width)
     size = {"width": width, "height": height}
     paper = mark("rect", fill=LIGHT["paper"], **size)
-    parts = (mark("title", escape(title)), mark("style", style(LIGHT)), paper, *drawn)
+    parts = (mark("title", escape.html(title)), mark("style", style(LIGHT)), paper, *drawn)
     box = f"0 0 {size['width']:g} {size['height']:g}"
     return mark("svg", *parts, xmlns="http://www.w3.org/2000/svg", viewBox=box, class_="drawing", **size) + "\n"
 

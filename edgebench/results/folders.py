@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.results.journal import existing
 from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.results.table import rows
@@ -66,6 +66,9 @@ def study(folder: Path) -> tuple[Table, Background]:
     journal = existing(folder)
     records = tuple(journal)
     evidence = gather(records)
+    if not evidence:
+        found = f"only {len(records)} records whose session's line is not there" if records else "none"
+        raise InvalidFile(f"wanted a measured case in {folder}, found {found}; run a sweep of that name first")
     lines = compared(rows.lines(evidence))
     table = Table(
         title=folder.resolve().name,

@@ -4,4 +4,5 @@ The unit is the last word of a field's name. The host decodes TOML and JSON into
 board needs no pydantic. `names` tells what the names of models, weights and data sets mean by the name alone.
 """
 
-STRICT = {"extra": "forbid", "strict": True}  # pydantic refuses unknown keys and values of other types
+# pydantic refuses unknown keys, values of other types, NaN and infinity.
+STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from edgebench.schema import STRICT
@@ -29,6 +29,7 @@ class Environment:
             different epochs are never pooled. Runtime versions are not included: they are part of the case.
         agent_sha256: of the agent's bundle.
         runtimes: each runtime with its default options there; its version is empty if it is not installed.
+        runtime_files: hash of the lists of each installed runtime's files, by the same names; empty in older journals.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -39,6 +40,12 @@ class Environment:
     facts: dict[str, str]
     packages: dict[str, str]
     runtimes: dict[str, Runtime]
+    runtime_files: dict[str, str] = field(default_factory=dict)
+
+    def name_of(self, runtime: Runtime) -> str:
+        """Return the name under which a runtime stands here, whatever its options; empty if it does not."""
+        bare = replace(runtime, options=())
+        return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
 
     @property
     def emulator(self) -> str:

@@ -68,6 +68,11 @@ class Feed:
         """The same inputs with random values."""
         return replace(self, data="", data_sha256="")
 
+    @property
+    def short(self) -> str:
+        """What is fed, in words; of many inputs their number."""
+        return str(self) if len(self.inputs) <= MOST_SHOWN else f"{len(self.inputs)} inputs, listed in column inputs"
+
     def __str__(self) -> str:
         signature = [f"signature {self.signature}"] if self.signature else []
         return ", ".join([*signature, *(self._words(entry) for entry in self.inputs)]) or "nothing"

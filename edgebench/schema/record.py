@@ -136,6 +136,9 @@ class Run:
         windows: of a sustained run, in order; empty for other purposes.
         took_s: total time that the caller waited for the process; None in older journals.
         beats: None if none were taken.
+        opened_sha256: hash of the artifact that the process took itself; `artifact_sha256` is the deployed one. Empty
+            for reference workloads and in older journals.
+        runtime_files: hash of the lists of the runtime's files that the process took itself, likewise.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -163,6 +166,8 @@ class Run:
     windows: tuple[Window, ...] = ()
     took_s: float | None = None
     beats: Beats | None = None
+    opened_sha256: str = ""
+    runtime_files: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +215,8 @@ class Accuracy:
         damaged: images of the split that cannot be read; they are left out and not counted in `images`.
         not_finite: images with an output that is NaN or infinite; if any, there is no accuracy, agreement or SQNR.
         spot: comparison with the board, if the host evaluated for it; else None.
+        opened_sha256: hash of the artifact, and `pixels_sha256` of the pixels, that the evaluating processes took
+            themselves; of several parts, a hash of their hashes. Empty in older journals.
         metrics: of a task whose images are not just right or wrong, such as detection; then `correct` is 0,
             `agreement` is the share of the float parent's sure boxes that are found again, and `change` is the
             difference of its chief metric from the parent's, paired image by image.
@@ -236,6 +243,8 @@ class Accuracy:
     made_by: str = ""
     spot: SpotCheck | None = None
     not_finite: int = 0
+    opened_sha256: str = ""
+    pixels_sha256: str = ""
     metrics: tuple[Metric, ...] = ()
     change: Metric | None = None
 

@@ -129,8 +129,12 @@ class Variant:
 
 
 def identity(variant: Variant) -> dict[str, str]:
-    """Return each field as text, for keys; a feed only where there is one, so that other keys stay as they were."""
-    return {name: repr(value) for name, value in asdict(variant).items() if name != "feed" or value is not None}
+    """Return each field that shapes a file as text, for keys.
+
+    A feed is among them only where there is one, so that other keys stay as they were; the values fed shape no file.
+    """
+    shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
+    return {name: repr(value) for name, value in asdict(shaping).items() if name != "feed" or value is not None}
 
 
 class Sized(Protocol):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
+from edgebench.foundation.unpack import TooLarge, require_little
 from edgebench.schema.cards import Weights
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _load(path: Path) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
+        require_little(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about old pickle formats, which are fine here
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -104,6 +106,8 @@ def _load(path: Path) -> Any:
         raise RequestError(
             f"{path}: contains more than tensors, and nothing in it is executed; save its state_dict()"
         ) from error
+    except TooLarge as error:
+        raise RequestError(f"{path}: {error}; save its state_dict() with torch.save") from error
     except Exception as error:  # each loader raises different errors for a truncated or foreign file
         raise RequestError(f"{path}: not a complete weights file: {type(error).__name__}") from error
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation import files
+from edgebench.foundation import files, seal
 from edgebench.foundation.errors import CaseError
+from edgebench.foundation.progress import warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Images
 
 SEED = 0
+HASH_BYTES = 32  # at the beginning of a checkpoint: torch does not verify its own files
 WEIGHT_DECAY, MOMENTUM = 1e-4, 0.9
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
 AUGMENTATIONS = ("flip", "shift")
@@ -154,16 +157,16 @@ class Course:
         random = {"order": self.random.get_state(), "torch": torch.get_rng_state()}
         buffer = BytesIO()
         torch.save({"note": note, **state, **random, "epochs": [asdict(epoch) for epoch in self.epochs]}, buffer)
-        files.write(path, buffer.getvalue())
+        content = buffer.getvalue()
+        files.write(path, hashlib.sha256(content).digest() + content)
 
     def go_on(self, path: Path, note: str) -> None:
-        """Resume from a checkpoint, if it can be read and has the same note."""
+        """Resume from a checkpoint, if it is whole and has the same note."""
         import torch
 
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # missing, or truncated by a full disk: start from scratch
+        if (content := _whole(path)) is None:
             return
+        checkpoint = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
         if checkpoint["note"] != note:
             return
         for name in ("network", "optimizer", "schedule"):
@@ -171,6 +174,23 @@ class Course:
         self.random.set_state(checkpoint["order"])
         torch.set_rng_state(checkpoint["torch"])
         self.epochs = [Epoch(**fields) for fields in checkpoint["epochs"]]
+
+
+def _whole(path: Path) -> bytes | None:
+    """Return a checkpoint without the hash before it; None if there is none, or, said aloud, a damaged one."""
+    try:
+        with seal.opened(path) as stream:
+            content = stream.read()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        seal.discard(path)
+        content = b""
+    hashed, content = content[:HASH_BYTES], content[HASH_BYTES:]
+    if hashlib.sha256(content).digest() != hashed:
+        warn(f"{path.name}, an unfinished training, was damaged: it starts anew")
+        return None
+    return content
 
 
 def device() -> str:

@@ -1,5 +1,6 @@
 """The bundle, as it travels: run by a bare Python, on its own, by hand."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -88,7 +89,8 @@ def test_the_bundle_infers_on_bare_python(null_artifact: str, place: Path) -> No
     request = measuring(null_artifact, inputs=str(inputs), shape=[5, 2], batch=2) | {"do": "infer"}
     assert ask(request)["value"]["count"] == 5
     into_file = ask(request | {"outputs": str(place / "outputs.f32")})["value"]
-    assert into_file == {"count": 5}
+    assert into_file["count"] == 5 and "outputs" not in into_file
+    assert into_file["inputs_sha256"] == hashlib.sha256(bytes(4 * 5 * 2)).hexdigest()
     assert (place / "outputs.f32").read_bytes() == b64decode(ask(request)["value"]["outputs"])
 
 

@@ -60,6 +60,7 @@ CASES: dict[
     "lint": [("lint", "small"), ("lint", str(LATENCIES))],
     "published": [("published",), ("published", "--target", "rpi4")],
     "doctor": [("doctor",)],
+    "cache": [("cache",), ("cache", "weights", "--max", "1GiB"), ("cache", "pixels", "--clear")],
     "targets": [("targets",)],
     "targets check": [("targets", "check", "cpu"), ("targets", "check", "null")],
     "targets prepare": [],  # needs a board: below
@@ -186,7 +187,7 @@ def test_what_was_brought_to_a_board_is_one_document(tmp_path: Path, monkeypatch
         monkeypatch.setenv("PATH", f"{there.folder}/bin", prepend=":")
         asked = ("--runtime", "onnxruntime==1.31.0", "--quiet", "--format", "json")
         done = cli("targets", "prepare", "loop", "--address", there.address, *asked)
-    assert done.stderr == ""
+    assert done.stderr == f"edgebench: targets/loop.toml in this folder runs {there.python} as its Python\n"
     (brought,) = one_document("targets prepare", done.stdout)["rows"]
     assert (brought["runtime"], brought["version"]) == ("onnxruntime", "1.31.0")
 

@@ -93,9 +93,16 @@ def test_a_file_of_several_signatures_says_how_to_choose(place: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["cut.onnx", "picture.onnx", "gone.onnx", "net.pt", "cut.tflite"])
+@pytest.mark.parametrize(
+    "name",
+    ["cut.onnx", "picture.onnx", "gone.onnx", "net.pt", "cut.tflite", "empty.onnx", "empty.tflite", "folder.onnx"],
+)
 def test_what_is_no_model_is_one_line(place: Path, name: str) -> None:
-    if name != "gone.onnx":
+    if name.startswith("empty"):
+        (place / name).touch()
+    elif name.startswith("folder"):
+        (place / name).mkdir()
+    elif name != "gone.onnx":
         whole = DATA / f"{'qcdq.onnx' if name.endswith('.onnx') else 'unit.tflite'}"
         (place / name).write_bytes(whole.read_bytes()[:-2000] if "cut" in name else b"\x89PNG\r\n")
     with pytest.raises(RequestError) as caught:

@@ -86,6 +86,24 @@ GRAPHS: dict[str, Any] = {
     "open sides by name": case(unary(F, ("n", 3, "h", "w"), "Relu"), {"y": (1, 3, 4, 6)}, "x:1x3x4x6"),
     "open sides without names": case(unary(F, (None, 3, None, None), "Relu"), {"y": (1, 3, 4, 6)}, "1x3x4x6"),
     "a sequence of a given length": case(unary(F, ("t", 1, 4)), {"y": (7, 1, 4)}, "7x1x4"),
+    "a name with commas": case(
+        ([node("Relu", ["a,b"], "y")], [("a,b", F, ("n", "t"))], [("y", F, None)]), {"y": (1, 3)}, "a,b:1x3"
+    ),
+    "constants as attributes": case(
+        ([helper.make_node("Constant", [], ["k"], value_float=2.0),
+          helper.make_node("Constant", [], ["w"], value_floats=[1.0, 2.0]),
+          helper.make_node("Constant", [], ["sizes"], value_ints=[2, 2]), node("Mul", ["x", "k"], "m"),
+          node("Add", ["m", "w"], "a"), node("Reshape", ["a", "sizes"], "y")],
+         [("x", F, (1, 2, 2))], [("y", F, None)]), {"y": (2, 2)},
+    ),
+    "a loop": case(
+        ([helper.make_node("Loop", ["times", "", "x"], ["y"], body=helper.make_graph(
+            [node("MatMul", ["before", "w"], "after"), node("Identity", ["goes"], "on")], "body",
+            [helper.make_tensor_value_info(*one) for one in
+             (("i", I64, ()), ("goes", BOOL, ()), ("before", F, (1, 4)))],
+            [helper.make_tensor_value_info(*one) for one in (("on", BOOL, ()), ("after", F, (1, 4)))]))],
+         [("x", F, (1, 4))], [("y", F, None)]), {"y": (1, 4)}, times=numpy.array(3), w=floats(4, 4),
+    ),
     "two inputs": case(
         ([node("Add", ["a", "b"], "y")], [("a", F, ("n", 4)), ("b", F, ("n", 4))], [("y", F, None)]), {"y": (1, 4)}
     ),
@@ -354,6 +372,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "complex": (written_as(*one_input(TensorProto.COMPLEX64)), "", "input x is of complex64, wanted numbers"),
     "a sequence": (of_type(helper.make_sequence_type_proto(TENSOR)), "", "input x is of type sequence, wanted tensors"),
     "an optional": (of_type(helper.make_optional_type_proto(TENSOR)), "", "input x is of type optional, wanted tens"),
+    "a name that a terminal would execute": (
+        written_as([node("Relu", ["x\x1b[31m"], "y")], [("x\x1b[31m", F, (1, 4))], [("y", F, None)]), "",
+        "wanted names that can be shown, found input 'x\\x1b[31m'; rename it",
+    ),
     "no rank": (written_as(*one_input(shape=None)), "", "input x has no shape; export it with the number of its axes"),
     "no values": (written_as(*one_input(shape=(1, 0))), "", "input x is 1x0, whose axis of size 0 holds no values"),
     "10^9 values": (

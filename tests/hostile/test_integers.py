@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 from edgebench.export import custom
 from edgebench.images.preprocessing import PRESETS, normalization, read_as
 from edgebench.measure.plan import custom as own_cells
-from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Preprocessing
 from tests.hostile import flat
 from tests.hostile.colours import DATA, colours, rows
@@ -21,21 +21,36 @@ PIXELS = numpy.arange(3 * 4 * 4, dtype=numpy.uint8).reshape(1, 3, 4, 4) * 5
 FED = """
 import sys, numpy
 from edgebench.agent.runtimes import litert, onnxruntime
-path, batch = sys.argv[1], int(sys.argv[2])
-runtime, options = (onnxruntime, ["CPUExecutionProvider"]) if path.endswith(".onnx") else (litert, [])
-session = runtime.open(path, threads=1, batch=batch, options=options)
-session.run()
-values = numpy.load(sys.argv[3]).astype("<f4")
-sys.stdout.buffer.write(session.infer(values.tobytes(), values.shape))
+for line in sys.stdin:
+    path, values, answer = line.rstrip("\\n").split("\\t")
+    runtime, options = (onnxruntime, ["CPUExecutionProvider"]) if path.endswith(".onnx") else (litert, [])
+    session = runtime.open(path, threads=1, batch=1, options=options)
+    session.run()
+    fed = numpy.load(values).astype("<f4")
+    with open(answer, "wb") as stream:
+        stream.write(session.infer(fed.tobytes(), fed.shape))
+    print(path, flush=True)
 """
+Fed = subprocess.Popen[str]
 
 
-def answered(card: CustomModel, path: Path, recipe: Preprocessing, place: Path) -> Any:
-    """What a file gives back of the pixels, in a process of its own: two builds of TFLite in one may end it."""
+@pytest.fixture(scope="module")
+def fed() -> Iterator[Fed]:
+    """A process that feeds files: not this one, as two builds of TFLite in one may end it."""
+    with Fed([sys.executable, "-c", FED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        assert process.stdin
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def answered(fed: Fed, path: Path, recipe: Preprocessing, place: Path) -> Any:
+    """What a file gives back of the pixels."""
+    assert fed.stdin and fed.stdout
     numpy.save(place / "values.npy", normalization(recipe, 255.0, grey=False).apply(PIXELS))
-    command = [sys.executable, "-c", FED, str(path), "1", str(place / "values.npy")]
-    done = subprocess.run(command, capture_output=True, check=True)
-    return numpy.frombuffer(done.stdout, "<f4")
+    print(path, place / "values.npy", place / "answer", sep="\t", file=fed.stdin, flush=True)
+    assert fed.stdout.readline() == f"{path}\n"
+    return numpy.frombuffer((place / "answer").read_bytes(), "<f4")
 
 
 def echo(path: Path, dtype: str, scale: float, zero: int) -> Path:
@@ -56,19 +71,19 @@ def echo(path: Path, dtype: str, scale: float, zero: int) -> Path:
     ],
 )
 def test_an_integer_input_of_tflite_takes_pixels_as_they_are(
-    place: Path, dtype: str, scale: float, zero: int, preset: str
+    place: Path, fed: Fed, dtype: str, scale: float, zero: int, preset: str
 ) -> None:
     pytest.importorskip("ai_edge_litert")
     card = custom.adopt(str(echo(place / "echo.tflite", dtype, scale, zero)), "")
     recipe = own_cells.recipe(PRESETS[preset or own_cells.RAW], card)
     assert recipe and recipe.name.endswith("raw-128" if dtype == "int8" else "raw")
-    integers = answered(card, place / "echo.tflite", recipe, place) / (scale or 1) + (zero if scale else 0)
+    integers = answered(fed, place / "echo.tflite", recipe, place) / (scale or 1) + (zero if scale else 0)
     levels = PIXELS.transpose(0, 2, 3, 1).ravel().astype("f4") - (128 if dtype == "int8" else 0)
     assert numpy.abs(integers - levels).max() < 0.01
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
-def test_an_integer_input_of_onnx_takes_pixels_as_they_are(place: Path, dtype: str) -> None:
+def test_an_integer_input_of_onnx_takes_pixels_as_they_are(place: Path, fed: Fed, dtype: str) -> None:
     import onnx
     from onnx import TensorProto, helper
 
@@ -84,7 +99,7 @@ def test_an_integer_input_of_onnx_takes_pixels_as_they_are(place: Path, dtype: s
     recipe = own_cells.recipe(PRESETS["raw"], card)
     assert recipe and (recipe == PRESETS["raw"]) == (dtype == "uint8")
     levels = PIXELS.ravel().astype("f4") - (128 if dtype == "int8" else 0)
-    assert (answered(card, place / "echo.onnx", recipe, place) == levels).all()
+    assert (answered(fed, place / "echo.onnx", recipe, place) == levels).all()
 
 
 def test_the_row_says_what_its_scale_makes_of_the_pixels() -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
 from edgebench.foundation.progress import Notice, Step
 from edgebench.images import catalogue
@@ -219,6 +220,7 @@ def test_a_restored_image_of_the_same_size_is_looked_at_again(val: Path) -> None
 
 
 def test_a_file_is_hashed_once_and_again_when_it_was_written(val: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_folder, "SETTLED_S", 0.0)
     first, hashed, hash_file = opened(val), list[str | Path](), sha256_of
 
     def watched(path: str | Path) -> str:
@@ -233,6 +235,22 @@ def test_a_file_is_hashed_once_and_again_when_it_was_written(val: Path, monkeypa
     os.utime(touched, ns=(1, 1))
     assert opened(val) == first
     assert hashed == [touched]
+
+
+def test_a_file_written_just_now_is_hashed_again_since_it_may_be_written_again_within_a_tick(val: Path) -> None:
+    known = set(cache_folder("digests").iterdir())
+    opened(val)
+    assert set(cache_folder("digests").iterdir()) == known
+
+
+def test_a_file_changed_under_its_old_size_and_time_is_hashed_again(val: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_folder, "SETTLED_S", 0.0)
+    first, file = opened(val), val / SYNSETS[1] / f"{SYNSETS[1]}_4.JPEG"
+    status, content = file.stat(), bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert opened(val) != first
 
 
 def test_a_link_to_nothing_and_a_name_that_is_no_text_are_no_traceback(val: Path) -> None:

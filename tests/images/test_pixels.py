@@ -10,6 +10,7 @@ from PIL import Image
 
 from edgebench.deploy import Deployed
 from edgebench.deploy.connections.null import Here
+from edgebench.foundation import files
 from edgebench.images import catalogue, pixels
 from edgebench.images.loader import Images
 from edgebench.images.preprocessing import PRESETS
@@ -125,7 +126,8 @@ def test_an_evaluation_says_the_same_whether_the_pixels_are_kept_or_not(
     of = replace(variant(resolution=16), preprocessing=PRESETS["torchvision"], classes=2)
     of = replace(of, dataset=card.name, dataset_sha256=card.sha256, dataset_classes=card.classes)
     (place / "net.json").write_text('{"delay_s": 0.0, "classes": 2}')
-    deployed, answers = Deployed(variant=of, path=str(place / "net.json"), sha256="f1"), []
+    sha256 = files.sha256(place / "net.json")
+    deployed, answers = Deployed(variant=of, path=str(place / "net.json"), sha256=sha256), []
     runtime, here = Runtime(name="null", version="1"), Here()
     for _ in range(2):
         outputs = evaluate.answers(split(of, "test"), deployed, runtime, 1, here)

@@ -1,5 +1,6 @@
 """What is counted, image by image, and that how it is cut into parts changes nothing."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -76,8 +77,9 @@ def test_parts_add_up_to_the_whole(cut: int) -> None:
 
 @pytest.fixture
 def deployed(place: Path) -> Deployed:
-    (place / "net.json").write_text(json.dumps({"delay_s": 0.0, "classes": 10}))
-    return Deployed(variant=variant(), path=str(place / "net.json"), sha256="f1")
+    content = json.dumps({"delay_s": 0.0, "classes": 10}).encode()
+    (place / "net.json").write_bytes(content)
+    return Deployed(variant=variant(), path=str(place / "net.json"), sha256=hashlib.sha256(content).hexdigest())
 
 
 class Watched(Here):

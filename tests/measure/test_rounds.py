@@ -20,7 +20,7 @@ from tests.conftest import case, run, session, variant
 class Scripted:
     """Answers measure requests with medians from a list per artifact; no process is started."""
 
-    shares_files, brings_runtimes = True, False
+    shares_files, brings_runtimes, has_own_agent = True, False, False
 
     def __init__(self, **medians_s: Sequence[float | Exception]) -> None:
         self.conditions: Iterator[dict[str, str]] = cycle([{}])
@@ -33,7 +33,16 @@ class Scripted:
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         self.requests.append(request)
         if request["do"] == "facts":
-            return {"conditions": {"temperature_c": "55.0", "clock_lowered": "nothing"}}
+            conditions = {"temperature_c": "55.0", "clock_lowered": "nothing"}
+            return {
+                "machine": dict.fromkeys(("machine", "bits", "kernel", "python"), "x")
+                | {"memory_bytes": "1", "usable_cores": "1"},
+                "conditions": conditions,
+                "disk_free_bytes": 1,
+                "missing_device": "",
+                "packages": {},
+                "runtimes": {"null": {"version": "1"}},
+            }
         memory = {"baseline_bytes": 1, "load_peak_bytes": 1, "loaded_bytes": 1, "run_peak_bytes": 1}
         is_memory = request["purpose"] == Purpose.MEMORY
         middle = 1e-3 if "reference" in request or is_memory else next(self._medians[request["path"]])
@@ -41,7 +50,7 @@ class Scripted:
             raise middle
         count = request["iterations"] or 11
         return {
-            "start_s": 0.1, "load_s": 0.0, "first_s": 0.0, "wall_s": 1.0, "cpu_s": 1.0, "others_cpu": 0.0, "steal": 0.0,
+            "start_s": 0.0, "load_s": 0.0, "first_s": 0.0, "wall_s": 0.1, "cpu_s": 0.1, "others_cpu": 0.0, "steal": 0.0,
             "samples_s": [] if is_memory else [middle] * count,
             "memory": memory if is_memory else None,
             "conditions": dict(next(self.conditions)) if "reference" not in request else {},

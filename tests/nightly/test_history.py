@@ -99,11 +99,11 @@ def test_a_disk_that_is_full_leaves_the_history_as_it_was(monkeypatch: pytest.Mo
     written(2)
     before = {path.name: path.read_bytes() for path in HISTORY.rglob("*") if path.is_file()}
 
-    def full(self: Path, data: bytes) -> int:
+    def full(self: Path, target: Path) -> Path:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Path, "replace", full)
         with pytest.raises(RequestError, match="No space left on device; free disk space .*the history is unchanged"):
             history.write_night(HISTORY, night(5, entry()))
         with pytest.raises(RequestError, match="No space left on device"):

@@ -49,6 +49,7 @@ def offer(request: Request) -> Offer:
     precisions = sorted({row.precision for row in rows})
     require(f"precision published for {request.target}", request.precision, precisions, may_be_empty=True)
     matching = [row for row in rows if request.precision in ("", row.precision)]
+    left_out = [] if request.any_published else [row for row in matching if row.reservation]
     usable = [row for row in matching if request.any_published or not row.reservation]
     return Offer(
         options=tuple(
@@ -59,7 +60,7 @@ def offer(request: Request) -> Offer:
             )
             for row in usable
         ),
-        notes=(NOTE, *_left_out([row for row in matching if row not in usable])),
+        notes=(NOTE, *_left_out(left_out)),
     )
 
 

@@ -7,8 +7,9 @@ from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates, plain, read, unknown_precisions
+from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates, read, unknown_precisions
 from edgebench.analysis.lint.rules import CheckedRow, Finding, lint
+from edgebench.foundation.escape import plain
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.results import folders
 from edgebench.results.table.columns import flat

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.analysis.lint import dialect, names
 from edgebench.analysis.lint.rules import CheckedRow, Finding
 from edgebench.foundation.errors import InvalidFile, RequestError, require
+from edgebench.foundation.escape import from_csv, plain
 from edgebench.networks import published
 from edgebench.schema.variant import Precision
 
@@ -67,10 +68,10 @@ def _named(
     row: Mapping[str, str | None], names: Mapping[str, str], combined: Mapping[str, Pattern], separator: str
 ) -> dict[str, str | float]:
     """Return a row under our column names; a separate column takes precedence over a combined one."""
-    own = {ours: row[theirs] or "" for ours, theirs in names.items()}
+    own = {ours: from_csv(row[theirs] or "") for ours, theirs in names.items()}
     parts = dict[str, str]()
     for theirs, pattern in combined.items():
-        parts |= pattern.read(row[theirs] or "") or dict.fromkeys(pattern.columns(), "")
+        parts |= pattern.read(from_csv(row[theirs] or "")) or dict.fromkeys(pattern.columns(), "")
     return {name: _as_number(name, text, separator) for name, text in (parts | own).items()}
 
 
@@ -201,11 +202,6 @@ def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | N
 def _tell(odd: list[Finding], line: int, text: str) -> None:
     if len(odd) < MOST_FINDINGS:
         odd.append(Finding(rule="no number", lines=(line,), text=text))
-
-
-def plain(text: str) -> str:
-    """Replace the control characters of foreign text."""
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def duplicates(reading: Reading) -> Iterator[Finding]:

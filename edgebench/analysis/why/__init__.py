@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.analysis.why.roofline import Roof, position
 from edgebench.deploy import hold, install
+from edgebench.deploy.answers import Probed, Profiled, ask
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export import find
@@ -139,10 +140,12 @@ def _profile(measured: Evidence, connection: Connection, environment: Environmen
     try:
         deployed = install(connection, artifact, case.variant, case.runtime, environment)
         request = {"do": "profile"} | deployed.request(case.runtime, case.threads, case.batch)
-        answer = connection.run(request, timeout_s=TIMEOUT_S)
+        answer = ask(connection, Profiled, request, timeout_s=TIMEOUT_S)
+        if not answer.why:
+            deployed.require(answer, case.runtime, connection)
     except CaseError as error:
         return OperatorTimes(why=str(error), whole_s=0, operators=())
-    return OperatorTimes(why=answer["why"], whole_s=answer["whole_s"], operators=tuple(answer["operators"]))
+    return OperatorTimes(why=answer.why, whole_s=answer.whole_s, operators=tuple(map(asdict, answer.operators)))
 
 
 def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | None:
@@ -152,12 +155,12 @@ def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | 
         return None
     if (peak := target.peak) is None:
         try:
-            answer = connection.run({"do": "probe", "threads": threads}, timeout_s=TIMEOUT_S)
+            answer = ask(connection, Probed, {"do": "probe", "threads": threads}, timeout_s=TIMEOUT_S)
         except CaseError:
             return None
         source = "measured now: numpy's fp32 matrix product on the same threads, and copying 64 MiB on one thread"
         source += "; int8 may exceed it" if measured.case.variant.precision == Precision.INT8 else ""
-        return Roof(gops=answer["gflops"], gbytes=answer["gbytes"], source=source)
+        return Roof(gops=answer.gflops, gbytes=answer.gbytes, source=source)
     is_int8 = measured.case.variant.precision == Precision.INT8
     per_core = peak.gops_int8 if is_int8 else peak.gflops
     return Roof(gops=per_core * threads, gbytes=peak.gbytes, source=peak.source) if per_core else None

@@ -52,8 +52,8 @@ def inspect(
     from edgebench.analysis import inspect
     from edgebench.cli import terminal
 
-    require("format", format, terminal.FORMATS, may_be_empty=False)
-    require("table", table, inspect.TABLES)
+    require("format", format, terminal.FORMATS)
+    require("table", table, inspect.TABLES, may_be_empty=True)
     terminal.show_sheets("inspect", inspect.sheets(model, ",".join(input or ())), format, table)
 
 

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from edgebench.cli.exit_codes import EPILOG_OF_NIGHTLY
 from edgebench.cli.options import Quiet
+from edgebench.foundation import escape
 
 HISTORY = Path("results/nightly")
 History = Annotated[Path, typer.Argument(help="Folder of the nights.")]
@@ -56,12 +57,16 @@ def accept(
     configuration: Annotated[
         list[str] | None, typer.Option(help="Only this configuration; repeatable; default: all.")
     ] = None,
+    code: Annotated[str, typer.Option(help="Instead of a night: let this agent or package of it run here.")] = "",
 ) -> None:
-    """Accept a night's changes: later nights are compared with it."""
+    """Accept a night's changes: later nights are compared with it. With --code, let code of the history run here."""
     from edgebench import nightly
 
+    if code:
+        typer.echo(f"accepted code {nightly.accept_code(history, code, reason)}: {reason}")
+        return
     accepted = nightly.accept(history, reason, night, tuple(configuration or ()))
-    typer.echo(f"accepted night {accepted.night}: {accepted.reason}")
+    typer.echo(escape.terminal(f"accepted night {accepted.night}: {accepted.reason}"))
 
 
 @app.command()

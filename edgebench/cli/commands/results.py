@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from edgebench.cli.options import Json, Results, resolved
-from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation import escape
+from edgebench.foundation.errors import require
 
 
 def report(
@@ -20,9 +21,26 @@ def report(
     format = resolved(format, json=json)
     require("format", format, terminal.REPORT_FORMATS)
     table, background = write_reports(results)
-    if format == terminal.BENCHMARK and not table.rows:
-        raise RequestError(f"wanted a measured case in {results}, found none; run a sweep of that name first")
     terminal.show_report(table, format, background)
+
+
+def repair(results: Results) -> None:
+    """Write what is sound of a damaged journal, or of a nightly history; the originals stay beside it."""
+    from edgebench.nightly import history
+    from edgebench.results.repair import repair as repaired
+
+    if (results / history.NIGHTS).is_dir():
+        renamed = history.set_aside(results)
+        for path, reason in renamed:
+            typer.echo(f"{reason}; kept as {path.name}")
+        if not renamed:
+            typer.echo(f"{results}: all nights and acceptances can be read; nothing was changed")
+        return
+    done = repaired(results)
+    for reason in done.reasons:
+        typer.echo(f"set aside {reason}")
+    what = f"{done.aside} lines left out; the original is {done.original}" if done.original else "nothing was changed"
+    typer.echo(f"{results}: {done.kept} sound records; {what}")
 
 
 def figures(
@@ -33,4 +51,4 @@ def figures(
     from edgebench.results import draw_figures
 
     for path in draw_figures(results, format):
-        typer.echo(path)
+        typer.echo(escape.terminal(str(path)))

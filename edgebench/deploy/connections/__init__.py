@@ -30,6 +30,10 @@ class Connection(Protocol):
         """Whether the target reads this machine's files directly."""
 
     @property
+    def has_own_agent(self) -> bool:
+        """Whether requests run with this program's own agent, whose answers have all fields that today's have."""
+
+    @property
     def brings_runtimes(self) -> bool:
         """Whether missing runtimes are copied to the target; not so on this machine, where users install them."""
 

@@ -18,8 +18,8 @@ class Local:
 
     shares_files, brings_runtimes = True, False
 
-    def __init__(self, python: str, bundle: Path) -> None:
-        self._python, self._bundle = python, bundle
+    def __init__(self, python: str, bundle: Path, *, has_own_agent: bool = True) -> None:
+        self._python, self._bundle, self.has_own_agent = python, bundle, has_own_agent
 
     def push(self, path: Path, sha256: str) -> str:
         """Return the file's own path, because it is already here."""
@@ -33,7 +33,7 @@ class Local:
 
     def with_agent(self, bundle: Path) -> Connection:
         """Return a connection with the same Python and another bundle."""
-        return Local(self._python, bundle)
+        return Local(self._python, bundle, has_own_agent=False)
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -28,7 +28,7 @@ class Emulated:
     shares_files, brings_runtimes = True, True
 
     def __init__(self, emulated: Emulation, bundle: Path) -> None:
-        self._emulated, self._bundle = emulated, bundle
+        self._emulated, self._bundle, self.has_own_agent = emulated, bundle, True
         self._counters = TemporaryDirectory(prefix="edgebench-")
 
     def push(self, path: Path, sha256: str) -> str:
@@ -52,7 +52,7 @@ class Emulated:
     def with_agent(self, bundle: Path) -> Connection:
         """Return a connection to the same emulator with another bundle."""
         other = copy(self)
-        other._bundle = bundle
+        other._bundle, other.has_own_agent = bundle, False
         return other
 
     def close(self) -> None:

@@ -11,20 +11,31 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from copy import copy
+from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 from platform import node
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
 from edgebench.deploy.connections import Connection
-from edgebench.deploy.exchange import OUT_OF_MEMORY, agent_environment, agent_options, exchange, last_line, read_answer
+from edgebench.deploy.exchange import (
+    OUT_OF_MEMORY,
+    agent_environment,
+    agent_options,
+    decoded,
+    exchange,
+    last_line,
+    printable,
+    read_answer,
+)
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
+from edgebench.schema import STRICT
 from edgebench.schema.target import Target
 
 ADDRESS = "user@host"
@@ -55,13 +66,32 @@ ADVICE = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """The answer of `agent.hold`: who has the board's lock and for how long; an empty owner is this process."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    owner: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """The answer of `agent.receive`: where a file is on the board; empty if it is not there."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    path: str
+
+
 class Ssh:
     """A connection to a board, which is locked while it is open."""
 
     shares_files, brings_runtimes = False, True
 
     def __init__(self, target: Target, bundle: Path) -> None:
-        self._target, self._python = target, target.python or "python3"
+        self._target, self._python, self.has_own_agent = target, target.python or "python3", True
         self._scratch = TemporaryDirectory(prefix="edgebench-")
         self._pushed, self._token = dict[str, str](), uuid4().hex
         self._holder: subprocess.Popen[bytes] | None = None
@@ -106,23 +136,22 @@ class Ssh:
             noise += len(line)
             if not line:
                 raise self._explained(_ended(holder))
-        holding = read_answer(line, b"", 0)
-        if holding["owner"]:
-            minutes = f"{holding['age_s'] / 60:.0f} min"
-            raise Busy(
-                f"target {self._target.name} is in use by {holding['owner']} for {minutes}: wait until that ends"
-            )
+        holding = decoded(Holding, read_answer(line, b"", 0))
+        if holding.owner:
+            owner, minutes = printable(holding.owner)[:80], f"{holding.age_s / 60:.0f} min"
+            raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that ends")
 
     def push(self, path: Path, sha256: str) -> str:
         """Copy a file below the board's `~/.cache/edgebench` unless it is complete there; return its path there."""
         if sha256 not in self._pushed:
             header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False}
-            there = self._receive(header, path)["path"]
-            self._pushed[sha256] = there or self._receive(header | {"sent": True}, path)["path"]
+            there = self._receive(header, path)
+            self._pushed[sha256] = there or self._receive(header | {"sent": True}, path)
         return self._pushed[sha256]
 
-    def _receive(self, header: Mapping[str, Any], path: Path) -> Any:
-        return self._again(lambda: exchange(*self._script(receive, header, path), timeout_s=PUSH_S))
+    def _receive(self, header: Mapping[str, Any], path: Path) -> str:
+        answer = self._again(lambda: exchange(*self._script(receive, header, path), timeout_s=PUSH_S))
+        return decoded(Received, answer).path
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         """Start an agent process there, wait for it, return its answer; repeat once if the connection was lost."""
@@ -201,7 +230,7 @@ class Ssh:
     def with_agent(self, bundle: Path) -> Connection:
         """Copy another bundle to the board; return a connection that shares the master connection and the lock."""
         other = copy(self)
-        other._bundle = self.push(bundle, files.sha256(bundle))
+        other._bundle, other.has_own_agent = self.push(bundle, files.sha256(bundle)), False
         return other
 
     def close(self) -> None:

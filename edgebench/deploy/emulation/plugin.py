@@ -3,11 +3,12 @@
 import subprocess
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
 from edgebench.agent.counter import VARIABLE
-from edgebench.foundation import files
+from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
 
 SOURCE = Path(__file__).parent / "counter.c"
@@ -23,14 +24,19 @@ def path(qemu: int) -> Path:
     words = (f"-DAPI={2 if qemu >= FIRST_OF_API_2 else 1}", f'-DVARIABLE="{VARIABLE}"')
     key = sha256(SOURCE.read_bytes() + " ".join(words).encode()).hexdigest()[:16]
     library = files.folder("emulation") / f"counter-{key}.so"
-    with FileLock(library.with_suffix(".lock")):
-        if not library.exists():
-            _compile(words, library)
+    kept_hash = library.with_suffix(".seal")
+    with FileLock(files.lock_file(library.with_suffix(".lock"))):
+        kept = cache.read(kept_hash)
+        if not kept or not cache.has_hash(library, str(kept.get("sha256"))):
+            with TemporaryDirectory(dir=library.parent, prefix=files.SCRATCH) as scratch:
+                _compile(words, made := Path(scratch) / library.name)
+                cache.write_sealed(kept_hash, {"sha256": files.sha256(made)})
+                made.replace(library)
+    files.used(library)
     return library
 
 
-def _compile(words: tuple[str, ...], library: Path) -> None:
-    scratch = library.with_suffix(".making")
+def _compile(words: tuple[str, ...], scratch: Path) -> None:
     command = ["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", *words, "-o", str(scratch), str(SOURCE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -39,4 +45,3 @@ def _compile(words: tuple[str, ...], library: Path) -> None:
             f"wanted {SOURCE.name} compiled, to count instructions; gcc said: {reason[:200]};"
             " use apt-get install gcc libc6-dev"
         )
-    scratch.replace(library)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from edgebench.foundation import files, provenance
+from edgebench.foundation import cache, files, provenance, seal
 from edgebench.foundation.errors import RequestError
 
 PACKAGES = ("python3", "libstdc++6")
@@ -34,7 +34,7 @@ MODEL = "Model\t\t: Cortex-A72 of a Raspberry Pi 4\n"
 
 
 def folder() -> Path:
-    """Return the root folder; make it if it is not cached. It appears complete or not at all.
+    """Return the root folder; make it if it is not cached whole. It appears complete or not at all.
 
     Raises:
         RequestError: apt cannot download the packages.
@@ -44,11 +44,16 @@ def folder() -> Path:
         {"packages": " ".join(PACKAGES), "source": provenance.source("deploy/emulation/root"), "release": _release()}
     )
     place = home / f"root-{key}"
-    with FileLock(home / f"root-{key}.lock"):
-        if not place.is_dir():
-            with TemporaryDirectory(dir=home, prefix="making-") as scratch:
+    with FileLock(files.lock_file(home / f"root-{key}.lock")):
+        if not seal.is_whole(place):
+            if seal.is_recorded(place):
+                cache.warn_damaged(place)
+            seal.remove(place)
+            with TemporaryDirectory(dir=home, prefix=files.SCRATCH) as scratch:
                 _make(Path(scratch))
                 (Path(scratch) / "root").rename(place)
+            seal.record(place)
+    files.used(seal.list_of(place))
     return place
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any
 
 from edgebench.deploy import hold, unpack
+from edgebench.deploy.answers import Facts
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
@@ -55,18 +55,18 @@ def check(name: str, address: str = "") -> Checkup:
     return checkup.checkup(
         target,
         Status(
-            machine=report["machine"],
-            conditions=report["conditions"],
-            runtimes=report["runtimes"],
-            disk_free_bytes=report["disk_free_bytes"],
+            machine=report.machine,
+            conditions=report.conditions,
+            runtimes={name: {"version": runtime.version} for name, runtime in report.runtimes.items()},
+            disk_free_bytes=report.disk_free_bytes,
             answered_s=answered_s,
             offered=missing if connection.brings_runtimes else {},
         ),
     )
 
 
-def _installed(report: Mapping[str, Any]) -> dict[str, bool]:
-    return {name: bool(runtime["version"]) for name, runtime in report["runtimes"].items()}
+def _installed(report: Facts) -> dict[str, bool]:
+    return {name: bool(runtime.version) for name, runtime in report.runtimes.items()}
 
 
 def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
@@ -86,7 +86,7 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
             raise RequestError(f"target {name} uses what is installed on this machine; install a runtime with pip")
         report = ask(connection, target.runtimes)
         requests = _requested(runtimes, target) or _missing(report)
-        brought = [_bring(request, connection, target, report["machine"], show) for request in requests]
+        brought = [_bring(request, connection, target, report.machine, show) for request in requests]
     none = () if brought else ("It has every runtime of its file that is installed here.",)
     return Sheet.of(checkup.title(target), _BROUGHT, brought, none)
 
@@ -104,7 +104,7 @@ def _required(runtime: str) -> str:
     raise RequestError(f"runtime {runtime} is not installed here either; name a version: {runtime}==...")
 
 
-def _missing(report: Mapping[str, Any]) -> tuple[RuntimeRequest, ...]:
+def _missing(report: Facts) -> tuple[RuntimeRequest, ...]:
     absent = [name for name, is_installed in _installed(report).items() if not is_installed]
     return tuple(RuntimeRequest(name=name, version=version) for name in absent if (version := offered(name)))
 
@@ -114,7 +114,7 @@ def _bring(
 ) -> tuple[Runtime, str]:
     """Copy a runtime to the target; return it with the version that the target's Python reports, and its folder."""
     show(Step(activity="bring", subject=request.pinned))
-    return bring(request, connection, target, facts), unpack(connection, request, platform(facts))
+    return bring(request, connection, target, facts)[0], unpack(connection, request, platform(facts))
 
 
 _BROUGHT: tuple[Column[tuple[Runtime, str]], ...] = (

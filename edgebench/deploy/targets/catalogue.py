@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import toml
 from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.progress import warn
 from edgebench.foundation.shelf import load
 from edgebench.schema.target import Target
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-_PACKAGE = Path(__file__).parents[2]
+_PACKAGE = Path(__file__).resolve().parents[2]
+HERE = "targets"  # folder of this project's own
 SHIPPED = (_PACKAGE / "targets", _PACKAGE.parent / "targets")  # in a wheel, in a checkout
 
 
 def _files() -> dict[str, Path]:
-    return toml.files("targets", *SHIPPED)
+    return toml.files(HERE, *SHIPPED)
 
 
 def targets() -> tuple[str, ...]:
@@ -42,6 +44,25 @@ def target(name: str) -> Target:
     return replace(read, address=os.environ.get(address_variable(name)) or read.address)
 
 
+def chosen(name: str) -> Target:
+    """Read the file of a target that will be used; say what one in this folder changes.
+
+    Raises:
+        UnknownName, InvalidFile
+    """
+    wanted, path = target(name), _files()[name]
+    if path.parent == Path(HERE) and path.parent.resolve() not in SHIPPED:  # in a checkout they are the shipped ones
+        is_shipped = any((folder / path.name).exists() for folder in SHIPPED)
+        parts = (
+            f"stands for the shipped target {name}" if is_shipped else "",
+            f"connects to {wanted.address}" if wanted.address and wanted.connection == "ssh" else "",
+            f"runs {wanted.python} as its Python" if wanted.python else "",
+        )
+        if any(parts):
+            warn(f"{path} in this folder {' and '.join(filter(None, parts))}")
+    return wanted
+
+
 def address_variable(name: str) -> str:
     """Return the name of the environment variable for a target's address."""
     return f"EDGEBENCH_{name.upper()}_ADDRESS"
@@ -54,14 +75,14 @@ def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
         UnknownName, InvalidFile
         RequestError: an address with several targets, or with a target that needs none.
     """
-    chosen = tuple(map(target, names))
+    wanted = tuple(map(chosen, names))
     if not address:
-        return chosen
-    if len(chosen) != 1:
-        raise RequestError(f"wanted one target with --address, found {len(chosen)}: {', '.join(names)}")
-    if load("connections", chosen[0].connection).ADDRESS == "":
+        return wanted
+    if len(wanted) != 1:
+        raise RequestError(f"wanted one target with --address, found {len(wanted)}: {', '.join(names)}")
+    if load("connections", wanted[0].connection).ADDRESS == "":
         raise RequestError(f"target {names[0]} is reached without an address; leave --address out")
-    return (replace(chosen[0], address=address),)
+    return (replace(wanted[0], address=address),)
 
 
 def _refuse_name(name: str, content: Mapping[str, Any]) -> None:

@@ -13,8 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgebench.export.custom import inputs, module, onnx, shape, tflite
-from edgebench.foundation import cache, provenance
+from edgebench.foundation import bounded, cache, files, provenance
+from edgebench.foundation.bounded import Bounds, OutOfBounds
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.units import MIB
 from edgebench.networks.custom import stem
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.names import MODEL_FILES, PYTHON, file_and_function, title
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST_BYTES = 2 * 2**30  # what a protobuf or a flatbuffer can hold
+# What opening and checking a file may take: VGG-19 without weights, which it makes itself, takes 1 GiB.
+LEAST_MEMORY_BYTES, COPIES = 3 * 2**30, 12
+LEAST_FOR_BOUNDS_BYTES = 16 * 2**20
+LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
 _READERS = dict(zip(MODEL_FILES, (onnx, tflite), strict=True))
 
 
@@ -41,12 +47,12 @@ def adopt(name: str, asked: str) -> CustomModel:
         return _by_name(name, asked)
     _require_file(path)
     if path.suffix != PYTHON:
-        return _kept(path, title(name), asked)
+        return _in_bounds(path, title(name), asked)
     if not function:
         raise RequestError(f"wanted {file}:function, one that returns an nn.Module; found {name}")
     with TemporaryDirectory() as scratch:
         module.trace(path, function, asked, traced := Path(scratch) / "traced.onnx")
-        return _kept(traced, title(name), "", source=os.path.abspath(path))  # noqa: PTH100  # links keep their names
+        return _in_bounds(traced, title(name), "", source=os.path.abspath(path))  # noqa: PTH100  # links keep their names
 
 
 def _require_file(path: Path) -> None:
@@ -60,13 +66,46 @@ def _require_file(path: Path) -> None:
         raise RequestError(f"wanted a model's name in characters that can be shown, found {str(path)!r}; rename it")
 
 
-def _kept(path: Path, name: str, asked: str, *, source: str = "") -> CustomModel:
+def _in_bounds(path: Path, name: str, asked: str, *, source: str = "") -> CustomModel:
+    """Read what was given in a child, because a small file can make a library take all memory, or never end.
+
+    No library reads a TFLite file, and ours takes no more than some times its size.
+    """
+    size = path.stat().st_size
+    bounds = Bounds(memory_bytes=_memory_for(size), time_s=LEAST_TIME_S + size / SLOWEST_BYTES_PER_S)
+    given = {"path": str(path), "name": name, "asked": asked, "source": source}
+    is_harmless = path.suffix == f".{tflite.FORMAT}" and size < LEAST_FOR_BOUNDS_BYTES
+    try:
+        kept_under = keep(**given) if is_harmless else bounded.call(f"{__name__}:keep", given, bounds)
+    except OutOfBounds as error:
+        raise RequestError(
+            f"{name}: to open and check a file of {size / MIB:.1f} MiB, {error}; export it again, with its constants"
+            " in it and no larger than its images need"
+        ) from error
+    card = cache.find(kept_under, CustomModel)
+    assert card
+    return card
+
+
+def _memory_for(size: int) -> int:
+    """Return how much memory a file of so many bytes may take: libraries hold several copies of its weights."""
+    return LEAST_MEMORY_BYTES + COPIES * size
+
+
+def keep(path: str, name: str, asked: str, source: str) -> str:
+    """Keep a file's model in the cache; return the stem of its card."""
+    return _kept(Path(path), name, asked, source=source)
+
+
+def _kept(path: Path, name: str, asked: str, *, source: str) -> str:
     """Read what was given, unless this very content was read before."""
     reader = _READERS[path.suffix]
     try:
         content = reader.content(path, MOST_BYTES)
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
+    if content != files.sha256(path):  # it has weights in files beside it
+        bounded.limit(_memory_for(onnx.size(path)))
     made_by = provenance.source("export/custom", "export/formats/onnx")
     key = provenance.key({"name": name, "asked": asked, "from": source, "source": made_by})
     kept_under = stem(title(name), content, key)
@@ -74,9 +113,17 @@ def _kept(path: Path, name: str, asked: str, *, source: str = "") -> CustomModel
         kept_under,
         path.suffix,
         CustomModel,
-        lambda place: reader.read(path, place, name=name, asked=asked, content=content, source=source),
+        lambda place: _read(path, place, name=name, asked=asked, content=content, source=source),
     )
     cache.put(kept_under, card)  # the one given last is the one that its name finds
+    return kept_under
+
+
+def _read(path: Path, place: Path, **given: str) -> CustomModel:
+    """Read a file, and run it once if it is opened on this host: what it takes there it takes when it is measured."""
+    card: CustomModel = _READERS[path.suffix].read(path, place, **given)
+    if card.format == onnx.FORMAT:
+        onnx.run_once(place)
     return card
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.errors import in_words
+from edgebench.foundation.errors import in_words, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def _counted(what: str, count: Callable[[], Count]) -> tuple[int | None, int | N
         return None, None, f"{what} not counted: edgebench cannot follow the graph: {in_words(error)[:100]}"
     if not reasons:
         return number, None, ""
-    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    why = shown(reasons[0]) + (f" and {len(reasons) - 1} more" if len(reasons) > 1 else "")
     if not number:
-        return None, None, f"{what} not counted: {reasons[0]}{more}"
-    return None, number, f"{what} >= {number}, not counted: {reasons[0]}{more}"
+        return None, None, f"{what} not counted: {why}"
+    return None, number, f"{what} >= {number}, not counted: {why}"

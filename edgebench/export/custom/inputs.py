@@ -25,6 +25,7 @@ DTYPES = (
 IMAGES = ("float32", *EIGHT_BITS)
 _FEW = 8  # integers that a model takes so few of are lengths or sizes
 _SIDE = 224  # an example of an open one
+_PART = re.compile(r"((?:.+?:)?[^:,]+)(?:,|$)")
 _OPEN_AXIS = re.compile(r"-1|\?|[A-Za-z_]\w*|")
 
 
@@ -50,6 +51,11 @@ class Declared:
         return tuple(0 if isinstance(axis, str) else axis for axis in self.axes)
 
 
+def parts(asked: str) -> tuple[str, ...]:
+    """Part what is said of several inputs, whose names may have commas and colons in them."""
+    return tuple(_PART.findall(asked))
+
+
 def parse(asked: str) -> dict[str, Dimensions]:
     """Read `x:1x3x48x320,mask:1x320`, or the sizes of the only input; the name is empty where there is none.
 
@@ -57,7 +63,7 @@ def parse(asked: str) -> dict[str, Dimensions]:
         RequestError: it is something else, or an axis is to stay open.
     """
     shapes = dict[str, tuple[int, ...]]()
-    for part in asked.split(",") if asked else ():
+    for part in parts(asked):
         _require_closed(part)
         name, sizes = shape.parse(part)
         if name in shapes:
@@ -186,12 +192,14 @@ def _example(sizes: Dimensions) -> str:
 
 
 def require_types(model: str, declared: Sequence[Declared]) -> None:
-    """Refuse inputs of types that no array has.
+    """Refuse inputs of types that no array has, or of names that a terminal would execute.
 
     Raises:
         RequestError: one has.
     """
     for entry in declared:
+        if not entry.name.isprintable():
+            raise RequestError(f"{model}: wanted names that can be shown, found input {entry.name!a}; rename it")
         if entry.dtype not in DTYPES:
             raise RequestError(
                 f"{model}: input {entry.name} is of {entry.dtype}, wanted numbers: {', '.join(DTYPES)}; export it"

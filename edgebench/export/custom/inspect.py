@@ -12,7 +12,7 @@ from edgebench.export.custom import inputs, layers, onnx, shape, tflite
 from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.precision import computed
 from edgebench.export.formats.onnx.count import prepared, sizes_of, weights
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import RequestError, shown
 from edgebench.schema.names import MODEL_FILES, file_and_function
 
 if TYPE_CHECKING:
@@ -88,6 +88,15 @@ def inspect(name: str, asked: str = "") -> Inspected:
     path = Path(file_and_function(name)[0])
     if path.suffix not in MODEL_FILES or not path.is_file():
         raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name one that is there")
+    try:
+        if not path.stat().st_size:
+            raise RequestError(f"{path} is empty; write it again")
+        return _inspected(path, name, asked)
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
+
+
+def _inspected(path: Path, name: str, asked: str) -> Inspected:
     return _of_onnx(path, asked) if path.suffix == onnx.SUFFIX else _of_tflite(path, Path(name).name, asked)
 
 
@@ -97,7 +106,7 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
         [_port_of_onnx(one) for one in some] for some in (onnx.inputs_of(graph), graph.graph.output)
     )
     precision, given = onnx.precision_of(graph)
-    operators = Counter(str(node.op_type) for node in onnx.nodes(graph))
+    operators = Counter(shown(node.op_type) for node in onnx.nodes(graph))
     types = _types((onnx.type_name(tensor.data_type), prod(tensor.dims)) for tensor in onnx.tensors(graph))
     way, declared = _way(path.name, lambda: _declared_of_onnx(path, graph), asked)
     sized = prepared(onnx.settled(graph, way.shapes) if way.shapes else graph)
@@ -137,7 +146,7 @@ def _of_tflite(path: Path, name: str, asked: str) -> Inspected:
         opset="TFLite schema 3",
         inputs=tuple(_port(entry.name, entry.dtype, entry.sizes) for entry in graph.inputs),
         outputs=tuple(_port(label, tensor.dtype, tensor.dims) for label, tensor in graph.outputs.items()),
-        operators=dict(Counter(one.name for one in graph.operators).most_common()),
+        operators=dict(Counter(shown(one.name) for one in graph.operators).most_common()),
         types=_types((tensor.dtype, prod(tensor.dims)) for tensor in constants),
         precision=precision,
         given=given,
@@ -170,7 +179,7 @@ def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> t
     if missing:
         return Way(asked=missing), entries
     try:
-        return Way(shapes=inputs.settle(name, entries, asked), asked=tuple(filter(None, asked.split(",")))), entries
+        return Way(shapes=inputs.settle(name, entries, asked), asked=inputs.parts(asked)), entries
     except RequestError as error:
         return Way(refusal=str(error)), entries
 
@@ -199,14 +208,14 @@ def _port_of_onnx(value: Any) -> Port:
     tensor = value.type.tensor_type
     kind = value.type.WhichOneof("value") or "tensor_type"
     if kind != "tensor_type":
-        return Port(name=value.name, dtype=kind.removesuffix("_type"), shape="")
+        return Port(name=shown(value.name), dtype=kind.removesuffix("_type"), shape="")
     axes = [f"[{dim.dim_param}]" if dim.dim_param else str(max(0, dim.dim_value) or "?") for dim in tensor.shape.dim]
     shape = ("x".join(axes) or "scalar") if tensor.HasField("shape") else ""
-    return Port(name=value.name, dtype=onnx.type_name(tensor.elem_type), shape=shape)
+    return Port(name=shown(value.name), dtype=onnx.type_name(tensor.elem_type), shape=shown(shape))
 
 
 def _port(name: str, dtype: str, sizes: Dimensions) -> Port:
-    return Port(name=name, dtype=dtype, shape=shape.said(sizes) or "scalar")
+    return Port(name=shown(name), dtype=dtype, shape=shape.said(sizes) or "scalar")
 
 
 def _sized(port: Port, sizes: Mapping[str, Dimensions]) -> Port:

@@ -20,7 +20,7 @@ from edgebench.export.custom.precision import of_onnx
 from edgebench.export.formats.onnx.count import account_of, held, loaded, prepared, sizes_of, weights
 from edgebench.export.formats.onnx.inspect import integers_of
 from edgebench.export.formats.onnx.skim import outline
-from edgebench.foundation import files
+from edgebench.foundation import bounded, files
 from edgebench.foundation.errors import EdgebenchError, RequestError, in_words
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
@@ -47,6 +47,11 @@ def content(path: Path, most_bytes: int) -> str:
     if not others:
         return own
     return hashlib.sha256("\n".join((own, *map(files.sha256, others))).encode()).hexdigest()
+
+
+def size(path: Path) -> int:
+    """Return how many bytes the file and those that its weights are in have."""
+    return sum(file.stat().st_size for file in {path, *beside(path, _parsed(path))})
 
 
 def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
@@ -83,6 +88,36 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
 def precision_of(proto: Any) -> tuple[Precision, str]:
     """Tell what a graph computes in, and how its weights are quantized where activations are not."""
     return of_onnx(tuple(nodes(proto)), tuple(tensors(proto)))
+
+
+def run_once(path: Path) -> None:
+    """Run one image through a file as it will be measured; why it cannot be run is said by its row.
+
+    Raises:
+        MemoryError: it takes more memory than this process may.
+    """
+    import numpy
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        images = {
+            given.name: numpy.zeros([size if isinstance(size, int) else 1 for size in given.shape], _of_numpy(given))
+            for given in session.get_inputs()
+        }
+        session.run(None, images)
+    except Exception as error:  # whatever it makes of a graph that it cannot run
+        if bounded.is_out_of_memory(error):
+            raise MemoryError from error
+
+
+def _of_numpy(given: Any) -> str:
+    """Return numpy's name of an input's type: `tensor(float)` is float32."""
+    name = str(given.type).removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 def macs_of(proto: Any, *, may_open: bool = True) -> tuple[int, tuple[str, ...]]:

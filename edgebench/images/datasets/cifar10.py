@@ -11,12 +11,14 @@ import io
 import pickle
 import tarfile
 import zlib
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import RequestError
+from edgebench.foundation.unpack import Capped, TooLarge
 from edgebench.images.loader import Labelled, Opened
 from edgebench.schema.variant import Preprocessing
 
@@ -39,6 +41,8 @@ NOTE = (
 
 SIDE, PIXELS = 32, 3 * 32 * 32
 CALIBRATION, SEED = 500, 0
+MOST_BYTES = 2**28  # of an unpacked archive, which has 178 MiB
+MOST_BATCH_BYTES = 2**26  # of one of its files, which have 30 MiB
 TEST = "test_batch"
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), TEST)
 FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
@@ -123,19 +127,27 @@ def _files(folder: Path) -> list[Path]:
 
 def _batches(place: Path) -> dict[str, Batch]:
     """Read all six files."""
-    contents = _unpacked(place) if place.is_file() else {file.name: file.read_bytes() for file in _files(place)}
+    contents = _unpacked(place) if place.is_file() else {file.name: _content(file) for file in _files(place)}
     read = {Path(name).stem: _batch(f"{place}: {name}", content) for name, content in contents.items()}
     if missing := [name for name in BATCHES if name not in read]:
         raise RequestError(f"{place} has no {missing[0]}: not CIFAR-10, or incomplete; download it again")
     return {name: read[name] for name in BATCHES}
 
 
+def _content(file: Path) -> bytes:
+    if (size := file.stat().st_size) > MOST_BATCH_BYTES:
+        raise RequestError(f"{file}: wanted at most {MOST_BATCH_BYTES} bytes, found {size}: not CIFAR-10")
+    return file.read_bytes()
+
+
 def _unpacked(archive: Path) -> dict[str, bytes]:
     """Read the six files out of an archive; nothing is written."""
     try:
-        with tarfile.open(archive) as tar:
+        with closing(Capped(archive, MOST_BYTES)) as content, tarfile.open(fileobj=content, mode="r:") as tar:  # type: ignore[call-overload]
             members = [(Path(member.name), tar.extractfile(member)) for member in tar]
             return {path.name: stream.read() for path, stream in members if stream and path.stem in BATCHES}
+    except TooLarge as error:
+        raise RequestError(f"{archive}: {error}: not CIFAR-10; wanted {PLACE}") from error
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         reason = "cut off" if isinstance(error, EOFError) else type(error).__name__
         raise RequestError(f"{archive}: not a complete archive ({reason}); wanted {PLACE}") from error
@@ -172,7 +184,14 @@ def _pickled(file: str, content: bytes) -> Batch:
     try:
         batch = Unpickler(io.BytesIO(content), encoding="bytes").load()
         fields = {key if isinstance(key, str) else key.decode(): value for key, value in batch.items()}
-        pixels, labels = numpy.asarray(fields["data"], numpy.uint8), numpy.array(fields["labels"], numpy.int64)
+        pixels, labels = fields["data"], fields["labels"]
+        if not (
+            isinstance(pixels, numpy.ndarray) and pixels.nbytes <= MOST_BATCH_BYTES and pixels.dtype == numpy.uint8
+        ):
+            raise ValueError("data that are no bytes, or too many")
+        if not (len(labels) <= len(pixels) and all(isinstance(label, (int, numpy.integer)) for label in labels)):
+            raise ValueError("labels that are no numbers, or too many")
+        labels = numpy.array(labels, numpy.int64)
         if pixels.shape != (len(labels), PIXELS):
             raise ValueError(f"{len(labels)} labels and data of {pixels.shape}")
     except pickle.UnpicklingError as error:

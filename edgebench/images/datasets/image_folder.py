@@ -12,16 +12,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from time import time_ns
 from typing import TYPE_CHECKING
 
+from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import folder as cache_folder
 from edgebench.foundation.files import sha256 as sha256_of
-from edgebench.foundation.files import write
+from edgebench.foundation.files import used
+from edgebench.foundation.seal import SETTLED_S
 from edgebench.images.labels import PLACE, labels
 from edgebench.images.listing import is_junk, pictures, printable, some
 from edgebench.images.loader import THREADS, Inspected, Labelled, Opened
@@ -159,26 +161,31 @@ def fingerprint(everything: Sequence[Files]) -> str:
 
 
 def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, str]:
-    """Return the hash of each file by name; a file with the same size and time as before is not read again."""
+    """Return the hash of each file by name; a file that did not change since it was hashed is not read again."""
     folder = os.path.abspath(root / below)  # noqa: PTH100  # links keep their names, as in the catalogue
     index = cache_folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
-    known = {name: entry for name, entry in _cached(index).items() if stamps.get(name) == tuple(entry[:2])}
+    known = {name: entry for name, entry in _cached(index).items() if stamps.get(name) == tuple(entry[:-1])}
     changed = [name for name in stamps if name not in known]
+    # A file that changed just now may change again within one tick of the file system's clock: it is hashed again.
+    settled = time_ns() - int(SETTLED_S * 1e9)
     with ThreadPoolExecutor(THREADS) as pool:
         digests = dict(zip(changed, pool.map(lambda name: _sha256(root / name), changed), strict=True))
-    known |= {name: (*stamps[name], digest) for name, digest in digests.items() if digest}
-    if any(digests.values()):
-        write(index, json.dumps(known).encode())
-    return {name: entry[2] for name, entry in known.items()} | {name: "" for name in changed if not digests[name]}
+    hashed = {name: entry[-1] for name, entry in known.items()} | digests
+    fresh = {name: (*stamps[name], digest) for name, digest in digests.items() if digest and stamps[name][-1] < settled}
+    if fresh:
+        cache.write_sealed(index, {"files": known | fresh})
+    return hashed
 
 
-def _cached(index: Path) -> dict[str, tuple[int, int, str]]:
-    """Read size, time and hash of each file hashed earlier; empty if there is no readable index."""
+def _cached(index: Path) -> dict[str, tuple[int, int, int, int, str]]:
+    """Read stamp and hash of each file hashed earlier; empty if there is no sound index."""
     from pydantic import TypeAdapter, ValidationError
 
+    used(index)
     try:
-        return TypeAdapter(dict[str, tuple[int, int, str]]).validate_python(json.loads(index.read_bytes()))
-    except (OSError, ValueError, ValidationError):
+        fields = (cache.read(index) or {}).get("files", {})
+        return TypeAdapter(dict[str, tuple[int, int, int, int, str]]).validate_python(fields)
+    except ValidationError:  # of an earlier version
         return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import b64decode
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 from weakref import finalize
 
+from edgebench.deploy.answers import Inferred, ask
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.prefetch import ahead
@@ -24,7 +26,7 @@ from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy import float32
     from numpy.typing import NDArray
@@ -41,6 +43,7 @@ BATCH = 32
 PART_BYTES = 256 * 2**20  # limit per request of images in a file and of outputs in memory, which a small board has
 COPIES = 8  # of the outputs in memory at once: as numbers, base64 and JSON
 TALLY_ROWS = 1024
+HASHED_BYTES = 2**20  # at once
 TIMEOUT_S = 3600.0
 
 
@@ -50,10 +53,12 @@ class Answers:
 
     Attributes:
         values: of all outputs for one image.
+        inputs_sha256: hash of the pixels that the process read; of several parts, a hash of their hashes.
     """
 
     stream: IO[bytes]
     values: int
+    inputs_sha256: str = ""
 
     def rows(self, count: int) -> Iterator[NDArray[float32]]:
         """Yield the outputs in order, `count` rows at a time."""
@@ -117,6 +122,8 @@ def evaluate(
         damaged=images.damaged,
         made_by=made_by(case.variant),
         parent_sha256=parent.sha256 if parent else "",
+        opened_sha256=deployed.sha256,
+        pixels_sha256=outputs.inputs_sha256,
         **counted,
     )
 
@@ -157,19 +164,56 @@ def _answers(
 ) -> Answers:
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
-    values = _values(deployed.variant)
+    values, digests = _values(deployed.variant), list[str]()
     request |= {"classes": values}  # of several outputs the one with as many values, or all together
-    stream = TemporaryFile(buffering=0)  # noqa: SIM115  # closed when the last reference to the outputs is gone
-    result = Answers(stream=stream, values=values)
-    finalize(result, stream.close)
-    with TemporaryDirectory() as scratch:
-        outputs = Path(scratch) / "outputs"
+    with ExitStack() as stack, TemporaryDirectory() as scratch:
+        stream = stack.enter_context(TemporaryFile(buffering=0))
+        file = Path(scratch) / "outputs"
         if connection.shares_files:
-            request["outputs"] = str(outputs)
+            request["outputs"] = str(file)
         for part in ahead(_parts(images, values, Path(scratch), connection)):
-            answer = connection.run(request | part, timeout_s=TIMEOUT_S)
-            stream.write(outputs.read_bytes() if connection.shares_files else b64decode(answer["outputs"]))
+            file.unlink(missing_ok=True)
+            answer = ask(connection, Inferred, request | part, timeout_s=TIMEOUT_S)
+            deployed.require(answer, runtime, connection)
+            _require_inputs(answer, part, connection)
+            stream.write(_outputs(answer, file, 4 * part["shape"][0] * values))
+            digests.append(answer.inputs_sha256)
+        result = Answers(stream=stream, values=values, inputs_sha256=_joined(digests))
+        finalize(result, stack.pop_all().close)  # closed when the last reference to the outputs is gone
     return result
+
+
+def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
+    """Refuse an answer that rests on other pixels than those of the request.
+
+    Raises:
+        AgentError: their number or hash differs.
+    """
+    count, found = part["shape"][0], answer.inputs_sha256
+    if answer.count != count:
+        raise AgentError(f"the agent's answer is impossible: outputs of {answer.count} images, {count} were sent")
+    if found != part["inputs_sha256"] and (found or connection.has_own_agent):
+        raise AgentError("the process read other pixels than those it was given; run again")
+
+
+def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
+    """Return the outputs of a part, `size` bytes: from the file if there is one, else from the answer.
+
+    Raises:
+        AgentError: there are more or fewer.
+    """
+    try:
+        found = file.stat().st_size if file.exists() else -1
+        outputs = file.read_bytes() if found == size else b64decode(answer.outputs, validate=True)
+    except (OSError, ValueError) as error:
+        raise AgentError(f"the agent's answer is malformed: its outputs cannot be read: {error}") from error
+    if len(outputs) != size:
+        raise AgentError(f"the agent's answer is impossible: {max(found, len(outputs))} bytes of outputs, not {size}")
+    return outputs
+
+
+def _joined(digests: Sequence[str]) -> str:
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def _values(variant: Variant) -> int:
@@ -178,7 +222,7 @@ def _values(variant: Variant) -> int:
     return count
 
 
-def _parts(images: Images, values: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
+def _parts(images: Images, values: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
     """Yield the request's fields for each part of the images, when the part is on the target."""
     answers = PART_BYTES // (COPIES * 4 * values)
     if connection.shares_files and images.file:
@@ -187,23 +231,35 @@ def _parts(images: Images, values: int, scratch: Path, connection: Connection) -
     return _sent(images, max(1, batches), scratch, connection)
 
 
-def _in_place(images: Images, file: Path, size: int) -> Iterator[dict[str, object]]:
+def _in_place(images: Images, file: Path, size: int) -> Iterator[dict[str, Any]]:
     """Yield the request's fields for parts of the cache file of the pixels."""
     for start in range(0, len(images), size):
-        shape = _shape(images, min(size, len(images) - start))
-        yield {"inputs": str(file), "offset": start * images.pixel_bytes, "shape": shape}
+        shape, offset = _shape(images, min(size, len(images) - start)), start * images.pixel_bytes
+        sha256 = _hash_of_part(file, offset, shape[0] * images.pixel_bytes)
+        yield {"inputs": str(file), "offset": offset, "shape": shape, "inputs_sha256": sha256}
 
 
-def _sent(images: Images, size: int, scratch: Path, connection: Connection) -> Iterator[dict[str, object]]:
+def _hash_of_part(file: Path, offset: int, size: int) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb", buffering=0) as stream:
+        stream.seek(offset)
+        while size > 0 and (block := stream.read(min(size, HASHED_BYTES))):
+            digest.update(block)
+            size -= len(block)
+    return digest.hexdigest()
+
+
+def _sent(images: Images, size: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
     """Copy parts of `size` batches to the target and yield their fields; each request deletes its part."""
     batches = images.parts(BATCH)
     for start in range(0, len(images), BATCH * size):
         inputs = scratch / f"images-{start}"
-        pushed = connection.push(inputs, _write(inputs, islice(batches, size)))
+        sha256 = _write(inputs, islice(batches, size))
+        pushed = connection.push(inputs, sha256)
         if pushed != str(inputs):
             inputs.unlink()
         shape = _shape(images, min(BATCH * size, len(images) - start))
-        yield {"inputs": pushed, "discard": True, "shape": shape}
+        yield {"inputs": pushed, "discard": True, "shape": shape, "inputs_sha256": sha256}
 
 
 def _shape(images: Images, count: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import HOST
 from edgebench.deploy.survey import survey
 from edgebench.deploy.wheels import public
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import AgentError, RequestError
 from edgebench.foundation.shelf import load
 from edgebench.measure import evaluate
 from edgebench.schema.quantization import overflows
@@ -99,9 +99,14 @@ def spot_check(
     on_host = evaluate.answers(sample, here, stand_in.runtime, case.threads, stand_in.connection)
     on_board = evaluate.answers(sample, there, case.runtime, case.threads, board)
     (hosts,), (boards,) = on_host.rows(len(places)), on_board.rows(len(places))
+    finite = numpy.isfinite(hosts)
+    if (finite != numpy.isfinite(boards)).any():
+        raise AgentError("host and board differ in which outputs are finite, for the same artifact and images")
+    gaps = numpy.abs(hosts - boards, where=finite, out=numpy.zeros_like(hosts))
+    largest = numpy.abs(hosts, where=finite, out=numpy.zeros_like(hosts)).max()
     return SpotCheck(
         host=str(stand_in),
         images=len(places),
         agreed=int((hosts.argmax(1) == boards.argmax(1)).sum()),
-        difference=float(numpy.abs(hosts - boards).max() / (numpy.abs(hosts).max() or 1.0)),
+        difference=float(gaps.max() / (largest or 1.0)),
     )

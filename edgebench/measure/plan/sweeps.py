@@ -8,12 +8,14 @@ from typing import Any
 from edgebench.foundation import toml
 from edgebench.foundation.errors import require
 from edgebench.foundation.files import write
+from edgebench.foundation.progress import warn
 from edgebench.images.catalogue import calibrating, title
 from edgebench.schema import names
 from edgebench.schema.quantization import renamed
 from edgebench.schema.sweep import Sweep
 
 SHIPPED = Path(__file__).parent / "shipped"
+HERE = "sweeps"  # folder of this project's own
 SWEEP = "sweep.toml"
 SCHEMES = "quantizations"  # of a sweep
 
@@ -25,11 +27,22 @@ def sweep(name: str) -> Sweep:
         UnknownName, InvalidFile
     """
     if name.endswith(".toml"):
-        path = Path(name)
-        return toml.read(path, Sweep, path.stem, check_value=_check_cells)
-    files = toml.files("sweeps", SHIPPED)
+        return _read(Path(name), Path(name).stem)
+    files = toml.files(HERE, SHIPPED)
     require("sweep", name, files)
-    return toml.read(files[name], Sweep, name, check_value=_check_cells)
+    path = files[name]
+    if path.parent == Path(HERE) and (SHIPPED / path.name).exists():
+        warn(f"{path} in this folder stands for the shipped sweep {name}")
+    return _read(path, name)
+
+
+def _read(path: Path, name: str) -> Sweep:
+    """Read a sweep's file; say which Python it runs, which nobody typed."""
+    read = toml.read(path, Sweep, name, check_value=_check_cells)
+    for model in read.models:
+        if names.is_custom(model.name) and not names.is_model_file(model.name):
+            warn(f"{path} runs the Python code {model.name}")
+    return read
 
 
 def _check_cells(sweep: Sweep) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.escape import command_property, command_text
 from edgebench.nightly.night import Outcome
 
 if TYPE_CHECKING:
@@ -27,11 +28,4 @@ def _command(kind: str, line: SummaryLine) -> str:
     entry = line.entry
     changes = [f"{change.figure} {change.change:+.1%}" for change in line.findings]
     text = "; ".join((*changes, *entry.changed, *([entry.why] if entry.why else [])))
-    title = f"{entry.verdict} {entry.name}".replace(":", "%3A").replace(",", "%2C")
-    return f"::{kind} title={_escaped(title)}::{_escaped(text)}\n"
-
-
-def _escaped(text: str) -> str:
-    return (
-        text.replace("%", "%25").replace("%253A", "%3A").replace("%252C", "%2C").replace("\r", "").replace("\n", "%0A")
-    )
+    return f"::{kind} title={command_property(f'{entry.verdict} {entry.name}')}::{command_text(text)}\n"

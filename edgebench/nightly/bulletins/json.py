@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from edgebench.foundation.escape import json_text
 
 if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin
@@ -15,4 +16,4 @@ FILE = "night.json"
 def render(bulletin: Bulletin) -> str:
     """Write one JSON object."""
     fields = {"headline": bulletin.headline, "notes": bulletin.notes, "night": asdict(bulletin.night)}
-    return json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
+    return json_text(fields, indent=1) + "\n"

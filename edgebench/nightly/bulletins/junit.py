@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from edgebench.foundation.escape import plain
 from edgebench.nightly.night import Outcome
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ OUTCOMES = {
     Outcome.NEW: "skipped",
     Outcome.UNDERPOWERED: "skipped",
 }
-_UNPRINTABLE = dict.fromkeys((code for code in range(32) if code not in (9, 10, 13)), "?")
 
 
 def render(bulletin: Bulletin) -> str:
@@ -26,8 +26,8 @@ def render(bulletin: Bulletin) -> str:
     outcomes = [OUTCOMES.get(line.entry.verdict, "") for line in bulletin.lines]
     suite = Element(
         "testsuite",
-        name=f"edgebench nightly {bulletin.night.sweep}",
-        timestamp=bulletin.night.started_at[:19],
+        name=plain(f"edgebench nightly {bulletin.night.sweep}"),
+        timestamp=plain(bulletin.night.started_at[:19]),
         time=f"{bulletin.night.spent_s:.3f}",
         tests=str(len(outcomes)),
         failures=str(outcomes.count("failure")),
@@ -43,12 +43,12 @@ def render(bulletin: Bulletin) -> str:
 
 def _case(suite: Element, line: SummaryLine) -> None:
     entry = line.entry
-    case = SubElement(suite, "testcase", classname=_plain(entry.target), name=_plain(entry.name), time=_seconds(line))
+    case = SubElement(suite, "testcase", classname=plain(entry.target), name=plain(entry.name), time=_seconds(line))
     if outcome := OUTCOMES.get(entry.verdict):
         kind = {} if outcome == "skipped" else {"type": str(entry.verdict)}
-        SubElement(case, outcome, {"message": _plain(_text(line)), **kind})
+        SubElement(case, outcome, {"message": plain(_text(line)), **kind})
     elif entry.why or entry.changed:
-        SubElement(case, "system-out").text = _plain(_text(line))
+        SubElement(case, "system-out").text = plain(_text(line))
 
 
 def _seconds(line: SummaryLine) -> str:
@@ -61,8 +61,3 @@ def _text(line: SummaryLine) -> str:
         for change in line.entry.findings
     ]
     return "; ".join((str(line.entry.verdict), *changes, *line.entry.changed, *filter(None, [line.entry.why])))
-
-
-def _plain(text: str) -> str:
-    """Replace the characters that XML 1.0 does not allow."""
-    return text.translate(_UNPRINTABLE)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, escape, markdown
+from edgebench.foundation import escape
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markdown
 from edgebench.foundation.units import milliseconds
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ NOTES = 10
 def render(bulletin: Bulletin) -> str:
     """Write the headline and the configurations that need attention, the worst first."""
     lines = bulletin.needs_attention
-    head = f"# Nightly {bulletin.night.started_at}\n\n**{escape(bulletin.headline)}.** {_ending(bulletin)}\n"
-    notes = "".join(f"\n- {escape(note)}" for note in bulletin.notes[:NOTES])
+    title, headline = escape.markdown(bulletin.night.started_at), escape.markdown(bulletin.headline)
+    head = f"# Nightly {title}\n\n**{headline}.** {_ending(bulletin)}\n"
+    notes = "".join(f"\n- {escape.markdown_line(note)}" for note in bulletin.notes[:NOTES])
     text = "\n".join((head, _table(lines) if lines else "", notes)).rstrip() + "\n"
     return text.encode()[:MOST_BYTES].decode(errors="ignore")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.escape import html
 from edgebench.nightly.bulletins.markdown import COLUMNS
 from edgebench.nightly.summary import NIGHTS
 
@@ -35,8 +35,8 @@ def render(bulletin: Bulletin) -> str:
     attention, calm = bulletin.needs_attention, [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
     parts = [
-        f"<h1>{escape(bulletin.headline)}</h1>",
-        f"<p>{escape(night.started_at)}, sweep {escape(night.sweep)}, {bulletin.nights} nights,"
+        f"<h1>{html(bulletin.headline)}</h1>",
+        f"<p>{html(night.started_at)}, sweep {html(night.sweep)}, {bulletin.nights} nights,"
         f" measured in {night.measured_s:.0f} s of {night.spent_s:.0f} s</p>",
         _table(attention) if attention else "",
         f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
@@ -44,22 +44,22 @@ def render(bulletin: Bulletin) -> str:
         " from the median. The band is the 95 % interval; a gap is a night without a measurement. Blue marks a changed"
         " host or component, green an accepted night. “finds ± %” is the smallest change that tonight detects with 80 %"
         " power.</p>",
-        *(f"<p>{escape(note)}</p>" for note in bulletin.notes),
+        *(f"<p>{html(note)}</p>" for note in bulletin.notes),
     ]
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(bulletin.headline)}</title>'
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html(bulletin.headline)}</title>'
     return f"{head}<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
 
 
 def _table(lines: Sequence[SummaryLine]) -> str:
     texts = (*(column.heading for column in COLUMNS), f"last {NIGHTS} nights")
-    headings = "".join(f"<th>{escape(text)}</th>" for text in texts)
+    headings = "".join(f"<th>{html(text)}</th>" for text in texts)
     return f"<table><tr>{headings}</tr>{''.join(map(_row, lines))}</table>"
 
 
 def _row(line: SummaryLine) -> str:
     verdict = line.entry.verdict
     written = "".join(
-        f"<td{' class=n' if column.align == 'right' else ''}>{escape(column.cell(line))}</td>" for column in COLUMNS[1:]
+        f"<td{' class=n' if column.align == 'right' else ''}>{html(column.cell(line))}</td>" for column in COLUMNS[1:]
     )
     return f'<tr><td class="{verdict}">{verdict}</td>{written}<td>{sparkline(line.points)}</td></tr>'
 
@@ -83,7 +83,7 @@ def sparkline(points: Sequence[Point]) -> str:
 
 def _mark(point: Point, x: float) -> str:
     kind = "accepted" if point.note else "epoch" if point.is_epoch else ""
-    title = escape(f"{point.started_at[:10]} {point.note or 'host or components changed'}")
+    title = html(f"{point.started_at[:10]} {point.note or 'host or components changed'}")
     line = f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"><title>{title}</title></line>'
     return line if kind else ""
 

@@ -138,9 +138,16 @@ def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Rec
 
 
 def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[Run | Accuracy, ...]:
-    """Return the runs and answers of one very artifact; nothing where there is none."""
+    """Return the runs and answers of one very artifact; nothing where there is none.
+
+    What a process opened was another one where it says so; older journals do not say.
+    """
     sha256 = artifact.sha256 if artifact else None
-    return tuple(one for one in records if isinstance(one, (Run, Accuracy)) and one.artifact_sha256 == sha256)
+    return tuple(
+        one
+        for one in records
+        if isinstance(one, (Run, Accuracy)) and one.artifact_sha256 == sha256 and one.opened_sha256 in ("", sha256)
+    )
 
 
 def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:

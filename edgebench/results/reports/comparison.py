@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, escape, markdown
+from edgebench.foundation import escape
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markdown
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.results.table.parts import Setup
@@ -271,6 +273,12 @@ def beside(table: Table) -> Iterator[Sheet]:
 
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write the title, all tables and the notes."""
-    notes = [f"{escape(note)}\n" for note in table.notes]
+    return _written(table)
+
+
+@lru_cache(maxsize=1)
+def _written(table: Table) -> str:
+    """Write the report once for the two files that hold it."""
+    notes = [f"{escape.markdown_line(note)}\n" for note in table.notes]
     tables = [markdown(sheet) for sheet in every_sheet(table)]
-    return "\n".join([f"# {escape(table.title)}", "", *tables, *notes])
+    return "\n".join([f"# {escape.markdown(table.title)}", "", *tables, *notes])

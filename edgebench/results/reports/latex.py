@@ -5,7 +5,8 @@ Ranks, half-widths, percentiles and counts are left out; the CSV has them.
 
 from dataclasses import replace
 
-from edgebench.foundation.sheet import Sheet, latex, latex_escape
+from edgebench.foundation import escape
+from edgebench.foundation.sheet import Sheet, latex
 from edgebench.results.reports import comparison
 from edgebench.results.table.row import NOTHING, Background, Table
 
@@ -21,7 +22,7 @@ LEFT_OUT = frozenset(
 
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write the groups and the notes."""
-    notes = [rf"{{\footnotesize {latex_escape(note)}\par}}" for note in table.notes]
+    notes = [rf"{{\footnotesize {escape.latex(note)}\par}}" for note in table.notes]
     return "\n".join([*map(latex, map(_narrow, comparison.every_sheet(table))), *notes, ""])
 
 

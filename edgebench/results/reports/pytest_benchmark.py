@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from statistics import mean, median, stdev
 from typing import TYPE_CHECKING, Any
 
 from edgebench import __version__
+from edgebench.foundation.escape import json_text
 from edgebench.results.measurement.evidence import process_medians
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import NOTHING, Background, Line, Table
@@ -39,7 +39,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
         "version": READ_AS,
         "edgebench": {"version": __version__, "folder": table.title, "left_out": left_out},
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json_text(content, indent=2) + "\n"
 
 
 def _name(evidence: Evidence) -> str:

@@ -6,7 +6,9 @@ Pure: no I/O.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from math import inf
+from operator import itemgetter, le
 
 
 class Quantity(StrEnum):
@@ -126,15 +128,27 @@ def dominates(candidate: Candidate, other: Candidate) -> bool:
     A missing quantity counts as the worst value. A difference within the intervals is a tie, so two candidates never
     dominate each other.
     """
-    if any(_loss(candidate, quantity) > _loss(other, quantity) for quantity in Quantity):
-        return False
-    shared = candidate.figures.keys() & other.figures.keys()
-    return any(not candidate.figures[quantity].overlaps(other.figures[quantity]) for quantity in shared)
+    return all(map(le, _losses(candidate), _losses(other))) and _is_beyond(candidate, other)
 
 
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return the candidates that no other dominates (the Pareto front with ties), in their order."""
-    return tuple(candidate for candidate in candidates if not any(dominates(other, candidate) for other in candidates))
+    """Return the candidates that no other dominates (the Pareto front with ties), in their order.
+
+    What dominates is nowhere worse, and so comes before what it dominates in the order of losses.
+    """
+    ranked = sorted(((_losses(candidate), candidate) for candidate in candidates), key=itemgetter(0))
+    return tuple(candidate for candidate in candidates if not _is_dominated(candidate, ranked))
+
+
+def _is_dominated(candidate: Candidate, ranked: Iterable[tuple[tuple[float, ...], Candidate]]) -> bool:
+    losses = _losses(candidate)
+    nowhere_worse = takewhile(lambda rank: rank[0] <= losses, ranked)
+    return any(all(map(le, others, losses)) and _is_beyond(other, candidate) for others, other in nowhere_worse)
+
+
+def _is_beyond(candidate: Candidate, other: Candidate) -> bool:
+    shared = candidate.figures.keys() & other.figures.keys()
+    return any(not candidate.figures[quantity].overlaps(other.figures[quantity]) for quantity in shared)
 
 
 def choose(candidates: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity) -> Choice:
@@ -191,8 +205,12 @@ def _loss(candidate: Candidate, quantity: Quantity) -> float:
     return -figure.value if quantity.is_share else figure.value
 
 
+def _losses(candidate: Candidate) -> tuple[float, ...]:
+    return tuple(_loss(candidate, quantity) for quantity in Quantity)
+
+
 def _order(candidate: Candidate, objective: Quantity) -> tuple[tuple[float, ...], str]:
-    return tuple(_loss(candidate, quantity) for quantity in (objective, *Quantity)), candidate.name
+    return (_loss(candidate, objective), *_losses(candidate)), candidate.name
 
 
 def _prices(

@@ -7,12 +7,13 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import stats
+from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.units import duration
 from edgebench.images.catalogue import family
 from edgebench.results.measurement.evidence import Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS
-from edgebench.schema.record import Run, SpotCheck
+from edgebench.schema.record import Run, Session, SpotCheck
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from edgebench.results.journal import Journal
     from edgebench.schema.artifact import Artifact
-    from edgebench.schema.record import Record, Session
+    from edgebench.schema.record import Record
+
+SHOWN = 5  # lines and sessions that a note names
 
 
 def method(preset: str) -> str:
@@ -89,8 +92,25 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
         yield f"Excluded: {aside} older runs of a different artifact, or without an answer."
     if journal.older:
         yield f"Converted: {journal.older} lines of the journal that an older edgebench wrote."
+    yield from _set_aside(records, journal)
     if journal.torn:
         yield f"Excluded: {journal.torn} incomplete line of the journal, which an interruption cut off."
+
+
+def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
+    """Yield what of the journal is not used: lines that are no sound record, and records without their session."""
+    if journal.aside:
+        more = f" and {journal.aside - SHOWN} more" if journal.aside > SHOWN else ""
+        reasons = "; ".join(journal.reasons[:SHOWN])
+        plural = "lines of the journal that are no sound records" if journal.aside > 1 else "line of the journal"
+        yield f"Set aside: {journal.aside} {plural}: {reasons}{more}. `edgebench repair` writes the rest."
+    sessions = {record.id for record in records if isinstance(record, Session)}
+    orphans = [record.session for record in records if not isinstance(record, Session)]
+    if orphans := [session for session in orphans if session not in sessions]:
+        yield (
+            f"Excluded: {len(orphans)} records of {len(set(orphans))} sessions whose own line is not in the journal:"
+            f" {', '.join(sorted(set(orphans))[:SHOWN])}."
+        )
 
 
 def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
@@ -127,7 +147,15 @@ def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
             (case_evidence.accuracy.damaged for case_evidence in of_dataset if case_evidence.accuracy), default=0
         )
         skipped = f" Skipped as damaged: {damaged}." if damaged else ""
-        yield f"Data set {name}{preprocessing}: {family(name).NOTE}{skipped}"
+        yield f"Data set {name}{preprocessing}: {_about(name)}{skipped}"
+
+
+def _about(dataset: str) -> str:
+    try:
+        note: str = family(dataset).NOTE
+    except UnknownName:
+        return "this edgebench does not know it."
+    return note
 
 
 def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:

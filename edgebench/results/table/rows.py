@@ -85,7 +85,7 @@ def _setup(evidence: Evidence) -> Setup:
 def _remarks(evidence: Evidence) -> Iterator[str]:
     """Yield remarks on a user-supplied file: what it was fed, what was not counted, how it reads pixels."""
     if evidence.artifact:
-        yield f"fed {feed}" if (feed := evidence.case.variant.feed) else ""
+        yield f"fed {feed.short}" if (feed := evidence.case.variant.feed) else ""
         yield evidence.artifact.uncounted
     if evidence.accuracy:
         yield read_as(recipe(evidence.case.variant))

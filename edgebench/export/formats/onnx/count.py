@@ -32,6 +32,8 @@ _OTHERS = (
     *("Attention", "Conv", "DFT", "Einsum", "GRU", "GatedRelativePositionBias", "Gemm", "LSTM", "LinearClassifier"),
     *("LinearRegressor", "MatMul", "MoE", "RNN", "STFT", "SVM"),
 )
+# Attributes of a Constant that are no tensor.
+_LISTS, _SINGLE = ("value_floats", "value_ints", "value_strings"), ("value_float", "value_int", "value_string")
 _BLOCKED = "com.microsoft.nchwc"  # whose weights are padded to a processor's vectors
 # Which inputs of an operator are weights, where not all constants are: scales, statistics and states are none.
 _WEIGHTS = {
@@ -203,11 +205,16 @@ def held(proto: Any) -> Sizes:
     """Return the sizes of constants that lie in the file, or that ConstantOfShape makes by a shape in it."""
     import onnx
 
-    tensors = {one.name: one for one in proto.graph.initializer}
+    tensors, sizes = {one.name: one for one in proto.graph.initializer}, Sizes()
     for node in proto.graph.node:
-        if node.op_type == "Constant":
-            tensors |= dict.fromkeys(node.output, *(one.t for one in node.attribute if one.HasField("t")))
-    sizes = {name: tuple(tensor.dims) for name, tensor in tensors.items()}
+        for value in node.attribute if node.op_type == "Constant" else ():
+            if value.HasField("t"):
+                tensors[node.output[0]] = value.t
+            elif value.name in _LISTS:
+                sizes[node.output[0]] = (len(value.floats) + len(value.ints) + len(value.strings),)
+            elif value.name in _SINGLE:
+                sizes[node.output[0]] = ()
+    sizes |= {name: tuple(tensor.dims) for name, tensor in tensors.items()}
     for node in proto.graph.node:
         if node.op_type == "ConstantOfShape" and node.input[0] in tensors:
             sizes[node.output[0]] = tuple(map(int, onnx.numpy_helper.to_array(tensors[node.input[0]])))
@@ -215,14 +222,18 @@ def held(proto: Any) -> Sizes:
 
 
 def _kinds(proto: Any) -> dict[str, int]:
-    """Return the types of all constants in the file."""
+    """Return the types of all constants in the file; integers that are written as attributes are shapes and axes."""
     import onnx
 
     kinds = {one.name: int(one.data_type) for one in proto.graph.initializer}
     for node in proto.graph.node:
-        values = [one.t for one in node.attribute if one.name == "value" and one.HasField("t")]
-        if node.op_type in ("Constant", "ConstantOfShape"):
-            kinds[node.output[0]] = int(values[0].data_type) if values else onnx.TensorProto.FLOAT
+        values = {one.name: one for one in node.attribute}
+        if node.op_type not in ("Constant", "ConstantOfShape"):
+            continue
+        if "value" in values:
+            kinds[node.output[0]] = int(values["value"].t.data_type)
+        elif node.op_type == "ConstantOfShape" or {"value_float", "value_floats"} & {*values}:
+            kinds[node.output[0]] = onnx.TensorProto.FLOAT
     return kinds
 
 
@@ -345,6 +356,8 @@ def _not_plain(proto: Any) -> list[str]:
     """Name weights that are no tensors of the graph itself."""
     reasons = [f"{one.values.name} is sparse" for one in proto.graph.sparse_initializer]
     for node in proto.graph.node:
+        if node.op_type == "Constant" and any(one.name == "sparse_value" for one in node.attribute):
+            reasons.append(f"{node.output[0]} is sparse")
         label = f"{node.op_type} {node.name}".strip()
         if _is_packed(node):
             reasons.append(f"the weights of {label} are packed")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench import __version__
+from edgebench.foundation.escape import plain
 from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import name, numbered
@@ -127,8 +128,15 @@ def _quantiles(samples_s: Sequence[float]) -> tuple[float, ...]:
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(_read("page.html"))
+
+
+def _shown(value: object) -> object:
+    """Take what commands a reader out of plain text; the template escapes markup."""
+    return plain(value) if type(value) is str else value
 
 
 def _read(name: str) -> str:

@@ -1,0 +1,43 @@
+"""The cache's entries -> a sheet: how much each kind takes, and when it was last used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from edgebench.foundation import inventory
+from edgebench.foundation.files import KINDS, home
+from edgebench.foundation.inventory import CacheEntry, CacheKind
+from edgebench.foundation.sheet import IDENTITY, Column, Sheet
+from edgebench.foundation.units import MIB, number
+
+COLUMNS: tuple[Column[CacheKind], ...] = (
+    Column.text("kind", lambda each: each.kind, IDENTITY),
+    Column.text("what", lambda each: KINDS[each.kind], rank=4),
+    Column.figure("entries", lambda each: each.entries),
+    Column.figure("size MiB", lambda each: each.size_bytes / MIB, partial(number, digits=1)),
+    Column.text(
+        "last use (UTC)",
+        lambda each: f"{each.used_at:%Y-%m-%d %H:%M}" if each.used_at else None,
+        last_use=lambda each: each.used_at.isoformat(timespec="seconds") if each.used_at else None,
+    ),
+)
+
+
+def sheet(kind: str = "", deleted: Sequence[CacheEntry] = ()) -> Sheet:
+    """Return what the cache holds by kind, or of one kind; `deleted` are the entries just deleted.
+
+    Raises:
+        RequestError: the cache is not this user's alone, or there is no such kind.
+    """
+    listed = inventory.entries(kind)
+    notes = [
+        f"{_size(listed)} MiB in {home()}; whatever is deleted is made again, except weights and models given as files."
+    ]
+    if deleted:
+        notes.insert(0, f"Deleted: {len(deleted)} entries of {_size(deleted)} MiB.")
+    return Sheet.of("cache", COLUMNS, inventory.kinds(listed, kind), notes)
+
+
+def _size(listed: Sequence[CacheEntry]) -> str:
+    return number(sum(entry.size_bytes for entry in listed) / MIB, 1)

@@ -1,0 +1,30 @@
+"""List the cache, bound it, clear it."""
+
+from typing import Annotated
+
+import typer
+
+from edgebench.cli.options import FormatWithoutLatex, Json, resolved
+from edgebench.foundation.errors import RequestError, require
+
+
+def cache(
+    kind: Annotated[str, typer.Argument(help="Only this kind, such as pixels or artifacts; else all.")] = "",
+    max: Annotated[str, typer.Option(help="Delete what was used longest ago until the rest is smaller: 20GiB.")] = "",
+    clear: Annotated[bool, typer.Option("--clear", help="Delete everything, or the kind that is named.")] = False,
+    format: FormatWithoutLatex = "table",
+    json: Json = False,
+) -> None:
+    """Show what the cache holds by kind, with sizes and last use; bound it with --max, empty it with --clear."""
+    from edgebench.analysis import cache
+    from edgebench.cli import terminal
+    from edgebench.foundation import inventory
+    from edgebench.foundation.units import parse_size
+
+    format = resolved(format, json=json)
+    require("format", format, terminal.FORMATS)
+    if clear and max:
+        raise RequestError("wanted --clear or --max, found both; leave one out")
+    most_bytes = parse_size(max) if max else None
+    deleted = inventory.clear(kind) if clear else inventory.bound(most_bytes, kind) if most_bytes is not None else ()
+    terminal.show_sheets("cache", [cache.sheet(kind, deleted)], format)

@@ -1,0 +1,140 @@
+"""A function and what it is given -> its answer, from a child process with bounds of memory, file size and time.
+
+For what somebody else's file makes a library do: it may take all memory, never end, or crash, and only the child pays.
+Requests and answers are JSON; the child is trusted with nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+THREAD_BYTES = 16 * 2**20  # stack and first memory of a library's thread; it starts one per core
+_ROOT = Path(__file__).parents[2]
+_MARK = "edgebench-bounded "
+_NO_MEMORY = re.compile(
+    r"bad.?alloc|cannot allocate|fail\w* to allocate|out of memory|unable to allocate|alloc\w* failed", re.IGNORECASE
+)
+
+
+class OutOfBounds(Exception):
+    """The child took more memory or time than it may, or crashed: in words that follow the name of a file."""
+
+
+class ChildError(Exception):
+    """The child raised what nobody foresaw: its traceback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a child may take: bytes of memory, also for each file that it writes, and seconds."""
+
+    memory_bytes: int
+    time_s: float
+
+
+def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
+    """Call `package.module:function` with keyword arguments in a child; arguments and answer can be JSON.
+
+    Raises:
+        RequestError: as the function raised it.
+        OutOfBounds: it took more than the bounds, or crashed.
+        ChildError: it raised anything else.
+    """
+    with TemporaryDirectory() as scratch:  # what a killed child leaves goes with it
+        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
+                input=json.dumps({"function": function, "given": given, "memory_bytes": bounds.memory_bytes}).encode(),
+                capture_output=True,
+                timeout=bounds.time_s,
+                env=os.environ | {"TMPDIR": scratch, "PYTHONPATH": path},
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise OutOfBounds(f"wanted an answer within {bounds.time_s:.0f} s, found none") from None
+    return _answer(ended, bounds)
+
+
+def _answer(ended: subprocess.CompletedProcess[bytes], bounds: Bounds) -> Any:
+    """Read the child's answer, its last marked line; what libraries print stands before it, and is dropped."""
+    marked = [line for line in ended.stdout.decode(errors="replace").splitlines() if line.startswith(_MARK)]
+    reply = json.loads(marked[-1].removeprefix(_MARK)) if marked else {"kind": "crash"}
+    match reply["kind"]:
+        case "answer":
+            return reply["value"]
+        case "refused":
+            raise RequestError(reply["text"])
+        case "memory":
+            raise OutOfBounds(f"wanted at most {bounds.memory_bytes / 2**30:.1f} GiB of memory, found more")
+        case "error":
+            raise ChildError(reply["text"])
+    if ended.returncode == -signal.SIGKILL or _NO_MEMORY.search(ended.stderr.decode(errors="replace")):
+        raise OutOfBounds(f"wanted at most {bounds.memory_bytes / 2**30:.1f} GiB of memory, found more")
+    raise OutOfBounds(f"wanted an answer, found a crash ({_end(ended.returncode)})")
+
+
+def _end(returncode: int) -> str:
+    return signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
+
+
+def main() -> None:
+    """Answer the request on standard input, within its bounds."""
+    request = json.load(sys.stdin)
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is no answer
+    limit(request["memory_bytes"])
+    reply = _reply(request["function"], request["given"])
+    os.write(answers, f"\n{_MARK}{json.dumps(reply)}\n".encode())
+    sys.stderr.flush()
+    os._exit(0)  # without the libraries' own ends, which may crash
+
+
+def limit(memory_bytes: int) -> None:
+    """Bound this process: the memory that can be written to, not addresses: libraries map many that they never use."""
+    data = memory_bytes + THREAD_BYTES * (os.cpu_count() or 1)
+    for kind, bound in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_FSIZE, memory_bytes), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (bound if hard == resource.RLIM_INFINITY else min(bound, hard), hard))
+
+
+def _reply(function: str, given: dict[str, Any]) -> dict[str, Any]:
+    from traceback import format_exc
+
+    module, _, name = function.partition(":")
+    try:
+        return {"kind": "answer", "value": getattr(importlib.import_module(module), name)(**given)}
+    except Exception as error:
+        if is_out_of_memory(error):
+            return {"kind": "memory"}
+        if isinstance(error, RequestError):
+            return {"kind": "refused", "text": str(error)}
+        return {"kind": "error", "text": format_exc()}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell from an error, or what caused it, that memory could not be had: each library says so in its own words."""
+    return any(isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause:
+        yield cause
+        cause = cause.__cause__

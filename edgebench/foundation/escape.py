@@ -1,0 +1,128 @@
+"""Text that somebody else wrote -> the same text in a medium, none of it read as a command there.
+
+Names, messages, labels and facts come from files, boards and folders: every writer of a medium passes its text through
+the medium's function here, and no reader of text has to.
+"""
+
+from __future__ import annotations
+
+import csv
+import html as markup
+import json
+import re
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+from unicodedata import category
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_COMMANDING = ("Cc", "Cf", "Cs")  # controls, what is not shown and turns what is, halves of pairs
+_BLANKS = "\t\n\v\f\r\x85\u2028\u2029"
+# What CI systems read as commands in a log: `##[group]` and `##vso[` anywhere, `::error` at the start of a line.
+_ANYWHERE = re.compile(r"#(?=#\w*\[)")
+_AT_START = re.compile(r"(?<!\S):(?=:)")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")  # spreadsheets compute the first four, also behind a blank
+_QUOTE = "'"  # which spreadsheets read as: what follows is text
+_MARKDOWN = re.compile(
+    r"[|`]"
+    r"|\\(?=[!-/:-@\[-`{-~])"  # it would escape what follows
+    r"|(?<=\])[(\[:]"  # a link, a reference, its definition
+    r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"  # emphasis; a star behind a figure is ours
+    r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
+)
+_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # what most cells are
+_OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # of a Markdown block
+# What LaTeX would read as a command, and letters that its usual fonts lack.
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+        "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "Δ": r"$\Delta$",
+        "α": r"$\alpha$", "ρ": r"$\rho$", "≤": r"$\leq$", "≥": r"$\geq$", "²": r"$^2$", "…": r"\ldots{}", "[": "{[}",
+        "]": "{]}", "*": r"$^*$",
+    }
+)  # fmt: skip
+
+
+def plain(text: str) -> str:
+    r"""Write characters that command or cannot be shown as `\x1b`: controls, bidi overrides, halves of surrogates.
+
+    Ends of lines and tabs become blanks, and no CI system finds a command in the middle of a line.
+    """
+    shown = text if text.isprintable() else "".join(map(_shown, text))
+    return _ANYWHERE.sub(r"\\x23", shown) if "##" in shown else shown
+
+
+def _shown(character: str) -> str:
+    if character in _BLANKS:
+        return " "
+    commands = category(character) in _COMMANDING or ord(character) & 0xFFFE == 0xFFFE  # no character; XML has none
+    return character.encode("unicode_escape").decode() if commands else character
+
+
+def terminal(text: str) -> str:
+    """Write text for a terminal or a log, which is one line of it; a CI system finds no command in it."""
+    return _AT_START.sub(r"\\x3a", plain(text))
+
+
+def markdown(text: str) -> str:
+    """Write text for a cell or a line of Markdown."""
+    if _FIGURES.fullmatch(text):
+        return text
+    escaped = _MARKDOWN.sub(r"\\\g<0>", plain(text))
+    return re.sub(r"&(?=#?\w+;)", "&amp;", escaped).replace("<", "&lt;")
+
+
+def markdown_line(text: str) -> str:
+    """Write text for the start of a line of Markdown, where it could open a heading, a list or a quotation."""
+    return _OPENING.sub(r"\1\\", markdown(text))
+
+
+def html(text: str) -> str:
+    """Write text for HTML, SVG or XML, also within quotes; what XML 1.0 does not allow is `plain`."""
+    return markup.escape(plain(text))
+
+
+def latex(text: str) -> str:
+    """Keep LaTeX from reading words as commands; a bracket that begins a row would be an argument of the last one."""
+    return " ".join(plain(text).translate(_LATEX).split()).replace("::", "{:}:")
+
+
+def command_text(text: str) -> str:
+    """Write text for the message of a workflow command, which may have several lines."""
+    return "%0A".join(plain(line).replace("%", "%25") for line in text.splitlines())
+
+
+def command_property(text: str) -> str:
+    """Write text for a property of a workflow command, such as its title."""
+    return command_text(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Write JSON on one line, or indented, readable as it is: only what is not `plain` is written by its number."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    text = re.sub(
+        r"[^\n -~]", lambda letter: letter[0] if letter[0].isprintable() else json.dumps(letter[0])[1:-1], text
+    )
+    return _ANYWHERE.sub(r"\\u0023", text)
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Write CSV; None is an empty cell. Text that a spreadsheet would compute begins with `'`; numbers stay numbers."""
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(map(_csv_cell, row) for row in rows)
+    return text.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    is_command = value.lstrip(" '").startswith(_FORMULA)  # with its own quotes, so that reading takes off one only
+    return _QUOTE + plain(value) if is_command else plain(value)
+
+
+def from_csv(cell: str) -> str:
+    """Read a cell that `csv_text` wrote, or a spreadsheet: without the `'` that marks text."""
+    is_marked = cell.startswith(_QUOTE) and cell.lstrip(" '").startswith(_FORMULA)
+    return cell[1:] if is_marked else cell

@@ -1,0 +1,138 @@
+"""The cache's folders -> its entries with their sizes and last use; and the deletion of some."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgebench.foundation import seal
+from edgebench.foundation.cache import CARD
+from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.files import HOME_VARIABLE, KINDS, alone, place
+
+LOCK = ".lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """Files and folders of the cache that belong together: a file, its card, its list, what was unpacked of it.
+
+    Attributes:
+        used_at: when it was last used, seconds since 1970; for what was never used since, when it was made.
+    """
+
+    kind: str
+    paths: tuple[Path, ...]
+    size_bytes: int
+    used_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheKind:
+    """All entries of one kind; `used_at` is None if there are none."""
+
+    kind: str
+    entries: int
+    size_bytes: int
+    used_at: datetime | None
+
+
+def entries(kind: str = "") -> tuple[CacheEntry, ...]:
+    """List the entries of the cache, or of one kind, the one used longest ago first.
+
+    Raises:
+        UnknownName: there is no such kind.
+        RequestError: the cache is not this user's alone.
+    """
+    require("kind of cached file", kind, KINDS, may_be_empty=True)
+    listed = [entry for each in ([kind] if kind else KINDS) for entry in _entries(each)]
+    return tuple(sorted(listed, key=lambda entry: (entry.used_at, entry.kind, entry.paths)))
+
+
+def _entries(kind: str) -> Iterable[CacheEntry]:
+    together = defaultdict[str, list[Path]](list)
+    for path in sorted(place(kind).glob("*")):
+        if path.suffix != LOCK:
+            together[_stem(path)].append(path)
+    for paths in together.values():
+        statuses = [status for path in paths for status in _statuses(path)]
+        used_at = max((max(status[1], status[2]) for status in statuses), default=0.0)
+        yield CacheEntry(kind=kind, paths=(*paths,), size_bytes=sum(status[0] for status in statuses), used_at=used_at)
+
+
+def _stem(path: Path) -> str:
+    """Return what the names of an entry's files have in common."""
+    if path.name.endswith(CARD):
+        return path.name.removesuffix(CARD)
+    return path.name if path.is_dir() and not path.is_symlink() else path.stem
+
+
+def _statuses(path: Path) -> Iterable[tuple[int, float, float]]:
+    """Yield size, time of last reading and of writing of each file; of a folder's files only the size counts."""
+    is_folder = path.is_dir() and not path.is_symlink()
+    for file in path.rglob("*") if is_folder else [path]:
+        with suppress(OSError):  # deleted meanwhile
+            status = file.lstat()
+            yield (status.st_size, 0.0, 0.0) if is_folder else (status.st_size, status.st_atime, status.st_mtime)
+
+
+def kinds(listed: Sequence[CacheEntry], kind: str = "") -> tuple[CacheKind, ...]:
+    """Sum up entries by kind."""
+    return tuple(
+        _summed(each, [entry for entry in listed if entry.kind == each]) for each in ([kind] if kind else KINDS)
+    )
+
+
+def _summed(kind: str, listed: Sequence[CacheEntry]) -> CacheKind:
+    used_at = max((entry.used_at for entry in listed), default=None)
+    return CacheKind(
+        kind=kind,
+        entries=len(listed),
+        size_bytes=sum(entry.size_bytes for entry in listed),
+        used_at=None if used_at is None else datetime.fromtimestamp(used_at, UTC),
+    )
+
+
+def clear(kind: str = "") -> tuple[CacheEntry, ...]:
+    """Delete all entries, or those of one kind; return them.
+
+    Raises:
+        UnknownName: there is no such kind.
+        Busy: another process uses the cache.
+        RequestError: a file cannot be deleted.
+    """
+    with alone():
+        return _deleted(entries(kind))
+
+
+def bound(most_bytes: float, kind: str = "") -> tuple[CacheEntry, ...]:
+    """Delete the entries that were used longest ago until the others take at most so many bytes; return them.
+
+    Raises:
+        UnknownName, Busy, RequestError: as `clear`.
+    """
+    with alone():
+        listed = entries(kind)
+        total, excess = sum(entry.size_bytes for entry in listed), list[CacheEntry]()
+        for entry in listed:
+            if total <= most_bytes:
+                break
+            total -= entry.size_bytes
+            excess.append(entry)
+        return _deleted(excess)
+
+
+def _deleted(listed: Iterable[CacheEntry]) -> tuple[CacheEntry, ...]:
+    listed = tuple(listed)
+    for path in (path for entry in listed for path in reversed(entry.paths)):
+        try:
+            seal.discard(path)
+        except OSError as error:
+            raise RequestError(
+                f"cannot delete {path}: {error.strerror}; see whether you may, or set {HOME_VARIABLE}"
+            ) from error
+    return listed

@@ -1,0 +1,154 @@
+"""A stored file or folder -> whether it is what was stored: safe opening, hashes, seals, and lists of a folder's files.
+
+It travels to targets: standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+SEAL = "seal"  # the key of a description's own hash
+LIST = ".files"  # suffix of the list beside a folder
+PRIVATE = 0o700  # mode of a folder that only its owner enters
+SETTLED_S = 2.0  # a file that changed less long ago may change again within one tick of the file system's clock
+COMPILED = ".pyc"
+
+# The hash of each file this process has read, by everything that tells a changed file. Size and time of writing could
+# lie, since any program may set that time; the time of change (ctime) is set by the kernel alone, on every change.
+_HASHES = dict[tuple[int, ...], str]()
+
+
+def opened(path: Path) -> BufferedReader:
+    """Open a stored file for reading, unless it is a link, no file, or another user's.
+
+    Raises:
+        OSError
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        os.close(handle)
+        raise PermissionError(f"{path} is no file of this user's own")
+    return open(handle, "rb")  # noqa: PTH123  # a handle, and the caller closes it
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a stored file, read once per process as long as it does not change.
+
+    Raises:
+        OSError: as `opened`.
+    """
+    with opened(path) as stream:
+        status = os.fstat(stream.fileno())
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if key in _HASHES:
+            return _HASHES[key]
+        is_settled = time() - status.st_ctime > SETTLED_S
+        content = hashlib.file_digest(stream, "sha256").hexdigest()
+        if is_settled:
+            _HASHES[key] = content
+        return content
+
+
+def sealed(name: str, fields: dict[str, Any]) -> bytes:
+    """Return a description as JSON with a hash of its content and name: it counts under no other name."""
+    return json.dumps(fields | {SEAL: _hash(name, fields)}, indent=2).encode()
+
+
+def unsealed(name: str, content: bytes) -> dict[str, Any]:
+    """Return a sealed description; one that has no seal was written by an earlier version.
+
+    Raises:
+        ValueError: it is damaged, or belongs to another name.
+    """
+    fields = json.loads(content)
+    if not isinstance(fields, dict) or not fields or fields.pop(SEAL, wanted := _hash(name, fields)) != wanted:
+        raise ValueError(f"{name} is damaged")
+    return fields
+
+
+def _hash(name: str, fields: dict[str, Any]) -> str:
+    known = {key: value for key, value in fields.items() if key != SEAL}
+    return hashlib.sha256(f"{name}\n{json.dumps(known, sort_keys=True)}".encode(errors="surrogateescape")).hexdigest()
+
+
+def record(folder: Path) -> None:
+    """Write the list of a folder's files, with their hashes, beside the folder."""
+    beside = list_of(folder)
+    scratch = beside.with_name(f"making-{os.urandom(8).hex()}")
+    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as stream:  # noqa: PTH123
+        stream.write(sealed(folder.name, {"files": _listed(folder)}))
+    scratch.replace(beside)
+
+
+def is_recorded(folder: Path) -> bool:
+    """Return whether a folder was once complete: then it should be whole."""
+    return list_of(folder).exists() and os.path.lexists(folder)
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether a folder holds exactly what its list says; modules that Python compiled since are deleted."""
+    try:
+        with opened(list_of(folder)) as stream:
+            wanted = unsealed(folder.name, stream.read())["files"]
+        if folder.is_symlink():
+            return False
+        for name in _names(folder) - wanted.keys():
+            if not name.endswith(COMPILED):
+                return False
+            (folder / name).unlink()
+        return bool(_listed(folder) == wanted)
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+        return False
+
+
+def list_of(folder: Path) -> Path:
+    """Return the file beside a folder that lists its files."""
+    return folder.with_name(folder.name + LIST)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder and its list, the list first: what is half deleted is never taken for whole."""
+    discard(list_of(folder))
+    discard(folder)
+
+
+def discard(path: Path) -> None:
+    """Delete a file, a link or a folder with all that is in it; no link is followed."""
+    if path.is_dir() and not path.is_symlink():
+        with suppress(OSError):
+            path.chmod(PRIVATE)
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _names(folder: Path) -> set[str]:
+    """Name the files and links below a folder; no link is followed."""
+    return {
+        os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118  # a Path per file takes seconds
+        for place, folders, files in os.walk(folder)
+        for name in (*files, *(name for name in folders if os.path.islink(os.path.join(place, name))))  # noqa: PTH114, PTH118
+    }
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    return {name: _state(folder / name) for name in sorted(_names(folder))}
+
+
+def _state(path: Path) -> str:
+    """Return a file's hash and whether it is a program, or where a link leads."""
+    if path.is_symlink():
+        return f"link {path.readlink()}"
+    return f"{'program' if path.stat().st_mode & stat.S_IXUSR else 'file'} {digest(path)}"

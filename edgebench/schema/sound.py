@@ -1,0 +1,195 @@
+"""A record of the right types -> what is impossible about it, in a few words; nothing for a sound one.
+
+The same rules hold for what a target answers, for what is appended to a journal and for what is read from one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import datetime
+from math import ceil, isfinite
+from typing import Any
+
+from edgebench.schema.case import PRESETS, Case, Purpose
+from edgebench.schema.record import (
+    Accuracy,
+    Beats,
+    Deployment,
+    Failure,
+    MemoryMarks,
+    Record,
+    Run,
+    Session,
+    SpotCheck,
+    Stop,
+    Window,
+)
+
+MOST_S = 1e8  # three years
+MOST = 2**60  # of a number of anything: bytes, instructions, multiply-adds
+MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # of one set of facts, and of one of them
+_WHEN = r"(_before|_after)?"
+_WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts that are whole numbers
+_NUMBER = re.compile(rf"(.*_(mhz|c|s|w)|load_1min|cpu_quota){_WHEN}")  # and of those that are any number
+
+
+def fault(record: Record) -> str:
+    """Return what is impossible about a record, in a few words; empty if nothing is."""
+    return next(_faults(record), "")
+
+
+def fault_of_facts(facts: Mapping[str, str]) -> str:
+    """Return what is impossible about the facts of a machine or of a process's conditions; empty if nothing is."""
+    if len(facts) > MOST_FACTS:
+        return f"{len(facts)} facts, wanted at most {MOST_FACTS}"
+    return next((text for name, fact in facts.items() if (text := _fault_of_fact(name, fact))), "")
+
+
+def _fault_of_fact(name: str, fact: str) -> str:
+    if max(len(name), len(fact)) > MOST_CHARACTERS:
+        return f"{name[:40]} has {max(len(name), len(fact))} characters, wanted at most {MOST_CHARACTERS}"
+    if _WHOLE.fullmatch(name) and not re.fullmatch(r"[0-9]{1,18}", fact):
+        return f"{name}: wanted a whole number, found {fact[:40]!r}"
+    if _NUMBER.fullmatch(name) and not (re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?", fact) and _is_number(fact)):
+        return f"{name}: wanted a number, found {fact[:40]!r}"
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _faults(record: Record) -> Iterator[str]:
+    match record:
+        case Session():
+            yield from _of_session(record)
+        case Run():
+            yield from _of_run(record)
+        case Accuracy():
+            yield from _of_accuracy(record)
+        case Deployment(artifact=artifact):
+            yield from _within(artifact, MOST, "size_bytes", "params", "macs", "calibrated_on")
+            yield from _within(artifact, 1, "integer_share")
+            yield from (f"{step} {spent:g} s" for step, spent in artifact.took_s.items() if not 0 <= spent <= MOST_S)
+        case Stop():
+            yield from _within(record, MOST_S, "spent_s")
+        case Failure():
+            pass
+    if not isinstance(record, (Session, Stop)) and isinstance(record.case, Case):
+        yield from _of_case(record.case)
+
+
+def _within(value: Any, most: float, *names: str) -> Iterator[str]:
+    """Yield the fields that are neither None nor from 0 to `most`."""
+    for name in names:
+        number = getattr(value, name)
+        if number is not None and not 0 <= number <= most:
+            yield f"{name} is {number:g}, wanted 0 to {most:g}"
+
+
+def _of_case(case: Case) -> Iterator[str]:
+    for name, number in (("threads", case.threads), ("batch", case.batch)):
+        if not 0 < number <= MOST:
+            yield f"{name} is {number:g}, wanted 1 and more"
+
+
+def _of_session(session: Session) -> Iterator[str]:
+    if session.preset not in PRESETS:
+        yield f"preset {session.preset[:40]!r} is unknown"
+    yield from _of_time(session.started_at)
+    yield from _within(session, MOST_S, "time_limit_s", "sustained_s")
+    if text := fault_of_facts(session.environment.facts):
+        yield text
+    for case in session.cases:
+        yield from _of_case(case)
+
+
+def _of_time(started_at: str) -> Iterator[str]:
+    try:
+        is_local = datetime.fromisoformat(started_at).tzinfo is None
+    except ValueError:
+        is_local = True
+    if is_local:
+        yield f"started_at is {started_at[:40]!r}, wanted a time with its offset from UTC"
+
+
+def _of_run(run: Run) -> Iterator[str]:
+    if run.preset not in PRESETS:
+        yield f"preset {run.preset[:40]!r} is unknown"
+    yield from _of_time(run.started_at)
+    yield from _within(run, MOST_S, "start_s", "load_s", "first_s", "wall_s", "cpu_s", "took_s")
+    yield from _within(run, MOST, "round", "others_cpu")
+    yield from _within(run, 1, "steal")
+    if text := fault_of_facts(run.conditions):
+        yield text
+    yield from _of_purpose(run)
+
+
+def _of_purpose(run: Run) -> Iterator[str]:
+    """Yield what is missing for the run's purpose, what belongs to another one, and impossible values of either."""
+    values = {
+        Purpose.LATENCY: ("samples_s", run.samples_s),
+        Purpose.MEMORY: ("memory", run.memory),
+        Purpose.INSTRUCTIONS: ("instructions", run.instructions),
+        Purpose.SUSTAINED: ("windows", run.windows),
+    }
+    for purpose, (name, value) in values.items():
+        if bool(value) != (purpose == run.purpose):
+            yield f"{name} {'is missing' if purpose == run.purpose else 'is there'} in a process for {run.purpose}"
+    yield from _of_times("samples_s", run.samples_s)
+    if any(not 0 < count <= MOST for count in run.instructions):
+        yield "instructions has a count that is not above 0"
+    if run.memory:
+        yield from _within(run.memory, MOST, *(mark.name for mark in fields(MemoryMarks)))
+    if run.beats:
+        yield from _of_beats(run.beats, len(run.samples_s))
+    for window in run.windows:
+        yield from _of_window(window)
+    if [window.at_s for window in run.windows] != sorted(window.at_s for window in run.windows):
+        yield "windows are not in order"
+
+
+def _of_times(name: str, times_s: tuple[float, ...]) -> Iterator[str]:
+    for time_s in times_s:
+        if not 0 < time_s <= MOST_S:
+            yield f"{name} has {time_s:g} s, wanted more than 0"
+
+
+def _of_beats(beats: Beats, samples: int) -> Iterator[str]:
+    yield from _of_times("beats", beats.took_s)
+    if beats.every < 1 or len(beats.took_s) != ceil(samples / beats.every) + 1:
+        yield f"{len(beats.took_s)} beats, every {beats.every} of {samples} samples, do not fit"
+
+
+def _of_window(window: Window) -> Iterator[str]:
+    yield from _of_times("windows", (window.at_s, window.median_s))
+    if not 0 < window.iterations <= MOST:
+        yield f"a window has {window.iterations:g} iterations"
+    if text := fault_of_facts(window.conditions):
+        yield text
+
+
+def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
+    if not 0 < accuracy.images <= MOST:
+        yield f"images is {accuracy.images:g}, wanted 1 and more"
+    counts = ("correct", "correct_top5", "parent_correct", "only_parent", "only_this", "not_finite")
+    yield from _within(accuracy, accuracy.images, *counts)
+    yield from _within(accuracy, MOST, "damaged")
+    yield from _within(accuracy, 1, "agreement")
+    if accuracy.sqnr_db is not None and abs(accuracy.sqnr_db) > MOST:
+        yield f"sqnr_db is {accuracy.sqnr_db:g}"
+    if accuracy.spot:
+        yield from _of_spot(accuracy.spot)
+
+
+def _of_spot(spot: SpotCheck) -> Iterator[str]:
+    if not 0 < spot.images <= MOST:
+        yield f"a spot check of {spot.images:g} images"
+    yield from _within(spot, spot.images, "agreed")
+    if not spot.difference >= 0:
+        yield f"a spot check's difference is {spot.difference:g}"

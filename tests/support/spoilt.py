@@ -1,0 +1,42 @@
+"""A target whose `python` passes requests on to the real agent and spoils its answers, case by case."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+SCRIPT = """#!{python}
+import copy, json, math, os, subprocess, sys, time
+SPOILS = {spoils!r}
+MARK = b"edgebench-answer "
+MARKS = dict.fromkeys(("baseline_bytes", "load_peak_bytes", "loaded_bytes", "run_peak_bytes"), 1)
+WINDOW = {{"at_s": 1.0, "iterations": 1, "median_s": 1.0, "conditions": {{}}}}
+request = r = json.load(sys.stdin)
+line = MARK.decode()
+
+def true_answer(request):
+    agent = subprocess.run([{python!r}, *sys.argv[1:]], input=json.dumps(request).encode(), stdout=subprocess.PIPE)
+    return json.loads([part for part in agent.stdout.splitlines() if part.startswith(MARK)][-1][len(MARK):])
+
+a = true_answer(request)
+v, raw = a.get("value", {{}}), None
+code = SPOILS.get((request["do"], request.get("threads", 0))) or SPOILS.get((request["do"], "all")) or ""
+if "reference" not in request:
+    exec(code)
+out = sys.stdout.buffer
+out.write(raw if raw is not None else b"\\n" + MARK + json.dumps(a).encode() + b"\\n")
+"""
+
+
+def spoilt_target(spoils: Mapping[tuple[str, int | str], str], name: str = "spoilt") -> str:
+    """Write a local target of this name, with a null runtime, below the working folder; return its name.
+
+    `spoils` maps a request's kind and threads, or "all", to Python over `r` (the request), `a` and `v` (the answer and
+    its value), which may set `raw`: bytes in place of the answer's line.
+    """
+    board = Path(f"{name}.py").resolve()
+    board.write_text(SCRIPT.format(python=sys.executable, spoils=dict(spoils)))
+    board.chmod(0o755)
+    Path("targets").mkdir(exist_ok=True)
+    target = f'board = "b"\nconnection = "local"\nruntimes = ["null"]\npython = "{board}"\n'
+    Path(f"targets/{name}.toml").write_text(target)
+    return name
