@@ -13,9 +13,9 @@ from edgebench.deploy import Held, hold, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export.lookup import named, require_todays
-from edgebench.foundation import cache
+from edgebench.foundation import cache, ending
 from edgebench.foundation.errors import CaseError, RequestError
-from edgebench.foundation.lock import lock
+from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
@@ -43,10 +43,10 @@ from edgebench.train import cohort
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """The table of a run, and whether it was interrupted."""
+    """The table of a run, and the number of the signal that interrupted it; 0 for none."""
 
     table: Table
-    interrupted: bool
+    interrupted: int
 
 
 def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
@@ -61,7 +61,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
-        with lock(str(folder.resolve())):
+        with lock_folder(folder):
             return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, show)
 
 
@@ -73,13 +73,13 @@ def _session(sweep: Sweep, held: Held) -> Session:
 
 def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
     """Measure the open cases, session by session; always write the reports, also after an interruption."""
-    journal, interrupted = Journal(folder), False
+    journal, interrupted = Journal(folder), 0
     sweeps.write_sweep(folder, sweep)
     try:
         for session, held in sessions:
             _measure(sweep, session, held, journal, show)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as interruption:
+        interrupted = ending.signal_of(interruption)
         show(Notice(text="interrupted: the table shows the cases measured so far; run the same command to continue"))
     except BaseException:
         with suppress(RequestError):  # the first error says what is wrong

@@ -94,6 +94,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -
     monkeypatch.setenv("EDGEBENCH_CACHE", str(shared_cache))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("EDGEBENCH_LOCK", str(tmp_path / "lock"))  # else two tests at once would wait for this machine
     yield work
     copy_new(shared_cache, DOWNLOADS[shared_cache])
 

@@ -15,9 +15,9 @@ import pytest
 import edgebench
 from edgebench import deploy
 from edgebench.deploy.connections import Connection
+from edgebench.deploy.locking import locked
 from edgebench.deploy.targets import catalogue
 from edgebench.foundation import cache
-from edgebench.foundation.lock import lock
 from edgebench.results import folders
 from edgebench.results.journal import JOURNAL, Journal
 from edgebench.schema.case import Purpose
@@ -150,7 +150,7 @@ def test_nothing_is_started_on_a_machine_that_another_command_measures_on(
     command: tuple[str, ...], connected: list[str]
 ) -> None:
     command = (*command, "cpu") if command[0] == "targets" else (*command, "--target", "cpu")
-    with lock(catalogue.target("cpu").machine):
+    with locked(catalogue.target("cpu").machine, "target cpu"):
         done = cli(*command)
     assert (done.returncode, connected) == (2, [])
     assert done.stderr.startswith("edgebench: target cpu is in use by process ")

@@ -3,8 +3,9 @@
 import json
 import os
 import sys
+from typing import IO, Any
 
-from edgebench.agent import answer
+from edgebench.agent import answer, lifeline
 
 MARK = "edgebench-answer "  # marks the answer's line: the host ignores login banners and output of libraries
 
@@ -13,12 +14,24 @@ def main() -> None:
     """Answer the request on standard input; redirect all other output to standard error."""
     protocol = os.dup(1)
     os.dup2(2, 1)
-    request = json.load(sys.stdin)
+    request = _request(sys.stdin)
+    if request.get(lifeline.HELD):
+        lifeline.end_with_host()
     if packages := request.get("packages"):
         sys.path.insert(0, packages)
     reply = answer(request)
-    with os.fdopen(protocol, "w") as stream:
+    with os.fdopen(protocol, "w", encoding="utf-8") as stream:
         stream.write(f"\n{MARK}{json.dumps(reply)}\n")
+
+
+def _request(stream: IO[str]) -> dict[str, Any]:
+    """Read a request: one line, because a host holds the stream open; or all of it, written by hand on many lines."""
+    line = stream.readline()
+    try:
+        request: dict[str, Any] = json.loads(line)
+    except ValueError:
+        request = json.loads(line + stream.read())
+    return request
 
 
 if __name__ == "__main__":

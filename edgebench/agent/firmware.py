@@ -34,7 +34,7 @@ def conditions() -> dict[str, str]:
 def _bits() -> int:
     """Return the firmware's throttling bits; -1 if there is no such firmware."""
     try:
-        digits = GET_THROTTLED.read_text()
+        digits = GET_THROTTLED.read_text(encoding="utf-8")
     except OSError:
         digits = _vcgencmd("get_throttled").partition("=")[2]
     return int(digits, 16) if re.fullmatch(r"\s*(0x)?[0-9a-fA-F]+\s*", digits) else -1
@@ -46,7 +46,9 @@ def _vcgencmd(*words: str) -> str:
     import subprocess
 
     try:
-        done = subprocess.run([VCGENCMD, *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(
+            [VCGENCMD, *words], capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout

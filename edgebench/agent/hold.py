@@ -1,37 +1,74 @@
-"""An owner's name on standard input -> this target's lock, held until standard input ends.
+"""An owner's name on standard input -> this machine's lock, held until standard input ends.
 
-The host sends this file as source code, as it does with `receive`. The kernel releases the lock whenever the process
-ends, so that no stale lock remains. Standard input starts with one line of JSON:
-`{"owner": "ada@laptop", "token": ...}`.
+The lock is one file of the machine that all its users share, whatever their home or temporary folder: whoever measures
+here holds it, by ssh or on the machine itself. The kernel releases it whenever the process ends, so that no stale lock
+remains. The host sends this file as source code, as it does with `receive`. Standard input starts with one line of
+JSON: `{"owner": "ada@laptop", "token": ...}`.
 """
 
+import errno
 import fcntl
 import json
 import os
 import signal
+import stat
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
+
+# Where every user may create a file, the same for all: the first that this machine has.
+PLACES = ("/tmp/edgebench.lock", "/dev/shm/edgebench.lock", "/run/lock/edgebench.lock")  # noqa: S108
+VARIABLE = "EDGEBENCH_LOCK"  # of a part of a machine that others do not disturb, such as cores of its own
+
+
+def _opened() -> int:
+    """Open this machine's lock file."""
+    places = [os.environ[VARIABLE]] if os.environ.get(VARIABLE) else PLACES
+    for path in places:
+        try:
+            return _open(path)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.ENOENT, errno.ENOTDIR) or path == places[-1]:
+                why = "is a link" if error.errno == errno.ELOOP else error.strerror
+                raise OSError(
+                    error.errno, f"cannot lock this machine: {path}: {why}; remove it, or set {VARIABLE} to a file"
+                ) from error
+    raise AssertionError("no place for a lock")
 
 
 def hold(owner: str, token: str) -> dict[str, Any]:
     """Take the lock; return its current owner and for how many seconds it was held, or an empty owner on success.
 
-    A holder with the same token belongs to a broken connection of the same host: it is killed.
+    The lock is held while the returned handle is open.
+
+    A holder with the same token belongs to a broken connection of the same host: it is killed. The process that asks,
+    `<process>-<connection>`, may hold the lock itself as `<process>`, where a board is its own machine.
+
+    Raises:
+        OSError: the lock file cannot be opened, or is no file of its own; `strerror` says what to do.
     """
-    handle = _open(Path(gettempdir()) / "edgebench.lock")
+    handle = _opened()
     if not _take(handle):
-        holder = json.loads(os.pread(handle, 4096, 0) or b"{}")
-        if holder.get("token") != token or not _end(holder["pid"], handle):
+        holder = _holder(handle)
+        if token.startswith(f"{holder.get('token')}-"):
+            return {"owner": "", "age_s": 0.0, "handle": handle}
+        is_left_over = holder.get("token") == token and holder.get("pid", os.getpid()) != os.getpid()
+        if not is_left_over or not _end(holder["pid"], handle):
             age_s = max(0.0, _uptime_s() - holder.get("since_s", 0.0))
-            return {"owner": holder.get("owner", "an unknown user"), "age_s": age_s}
+            return {"owner": holder.get("owner", "an unknown user"), "age_s": age_s, "handle": handle}
     os.ftruncate(handle, 0)
     entry = {"owner": owner, "token": token, "pid": os.getpid(), "since_s": _uptime_s()}
     os.pwrite(handle, json.dumps(entry).encode(), 0)
-    return {"owner": "", "age_s": 0.0}
+    return {"owner": "", "age_s": 0.0, "handle": handle}
+
+
+def _holder(handle: int) -> dict[str, Any]:
+    """Read who holds the lock; nothing where the entry is just being written, or is no entry."""
+    with suppress(ValueError):
+        entry = json.loads(os.pread(handle, 4096, 0))
+        return entry if isinstance(entry, dict) else {}
+    return {}
 
 
 def _take(handle: int) -> bool:
@@ -52,14 +89,22 @@ def _end(pid: int, handle: int) -> bool:
     return False
 
 
-def _open(path: Path) -> int:
-    """Open the lock file that all users share; a link in its place could lead to a file of this user's."""
+def _open(path: str) -> int:
+    """Open the lock file that all users share; not where a link, or another's other file, stands in its place."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:  # without O_CREAT: Linux refuses that flag for another user's file in a shared folder
-        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        handle = os.open(path, flags)
     except FileNotFoundError:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        os.fchmod(handle, 0o666)
-        return handle
+        try:
+            handle = os.open(path, flags | os.O_CREAT | os.O_EXCL)
+            os.fchmod(handle, 0o666)
+        except FileExistsError:
+            handle = os.open(path, flags)  # another process made it meanwhile
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(handle)
+        raise FileExistsError(errno.EEXIST, "is not a file of its own")
+    return handle
 
 
 def _uptime_s() -> float:
@@ -69,8 +114,11 @@ def _uptime_s() -> float:
 
 def main() -> None:
     """Answer at once, then wait until the host closes standard input."""
-    value = hold(**json.loads(sys.stdin.buffer.readline()))
-    print(f"\nedgebench-answer {json.dumps({'ok': True, 'value': value})}", flush=True)
+    try:
+        reply: dict[str, Any] = {"ok": True, "value": hold(**json.loads(sys.stdin.buffer.readline()))}
+    except OSError as error:
+        reply = {"ok": False, "error": error.strerror}
+    print(f"\nedgebench-answer {json.dumps(reply)}", flush=True)
     sys.stdin.buffer.read()
 
 

@@ -19,7 +19,7 @@ _ISA = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asim
 def read(path: str) -> str:
     """Return the file's text, stripped; empty if it cannot be read."""
     try:
-        return Path(path).read_text(errors="replace").strip("\n\0 ")
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip("\n\0 ")
     except OSError:
         return ""
 
@@ -134,7 +134,7 @@ def since_process_start_s() -> float:
 
 def reset_peak() -> None:
     """Reset this process's peak resident memory to its current resident memory (proc(5), clear_refs 5)."""
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def resident_bytes() -> int:

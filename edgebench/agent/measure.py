@@ -32,11 +32,22 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure the request's artifact or reference workload for the request's purpose."""
     before, opened = _conditions(request), watch(request)
     result = PURPOSES[request["purpose"]](request)
+    _require_a_clock_that_goes_on(result)
     after = _conditions(request)
     facts = result.pop("facts")()  # last, so that collecting them affects no measurement
     conditions = {f"{key}_before": value for key, value in before.items()}
     conditions |= {f"{key}_after": value for key, value in after.items()} | facts
     return result | {"conditions": conditions} | opened()
+
+
+def _require_a_clock_that_goes_on(result: dict[str, Any]) -> None:
+    """Refuse times that a clock took which stepped back, as one may in a virtual machine that moves to another host.
+
+    Raises:
+        RuntimeError: it did.
+    """
+    if min(*result["samples_s"], *(result[name] for name in ("start_s", "load_s", "first_s", "wall_s"))) < 0:
+        raise RuntimeError("this target's monotonic clock stepped back meanwhile; run the same command again")
 
 
 def _conditions(request: dict[str, Any]) -> dict[str, str]:

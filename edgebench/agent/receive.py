@@ -43,7 +43,7 @@ def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
     if not header["sent"]:
         return {"path": ""}
     _sweep(folder)
-    _make_room(folder, header["size"])
+    _make_room(folder, header["size"], tuple(header.get("keep", ())))
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     scratch = folder / f"receiving-{os.urandom(8).hex()}"
@@ -96,20 +96,25 @@ def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
     with open(handle, "wb") as file:  # noqa: PTH123  # a handle
         fcntl.flock(handle, fcntl.LOCK_EX)
         shutil.copyfileobj(stream, file, CHUNK)
+        file.flush()
+        os.fsync(file.fileno())
     if scratch.stat().st_size != header["size"]:
         raise OSError(f"{header['name']}: {header['size']} bytes were announced, {scratch.stat().st_size} arrived")
     if _sha256(scratch) != header["sha256"]:
         raise OSError(f"{header['name']} was damaged on its way")
 
 
-def _make_room(folder: Path, size: int) -> None:
-    """Delete entries unused for a month, then the oldest above the size limit.
+def _make_room(folder: Path, size: int, keep: tuple[str, ...]) -> None:
+    """Delete entries unused for a month, then the oldest above the size limit; never those that the host uses now.
+
+    Ages are advice only: a board's clock may jump by years when it finds the network.
 
     Raises:
         OSError: the disk has too little space left.
     """
     total, now = 0, time.time()
-    for entry in sorted(folder.iterdir(), key=lambda entry: -entry.lstat().st_mtime):
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith(keep))
+    for entry in sorted(entries, key=lambda entry: -entry.lstat().st_mtime):
         age_s = now - entry.lstat().st_mtime
         total += _bytes(entry)
         if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # entries of the last day may be in use

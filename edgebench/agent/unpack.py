@@ -44,6 +44,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         with ZipFile(archive) as packed:
             _require_inside(packed)
             packed.extractall(scratch)
+        os.sync()  # a power cut must not leave the folder without what is in its files
         scratch.rename(folder)
     finally:
         os.close(handle)

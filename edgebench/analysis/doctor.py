@@ -255,7 +255,13 @@ def _trial(code: str, *arguments: str) -> str:
     command = [sys.executable, "-c", code, *arguments]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=TRIAL_S, check=False, errors="replace"
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            timeout=TRIAL_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"it gave no answer within {TRIAL_S:.0f} s"

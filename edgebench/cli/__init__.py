@@ -2,20 +2,19 @@
 
 `commands` has the commands, `options` what they share, `reader` turns options into a sweep, `terminal` prints, and
 `exit_codes` says what they mean: 0 answered, 1 failed or nothing found, 2 refused, 130 interrupted.
+`streams` are where it prints to.
 """
 
-import os
 import sys
-import warnings
-from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from edgebench import __version__
-from edgebench.cli import exit_codes, guide
+from edgebench.cli import exit_codes, guide, streams
 from edgebench.cli.commands import analysis, cache, datasets, nightly, results, run, targets
-from edgebench.foundation import escape
+from edgebench.foundation import ending, escape
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.progress import warn
 
@@ -38,7 +37,21 @@ COMMANDS = (
     analysis.doctor,
     cache.cache,
 )
+
+
+class _Commands(TyperGroup):
+    """All commands; an interruption keeps its signal, of which typer would make Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            raise typer.Exit(exit_codes.ended_by(ending.signal_of(interruption))) from interruption
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,37 +81,34 @@ def _main(
 def main() -> None:
     """Run the command line; an expected error is one line on standard error."""
     warn.cache_clear()
-    _keep_libraries_quiet()
+    streams.prepare()
+    streams.keep_libraries_quiet()
     try:
-        app()
+        streams.require_decoded(sys.argv)
+        with ending.heeded():
+            _run()
     except EdgebenchError as error:
-        typer.echo(escape.terminal(f"edgebench: {' '.join(str(error).split())}"), err=True)
-        sys.exit(exit_codes.REFUSED)
-    except KeyboardInterrupt:
-        sys.exit(exit_codes.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        _end(str(error), exit_codes.REFUSED)
+    except KeyboardInterrupt as interruption:
+        sys.exit(exit_codes.ended_by(ending.signal_of(interruption)))
+    except streams.OutputLost as lost:
+        if lost.is_closed_pipe:
+            sys.exit(0)
+        _end(f"cannot write to standard output: {lost}; free space or write elsewhere", exit_codes.REFUSED)
     except Exception as error:
         from edgebench.foundation import bugs
 
-        typer.echo(escape.terminal(f"edgebench: {bugs.sentence(error)}"), err=True)
-        sys.exit(exit_codes.BUG)
+        _end(bugs.sentence(error), exit_codes.BUG)
 
 
-def _keep_libraries_quiet() -> None:
-    """Let nobody but us write to standard error: libraries' warnings, and what their C++ prints, help no user.
+def _run() -> None:
+    """Run the command; what it printed has left this process at the end."""
+    try:
+        app()
+    finally:
+        sys.stdout.flush()
 
-    Warnings are shown to those who ask for them with `python -W` or PYTHONWARNINGS.
-    """
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    with suppress(AttributeError, OSError, ValueError):  # it is closed, or somebody's own stream
-        if not sys.stderr or sys.stderr.fileno() != 2:
-            return
-        ours = os.dup(2)
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 2)
-        os.close(quiet)
-        encoding, errors = sys.stderr.encoding, sys.stderr.errors
-        sys.stderr = os.fdopen(ours, "w", buffering=1, encoding=encoding, errors=errors)
+
+def _end(text: str, code: int) -> None:
+    typer.echo(escape.terminal(f"edgebench: {' '.join(text.split())}"), err=True)
+    sys.exit(code)

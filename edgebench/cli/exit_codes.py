@@ -6,11 +6,17 @@ FOUND = 1  # lint has findings
 BROKEN = 1  # doctor found a required package that does not work
 REFUSED = 2  # the request cannot be met
 BUG = 70  # of edgebench itself, as sysexits.h counts them
-INTERRUPTED = 130  # as shells count SIGINT
+
+
+def ended_by(signal: int) -> int:
+    """Return the exit code of a process that a signal interrupted, as shells count: 130, 143 or 129."""
+    return 128 + signal
+
 
 EPILOG = (
     "Exit codes: 0 answered, 1 some case failed (see its row), nothing keeps the limits, lint found something or"
-    " doctor something broken, 2 the request cannot be met, 130 interrupted."
+    " doctor something broken, 2 the request cannot be met, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP:"
+    " what was measured is kept."
 )
 EPILOG_OF_NIGHTLY = (
     "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression, 2 the"

@@ -31,15 +31,15 @@ def show(topic: Annotated[str, typer.Argument(help="Topic of the guide; leave ou
     if not topic:
         _list(topics)
     elif sys.stdout.isatty():
-        _render(topics[topic].read_text())
+        _render(topics[topic].read_text(encoding="utf-8"))
     else:
-        typer.echo(topics[topic].read_text(), nl=False)
+        typer.echo(topics[topic].read_text(encoding="utf-8"), nl=False)
 
 
 def _list(topics: dict[str, Path]) -> None:
     width = max(map(len, topics))
     for topic, file in topics.items():
-        typer.echo(f"{topic:<{width}}  {summary(file.read_text())}")
+        typer.echo(f"{topic:<{width}}  {summary(file.read_text(encoding='utf-8'))}")
 
 
 def _render(page: str) -> None:

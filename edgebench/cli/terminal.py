@@ -135,9 +135,15 @@ def _forecast(forecast: Forecast) -> dict[str, Value]:
     }
 
 
+def warn(text: str) -> None:
+    """Print on standard error what stops nothing."""
+    print(f"edgebench: {' '.join(text.split())}", file=sys.stderr)
+
+
 def show_json(command: str, fields: Mapping[str, Value]) -> None:
     """Print a command's answer as one JSON document."""
-    print(as_json(command, fields), end="")
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(as_json(command, fields, is_ascii=not is_unicode), end="")
 
 
 def show_rows(command: str, table: Table) -> None:

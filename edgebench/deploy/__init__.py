@@ -17,10 +17,10 @@ from edgebench.deploy.answers import OfArtifact, Unpacked, ask
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.exchange import printable
+from edgebench.deploy.locking import locked
 from edgebench.deploy.wheels import Platform, gather, platform, public
 from edgebench.foundation import cache
 from edgebench.foundation.errors import AgentError, CaseError
-from edgebench.foundation.lock import lock
 from edgebench.foundation.progress import warn
 from edgebench.foundation.shelf import load
 from edgebench.schema.artifact import Artifact
@@ -103,7 +103,7 @@ def hold(*targets: Target) -> Iterator[tuple[Held, ...]]:
     """
     with ExitStack() as stack:
         for machine, name in {target.machine: target.name for target in reversed(targets)}.items():
-            stack.enter_context(lock(machine, f"target {name}"))
+            stack.enter_context(locked(machine, f"target {name}"))
         yield tuple(_held(target, stack) for target in targets)
 
 

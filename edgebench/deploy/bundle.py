@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import cache as once
 from io import BytesIO
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 
+from edgebench.agent import lifeline
 from edgebench.foundation import cache, files
 
 # Packages whose modules the agent loads by name: its requests and its plug-ins.
@@ -47,6 +48,14 @@ def _built(digest: str) -> Path:
     return files.folder("agent") / f"edgebench-agent-{digest[:16]}.pyz"
 
 
+def ends_with_host(path: Path) -> bool:
+    """Return whether the agent in a bundle ends when the host does; older ones wait for the end of their input."""
+    if not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return f"edgebench/{Path(lifeline.__file__).relative_to(_PACKAGE)}" in archive.namelist()
+
+
 def _zip() -> bytes:
     buffer = BytesIO()
     with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:
@@ -57,8 +66,8 @@ def _zip() -> bytes:
 
 def _sources() -> list[tuple[str, str]]:
     """Return the path in the bundle and the text of each of the agent's files."""
-    sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text()) for file in closure()]
-    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text()), *sources]
+    sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text(encoding="utf-8")) for file in closure()]
+    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text(encoding="utf-8")), *sources]
 
 
 def closure() -> list[Path]:
@@ -92,7 +101,7 @@ def _with_parents(module: str) -> Iterator[Path]:
 
 def _imports(file: Path) -> Iterator[str]:
     """Yield the modules of this package that a file imports at run time, so not those under TYPE_CHECKING."""
-    for module, names in _statements(file.read_text()):
+    for module, names in _statements(file.read_text(encoding="utf-8")):
         full = [f"{module}.{name}" for name in names]
         yield from (name if _file(name).exists() else module for name in full)
 

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from edgebench.agent.__main__ import MARK
+from edgebench.agent.lifeline import HELD
 from edgebench.foundation.errors import AgentError
 from edgebench.schema.case import Purpose
 
@@ -45,15 +46,27 @@ def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
     return ("-I", "-S") if request.get("reference") or request.get("packages") else ("-I",)
 
 
+def agent_input(request: Mapping[str, Any], *, held: bool) -> bytes:
+    """Return what the agent reads: one line, after which a host that holds its input open sends nothing more."""
+    return json.dumps({**request, HELD: True} if held else request).encode() + b"\n"
+
+
 def agent_environment(request: Mapping[str, Any]) -> dict[str, str]:
     """Return allocator settings for memory runs; none for other requests, which they would slow."""
     return ALLOCATOR if request.get("purpose") == Purpose.MEMORY else {}
 
 
 def exchange(
-    command: Sequence[str], content: Iterable[bytes], *, timeout_s: float, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    content: Iterable[bytes],
+    *,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    held: bool = False,
 ) -> Any:
-    """Start the command, send it the content, wait for it, and return its answer.
+    """Start the command, send it the content, wait for it, and return its answer; its children end with it.
+
+    With `held` its input stays open until it has answered: it ends if this process does.
 
     Raises:
         AgentError: it cannot be started, ran out of time, died or gave an unreadable answer; `returncode` is its exit
@@ -66,22 +79,25 @@ def exchange(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | (environment or {}),
+            process_group=0,
         )
     except OSError as error:
         raise AgentError(f"cannot start {command[0]}: {error.strerror}") from error
     with process:
-        stdout, stderr = _converse(process, content, timeout_s)
+        stdout, stderr = _converse(process, content, timeout_s, held=held)
     return read_answer(stdout, stderr, process.returncode)
 
 
-def _converse(process: subprocess.Popen[bytes], content: Iterable[bytes], timeout_s: float) -> tuple[bytes, bytes]:
+def _converse(
+    process: subprocess.Popen[bytes], content: Iterable[bytes], timeout_s: float, *, held: bool
+) -> tuple[bytes, bytes]:
     """Write to and read from the process in parallel, so that neither side blocks; return its stdout and stderr."""
     assert process.stdin
     assert process.stdout
     assert process.stderr
     stdout, stderr = bytearray(), bytearray()
     threads = [
-        Thread(target=_feed, args=(process.stdin, content), daemon=True),
+        Thread(target=_feed, args=(process.stdin, content), kwargs={"held": held}, daemon=True),
         Thread(target=_collect, args=(process, process.stdout, stdout), daemon=True),
         Thread(target=_keep_last, args=(process.stderr, stderr), daemon=True),
     ]
@@ -92,27 +108,37 @@ def _converse(process: subprocess.Popen[bytes], content: Iterable[bytes], timeou
     except subprocess.TimeoutExpired as error:
         raise AgentError(f"the agent gave no answer within {timeout_s:.0f} s and was killed") from error
     finally:
-        process.kill()
+        _end(process)
         for thread in threads:
             if thread.ident:
                 thread.join(SETTLE_S)  # with a limit, because a grandchild may keep a pipe open
+        with suppress(OSError):
+            process.stdin.close()
     if len(stdout) > MOST_BYTES:
         raise AgentError(f"the agent answered more than {MOST_BYTES >> 20} MiB and was killed")
     return bytes(stdout), bytes(stderr)
 
 
-def _feed(stream: IO[bytes], content: Iterable[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and its children, which are in its process group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _feed(stream: IO[bytes], content: Iterable[bytes], *, held: bool) -> None:
     with suppress(OSError):  # the process died: its exit code says more than a broken pipe
         for part in content:
             stream.write(part)
-        stream.close()
+        stream.flush()
+        if not held:
+            stream.close()
 
 
 def _collect(process: subprocess.Popen[bytes], stream: IO[bytes], output: bytearray) -> None:
     for chunk in _chunks(stream):
         output += chunk
         if len(output) > MOST_BYTES:
-            process.kill()
+            _end(process)
             return
 
 
@@ -139,7 +165,7 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
         last = last_line(stderr)
         output = f"; its last output: {last}" if last else ""
         raise AgentError(
-            f"the agent {_end(returncode)} without an answer{output}", returncode=returncode, last_line=last
+            f"the agent {_ending(returncode)} without an answer{output}", returncode=returncode, last_line=last
         )
     try:
         reply = json.loads(marked[-1][len(MARK) :].decode())
@@ -191,7 +217,7 @@ def last_line(output: bytes) -> str:
     return printable(lines[-1].strip())[:LAST_CHARACTERS] if lines else ""
 
 
-def _end(returncode: int) -> str:
+def _ending(returncode: int) -> str:
     if returncode >= 0:
         return f"exited with code {returncode}"
     why = f" ({OUT_OF_MEMORY})" if returncode == -signal.SIGKILL else ""

@@ -12,12 +12,13 @@ from edgebench.deploy.answers import facts as facts_of
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.exchange import LAST_CHARACTERS, printable
 from edgebench.deploy.wheels import platform, public
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import AgentError, RequestError, Unreachable
 from edgebench.foundation.shelf import load
 from edgebench.schema.environment import Environment, lasting
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
+PATIENCE_S = 60.0  # a failure that takes longer may be a target's that is silent
 TIMEOUT_S = 180.0  # an emulated target on a busy host takes half a minute
 
 
@@ -49,6 +50,19 @@ def survey(
         runtimes=runtimes | {name: runtime for name, (runtime, _) in brought.items()},
         runtime_files=files | {name: hash_of_files for name, (_, hash_of_files) in brought.items()},
     )
+
+
+def require_answer(connection: Connection, target: str, failed_after_s: float) -> None:
+    """Ask a target whether it still answers, after a failure that took long: each further case would take as long.
+
+    Raises:
+        Unreachable: it does not.
+    """
+    if failed_after_s > PATIENCE_S:
+        try:
+            ask(connection, ("null",))
+        except AgentError as error:
+            raise Unreachable(f"target {target} no longer answers: {error}; run the same command to go on") from error
 
 
 def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Facts:

@@ -108,7 +108,11 @@ def _install(wanted: tuple[str, ...], target: Platform, folder: str) -> None:
     options = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", target.python]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     done = subprocess.run(
-        [*command, *options, *platforms, "--target", folder, *wanted], capture_output=True, text=True, check=False
+        [*command, *options, *platforms, "--target", folder, *wanted],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         raise RequestError(_refusal(done.stderr, wanted, target))

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from edgebench.foundation import seal
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.files import HOME_VARIABLE, SCRATCH, folder, home, lock_file, place, sha256, used, write
+from edgebench.foundation.files import (
+    HOME_VARIABLE,
+    SCRATCH,
+    folder,
+    home,
+    lock_file,
+    place,
+    settle,
+    sha256,
+    used,
+    write,
+)
 from edgebench.foundation.progress import warn
 
 if TYPE_CHECKING:
@@ -167,7 +178,7 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
         with lock, TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as scratch:
             made = Path(scratch) / f"made{suffix}"
             card = replace(make(made), file=path.name, sha256=sha256(made))
-            made.replace(path)
+            settle(made, path)
             put(stem, card)
     except OSError as error:
         raise RequestError(f"cannot keep {path}: {error.strerror}; free space or set {HOME_VARIABLE}") from error

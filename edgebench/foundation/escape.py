@@ -99,9 +99,12 @@ def command_property(text: str) -> str:
     return command_text(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def json_text(value: Any, indent: int | None = None) -> str:
-    """Write JSON on one line, or indented, readable as it is: only what is not `plain` is written by its number."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) -> str:
+    """Write JSON on one line, or indented, readable as it is: only what is not `plain` is written by its number.
+
+    With `is_ascii` other letters are written by their number too, for a stream that may lack them.
+    """
+    text = json.dumps(value, ensure_ascii=is_ascii, indent=indent)
     text = re.sub(
         r"[^\n -~]", lambda letter: letter[0] if letter[0].isprintable() else json.dumps(letter[0])[1:-1], text
     )

@@ -1,7 +1,8 @@
-"""The cache directory, which is its owner's alone; hashes of files, and atomic writing."""
+"""The cache directory, which is its owner's alone; hashes of files, and writing that no kill or power cut halves."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -71,8 +72,7 @@ def folder(kind: str) -> Path:
     """
     path = place(kind)
     try:
-        path.parent.mkdir(seal.PRIVATE, parents=True, exist_ok=True)
-        path.mkdir(seal.PRIVATE, exist_ok=True)
+        make(path, seal.PRIVATE)
         if stat.S_IMODE(path.stat().st_mode) != seal.PRIVATE:
             with suppress(OSError):  # a cache that may only be read
                 path.chmod(seal.PRIVATE)
@@ -172,6 +172,46 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def make(folder: Path, mode: int = 0o777) -> None:
+    """Create a folder and those above it, with a mode; they are on the disk afterwards.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    created = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(created):
+        place.mkdir(mode, exist_ok=True)
+        sync(place.parent)
+    folder.mkdir(exist_ok=True)  # a file in its place is an error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, are on the disk.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EROFS):  # some network file systems sync no folders
+            raise
+    finally:
+        os.close(handle)
+
+
+def settle(scratch: Path, path: Path) -> None:
+    """Let a file take another's place; a power cut leaves the old one or the whole new one.
+
+    Raises:
+        OSError: the disk is full or broken, or the folder cannot be written.
+    """
+    sync(scratch)
+    scratch.replace(path)
+    sync(path.parent)
+
+
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
     """Replace a file atomically: a reader sees the old content or the new. A link in its place is replaced.
 
@@ -183,7 +223,7 @@ def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VA
         handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         with open(handle, "wb") as stream:  # noqa: PTH123  # a handle
             stream.write(content)
-        scratch.replace(path)
+        settle(scratch, path)
     except OSError as error:
         raise RequestError(f"cannot write {path}: {error.strerror}; {advice}") from error
     finally:

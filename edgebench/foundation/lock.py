@@ -1,22 +1,68 @@
-"""A name -> a lock that gives this process a machine or a results folder for itself."""
+"""A results folder or a board -> a lock that gives it to this process alone."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import Busy, RequestError
+from edgebench.foundation.files import make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @contextmanager
+def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
+    """Make a folder and lock it for this process, whoever else writes there; error messages call it `label`.
+
+    The folder itself is locked, so nothing is left in it. A file system that locks no folders is locked by name, for
+    this user only.
+
+    Raises:
+        Busy: another process holds the lock.
+        RequestError: the folder cannot be made.
+    """
+    try:
+        make(folder)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise RequestError(f"cannot make {folder}: {error.strerror}; choose a folder you may write") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(_in_use(label or str(folder), _holder(os.fstat(handle).st_ino))) from None
+    except OSError:
+        with lock(str(folder.resolve()), label):
+            yield
+    else:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _holder(inode: int) -> str:
+    """Return who holds the lock on an inode, as far as the kernel tells this user."""
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            words = line.split()
+            if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
+                return f"process {words[4]}"
+    return "another process"
+
+
+def _in_use(what: str, who: str) -> str:
+    return f"{what} is in use by {who}: two at once would disturb each other; run again when it ends"
+
+
+@contextmanager
 def lock(name: str, label: str = "") -> Iterator[None]:
-    """Lock a machine or a results folder for this process; error messages call it `label`, else `name`.
+    """Lock a name among the processes of this user; error messages call it `label`, else `name`.
 
     Raises:
         Busy: another process holds the lock.
@@ -32,12 +78,11 @@ def lock(name: str, label: str = "") -> Iterator[None]:
         file_lock = FileLock(path)
         file_lock.acquire(timeout=0)
     except Timeout:
-        who = owner.read_text() if owner.exists() else "another process"
-        text = f"{label or name} is in use by {who}: two at once would disturb each other; run again when it ends"
-        raise Busy(text) from None
+        who = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
+        raise Busy(_in_use(label or name, who)) from None
     except OSError as error:
         raise RequestError(f"cannot keep a lock in {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
     with file_lock:
         with suppress(OSError):  # the owner's name only helps the user; the lock works without it
-            owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}")
+            owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}", encoding="utf-8")
         yield

@@ -49,7 +49,7 @@ def _with_neighbours(module: str) -> set[str]:
     while left:
         modules.add(current := left.pop())
         if place in {shelf.place for shelf in SHELVES.values()}:
-            text = "".join(file.read_text() for file in _files(current))
+            text = "".join(file.read_text(encoding="utf-8") for file in _files(current))
             imported = re.findall(rf"^from edgebench\.{place}\.(\w+) import", text, re.MULTILINE)
             left |= {f"{shelf}/{name}" for name in imported} - modules
     return modules

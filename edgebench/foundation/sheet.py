@@ -229,10 +229,13 @@ def document(sheets: Sequence[Sheet]) -> dict[str, Value]:
     return {"title": sheets[0].title, **tables, "notes": [note for sheet in sheets for note in sheet.notes]}
 
 
-def as_json(command: str, fields: Mapping[str, Value]) -> str:
-    """Write a command's answer as one JSON document on one line; a number that is not finite becomes null."""
+def as_json(command: str, fields: Mapping[str, Value], *, is_ascii: bool = False) -> str:
+    """Write a command's answer as one JSON document on one line; a number that is not finite becomes null.
+
+    With `is_ascii` other letters are escaped, for a stream that may lack them.
+    """
     answer = {"version": VERSION, "command": command} | {key: _plain(value) for key, value in fields.items()}
-    return escape.json_text(answer) + "\n"
+    return escape.json_text(answer, is_ascii=is_ascii) + "\n"
 
 
 def _plain(value: Value) -> Value:

@@ -51,7 +51,7 @@ def read(
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text)
         check_content(content)
         content = {"name": name} | content

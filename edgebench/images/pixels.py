@@ -115,7 +115,7 @@ class Pixels:
     def _appear(self, made: Path, sha256: str) -> None:
         """Put a complete file in place; without its seal it does not count."""
         self._seal.unlink(missing_ok=True)
-        made.replace(self._path)
+        files.settle(made, self._path)
         with suppress(RequestError):  # no space for it
             cache.write_sealed(self._seal, {CONTENT: sha256})
 

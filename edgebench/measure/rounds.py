@@ -10,6 +10,7 @@ from typing import Any
 from edgebench.deploy import Deployed
 from edgebench.deploy.answers import Measured, OfArtifact, ask, facts
 from edgebench.deploy.connections import Connection
+from edgebench.deploy.survey import require_answer
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
@@ -47,7 +48,11 @@ Entry = tuple[Job | Reference, Purpose]
 
 
 def measure(jobs: Sequence[Job], connection: Connection, session: Session, show: Show) -> Iterator[Run | Failure]:
-    """Yield the record of each process as it ends; a case that fails is left out of later rounds."""
+    """Yield the record of each process as it ends; a case that fails is left out of later rounds.
+
+    Raises:
+        Unreachable: the target no longer answers.
+    """
     started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
     failed, settings = set[Case](), PRESETS[session.preset]
     for number in range(1, settings.interim_analyses[-1] + 2):  # one more round, for the sustained runs at the end
@@ -69,6 +74,8 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             if isinstance(record, Run) and isinstance(subject, Job):
                 subject.runs.append(record)
             yield record
+            if isinstance(record, Failure):
+                require_answer(connection, session.environment.target, spent[key])
         if is_idle:
             return
 

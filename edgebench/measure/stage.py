@@ -6,9 +6,11 @@ export -> install -> evaluate
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench.deploy import Deployed, install
+from edgebench.deploy.survey import require_answer
 from edgebench.export import export
 from edgebench.foundation import bugs
 from edgebench.foundation.errors import CaseError
@@ -53,7 +55,10 @@ class Stage:
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
         state = state.of(artifact)
         if state.needs_evaluation:
-            yield self._evaluated(state, deployed)
+            started = monotonic()
+            yield (evaluated := self._evaluated(state, deployed))
+            if isinstance(evaluated, Failure):
+                require_answer(self.connection, session.environment.target, monotonic() - started)
         return Job(case=case, deployed=deployed, runs=list(state.runs))
 
     def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:

@@ -5,6 +5,7 @@ sweep + history -> measure -> examine -> pair -> judge -> write
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,22 +18,23 @@ from edgebench.deploy.bundle import bundle
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
-from edgebench.foundation.lock import lock
+from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
 from edgebench.measure import answer, open_session
 from edgebench.measure.plan.check import check
 from edgebench.nightly import history, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
-from edgebench.nightly.night import Acceptance, Night, Outcome
+from edgebench.nightly.night import Acceptance, Night, Outcome, following
 from edgebench.nightly.pairs import aa_pairs, paired_times
 from edgebench.nightly.rule.judge import examine, judge
 from edgebench.nightly.rule.thresholds import RULE, Rule
-from edgebench.nightly.tonight import NightContext, Reached, complete_night, new_night, pinned
+from edgebench.nightly.tonight import NightContext, Reached, begin_night, complete_night, pinned
 from edgebench.results.journal import Journal
+from edgebench.schema.record import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from edgebench.nightly.summary import Bulletin
@@ -56,10 +58,13 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
             f"a nightly measures the whole sweep every night, found budget {sweep.budget}; remove the budget"
         )
     targets, started = catalogue.targets_of(sweep.targets, address), monotonic()
-    with lock(str(folder.resolve()), f"history {folder}"):
-        earlier, night = history.read(folder), new_night(sweep)
-        raw = history.raw_folder(folder, night)
+    with lock_folder(folder, f"history {folder}"), _explaining_interruptions(show):
+        earlier = history.read(folder)
+        night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)
+        started -= sum(
+            record.took_s or 0.0 for record in journal if isinstance(record, Run)
+        )  # before the night was killed
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
         journal.settle()
         records, agent = tuple(journal), bundle()
@@ -71,9 +76,20 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         screened = examine(night, earlier, rule)
         night = judge(night, screened, paired_times(screened, context), rule)
         night = replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
-        history.write_night(folder, replace(night, spent_s=monotonic() - started))
-        history.prune(folder)
+        night = replace(night, spent_s=monotonic() - started)
+        history.write_night(folder, night)
+        history.prune(folder, (*earlier.nights, night))
         return report(folder)
+
+
+@contextmanager
+def _explaining_interruptions(show: Show) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        hours = history.RESUMED_WITHIN.total_seconds() / 3600
+        show(Notice(text=f"interrupted: the same command goes on with this night within {hours:.0f} hours"))
+        raise
 
 
 def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Reached:
@@ -91,8 +107,10 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
     return Reached(target=target, session=session)
 
 
-def report(folder: Path) -> Bulletin:
+def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bulletin:
     """Rewrite the reports of the last night from the history.
+
+    With `refused` a folder that cannot be written is no error: it is called with the reason.
 
     Raises:
         RequestError: the folder holds no night, or cannot be written.
@@ -103,10 +121,15 @@ def report(folder: Path) -> Bulletin:
             skipped = f"; {nights.notes[0]}" if nights.notes else ""
             raise RequestError(f"no night in {folder}: expected a history such as results/nightly{skipped}")
         bulletin = summary.bulletin(nights)
-    for name in names(BULLETINS):
-        plugin = load(BULLETINS, name)
-        if plugin.FILE:
-            history.write_report(folder, plugin.FILE, plugin.render(bulletin))
+    try:
+        for name in names(BULLETINS):
+            plugin = load(BULLETINS, name)
+            if plugin.FILE:
+                history.write_report(folder, plugin.FILE, plugin.render(bulletin))
+    except RequestError as error:
+        if not refused:
+            raise
+        refused(str(error))
     return bulletin
 
 
@@ -116,7 +139,8 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
     Raises:
         RequestError: the night or a configuration does not exist, or the reason is empty.
     """
-    nights = history.read(folder).nights
+    known = history.read(folder)
+    nights = known.nights
     if not reason.strip():
         raise RequestError('accepting a night needs a reason; add --reason "runtime upgraded on purpose"')
     chosen = [candidate for candidate in nights if candidate.stem.startswith(night) or candidate.id == night][-1:]
@@ -133,6 +157,7 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
         night=chosen[0].id,
         configurations=tuple(configurations),
         reason=reason.strip(),
+        number=following(known.acceptances),
     )
     history.write_acceptance(folder, acceptance)
     return acceptance

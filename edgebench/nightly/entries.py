@@ -60,8 +60,8 @@ def name(case: Case) -> str:
 
 
 def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:
-    """Group the records of a journal by configuration name."""
-    evidence = gather(records)
+    """Group the records of a journal by configuration name; what was measured before the target changed is left out."""
+    evidence = [case_evidence for case_evidence in gather(records) if case_evidence.is_latest]
     named = names([case_evidence.case for case_evidence in evidence])
     return {named[case_evidence.case]: case_evidence for case_evidence in evidence}
 

@@ -4,6 +4,7 @@
     accepted/20261124T090000Z-<id>.json      which night became the baseline, and why
     pinned/<sha256>.onnx, .pyz, .json        files of the measured environments
     raw/20261123T001248Z-<id>/runs.jsonl     all samples, of the last 60 nights
+    raw/20261123T001248Z-<id>/begun.json     the night as it began, and the sweep that it measures in sweep.toml
 
 Each file is written atomically under a unique name and never changed, so a killed process leaves a valid history.
 gzip's checksum reveals damaged files. A year of 300 configurations is read in seconds.
@@ -17,7 +18,8 @@ import hashlib
 import json
 import shutil
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -25,16 +27,18 @@ from typing import TYPE_CHECKING, TypeVar
 from edgebench.foundation import files
 from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
 from edgebench.foundation.unpack import gunzip
-from edgebench.nightly.night import Acceptance, History, Night, Pin
+from edgebench.nightly.night import Acceptance, History, Night, Pin, following
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
 PIN_DIGITS = 16  # of the hash of a pin's content, which names it
 MOST_BYTES = 2**28  # of a night: a thousand configurations have a hundredth of it
+BEGUN = "begun.json"
+RESUMED_WITHIN = timedelta(hours=12)  # a killed night goes on; what is older was measured on another day
 RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
@@ -49,8 +53,8 @@ def read(folder: Path) -> History:
         nights = _read_nights(folder / NIGHTS, notes)
     acceptances = tuple(_read_acceptances(folder / ACCEPTED, notes))
     return History(
-        nights=tuple(sorted(nights.values(), key=lambda night: (night.started_at, night.id))),
-        acceptances=tuple(sorted(acceptances, key=lambda acceptance: (acceptance.accepted_at, acceptance.id))),
+        nights=tuple(sorted(nights.values(), key=lambda night: night.place)),
+        acceptances=tuple(sorted(acceptances, key=lambda acceptance: acceptance.place)),
         notes=tuple(notes),
     )
 
@@ -178,7 +182,7 @@ def write_acceptance(folder: Path, acceptance: Acceptance) -> Path:
 
 def _write(path: Path, content: bytes) -> Path:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make(path.parent)
     except OSError as error:
         raise RequestError(f"cannot create {path.parent}: {error.strerror}; {ADVICE}") from error
     files.write(path, content, ADVICE)
@@ -243,16 +247,49 @@ def raw_folder(folder: Path, night: Night) -> Path:
     """
     raw = folder / RAW / night.stem
     try:
-        raw.mkdir(parents=True, exist_ok=True)
+        files.make(raw)
     except OSError as error:
         raise RequestError(f"cannot create {raw}: {error.strerror}; {ADVICE}") from error
     return raw
 
 
-def prune(folder: Path, keep_nights: int = RAW_NIGHTS) -> None:
-    """Delete the samples of all but the last `keep_nights` nights."""
-    for raw in sorted((folder / RAW).glob("*Z-*"))[:-keep_nights]:
-        shutil.rmtree(raw, ignore_errors=True)
+def begin(folder: Path, night: Night) -> Path:
+    """Create the folder for the samples of a night, and note there that the night began; return the folder.
+
+    Raises:
+        RequestError: it cannot be written.
+    """
+    raw = raw_folder(folder, night)
+    _write(raw / BEGUN, _adapter(Night).dump_json(night))
+    return raw
+
+
+def unfinished(folder: Path, nights: Sequence[Night]) -> Night | None:
+    """Return the night that was ended before it was written, if it follows these nights and began lately."""
+    begun = [night for night in _begun(folder) if night.number == following(nights) and _is_late(night)]
+    return max(begun, key=lambda night: night.place, default=None)
+
+
+def _is_late(night: Night) -> bool:
+    """Return whether the night began lately; where the clock was wrong it did not, and only time is lost."""
+    return abs(datetime.now(UTC) - datetime.fromisoformat(night.started_at)) < RESUMED_WITHIN
+
+
+def _begun(folder: Path) -> Iterator[Night]:
+    """Yield every night whose samples are kept, as it began; none of older versions, which did not note that."""
+    for path in (folder / RAW).glob(f"*/{BEGUN}"):
+        with suppress(OSError, ValueError):
+            yield _adapter(Night).validate_json(path.read_bytes())
+
+
+def prune(folder: Path, nights: Sequence[Night], keep_nights: int = RAW_NIGHTS) -> None:
+    """Delete the samples of all but the last `keep_nights` nights, and of nights that never ended before those."""
+    kept = nights[-keep_nights:]
+    unended = {night.stem for night in _begun(folder) if night.place > kept[0].place}
+    stems = {night.stem for night in kept} | unended
+    for raw in (folder / RAW).glob("*Z-*"):
+        if raw.name not in stems:
+            shutil.rmtree(raw, ignore_errors=True)
 
 
 def write_report(folder: Path, name: str, content: str) -> None:

@@ -18,6 +18,8 @@ VERSION: Literal[2] = 2  # file format of a night
 
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
 
+Place = tuple[int, str, str]  # in a history: number, time and id
+
 
 class Outcome(StrEnum):
     """The verdict on one configuration in one night, in order of severity."""
@@ -172,7 +174,9 @@ class Night:
     """One night, identified by start time and id.
 
     Attributes:
-        started_at: UTC, `2026-11-23T00:12:48+00:00`; `id` distinguishes nights that started at once elsewhere.
+        started_at: UTC, `2026-11-23T00:12:48+00:00`, as the clock was; `id` distinguishes nights that started at once
+            elsewhere.
+        number: its place in the history, from 1; 0 in the nights of older versions.
         hosts: per reached target, the facts that a pair cannot reproduce.
         gone: configurations of the night before that are no longer in the sweep.
         arms: the noise of the paired runs; None if not measured.
@@ -192,11 +196,17 @@ class Night:
     arms: AAPairs | None = None
     measured_s: float = 0.0
     spent_s: float = 0.0
+    number: int = 0
 
     @property
     def stem(self) -> str:
-        """File name without suffix, which sorts by time: `20261123T001248Z-0f3a...`."""
+        """File name without suffix: `20261123T001248Z-0f3a...`."""
         return _stem(self.started_at, self.id)
+
+    @property
+    def place(self) -> Place:
+        """What nights are ordered by: a board's clock may have been wrong in one of them."""
+        return self.number, self.started_at, self.id
 
 
 class NightEntry(NamedTuple):
@@ -218,6 +228,7 @@ class Acceptance:
     Attributes:
         night: id of the accepted night.
         configurations: their names; empty for all of that night.
+        number: its place among the acceptances, from 1; 0 in those of older versions.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -227,11 +238,17 @@ class Acceptance:
     night: str
     configurations: tuple[str, ...]
     reason: str
+    number: int = 0
 
     @property
     def stem(self) -> str:
-        """File name without suffix, which sorts by time."""
+        """File name without suffix."""
         return _stem(self.accepted_at, self.id)
+
+    @property
+    def place(self) -> Place:
+        """What acceptances are ordered by: the last one counts, whatever the clock said."""
+        return self.number, self.accepted_at, self.id
 
     def covers(self, name: str) -> bool:
         """Return whether the acceptance applies to a configuration."""
@@ -240,7 +257,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All readable nights and acceptances, in order of time.
+    """All readable nights and acceptances, in order.
 
     Attributes:
         notes: one line per skipped file, with the reason.
@@ -318,6 +335,11 @@ class PairedTimes:
         if self.accepted.levels and self.tonight.levels:
             return self.accepted.at_one_pace(self.slope), self.tonight.at_one_pace(self.slope)
         return both_logs(self.accepted.latencies_s, self.tonight.latencies_s)
+
+
+def following(members: Sequence[Night] | Sequence[Acceptance]) -> int:
+    """Return the number of what comes after all members of a history, those without a number included."""
+    return max((member.number for member in members), default=0) + 1
 
 
 def _stem(at: str, id: str) -> str:

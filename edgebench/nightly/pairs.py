@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.deploy import hold
 from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestError, Unreachable
+from edgebench.foundation.files import make
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.measure.rounds import observe
 from edgebench.nightly import history
@@ -157,7 +158,7 @@ def take(paired_runs: Sequence[PairedRun], session: Session, folder: Path, show:
 def _journals(folder: Path) -> dict[str, Journal]:
     folders = folder / ACCEPTED, folder / TONIGHT
     for place in folders:
-        place.mkdir(parents=True, exist_ok=True)
+        make(place)
     return {place.name: Journal(place) for place in folders}
 
 

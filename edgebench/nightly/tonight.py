@@ -12,9 +12,10 @@ from edgebench.deploy.wheels import gather, platform, public
 from edgebench.foundation.cache import path_of
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import warn
+from edgebench.measure.plan import sweeps
 from edgebench.nightly import history
 from edgebench.nightly.entries import Pinned, host, names
-from edgebench.nightly.night import Entry, Night, Outcome, Pin
+from edgebench.nightly.night import Entry, Night, Outcome, Pin, following
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +62,22 @@ class NightContext:
         return next(reached for reached in self.reached if reached.target.name == target)
 
 
-def new_night(sweep: Sweep) -> Night:
+def begin_night(folder: Path, sweep: Sweep, earlier: History) -> tuple[Night, Path]:
+    """Return tonight, without entries, and the folder for its samples; a night of this sweep that was killed goes on.
+
+    Raises:
+        RequestError: the folder cannot be written.
+    """
+    night = history.unfinished(folder, earlier.nights)
+    if night and sweeps.is_kept(raw := history.raw_folder(folder, night), sweep):
+        return night, raw
+    night = _new_night(sweep, following(earlier.nights))
+    raw = history.begin(folder, night)
+    sweeps.write_sweep(raw, sweep)
+    return night, raw
+
+
+def _new_night(sweep: Sweep, number: int) -> Night:
     """Return a night that starts now, without entries."""
     return Night(
         id=uuid4().hex[:12],
@@ -70,6 +86,7 @@ def new_night(sweep: Sweep) -> Night:
         sweep=sweep.name,
         hosts={},
         entries=(),
+        number=number,
     )
 
 

@@ -9,27 +9,48 @@ reads journals of older versions.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgebench.agent.timing import resting_collector
 from edgebench.foundation import files
+from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load as load_plugin
 from edgebench.results import drawing
 from edgebench.results.folders import study
 from edgebench.results.table.row import Background, Table
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WRITTEN = ("comparison", "csv", "html", "readme")
 FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
 
 
-def write_reports(folder: Path) -> tuple[Table, Background]:
-    """Compute the table from the journal, and what lies behind it; write its reports beside it."""
+def write_reports(folder: Path, refused: Callable[[str], None] | None = None) -> tuple[Table, Background]:
+    """Compute the table from the journal, and what lies behind it; write its reports beside it.
+
+    With `refused` a folder that cannot be written is no error: it is called with the reason.
+
+    Raises:
+        InvalidFile: the folder has no journal, or one that cannot be read.
+        RequestError: a report cannot be written.
+    """
     with resting_collector():  # all of ten thousand rows are in use
         table, background = study(folder)
+        _write(folder, table, background, refused)
+    return table, background
+
+
+def _write(folder: Path, table: Table, background: Background, refused: Callable[[str], None] | None) -> None:
+    try:
         for name in WRITTEN:
             report = load_plugin("reports", name)
             content = report.render(table, background).encode()
             files.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
-    return table, background
+    except RequestError as error:
+        if not refused:
+            raise
+        refused(str(error))
 
 
 def draw_figures(folder: Path, format: str) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.foundation.files import make
 from edgebench.results.journal import existing
 from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.results.table import rows
@@ -118,7 +119,7 @@ def results_folder(name: str) -> Path:
         raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {name!r}")
     folder = RESULTS / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
     except OSError as error:
         raise RequestError(f"cannot make {folder}: {error.strerror}; run in a folder you may write") from error
     if not os.access(folder, os.W_OK):

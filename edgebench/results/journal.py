@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from weakref import finalize
 
 from edgebench.foundation.errors import InvalidFile, RequestError
+from edgebench.foundation.files import sync
 from edgebench.results.upgrade import upgraded
 from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, Stop
 from edgebench.schema.sound import fault
@@ -269,6 +270,8 @@ class Journal:
         if size and os.pread(self._file, 1, size - 1) != b"\n":
             line = b"\n" + line  # close the line that a kill tore off
         _write(self._file, line)
+        if not size:
+            sync(self.path.parent)
         self._appended.append(line)
         self._end = os.fstat(self._file).st_size
 

@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 
 from edgebench.schema import STRICT
 
+THIS_MACHINE = "this machine"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
@@ -52,4 +54,4 @@ class Target:
     @property
     def machine(self) -> str:
         """The machine's address, or `this machine`; targets on the same machine must not be measured at once."""
-        return self.address or "this machine"
+        return self.address or THIS_MACHINE

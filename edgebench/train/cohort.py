@@ -10,7 +10,7 @@ import os
 import signal
 from collections import defaultdict
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from edgebench.foundation.progress import Show
+
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 Family = tuple[Variant, ...]  # of one architecture and width
 
@@ -88,9 +90,20 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
 def _train(share: Sequence[Family], options: training.Options, writer: Connection) -> None:
     """Train a share in this process, and send its progress."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on an interrupt the parent process terminates this one
+    _end_with_parent()
     for variant in (variant for family in share for variant in family):
         with suppress(CaseError):
             training.find(variant, options) or training.train(variant, writer.send, options)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it ends, killed or not."""
+    import ctypes
+
+    parent = parent_process()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent and os.getppid() != parent.pid:  # it ended before the kernel was asked
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _follow(readers: list[Connection], show: Show) -> None:

@@ -151,7 +151,7 @@ def test_samples_are_kept_for_a_window_and_medians_for_ever() -> None:
     written(5)
     for one in quiet_history(5).nights:
         (history.raw_folder(HISTORY, one) / "runs.jsonl").write_text("")
-    history.prune(HISTORY, keep_nights=2)
+    history.prune(HISTORY, quiet_history(5).nights, keep_nights=2)
     assert sorted(path.name for path in (HISTORY / history.RAW).iterdir()) == [
         one.stem for one in quiet_history(5).nights[3:]
     ]

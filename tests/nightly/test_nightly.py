@@ -17,7 +17,7 @@ import pytest
 from edgebench import nightly
 from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
-from edgebench.foundation.lock import lock
+from edgebench.foundation.lock import lock_folder
 from edgebench.nightly import arms, history, pairs
 from edgebench.nightly.night import Outcome
 from edgebench.nightly.rule import judge
@@ -178,7 +178,7 @@ def test_a_sweep_edited_between_nights_lists_what_is_new_and_what_is_gone() -> N
 
 
 def test_two_nightlies_at_once_are_refused() -> None:
-    with lock(str(HISTORY.resolve())), pytest.raises(Busy, match="history results/nightly is in use by process"):
+    with lock_folder(HISTORY), pytest.raises(Busy, match="history results/nightly is in use by process"):
         run()
 
 

@@ -61,4 +61,4 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
 
 def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
     """Open a null artifact: `{"delay_s": 0.0, "classes": 10}`."""
-    return InferenceSession(**json.loads(Path(path).read_text()))
+    return InferenceSession(**json.loads(Path(path).read_text(encoding="utf-8")))

@@ -296,7 +296,7 @@ def _profiled(
         settings.profile_file_prefix = str(Path(scratch) / "profile")
         session = _loaded(path, provider, settings, tf32=tf32)
         use(session)
-        events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text())
+        events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return events
 
 

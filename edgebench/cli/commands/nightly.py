@@ -75,7 +75,7 @@ def report(history: History = HISTORY) -> None:
     from edgebench import nightly
     from edgebench.cli import terminal
 
-    terminal.show_bulletin(nightly.report(history))
+    terminal.show_bulletin(nightly.report(history, terminal.warn))
 
 
 @app.command()

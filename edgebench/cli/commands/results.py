@@ -20,7 +20,7 @@ def report(
 
     format = resolved(format, json=json)
     require("format", format, terminal.REPORT_FORMATS)
-    table, background = write_reports(results)
+    table, background = write_reports(results, terminal.warn)
     terminal.show_report(table, format, background)
 
 

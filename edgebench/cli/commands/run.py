@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgebench.cli.exit_codes import INTERRUPTED, SOME_FAILED
+from edgebench.cli import exit_codes
+from edgebench.cli.exit_codes import SOME_FAILED
 from edgebench.cli.options import (
     Models,
     Precisions,
@@ -104,7 +105,8 @@ def run(
         terminal.show_table(outcome.table)
     if requested.budget and not outcome.interrupted and not json:
         _show_predictions(requested)
-    raise typer.Exit(INTERRUPTED if outcome.interrupted else SOME_FAILED if outcome.table.has_failures else 0)
+    failed = SOME_FAILED if outcome.table.has_failures else 0
+    raise typer.Exit(exit_codes.ended_by(outcome.interrupted) if outcome.interrupted else failed)
 
 
 def _show_predictions(sweep: "Sweep") -> None:

@@ -1,13 +1,13 @@
 """This machine: every request starts a fresh process of the target's Python with the agent bundle."""
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgebench.deploy.bundle import ends_with_host
 from edgebench.deploy.connections import Connection
-from edgebench.deploy.exchange import agent_environment, agent_options, exchange
+from edgebench.deploy.exchange import agent_environment, agent_input, agent_options, exchange
 from edgebench.schema.target import Target
 
 ADDRESS = ""
@@ -20,6 +20,7 @@ class Local:
 
     def __init__(self, python: str, bundle: Path, *, has_own_agent: bool = True) -> None:
         self._python, self._bundle, self.has_own_agent = python, bundle, has_own_agent
+        self._held = ends_with_host(bundle)
 
     def push(self, path: Path, sha256: str) -> str:
         """Return the file's own path, because it is already here."""
@@ -28,8 +29,8 @@ class Local:
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         """Start an agent process, wait for it, return its answer."""
         command = [self._python, *agent_options(request), str(self._bundle)]
-        content = [json.dumps(request).encode()]
-        return exchange(command, content, timeout_s=timeout_s, environment=agent_environment(request))
+        content, environment = [agent_input(request, held=self._held)], agent_environment(request)
+        return exchange(command, content, timeout_s=timeout_s, environment=environment, held=self._held)
 
     def with_agent(self, bundle: Path) -> Connection:
         """Return a connection with the same Python and another bundle."""

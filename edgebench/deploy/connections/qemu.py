@@ -4,7 +4,6 @@ Outputs equal the board's, bit for bit if the runtime is deterministic. Times an
 agent reports the emulator.
 """
 
-import json
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any
 from uuid import uuid4
 
 from edgebench.agent.counter import VARIABLE
+from edgebench.deploy.bundle import ends_with_host
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.emulation import Emulation, emulation
-from edgebench.deploy.exchange import agent_environment, agent_options, exchange
+from edgebench.deploy.exchange import agent_environment, agent_input, agent_options, exchange
 from edgebench.schema.target import Target
 
 ADDRESS = ""
@@ -29,6 +29,7 @@ class Emulated:
 
     def __init__(self, emulated: Emulation, bundle: Path) -> None:
         self._emulated, self._bundle, self.has_own_agent = emulated, bundle, True
+        self._held = ends_with_host(bundle)
         self._counters = TemporaryDirectory(prefix="edgebench-")
 
     def push(self, path: Path, sha256: str) -> str:
@@ -45,14 +46,14 @@ class Emulated:
         clean = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
         command = [*clean, *self._emulated.command, *ISOLATED, *agent_options(request)[1:], str(self._bundle)]
         try:
-            return exchange(command, [json.dumps(request).encode()], timeout_s=timeout_s)
+            return exchange(command, [agent_input(request, held=self._held)], timeout_s=timeout_s, held=self._held)
         finally:
             counter.unlink(missing_ok=True)
 
     def with_agent(self, bundle: Path) -> Connection:
         """Return a connection to the same emulator with another bundle."""
         other = copy(self)
-        other._bundle, other.has_own_agent = bundle, False
+        other._bundle, other.has_own_agent, other._held = bundle, False, ends_with_host(bundle)
         return other
 
     def close(self) -> None:

@@ -16,16 +16,19 @@ from getpass import getuser
 from pathlib import Path
 from platform import node
 from tempfile import TemporaryDirectory
+from threading import Timer
 from time import monotonic, sleep
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 from uuid import uuid4
 
 from edgebench.agent import hold, receive
 from edgebench.agent.__main__ import MARK
+from edgebench.deploy.bundle import ends_with_host
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.exchange import (
     OUT_OF_MEMORY,
     agent_environment,
+    agent_input,
     agent_options,
     decoded,
     exchange,
@@ -33,6 +36,7 @@ from edgebench.deploy.exchange import (
     printable,
     read_answer,
 )
+from edgebench.deploy.locking import PROCESS
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.schema import STRICT
@@ -46,6 +50,7 @@ OPTIONS = {
     "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
+    "ControlPersist": "5",  # seconds that the master outlives the lock's holder, which ends if this process is killed
     "ForwardAgent": "no",
     "RequestTTY": "no",
     "LogLevel": "ERROR",
@@ -53,7 +58,9 @@ OPTIONS = {
 LOST = 255  # ssh's exit code when the connection, not the command, failed
 BACK_S, PAUSE_S = 180.0, 3.0  # limit for a lost board to return, and the pause between two attempts
 PUSH_S, SHORT_S = 600.0, 30.0
+LOGIN_S = 60.0  # for a board that accepts the connection to log in, and to answer first
 CHUNK = 2**20
+SHORT_HASH = 16  # letters by which a file's name on the board begins
 MOST_NOISE = 2**24  # bytes that a login may print before the agent's answer
 NO_COMMAND = 127
 ADVICE = {
@@ -93,11 +100,11 @@ class Ssh:
     def __init__(self, target: Target, bundle: Path) -> None:
         self._target, self._python, self.has_own_agent = target, target.python or "python3", True
         self._scratch = TemporaryDirectory(prefix="edgebench-")
-        self._pushed, self._token = dict[str, str](), uuid4().hex
+        self._pushed, self._token = dict[str, str](), f"{PROCESS}-{uuid4().hex}"
         self._holder: subprocess.Popen[bytes] | None = None
         try:
             self._connect()
-            self._bundle = self.push(bundle, files.sha256(bundle))
+            self._bundle, self._held = self.push(bundle, files.sha256(bundle)), ends_with_host(bundle)
         except BaseException:
             self.close()
             raise
@@ -117,8 +124,10 @@ class Ssh:
         output = Path(self._scratch.name) / "output"
         with output.open("wb") as stream:  # a file: the master keeps it open, so a pipe would never end
             command = self._ssh("-fNM", *_where(self._target.address))
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False)
-        if done.returncode:
+            returncode = _within(LOGIN_S, command, stream)
+        if returncode is None:
+            raise Unreachable(f"{_silent(self._target)} to the login within {LOGIN_S:.0f} s; is it overloaded?")
+        if returncode:
             raise Unreachable(_refusal(self._target, output.read_bytes()))
         self._lock()
 
@@ -127,24 +136,36 @@ class Ssh:
         command, content = self._script(hold, {"owner": f"{getuser()}@{node()}", "token": self._token})
         holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert holder.stdin
-        assert holder.stdout
         holder.stdin.write(b"".join(content))
         holder.stdin.flush()
-        self._holder, line, noise = holder, b"", 0
-        while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
-            line = holder.stdout.readline(CHUNK)
-            noise += len(line)
-            if not line:
-                raise self._explained(_ended(holder))
-        holding = decoded(Holding, read_answer(line, b"", 0))
+        self._holder = holder
+        holding = decoded(Holding, read_answer(self._first_answer(holder), b"", 0))
         if holding.owner:
             owner, minutes = printable(holding.owner)[:80], f"{holding.age_s / 60:.0f} min"
             raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that ends")
 
+    def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
+        """Return the line with the lock's answer, behind whatever the login prints."""
+        assert holder.stdout
+        line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # which ends the wait for a line that never comes
+        silence.start()
+        try:
+            while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
+                line = holder.stdout.readline(CHUNK)
+                noise += len(line)
+                if not line and silence.is_alive():
+                    raise self._explained(_ended(holder))
+                if not line:
+                    raise Unreachable(f"{_silent(self._target)} within {LOGIN_S:.0f} s; log in by hand and see why")
+        finally:
+            silence.cancel()
+        return line
+
     def push(self, path: Path, sha256: str) -> str:
         """Copy a file below the board's `~/.cache/edgebench` unless it is complete there; return its path there."""
         if sha256 not in self._pushed:
-            header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False}
+            keep = [Path(there).name[:SHORT_HASH] for there in self._pushed.values()]
+            header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False, "keep": keep}
             there = self._receive(header, path)
             self._pushed[sha256] = there or self._receive(header | {"sent": True}, path)
         return self._pushed[sha256]
@@ -157,10 +178,10 @@ class Ssh:
         """Start an agent process there, wait for it, return its answer; repeat once if the connection was lost."""
         environment = [f"{name}={value}" for name, value in agent_environment(request).items()]
         words = ["env", *environment, self._python, *agent_options(request), self._bundle]
-        content = [json.dumps(request).encode()]
+        content = [agent_input(request, held=self._held)]
         if request.get("discard"):
             self._pushed = {sha256: path for sha256, path in self._pushed.items() if path != request["inputs"]}
-        return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s))
+        return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s, held=self._held))
 
     def _again(self, call: Any) -> Any:
         """Call; if the connection was lost, wait for the board and call once more."""
@@ -176,8 +197,7 @@ class Ssh:
 
     def _is_linked(self) -> bool:
         """Return whether the connection works: then the remote process was killed, which ssh reports as `LOST`, too."""
-        command = self._ssh("-O", "check", *_where(self._target.address))
-        return not subprocess.run(command, capture_output=True, timeout=SHORT_S, check=False).returncode
+        return _within(SHORT_S, self._ssh("-O", "check", *_where(self._target.address))) == 0
 
     def _reconnect(self, lost: AgentError) -> None:
         """Connect again as soon as the board is back.
@@ -223,20 +243,18 @@ class Ssh:
             self._holder.kill()
             with self._holder:
                 self._holder = None
-        subprocess.run(
-            self._ssh("-O", "exit", *_where(self._target.address)), capture_output=True, timeout=SHORT_S, check=False
-        )
+        _within(SHORT_S, self._ssh("-O", "exit", *_where(self._target.address)))
 
     def with_agent(self, bundle: Path) -> Connection:
         """Copy another bundle to the board; return a connection that shares the master connection and the lock."""
         other = copy(self)
         other._bundle, other.has_own_agent = self.push(bundle, files.sha256(bundle)), False
+        other._held = ends_with_host(bundle)
         return other
 
     def close(self) -> None:
         """Release the lock and close the master connection."""
-        with suppress(subprocess.TimeoutExpired):
-            self._disconnect()
+        self._disconnect()
         self._scratch.cleanup()
 
 
@@ -244,6 +262,20 @@ def _where(address: str) -> tuple[str, ...]:
     """Return ssh's arguments for `user@host:port`; `--` keeps ssh from reading an address as an option."""
     host, colon, port = address.rpartition(":")
     return ("-p", port, "--", host) if colon and port.isdigit() and "]" not in port else ("--", address)
+
+
+def _within(limit_s: float, command: list[str], output: IO[bytes] | int = subprocess.DEVNULL) -> int | None:
+    """Run a command; return its exit code, None if it was killed because it took longer."""
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=limit_s, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _silent(target: Target) -> str:
+    return f"target {target.name} at {target.address} did not answer"
 
 
 def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
@@ -256,7 +288,11 @@ def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
 
 def _ended(process: subprocess.Popen[bytes]) -> AgentError:
     """Return the error of a process that ended without an answer."""
-    _, stderr = process.communicate(timeout=SHORT_S)
+    stderr = b""
+    with suppress(subprocess.TimeoutExpired):  # the master may keep the pipe of a killed client open
+        _, stderr = process.communicate(timeout=SHORT_S)
+    process.kill()
+    process.wait()
     try:
         read_answer(b"", stderr, process.returncode)
     except AgentError as error:

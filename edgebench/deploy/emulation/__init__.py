@@ -58,10 +58,15 @@ def _fixed() -> tuple[str, ...]:
 
 def _takes_plugins() -> bool:
     """Return whether qemu can load plugins: Debian's dynamic build can, a static build cannot."""
-    return "-plugin" in subprocess.run([QEMU, "-h"], capture_output=True, text=True, check=False).stdout
+    return (
+        "-plugin"
+        in subprocess.run([QEMU, "-h"], capture_output=True, encoding="utf-8", errors="replace", check=False).stdout
+    )
 
 
 def _major() -> int:
     """Return qemu's major version: 7 for `qemu-aarch64 version 7.2.22 (...)`."""
-    output = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=False).stdout
+    output = subprocess.run(
+        [QEMU, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
+    ).stdout
     return int(output.partition("version ")[2].partition(".")[0])

@@ -31,14 +31,14 @@ def path(qemu: int) -> Path:
             with TemporaryDirectory(dir=library.parent, prefix=files.SCRATCH) as scratch:
                 _compile(words, made := Path(scratch) / library.name)
                 cache.write_sealed(kept_hash, {"sha256": files.sha256(made)})
-                made.replace(library)
+                files.settle(made, library)
     files.used(library)
     return library
 
 
 def _compile(words: tuple[str, ...], scratch: Path) -> None:
     command = ["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", *words, "-o", str(scratch), str(SOURCE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "error" in line), "nothing")
         raise RequestError(

@@ -4,6 +4,7 @@ apt resolves and downloads arm64 packages in a separate state folder, so the hos
 changed, and no root rights are needed.
 """
 
+import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def folder() -> Path:
             seal.remove(place)
             with TemporaryDirectory(dir=home, prefix=files.SCRATCH) as scratch:
                 _make(Path(scratch))
+                os.sync()  # a power cut must not leave the folder without what is in its files
                 (Path(scratch) / "root").rename(place)
             seal.record(place)
     files.used(seal.list_of(place))
@@ -75,7 +77,7 @@ def _make(scratch: Path) -> None:
         (root / "lib").symlink_to("usr/lib")
     for path, text in _kernel_files():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
+        (root / path).write_text(text, encoding="utf-8")
 
 
 def _options(place: Path) -> Iterator[str]:
@@ -99,7 +101,7 @@ def _options(place: Path) -> Iterator[str]:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise RequestError(

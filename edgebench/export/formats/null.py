@@ -33,7 +33,7 @@ def refuses(variant: Variant) -> str:
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Write an artifact without delay."""
-    path.write_text(json.dumps({"delay_s": 0.0, "classes": variant.classes}))
+    path.write_text(json.dumps({"delay_s": 0.0, "classes": variant.classes}), encoding="utf-8")
 
 
 def write_int8(

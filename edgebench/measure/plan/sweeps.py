@@ -59,6 +59,14 @@ def write_sweep(folder: Path, sweep: Sweep) -> None:
     write(folder / SWEEP, _toml(sweep).encode(), "free space, or run in a folder you may write")
 
 
+def is_kept(folder: Path, sweep: Sweep) -> bool:
+    """Return whether the folder holds the results of this very sweep."""
+    try:
+        return (folder / SWEEP).read_bytes() == _toml(sweep).encode()
+    except OSError:
+        return False
+
+
 def _toml(sweep: Sweep) -> str:
     from tomli_w import dumps
 

@@ -94,7 +94,7 @@ Published = TypeVar("Published", PublishedAccuracy, PublishedLatency, PublishedQ
 def _read(file: str, kind: type[Published]) -> tuple[Published, ...]:
     from pydantic import TypeAdapter
 
-    with (Path(__file__).parent / file).open(newline="") as stream:
+    with (Path(__file__).parent / file).open(newline="", encoding="utf-8") as stream:
         rows = [{name: cell for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
     return TypeAdapter(tuple[kind, ...]).validate_python(rows)  # type: ignore[valid-type]
 

@@ -29,7 +29,7 @@ class Offsets:
     """The offsets of one configuration; without slots, which `cached_property` does not allow.
 
     Attributes:
-        nights: all nights of the configuration, in order of time.
+        nights: all nights of the configuration, in order.
         on_host: those on tonight's host.
         era: id of the night that started the current era.
     """
@@ -57,7 +57,7 @@ class Offsets:
         """The offset of the baseline of each era: from pairs on this host, else on any host, else 0."""
         eras = {entry.since for _, entry in self.nights} | {self.era}
         origins = dict[str, float]()
-        for night, start in self.nights:  # sorted by time, so the era before is known
+        for night, start in self.nights:  # in order, so the era before is known
             if night.id in eras:
                 offsets = (_offsets(nights, start) for nights in (self.on_host, self.nights))
                 origins[night.id] = origins.get(start.since, 0.0) + median(next(filter(None, offsets), [0.0]))

@@ -29,7 +29,7 @@ class Past:
     """One configuration tonight and before; without slots, which `cached_property` does not allow.
 
     Attributes:
-        nights: earlier nights that measured it, in order of time.
+        nights: earlier nights that measured it, in order.
         baseline: the accepted night.
     """
 
@@ -181,10 +181,10 @@ class Past:
 
 
 def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
-    """Collect the past of every configuration of tonight, from nights that started earlier."""
+    """Collect the past of every configuration of tonight, from earlier nights."""
     nights = defaultdict[str, list[NightEntry]](list)
     for night in history.nights:
-        if night.started_at < tonight.started_at:
+        if night.place < tonight.place:
             for entry in night.entries:
                 if entry.is_measured:
                     nights[entry.name].append(NightEntry(night, entry))

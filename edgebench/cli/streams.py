@@ -1,0 +1,127 @@
+"""Standard streams, which may be closed, full or of few letters -> streams that every command can write to.
+
+What is lost on standard error is progress, so it stops nothing. What is lost on standard output is the answer:
+`OutputLost`, once.
+"""
+
+import codecs
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, cast
+
+from edgebench.foundation.errors import RequestError
+
+ESCAPED = "edgebench-escaped"
+# What stands for a letter that the stream's encoding lacks; any other is written as JSON and Python do: \u00e9.
+_LETTERS = {
+    "×": "x", "±": "+-", "·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "°": " deg", "≤": "<=", "≥": ">=",
+    "≈": "~", "−": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "α": "alpha", "ρ": "rho", "Δ": "delta", "µ": "u",
+}  # fmt: skip
+
+
+class OutputLost(Exception):
+    """Standard output took no more: its reader ended, which is no fault, or its disk is full."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(reason.strerror)
+        self.is_closed_pipe = isinstance(reason, BrokenPipeError)
+
+
+class _Stream(io.RawIOBase):
+    """A file descriptor to write to; after an error it takes everything and drops it."""
+
+    def __init__(self, handle: int, *, is_answer: bool) -> None:
+        self._handle, self._is_answer, self._is_lost = handle, is_answer, False
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._handle
+
+    def isatty(self) -> bool:
+        return os.isatty(self._handle)
+
+    def write(self, content: "bytes | bytearray | memoryview", /) -> int:  # type: ignore[override]
+        if not self._is_lost:
+            try:
+                return os.write(self._handle, content)
+            except OSError as error:
+                self._is_lost = True
+                if self._is_answer:
+                    raise OutputLost(error) from error
+        return len(content)
+
+
+def prepare() -> None:
+    """Open closed streams as empty ones, and let the others take every letter; a caller's own streams stay."""
+    codecs.register_error(ESCAPED, _escaped)
+    for handle, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            _open(handle)
+            setattr(sys, name, open(handle, "r" if handle == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+        elif handle and type(stream) is io.TextIOWrapper and stream.name == f"<{name}>":
+            setattr(sys, name, _reopened(handle, stream, is_answer=handle == 1))
+
+
+def _open(handle: int) -> None:
+    """Open a closed descriptor, before a file of this program gets its number."""
+    with suppress(OSError):
+        os.fstat(handle)
+        return
+    opened = os.open(os.devnull, os.O_RDWR)
+    if opened != handle:
+        os.dup2(opened, handle)
+        os.close(opened)
+
+
+def keep_libraries_quiet() -> None:
+    """Let nobody but us write to standard error: libraries' warnings, and what their C++ prints, help no user.
+
+    Warnings are shown to those who ask for them with `python -W` or PYTHONWARNINGS.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # else it is a caller's own stream
+        ours, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 2)
+        os.close(quiet)
+        sys.stderr = _reopened(ours, sys.stderr, is_answer=False)
+
+
+def _reopened(handle: int, stream: io.TextIOWrapper, *, is_answer: bool) -> io.TextIOWrapper:
+    raw = _Stream(handle, is_answer=is_answer)
+    is_interactive = not is_answer or raw.isatty()
+    buffer: Any = io.BufferedWriter(cast("Any", raw))  # typeshed wants what only files have
+    return io.TextIOWrapper(buffer, encoding=stream.encoding, errors=ESCAPED, line_buffering=is_interactive)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    return "".join(_LETTERS.get(letter) or _code(letter) for letter in letters), error.end
+
+
+def _code(letter: str) -> str:
+    """Write a letter as JSON does: by its UTF-16 units."""
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place] << 8 | units[place + 1]:04x}" for place in range(0, len(units), 2))
+
+
+def require_decoded(arguments: Iterable[str]) -> None:
+    """Refuse arguments that this locale cannot read: they cannot be stored, nor shown.
+
+    Raises:
+        RequestError: one has bytes that are no letters here.
+    """
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            shown = argument.encode("ascii", "backslashreplace").decode()
+            raise RequestError(
+                f"wanted arguments in {sys.getfilesystemencoding()}, found {shown!r}; set LC_ALL=C.UTF-8, or rename it"
+            )
