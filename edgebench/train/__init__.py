@@ -98,12 +98,12 @@ def require_small(variant: Variant, options: Options) -> None:
     Raises:
         CaseError: with the reason and advice.
     """
-    if not cost(variant).params:
-        raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
     plugin = task_of(variant)
     if forbidden := [kind for kind in options.augmentation or () if kind not in plugin.AUGMENTATION]:
         name = task(variant.architecture)
         raise CaseError(f"{' and '.join(forbidden)} would leave {name} with wrong truths; use --augmentation none")
+    if not cost(variant).params:
+        raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
     images = len(_split(variant, "train"))
     if images < options.batch:
         raise CaseError(

@@ -25,6 +25,7 @@ from zipfile import ZipFile, ZipInfo
 
 from edgebench.foundation import files
 from edgebench.foundation.errors import CaseError, require
+from edgebench.foundation.progress import warn
 from edgebench.foundation.shelf import load
 
 if TYPE_CHECKING:
@@ -365,7 +366,18 @@ def find(name: str, width: float, classes: int) -> Path | None:
     if classes != CLASSES:
         return None
     paths = [folder / f"{stem(name, width)}.npz" for folder in (made(), SHIPPED)]
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if path.exists() and _is_whole(path)), None)
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a base is what the card beside it says; say so if it is not."""
+    try:
+        if json.loads(path.with_suffix(".json").read_text())["sha256"] == files.sha256(str(path)):
+            return True
+    except (OSError, ValueError, LookupError):
+        pass
+    warn(f"the base {path} is damaged, and not used; make it again with edgebench train --base")
+    return False
 
 
 def made() -> Path:

@@ -1,5 +1,7 @@
 """A detector is trained on scenes: from scratch or from a base, and goes on after a kill."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +65,10 @@ def test_a_base_of_the_width_is_where_training_starts(place: Path) -> None:
     before = train._stem(DETECTOR, Options())
     assert train._base(DETECTOR, Options()) is None
     path = base.made() / "mobilenet_v1_det-0.25.npz"
-    path.write_bytes(base.packed(build(replace(DETECTOR, resolution=96))))
+    path.write_bytes(content := base.packed(build(replace(DETECTOR, resolution=96))))
+    path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content[:-1]).hexdigest()}))
+    assert train._base(DETECTOR, Options()) is None  # it is damaged
+    path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content).hexdigest()}))
     assert train._base(DETECTOR, Options()) == path
     assert train._base(replace(DETECTOR, width=0.5), Options()) is None
     assert train._base(replace(DETECTOR, classes=9), Options()) is None
