@@ -61,7 +61,10 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(place: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_base_of_the_width_is_where_training_starts(place: Path) -> None:
+def test_a_base_of_the_width_is_where_training_starts(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEBENCH_CACHE", str(tmp_path / "own"))  # no other test starts from this base
     before = train._stem(DETECTOR, Options())
     assert train._base(DETECTOR, Options()) is None
     path = base.made() / "mobilenet_v1_det-0.25.npz"
