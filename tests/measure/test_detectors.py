@@ -10,7 +10,7 @@ import pytest
 
 import edgebench
 from edgebench import train
-from edgebench.foundation import cache
+from edgebench.foundation import cache, files
 from edgebench.schema.variant import Precision, Variant
 from tests.support.command import cli
 
