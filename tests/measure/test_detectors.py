@@ -76,7 +76,7 @@ def test_a_trained_detector_has_the_same_map_in_every_runtime_and_int8_is_paired
 def evaluated() -> None:
     """Evaluate the int8 file that was made last by the command."""
     artifacts = sorted(
-        (Path(file) for file in cache.folder("artifacts").glob("*int8*.onnx")), key=lambda file: file.name
+        (Path(file) for file in files.folder("artifacts").glob("*int8*.onnx")), key=lambda file: file.name
     )
     done = cli("evaluate", artifacts[-1].name, "--format", "json")
     assert done.returncode == 0, done.stderr
