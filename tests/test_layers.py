@@ -65,7 +65,7 @@ def test_the_sdist_has_what_a_release_is_made_of_and_no_results(release: Path) -
     tops = {name.partition("/")[0] for name in files}
     assert {"targets/rpi4.toml", "edgebench/pipeline.py", "pyproject.toml", "README.md", "LICENSE"} <= files
     assert not {"results", "tests"} & tops
-    assert path.stat().st_size < 2**20
+    assert path.stat().st_size < 6 * 2**20  # 5 MB of it are the bases of detectors
 
 
 def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(

@@ -73,7 +73,7 @@ def require_todays(artifact: Artifact) -> None:
     """Refuse an artifact without accuracy, or one whose float parent would be made of other weights.
 
     Raises:
-        RequestError: with the command that makes it again.
+        RequestError: it is not in the cache; the message has the command that makes it again.
     """
     assert artifact.of is not None
     if artifact.of.feed:

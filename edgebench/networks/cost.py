@@ -59,7 +59,7 @@ def published_widths() -> Iterator[tuple[str, float]]:
 
 
 def ship() -> None:
-    """Write the descriptions that come with the package: after a change of what draws them, or of torch."""
+    """Write the descriptions that come with the package: to be called after changes of this wing or of torch."""
     from pydantic import TypeAdapter
 
     format = TypeAdapter(Description)

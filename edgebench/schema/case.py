@@ -47,7 +47,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How long and how precisely to measure; each preset is one of these.
+    """How long and how precisely to measure; each preset is one such set of rules.
 
     Attributes:
         interim_analyses: numbers of processes after which the interval is checked; the last is the maximum.

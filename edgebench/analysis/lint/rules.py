@@ -100,7 +100,7 @@ def _grids(entries: Iterable[CheckedRow], key: Callable[[CheckedRow], Hashable])
 
 
 def larger_is_faster(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A network that is larger in α and ρ is not faster by more than 3 % and both intervals."""
+    """A network that is larger in α and ρ is not faster: not by more than 3 % and with intervals apart."""
     for grid in _grids(entries, lambda row: row.grid):
         timed = [row for row in grid if row.latency_ms]
         yield from _steps(sorted(timed, key=lambda row: (-row.width, -row.resolution)))
@@ -170,7 +170,7 @@ def _intercept(points: Sequence[tuple[float, float]]) -> float:
 
 
 def int8_is_slower(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """int8 is not slower than float by more than 3 % and both intervals."""
+    """int8 is not slower than float: not by more than 3 % and with intervals apart."""
     floats = {_twin(row): row for row in entries if row.precision == "fp32" and row.latency_ms}
     for row in entries:
         twin = floats.get(_twin(row))

@@ -25,7 +25,7 @@ def report(
 
 
 def repair(results: Results) -> None:
-    """Write what is sound of a damaged journal, or of a nightly history; the originals stay beside it."""
+    """Write the sound records of a damaged journal or nightly history; the originals stay beside it."""
     from edgebench.nightly import history
     from edgebench.results.repair import repair as repaired
 

@@ -19,7 +19,7 @@ __all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE"
 CLASSES = 1000
 TASKS = ("classification",)
 SOURCE = "Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015; given"
-NOTE = "images of ImageNet's classes that were given; those set aside for calibration are no part of the test."
+NOTE = "the user's images of ImageNet's classes; those set aside for calibration are not in the test set."
 
 
 def open(place: Path | None) -> Opened:

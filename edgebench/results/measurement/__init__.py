@@ -22,7 +22,7 @@ from edgebench.schema.case import PRESETS, Purpose, Settings
 from edgebench.schema.record import Run, Session
 from edgebench.schema.throttle import NOTHING
 
-BURST_S, LATE = 15.0, 0.2  # of a sustained run: its first seconds, and the share of it that is its end
+BURST_S, LATE = 15.0, 0.2  # of a sustained run: its first seconds, and the last share of its windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

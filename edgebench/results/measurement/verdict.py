@@ -268,7 +268,7 @@ def _collapse(evidence: Evidence) -> Iterator[Reason]:
 
 
 def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
-    """Say how a file of fewer bits stopped answering as its fp32 parent, where, and what would help; empty if not.
+    """Describe how an int8 file differs from its fp32 parent in its answers, in which layer, and what would help.
 
     It needs no labels: a file that collapsed is fast and small, and of no use.
     """
