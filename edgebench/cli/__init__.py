@@ -32,6 +32,7 @@ COMMANDS = (
     analysis.compare,
     analysis.predict,
     analysis.why,
+    analysis.export_script,
     analysis.lint,
     analysis.published,
     analysis.doctor,

@@ -101,6 +101,11 @@ def command_property(text: str) -> str:
     return command_text(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def python(text: str) -> str:
+    """Write text as a literal of Python: ASCII on one line, whatever quotes, ends of lines and controls it has."""
+    return re.sub(r"#(?=#)", r"\\x23", ascii(text))
+
+
 def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) -> str:
     """Write JSON on one line, or indented; only characters that `plain` replaces are escaped.
 

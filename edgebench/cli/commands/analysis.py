@@ -204,6 +204,23 @@ def why(
     terminal.show_sheets("why", sheets, format, table)
 
 
+def export_script(
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; default: standard output.")
+    ] = None,
+) -> None:
+    """Write a Python file that measures a row again with numpy and its runtime alone."""
+    from edgebench.analysis import export_script
+    from edgebench.foundation import files
+
+    text = export_script.script(row)
+    if output:
+        files.write(output, text.encode(), "name another file with -o")
+    else:
+        typer.echo(text, nl=False)
+
+
 def lint(
     table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
     columns: Annotated[

@@ -1,0 +1,139 @@
+"""A row of a results folder -> a Python file that measures it again with numpy and its runtime alone."""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.agent import feed, measure, reference
+from edgebench.analysis.why import evidence
+from edgebench.foundation import cache, escape
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load
+from edgebench.results.measurement import summarize
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.cards import FedData
+from edgebench.schema.case import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgebench.foundation.cache import FileCard
+    from edgebench.results.measurement.evidence import Evidence
+    from edgebench.schema.case import Case
+    from edgebench.schema.feed import Input
+
+RUNTIMES = ("onnxruntime", "litert", "tflite_runtime")
+SHOWN = 5  # values of each output
+
+
+def script(query: str) -> str:
+    """Return the script of the row that `why` would find.
+
+    Raises:
+        InvalidFile, UnknownName, RequestError: no row or more than one matches, it has no latency of a CPU, its runtime
+            has no script, or its files are no longer in the cache.
+    """
+    row = evidence(query)
+    _require_script(row)
+    return rendered(row, tuple(_files(row)))
+
+
+def rendered(row: Evidence, files: Sequence[FileCard]) -> str:
+    """Return the script of a row that measures its artifact, the first of these files, fed with the other one."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(  # noqa: S701  # every value is written as a literal of Python
+        finalize=_literal, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["shaped"] = _shape
+    template = environment.from_string((Path(__file__).parent / "script.py.jinja").read_text(encoding="utf-8"))
+    paths = [(str(cache.path_of(card)), card.sha256) for card in files]
+    return template.render(_of_row(row) | _of_case(row.case), files=paths)
+
+
+def _require_script(row: Evidence) -> None:
+    """Refuse a row that no script can repeat."""
+    runtime, wanted = row.case.runtime, f"wanted a row of {', '.join(RUNTIMES)} with a latency on a CPU"
+    if runtime.name not in RUNTIMES:
+        raise RequestError(f"{wanted}, found one of {runtime.name}; measure it with --runtime onnxruntime")
+    devices = load("runtimes", runtime.name).DEVICES
+    if other := [option for option in runtime.options if devices.get(option, "cpu") != "cpu"]:
+        raise RequestError(f"{wanted}, found {', '.join(other)}; measure it with --target cpu")
+    if summarize(row).p50_s is None:
+        raise RequestError(f"{wanted}, found none of {row.case}; measure it on a real machine")
+
+
+def _of_row(row: Evidence) -> dict[str, Any]:
+    """Return what was measured, and how often."""
+    measurement = summarize(row)
+    ends_s = (measurement.p50_s, measurement.low_s, measurement.high_s)
+    p50_ms, low_ms, high_ms = (round(time_s * 1e3, 6) for time_s in ends_s if time_s is not None)
+    return {
+        "row": escape.terminal(f"{row.case} {row.session.preset}"),
+        "p50_ms": p50_ms,
+        "low_ms": low_ms,
+        "high_ms": high_ms,
+        "has_interval": measurement.has_interval,
+        "processes": len(row.timed),
+        "iterations": len(row.timed[-1].samples_s),
+        "settings": PRESETS[row.session.preset],
+    }
+
+
+def _files(row: Evidence) -> Iterator[FileCard]:
+    """Yield the cards of the measured artifact and of the arrays that it was fed.
+
+    Raises:
+        RequestError: one of them is not in the cache.
+    """
+    artifact, fed = row.artifact, row.case.variant.feed
+    kept = (card for card in cache.cards(Artifact) if artifact and card.sha256 == artifact.sha256)
+    yield _intact(next(kept, None), f"the artifact of {row.case}")
+    if fed and fed.data_sha256:
+        arrays = (card for card in cache.cards(FedData) if card.sha256 == fed.data_sha256)
+        yield _intact(next(arrays, None), f"the arrays {fed.data} of {row.case}")
+
+
+def _intact(card: FileCard | None, what: str) -> FileCard:
+    if card is None or not cache.is_intact(card):
+        raise RequestError(f"wanted {what} in the cache, found none with its hash; measure it again")
+    return card
+
+
+def _of_case(case: Case) -> dict[str, Any]:
+    """Return how the agent opens, feeds and times a case."""
+    fed = case.variant.feed
+    bfloat16 = tuple(entry.name for entry in fed.inputs if entry.dtype == feed.BFLOAT16) if fed else ()
+    return {
+        "runtime": case.runtime.name,
+        "package": load("runtimes", case.runtime.name).NEEDS[0],
+        "version": escape.terminal(case.runtime.version),
+        "threads": case.threads,
+        "batch": case.batch,
+        "feed": fed,
+        "data": fed.data_sha256 if fed else "",
+        "has_bfloat16": bool(bfloat16),
+        "bfloat16_names": bfloat16,
+        "seed": feed.SEED,
+        "group_s": measure.BEATS_APART_S,
+        "groups": measure.LEAST_GROUPS,
+        "beat_bytes": reference.BEAT_BYTES,
+        "beat_times": reference.BEAT_TIMES,
+        "shown": SHOWN,
+    }
+
+
+def _shape(entry: Input, batch: int) -> tuple[int, ...]:
+    return tuple(size or batch for size in entry.shape)
+
+
+def _literal(value: object) -> str:
+    """Write a value as a literal of Python on one line, whatever is in it."""
+    if isinstance(value, str):
+        return escape.python(value)
+    if isinstance(value, tuple):
+        parts = ", ".join(map(_literal, value))
+        return f"({parts},)" if len(value) == 1 else f"({parts})"
+    return repr(value) if not isinstance(value, float) or isfinite(value) else f'float("{value}")'
