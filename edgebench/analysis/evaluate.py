@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from operator import itemgetter
+from typing import NamedTuple
 
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.units import number
@@ -10,20 +11,47 @@ from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement.verdict import collapse
 from edgebench.schema.artifact import Artifact, LayerNoise
-from edgebench.schema.record import Accuracy
+from edgebench.schema.record import Accuracy, Metric
 from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
 _TENTHS = partial(number, digits=1)
 TABLES = ("accuracy", "parent", "layers", "float_operators")
-_SHARES: tuple[Column[tuple[str, Share]], ...] = (
+
+
+class _Figure(NamedTuple):
+    """A figure of the accuracy; without counts where an image is not just right or wrong."""
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None
+    correct: int | None = None
+    images: int | None = None
+
+    @classmethod
+    def of_share(cls, name: str, share: Share) -> "_Figure":
+        return cls(name, share.value, share.interval, share.count, share.of)
+
+    @classmethod
+    def of_metric(cls, metric: Metric) -> "_Figure":
+        ends = None if metric.low is None or metric.high is None else (metric.low, metric.high)
+        return cls(metric.name, metric.value, ends)
+
+
+_SHARES: tuple[Column[_Figure], ...] = (
     Column.text("", itemgetter(0), IDENTITY, share=itemgetter(0)),
-    Column.figure("correct", lambda named: named[1].count),
-    Column.figure("images", lambda named: named[1].of),
-    Column.figure("%", lambda named: 100 * named[1].value, _TENTHS, OBJECTIVE, key="share_per_cent"),
-    Column.figure("low %", lambda named: 100 * named[1].interval[0], _TENTHS, key="share_low_per_cent"),
-    Column.figure("high %", lambda named: 100 * named[1].interval[1], _TENTHS, key="share_high_per_cent"),
+    Column.figure("correct", lambda figure: figure.correct),
+    Column.figure("images", lambda figure: figure.images),
+    Column.figure("%", lambda figure: 100 * figure.value, _TENTHS, OBJECTIVE, key="share_per_cent"),
+    Column.figure("low %", lambda figure: _per_cent(figure.interval, 0), _TENTHS, key="share_low_per_cent"),
+    Column.figure("high %", lambda figure: _per_cent(figure.interval, 1), _TENTHS, key="share_high_per_cent"),
 )
+
+
+def _per_cent(interval: tuple[float, float] | None, end: int) -> float | None:
+    return 100 * interval[end] if interval else None
+
+
 _LIKENESS: tuple[Column[Fact], ...] = (
     Column.text("", lambda fact: fact.what, IDENTITY),
     Column.number("here", lambda fact: fact.text, OBJECTIVE),
@@ -54,10 +82,12 @@ def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
 def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
     parent = appraisal.change.parent if appraisal.change else None
     shares = {"top-1": appraisal.top1, "top-5": appraisal.top5, "top-1 of the float parent": parent}
-    named = [] if why else [(name, share) for name, share in shares.items() if share]
+    counted = [_Figure.of_share(name, share) for name, share in shares.items() if share]
+    named = [] if why else [*counted, *map(_Figure.of_metric, accuracy.metrics)]
     as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
     title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
-    notes = (why or "low and high: Wilson's 95 % interval.", family(accuracy.dataset).NOTE)
+    how = "a bootstrap's over images, of mAP" if accuracy.metrics else "Wilson's"
+    notes = (why or f"low and high: {how} 95 % interval.", family(accuracy.dataset).NOTE)
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 
 
@@ -65,7 +95,7 @@ def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: s
     """Compare with the float parent; accuracies only if the labels apply to the network."""
     change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
-    rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()))
+    rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()), *([] if why else _differs(accuracy)))
     notes = (*([f"INVALID: {text}."] if text else []), *([_significance(change)] if change else []))
     return Sheet.of_facts("against its float parent", _LIKENESS, rows, notes, name="parent")
 
@@ -74,7 +104,7 @@ def _likeness(accuracy: Accuracy, appraisal: Appraisal) -> Iterator[Fact]:
     if appraisal.agreement:
         value, low, high = (100 * share for share in (appraisal.agreement.value, *appraisal.agreement.interval))
         yield Fact.of(
-            "same top-1 answer, %",
+            "boxes found again, %" if accuracy.metrics else "same top-1 answer, %",
             f"{value:.1f} [{low:.1f}, {high:.1f}]",
             agreement_per_cent=value,
             agreement_low_per_cent=low,
@@ -90,6 +120,19 @@ def _paired(change: Change) -> Iterator[Fact]:
     yield Fact.of("McNemar's exact p", f"{change.p:.2g}", mcnemar_p=change.p)
     needed = change.images_needed or None
     yield Fact.of("images needed for significance", str(needed or "-"), images_needed=needed)
+
+
+def _differs(accuracy: Accuracy) -> Iterator[Fact]:
+    """Yield the paired difference of a task's chief metric."""
+    if (change := accuracy.change) and change.low is not None and change.high is not None:
+        value, low, high = (100 * share for share in (change.value, change.low, change.high))
+        yield Fact.of(
+            f"{change.name} difference, points",
+            f"{value:+.1f} [{low:+.1f}, {high:+.1f}]",
+            metric_change_points=value,
+            metric_change_low_points=low,
+            metric_change_high_points=high,
+        )
 
 
 def _significance(change: Change) -> str:

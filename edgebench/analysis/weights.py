@@ -10,11 +10,21 @@ from edgebench.foundation.sheet import IDENTITY, Column, Sheet
 from edgebench.foundation.units import number
 from edgebench.schema.cards import Weights
 
+
+def _top1(card: Weights) -> float | None:
+    return card.top1 * 100 if card.images and not card.metrics else None
+
+
+def _map(card: Weights) -> float | None:
+    return card.metrics["map"] * 100 if "map" in card.metrics else None
+
+
 COLUMNS: tuple[Column[Weights], ...] = (
     Column.text("network", lambda card: card.network or card.file, IDENTITY),
     Column.text("data set", lambda card: card.dataset or None, dataset=lambda card: card.dataset or None),
     Column.text("preprocessing", lambda card: card.preprocessing or None),
-    Column.figure("top-1 %", lambda card: card.top1 * 100 if card.images else None, partial(number, digits=1), rank=3),
+    Column.figure("top-1 %", _top1, partial(number, digits=1), rank=3),
+    Column.figure("mAP %", _map, partial(number, digits=1), rank=3),
     Column.figure("images", lambda card: card.images or None),
     Column.figure("classes", lambda card: card.classes),
     Column.text("how", lambda card: card.recipe, rank=4, recipe=lambda card: card.recipe),

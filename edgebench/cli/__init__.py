@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from edgebench import __version__
 from edgebench.cli import exit_codes, guide, streams
-from edgebench.cli.commands import analysis, cache, nightly, results, run, targets
+from edgebench.cli.commands import analysis, cache, datasets, nightly, results, run, targets
 from edgebench.foundation import ending, escape
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.progress import warn
@@ -61,6 +61,7 @@ app = typer.Typer(
 for command in COMMANDS:
     app.command()(command)
 app.command("guide")(guide.show)
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(targets.app, name="targets")
 app.add_typer(nightly.app, name="nightly")
 

@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
 from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.shelf import names
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
-from edgebench.schema.names import is_custom, title
+from edgebench.schema.names import is_custom, task, title
 from edgebench.schema.quantization import DIGITS, parse
 from edgebench.schema.sweep import Model, Sweep
-from edgebench.schema.variant import Precision
+from edgebench.schema.variant import Precision, check_size
 from edgebench.train import BATCH, Options
+from edgebench.train.base import CLASSES, RESOLUTION
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
 
 DEFAULT = "default"
@@ -130,6 +132,24 @@ def _of_run(options: SweepOptions) -> dict[str, Any]:
 
 def _read(read: Callable[[str], Value], text: str) -> Value | None:
     return read(text) if text else None
+
+
+def detectors(model: str, width: str) -> list[tuple[str, float]]:
+    """Read detectors and widths; none of either means the usual ones.
+
+    Raises:
+        RequestError: a network is no detector, or a width is no number.
+    """
+    if not model and not width:
+        return []
+    known = [name for name in names("architectures") if task(name) == "detection"]
+    if not width:
+        raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
+    chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]
+    for name, value in chosen:
+        require("detector", name, known)
+        check_size(name, value, RESOLUTION, CLASSES)
+    return chosen
 
 
 def _present(**fields: object) -> dict[str, Any]:

@@ -26,6 +26,7 @@ HOUR_S = 3600.0
 KINDS = {
     "agent": "the program that runs on targets",
     "artifacts": "model files",
+    "bases": "weights that detectors start from",
     "datasets": "paths of data sets, and what decoding showed",
     "descriptions": "what networks cost on paper",
     "digests": "hashes of images",

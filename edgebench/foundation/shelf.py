@@ -34,6 +34,7 @@ SHELVES = {  # by short name, as in records, TOML files and on the command line
     "nightly.bulletins": Shelf("nightly.bulletins", "bulletin"),
     "reports": Shelf("results.reports", "report"),
     "runtimes": Shelf("agent.runtimes", "runtime"),
+    "tasks": Shelf("tasks", "task"),
 }
 
 

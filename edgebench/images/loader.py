@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgebench.foundation.prefetch import ahead
-from edgebench.images.preprocessing import cut, keeps_levels, normalization
+from edgebench.images.preprocessing import cut, frame, keeps_levels, normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from numpy import float32, int64
+    from numpy import float32, int64, uint8
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing
 
 THREADS = 4  # that decode in parallel; Pillow releases Python's lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What is in a picture; what a data set does not know is None.
+
+    Attributes:
+        classes: of each object, from 0, (n,); of the picture as a whole, (1,), where `boxes` is None.
+        boxes: left, top, right and bottom of each object in pixels of the picture, ends exclusive, (n, 4).
+        mask: the class of each pixel plus 1; 0 is background, (H, W).
+        size: width and height of the picture that boxes are in, pixels; not needed without boxes.
+    """
+
+    classes: NDArray[int64]
+    boxes: NDArray[float32] | None = None
+    mask: NDArray[uint8] | None = None
+    size: tuple[int, int] = (0, 0)
 
 
 class Pictures(Protocol):
@@ -48,6 +65,20 @@ class Pictures(Protocol):
 
     def picture(self, index: int) -> Image:
         """Decode a picture: 8-bit RGB, or grey in float."""
+
+    def truth(self, index: int) -> Truth:
+        """Return what is in a picture."""
+
+
+class Labelled:
+    """Pictures of which the class is known, and no more."""
+
+    __slots__ = ()
+    labels: NDArray[int64]
+
+    def truth(self, index: int) -> Truth:
+        """Return a picture's class."""
+        return Truth(classes=self.labels[index : index + 1])
 
 
 class KeptPixels(Protocol):
@@ -161,6 +192,24 @@ class Images:
     def read(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[float32]:
         """Return the images at these indices, (n, C, R, R) float32, in this order."""
         return self._normalized(self._pixels(indices))
+
+    def truth(self, index: int) -> Truth:
+        """Return what is in an image: classes in the network's numbering, boxes in the part that preprocessing keeps.
+
+        An object whose centre is cut off is left out; the mask is not cut, and left out too.
+        """
+        import numpy
+
+        truth = self.pictures.truth(int(self.kept[index]))
+        classes = truth.classes + self.recipe.label_offset
+        if truth.boxes is None:
+            return Truth(classes=classes)
+        left, top, right, bottom = frame(truth.size, self.recipe, self.resolution)
+        size = right - left, bottom - top
+        boxes = truth.boxes - numpy.array((left, top, left, top), numpy.float32)
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        is_inside = ((middle >= 0) & (middle <= size)).all(1)
+        return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), size=size)
 
     def _normalized(self, pixels: NDArray[Any]) -> NDArray[float32]:
         return self.normalization.apply(pixels, pixels if self.depth == "float32" else None)

@@ -98,18 +98,35 @@ def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
     """Resize the shorter side, then crop the centre; sizes and offsets are rounded as in torchvision."""
     import numpy
 
-    shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
-    width, height = (int(shorter * side / min(picture.size)) for side in picture.size)
-    left, top = round((width - resolution) / 2), round((height - resolution) / 2)
+    (width, height), (left, top) = _sizes(picture.size, resolution, recipe)
     pixels = _interpolated(picture, width, height, recipe)
     return numpy.asarray(pixels)[top : top + resolution, left : left + resolution]
 
 
+def _sizes(size: tuple[int, int], resolution: int, recipe: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the size that a picture is resized to, and the upper left corner of its centre."""
+    shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
+    width, height = (int(shorter * side / min(size)) for side in size)
+    return (width, height), (round((width - resolution) / 2), round((height - resolution) / 2))
+
+
+def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
+    """Return which part of a picture of this size `cut` keeps: left, top, right and bottom, its pixels."""
+    if recipe.first == "resize":
+        resized, corner = _sizes(size, resolution, recipe)
+        places = (*corner, *(start + resolution for start in corner))
+        left, top, right, bottom = (
+            round(place * side / whole) for place, side, whole in zip(places, size * 2, resized * 2, strict=True)
+        )
+        return left, top, right, bottom
+    left, top = (int((side - side * recipe.crop) / 2) for side in size)
+    return left, top, size[0] - left, size[1] - top
+
+
 def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
     """Crop the central share of each side, rounded as in tf.image.central_crop, then resize it to a square."""
-    width, height = picture.size
-    left, top = (int((side - side * recipe.crop) / 2) for side in picture.size)
-    centre = picture.crop((left, top, width - left, height - top)) if left or top else picture
+    box = frame(picture.size, recipe, resolution)
+    centre = picture.crop(box) if box[0] or box[1] else picture
     return _interpolated(centre, resolution, resolution, recipe)
 
 

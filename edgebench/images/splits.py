@@ -18,6 +18,7 @@ from edgebench.images.listing import some
 from edgebench.images.loader import Images
 from edgebench.images.pixels import Pixels
 from edgebench.images.preprocessing import preset
+from edgebench.schema import names
 from edgebench.schema.names import dataset_plugin
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import WeightSource
@@ -67,6 +68,8 @@ def why_no_accuracy(variant: Variant) -> str:
     if variant.weights == WeightSource.CUSTOM and not variant.dataset_sha256:
         return "no accuracy: what its classes are is not known; name labelled images, --dataset image_folder:path"
     try:
+        if wrong := wrong_task(variant.architecture, variant.dataset):
+            return f"no accuracy: {wrong}"
         labelled = variant.dataset_classes or family(variant.dataset).CLASSES
     except UnknownName:  # in the records of another version
         return f"no accuracy: this edgebench does not know the data set {variant.dataset}"
@@ -76,6 +79,15 @@ def why_no_accuracy(variant: Variant) -> str:
     if variant.classes != known:
         return f"no accuracy: the network has {variant.classes} classes, {variant.dataset} has {known}"
     return ""
+
+
+def wrong_task(model: str, dataset: str) -> str:
+    """Return that a data set has no truth for a network's task, and which have it; empty if it has, or has none."""
+    task, tasks = names.task(model), family(dataset).TASKS
+    if task in tasks or not tasks:
+        return ""
+    others = " or ".join(name for name in names.datasets_for(task) if name != "null")
+    return f"{model} is for {task}, and {dataset} has no truth for it; use --dataset {others}"
 
 
 def has_answers(variant: Variant) -> bool:

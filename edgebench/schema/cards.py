@@ -18,6 +18,7 @@ class Weights:
         recipe: how they were trained, in words; for a user-supplied file its name.
         top1: share of test images classified correctly after training.
         images: number of test images behind `top1`; 0 for a user-supplied file.
+        metrics: the chief metric of another task than classification, a share, by name; then `top1` is 0.
         network: `mobilenet_v1-0.25@96`.
     """
 
@@ -33,6 +34,7 @@ class Weights:
     images: int
     network: str = ""
     preprocessing: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

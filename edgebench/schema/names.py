@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from edgebench.foundation.shelf import literal, names
+
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
 _PARTS = (PYTHON, ".tflite")  # files of which a colon names a function, or a signature
+CLASSIFICATION = "classification"  # the task of networks that state none, and of user-supplied models
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors")
 
 
@@ -37,3 +40,14 @@ def file_and_function(model: str) -> tuple[str, str]:
     """Split `nets.py:build` into file and function, `net.tflite:encode` into file and signature; no other names."""
     file, colon, function = model.rpartition(":")
     return (file, function) if colon and file.endswith(_PARTS) else (model, "")
+
+
+def task(model: str) -> str:
+    """Return the task of a network, read without importing torch; of one that is no longer there, classification."""
+    stated = literal("architectures", model, "TASK") if model in names("architectures") else None
+    return stated or CLASSIFICATION
+
+
+def datasets_for(task: str) -> tuple[str, ...]:
+    """List the data sets that have the truth for a task."""
+    return tuple(name for name in names("datasets") if task in (literal("datasets", name, "TASKS") or ()))

@@ -189,6 +189,18 @@ class SpotCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A figure of merit of a task, a share: its name, its value and its 95 % interval, None if it has none."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """Accuracy of one artifact on a test split, run by its own runtime.
 
@@ -205,6 +217,9 @@ class Accuracy:
         spot: comparison with the board, if the host evaluated for it; else None.
         opened_sha256: hash of the artifact, and `pixels_sha256` of the pixels, that the evaluating processes took
             themselves; of several parts, a hash of their hashes. Empty in older journals.
+        metrics: of a task whose images are not just right or wrong, such as detection; then `correct` is 0,
+            `agreement` is the share of the float parent's sure boxes that are found again, and `change` is the
+            difference of its chief metric from the parent's, paired image by image.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -230,6 +245,8 @@ class Accuracy:
     not_finite: int = 0
     opened_sha256: str = ""
     pixels_sha256: str = ""
+    metrics: tuple[Metric, ...] = ()
+    change: Metric | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

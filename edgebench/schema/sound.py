@@ -19,6 +19,7 @@ from edgebench.schema.record import (
     Deployment,
     Failure,
     MemoryMarks,
+    Metric,
     Record,
     Run,
     Session,
@@ -185,6 +186,19 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
         yield f"sqnr_db is {accuracy.sqnr_db:g}"
     if accuracy.spot:
         yield from _of_spot(accuracy.spot)
+    for metric in accuracy.metrics:
+        yield from _of_metric(metric, 0)
+    if accuracy.change:
+        yield from _of_metric(accuracy.change, -1)
+
+
+def _of_metric(metric: Metric, least: float) -> Iterator[str]:
+    """Check a share, or a difference of two; only both ends make an interval."""
+    ends = [end for end in (metric.low, metric.high) if end is not None]
+    if not all(least <= value <= 1 for value in (metric.value, *ends)):
+        yield f"{metric.name} is {metric.value:g} {ends}, wanted {least:g} to 1"
+    if len(ends) == 1 or ends != sorted(ends):
+        yield f"the interval of {metric.name} is {ends}"
 
 
 def _of_spot(spot: SpotCheck) -> Iterator[str]:

@@ -1,1 +1,50 @@
-"""Quality of the outputs: one module per task, plain numpy."""
+"""What the outputs of networks are worth, one task each; plain numpy, except the loss.
+
+A task defines
+    OUTPUTS                         names of the network's outputs, in order; each is a tensor of its own
+    METRIC                          its chief metric, a literal name
+    HEADING                         that metric's name in tables
+    COLUMNS                         its metrics, a literal: name -> whether it has an interval; all are shares
+    AUGMENTATION                    augmentations of training that leave its truths true
+    PART                            images that an epoch of training takes; 0 for all of the split
+    values(classes, resolution)     number of values of all outputs for one image
+    targets(truths, resolution)     what the loss compares a batch's outputs with, as arrays
+    loss(outputs, targets)          mean loss of a batch, from tensors
+    decode(values, classes, resolution)
+                                    one answer per image, from the values of all outputs in order, (N, values) float32
+    seen(answer, truth)             what one image adds
+    figures(images)                 metric -> value, of what all images add; a metric without a value is absent
+    intervals(images)               metric -> (low, high), 95 %
+    tally(outputs, reference, truth, classes, resolution)
+                                    fields of `schema.record.Accuracy`, from parts of the outputs, (n, values), those of
+                                    the float parent or None, and a function from an image's index to its truth
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from numpy import int64
+    from numpy.typing import NDArray
+
+OFFERS = (
+    *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "values", "targets", "loss", "decode"),
+    *("seen", "figures", "intervals", "tally"),
+)
+
+
+class Truth(Protocol):
+    """What is in an image, as a network sees it: see `images.loader.Truth`."""
+
+    @property
+    def classes(self) -> NDArray[int64]:
+        """The class of each object, or of the image."""
+
+    @property
+    def boxes(self) -> NDArray[Any] | None:
+        """Left, top, right and bottom of each object, pixels."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the image that the boxes are in, pixels."""

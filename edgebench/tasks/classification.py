@@ -1,21 +1,29 @@
-"""Labels and outputs -> counts of correct images, accuracies with intervals, and a test against the float parent.
-
-Pure: no I/O.
-"""
+"""One class per image: counts of correct images, accuracies with intervals, and a test against the float parent."""
 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from math import log10
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import stats
 from edgebench.schema.record import Accuracy
 
 if TYPE_CHECKING:
-    from numpy import float32, int64
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Sequence
 
+    from numpy import bool_, float32, int64
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from edgebench.tasks import Truth
+
+OUTPUTS = ("logits",)
+METRIC = "top1"
+HEADING = "top-1"
+COLUMNS = {"top1": True, "top5": True}
+AUGMENTATION = ("flip", "shift")
+PART = 0
 
 SIGNIFICANT = 1 - stats.CONFIDENCE
 
@@ -80,7 +88,7 @@ def appraise(accuracy: Accuracy) -> Appraisal:
     if accuracy.not_finite:
         return Appraisal(top1=None, top5=None, agreement=None, change=None)
     return Appraisal(
-        top1=Share(count=accuracy.correct, of=images),
+        top1=None if accuracy.metrics else Share(count=accuracy.correct, of=images),
         top5=None if accuracy.correct_top5 is None else Share(count=accuracy.correct_top5, of=images),
         agreement=None if agreement is None else Share(count=round(agreement * images), of=images),
         change=_change(accuracy),
@@ -156,3 +164,80 @@ def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[
         not_finite=odd,
         parent_not_finite=parent_odd,
     )
+
+
+def values(classes: int, resolution: int) -> int:
+    """Return the number of outputs: one per class."""
+    return classes
+
+
+def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
+    """Return the class of each image, (N,)."""
+    return (_labels(truths),)
+
+
+def _labels(truths: Sequence[Truth]) -> NDArray[int64]:
+    import numpy
+
+    return numpy.array([truth.classes[0] for truth in truths], numpy.int64)
+
+
+def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Return the cross-entropy of logits (N, classes) and classes (N,)."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(outputs[0], targets[0])
+
+
+def decode(values: NDArray[float32], classes: int, resolution: int) -> NDArray[int64]:
+    """Return the class of each image; of equal outputs the first."""
+    classes_of: NDArray[int64] = values.argmax(1)
+    return classes_of
+
+
+def seen(answer: int64, truth: Truth) -> bool_:
+    """Return whether the class of an image is right."""
+    is_correct: bool_ = answer == truth.classes[0]
+    return is_correct
+
+
+def figures(images: Sequence[bool_]) -> dict[str, float]:
+    """Return top-1, the share of images whose class is right."""
+    return {METRIC: _share(images).value}
+
+
+def intervals(images: Sequence[bool_]) -> dict[str, tuple[float, float]]:
+    """Return Wilson's interval of top-1."""
+    return {METRIC: _share(images).interval}
+
+
+def _share(images: Sequence[bool_]) -> Share:
+    return Share(count=sum(map(int, images)), of=len(images))
+
+
+def tally(
+    outputs: Iterable[NDArray[float32]],
+    reference: Iterable[NDArray[float32]] | None,
+    truth: Callable[[int], Truth],
+    classes: int,
+    resolution: int,
+) -> dict[str, Any]:
+    """Count correct images and, with a float parent, how the two differ."""
+    counts, done = Counts(), 0
+    parents = None if reference is None else iter(reference)
+    for rows in outputs:
+        labels = _labels([truth(done + place) for place in range(len(rows))])
+        counts += count(labels, rows, rows if parents is None else next(parents))
+        done += len(rows)
+    compares = parents is not None and not (counts.not_finite or counts.parent_not_finite)
+    has_classes = compares and classes > 1  # a single output is always the largest
+    return {
+        "correct": 0 if counts.not_finite else counts.correct,
+        "correct_top5": counts.correct_top5 if classes > 5 and not counts.not_finite else None,
+        "parent_correct": counts.parent_correct if has_classes else None,
+        "only_parent": counts.only_parent if has_classes else None,
+        "only_this": counts.only_this if has_classes else None,
+        "agreement": counts.agreed / done if has_classes else None,
+        "sqnr_db": counts.sqnr_db if compares else None,
+        "not_finite": counts.not_finite,
+    }

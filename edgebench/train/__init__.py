@@ -6,12 +6,12 @@ import re
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
-from edgebench.foundation.shelf import module
+from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import recipe as preprocessing
 from edgebench.images.splits import sources, split
@@ -19,8 +19,9 @@ from edgebench.networks.build import SEED, accepts, build
 from edgebench.networks.cost import cost
 from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
+from edgebench.schema.names import task
 from edgebench.schema.variant import Variant, WeightSource, identity
-from edgebench.train import curves
+from edgebench.train import base, curves
 from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ BATCH = 32
 MOST_MACS = 2e13  # multiply-adds of one training: about an hour on two cores
 MOST_MACS_REQUESTED = 5e14  # the limit if the user requested the training: about a day
 GPU_FACTOR = 300  # how many times more multiply-adds a GPU computes in the same time
+HELD_OUT = 100  # images that each of many short epochs is scored on
 SHOW_S = 5.0  # between two progress messages
 
 
@@ -96,6 +98,10 @@ def require_small(variant: Variant, options: Options) -> None:
     Raises:
         CaseError: with the reason and advice.
     """
+    plugin = task_of(variant)
+    if forbidden := [kind for kind in options.augmentation or () if kind not in plugin.AUGMENTATION]:
+        name = task(variant.architecture)
+        raise CaseError(f"{' and '.join(forbidden)} would leave {name} with wrong truths; use --augmentation none")
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
     images = len(_split(variant, "train"))
@@ -104,7 +110,9 @@ def require_small(variant: Variant, options: Options) -> None:
             f"{variant.dataset} has {images} images to train on, fewer than a batch of {options.batch}; add images"
         )
     epochs = options.epochs or (EPOCHS if _has_base(variant) else BASE_EPOCHS)
-    macs = 3.0 * cost(variant).macs * images * epochs  # the backward pass costs twice the forward pass
+    macs = (
+        3.0 * cost(variant).macs * min(images, plugin.PART or images) * epochs
+    )  # the backward pass costs twice the forward pass
     most = (MOST_MACS_REQUESTED if options.requested else MOST_MACS) * (GPU_FACTOR if device() == "cuda" else 1)
     if macs > most:
         raise CaseError(
@@ -113,21 +121,37 @@ def require_small(variant: Variant, options: Options) -> None:
         )
 
 
+def task_of(variant: Variant) -> Any:
+    """Return the plug-in of the variant's task."""
+    return load("tasks", task(variant.architecture))
+
+
 def _split(variant: Variant, name: str) -> Images:
     return split(variant, name, channels(variant))
 
 
 def _has_base(variant: Variant) -> bool:
     """Return whether the network at the base resolution has the same layers, so that its weights can be reused."""
-    if variant.resolution == BASE_RESOLUTION or not accepts(variant.architecture, BASE_RESOLUTION):
+    if (
+        task_of(variant).PART
+        or variant.resolution == BASE_RESOLUTION
+        or not accepts(variant.architecture, BASE_RESOLUTION)
+    ):
         return False
     return cost(replace(variant, resolution=BASE_RESOLUTION)).params == cost(variant).params
+
+
+def _base(variant: Variant, options: Options) -> Path | None:
+    """Return the base weights that a detector starts from, if there are any; None if trained from scratch."""
+    if not task_of(variant).PART or options.epochs:
+        return None
+    return base.find(variant.architecture, variant.width, variant.classes)
 
 
 def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     return Recipe(
-        epochs=options.epochs or (EPOCHS if is_tuned else BASE_EPOCHS),
+        epochs=options.epochs or (EPOCHS if is_tuned and not task_of(variant).PART else BASE_EPOCHS),
         rate=options.rate or RATES[options.optimizer][is_tuned],
         optimizer=options.optimizer,
         batch=options.batch,
@@ -135,26 +159,32 @@ def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
     )
 
 
-def _described(variant: Variant, start: Weights | None, recipe: Recipe) -> str:
+def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> str:
     """Describe in words how the weights are trained, base training included."""
     before = f"{start.recipe.partition(';')[0]}, then " if start else ""
+    part = task_of(variant).PART
+    if part:
+        before = f"the base {base_file.stem} at {base.RESOLUTION} px, then " if base_file else "from scratch, "
     varied = f", images {' and '.join(recipe.augmentation)}" if recipe.augmentation else ""
     shared = f"; {OPTIMIZERS[recipe.optimizer]}, one cycle, batch {recipe.batch}, weight decay {WEIGHT_DECAY:g}{varied}"
     where = "one thread" if device() == "cpu" else "a GPU"
+    images = f" of {part} images" if part else ""
     return (
-        f"{before}{recipe.epochs} epochs at {variant.resolution} px, rate {recipe.rate:g}{shared}, seed {SEED}, {where}"
+        f"{before}{recipe.epochs} epochs{images} at {variant.resolution} px, rate {recipe.rate:g}{shared}, seed {SEED},"
+        f" {where}"
     )
 
 
 def _train(variant: Variant, start: Weights | None, options: Options, show: Show) -> Weights:
     """Train, and cache the weights, with a drawing of loss and accuracy beside them."""
-    recipe = _recipe(variant, options, is_tuned=start is not None)
-    description = _described(variant, start, recipe)
+    base_file = _base(variant, options)
+    recipe = _recipe(variant, options, is_tuned=bool(start or base_file))
+    description = _described(variant, start, recipe, base_file)
     stem = _stem(variant, options)
     unfinished = files.folder("training") / f"{stem}.pt"
 
     def make(path: Path) -> Weights:
-        course = _course(variant, start, recipe)
+        course = _course(variant, start, recipe, base_file)
         follow(course, variant, description, unfinished, show)
         files.write(files.folder("weights") / f"{stem}.svg", _drawing(course, variant).encode())
         return _scored(path, course, variant, description)
@@ -164,21 +194,32 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
     return weights
 
 
-def _course(variant: Variant, start: Weights | None, recipe: Recipe) -> Course:
+def _course(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> Course:
     """Build the network, with its initial weights if there are any, and open its training images."""
     import torch
 
     # One thread: the weights are the same on any number of cores, and no threads wait for each other.
     torch.set_num_threads(1)
     network = build(variant, str(cache.path_of(start)) if start else "")
+    if base_file:
+        base.restore(network, base_file.read_bytes())
     images, held_out = _split(variant, "train"), _split(variant, "calibration")
-    return Course(network=network, recipe=recipe, images=images, held_out=held_out)
+    if task_of(variant).PART:
+        held_out = replace(held_out, kept=held_out.kept[:HELD_OUT])
+    return Course(
+        network=network,
+        recipe=recipe,
+        images=images,
+        held_out=held_out,
+        task=task_of(variant),
+        classes=variant.classes,
+    )
 
 
 def _scored(path: Path, course: Course, variant: Variant, description: str) -> Weights:
     """Write the trained weights to `path`; return their card with the accuracy on the test images."""
     test = _split(variant, "test")
-    correct = score(course.network, test, course.recipe.batch)
+    metric = score(course.network, test, course.recipe.batch, course.task, course.classes)
     path.write_bytes(packed(course.network))
     return Weights(
         file="",
@@ -188,7 +229,8 @@ def _scored(path: Path, course: Course, variant: Variant, description: str) -> W
         network=_name(variant),
         recipe=description,
         classes=variant.classes,
-        top1=correct / len(test),
+        top1=metric if course.is_of_classes else 0.0,
+        metrics={} if course.is_of_classes else {course.task.METRIC: metric},
         images=len(test),
     )
 
@@ -220,11 +262,13 @@ def _name(variant: Variant) -> str:
 
 
 def _drawing(course: Course, variant: Variant) -> str:
+    metric = course.task.HEADING
     lines = {
         "loss": [epoch.loss for epoch in course.epochs],
-        "top-1 in training": [epoch.top1 for epoch in course.epochs],
-        "top-1 held out": [epoch.held_out for epoch in course.epochs],
+        f"{metric} in training": [epoch.top1 for epoch in course.epochs if epoch.top1 is not None],
+        f"{metric} held out": [epoch.held_out for epoch in course.epochs],
     }
+    lines = {name: values for name, values in lines.items() if values}
     return curves.draw(f"{_name(variant)} on {variant.dataset}", lines)
 
 
@@ -237,12 +281,18 @@ def _choices(variant: Variant, options: Options) -> dict[str, str]:
 
 def _stem(variant: Variant, options: Options) -> str:
     """Return a file name from everything that determines the weights; precision does not."""
+    base_file = _base(variant, options)
     parts = {
+        **({"base": files.sha256(str(base_file))} if base_file else {}),
         **_choices(variant, options),
         **{name: text for name, text in identity(variant).items() if name not in ("precision", "quantization")},
         **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
         "source": provenance.source(
-            module("architectures", variant.architecture), *sources(variant.dataset), "networks/build", "train"
+            module("architectures", variant.architecture),
+            *sources(variant.dataset),
+            "networks/build",
+            "train",
+            module("tasks", task(variant.architecture)),
         ),
         "torch": version("torch"),
     }

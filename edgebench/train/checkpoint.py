@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store a state dict
 _PREFIX = "module."  # added to every name by data-parallel training
-_MARK = 7919  # a number of classes that no layer has as its width
 _COUNTERS = "num_batches_tracked"  # missing in older checkpoints, and not used in inference
 
 State = dict[str, "Tensor"]
@@ -119,16 +118,17 @@ def _shapes(state: State) -> Shapes:
 def _expected(shapes: Shapes, name: str, width: float, resolution: int) -> tuple[int, Shapes]:
     """Return the file's number of classes, and the network's shapes for that number.
 
-    The network is built with `_MARK` classes; the axis that has this size is the class axis, and the file's size on
-    that axis is its number of classes.
+    An axis that grows with the number of classes tells it: a detector's has one more for "there is an object".
     """
-    marked = _network_shapes(name, width, resolution, _MARK)
-    sizes = [
-        shapes[key][shape.index(_MARK)]
-        for key, shape in marked.items()
-        if _MARK in shape and len(shapes.get(key, ())) == len(shape)
+    few, more = (_network_shapes(name, width, resolution, count) for count in (1, 2))
+    counts = [
+        (file - size) // (larger - size) + 1
+        for key, shape in few.items()
+        if len(shapes.get(key, ())) == len(shape)
+        for size, larger, file in zip(shape, more[key], shapes[key], strict=True)
+        if larger > size
     ]
-    count = sizes[0] if sizes else 1
+    count = max(1, counts[0]) if counts else 1
     return count, _network_shapes(name, width, resolution, count)
 
 

@@ -1,4 +1,4 @@
-"""A network and labelled images -> epochs of training, with a checkpoint after each, so that a kill loses little."""
+"""A network, images and a task -> epochs of training, with a checkpoint after each, so that a kill loses little."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy import int64
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from edgebench.images.loader import Images
@@ -46,21 +48,32 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """Results of one epoch: mean loss, and top-1 accuracy (a share) on training images and on held-out images."""
+    """Results of one epoch: mean loss, and the task's metric (a share) on held-out images.
+
+    Attributes:
+        top1: share of training images classified correctly; None for other tasks.
+    """
 
     loss: float
-    top1: float
+    top1: float | None
     held_out: float
 
 
 @dataclass(kw_only=True)
 class Course:
-    """A training in progress: the network, its recipe, and all state that is needed to resume it."""
+    """A training in progress: the network, its recipe, and all state that is needed to resume it.
+
+    Attributes:
+        task: a plug-in of `tasks/`; of its PART an epoch takes as many images, the next epoch the next ones.
+        classes: number of them; needed to score a detector.
+    """
 
     network: nn.Module
     recipe: Recipe
     images: Images
     held_out: Images
+    task: Any
+    classes: int
     epochs: list[Epoch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,7 +83,8 @@ class Course:
         # Depthwise layers train by a third faster with channels last.
         self.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.random = torch.Generator().manual_seed(SEED)
-        self.steps = len(self.images) // self.recipe.batch  # without a smaller last batch, which harms batch norm
+        self.part = min(self.task.PART or len(self.images), len(self.images))
+        self.steps = self.part // self.recipe.batch  # without a smaller last batch, which harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
         # By default it also cycles SGD's momentum, which would make MOMENTUM ineffective. AdamW's first beta is cycled,
@@ -96,22 +110,38 @@ class Course:
         import torch
 
         batch, loss_sum, correct = self.recipe.batch, 0.0, 0
-        drawn = torch.randperm(len(self.images), generator=self.random)[: self.steps * batch]
-        labels = torch.from_numpy(self.images.labels)[drawn].view(self.steps, batch).to(self.device)
+        order = torch.randperm(self.part, generator=self.random)[: self.steps * batch]
+        drawn = ((order + len(self.epochs) * self.part) % len(self.images)).numpy()
         self.network.train()
-        for done, pixels in enumerate(self.images.batches(batch, drawn.numpy())):
+        for done, pixels in enumerate(self.images.batches(batch, drawn)):
             inputs = augmented(torch.from_numpy(pixels), self.recipe.augmentation, self.random)
-            outputs = self.network(inputs.to(self.device).contiguous(memory_format=torch.channels_last))
-            loss = torch.nn.functional.cross_entropy(outputs, labels[done])
+            outputs = several(self.network(inputs.to(self.device).contiguous(memory_format=torch.channels_last)))
+            targets = self._targets(drawn[done * batch : (done + 1) * batch])
+            loss = self.task.loss(outputs, targets)
             self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self.optimizer.step()
             self.schedule.step()
-            loss_sum, correct = loss_sum + loss.item(), correct + int((outputs.argmax(1) == labels[done]).sum())
+            loss_sum += loss.item()
+            correct += int((outputs[0].argmax(1) == targets[0]).sum()) if self.is_of_classes else 0
             self._require_finite(loss_sum)
             yield done + 1
-        held_out = score(self.network, self.held_out, batch) / len(self.held_out)
-        self.epochs.append(Epoch(loss=loss_sum / self.steps, top1=correct / (self.steps * batch), held_out=held_out))
+        held_out = score(self.network, self.held_out, batch, self.task, self.classes)
+        top1 = correct / (self.steps * batch) if self.is_of_classes else None
+        self.epochs.append(Epoch(loss=loss_sum / self.steps, top1=top1, held_out=held_out))
+
+    @property
+    def is_of_classes(self) -> bool:
+        """Whether an image is classified right or wrong."""
+        return str(self.task.METRIC) == "top1"
+
+    def _targets(self, drawn: NDArray[int64]) -> list[Tensor]:
+        """Return what the loss compares the outputs for these images with."""
+        import torch
+
+        truths = [self.images.truth(int(index)) for index in drawn]
+        targets = self.task.targets(truths, self.images.resolution)
+        return [torch.from_numpy(values).to(self.device) for values in targets]
 
     def _require_finite(self, loss: float) -> None:
         """Refuse to go on after the loss diverged."""
@@ -186,15 +216,25 @@ def augmented(images: Tensor, kinds: tuple[str, ...], random: Any) -> Tensor:
     return images
 
 
-def score(network: nn.Module, images: Images, batch: int) -> int:
-    """Count the images that the network classifies correctly."""
+def several(outputs: Any) -> tuple[Tensor, ...]:
+    """Return a network's outputs, of which it may have one alone."""
+    return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
+
+
+def score(network: nn.Module, images: Images, batch: int, task: Any, classes: int) -> float:
+    """Return the task's chief metric, a share, of the network's answers; 0 if it has no value."""
     import torch
 
     network.eval()
-    where = next(network.parameters()).device
+    where, scored = next(network.parameters()).device, list[Any]()
     with torch.inference_mode():
-        answers = [network(torch.from_numpy(part).to(where)).argmax(1).cpu() for part in images.batches(batch)]
-    return int((torch.cat(answers).numpy() == images.labels).sum())
+        for part in images.batches(batch):
+            outputs = several(network(torch.from_numpy(part).to(where)))
+            values = torch.cat([output.flatten(1) for output in outputs], 1).cpu().numpy()
+            truths = (images.truth(index) for index in range(len(scored), len(scored) + len(part)))
+            scored += list(map(task.seen, task.decode(values, classes, images.resolution), truths))
+    figures: dict[str, float] = task.figures(scored)
+    return figures.get(task.METRIC, 0.0)
 
 
 def packed(network: nn.Module) -> bytes:

@@ -22,6 +22,8 @@ from tests.hostile.test_any_model import GRAPHS, REFUSED, TFLITE, F, save
 from tests.hostile.test_counts import LIGHT, LIGHT_COSTS
 from tests.support.command import cli
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 
 def facts(name: str, asked: str = "") -> dict[str, Any]:
     """The first table of the answer, for machines."""
@@ -122,7 +124,6 @@ def test_an_outline_has_all_but_the_values_of_weights(place: Path) -> None:
     assert whole == light
 
 
-@pytest.mark.slow
 def test_100_mb_are_looked_into_quickly_and_in_little_memory(place: Path) -> None:
     wide = 1448
     nodes = [node("MatMul", [f"y{place}" if place else "x", f"w{place}"], f"y{place + 1}") for place in range(12)]

@@ -25,6 +25,7 @@ from edgebench.networks import build
 from edgebench.schema.cards import Weights
 from edgebench.schema.quantization import Quantization, overflows, parse
 from edgebench.schema.variant import Precision, Variant, WeightSource
+from edgebench.tasks import classification
 from edgebench.train import Options
 from edgebench.train.course import score
 from tests.conftest import CPU, variant
@@ -176,7 +177,7 @@ def test_fine_tuning_under_rounding_mends_what_rounding_breaks() -> None:
         graph = fold(network)
         simulate(graph, parse("per_tensor"))
         answers(graph.train())
-        return score(graph, test, 32) / len(test)
+        return score(graph, test, 32, classification, 10)
 
     network = pulled_apart(trained(small("mobilenet_v1")), 5.0)
     told = list[Step | Notice]()

@@ -26,6 +26,7 @@ from edgebench.foundation.units import MIB
 from edgebench.measure.plan import cases
 from edgebench.measure.plan.check import check
 from edgebench.networks import build
+from edgebench.schema.names import CLASSIFICATION, task
 from edgebench.schema.quantization import Quantization, parse
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sweep import Model, Sweep
@@ -362,6 +363,9 @@ def few(of: Variant) -> Iterator[Pixels]:
     return islice(calibration(of), 4)
 
 
+CLASSIFIERS = [name for name in names("architectures") if task(name) == CLASSIFICATION]
+
+
 def by_onnxruntime(network: nn.Module, of: Variant, images: Pixels, place: Path) -> Pixels:
     """Answer with the network's ONNX file in the same int8, from the same calibration images."""
     onnx.write(place / "float.onnx", of, build.channels(of), lambda: network)
@@ -374,7 +378,7 @@ def by_onnxruntime(network: nn.Module, of: Variant, images: Pixels, place: Path)
 @needs_tflite_runtime
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=UNQUANTIZED.get(name, ())) for name in names("architectures") if name != "null"],
+    [pytest.param(name, marks=UNQUANTIZED.get(name, ())) for name in CLASSIFIERS if name != "null"],
 )
 def test_every_network_of_the_shelf_is_computed_in_float_and_int8(name: str, place: Path) -> None:
     from torch import nn

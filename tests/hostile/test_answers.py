@@ -13,6 +13,8 @@ from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
 from tests.support.spoilt import spoilt_target
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 # Kind -> Python that spoils an answer to a measure request, and what the row must say.
 SPOILT: dict[str, tuple[str, str]] = {
     "nothing": ("raw = b''", "exited with code 0 without an answer"),
@@ -143,7 +145,6 @@ def reasons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, tupl
 KINDS = {**SPOILT, **MEMORY}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_malformed_answer_is_a_failed_row_in_one_line(kind: str, reasons: dict[int, tuple[str, str]]) -> None:
     verdict, reason = reasons[1 + list(KINDS).index(kind)]
@@ -152,7 +153,6 @@ def test_a_malformed_answer_is_a_failed_row_in_one_line(kind: str, reasons: dict
     assert "\n" not in reason and reason.isprintable() and len(reason) < 1000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*HARMLESS, "an honest one"])
 def test_other_output_and_an_honest_board_are_measured(kind: str, reasons: dict[int, tuple[str, str]]) -> None:
     verdict, reason = reasons[1 + len(KINDS) + [*HARMLESS, "an honest one"].index(kind)]

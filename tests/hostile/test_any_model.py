@@ -26,6 +26,8 @@ from tests.hostile.flat import Flat, Graph, constant
 from tests.hostile.graphs import floats, node
 from tests.support.command import cli
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 F, F16, BF16, F64, I64, I32, U8, BOOL = (
     getattr(TensorProto, name) for name in ("FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE", "INT64", "INT32", "UINT8", "BOOL")
 )
@@ -537,7 +539,6 @@ def test_what_a_tflite_file_cannot_be_fed_is_refused(place: Path, graph: Graph, 
     assert message in str(caught.value)
 
 
-@pytest.mark.slow
 def test_the_whole_way_of_a_model_that_is_no_classifier(place: Path) -> None:
     (nodes, inputs, outputs, held), _, _ = GRAPHS["several outputs"]
     save(place / "net.onnx", nodes, inputs, outputs, held)

@@ -11,6 +11,8 @@ from edgebench.foundation.bounded import Bounds, ChildError, OutOfBounds
 from edgebench.foundation.errors import RequestError
 from tests.hostile.bombs import BOMBS
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 LITTLE = Bounds(memory_bytes=2**29, time_s=20.0)
 ENDLESS = ("long_loop", "nested", "empty_nodes")  # whose bound is of time
 
@@ -22,7 +24,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bomb", [name for name in BOMBS if name not in ENDLESS])
 def test_a_small_file_that_takes_all_memory_is_refused_in_one_line(
     bomb: str, place: Path, monkeypatch: pytest.MonkeyPatch
@@ -38,7 +39,6 @@ def test_a_small_file_that_takes_all_memory_is_refused_in_one_line(
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3 * 2**20
 
 
-@pytest.mark.slow
 def test_a_small_file_that_never_ends_is_refused_in_one_line(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(custom, "LEAST_TIME_S", 15.0)
     with pytest.raises(RequestError, match=r"bomb\.onnx: .*wanted an answer within 15 s, found none"):

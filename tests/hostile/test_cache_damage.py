@@ -36,6 +36,8 @@ from edgebench.train.course import _whole
 from tests.conftest import variant
 from tests.support.command import cli
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 F = TypeVar("F", bound=cache.FileCard)
 COUNT = 40
 CONTENT = bytes(range(256)) * 20

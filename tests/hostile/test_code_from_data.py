@@ -37,6 +37,8 @@ from tests.nightly.test_nightly import HISTORY, run
 from tests.support.board import missing
 from tests.support.command import cli
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 MARKER = "executed"
 RUN = f"import pathlib; pathlib.Path({MARKER!r}).write_text('')\n"
 PLATFORM = Platform(python="3.11", machine="x86_64", glibc="2.36")
@@ -169,7 +171,6 @@ def test_damaged_code_cannot_be_accepted(place: Path) -> None:
         nightly.accept_code(HISTORY, name[:12], "why not")
 
 
-@pytest.mark.slow
 def test_a_night_whose_accepted_environment_has_code_from_elsewhere_is_invalid_until_it_is_accepted(
     place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -289,7 +290,6 @@ WRAPPINGS: dict[str, Callable[[object], object]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [suffix for suffix in WEIGHTS_FILES if suffix != ".safetensors"])
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -15,6 +15,8 @@ from tests.hostile.colours import DATA, colours, rows
 from tests.hostile.flat import Flat, constant
 from tests.hostile.graphs import floats, integers, node, write
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 MICROSOFT = "com.microsoft"
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 ONE, ZERO, BYTE = numpy.float32(0.1), numpy.int8(0), numpy.uint8(0)
@@ -356,7 +358,6 @@ def test_what_tflite_multiplies_otherwise_is_no_number(place: Path, operator: in
     assert card.macs is None and "multiply-adds not counted: " in card.uncounted
 
 
-@pytest.mark.slow
 def test_a_row_without_a_count_says_why(place: Path) -> None:
     nodes, constants, why, _, least = WITHOUT["Einsum"]
     write(place / "net.onnx", nodes, constants, shape=("n", 3, 8, 8), classes=7)

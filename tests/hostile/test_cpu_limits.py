@@ -23,6 +23,8 @@ from edgebench.schema.environment import lasting
 from tests import ROOT
 from tests.conftest import case, deployment, environment, run, session
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 DATA = bytes(1 << 20)
 CGROUP = Path("/sys/fs/cgroup/cpu")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 import onnx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
@@ -17,6 +18,8 @@ from edgebench.export import custom
 from tests.hostile import flat
 from tests.hostile.flat import Flat, constant
 from tests.hostile.graphs import node, write
+
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
 
 SOURCES = ("initializer", "Constant", "ConstantOfShape", "Identity", "Transpose")
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,6 +13,8 @@ from tests.hostile.colours import DATA, colours, rows
 from tests.hostile.flat import Flat, constant
 from tests.hostile.graphs import floats, node, write
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 CONV, GEMM = 6 * 9 * 27, 6 * 7
 NODES = {"conv": "Conv", "product": "Gemm"}
 
@@ -145,7 +147,6 @@ def test_what_a_tflite_file_computes_in_float_is_named(
     assert card.integer_share == pytest.approx(share)
 
 
-@pytest.mark.slow
 def test_the_row_of_a_given_int8_file_says_what_ran(place: Path) -> None:
     files = ",".join(str(DATA / f"{name}.onnx") for name in ("qcdq", "qoperator"))
     asked = ("--model", files, "--precision", "int8", "--dataset", colours(place, 4))

@@ -19,6 +19,8 @@ from edgebench.images.decode import inspect
 from edgebench.nightly.history import MOST_BYTES, read
 from edgebench.train.checkpoint import _load
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 ZEROS = 2**24
 NAMES = [f"{name}.bin" for name in cifar10.BATCHES]
 
@@ -121,7 +123,6 @@ def test_a_pickle_that_is_a_bomb_is_refused(fields: dict[str, Any]) -> None:
         cifar10._batch("batch", content)
 
 
-@pytest.mark.slow
 def test_weights_that_are_a_bomb_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     path = tmp_path / "net.pth"

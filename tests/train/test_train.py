@@ -165,12 +165,15 @@ def test_a_training_that_diverges_is_a_failed_case_and_not_kept(monkeypatch: pyt
 
 def test_the_momentum_of_sgd_is_the_one_that_is_named() -> None:
     from edgebench.networks.build import build
+    from edgebench.tasks import classification
     from edgebench.train import course
     from tests.support.images import split
 
     images = split(LENET, "calibration")
     recipe = course.Recipe(epochs=1, rate=0.01, optimizer="sgd")
-    trained = course.Course(network=build(LENET), recipe=recipe, images=images, held_out=images)
+    trained = course.Course(
+        network=build(LENET), recipe=recipe, images=images, held_out=images, task=classification, classes=10
+    )
     seen = [trained.optimizer.param_groups[0]["momentum"] for _ in trained.epoch()]
     assert seen and set(seen) == {course.MOMENTUM}
 

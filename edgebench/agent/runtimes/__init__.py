@@ -23,7 +23,8 @@ and a Session
     run()                      run one inference on bound inputs; return when its outputs can be read on the host
     infer(data, shape, classes)
                                raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major; of several
-                               outputs the one that has so many `classes`, 0 for the first
+                               outputs the one that has so many `classes` (0: the first), or all one after the
+                               other, channels before pixels, if they have as many together
     outputs()                  every output of the last run by its name, as arrays; of sessions that take a feed
     facts()                    facts about its runs, read after the last one and stored in the run's conditions:
                                `kernel_s` and `transfer_s`, seconds by the device's clock;

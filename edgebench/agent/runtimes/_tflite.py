@@ -106,7 +106,7 @@ class InferenceSession:
         """Run the graph on float32 inputs of `shape` (N, C, R, R), batch by batch; return its scores as float32."""
         import numpy
 
-        self._output = _scores(self._outputs, classes)
+        self._answers = _scores(self._outputs, classes)
         images = numpy.frombuffer(data, dtype="<f4").reshape(shape).transpose(0, 2, 3, 1)
         parts = numpy.split(images, range(self._batch, len(images), self._batch))
         answers: bytes = numpy.concatenate([self._answer(part) for part in parts]).astype("<f4").tobytes()
@@ -118,8 +118,13 @@ class InferenceSession:
 
         self._bind(numpy.pad(part, [(0, self._batch - len(part)), (0, 0), (0, 0), (0, 0)]))
         self._interpreter.invoke()
-        outputs = self._interpreter.get_tensor(self._output["index"])[: len(part)].astype("<f4")
-        scale, zero = self._output["quantization"]
+        outputs = [self._output(details)[: len(part)] for details in self._answers]
+        return outputs[0] if len(outputs) == 1 else numpy.concatenate(list(map(_flat, outputs)), 1)
+
+    def _output(self, details: Any) -> Any:
+        """Return an output in float32."""
+        outputs = self._interpreter.get_tensor(details["index"]).astype("<f4")
+        scale, zero = details["quantization"]
         return (outputs - zero) * scale if scale else outputs
 
     def facts(self) -> dict[str, str]:
@@ -127,6 +132,15 @@ class InferenceSession:
         return {"delegate": delegate(self._interpreter)}
 
 
-def _scores(outputs: Sequence[Any], classes: int) -> Any:
-    """Return the one output with a score per class; the first one if the number of classes is not known."""
-    return next((output for output in outputs if prod(output["shape"][1:]) == classes), outputs[0])
+def _flat(outputs: Any) -> Any:
+    """Return the outputs of N images as rows, (N, values), channels before pixels, which the file has after them."""
+    is_map = outputs.ndim == 4
+    return (outputs.transpose(0, 3, 1, 2) if is_map else outputs).reshape(len(outputs), -1)
+
+
+def _scores(outputs: Sequence[Any], classes: int) -> Sequence[Any]:
+    """Return the one output with a score per class, else all outputs if they have as many, else the first."""
+    counts = [prod(output["shape"][1:]) for output in outputs]
+    if classes in counts:
+        return [outputs[counts.index(classes)]]
+    return outputs if sum(counts) == classes else outputs[:1]

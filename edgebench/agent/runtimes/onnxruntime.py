@@ -172,8 +172,12 @@ def _bits(value: Any) -> Any:
 
 
 def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
-    """Return the one output with a score per image and class; the first one if the number of classes is not known."""
+    """Return the one output with a score per image and class, else all outputs if they have as many, else the first."""
+    import numpy
+
     fitting = [output for output in outputs if output.size == images * classes]
+    if not fitting and sum(output.size for output in outputs) == images * classes:
+        return numpy.concatenate([output.reshape(images, -1) for output in outputs], 1)
     return fitting[0] if fitting else outputs[0]
 
 

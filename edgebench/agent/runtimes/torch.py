@@ -178,7 +178,7 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
     """Return the network with the file's weights, the shape of one image and the number of classes."""
     from safetensors import safe_open
 
-    from edgebench.foundation.shelf import load
+    from edgebench.foundation.shelf import literal, load
     from edgebench.networks.build import outline
 
     with safe_open(path, framework="pt") as file:
@@ -187,7 +187,28 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
     name, resolution, classes = fields["architecture"], int(fields["resolution"]), int(fields["classes"])
     network = outline(name, float(fields["width"]), classes=classes, resolution=resolution)
     network.load_state_dict(state, assign=True)
-    return network, (load("architectures", name).CHANNELS, resolution, resolution), classes
+    shape = load("architectures", name).CHANNELS, resolution, resolution
+    if not literal("architectures", name, "TASK"):
+        return network, shape, classes
+    return _joined(network, shape)
+
+
+def _joined(network: nn.Module, shape: tuple[int, int, int]) -> tuple[nn.Module, tuple[int, int, int], int]:
+    """Return a network of several outputs as one of their values, (N, values), and how many there are."""
+    import torch
+
+    class Joined(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.cat([output.flatten(1) for output in self.network(images)], 1)
+
+    joined = Joined().eval()
+    with torch.inference_mode():
+        values = joined(torch.zeros(1, *shape, dtype=next(network.parameters()).dtype)).shape[1]
+    return joined, shape, values
 
 
 def _noise(shape: tuple[int, ...], precision: Any) -> Tensor:

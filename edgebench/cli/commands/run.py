@@ -16,6 +16,7 @@ from edgebench.cli.options import (
     TrainingOptions,
     Widths,
 )
+from edgebench.foundation.errors import RequestError
 
 if TYPE_CHECKING:
     from edgebench.schema.sweep import Sweep
@@ -129,10 +130,17 @@ def train(
     rate: Annotated[str, typer.Option(help="The highest learning rate of a cosine schedule.")] = "",
     batch: Annotated[str, typer.Option(help="Images a step.")] = "",
     augmentation: Annotated[str, typer.Option(help="flip, shift, none; default: the data set's.")] = "",
+    base: Annotated[bool, typer.Option("--base", help="Make the base weights that detectors start from.")] = False,
+    device: Annotated[str, typer.Option(help="With --base: cpu or cuda; default: a GPU if there is one.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the trained weights as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a sweep's networks unattended; finished trainings are reused, interrupted ones resume."""
+    if base:
+        _train_bases(model, width, device)
+        return
+    if device:
+        raise RequestError(f"--device is for --base, found --device {device} without it; leave it out")
     from edgebench import pipeline
     from edgebench.cli import reader, terminal
 
@@ -148,6 +156,16 @@ def train(
         trained = pipeline.train(requested, recipe, show)
     terminal.show_weights("train", trained.weights, json=json)
     raise typer.Exit(SOME_FAILED if trained.failures else 0)
+
+
+def _train_bases(model: str, width: str, device: str) -> None:
+    """Make the bases of the named detectors, by default of the usual four; say how, and where they are."""
+    from edgebench.cli import reader
+    from edgebench.train.base import made, remake
+
+    for line in remake(made(), reader.detectors(model, width), device):
+        typer.echo(line)
+    typer.echo("edgebench train and run start from these at every resolution")
 
 
 def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:

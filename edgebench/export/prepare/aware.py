@@ -16,7 +16,7 @@ from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
 from edgebench.schema.variant import identity
-from edgebench.train import Options, follow, require_small
+from edgebench.train import Options, follow, require_small, task_of
 from edgebench.train.course import Course, Recipe, packed, score
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Sh
     assert variant.quantization is not None
     simulate(graph, variant.quantization)
     images, held_out, test = (split(variant, name, channels(variant)) for name in ("train", "calibration", "test"))
-    follow(Course(network=graph, recipe=RECIPE, images=images, held_out=held_out), variant, str(RECIPE), kept, show)
-    correct = score(graph, test, RECIPE.batch)
+    task, classes = task_of(variant), variant.classes
+    course = Course(network=graph, recipe=RECIPE, images=images, held_out=held_out, task=task, classes=classes)
+    follow(course, variant, str(RECIPE), kept, show)
+    metric = score(graph, test, RECIPE.batch, task, classes)
     release(graph)
     path.write_bytes(packed(graph))
     return Weights(
@@ -72,7 +74,8 @@ def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Sh
         network=str(variant),
         recipe=f"{RECIPE.epochs} epochs under fake quantization {variant.quantization}, rate {RECIPE.rate:g}",
         classes=variant.classes,
-        top1=correct / len(test),
+        top1=metric if course.is_of_classes else 0.0,
+        metrics={} if course.is_of_classes else {task.METRIC: metric},
         images=len(test),
     )
 

@@ -2,6 +2,7 @@
 
 A data set defines
     CLASSES                    number of classes; 0 if it is known only after opening
+    TASKS                      tasks that it has the truth for; empty if it has none
     SOURCE                     origin of the images
     PLACE                      what the path in `--dataset name:path` must contain, in words; empty if bundled
     PREPROCESSING              its default recipe
@@ -11,4 +12,4 @@ A data set defines
     open(place)                return the data set at a path; refuse an incomplete one
 """
 
-OFFERS = ("CLASSES", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open")
+OFFERS = ("CLASSES", "TASKS", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.unpack import Capped, TooLarge
-from edgebench.images.loader import Opened
+from edgebench.images.loader import Labelled, Opened
 from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CLASSES = 10
+TASKS = ("classification",)
 SOURCE = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009"
 PLACE = "cifar-10-binary.tar.gz, cifar-10-python.tar.gz, or the folder inside"
 PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -50,7 +51,7 @@ Batch = tuple["NDArray[uint8]", "NDArray[int64]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thumbnails:
+class Thumbnails(Labelled):
     """Colour pictures of 32x32 pixels, 3 KiB each: (N, 3, 32, 32)."""
 
     pixels: NDArray[uint8]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from edgebench.images.loader import Opened
+from edgebench.images.loader import Labelled, Opened
 from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CLASSES = 10
+TASKS = ("classification",)
 SOURCE = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998, as bundled with scikit-learn"
 PLACE = ""
 PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -35,7 +36,7 @@ PARTS = {"test": (0, 600), "calibration": (600, 700), "train": (700, 1797)}  # o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Digits:
+class Digits(Labelled):
     """Grey pictures of 8x8 pixels."""
 
     pixels: NDArray[float32]

@@ -26,7 +26,7 @@ from edgebench.foundation.files import used
 from edgebench.foundation.seal import SETTLED_S
 from edgebench.images.labels import PLACE, labels
 from edgebench.images.listing import is_junk, pictures, printable, some
-from edgebench.images.loader import THREADS, Inspected, Opened
+from edgebench.images.loader import THREADS, Inspected, Labelled, Opened
 from edgebench.images.preprocessing import PRESETS
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from edgebench.images.listing import Listing, Stamp
 
 CLASSES = 0
+TASKS = ("classification",)
 SOURCE = "given"
 PREPROCESSING = PRESETS["torchvision"]
 AUGMENTATION = ("flip", "shift")
@@ -52,7 +53,7 @@ CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class Files(Labelled):
     """Pictures in files below a folder.
 
     Attributes:

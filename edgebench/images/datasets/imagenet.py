@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE", "TOOLS", "open"]
 
 CLASSES = 1000
+TASKS = ("classification",)
 SOURCE = "Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015; given"
 NOTE = "images of ImageNet's classes that were given; those set aside for calibration are no part of the test."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.images.loader import Opened
+from edgebench.images.loader import Labelled, Opened
 from edgebench.schema.variant import Preprocessing
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CLASSES = 10
+TASKS = ("classification",)
 SOURCE = "made here"
 PLACE = ""
 PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.0, 0.0, 0.0))
@@ -26,7 +27,7 @@ IMAGES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blanks:
+class Blanks(Labelled):
     """Ten blank pictures."""
 
     labels: NDArray[int64]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE", "TOOLS", "open"]
 
 CLASSES = 0
+TASKS: tuple[str, ...] = ()
 SOURCE = "given"
 PLACE = "a folder of images, or a data set such as digits or image_folder:path"
 NOTE = (

@@ -18,16 +18,17 @@ from edgebench.deploy.answers import Inferred, ask
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.prefetch import ahead
+from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import sources
+from edgebench.schema.names import task
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import WeightSource
-from edgebench.tasks.classification import Counts, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from numpy import float32, int64
+    from numpy import float32
     from numpy.typing import NDArray
 
     from edgebench.deploy import Deployed
@@ -48,23 +49,24 @@ TIMEOUT_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Answers:
-    """The outputs of an artifact, (N, classes) float32, in a file, because they may not fit in memory.
+    """The outputs of an artifact, (N, values) float32, in a file, because they may not fit in memory.
 
     Attributes:
+        values: of all outputs for one image.
         inputs_sha256: hash of the pixels that the process read; of several parts, a hash of their hashes.
     """
 
     stream: IO[bytes]
-    classes: int
+    values: int
     inputs_sha256: str = ""
 
     def rows(self, count: int) -> Iterator[NDArray[float32]]:
         """Yield the outputs in order, `count` rows at a time."""
         import numpy
 
-        size, done = count * self.classes * 4, 0
+        size, done = count * self.values * 4, 0
         while block := os.pread(self.stream.fileno(), size, done):
-            yield numpy.frombuffer(block, "<f4").reshape(-1, self.classes)
+            yield numpy.frombuffer(block, "<f4").reshape(-1, self.values)
             done += size
 
 
@@ -101,14 +103,15 @@ def evaluate(
         AgentError: the artifact could not be run.
     """
     runtime = runtime or case.runtime
+    reference = None
     if parent:
         reference = float_answers.of(images, parent, runtime, case.threads, connection)
         outputs = answers(images, deployed, runtime, case.threads, connection)
     else:
-        reference = outputs = float_answers.of(images, deployed, runtime, case.threads, connection)
-    counts = _tally(images.labels, outputs, reference)
-    compares = parent is not None and not (counts.not_finite or counts.parent_not_finite)
-    has_classes = compares and outputs.classes > 1  # a single output is always the largest
+        outputs = float_answers.of(images, deployed, runtime, case.threads, connection)
+    counted = _tally(case.variant, images, outputs, reference)
+    if _is_fine_tuned(case):
+        counted |= {"sqnr_db": None}
     return Accuracy(
         case=case,
         session=session.id,
@@ -118,17 +121,10 @@ def evaluate(
         images=len(images),
         damaged=images.damaged,
         made_by=made_by(case.variant),
-        correct=0 if counts.not_finite else counts.correct,
-        correct_top5=counts.correct_top5 if outputs.classes > 5 and not counts.not_finite else None,
         parent_sha256=parent.sha256 if parent else "",
-        parent_correct=counts.parent_correct if has_classes else None,
-        only_parent=counts.only_parent if has_classes else None,
-        only_this=counts.only_this if has_classes else None,
-        agreement=counts.agreed / len(images) if has_classes else None,
-        sqnr_db=counts.sqnr_db if compares and not _is_fine_tuned(case) else None,
-        not_finite=counts.not_finite,
         opened_sha256=deployed.sha256,
         pixels_sha256=outputs.inputs_sha256,
+        **counted,
     )
 
 
@@ -136,9 +132,13 @@ def made_by(variant: Variant) -> str:
     """Return a hash of the code and tools that determine an accuracy besides artifact, target and data set."""
     tools = {f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS}
     return provenance.key(
-        tools
-        | {"source": provenance.source("measure/evaluate/__init__", "tasks/classification", *sources(variant.dataset))}
+        tools | {"source": provenance.source("measure/evaluate/__init__", _source(variant), *sources(variant.dataset))}
     )
+
+
+def _source(variant: Variant) -> str:
+    """Return the module of a variant's task."""
+    return module("tasks", task(variant.architecture))
 
 
 def _is_fine_tuned(case: Case) -> bool:
@@ -164,21 +164,21 @@ def _answers(
 ) -> Answers:
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
-    request |= {"classes": deployed.variant.classes}  # of several outputs the one that has as many is the scores
-    classes, digests = deployed.variant.classes, list[str]()
+    values, digests = _values(deployed.variant), list[str]()
+    request |= {"classes": values}  # of several outputs the one with as many values, or all together
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         stream = stack.enter_context(TemporaryFile(buffering=0))
         file = Path(scratch) / "outputs"
         if connection.shares_files:
             request["outputs"] = str(file)
-        for part in ahead(_parts(images, classes, Path(scratch), connection)):
+        for part in ahead(_parts(images, values, Path(scratch), connection)):
             file.unlink(missing_ok=True)
             answer = ask(connection, Inferred, request | part, timeout_s=TIMEOUT_S)
             deployed.require(answer, runtime, connection)
             _require_inputs(answer, part, connection)
-            stream.write(_outputs(answer, file, 4 * part["shape"][0] * classes))
+            stream.write(_outputs(answer, file, 4 * part["shape"][0] * values))
             digests.append(answer.inputs_sha256)
-        result = Answers(stream=stream, classes=classes, inputs_sha256=_joined(digests))
+        result = Answers(stream=stream, values=values, inputs_sha256=_joined(digests))
         finalize(result, stack.pop_all().close)  # closed when the last reference to the outputs is gone
     return result
 
@@ -216,9 +216,15 @@ def _joined(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
-def _parts(images: Images, classes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
+def _values(variant: Variant) -> int:
+    """Return the number of values of all outputs for one image."""
+    count: int = load("tasks", task(variant.architecture)).values(variant.classes, variant.resolution)
+    return count
+
+
+def _parts(images: Images, values: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
     """Yield the request's fields for each part of the images, when the part is on the target."""
-    answers = PART_BYTES // (COPIES * 4 * classes)
+    answers = PART_BYTES // (COPIES * 4 * values)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))
     batches = min(PART_BYTES // images.pixel_bytes, answers) // BATCH
@@ -270,9 +276,13 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _tally(labels: NDArray[int64], outputs: Answers, reference: Answers) -> Counts:
-    counts, done = Counts(), 0
-    for rows, expected in zip(outputs.rows(TALLY_ROWS), reference.rows(TALLY_ROWS), strict=True):
-        counts += count(labels[done : done + len(rows)], rows, expected)
-        done += len(rows)
-    return counts
+def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
+    """Return what the variant's task makes of the outputs, and of those of the float parent: fields of an accuracy."""
+    counted: dict[str, Any] = load("tasks", task(variant.architecture)).tally(
+        outputs.rows(TALLY_ROWS),
+        reference.rows(TALLY_ROWS) if reference else None,
+        images.truth,
+        variant.classes,
+        variant.resolution,
+    )
+    return counted

@@ -9,6 +9,7 @@ from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName, require
 from edgebench.foundation.shelf import load, names
 from edgebench.images.preprocessing import preset
+from edgebench.images.splits import wrong_task
 from edgebench.measure.plan import custom as own_cells
 from edgebench.schema.case import PRESETS
 from edgebench.schema.names import dataset_plugin, is_custom, is_model_file, is_weights_file
@@ -51,6 +52,8 @@ def _check_cell(cell: Cell) -> None:
         _require_tools(request.name)
     request.resolve(runtime.OPTIONS)
     load("datasets", dataset_plugin(cell.dataset))
+    if _reads_truth(cell) and (wrong := wrong_task(cell.model, cell.dataset)):
+        raise RequestError(wrong)
     if cell.preprocessing:
         preset(cell.preprocessing)
     if cell.weights not in _SOURCES and not is_weights_file(cell.weights):
@@ -59,6 +62,11 @@ def _check_cell(cell: Cell) -> None:
         parse(cell.quantization)
     if cell.threads < 1 or cell.batch < 1:
         raise RequestError(f"wanted threads and batch of at least 1, found {cell.threads} and {cell.batch}")
+
+
+def _reads_truth(cell: Cell) -> bool:
+    """Return whether the data set's truth is needed: to train a network, or for the accuracy of given weights."""
+    return cell.weights not in (WeightSource.RANDOM, WeightSource.NONE)
 
 
 def _require_tools(runtime: str) -> None:

@@ -7,13 +7,15 @@ A family defines
     CHANNELS                       of its input images: 3, or 1 for grey
     WIDTHS                         published multipliers of every layer's channels
     CLASSES                        number of outputs of the published networks
+    TASK                           optional: what its outputs are, a name of `tasks/`; else classification
     accepts(name, resolution)      whether the network can be built at that resolution and exported to every format
     build(name, width, *, classes, resolution)
-                                   an nn.Module from (N, CHANNELS, R, R) float32 to (N, classes); its state dict has the
-                                   names of a public checkpoint, if one exists
+                                   an nn.Module from (N, CHANNELS, R, R) float32 to (N, classes), or to a tuple of its
+                                   task's outputs; its state dict has the names of a public checkpoint, if one exists
 
 Global average pooling is nn.AdaptiveAvgPool2d(1), because a mean would stay float in an int8 graph. Pooling to more
 than one pixel needs windows of one size, as in ONNX; a resolution with windows of different sizes is refused.
 """
 
 OFFERS = ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "CLASSES", "accepts", "build")
+MAY_OFFER = ("TASK",)

@@ -12,6 +12,7 @@ from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.results.table.parts import Setup
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
 from edgebench.results.table.row import NOTHING, Background, Row, Table
+from edgebench.schema.names import CLASSIFICATION
 from edgebench.tasks.classification import SIGNIFICANT
 
 FILE = "comparison.md"
@@ -34,6 +35,16 @@ def _half_width(row: Row) -> str:
 
 def _top1(row: Row) -> str:
     return "-" if row.top1 is None else f"{row.top1.value:.1f} [{row.top1.low:.1f}, {row.top1.high:.1f}]"
+
+
+def _map(row: Row) -> str:
+    figure = row.quality.metrics.get("map")
+    return "-" if figure is None else f"{figure.value:.1f} [{figure.low:.1f}, {figure.high:.1f}]"
+
+
+def _map_change(row: Row) -> str:
+    change = row.fidelity.change
+    return "-" if change is None else f"{change.value:+.1f}{' =' if change.low <= 0 <= change.high else ''}"
 
 
 def _change(row: Row) -> str:
@@ -70,6 +81,8 @@ TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.tra
 SPEEDUP = _OfRow.number("int8 x", _speedup, rank=9)
 TOP1 = _OfRow.number("top-1 %", _top1, rank=3)
 CHANGE = _OfRow.number("Δ top-1", _change, rank=10)
+MAP = _OfRow.number("mAP %", _map, rank=3)
+MAP_CHANGE = _OfRow.number("Δ mAP", _map_change, rank=10)
 AGREEMENT = _OfRow.number("agree %", lambda row: number(row.fidelity.agreement, 1), rank=12)
 SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), rank=11)
 INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2))
@@ -83,10 +96,11 @@ MACS = _OfRow.number("MACs M", lambda row: _counted(row.cost.macs, row.cost.macs
 PROCESSES = _OfRow.number("n", lambda row: str(row.latency.processes), rank=13)
 VERDICT = _OfRow.text("verdict", lambda row: row.verdict, OBJECTIVE)
 COLUMNS = (
-    RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, KERNEL, TRANSFER, SPEEDUP, TOP1, CHANGE, AGREEMENT, SQNR,
-    INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
+    RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, KERNEL, TRANSFER, SPEEDUP, TOP1, CHANGE, MAP, MAP_CHANGE,
+    AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
 SELDOM = (KERNEL, TRANSFER, INSTRUCTIONS, DEVICE_PEAK, DEVICE_USED)  # shown only if a row has a value
+OF_TASKS = {"classification": (TOP1, CHANGE), "detection": (MAP, MAP_CHANGE)}  # shown for rows of their task
 BEST = "*: the fastest or most accurate of its precision, and all that tie with it: the intervals overlap"
 
 
@@ -135,15 +149,17 @@ def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
     """Return the columns that these rows need."""
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
+    tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
+    empty += [column for task, columns in OF_TASKS.items() if task not in tasks for column in columns]
     return tuple(column for column in COLUMNS if column not in empty)
 
 
 def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
-    """Return the best rows per precision, with their ties, for latency and for top-1."""
+    """Return the best rows per precision, with their ties, for latency and for the chief metric."""
     parts = by_precision(rows).values()
     return {
         P50: frozenset[Row]().union(*map(fastest, parts)),
-        TOP1: frozenset[Row]().union(*map(most_accurate, parts)),
+        **dict.fromkeys((TOP1, MAP), frozenset[Row]().union(*map(most_accurate, parts))),
     }
 
 

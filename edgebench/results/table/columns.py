@@ -5,6 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from edgebench.foundation.shelf import literal, names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from edgebench.results.table.row import Row
 
 METRICS = ("top1", "top5")  # three columns each: value and the ends of its interval
+OTHERS: dict[str, bool] = {  # metrics of the other tasks, and whether they have an interval
+    metric: has_interval
+    for task in names("tasks")
+    for metric, has_interval in (literal("tasks", task, "COLUMNS") or {}).items()
+    if metric not in METRICS
+}
 
 
 def _paths(*parts: tuple[str, str]) -> dict[str, str]:
@@ -51,6 +59,9 @@ COLUMNS = (
     *_BEFORE_METRICS,
     *(f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")),
     *_AFTER_METRICS,
+    "task",
+    *(f"{name}{end}" for name, has_interval in OTHERS.items() for end in ("", "_low", "_high")[: 1 + 2 * has_interval]),
+    *("metric_change", "metric_change_low", "metric_change_high"),
 )
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
@@ -65,6 +76,9 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_before_metrics(row),
         *_metrics(row),
         *_after_metrics(row),
+        row.setup.task,
+        *_others(row),
+        *_ends(row.fidelity.change),
     )
 
 
@@ -76,6 +90,11 @@ def flat(row: Row) -> dict[str, Any]:
 def _metrics(row: Row) -> Iterator[float | None]:
     for name in METRICS:
         yield from _ends(row.quality.metrics.get(name))
+
+
+def _others(row: Row) -> Iterator[float | None]:
+    for name, has_interval in OTHERS.items():
+        yield from _ends(row.quality.metrics.get(name))[: 1 + 2 * has_interval]
 
 
 def _ends(figure: Figure | Ratio | None) -> tuple[float | None, float | None, float | None]:

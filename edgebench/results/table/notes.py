@@ -56,6 +56,13 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
         " interval; both in interleaved reference beats, if both rows have them. Δ top-1: difference to the float"
         " parent in percentage points; = means that McNemar's exact test finds no significant difference."
     )
+    if any(case_evidence.accuracy and case_evidence.accuracy.metrics for case_evidence in evidence):
+        yield (
+            "mAP: mean average precision as COCO's (101 recall points, IoU 0.5 to 0.95, at most 100 boxes an image),"
+            " with its 95 % interval by a bootstrap over images. Δ mAP: difference to the float parent in percentage"
+            " points, on the same resamples; = means that its interval has 0. agree: share of the float parent's boxes"
+            " with a score of at least 0.3 that are found again, with their class and an IoU of at least 0.5."
+        )
     if any(case_evidence.counts for case_evidence in evidence):
         yield (
             "Minstr: millions of instructions per inference on one thread, the lowest count after warm-up, as counted"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgebench.schema.names import CLASSIFICATION
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Setup:
     batch: int
     inputs: str = ""
     sizes: str = ""
+    task: str = CLASSIFICATION
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ class Setup:
             str(self.threads),
             str(self.batch),
             self.preset,
+            self.task,
         )
         return (self.target, self.epoch, *run, self.weights, "" if self.is_custom else self.dataset)
 
@@ -160,7 +163,7 @@ class Quality:
     """The quality of the outputs.
 
     Attributes:
-        metrics: by name, `top1` and `top5`, in %; absent if not measured.
+        metrics: by name, `top1` and `top5`, or those of another task, in %; absent if not measured.
         images: number of test images.
         answered_by: "target", or "host" if the host evaluated for the target; "" if not evaluated.
         spot_images: images for which the target repeated the evaluation of the host.
@@ -186,6 +189,7 @@ class Fidelity:
         only_this: images that only this row's model classifies correctly.
         mcnemar_p: p-value of McNemar's exact test for equal accuracy.
         images_needed: number of images at which the observed difference would be significant.
+        change: difference of a task's chief metric from the parent's, paired image by image, in percentage points.
     """
 
     parent_top1: float | None = None
@@ -195,6 +199,7 @@ class Fidelity:
     images_needed: int | None = None
     agreement: float | None = None
     sqnr_db: float | None = None
+    change: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

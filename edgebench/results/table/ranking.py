@@ -60,7 +60,7 @@ def fastest(rows: Iterable[Row]) -> frozenset[Row]:
 
 
 def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
-    """Return the row with the highest top-1 and its ties, whose 95 % intervals overlap."""
+    """Return the row with the highest chief metric of its task and its ties, whose 95 % intervals overlap."""
     shares = {row: row.share for row in rows if row.share}
     bound = max((middle, low) for low, middle, _ in shares.values())[1] if shares else inf
     return frozenset(row for row, (_, _, high) in shares.items() if high >= bound)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.shelf import literal
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.results.table.parts import Standing
 
@@ -71,9 +72,15 @@ class Row:
         return self.quality.metrics.get("top1")
 
     @property
+    def metric(self) -> Figure | None:
+        """The chief metric of the row's task in % with its 95 % interval; None if not measured."""
+        return self.quality.metrics.get(literal("tasks", self.setup.task, "METRIC"))
+
+    @property
     def share(self) -> Spread | None:
-        """Top-1 with its 95 % interval as (low, top-1, high), in %; None if not measured or unusable."""
-        return None if self.is_worthless or self.top1 is None else (self.top1.low, self.top1.value, self.top1.high)
+        """The chief metric with its 95 % interval as (low, value, high), in %; None if not measured or unusable."""
+        metric = self.metric
+        return None if self.is_worthless or metric is None else (metric.low, metric.value, metric.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory,
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.schema.feed import MOST_SHOWN
-from edgebench.schema.names import dataset_plugin
+from edgebench.schema.names import dataset_plugin, task
 from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgebench.results.measurement import Endurance, Measurement
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.artifact import Artifact, OutputNoise
+    from edgebench.schema.record import Accuracy, Metric
     from edgebench.schema.variant import Variant
     from edgebench.tasks.classification import Appraisal, Share
 
@@ -50,8 +51,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         memory=_memory(measurement),
         sustained=_sustained(measurement.endurance),
         quality=_quality(evidence, None if why else appraisal),
-        fidelity=_of_outputs(artifact)
-        or _fidelity(appraisal, accuracy.sqnr_db if accuracy else None, is_counted=not why),
+        fidelity=_of_outputs(artifact) or _fidelity(appraisal, accuracy, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
         reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *_remarks(evidence), why])),
@@ -80,6 +80,7 @@ def _setup(evidence: Evidence) -> Setup:
         batch=case.batch,
         inputs=str(variant.feed or ""),
         sizes=variant.feed.sizes if variant.feed else "",
+        task=task(variant.architecture),
     )
 
 
@@ -194,7 +195,7 @@ def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
     accuracy = evidence.accuracy
     spot = accuracy.spot if accuracy else None
     return Quality(
-        metrics=_metrics(appraisal) if appraisal else {},
+        metrics=_metrics(appraisal) | _of_task(accuracy) if appraisal else {},
         images=accuracy.images if accuracy else None,
         answered_by=("host" if spot else "target") if accuracy else "",
         spot_images=spot.images if spot else None,
@@ -206,6 +207,16 @@ def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
 def _metrics(appraisal: Appraisal) -> dict[str, Figure]:
     shares = {"top1": appraisal.top1, "top5": appraisal.top5}
     return {name: _metric(share) for name, share in shares.items() if share}
+
+
+def _of_task(accuracy: Accuracy | None) -> dict[str, Figure]:
+    """Return the metrics of a task whose images are not just right or wrong."""
+    return {metric.name: _in_percent(metric) for metric in accuracy.metrics} if accuracy else {}
+
+
+def _in_percent(metric: Metric) -> Figure:
+    ends = (metric.value if end is None else end for end in (metric.low, metric.high))
+    return Figure(value=metric.value * 100, **dict(zip(("low", "high"), (end * 100 for end in ends), strict=True)))
 
 
 def _metric(share: Share) -> Figure:
@@ -220,11 +231,16 @@ def _published(variant: Variant) -> float | None:
     return published.top1(variant.architecture, variant.width, variant.resolution, variant.precision)
 
 
-def _fidelity(appraisal: Appraisal | None, sqnr_db: float | None, *, is_counted: bool) -> Fidelity:
+def _fidelity(appraisal: Appraisal | None, accuracy: Accuracy | None, *, is_counted: bool) -> Fidelity:
     """Return the comparison with the float parent; accuracies only if `is_counted`."""
     change = appraisal.change if appraisal and is_counted else None
     agreement = appraisal.agreement if appraisal else None
-    alike = Fidelity(agreement=agreement.value * 100 if agreement else None, sqnr_db=sqnr_db)
+    paired = accuracy.change if accuracy and is_counted else None
+    alike = Fidelity(
+        agreement=agreement.value * 100 if agreement else None,
+        sqnr_db=accuracy.sqnr_db if accuracy else None,
+        change=_in_percent(paired) if paired else None,
+    )
     if change is None:
         return alike
     return replace(

@@ -20,11 +20,13 @@ from edgebench.export.formats.onnx.noise import layer_noise
 from edgebench.export.formats.onnx.outputs import output_noise
 from edgebench.export.formats.onnx.quantize import quantize
 from edgebench.foundation.errors import CaseError
+from edgebench.foundation.shelf import load
+from edgebench.schema.names import task
 from edgebench.schema.quantization import RANDOM, Quantization
 from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
@@ -51,7 +53,8 @@ def refuses(variant: Variant) -> str:
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Trace the variant's network."""
-    trace(network(), (channels, variant.resolution, variant.resolution), path)
+    names: tuple[str, ...] = load("tasks", task(variant.architecture)).OUTPUTS
+    trace(network(), (channels, variant.resolution, variant.resolution), path, names)
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
@@ -106,7 +109,7 @@ def _named(parent: Path, path: Path) -> Path:
     return path
 
 
-def trace(network: nn.Module, shape: tuple[int, int, int], path: Path) -> None:
+def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:
     """Trace a network of images, (C, R, R) each, into a file.
 
     By the older of torch's exporters: it is ten times faster, and keeps the global average pool as the one operator
@@ -126,8 +129,8 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path) -> None:
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (INPUT, *outputs)},
         )
 
 

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def convert(network: nn.Module, channels: int, resolution: int, path: Path) -> None:
-    """Write the network, from (N, C, R, R) images to (N, classes) logits, to a file that takes (1, R, R, C)."""
+def convert(network: nn.Module, channels: int, resolution: int, path: Path, maps: int = 0) -> None:
+    """Write the network, from (N, C, R, R) images to (N, classes) logits, to a file that takes (1, R, R, C).
+
+    `maps` outputs are not logits, but (N, C, S, S): the file gives (1, S, S, C), as else each would end in a transpose.
+    """
     with silent():
         import litert_torch
         import torch
 
         write_norms_as_convolutions(network)
-        outer = litert_torch.to_channel_last_io(network, args=[0]).eval()
+        outer = litert_torch.to_channel_last_io(network, args=[0], outputs=list(range(maps)) or None).eval()
         image = torch.zeros(1, resolution, resolution, channels)
         litert_torch.convert(outer, (image,)).export(str(path))

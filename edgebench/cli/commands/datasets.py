@@ -1,0 +1,28 @@
+"""Look at a data set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Look at the pictures of a data set, and what is said to be in them.")
+
+
+@app.callback()
+def _datasets() -> None: ...
+
+
+@app.command()
+def show(
+    dataset: Annotated[str, typer.Argument(help="scenes, digits, image_folder:path, cifar10:path, ...")],
+    split: Annotated[str, typer.Option(help="test, calibration or train.")] = "test",
+    count: Annotated[int, typer.Option(help="How many pictures, spread evenly over the split.")] = 24,
+    out: Annotated[Path | None, typer.Option(help="The file to write, .png; else the data set's name.")] = None,
+) -> None:
+    """Write a contact sheet: pictures with their numbers, classes, boxes and masks."""
+    from edgebench.foundation import files
+    from edgebench.images import contact
+
+    file = out or Path(f"{dataset.partition(':')[0]}-{split}.png")
+    files.write(file, contact.png(dataset, split, count), "name another file with --out")
+    typer.echo(file)

@@ -1,0 +1,255 @@
+"""Composed pictures of 224x224 pixels: 1 to 6 real handwritten digits of 16 to 56 pixels on crops of two real photos.
+
+Class, tight box and mask of every digit are known, because it is put there. A scene is a pure function of
+(SEED, split, index). The digits are those of `digits`, split as there; the left columns of each photo are for training,
+the right ones for calibration and test.
+
+Attribution, of what comes with scikit-learn and is composed here. Digits: Alpaydin and Kaynak, Optical Recognition of
+Handwritten Digits, UCI, 1998, CC BY 4.0. Photos, CC BY 2.0, cropped, mirrored, dimmed and drawn on: china.jpg by
+danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower.jpg, flickr.com/photos/vultilion/6056698931.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation.errors import CaseError
+from edgebench.images.datasets.digits import open as open_digits
+from edgebench.images.loader import Opened, Truth
+from edgebench.schema.variant import Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy import float32, int64, uint8
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+    from PIL import Image
+
+CLASSES = 10
+TASKS = ("detection",)
+SOURCE = (
+    "composed here of handwritten digits (Alpaydin and Kaynak, UCI, 1998, CC BY 4.0) and two photos (china.jpg by"
+    " danielbuechele, flower.jpg from flickr.com/photos/vultilion, CC BY 2.0), all as bundled with scikit-learn"
+)
+PLACE = ""
+PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+AUGMENTATION: tuple[str, ...] = ()  # no scene is seen twice
+TOOLS = ("scikit-learn", "pillow", "numpy")
+NOTE = (
+    "500 test scenes of 224x224 pixels, composed of real handwritten digits, 16 to 56 pixels high, on crops of real"
+    " photos. A figure here is no COCO figure: it compares networks with each other, not with published ones."
+)
+
+SEED = 0
+SIDE = 224
+COUNTS = {"train": 12_000, "calibration": 500, "test": 500}  # scenes of a split; any index beyond is a scene too
+ORDER = tuple(COUNTS)
+TRAIN_COLUMNS = 416  # of a photo's 640
+CROPS = range(112, SIDE + 1, 16)  # side of the piece of a photo that becomes the background, pixels
+CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # of the background: factor, and grey level of the mean
+MOST = 6  # digits in a scene
+SIZES = (16.0, 56.0)  # height of a digit, pixels
+LIFT = (80.0, 140.0)  # grey levels of a digit above what lies behind
+TINT = (0.75, 1.0)  # of a digit's lift in each channel
+GAP = 2  # pixels between the boxes of two digits
+TRIES = 20  # to find a free place for a digit
+FINE = 64  # side of a digit before it is drawn in its size, pixels
+INK = 128  # coverage from which a pixel belongs to the digit, of 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A picture, (224, 224, 3), and what is in it."""
+
+    pixels: NDArray[uint8]
+    truth: Truth
+
+    @property
+    def boxes(self) -> NDArray[float32]:
+        """The boxes of its digits, (n, 4), pixels."""
+        assert self.truth.boxes is not None
+        return self.truth.boxes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What scenes of a split are made of: its digits, cut to their ink, with their classes, and its photos' columns.
+
+    Attributes:
+        photos: each enlarged for every side of a crop, (H, W, 3), so that a background is only cut out.
+    """
+
+    photos: tuple[NDArray[uint8], ...]
+    glyphs: tuple[Image.Image, ...]
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenes:
+    """The scenes of a split, drawn when they are read."""
+
+    split: str
+    labels: NDArray[int64]
+    white: float = 255.0
+    depth: str = "uint8"
+    digests: tuple[str, ...] = ()
+
+    def name(self, index: int) -> str:
+        """Return the scene's number."""
+        return str(index)
+
+    def picture(self, index: int) -> Image.Image:
+        """Draw the scene."""
+        from PIL.Image import fromarray
+
+        return fromarray(_kept(self.split, index).pixels)
+
+    def truth(self, index: int) -> Truth:
+        """Return classes, boxes and mask of the scene's digits."""
+        return _kept(self.split, index).truth
+
+
+def open(place: Path | None) -> Opened:
+    """Open the scenes, which are drawn when they are read."""
+    return Opened(classes=CLASSES, sha256="", part=part)
+
+
+def part(split: str, count: int = 0) -> Scenes:
+    """Return a split's first scenes, `count` of them, by default as many as its evaluation or training reads.
+
+    Raises:
+        CaseError: there is no such split.
+    """
+    import numpy
+
+    if split not in COUNTS:
+        raise CaseError(f"scenes: wanted a split of {', '.join(COUNTS)}, found {split}")
+    return Scenes(split=split, labels=numpy.zeros(count or COUNTS[split], numpy.int64))
+
+
+def draw(split: str, index: int) -> Scene:
+    """Draw one scene: a pure function of SEED, split and index."""
+    import numpy
+
+    random, parts = numpy.random.default_rng((SEED, ORDER.index(split), index)), parts_of(split)
+    pixels = _background(random, parts)
+    mask = numpy.zeros((SIDE, SIDE), numpy.uint8)
+    drawn = [_drawn(glyph, label, pixels, mask, random) for glyph, label in _placed(random, parts)]
+    classes, boxes = numpy.array([label for label, _ in drawn]), numpy.array([box for _, box in drawn], numpy.float32)
+    return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
+
+
+@lru_cache(maxsize=160)  # of some batches: the pixels of a scene and its truth are read one after the other
+def _kept(split: str, index: int) -> Scene:
+    return draw(split, index)
+
+
+@cache
+def parts_of(split: str) -> Parts:
+    """Return what a split's scenes are made of; nothing of training is in calibration or test."""
+    from sklearn.datasets import load_sample_images
+
+    is_training, source = split == "train", open_digits(None).part(split)
+    columns = slice(0, TRAIN_COLUMNS) if is_training else slice(TRAIN_COLUMNS, None)
+    return Parts(
+        photos=tuple(_enlarged(photo[:, columns], crop) for photo in load_sample_images().images for crop in CROPS),
+        glyphs=tuple(_fine(pixels) for pixels in source.pixels),  # type: ignore[attr-defined]
+        classes=tuple(source.labels.tolist()),
+    )
+
+
+def _enlarged(photo: NDArray[uint8], crop: int) -> NDArray[uint8]:
+    """Enlarge a photo so that a crop of that side has the side of a scene."""
+    import numpy
+    from PIL.Image import Resampling, fromarray
+
+    height, width = (length * SIDE // crop for length in photo.shape[:2])
+    return numpy.array(fromarray(photo.copy()).resize((width, height), Resampling.BILINEAR))
+
+
+def _fine(pixels: NDArray[float32]) -> Image.Image:
+    """Enlarge a digit of 8x8 pixels smoothly, with sharp edges, and cut it to its ink: coverage from 0 to 255."""
+    import numpy
+    from PIL.Image import Resampling, fromarray
+
+    smooth = numpy.asarray(fromarray(numpy.pad(pixels, 1) / 16).resize((FINE, FINE), Resampling.BICUBIC))
+    fine = (numpy.clip((smooth - 0.2) / 0.4, 0, 1) * 255).astype(numpy.uint8)
+    left, top, right, bottom = _tight(fine >= INK)
+    return fromarray(fine[top:bottom, left:right].copy())
+
+
+def _tight(ink: NDArray[Any]) -> tuple[int, int, int, int]:
+    """Return the smallest box around what is true, its end exclusive."""
+    columns, rows = ink.any(0).nonzero()[0], ink.any(1).nonzero()[0]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _background(random: Generator, parts: Parts) -> NDArray[uint8]:
+    """Return a crop of a photo, mirrored or not, of a lower contrast and at another level."""
+    import numpy
+
+    photo = parts.photos[random.integers(len(parts.photos))]
+    shares = random.random(5)
+    top, left = (int(share * (length - SIDE + 1)) for share, length in zip(shares[:2], photo.shape, strict=False))
+    piece = photo[top : top + SIDE, left : left + SIDE][:, :: -1 if shares[2] < 0.5 else 1]
+    contrast, level = numpy.interp(shares[3], (0, 1), CONTRAST), numpy.interp(shares[4], (0, 1), LEVEL)
+    factor = numpy.uint16(256 * contrast)  # in whole numbers: they take a quarter of the time, and round alike anywhere
+    dimmed = (piece.astype(numpy.uint16) * factor >> 8).view(numpy.int16)
+    return numpy.clip(dimmed + numpy.int16(level - dimmed[::8, ::8].mean()), 0, 255).astype(numpy.uint8)
+
+
+def _placed(random: Generator, parts: Parts) -> Iterator[tuple[_Glyph, int]]:
+    """Yield digits in their size and place, none over another."""
+    import numpy
+
+    taken = list[tuple[int, int, int, int]]()
+    low, high = numpy.log(SIZES)
+    for _ in range(int(random.integers(1, MOST + 1))):
+        number, height = int(random.integers(len(parts.glyphs))), round(float(numpy.exp(random.uniform(low, high))))
+        fine = parts.glyphs[number]
+        width = max(3, round(height * fine.width / fine.height))
+        for x, y in random.integers(0, (SIDE - width + 1, SIDE - height + 1), (TRIES, 2)).tolist():
+            if all(_apart((x, y, x + width, y + height), other) for other in taken):
+                taken.append((x, y, x + width, y + height))
+                yield _Glyph(fine=fine, x=x, y=y, width=width, height=height), parts.classes[number]
+                break
+
+
+def _apart(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    """Return whether there is a gap between two boxes."""
+    beside = box[2] + GAP <= other[0] or other[2] + GAP <= box[0]
+    return beside or box[3] + GAP <= other[1] or other[3] + GAP <= box[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Glyph:
+    """A digit in its place, pixels."""
+
+    fine: Image.Image
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def _drawn(
+    glyph: _Glyph, label: int, pixels: NDArray[uint8], mask: NDArray[uint8], random: Generator
+) -> tuple[int, tuple[int, int, int, int]]:
+    """Draw a digit, lighter than what lies behind, into the pixels and the mask; return its class and tight box."""
+    import numpy
+    from PIL.Image import Resampling
+
+    place = slice(glyph.y, glyph.y + glyph.height), slice(glyph.x, glyph.x + glyph.width)
+    coverage = numpy.asarray(glyph.fine.resize((glyph.width, glyph.height), Resampling.BILINEAR))
+    behind = pixels[place]
+    light = behind.reshape(-1, 3).mean(0) + random.uniform(*LIFT) * random.uniform(*TINT, 3)
+    share = coverage[:, :, None] * numpy.float32(1 / 255)
+    pixels[place] = behind + share * (numpy.minimum(light, 255).astype(numpy.float32) - behind)
+    ink = coverage >= INK
+    mask[place][ink] = label + 1
+    left, top, right, bottom = _tight(ink)
+    return label, (glyph.x + left, glyph.y + top, glyph.x + right, glyph.y + bottom)

@@ -1,0 +1,39 @@
+"""MobileNetV2's features with a light head for detection: one box a cell at stride 8, context from strides 16 and 32.
+
+Two outputs, because a file gives each its own int8 scale: scores, (N, 1 + classes, R/8, R/8), the logit of "there is an
+object" and those of its class; boxes, (N, 4, R/8, R/8), offset of the centre and logarithms of the sides. Sides of
+the grid round up. What they mean is the task's to say: edgebench/tasks/detection.
+"""
+
+from torch import nn
+
+from edgebench.networks.architectures._detector import Detector
+from edgebench.networks.architectures.mobilenet_v2 import MobileNetV2
+
+SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2; the head is this package's"
+NAMES = ("mobilenet_v2_det",)
+TASK = "detection"
+WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+RESOLUTIONS = {"mobilenet_v2_det": (96, 224, 192, 160, 128, 64)}
+CHANNELS = 3
+CLASSES = 10
+
+ENDS = (7, 14, 19)  # of MobileNetV2's features, at strides 8, 16 and 32
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Return whether at least one pixel is left after five strides of 2."""
+    return resolution >= 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build the network for any width multiplier."""
+    features = MobileNetV2(width, 1).features
+    stages = [features[start:end] for start, end in zip((0, *ENDS), ENDS, strict=False)]
+    counts = [_channels(stage) for stage in stages]
+    return Detector(stages, counts, classes, resolution)
+
+
+def _channels(stage: nn.Module) -> int:
+    """Return the channels that a stage ends in: those of its last batch norm."""
+    return [layer.num_features for layer in stage.modules() if isinstance(layer, nn.BatchNorm2d)][-1]

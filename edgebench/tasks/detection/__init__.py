@@ -1,0 +1,175 @@
+"""Boxes around objects, and their classes: COCO's mean average precision.
+
+`boxes` is what a network's heads mean, `coco` what boxes are worth, `losses` what heads are trained with.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, log10
+from typing import TYPE_CHECKING, Any
+
+from edgebench.schema.record import Metric
+from edgebench.tasks.detection import boxes, coco
+from edgebench.tasks.detection.losses import loss as _loss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy import float32
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from edgebench.tasks import Truth
+    from edgebench.tasks.detection.boxes import Boxes
+    from edgebench.tasks.detection.coco import Matches
+
+OUTPUTS = ("scores", "boxes")
+METRIC = "map"
+HEADING = "mAP"
+COLUMNS = {"map": True, "ap50": False, "ap75": False}
+AUGMENTATION: tuple[str, ...] = ()  # a flip or a shift would have to move the boxes too
+PART = 1000
+
+STRIDE = 8  # of the heads: pixels of the input per cell
+SURE, ALIKE = 0.3, 0.5  # scores of the float parent's boxes that are looked for again, and the least overlap
+
+
+def side(resolution: int) -> int:
+    """Return the number of cells along a side of the heads."""
+    return -(-resolution // STRIDE)
+
+
+def values(classes: int, resolution: int) -> int:
+    """Return the number of values of both heads for one image: of an object, its class and four of its box per cell."""
+    return (1 + classes + 4) * side(resolution) ** 2
+
+
+def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
+    """Return what the heads should say of a batch: the class of each cell, -1 for none, and its raw box."""
+    import numpy
+
+    most = max((len(truth.classes) for truth in truths), default=0) or 1
+    objects = numpy.full((len(truths), most, 5), -1.0)
+    for row, truth in zip(objects, truths, strict=True):
+        row[: len(truth.classes), 0] = truth.classes
+        row[: len(truth.classes), 1:] = _of(truth) / (truth.size * 2)
+    return boxes.assigned(objects, side(resolution))
+
+
+def _of(truth: Truth) -> NDArray[Any]:
+    assert truth.boxes is not None, "a data set of TASKS with detection has boxes"
+    return truth.boxes
+
+
+def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Return the loss of both heads: see `losses`."""
+    scores, raw = outputs
+    cells, wanted = targets
+    return _loss(scores, raw, cells, wanted)
+
+
+def decode(values: NDArray[float32], classes: int, resolution: int, score: float = boxes.SCORE) -> list[Boxes]:
+    """Return the boxes of each image, in shares of its sides."""
+    import numpy
+
+    cells = side(resolution)
+    heads = values.reshape(len(values), -1, cells, cells)
+    finite = (numpy.where(numpy.isfinite(image), image, -60).astype("f4") for image in heads)
+    return [boxes.decode(image[: 1 + classes], image[1 + classes :], score) for image in finite]
+
+
+def seen(answer: Boxes, truth: Truth) -> Matches:
+    """Match the boxes of an image with its objects, in pixels."""
+    import numpy
+
+    return coco.match(answer._replace(boxes=answer.boxes * numpy.array(truth.size * 2)), _of(truth), truth.classes)
+
+
+def figures(images: Sequence[Matches]) -> dict[str, float]:
+    """Return mAP, AP50 and AP75; none of them without an object."""
+    computed = coco.figures(images)
+    return {name: value for name in COLUMNS if isfinite(value := getattr(computed, name))}
+
+
+def intervals(images: Sequence[Matches]) -> dict[str, tuple[float, float]]:
+    """Return the interval of mAP, from a bootstrap over images."""
+    return {METRIC: coco.interval(coco.resampled(images))}
+
+
+def tally(
+    outputs: Iterable[NDArray[float32]],
+    reference: Iterable[NDArray[float32]] | None,
+    truth: Callable[[int], Truth],
+    classes: int,
+    resolution: int,
+) -> dict[str, Any]:
+    """Compute mAP with its interval and, with a float parent, the paired difference from it and the agreement."""
+    tally, parents = _Tally(classes, resolution), None if reference is None else iter(reference)
+    for rows in outputs:
+        tally.add(rows, None if parents is None else next(parents), truth)
+    return tally.fields()
+
+
+class _Tally:
+    """What the images of an artifact, and of its float parent, add."""
+
+    def __init__(self, classes: int, resolution: int) -> None:
+        self._head = classes, resolution
+        self._images, self._parents = list[Any](), list[Any]()
+        self._not_finite = self._parent_not_finite = self._sure = self._again = 0
+        self._signal = self._noise = 0.0
+
+    def add(self, rows: NDArray[float32], expected: NDArray[float32] | None, truth: Callable[[int], Truth]) -> None:
+        """Add a part of the outputs, and of the parent's."""
+        import numpy
+
+        truths = [truth(len(self._images) + place) for place in range(len(rows))]
+        self._not_finite += int((~numpy.isfinite(rows).all(1)).sum())
+        self._images += map(seen, decode(rows, *self._head), truths)
+        if expected is None:
+            return
+        self._parent_not_finite += int((~numpy.isfinite(expected).all(1)).sum())
+        self._parents += map(seen, decode(expected, *self._head), truths)
+        self._compare(rows, expected)
+
+    def _compare(self, rows: NDArray[float32], expected: NDArray[float32]) -> None:
+        """Sum up the noise, and count the parent's boxes that are found again."""
+        import numpy
+
+        given, exact = (numpy.where(numpy.isfinite(values), values, 0).astype("f8") for values in (rows, expected))
+        self._signal += float((exact**2).sum())
+        self._noise += float(((exact - given) ** 2).sum())
+        for answer, wanted in zip(decode(rows, *self._head), decode(expected, *self._head, SURE), strict=True):
+            overlaps = boxes.iou(wanted.boxes, answer.boxes)
+            overlaps[wanted.classes[:, None] != answer.classes] = 0
+            self._sure += len(wanted.boxes)
+            self._again += int((overlaps >= ALIKE).any(1).sum())
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of an accuracy."""
+        if self._not_finite or not self._images:
+            return {"correct": 0, "not_finite": self._not_finite}
+        resampled, found = coco.resampled(self._images), figures(self._images)
+        ends = {METRIC: coco.interval(resampled)} if METRIC in found else {}
+        alone = {
+            "correct": 0,
+            "metrics": tuple(_metric(name, value, ends.get(name)) for name, value in found.items()),
+        }
+        if not self._parents or self._parent_not_finite:
+            return alone
+        return alone | self._against(resampled, found)
+
+    def _against(self, resampled: NDArray[Any], found: dict[str, float]) -> dict[str, Any]:
+        """Return the fields that compare with the parent; the same images are drawn for both."""
+        parent = figures(self._parents)
+        change = None
+        if METRIC in found and METRIC in parent:
+            ends = coco.interval(resampled - coco.resampled(self._parents))
+            change = _metric(METRIC, found[METRIC] - parent[METRIC], ends)
+        noise = 10 * log10(self._signal / self._noise) if self._noise and self._signal else None
+        agreement = self._again / self._sure if self._sure else None
+        return {"change": change, "agreement": agreement, "sqnr_db": noise}
+
+
+def _metric(name: str, value: float, ends: tuple[float, float] | None) -> Metric:
+    return Metric(name=name, value=value, low=ends[0] if ends else None, high=ends[1] if ends else None)

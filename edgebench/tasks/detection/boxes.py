@@ -1,0 +1,137 @@
+"""Boxes in plain numpy: overlap, suppression, and what raw heads mean. It runs on a target.
+
+A box is left, top, right, bottom, in any unit; heads are one box a cell of a square grid over the picture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy import bool_, float32, float64, int64
+    from numpy.typing import NDArray
+
+PRIOR = 0.125  # of a picture's side: the side of a box whose logarithms of width and height are 0
+SCORE, OVERLAP = 0.02, 0.5  # a box of a lower score is dropped; of two of a class that overlap more, the lower score is
+CANDIDATES, MOST = 200, 100  # boxes of one picture before and after suppression; COCO counts 100
+LARGEST_LOG = 2.1  # of width and height: boxes as large as the picture
+
+
+class Boxes(NamedTuple):
+    """Boxes of one picture, highest score first: (n, 4), (n,), (n,)."""
+
+    boxes: NDArray[Any]
+    scores: NDArray[Any]
+    classes: NDArray[int64]
+
+
+def iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Return the intersection over union of each box with each other box: (n, 4), (m, 4) -> (n, m)."""
+    import numpy
+
+    shared = _shared(boxes, others)
+    total = area(boxes)[:, None] + area(others) - shared
+    overlaps: NDArray[Any] = shared / numpy.where(total > 0, total, 1)
+    return overlaps
+
+
+def _shared(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Return the area of each intersection; one coordinate at a time, as that is several times faster."""
+    import numpy
+
+    left, top, right, bottom = boxes.T
+    width = numpy.minimum.outer(right, others[:, 2]) - numpy.maximum.outer(left, others[:, 0])
+    height = numpy.minimum.outer(bottom, others[:, 3]) - numpy.maximum.outer(top, others[:, 1])
+    shared: NDArray[Any] = numpy.maximum(width, 0) * numpy.maximum(height, 0)
+    return shared
+
+
+def area(boxes: NDArray[Any]) -> NDArray[Any]:
+    """Return each box's area: (n, 4) -> (n,)."""
+    areas: NDArray[Any] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
+
+
+def nms(boxes: NDArray[Any], classes: NDArray[int64], overlap: float = OVERLAP) -> NDArray[bool_]:
+    """Return which boxes stay, highest score first: none overlaps a kept one of its class by more than `overlap`.
+
+    Each pass settles at least one box more, in practice all of them in three or four, where a loop has one per box.
+    """
+    import numpy
+
+    shared, areas, ranks = _shared(boxes, boxes), area(boxes), numpy.arange(len(boxes))
+    covers = shared > overlap * (numpy.add.outer(areas, areas) - shared)
+    covers &= numpy.equal.outer(classes, classes) & numpy.less.outer(ranks, ranks)
+    kept: NDArray[bool_] = ~covers.any(0)
+    kept_before = numpy.ones_like(kept)
+    while (kept != kept_before).any():
+        kept_before, kept = kept, ~(covers & kept[:, None]).any(0)
+    return kept
+
+
+def probabilities(scores: NDArray[float32]) -> NDArray[float32]:
+    """Return how probable each class is in each cell: (1 + classes, S, S) -> (classes, S, S).
+
+    The first channel is the logit that there is an object, the others are logits of its class.
+    """
+    import numpy
+
+    exponents = numpy.exp(scores[1:] - scores[1:].max(0))
+    shares: NDArray[float32] = exponents / (exponents.sum(0) * (1 + numpy.exp(-numpy.clip(scores[0], -60, 60))))
+    return shares
+
+
+def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[float32]:
+    """Return the boxes of some cells, in shares of the picture: raw (4, S * S), cells (n,) -> (n, 4).
+
+    Raw are the offset of the centre, in cells from the cell's own, and the logarithms of width and height.
+    """
+    import numpy
+
+    x, y, width, height = raw[:, cells]
+    middle = numpy.stack(((cells % side + 0.5 + x) / side, (cells // side + 0.5 + y) / side), 1)
+    half = numpy.exp(numpy.minimum(numpy.stack((width, height), 1), LARGEST_LOG)) * numpy.float32(PRIOR / 2)
+    boxes: NDArray[float32] = numpy.concatenate((middle - half, middle + half), 1).clip(0, 1)
+    return boxes
+
+
+def decode(scores: NDArray[float32], raw: NDArray[float32], score: float = SCORE, overlap: float = OVERLAP) -> Boxes:
+    """Return the boxes of one picture, in shares of its side: scores (1 + classes, S, S), raw (4, S, S)."""
+    import numpy
+
+    side = scores.shape[-1]
+    likely = probabilities(scores).reshape(-1)
+    places = (likely >= score).nonzero()[0]
+    places = places[numpy.argsort(-likely[places], kind="stable")[:CANDIDATES]]
+    classes, cells = numpy.divmod(places, side * side)
+    boxes = placed(raw.reshape(4, -1), cells, side)
+    kept = nms(boxes, classes, overlap).nonzero()[0][:MOST]
+    return Boxes(boxes[kept], likely[places[kept]], classes[kept])
+
+
+def assigned(objects: NDArray[float64], side: int) -> tuple[NDArray[int64], NDArray[float32]]:
+    """Return what the heads should say of N pictures: the class of each cell, -1 for none, and its raw box.
+
+    Args:
+        objects: class and box, in shares of the picture, of M objects a picture, (N, M, 5); class -1 where there is
+            none.
+        side: cells along a side.
+
+    Returns:
+        (N, S * S) and (N, 4, S * S). A cell belongs to the object whose centre it holds, or whose central quarter holds
+        the cell's centre; to the nearest of several.
+    """
+    import numpy
+
+    boxes = objects[:, :, None, 1:]
+    middle, size = (boxes[..., :2] + boxes[..., 2:]) / 2, numpy.maximum(boxes[..., 2:] - boxes[..., :2], 1e-6)
+    rows, columns = numpy.divmod(numpy.arange(side * side), side)
+    offset = middle * side - numpy.stack((columns, rows), 1) - 0.5  # (N, M, S * S, 2), cells
+    is_inside = (abs(offset) <= numpy.maximum(size * side / 4, 0.5)).all(-1) & (objects[:, :, None, 0] >= 0)
+    distance = numpy.where(is_inside, (offset**2).sum(-1), numpy.inf)
+    nearest = distance.argmin(1)[:, None]  # (N, 1, S * S)
+    logs = numpy.broadcast_to(numpy.log(size / PRIOR), offset.shape)
+    raw = numpy.concatenate((offset, logs), -1)
+    chosen = numpy.take_along_axis(raw, nearest[..., None], 1)[:, 0].transpose(0, 2, 1)
+    classes = numpy.take_along_axis(objects[:, :, 0], nearest[:, 0], 1)
+    return numpy.where(is_inside.any(1), classes, -1).astype(numpy.int64), chosen.astype(numpy.float32)

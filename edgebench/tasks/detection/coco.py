@@ -1,0 +1,236 @@
+"""Boxes and truths -> COCO's mean average precision, with intervals from a bootstrap over images; plain numpy.
+
+Matches are kept per image. A resample only weighs them anew: nothing is matched again, and two networks are compared on
+the same resamples. The figures are pycocotools': 101 recall points, ten overlaps, at most 100 boxes an image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgebench.foundation import stats
+from edgebench.tasks.detection.boxes import MOST, area, iou
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy import bool_, float64, int64
+    from numpy.typing import NDArray
+
+    from edgebench.tasks.detection.boxes import Boxes
+
+OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+AP75 = OVERLAPS.index(0.75)
+RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2))  # of an object's area, square pixels: all, small, medium
+RESAMPLES, SEED = 1000, 0
+AT_ONCE = 50  # resamples computed together, so that they stay in a processor's cache
+
+
+class Matches(NamedTuple):
+    """What one image adds: n boxes, highest score first, and its objects.
+
+    Attributes:
+        is_true: whether each box found an object, by range of area and overlap, (3, 10, n).
+        is_ignored: whether it counts neither for nor against, likewise.
+        objects: the class of each object, (m,); `counts` whether it is in each range, (3, m).
+    """
+
+    scores: NDArray[float64]
+    classes: NDArray[int64]
+    is_true: NDArray[bool_]
+    is_ignored: NDArray[bool_]
+    objects: NDArray[int64]
+    counts: NDArray[bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Means over classes, in [0, 1]; NaN where no object counts."""
+
+    map: float
+    ap50: float
+    ap75: float
+    ap_small: float
+    ap_medium: float
+
+
+def match(found: Boxes, boxes: NDArray[Any], classes: NDArray[int64]) -> Matches:
+    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: the best first, once each."""
+    import numpy
+
+    order = _counted(found)
+    scores, labels = found.scores[order].astype("f8"), found.classes[order]
+    areas, sizes = area(boxes.astype("f8")), area(found.boxes[order].astype("f8"))
+    counts, is_outside = (
+        numpy.array([(low <= values) & (values <= high) for low, high in RANGES]) for values in (areas, sizes)
+    )
+    is_outside = ~is_outside
+    overlaps = iou(found.boxes[order].astype("f8"), boxes.astype("f8"))
+    overlaps[labels[:, None] != classes] = -1.0
+    is_true, is_ignored = _matched(overlaps, counts)
+    is_ignored |= ~is_true & ~is_ignored & is_outside[:, None]
+    return Matches(scores, labels, is_true, is_ignored, classes, counts)
+
+
+def _counted(found: Boxes) -> NDArray[int64]:
+    """Return the boxes in order of their scores, at most 100 of a class."""
+    import numpy
+
+    order: NDArray[int64] = numpy.argsort(-found.scores, kind="stable")
+    if len(order) <= MOST:
+        return order
+    labels = found.classes[order]
+    first = [(labels == label).nonzero()[0][:MOST] for label in numpy.unique(labels)]
+    counted: NDArray[int64] = order[numpy.sort(numpy.concatenate(first))]
+    return counted
+
+
+def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArray[bool_], NDArray[bool_]]:
+    """Give each box the free object that it overlaps most, one that counts before one that does not.
+
+    Returns:
+        Whether it found one that counts, and one that does not: each (ranges, overlaps, n).
+    """
+    import numpy
+
+    boxes, objects = overlaps.shape
+    least = numpy.minimum(OVERLAPS, 1 - 1e-10)[:, None]
+    is_free = numpy.ones((len(RANGES), len(OVERLAPS), objects), bool)
+    results = numpy.zeros((2, len(RANGES), len(OVERLAPS), boxes), bool)
+    for box in (overlaps >= OVERLAPS[0]).any(1).nonzero()[0]:
+        is_open = is_free & (overlaps[box] >= least)
+        merit = numpy.where(is_open, overlaps[box] + 2.0 * counts[:, None], -1.0)
+        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # of equal ones the last, as pycocotools
+        is_found = numpy.take_along_axis(is_open, best, -1)
+        numpy.put_along_axis(is_free, best, numpy.take_along_axis(is_free, best, -1) & ~is_found, -1)
+        is_counted = numpy.take_along_axis(numpy.broadcast_to(counts[:, None], is_free.shape), best, -1)
+        results[:, :, :, box] = (is_found & is_counted)[..., 0], (is_found & ~is_counted)[..., 0]
+    return results[0], results[1]
+
+
+class _Ranked(NamedTuple):
+    """Boxes and objects of all images of one class, the boxes by score; `images` and `homes` are where they are."""
+
+    is_true: NDArray[bool_]
+    is_ignored: NDArray[bool_]
+    images: NDArray[int64]
+    homes: NDArray[int64]
+    counts: NDArray[bool_]
+
+
+def _ranked(images: Sequence[Matches]) -> list[_Ranked]:
+    """Return the boxes of all images by class, highest score first; equal ones in order of images."""
+    import numpy
+
+    scores, labels = (numpy.concatenate([getattr(image, name) for image in images]) for name in ("scores", "classes"))
+    is_true, is_ignored = (
+        numpy.concatenate([getattr(image, name) for image in images], -1) for name in ("is_true", "is_ignored")
+    )
+    of_box = numpy.repeat(numpy.arange(len(images)), [len(image.scores) for image in images])
+    of_object = numpy.repeat(numpy.arange(len(images)), [len(image.objects) for image in images])
+    objects = numpy.concatenate([image.objects for image in images])
+    counts = numpy.concatenate([image.counts for image in images], -1)
+    order = numpy.argsort(-scores, kind="stable")
+    ranked = []
+    for label in numpy.unique(objects):
+        rows, own = order[labels[order] == label], objects == label
+        ranked.append(_Ranked(is_true[..., rows], is_ignored[..., rows], of_box[rows], of_object[own], counts[:, own]))
+    return ranked
+
+
+def _precision(one: _Ranked, area_range: int, overlap: int, weights: NDArray[float64]) -> NDArray[float64]:
+    """Return a class's average precision in R resamples, NaN where it has no object: weights (R, images) -> (R,)."""
+    import numpy
+
+    is_true = one.is_true[area_range, overlap]
+    of_objects = weights[:, one.homes[one.counts[area_range]]].sum(1, keepdims=True)
+    with numpy.errstate(invalid="ignore", divide="ignore"):
+        of_boxes = numpy.cumsum(weights[:, one.images] * ~one.is_ignored[area_range, overlap], 1)[:, is_true]
+        return _average(numpy.cumsum(weights[:, one.images[is_true]], 1), of_boxes, of_objects)
+
+
+def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[float64]) -> NDArray[float64]:
+    """Average the precision over 101 recall points, from cumulated weights at the true boxes: (R, n), (R, n), (R, 1).
+
+    Between two true boxes precision only falls, so that its envelope and every recall point are at true boxes.
+    """
+    import numpy
+
+    precision = numpy.nan_to_num(true / boxes)
+    envelope = numpy.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+    points = numpy.searchsorted(_points(), (true / objects.astype("f8")).ravel(), "right").reshape(true.shape)
+    share = (numpy.diff(points, axis=1, prepend=0) * envelope).sum(1) / len(_points())
+    return numpy.where(objects[:, 0] > 0, share, numpy.nan)
+
+
+def _points() -> NDArray[float64]:
+    """Return the recall points, unrounded: rounded ones change the sixth digit."""
+    import numpy
+
+    return numpy.linspace(0, 1, 101)
+
+
+def figures(images: Sequence[Matches]) -> Figures:
+    """Return the mean average precision of all images and its parts."""
+    import numpy
+
+    ranked, weights = _ranked(images), numpy.ones((1, len(images)))
+    table = numpy.array(
+        [
+            [[_precision(one, part, overlap, weights)[0] for overlap in range(len(OVERLAPS))] for one in ranked]
+            for part in range(len(RANGES))
+        ]
+    ).reshape(len(RANGES), -1, len(OVERLAPS))
+    return Figures(
+        map=_mean(table[0]),
+        ap50=_mean(table[0, :, 0]),
+        ap75=_mean(table[0, :, AP75]),
+        ap_small=_mean(table[1]),
+        ap_medium=_mean(table[2]),
+    )
+
+
+def _mean(values: NDArray[float64]) -> float:
+    import numpy
+
+    return float(numpy.nanmean(values)) if numpy.isfinite(values).any() else float("nan")
+
+
+def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[float64]:
+    """Return the mean average precision of each resample, (R,); as many images are always drawn in the same way."""
+    import numpy
+
+    random, ranked, count = numpy.random.default_rng(SEED), _ranked(images), len(images)
+    results = []
+    for start in range(0, resamples, AT_ONCE):
+        several = min(AT_ONCE, resamples - start)
+        weights = random.multinomial(count, numpy.full(count, 1 / count), several).astype("f4")
+        total = numpy.zeros((2, several))
+        for one in ranked:
+            averages = _of_all_overlaps(one, weights)
+            total += numpy.nan_to_num(averages), numpy.isfinite(averages)
+        with numpy.errstate(invalid="ignore"):  # NaN without an object
+            results.append(total[0] / total[1])
+    return numpy.concatenate(results)
+
+
+def _of_all_overlaps(one: _Ranked, weights: NDArray[Any]) -> NDArray[float64]:
+    """Return a class's precision, averaged over the ten overlaps, in R resamples; objects of any size."""
+    import numpy
+
+    of_objects = weights[:, one.homes].sum(1, keepdims=True)
+    boxes, averages = numpy.cumsum(weights[:, one.images], 1), numpy.zeros(len(weights))
+    with numpy.errstate(invalid="ignore", divide="ignore"):
+        for is_true in one.is_true[0]:
+            averages += _average(numpy.cumsum(weights[:, one.images[is_true]], 1), boxes[:, is_true], of_objects)
+    return averages / len(OVERLAPS)
+
+
+def interval(values: NDArray[float64]) -> tuple[float, float]:
+    """Return the central 95 % of the resamples."""
+    import numpy
+
+    tail = (1 - stats.CONFIDENCE) / 2
+    low, high = numpy.nanquantile(values, (tail, 1 - tail))
+    return float(low), float(high)

@@ -1,0 +1,39 @@
+"""Raw heads and what they should say -> the loss of a detector; torch is imported inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FOCUS, BALANCE = 2.0, 0.75  # of the focal loss: exponent, and weight of cells that hold an object
+BOX_WEIGHT, BETA = 1.0, 0.2  # of the smooth L1 loss: its weight, and where it turns from square to straight
+
+
+def loss(scores: Tensor, raw: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
+    """Return the loss of a batch, a mean over its cells with an object.
+
+    Focal loss of "there is an object" over all cells (Lin et al., arXiv:1708.02002); cross-entropy of the class and
+    smooth L1 of the box over cells that have one. Sums are masked, not gathered: no cell has to be counted on the host.
+
+    Args:
+        scores: (N, 1 + classes, S, S).
+        raw: (N, 4, S, S).
+        classes: the class of each cell, -1 for none, (N, S * S).
+        boxes: raw boxes, (N, 4, S * S).
+    """
+    import torch
+    from torch.nn import functional
+
+    scores, raw = scores.flatten(2), raw.flatten(2)
+    held = (classes >= 0).to(scores.dtype)
+    count = held.sum().clamp(min=1)
+    logit = scores[:, 0]
+    probability = torch.sigmoid(logit)
+    miss = (held - probability).abs() ** FOCUS
+    balance = BALANCE * held + (1 - BALANCE) * (1 - held)
+    focal = (functional.binary_cross_entropy_with_logits(logit, held, reduction="none") * miss * balance).sum()
+    entropy = functional.cross_entropy(scores[:, 1:], classes, ignore_index=-1, reduction="sum")
+    smooth = functional.smooth_l1_loss(raw, boxes, beta=BETA, reduction="none").sum(1)
+    return (focal + entropy + BOX_WEIGHT * (smooth * held).sum()) / count

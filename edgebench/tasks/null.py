@@ -1,0 +1,68 @@
+"""A task without outputs to judge: nothing is counted, and nothing has a metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy import float32
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from edgebench.tasks import Truth
+
+OUTPUTS: tuple[str, ...] = ()
+METRIC = ""
+HEADING = ""
+COLUMNS: dict[str, bool] = {}
+AUGMENTATION: tuple[str, ...] = ()
+PART = 0
+
+
+def values(classes: int, resolution: int) -> int:
+    """Return 0: there are no outputs."""
+    return 0
+
+
+def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
+    """Return no targets."""
+    return ()
+
+
+def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Return 0, which no weight changes."""
+    import torch
+
+    return torch.zeros(())
+
+
+def decode(values: NDArray[float32], classes: int, resolution: int) -> list[None]:
+    """Return no answer per image."""
+    return [None] * len(values)
+
+
+def seen(answer: None, truth: Truth) -> None:
+    """Return nothing."""
+
+
+def figures(images: Sequence[None]) -> dict[str, float]:
+    """Return no metrics."""
+    return {}
+
+
+def intervals(images: Sequence[None]) -> dict[str, tuple[float, float]]:
+    """Return no intervals."""
+    return {}
+
+
+def tally(
+    outputs: Iterable[NDArray[float32]],
+    reference: Iterable[NDArray[float32]] | None,
+    truth: Callable[[int], Truth],
+    classes: int,
+    resolution: int,
+) -> dict[str, Any]:
+    """Count nothing."""
+    return {"correct": 0}

@@ -1,0 +1,132 @@
+"""A detector is trained on scenes: from scratch or from a base, and goes on after a kill."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgebench import train
+from edgebench.foundation import cache
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.foundation.shelf import names
+from edgebench.images.splits import why_no_accuracy, wrong_task
+from edgebench.measure.plan.check import check
+from edgebench.networks.build import build
+from edgebench.schema.names import CLASSIFICATION, datasets_for, task
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.variant import Precision, Variant
+from edgebench.train import Options, base
+from tests.support.command import cli
+
+DETECTOR = Variant(
+    architecture="mobilenet_v1_det",
+    width=0.25,
+    resolution=32,
+    precision=Precision.FP32,
+    classes=10,
+    weights="trained",
+    dataset="scenes",
+)
+
+
+def silent(_: Step | Notice) -> None: ...
+
+
+def stopped_after(epochs: int) -> Show:
+    """A listener that interrupts when so many epochs are done."""
+
+    def show(event: Step | Notice) -> None:
+        if isinstance(event, Step) and event.done >= epochs:
+            raise KeyboardInterrupt
+
+    return show
+
+
+@pytest.mark.slow
+def test_a_training_that_was_killed_ends_in_the_same_weights(place: Path) -> None:
+    options = Options(epochs=2)
+    whole = train.train(DETECTOR, silent, options)
+    assert whole.recipe.startswith("from scratch, 2 epochs of 1000 images at 32 px")
+    assert (whole.top1, list(whole.metrics), whole.images) == (0.0, ["map"], 500)
+    cache.path_of(whole).unlink()
+    with pytest.raises(KeyboardInterrupt):
+        train.train(DETECTOR, stopped_after(1), options)
+    told: list[Step | Notice] = []
+    again = train.train(DETECTOR, told.append, options)
+    assert any(isinstance(event, Notice) and "goes on after epoch 1 of 2" in event.text for event in told)
+    assert again.sha256 == whole.sha256
+
+
+@pytest.mark.slow
+def test_a_base_of_the_width_is_where_training_starts(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEBENCH_CACHE", str(tmp_path / "own"))  # no other test starts from this base
+    before = train._stem(DETECTOR, Options())
+    assert train._base(DETECTOR, Options()) is None
+    path = base.made() / "mobilenet_v1_det-0.25.npz"
+    path.write_bytes(content := base.packed(build(replace(DETECTOR, resolution=96))))
+    path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content[:-1]).hexdigest()}))
+    assert train._base(DETECTOR, Options()) is None  # it is damaged
+    path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content).hexdigest()}))
+    assert train._base(DETECTOR, Options()) == path
+    assert train._base(replace(DETECTOR, width=0.5), Options()) is None
+    assert train._base(replace(DETECTOR, classes=9), Options()) is None
+    assert train._base(DETECTOR, Options(epochs=3)) is None  # a trial at the resolution itself
+    assert train._stem(DETECTOR, Options()) != before
+    recipe = train._recipe(DETECTOR, Options(), is_tuned=True)
+    assert recipe.epochs == 12
+    described = train._described(DETECTOR, None, recipe, path)
+    assert described.startswith("the base mobilenet_v1_det-0.25 at 96 px, then 12 epochs of 1000 images at 32 px")
+
+
+@pytest.mark.parametrize("kind", ["flip", "shift"])
+def test_what_would_move_boxes_is_refused(kind: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        train.require_small(DETECTOR, Options(augmentation=(kind,)))
+    assert str(caught.value) == f"{kind} would leave detection with wrong truths; use --augmentation none"
+
+
+BUNDLED = ("digits", "scenes")
+
+
+@pytest.mark.parametrize("dataset", BUNDLED)
+@pytest.mark.parametrize("model", names("architectures"))
+def test_a_data_set_without_the_truth_for_a_network_is_refused_before_anything_runs(model: str, dataset: str) -> None:
+    sweep = Sweep(models=(Model(name=model),), dataset=dataset, runtimes=("onnxruntime",), resolutions=(64,))
+    if task(model) == (CLASSIFICATION if dataset == "digits" else "detection"):
+        assert wrong_task(model, dataset) == ""
+        return check(sweep)
+    with pytest.raises(RequestError) as caught:
+        check(sweep)
+    text = str(caught.value)
+    assert text.startswith(f"{model} is for {task(model)}, and {dataset} has no truth for it; use --dataset ")
+    assert "\n" not in text
+    assert all(name in text for name in datasets_for(task(model)) if name != "null")
+    check(replace(sweep, weights="random"))  # measured, without an accuracy
+    variant = replace(DETECTOR, architecture=model, dataset=dataset)
+    assert why_no_accuracy(variant) == f"no accuracy: {text}"
+    assert why_no_accuracy(replace(variant, weights="random")) == "no accuracy: the weights are random"
+    return None
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (
+            ("--base", "--model", "vgg16", "--width", "1"),
+            "no detector 'vgg16' (has mobilenet_v1_det, mobilenet_v2_det)",
+        ),
+        (("--base", "--model", "mobilenet_v1_det"), "wanted --width with --base --model, found none; add --width 0.25"),
+        (("--base", "--device", "tpu"), "no device 'tpu' (has cpu, cuda); did you mean 'cpu'?"),
+        (("--base", "--width", "0"), "width 0 of mobilenet_v1_det: wanted more than 0, at most 4"),
+        (("--device", "cpu"), "--device is for --base, found --device cpu without it; leave it out"),
+    ],
+)
+def test_impossible_bases_are_refused_in_one_line(words: tuple[str, ...], text: str) -> None:
+    done = cli("train", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"edgebench: {text}\n"
