@@ -182,6 +182,28 @@ def test_ids_stay_integers_and_class_scores_agree(place: Path) -> None:
     assert not quantized & {"ids", "mask"} and [one.type.tensor_type.elem_type for one in graph.input] == [I64, BOOL]
 
 
+@pytest.mark.parametrize("scheme", ["per_channel", "s8s8+percentile", "mse"])
+@pytest.mark.parametrize("least", [-1e9, float(numpy.finfo("f4").min), -numpy.inf])
+def test_what_a_mask_puts_out_of_reach_stays_in_float(place: Path, least: float, scheme: str) -> None:
+    nodes = [
+        node("MatMul", ["x", "q"], "query"), node("Transpose", ["x"], "turned", perm=[0, 2, 1]),
+        node("MatMul", ["query", "turned"], "near"), node("Where", ["mask", "least", "near"], "kept"),
+        node("Softmax", ["kept"], "shares", axis=-1), node("MatMul", ["shares", "x"], "y"),
+    ]  # fmt: skip
+    held = {"q": floats(16, 16), "least": numpy.float32(least)}
+    inputs = [("x", F, ("n", 6, 16)), ("mask", BOOL, (6, 6))]
+    made = int8(save(place / "net.onnx", nodes, inputs, [("y", F, None)], held), None, scheme)
+    assert (made.outputs[0].sqnr_db or 0) > 20
+    assert any(name.startswith("Softmax") for name in made.float_nodes)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 12])
+def test_a_file_of_an_older_operator_set_is_converted(place: Path, opset: int) -> None:
+    nodes = [node("Conv", ["x", "w"], "c"), node("Squeeze", ["c"], "y", axes=[0])]
+    path = save(place / "net.onnx", nodes, IMAGE, [("y", F, None)], {"w": floats(3, 3, 3, 3)}, opset)
+    assert (int8(path, frames(place)).outputs[0].sqnr_db or 0) > 30
+
+
 def test_random_inputs_have_no_agreement(place: Path) -> None:
     (output,) = int8(sequence(place)).outputs
     assert output.agreement is None and output.sqnr_db

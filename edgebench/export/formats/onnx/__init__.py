@@ -19,7 +19,7 @@ from edgebench.export.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.export.formats.onnx.noise import layer_noise
 from edgebench.export.formats.onnx.outputs import output_noise
 from edgebench.export.formats.onnx.quantize import quantize
-from edgebench.foundation.errors import CaseError
+from edgebench.foundation.errors import CaseError, in_words
 from edgebench.foundation.shelf import load
 from edgebench.schema.names import task
 from edgebench.schema.quantization import RANDOM, Quantization
@@ -102,11 +102,28 @@ def _named(parent: Path, path: Path) -> Path:
     proto = onnx.load(parent)
     opset = next(one.version for one in proto.opset_import if one.domain in ("", "ai.onnx"))
     if opset < LEAST_OPSET_OF_INT8:
-        raise CaseError(f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset}; export it with a newer one")
+        proto = _converted(proto, opset)
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
     onnx.save(proto, path)
     return path
+
+
+def _converted(proto: Any, opset: int) -> Any:
+    """Return a graph of an older operator set in the first that has int8.
+
+    Raises:
+        CaseError: an operator of it cannot be converted.
+    """
+    from onnx.version_converter import convert_version
+
+    try:
+        return convert_version(proto, LEAST_OPSET_OF_INT8)
+    except Exception as error:  # the converter has many of its own
+        raise CaseError(
+            f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset} and cannot be converted"
+            f" ({in_words(error)[:200]}); export it with a newer one"
+        ) from error
 
 
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:

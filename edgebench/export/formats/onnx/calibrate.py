@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.formats.onnx.range_methods import CHOOSERS, OUTSIDE, BinCounts, Outermost, finite
+from edgebench.export.formats.onnx.range_methods import CHOOSERS, OUTSIDE, BinCounts, Outermost, finite, is_masked
 from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def nothing_of(nodes: Iterable[Any]) -> str:
 
 
 def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, Range]:
-    """Return the range of every activation that a quantizer may ask for, by tensor.
+    """Return the range of every activation that a quantizer may ask for, by tensor; `is_masked` tells what has none.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -149,12 +149,19 @@ def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Qu
         tensors.extend(_tensors(graph, unseen))
         _give_out(graph, tensors)
 
+    masked = dict[str, Range]()
     for outputs in _outputs(path, images, probe):
         for tensor, values in zip(tensors, outputs, strict=True):
+            if tensor in masked or not values.size:
+                continue
+            if is_masked(values.min(), values.max()):
+                masked[tensor] = (float(values.min()), float(values.max()))
+                continue
             if tensor not in found:
                 found[tensor] = _collector(tensor, values.size, quantization)
             found[tensor].add(values.ravel())
-    return {tensor: collector.range() for tensor, collector in found.items()}
+    empty = dict.fromkeys(tensors, (0.0, 0.0))
+    return empty | {tensor: collector.range() for tensor, collector in found.items()} | masked
 
 
 def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outermost | BinCounts:
