@@ -149,7 +149,7 @@ def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Qu
         tensors.extend(_tensors(graph, unseen))
         _give_out(graph, tensors)
 
-    masked = dict[str, Range]()
+    masked: dict[str, Range] = {}
     for outputs in _outputs(path, images, probe):
         for tensor, values in zip(tensors, outputs, strict=True):
             if tensor in masked or not values.size:

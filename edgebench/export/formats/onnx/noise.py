@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.export.formats.onnx.calibrate import fed, inputs
 from edgebench.export.formats.onnx.inspect import AT_THE_EDGE, MOVES_DATA, layer_name
+from edgebench.export.formats.onnx.range_methods import MASKED
 from edgebench.schema.artifact import LayerNoise
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> t
     for batch in images:
         wanted, found = infer_float(batch), infer_int8(batch)
         for (float_name, int8_name), power in powers.items():
-            if is_comparable(wanted[float_name], found[int8_name]):
+            if is_comparable(wanted[float_name], found[int8_name]) and not _is_masked(wanted[float_name]):
                 power.signal += _power(wanted[float_name])
                 power.noise += _power(wanted[float_name] - found[int8_name])
     return tuple(_noise(layer, powers) for layer in layers)
@@ -77,6 +78,11 @@ def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> t
 def is_comparable(wanted: Any, found: Any) -> bool:
     """Tell whether two values are floats of one shape: that of some depends on the values before them."""
     return bool(getattr(wanted, "dtype", None) == found.dtype == "float32" and wanted.shape == found.shape)
+
+
+def _is_masked(tensor: NDArray[float32]) -> bool:
+    """Tell whether a tensor holds what an attention's mask puts out of reach, in float too."""
+    return not abs(tensor).max(initial=0.0) < -MASKED
 
 
 def _power(tensor: NDArray[float32]) -> float:
