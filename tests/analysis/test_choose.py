@@ -189,3 +189,22 @@ def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monk
 def test_a_figure_that_is_no_number_is_not_chosen_by(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = of([changed(row, p50_ms=float("nan"), top1=99.0), row], monkeypatch, max_latency="50ms")
     assert answer.choice.feasible == 1
+
+
+def test_detectors_are_chosen_by_their_map_unless_something_else_is_requested(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def detector(resolution: int, p50_ms: float, map: float) -> Row:
+        figures = {"map": map, "map_low": map - 1, "map_high": map + 1, "p50_ms": p50_ms}
+        return changed(row, task="detection", resolution=resolution, dataset="scenes", top1=None, **figures)
+
+    rows = [detector(64, 1.0, 31.0), detector(96, 2.0, 48.0), detector(160, 5.0, 60.0)]
+    best = of(rows, monkeypatch)
+    assert best.objective == Quantity.MAP
+    assert best.choice.chosen and best.choice.chosen.figures[Quantity.MAP].value == 60
+    limited = of(rows, monkeypatch, max_latency="3ms", min_map="40%")
+    assert limited.choice.chosen and limited.choice.chosen.figures[Quantity.MAP].value == 48
+    fastest = of(rows, monkeypatch, objective="latency", min_map="40%")
+    assert fastest.choice.chosen and fastest.choice.chosen.figures[Quantity.LATENCY].value == 2
+    with pytest.raises(EdgebenchError, match="on one data set, found digits and scenes"):
+        of([*rows, changed(row, dataset="digits")], monkeypatch)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from edgebench.analysis.choose.option import Offer
     from edgebench.analysis.choose.request import Request
+    from edgebench.results.table.choice import Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Answer:
     """
 
     request: Request
+    objective: Quantity
     choice: Choice
     shared: str
     accuracies: Mapping[str, str]
@@ -61,11 +63,13 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
     request = replace(request, target=board or request.target)
     offer = _of_folder(folder, request) if folder else published.offer(request)
     shared, options = named(offer.options)
+    objective = request.objective or offer.metric
     candidates = [Candidate(name=name, figures=option.figures) for name, option in options.items()]
     accuracies = {name: option.accuracy for name, option in options.items()}
     return Answer(
         request=request,
-        choice=choose(candidates, request.limits, request.objective),
+        objective=objective,
+        choice=choose(candidates, request.limits, objective),
         shared=shared,
         accuracies=accuracies,
         statistics={name: option.statistic for name, option in options.items() if option.statistic},

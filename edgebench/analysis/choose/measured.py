@@ -19,6 +19,7 @@ from edgebench.analysis.choose.option import (
 )
 from edgebench.analysis.choose.request import P50, PUBLISHED, Q
 from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.shelf import literal
 from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.results import folders
@@ -57,7 +58,14 @@ def offer(folder: Path, request: Request) -> Offer:
     return Offer(
         options=tuple(_option(row, references, is_alone=len(epochs[row.setup.target]) == 1) for row in usable),
         notes=(*earlier, *_left_out(rows), *([CITED] if references else _datasets(usable))),
+        metric=_metric(usable),
     )
+
+
+def _metric(rows: Sequence[Row]) -> Quantity:
+    """Return the metric of the rows' task; top-1 if they are of several."""
+    metrics = {literal("tasks", row.setup.task, "METRIC") for row in rows}
+    return Q.MAP if metrics == {str(Q.MAP)} else Q.TOP1
 
 
 def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
@@ -70,7 +78,7 @@ def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[R
 
 def _require_one_dataset(rows: Iterable[Row]) -> None:
     """Refuse to compare accuracies that were measured on different images."""
-    datasets = sorted({row.setup.dataset for row in rows if row.top1 is not None})
+    datasets = sorted({row.setup.dataset for row in rows if row.metric is not None})
     if len(datasets) > 1:
         raise RequestError(
             f"wanted accuracies on one data set, found {' and '.join(datasets)}: add --dataset {datasets[0]}"
@@ -110,6 +118,7 @@ def _figures(row: Row) -> dict[Quantity, Figure | None]:
         Q.MACS: figure(row.cost.macs and row.cost.macs / 1e6),
         Q.INSTRUCTIONS: figure(row.cost.instructions_m),
         Q.TOP1: row.quality.metrics.get("top1"),
+        Q.MAP: row.quality.metrics.get("map"),
         Q.TOP5: row.quality.metrics.get("top5"),
         Q.AGREEMENT: share(row.fidelity.agreement, row.quality.images or 0),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import stats
@@ -64,14 +64,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Options from one source, and sentences to show with them."""
+    """Options from one source, sentences to show with them, and the metric of their task."""
 
     options: tuple[Option, ...]
     notes: tuple[str, ...]
+    metric: Quantity = Quantity.TOP1
 
     def __add__(self, other: Offer) -> Offer:
         """Append the options and notes of another source."""
-        return Offer(options=self.options + other.options, notes=self.notes + other.notes)
+        return replace(self, options=self.options + other.options, notes=self.notes + other.notes)
 
 
 def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:

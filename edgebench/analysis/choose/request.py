@@ -26,6 +26,7 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_instructions": (Q.INSTRUCTIONS, lambda text: parse_count(text) / 1e6),
     "min_top1": (Q.TOP1, parse_share),
     "min_top5": (Q.TOP5, parse_share),
+    "min_map": (Q.MAP, parse_share),
     "min_agreement": (Q.AGREEMENT, parse_share),
 }
 
@@ -35,6 +36,7 @@ class Request:
     """Filters, an objective and limits; an empty filter accepts all rows.
 
     Attributes:
+        objective: None for the metric of the rows' task: top-1, or mAP of detectors.
         accuracy: `measured`, or `published`: on ImageNet, for the same network, width, resolution and precision.
         predicted: whether unmeasured cells of the folder's sweep may be chosen by their predicted latencies.
         any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
@@ -44,16 +46,16 @@ class Request:
     precision: str = ""
     dataset: str = ""
     accuracy: str = MEASURED
-    objective: Quantity = Q.TOP1
+    objective: Quantity | None = None
     predicted: bool = False
     any_published: bool = False
     limits: tuple[Limit, ...] = ()
 
     @property
     def compares_accuracies(self) -> bool:
-        """Whether the choice depends on measured top-1 or top-5."""
-        quantities = {self.objective, *(limit.quantity for limit in self.limits)}
-        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5})
+        """Whether the choice depends on measured accuracies."""
+        quantities = {self.objective or Q.TOP1, *(limit.quantity for limit in self.limits)}
+        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5, Q.MAP})
 
 
 def parse(
@@ -72,15 +74,15 @@ def parse(
     Raises:
         RequestError, UnknownName: an option has an impossible value.
     """
-    accuracy, objective = accuracy or MEASURED, objective or Q.TOP1
+    accuracy = accuracy or MEASURED
     require("accuracy", accuracy, (MEASURED, PUBLISHED))
-    require("objective", objective, tuple(Quantity))
+    require("objective", objective, tuple(Quantity), may_be_empty=True)
     return Request(
         target=target,
         precision=precision,
         dataset=dataset,
         accuracy=accuracy,
-        objective=Quantity(objective),
+        objective=Quantity(objective) if objective else None,
         predicted=predicted,
         any_published=any_published,
         limits=tuple(_limit(flag, text) for flag in LIMITS if (text := limits.get(flag))),

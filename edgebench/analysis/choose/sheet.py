@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the rest is only counted
-RANKS = {Q.P90: 7, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3}
+RANKS = {Q.P90: 7, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3, Q.MAP: 3}
 UNITS = {Q.LATENCY: "ms", Q.P90: "ms", Q.PEAK: "MiB", Q.FILE: "MiB", Q.MACS: "M MACs", Q.INSTRUCTIONS: "M instructions"}
 SUFFIXES = {  # of keys in JSON
     quantity: "per_cent"
@@ -30,6 +30,7 @@ WHY_LACKING = {
     Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
     Q.TOP1: "no top-1",
     Q.TOP5: "no top-5",
+    Q.MAP: "no mAP",
     Q.INSTRUCTIONS: "no instructions (an emulator counts them: --target rpi4_emulated)",
     Q.AGREEMENT: "no float parent to agree with",
 }
@@ -71,7 +72,7 @@ def fields(answer: Answer) -> dict[str, Value]:
         "precision": request.precision or None,
         "dataset": request.dataset or None,
         "accuracy": request.accuracy,
-        "objective": str(request.objective),
+        "objective": str(answer.objective),
         "predicted": request.predicted,
         "any_published": request.any_published,
         "limits": {_named(limit.quantity): limit.bound for limit in request.limits},
@@ -81,7 +82,7 @@ def fields(answer: Answer) -> dict[str, Value]:
         "runner_up": _record(choice.runner_up, answer),
         "ties": [_record(candidate, answer) for candidate in choice.ties],
         "front": [_record(candidate, answer) for candidate in choice.front],
-        "prices": [_price(price, request.objective) for price in choice.prices],
+        "prices": [_price(price, answer.objective) for price in choice.prices],
         "misses": [_record(candidate, answer, excesses=excesses) for candidate, excesses in misses],
         "withheld": [
             {"configuration": candidate.name, "lacks": [*map(str, lacks)]} for candidate, lacks in choice.withheld
@@ -142,7 +143,7 @@ def _roles(choice: Choice) -> dict[str, str]:
 
 
 def _heading(quantity: Quantity) -> str:
-    name = {Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MACS: "MACs"}.get(quantity, str(quantity))
+    name = {Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MAP: "mAP", Q.MACS: "MACs"}.get(quantity, str(quantity))
     return f"{name} {'%' if quantity.is_share else UNITS[quantity].split()[0]}"
 
 
@@ -164,7 +165,7 @@ def _plain(value: float, quantity: Quantity) -> str:
 
 
 def _notes(answer: Answer, roles: int) -> Iterator[str]:
-    choice, objective = answer.choice, answer.request.objective
+    choice, objective = answer.choice, answer.objective
     if choice.chosen:
         yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}; among equals the fastest."
         yield from _ties(choice, objective)

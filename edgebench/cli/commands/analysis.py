@@ -93,9 +93,10 @@ def choose(
     objective: Annotated[
         str,
         typer.Option(
-            help="Minimize latency, p90, peak, file, macs or instructions, or maximize top1, top5 or agreement."
+            help="Minimize latency, p90, peak, file, macs or instructions, or maximize top1, top5, map or agreement;"
+            " default: top1, or map of detectors."
         ),
-    ] = "top1",
+    ] = "",
     max_latency: Annotated[str, typer.Option(help="Limit on p50, or on a published mean: 20ms.")] = "",
     max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
     max_peak: Annotated[str, typer.Option(help="Limit on peak memory: 64MiB.")] = "",
@@ -104,6 +105,7 @@ def choose(
     max_instructions: Annotated[str, typer.Option(help="Limit on instructions per inference: 120M.")] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
+    min_map: Annotated[str, typer.Option(help="Least mAP of detectors, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[
         bool, typer.Option("--predicted", help="Also unmeasured cells, by their predicted latencies.")
@@ -123,7 +125,7 @@ def choose(
     limits = {
         "max_latency": max_latency, "max_p90": max_p90, "max_peak": max_peak, "max_file": max_file,
         "max_macs": max_macs, "max_instructions": max_instructions,
-        "min_top1": min_top1, "min_top5": min_top5, "min_agreement": min_agreement,
+        "min_top1": min_top1, "min_top5": min_top5, "min_map": min_map, "min_agreement": min_agreement,
     }  # fmt: skip
     request = parse(
         target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective,

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def run(
-    sweep: Annotated[str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, grid, heavy.")] = "",
+    sweep: Annotated[
+        str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, tradeoff, grid, heavy.")
+    ] = "",
     target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
     address: Annotated[
         str, typer.Option(help="Address of the target: user@host, or a host of ssh's configuration.")

@@ -22,12 +22,13 @@ class Quantity(StrEnum):
     INSTRUCTIONS = "instructions"
     TOP1 = "top1"
     TOP5 = "top5"
+    MAP = "map"
     AGREEMENT = "agreement"
 
     @property
     def is_share(self) -> bool:
-        """Whether the quantity is a share in %, of which more is better: accuracy or agreement."""
-        return self in (Quantity.TOP1, Quantity.TOP5, Quantity.AGREEMENT)
+        """Whether the quantity is a share in %, of which more is better: an accuracy, mAP or agreement."""
+        return self in (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.AGREEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
