@@ -192,7 +192,10 @@ def test_what_a_mask_puts_out_of_reach_stays_in_float(place: Path, least: float,
     ]  # fmt: skip
     held = {"q": floats(16, 16), "least": numpy.float32(least)}
     inputs = [("x", F, ("n", 6, 16)), ("mask", BOOL, (6, 6))]
-    made = int8(save(place / "net.onnx", nodes, inputs, [("y", F, None)], held), None, scheme)
+    (folder := place / "inputs").mkdir()
+    numpy.save(folder / "x.npy", numpy.random.default_rng(0).uniform(-1, 1, (40, 6, 16)).astype("f4"))
+    numpy.save(folder / "mask.npy", numpy.triu(numpy.ones((6, 6), bool), 1))  # a row all masked would be no number
+    made = int8(save(place / "net.onnx", nodes, inputs, [("y", F, None)], held), folder, scheme)
     assert (made.outputs[0].sqnr_db or 0) > 20
     assert any(name.startswith("Softmax") for name in made.float_nodes)
 
