@@ -1,7 +1,7 @@
 """The agent, which runs on the target: one JSON request -> one JSON answer, in one process per request.
 
     measure   load an artifact, warm up, and measure latency, memory or instructions; or time a reference workload
-    infer     return the artifact's outputs for given inputs, or all of them for the inputs of its feed
+    infer     return the artifact's outputs for given inputs, or every output for the inputs of its feed
     facts     describe the machine and its installed runtimes
     profile   return the time of each operator of an artifact
     probe     measure the peak operations and bytes per second of this machine
@@ -18,15 +18,15 @@ from edgebench.foundation.errors import in_words
 from edgebench.foundation.shelf import load
 
 REQUESTS = ("facts", "infer", "measure", "probe", "profile", "unpack")
-CUDA = "cuda"  # the device of a target with a GPU
+CUDA = "cuda"  # the device option of a target with a GPU
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer one request, with the `id` it has; an error becomes part of the answer."""
+    """Answer one request and repeat its `id`; an error becomes part of the answer."""
     try:
         value = _handler(request["do"])(request)
         return {"ok": True, "value": value | {key: request[key] for key in ("id",) if key in request}}
-    except Exception as error:  # any error becomes data here, so that the sweep on the host goes on
+    except Exception as error:  # any error becomes data here, so that the host can continue the sweep
         return {"ok": False, "error": in_words(error)}
 
 
@@ -45,7 +45,7 @@ def open_session(request: dict[str, Any]) -> Any:
 
 
 def opening(request: dict[str, Any]) -> dict[str, Any]:
-    """Return what a runtime takes beside the path; a `feed` only of models that are no classifiers of images."""
+    """Return a runtime's arguments besides the path; `feed` only for models other than image classifiers."""
     options = {key: request[key] for key in ("threads", "batch", "options")}
     return options | ({"feed": request["feed"]} if request.get("feed") else {})
 

@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _request(stream: IO[str]) -> dict[str, Any]:
-    """Read a request: one line, because a host holds the stream open; or all of it, written by hand on many lines."""
+    """Read a request: one line from a host, which holds the stream open, or all lines if it was written by hand."""
     line = stream.readline()
     try:
         request: dict[str, Any] = json.loads(line)

@@ -1,17 +1,18 @@
 """/proc/self/cgroup and /sys/fs/cgroup -> how much CPU this process's control groups leave it, cgroup v1 and v2.
 
-Whoever runs in a container or a service sees all of the machine's cores and gets a part of their time.
+A process in a container or a service sees all of the machine's cores, but may get only a part of their time.
 """
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-_MOUNTS = {"": ("", "unified"), "cpu": ("cpu", "cpu,cpuacct", "cpuacct,cpu")}  # by controller; v2 names none
+# Mount folders by controller; version 2 has no controller name.
+_MOUNTS = {"": ("", "unified"), "cpu": ("cpu", "cpu,cpuacct", "cpuacct,cpu")}
 UNLIMITED = ("max", "-1", "0")
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """Return the least quota of this process's group and those that it is part of, cores; None without one."""
+    """Return the lowest CPU quota of this process's group and its parent groups, in cores; None if there is none."""
     return min(_quotas(root), default=None)
 
 
@@ -25,10 +26,9 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folder of each group that this process is in, and of those above it, up to the mount's own.
+    """Yield the folder of each group of this process and of its parent groups, up to the root of the mount.
 
-    In a container the path may be the host's, of which the mount shows the end only: a folder that is not there is
-    passed over.
+    In a container the path may be that of the host, while the mount has only its end: some folders do not exist.
     """
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")

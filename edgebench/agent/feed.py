@@ -1,4 +1,4 @@
-"""A request's inputs -> arrays of their types and shapes: seeded random, or out of a file; and outputs -> text."""
+"""A request's inputs -> arrays of their types and shapes, seeded random or from a file; also outputs -> text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SEED = 0
-BFLOAT16 = "bfloat16"  # numpy has no such type: its bits travel as uint16
+BFLOAT16 = "bfloat16"  # numpy lacks this type, so its bits are sent as uint16
 
 
 def arrays(feed: Mapping[str, Any], batch: int, *, seed: int = SEED) -> dict[str, Any]:
-    """Return an array per input, a batch of so many where its first axis is open.
+    """Return an array per input; `batch` is the size of an open first axis.
 
     Raises:
-        ValueError: a file of arrays lacks one, or has one of another type or shape.
+        ValueError: an array of the file has a different type or shape.
     """
     import numpy
 
@@ -32,7 +32,7 @@ def _shape(entry: Mapping[str, Any], batch: int) -> tuple[int, ...]:
 
 
 def _drawn(random: Any, entry: Mapping[str, Any], shape: Sequence[int]) -> Any:
-    """Draw values of a range: floats have no denormals, and few zeros that a kernel could skip."""
+    """Draw random values from a range; floats have no denormals, and few zeros that a kernel could skip."""
     import numpy
 
     low, high, dtype = entry["low"], entry["high"], entry["dtype"]
@@ -54,7 +54,7 @@ def to_bfloat16(values: Any) -> Any:
 
 
 def _taken(entry: Mapping[str, Any], values: Any, batch: int) -> Any:
-    """Return a batch of a file's values, repeated from the first where there are fewer."""
+    """Return a batch of a file's values; if the file has fewer, start again from its first."""
     import numpy
 
     if entry["shape"] and not entry["shape"][0]:
@@ -66,7 +66,7 @@ def _taken(entry: Mapping[str, Any], values: Any, batch: int) -> Any:
 
 
 def written(outputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return each output as text: its type, its shape, and its values in base64, row-major and little-endian."""
+    """Return type, shape and values of each output; the values are base64, row-major and little-endian."""
     import numpy
 
     return {

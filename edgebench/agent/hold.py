@@ -1,8 +1,8 @@
 """An owner's name on standard input -> this machine's lock, held until standard input ends.
 
-The lock is one file of the machine that all its users share, whatever their home or temporary folder: whoever measures
-here holds it, by ssh or on the machine itself. The kernel releases it whenever the process ends, so that no stale lock
-remains. The host sends this file as source code, as it does with `receive`. Standard input starts with one line of
+The lock is one file of the machine that all its users share, whatever their home or temporary folder: every process
+that measures here holds it, by ssh or on the machine itself. The kernel releases it when that process ends, so that no
+stale lock remains. The host sends this file as source code, like `receive`. Standard input starts with one line of
 JSON: `{"owner": "ada@laptop", "token": ...}`.
 """
 
@@ -17,9 +17,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
-# Where every user may create a file, the same for all: the first that this machine has.
+# Folders in which every user may create a file; the first that exists on this machine is used.
 PLACES = ("/tmp/edgebench.lock", "/dev/shm/edgebench.lock", "/run/lock/edgebench.lock")  # noqa: S108
-VARIABLE = "EDGEBENCH_LOCK"  # of a part of a machine that others do not disturb, such as cores of its own
+VARIABLE = "EDGEBENCH_LOCK"  # set for a part of a machine that others do not disturb, such as reserved cores
 
 
 def _opened() -> int:
@@ -42,11 +42,12 @@ def hold(owner: str, token: str) -> dict[str, Any]:
 
     The lock is held while the returned handle is open.
 
-    A holder with the same token belongs to a broken connection of the same host: it is killed. The process that asks,
-    `<process>-<connection>`, may hold the lock itself as `<process>`, where a board is its own machine.
+    A holder with the same token belongs to a broken connection of the same host: it is killed. If the board is the host
+    itself, the host holds the lock already: its token `<process>` begins the connection's token
+    `<process>-<connection>`, which then counts as success.
 
     Raises:
-        OSError: the lock file cannot be opened, or is no file of its own; `strerror` says what to do.
+        OSError: the lock file cannot be opened, or is not a regular file for this purpose; `strerror` says what to do.
     """
     handle = _opened()
     if not _take(handle):
@@ -64,7 +65,7 @@ def hold(owner: str, token: str) -> dict[str, Any]:
 
 
 def _holder(handle: int) -> dict[str, Any]:
-    """Read who holds the lock; nothing where the entry is just being written, or is no entry."""
+    """Return the holder's entry in the lock file; empty if it is incomplete or invalid."""
     with suppress(ValueError):
         entry = json.loads(os.pread(handle, 4096, 0))
         return entry if isinstance(entry, dict) else {}
@@ -90,7 +91,7 @@ def _end(pid: int, handle: int) -> bool:
 
 
 def _open(path: str) -> int:
-    """Open the lock file that all users share; not where a link, or another's other file, stands in its place."""
+    """Open the lock file that all users share; refuse a link, or any other file in its place."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:  # without O_CREAT: Linux refuses that flag for another user's file in a shared folder
         handle = os.open(path, flags)
@@ -108,7 +109,7 @@ def _open(path: str) -> int:
 
 
 def _uptime_s() -> float:
-    """Return seconds since boot; unlike the board's clock these never jump."""
+    """Return the seconds since boot, which never jump, unlike the board's clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

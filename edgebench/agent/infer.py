@@ -18,10 +18,12 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Run every input through the artifact, `batch` at a time.
 
     `inputs` is a file that contains an array of `shape` (N, ...) from byte `offset` on: raw little-endian float32, or
-    pixels of type `depth`, which are normalized here by `normalization`. With `discard` the file is deleted
-    afterwards. Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64.
-    Of several outputs these are the scores of `classes`. `inputs_sha256` is the hash of what was read. With a `feed`,
-    every output for its one batch is returned.
+    pixels of type `depth`, which are normalized here as `normalization` says. With `discard` the file is deleted
+    afterwards.
+
+    Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64. If the model has
+    several outputs, the one with `classes` scores is used. `inputs_sha256` is the hash of the inputs that were read.
+    With a `feed`, the model runs on one batch, and every output is returned.
     """
     if request.get("feed"):
         return _of_feed(request)
@@ -36,14 +38,14 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_feed(request: dict[str, Any]) -> dict[str, Any]:
-    """Run a model once on what it is fed; return all that it makes."""
+    """Run a model once on the inputs of its feed; return every output."""
     opened, session = watch(request), open_session(request)
     session.run()
     return {"outputs": written(session.outputs())} | opened()
 
 
 def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
-    """Run the inputs, batch by batch, and add what is read of them to a hash, in the thread that reads ahead."""
+    """Run the inputs, batch by batch; the thread that reads ahead adds all that it reads to a hash."""
     session, reader = open_session(request), _pixels if "depth" in request else _values
     scores = {"classes": request["classes"]} if request.get("classes") else {}
     with Path(request["inputs"]).open("rb") as stream:
@@ -55,7 +57,7 @@ def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
 
 
 class _Hashed:
-    """A stream that adds to a hash whatever is read from it."""
+    """A stream that adds all that is read from it to a hash."""
 
     def __init__(self, stream: IO[bytes], digest: Any) -> None:
         self._stream, self._digest = stream, digest

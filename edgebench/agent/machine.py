@@ -65,7 +65,7 @@ def identity() -> dict[str, str]:
 
 
 def _cpuset() -> str:
-    """Name the cores that this process may use, `0-1,3`; empty where it may use all."""
+    """Return the cores that this process may use, `0-1,3`; empty if it may use all."""
     is_limited = len(os.sched_getaffinity(0)) < (os.cpu_count() or 0)
     return _field(read("/proc/self/status"), "Cpus_allowed_list") if is_limited else ""
 
@@ -116,7 +116,7 @@ def _celsius(millidegrees: str) -> str:
 def cpu_seconds() -> tuple[float, float, float]:
     """Return the CPU seconds of the whole machine since boot: (other processes' busy, stolen by the hypervisor, all).
 
-    The busy time of other processes is that of all less this process's, both read together in the kernel's 10 ms ticks.
+    The busy time of other processes is the total minus that of this process, both in the kernel's 10 ms ticks.
     """
     ticks = [int(value) for value in read("/proc/stat").splitlines()[0].split()[1:9]]
     mine = os.times()

@@ -10,7 +10,7 @@ from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
 MEMORY_ITERATIONS = 10
-WINDOW_S = 5.0  # of a sustained run, between two readings of clock and temperature
+WINDOW_S = 5.0  # interval of a sustained run between two readings of clock and temperature
 BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5  # other work on the core changes little within 5 ms
 # 40 groups of 5 ms spread the samples over 0.2 s: for networks of 0.2 ms that halves the variation between processes,
 # compared with 0.03 s; 1 s gives no further gain.
@@ -41,10 +41,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_a_clock_that_goes_on(result: dict[str, Any]) -> None:
-    """Refuse times that a clock took which stepped back, as one may in a virtual machine that moves to another host.
+    """Refuse times if the clock stepped back, which can happen when a virtual machine moves to another host.
 
     Raises:
-        RuntimeError: it did.
+        RuntimeError: a time is negative.
     """
     if min(*result["samples_s"], *(result[name] for name in ("start_s", "load_s", "first_s", "wall_s"))) < 0:
         raise RuntimeError("this target's monotonic clock stepped back meanwhile; run the same command again")
@@ -58,7 +58,8 @@ def _conditions(request: dict[str, Any]) -> dict[str, str]:
     return machine.conditions() | gpu.conditions()
 
 
-Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]  # one inference, and the session's facts
+# Functions that run one inference and return the session's facts.
+Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]
 
 
 def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
@@ -75,7 +76,7 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
 
 
 def _warm_up(run: Callable[[], object], request: dict[str, Any]) -> tuple[float, float]:
-    """Warm up; return the seconds per call at its end, and the requested minimum of its length, seconds."""
+    """Warm up; return the seconds per call near its end, and the minimum duration that was requested, seconds."""
     warms_up = "reference" in request or load("runtimes", request["runtime"]).WARMS_UP
     least_s = request["warmup_s"] if warms_up else 0.0
     return timing.warm_up(run, least_s=least_s, least_iterations=request["warmup_iterations"]), least_s
@@ -99,7 +100,7 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
 def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float) -> dict[str, Any]:
     """Warm up and sample; add the CPU time of other processes during both.
 
-    It covers both because the kernel counts in ticks of 10 ms, too coarse for the timed loop alone.
+    The kernel counts CPU time in ticks of 10 ms, which is too coarse for the timed loop alone.
     """
     before, started = machine.cpu_seconds(), perf_counter()
     iteration_s, least_s = _warm_up(run, request)
@@ -114,7 +115,7 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
     elapsed_s = perf_counter() - started
     others, stolen, total = (end - start for end, start in zip(machine.cpu_seconds(), before, strict=True))
     return samples | {
-        "others_cpu": max(0.0, others) / elapsed_s,  # a tick of this process may be counted first: below 0
+        "others_cpu": max(0.0, others) / elapsed_s,  # ticks can make this slightly negative
         "steal": stolen / total if total else 0.0,
     }
 

@@ -1,7 +1,7 @@
-"""A request -> what its process opened: hashes of the artifact and of the runtime's packages, taken after the work.
+"""A request -> hashes of the files that its process opened: the artifact and the runtime's packages.
 
-The artifact's identity on disk is noted before it is opened and compared after it is hashed: what was hashed is what
-was opened. The hash comes last, so that it affects no time, no memory mark and no page cache that a load meets.
+The artifact's identity on disk is read before it is opened and compared after it is hashed, so that the hash is that of
+the opened file. Hashing comes last, so that it affects neither times, nor memory, nor the page cache before a load.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from edgebench.foundation.shelf import load
 
 
 def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
-    """Note which file the request opens; return a function that hashes it and its runtime, to be called last.
+    """Record the artifact's identity; return a function that hashes artifact and runtime, to be called last.
 
-    A reference workload opens nothing.
+    For a reference workload that function returns nothing.
     """
     if "reference" in request:
         return dict
@@ -36,15 +36,15 @@ def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what changes whenever a file is replaced or written; a user cannot set the time of its last change."""
+    """Return the identity of a file, which changes when it is replaced or written; a user cannot set its ctime."""
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def runtime(name: str) -> dict[str, str]:
-    """Return a runtime's version, and a hash of the lists of its packages' files and of their libraries' sizes.
+    """Return a runtime's version, and a hash of its packages' file lists and of the size and mtime of their libraries.
 
-    The lists hold each file's hash. Libraries of several 100 MB are not read: their sizes and times stand for them.
+    The lists contain the hash of each file. Libraries are not read, because some have several 100 MB.
     """
     plugin, digest = load("runtimes", name), hashlib.sha256()
     for package in sorted({*plugin.NEEDS, *getattr(plugin, "PACKAGES", ()), "numpy"}):

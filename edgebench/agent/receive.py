@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-SPARE_BYTES = 64 * 2**20  # left free: a full root file system stops a board
+SPARE_BYTES = 64 * 2**20  # stays free, because a full root file system stops a board
 OLD_S = 30 * 86400
 MOST_BYTES = 4 * 2**30  # of the whole cache
 CHUNK = 2**20
-LEFT = ("making-", "receiving-", "tmp")  # how the names of what is not complete begin
+LEFT = ("making-", "receiving-", "tmp")  # prefix of the names of incomplete files
 
 
 def home() -> Path:
@@ -56,14 +56,14 @@ def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
 
 
 def _folder() -> Path:
-    """Make the cache folder, or see that it is this user's alone.
+    """Make the cache folder, or check that it is private to this user.
 
     Raises:
-        OSError: it is another user's, or everybody may write to it.
+        OSError: the folder belongs to another user, or everybody may write to it.
     """
     folder = home()
     folder.mkdir(0o700, parents=True, exist_ok=True)
-    status = folder.stat()  # its own user may have put it on another disk, behind a link
+    status = folder.stat()  # the user may have moved it to another disk, behind a link
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
         raise OSError(f"{folder} on the target is another user's, or open to everybody; change that there")
     folder.chmod(0o700)
@@ -71,7 +71,7 @@ def _folder() -> Path:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what killed processes left; a live one holds a lock on what it makes."""
+    """Delete the files of killed processes; a live process holds a lock on the file that it writes."""
     for entry in folder.iterdir():
         if not entry.name.startswith(LEFT):
             continue
@@ -105,9 +105,9 @@ def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
 
 
 def _make_room(folder: Path, size: int, keep: tuple[str, ...]) -> None:
-    """Delete entries unused for a month, then the oldest above the size limit; never those that the host uses now.
+    """Delete entries unused for a month, then the oldest above the size limit; never those in use by the host.
 
-    Ages are advice only: a board's clock may jump by years when it finds the network.
+    Ages are only a hint: a board's clock may jump by years when it gets the time from the network.
 
     Raises:
         OSError: the disk has too little space left.
@@ -130,7 +130,7 @@ def _bytes(entry: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
-    """Return the hash of a file of this user's own; empty if there is none that can be read."""
+    """Return the hash of a file that belongs to this user; empty if there is none, or it cannot be read."""
     digest = hashlib.sha256()
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
@@ -144,7 +144,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Answer as the agent does, with one marked line."""
+    """Answer like the agent, with one marked line."""
     try:
         value = receive(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer)
         reply: dict[str, Any] = {"ok": True, "value": value}

@@ -7,10 +7,11 @@ runs between the samples of other processes.
 from collections.abc import Callable
 from hashlib import blake2b, sha256
 
-COMPUTE_BYTES = 512 * 1024  # fits the second-level cache; hashing takes about 2 ms
+COMPUTE_BYTES = 512 * 1024  # fits the second-level cache; hashing it takes about 2 ms
 MEMORY_BYTES = 32 * 1024 * 1024  # copied: source and copy together exceed most last-level caches
-# BLAKE2b uses ordinary execution units, so that other work on the core slows it as it slows a convolution. SHA-256 has
-# its own instructions on many processors and would not be slowed. Small, to leave the caches to the measured network.
+# BLAKE2b uses ordinary execution units, so that other work on the core slows it down as much as a convolution. SHA-256
+# has its own instructions on many processors and would not be slowed. Small, to leave the caches to the measured
+# network.
 BEAT = "blake2b 32x4KiB"
 BEAT_BYTES, BEAT_TIMES = 4 * 1024, 32  # about 0.2 ms
 

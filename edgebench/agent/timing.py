@@ -13,7 +13,7 @@ WITHIN_OVER_BETWEEN = 46.0
 
 
 def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int) -> float:
-    """Call `run` until both minima are reached; return the mean seconds per call over the second half."""
+    """Call `run` until both minimums are reached; return the mean seconds per call over the second half."""
     started, spent = perf_counter(), list[float]()
     while len(spent) < least_iterations or perf_counter() - started < least_s:
         before = perf_counter()
@@ -26,8 +26,8 @@ def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int)
 def groups(count: int, iteration_s: float, *, apart_s: float, least: int) -> tuple[int, int]:
     """Return the numbers of timed and of untimed calls between two beats that are `apart_s` apart.
 
-    There are at least `least` groups, if there are as many calls: a few milliseconds do not show how other work on the
-    core varies.
+    There are at least `least` groups if there are that many calls, because a few milliseconds do not show how other
+    work on the core varies.
     """
     calls = max(1, round(apart_s / max(iteration_s, 1e-9)))
     timed = min(calls, ceil(count / least))
@@ -61,7 +61,7 @@ def sample_between(
     Before each group `untimed` calls run untimed, to spread the samples over time.
 
     Returns:
-        Seconds of each call, seconds of each beat, and the CPU seconds of all beats, fewer where one waited for a core.
+        Seconds of each call, seconds of each beat, and the CPU seconds of all beats, which exclude waiting for a core.
     """
     samples, (beats, beats_cpu_s) = list[float](), _beaten(beat)
     while len(samples) < count:
@@ -74,7 +74,7 @@ def sample_between(
 
 
 def _beaten(beat: Callable[[], object]) -> tuple[list[float], float]:
-    """Time a beat by the wall and by the process's CPU time, read outside of the former."""
+    """Return the wall time and the CPU time of a beat; the CPU clock is read outside the wall-clock interval."""
     before = process_time()
     took_s = sample(beat, 1)
     return took_s, process_time() - before

@@ -16,10 +16,10 @@ from edgebench.foundation.shelf import load
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Unpack the zip at `path` into a folder beside it, unless that is there and whole.
+    """Unpack the zip at `path` into a folder beside it, unless that folder exists and is intact.
 
-    `damaged` says that a folder was there and not whole. With `runtime`, its engine is imported once, so that the
-    modules compiled by that are listed too.
+    In the answer, `damaged` says that a damaged folder was replaced. With `runtime`, its engine is imported once, so
+    that the list includes the modules that Python compiles.
     """
     archive = Path(request["path"])
     folder = archive.with_suffix("")
@@ -32,7 +32,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             _compile(folder, runtime)
         seal.record(folder)
     for used in (folder, seal.list_of(folder)):
-        os.utime(used)  # what was not used for a month is deleted
+        os.utime(used)  # a file unused for a month is deleted
     return {"folder": str(folder), "damaged": is_damaged}
 
 
@@ -40,11 +40,11 @@ def _unpack(archive: Path, folder: Path) -> None:
     scratch = Path(mkdtemp(dir=archive.parent, prefix="making-"))
     handle = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # `receive` deletes what nobody holds
+        fcntl.flock(handle, fcntl.LOCK_EX)  # `receive` deletes folders without a lock
         with ZipFile(archive) as packed:
             _require_inside(packed)
             packed.extractall(scratch)
-        os.sync()  # a power cut must not leave the folder without what is in its files
+        os.sync()  # a power cut must not leave files without their content
         scratch.rename(folder)
     finally:
         os.close(handle)
@@ -52,10 +52,10 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _require_inside(packed: ZipFile) -> None:
-    """Refuse a zip with a name that leads out of its folder, or with a link.
+    """Refuse a zip with a link, or with a name that leads out of its folder.
 
     Raises:
-        ValueError: with the name.
+        ValueError: the zip has such an entry; the message names it.
     """
     for member in packed.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
@@ -64,7 +64,7 @@ def _require_inside(packed: ZipFile) -> None:
 
 
 def _compile(folder: Path, runtime: str) -> None:
-    """Import the runtime's engine in a child process, so that a broken one ends only that."""
+    """Import the runtime's engine in a child process, so that a broken engine crashes only the child."""
     child = os.fork()
     if not child:
         with suppress(BaseException):

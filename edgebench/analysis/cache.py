@@ -1,4 +1,4 @@
-"""The cache's entries -> a sheet: how much each kind takes, and when it was last used."""
+"""The cache's entries -> a sheet with the size and the last use of each kind."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ COLUMNS: tuple[Column[CacheKind], ...] = (
 
 
 def sheet(kind: str = "", deleted: Sequence[CacheEntry] = ()) -> Sheet:
-    """Return what the cache holds by kind, or of one kind; `deleted` are the entries just deleted.
+    """Return a sheet of the cache's content by kind, or of one kind; `deleted` are the entries just deleted.
 
     Raises:
-        RequestError: the cache is not this user's alone, or there is no such kind.
+        RequestError: the cache is not private to this user, or there is no such kind.
     """
     listed = inventory.entries(kind)
     notes = [

@@ -1,4 +1,4 @@
-"""This machine and what is installed here -> what works, what is missing and the one line that installs each of it."""
+"""This machine and its installed packages -> which features work, and a command that installs each missing one."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB
 
-EXTRAS = ("tflite", "figures", "gpu")  # that a user may want; the fourth is for tests
+EXTRAS = ("tflite", "figures", "gpu")  # optional extras for users; the fourth extra is for tests
 DRAWING = "vl-convert-python"
-TRIAL_S = 120.0  # of a fresh process that imports torch from a slow disk
-# The least file of each format, base64, whose output is its image of one pixel: what can be imported may open no file.
+TRIAL_S = 120.0  # time limit of a fresh process that imports torch from a slow disk
+# The smallest file of each format, base64; it returns its image of one pixel. A runtime that can be imported may still
+# fail to open a file.
 LEAST_FILES = {
     "onnx": "CAg6TwoQCgF4EgF5IghJZGVudGl0eRIBZ1obCgF4EhYKFAgBEhAKAggBCgIIAwoCCAEKAggBYhsKAXkSFgoUCAESEAoCCAEKAggD"
     "CgIIAQoCCAFCBAoAEA0=",
@@ -58,13 +59,13 @@ _OPEN = _GUARD.format(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package that edgebench asks for here.
+    """A package that edgebench requires or can use on this machine.
 
     Attributes:
-        version: the installed one; empty where it is not installed.
-        extra: of edgebench, that brings it; empty where edgebench cannot do without it.
-        problem: why it does not serve; empty where it does, or where it is missing and optional.
-        install: the line that mends that, empty where nothing is to be mended.
+        version: the installed version; empty if it is not installed.
+        extra: the extra of edgebench that installs it; empty if edgebench requires it.
+        problem: why it cannot be used; empty if it can, or if it is optional and missing.
+        install: the command that fixes this; empty if there is nothing to fix.
     """
 
     name: str
@@ -77,13 +78,13 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ability:
-    """Something that edgebench can do where what it needs is there.
+    """A feature of edgebench that needs certain packages or tools.
 
     Attributes:
         kind: `runtime`, `format`, `connection`, `figures` or `device`.
-        missing: what it lacks; empty where it works.
-        install: the line that brings it; empty where nothing is missing, or where nothing can be installed here.
-        is_broken: it is installed and does not work.
+        missing: the package or tool that is missing; empty if the feature works.
+        install: the command that installs it; empty if nothing is missing, or if it cannot be installed here.
+        is_broken: whether it is installed but does not work.
     """
 
     kind: str
@@ -95,7 +96,7 @@ class Ability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What the agent reads of this machine, without what would name it; zero or empty where nothing says it."""
+    """Facts about this machine from the agent, without names that identify it; unknown facts are zero or empty."""
 
     cpu: str
     architecture: str
@@ -112,7 +113,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All that is to be known of an installation; `is_healthy` unless something required is missing or broken."""
+    """A description of an installation; `is_healthy` unless a required package is missing or anything is broken."""
 
     edgebench: str
     python: str
@@ -125,7 +126,7 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Look at the machine, import every package in a fresh process and open the least file with every runtime."""
+    """Describe the machine, import every package in a fresh process and open the smallest file with every runtime."""
     packages, abilities = tuple(_packages()), tuple(_abilities())
     files = _cached()
     is_broken = any(package.problem for package in packages) or any(ability.is_broken for ability in abilities)
@@ -164,19 +165,19 @@ def _cached() -> list[int]:
 
 
 def _packages() -> Iterator[Package]:
-    """Judge what edgebench's own metadata asks for on this Python and system."""
+    """Yield the state of each package that edgebench's metadata name for this Python and system."""
     wanted = _wanted()
     if not wanted:
-        problem = "a source tree alone, without the metadata that say what it needs"
+        problem = "a bare source tree, without the package metadata that list its requirements"
         yield Package(name="edgebench", version="", wanted="", extra="", problem=problem, install="pip install -e .")
     modules = [_module(requirement.name) for requirement, _ in wanted if _is_imported(requirement.name)]
-    is_whole = not _trial(_IMPORT, *modules)  # all at once: a process that imports torch takes seconds
+    is_whole = not _trial(_IMPORT, *modules)  # in one process, because importing torch takes seconds
     for requirement, extra in wanted:
         yield _package(requirement, extra, is_whole=is_whole)
 
 
 def _wanted() -> list[tuple[Requirement, str]]:
-    """Pair what applies here with the extra that brings it, empty for what comes without one."""
+    """Return each requirement that applies here with its extra; the extra is empty for a required package."""
     lines = dict[str, tuple[Requirement, str]]()
     for extra in ("", *EXTRAS):
         for line in _requirements():
@@ -212,9 +213,9 @@ def _package(requirement: Requirement, extra: str, *, is_whole: bool) -> Package
 
 
 def _is_imported(package: str) -> bool:
-    """Tell whether a package is here and tried by importing it, not by opening a file as those of the runtimes are.
+    """Return whether a package is installed and is tested by an import; runtimes are tested by opening a file instead.
 
-    Two builds of TFLite in one process may end it.
+    Two builds of TFLite in one process may crash it.
     """
     is_opened = any(package in load("runtimes", name).NEEDS[:1] for name in names("runtimes"))
     return bool(_version(package)) and not is_opened
@@ -239,7 +240,7 @@ def _pip(wanted: str, extra: str) -> str:
 
 
 def _module(package: str) -> str:
-    """Name the module that a package is imported by: its own name, or the first that it brings: PIL of pillow."""
+    """Return the module name of a package: the one with its own name, else its first, such as PIL of pillow."""
     own = canonicalize_name(package)
     brought = sorted(
         module for module, owners in packages_distributions().items() if own in map(canonicalize_name, owners)
@@ -249,7 +250,7 @@ def _module(package: str) -> str:
 
 
 def _trial(code: str, *arguments: str) -> str:
-    """Run code in a fresh process; return why it failed, without paths of this machine, empty where it did not."""
+    """Run code in a fresh process; return why it failed, without paths of this machine; empty if it succeeded."""
     place = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (place, os.environ.get("PYTHONPATH"))))}
     command = [sys.executable, "-c", code, *arguments]
@@ -267,7 +268,7 @@ def _trial(code: str, *arguments: str) -> str:
         return f"it gave no answer within {TRIAL_S:.0f} s"
     if done.returncode < 0:
         return f"ended by {signal.Signals(-done.returncode).name}"
-    last = (done.stdout.strip().splitlines() or ["it ended without a word"])[-1]
+    last = (done.stdout.strip().splitlines() or ["it ended without output"])[-1]
     return re.sub(r"(?:/[^\s/:'\"]+)+/", "", last)[:200] if done.returncode else ""
 
 
@@ -313,19 +314,19 @@ def _format(name: str) -> Ability:
 
 
 def _bring(package: str) -> str:
-    """Return the line that installs a runtime's package; empty where there is none for this Python and system."""
+    """Return the command that installs a runtime's package; empty if there is none for this Python and system."""
     lines = (_pip(f"{package}{line.specifier}", extra) for line, extra in _wanted() if line.name == package)
     is_elsewhere = any(line.name == package for line in _requirements())
     return next(lines, "" if is_elsewhere else f"pip install {package}")
 
 
 def fields(diagnosis: Diagnosis) -> dict[str, Value]:
-    """Lay out the diagnosis for JSON."""
+    """Return the diagnosis as fields for JSON."""
     return asdict(diagnosis)
 
 
 def sheets(diagnosis: Diagnosis) -> tuple[Sheet, ...]:
-    """Lay out the machine, the packages and what can be done with them."""
+    """Return sheets of the machine, the packages and the features."""
     title = f"edgebench {diagnosis.edgebench}, {diagnosis.python}"
     return (
         _machine_sheet(diagnosis, title),

@@ -1,4 +1,4 @@
-"""A model's file -> sheets of what is in it, which runtimes here open it, and how `run` must be called."""
+"""A model's file -> sheets of its content, the runtimes here that open it, and the `run` command for it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TABLES = ("model", "inputs", "outputs", "operators", "types", "runtimes")
-OPEN = "axes that are open take any size: put yours in place of the ones shown"
+OPEN = "open axes take any size: replace the sizes shown by your own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """A runtime that opens a format; its version is empty where it is not installed here."""
+    """A runtime that opens a format; its version is empty if it is not installed here."""
 
     name: str
     version: str
@@ -29,10 +29,10 @@ class Runtime:
 
 
 def sheets(name: str, asked: str = "") -> list[Sheet]:
-    """Look into a file and lay out what is in it; nothing is run.
+    """Return sheets of a file's content, without running it.
 
     Raises:
-        RequestError: it is no whole file of a model.
+        RequestError: the file is not a complete model file.
     """
     found = inspect(name, asked)
     runtimes = tuple(_runtimes(found.format))
@@ -49,7 +49,7 @@ def sheets(name: str, asked: str = "") -> list[Sheet]:
 
 
 def command(name: str, found: Inspected, runtimes: Sequence[Runtime]) -> str:
-    """Return how `run` must be called; empty if the file cannot be run as it is."""
+    """Return the `run` command for the file; empty if it cannot be run as it is."""
     if found.way.refusal:
         return ""
     parts = ["edgebench", "run", "--model", name, "--precision", str(found.precision)]
@@ -96,7 +96,7 @@ def _facts(found: Inspected, run: str) -> Iterator[Fact]:
 
 
 def _count(whole: int | None, least: int | None) -> str:
-    """Write a count out, or its lower bound."""
+    """Format a count, or its lower bound."""
     if whole is None:
         return f">= {least:,}" if least else "not known"
     return f"{whole:,}"

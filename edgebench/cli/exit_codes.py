@@ -1,15 +1,15 @@
 """The meaning of exit codes; `nightly` has its own, `edgebench.nightly.exit_code`."""
 
-SOME_FAILED = 1  # of a case or a training; its row has the reason
-NOTHING = 1  # no configuration keeps the limits, or no cell can be predicted
+SOME_FAILED = 1  # a case or a training failed; its row has the reason
+NOTHING = 1  # no configuration meets the limits, or no cell can be predicted
 FOUND = 1  # lint has findings
 BROKEN = 1  # doctor found a required package that does not work
 REFUSED = 2  # the request cannot be met
-BUG = 70  # of edgebench itself, as sysexits.h counts them
+BUG = 70  # a bug in edgebench; EX_SOFTWARE of sysexits.h
 
 
 def ended_by(signal: int) -> int:
-    """Return the exit code of a process that a signal interrupted, as shells count: 130, 143 or 129."""
+    """Return the exit code of a process that a signal interrupted, as shells define it: 130, 143 or 129."""
     return 128 + signal
 
 

@@ -20,7 +20,7 @@ def pages() -> dict[str, Path]:
 
 
 def summary(page: str) -> str:
-    """Return the line below the heading of a page, its summary."""
+    """Return the summary of a page, the line below its heading."""
     return page.splitlines()[2]
 
 

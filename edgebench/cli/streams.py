@@ -1,7 +1,7 @@
-"""Standard streams, which may be closed, full or of few letters -> streams that every command can write to.
+"""Standard streams, which may be closed, full or limited to ASCII -> streams that every command can write to.
 
-What is lost on standard error is progress, so it stops nothing. What is lost on standard output is the answer:
-`OutputLost`, once.
+Standard error carries progress: a failed write is ignored. Standard output carries the answer: the first failed write
+raises `OutputLost`.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from typing import Any, cast
 from edgebench.foundation.errors import RequestError
 
 ESCAPED = "edgebench-escaped"
-# What stands for a letter that the stream's encoding lacks; any other is written as JSON and Python do: \u00e9.
+# Replacements of letters that the stream's encoding lacks; all other such letters are escaped as in JSON: \u00e9.
 _LETTERS = {
     "×": "x", "±": "+-", "·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "°": " deg", "≤": "<=", "≥": ">=",
     "≈": "~", "−": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "α": "alpha", "ρ": "rho", "Δ": "delta", "µ": "u",
@@ -24,7 +24,7 @@ _LETTERS = {
 
 
 class OutputLost(Exception):
-    """Standard output took no more: its reader ended, which is no fault, or its disk is full."""
+    """Standard output cannot be written: its reader has ended, which is not an error, or its disk is full."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(reason.strerror)
@@ -32,7 +32,7 @@ class OutputLost(Exception):
 
 
 class _Stream(io.RawIOBase):
-    """A file descriptor to write to; after an error it takes everything and drops it."""
+    """A writable file descriptor; after an error it accepts and discards all output."""
 
     def __init__(self, handle: int, *, is_answer: bool) -> None:
         self._handle, self._is_answer, self._is_lost = handle, is_answer, False
@@ -58,7 +58,7 @@ class _Stream(io.RawIOBase):
 
 
 def prepare() -> None:
-    """Open closed streams as empty ones, and let the others take every letter; a caller's own streams stay."""
+    """Open closed streams on /dev/null and make the others accept every letter; leave a caller's own streams alone."""
     codecs.register_error(ESCAPED, _escaped)
     for handle, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
@@ -70,7 +70,7 @@ def prepare() -> None:
 
 
 def _open(handle: int) -> None:
-    """Open a closed descriptor, before a file of this program gets its number."""
+    """Open a closed descriptor on /dev/null, before another file of this program gets its number."""
     with suppress(OSError):
         os.fstat(handle)
         return
@@ -81,13 +81,13 @@ def _open(handle: int) -> None:
 
 
 def keep_libraries_quiet() -> None:
-    """Let nobody but us write to standard error: libraries' warnings, and what their C++ prints, help no user.
+    """Silence libraries on standard error: their warnings and the output of their C++ code do not help users.
 
-    Warnings are shown to those who ask for them with `python -W` or PYTHONWARNINGS.
+    `python -W` or PYTHONWARNINGS shows the warnings.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # else it is a caller's own stream
+    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # otherwise it is a caller's own stream
         ours, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 2)
         os.close(quiet)
@@ -97,7 +97,7 @@ def keep_libraries_quiet() -> None:
 def _reopened(handle: int, stream: io.TextIOWrapper, *, is_answer: bool) -> io.TextIOWrapper:
     raw = _Stream(handle, is_answer=is_answer)
     is_interactive = not is_answer or raw.isatty()
-    buffer: Any = io.BufferedWriter(cast("Any", raw))  # typeshed wants what only files have
+    buffer: Any = io.BufferedWriter(cast("Any", raw))  # typeshed requires methods that only files have
     return io.TextIOWrapper(buffer, encoding=stream.encoding, errors=ESCAPED, line_buffering=is_interactive)
 
 
@@ -108,16 +108,16 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 
 def _code(letter: str) -> str:
-    """Write a letter as JSON does: by its UTF-16 units."""
+    """Escape a letter as JSON does, by its UTF-16 code units."""
     units = letter.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[place] << 8 | units[place + 1]:04x}" for place in range(0, len(units), 2))
 
 
 def require_decoded(arguments: Iterable[str]) -> None:
-    """Refuse arguments that this locale cannot read: they cannot be stored, nor shown.
+    """Refuse arguments that this locale cannot decode, because they can be neither stored nor shown.
 
     Raises:
-        RequestError: one has bytes that are no letters here.
+        RequestError: an argument has bytes that are not valid in the locale's encoding.
     """
     for argument in arguments:
         if any("\ud800" <= letter <= "\udfff" for letter in argument):

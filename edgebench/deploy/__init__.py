@@ -30,7 +30,7 @@ from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant
 
-SHORT = 12  # characters of a hash or version in a message
+SHORT = 12  # length of a hash or version in a message
 UNPACK_S = 300.0  # enough for 100 MB on a slow SD card
 
 
@@ -41,8 +41,8 @@ class Deployed:
     Attributes:
         path: of the artifact on the target.
         packages: folder of its runtime's packages on the target; empty if the runtime is installed there.
-        data: path on the target of the arrays that it is fed; empty for random ones.
-        runtime_files: hash of the lists of its runtime's files there; empty if it is not known.
+        data: path on the target of its input arrays; empty for random inputs.
+        runtime_files: hash of the file lists of its runtime on the target; empty if unknown.
     """
 
     variant: Variant
@@ -53,7 +53,7 @@ class Deployed:
     runtime_files: str = ""
 
     def request(self, runtime: Runtime, threads: int, batch: int) -> dict[str, Any]:
-        """Return the part of a request that tells the agent what to open, and how."""
+        """Return the fields of a request that tell the agent which artifact to open, and how."""
         request: dict[str, Any] = {
             "runtime": runtime.name,
             "options": runtime.options,
@@ -65,7 +65,7 @@ class Deployed:
         return request | ({"feed": asdict(self.variant.feed) | {"path": self.data}} if self.variant.feed else {})
 
     def require(self, answer: OfArtifact, runtime: Runtime, connection: Connection) -> None:
-        """Refuse an answer that rests on another artifact or runtime than these.
+        """Refuse an answer that was computed with a different artifact or runtime.
 
         Raises:
             AgentError: a hash or the version differs from the deployed one, or is missing.
@@ -145,7 +145,7 @@ def install(
 
 
 def _push_data(connection: Connection, variant: Variant) -> str:
-    """Copy the arrays that a variant is fed to the target; return their path there, empty for random ones."""
+    """Copy a variant's input arrays to the target; return their path there, empty for random inputs."""
     if variant.feed is None or not variant.feed.data_sha256:
         return ""
     card = next((card for card in cache.cards(FedData) if card.sha256 == variant.feed.data_sha256), None)
@@ -171,7 +171,7 @@ def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -
 
 
 def unpacked(connection: Connection, packages: Path, sha256: str, runtime: str) -> str:
-    """Push a zip of packages and let the agent unpack them, or verify what it unpacked before; return their folder.
+    """Push a zip of packages; let the agent unpack it, or verify the folder unpacked earlier; return the folder.
 
     Raises:
         AgentError: they could not be unpacked.

@@ -1,7 +1,7 @@
-"""A request -> the agent's answer as a value of its own type: decoded strictly, and checked to be to this request.
+"""A request -> the agent's answer as a typed value: decoded strictly, and verified to belong to this request.
 
-An answer comes from another machine, another Python or a broken library. Whatever is wrong with it is an AgentError in
-one line, so that it becomes the failure of one case.
+An answer comes from another machine, another Python or a broken library. Any fault in it raises an AgentError of one
+line, which becomes the failure of one case.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What every answer has: the request's id, which agents of before it was introduced leave out."""
+    """The field of every answer: the request's id; agents older than this field omit it."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfArtifact(Answer):
-    """An answer that rests on an artifact: hashes of what the process opened; older agents leave them out."""
+    """An answer computed with an artifact: hashes of the opened files; older agents omit them."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -43,7 +43,7 @@ class OfArtifact(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured(OfArtifact):
-    """What a process measured; `schema.record.Run` says what each field is."""
+    """The measurements of a process; `schema.record.Run` defines the fields."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -64,7 +64,7 @@ class Measured(OfArtifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inferred(OfArtifact):
-    """How many inputs were run, a hash of them, and their outputs in base64 unless a file holds them."""
+    """The number of inputs, their hash, and the outputs in base64, empty if a file holds them."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -88,7 +88,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profiled(OfArtifact):
-    """The times of an artifact's operators, in order; `why` there are none."""
+    """The times of an artifact's operators, in order of execution; `why` is the reason if there are none."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -99,7 +99,7 @@ class Profiled(OfArtifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledRuntime:
-    """A runtime's version, empty where it is not installed for want of the package `missing`; a hash of its files."""
+    """A runtime's version, empty if not installed because the package `missing` is absent; a hash of its files."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -110,7 +110,7 @@ class InstalledRuntime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(Answer):
-    """What a target is, and how it does now."""
+    """Facts about a target, and its current conditions."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -134,7 +134,7 @@ class Probed(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpacked(Answer):
-    """The folder of unpacked packages on the target, and whether an earlier one was damaged and is made anew."""
+    """The folder of unpacked packages on the target; `damaged` says that an earlier folder was damaged and replaced."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -142,7 +142,8 @@ class Unpacked(Answer):
     damaged: bool
 
 
-NEEDED = ("machine", "memory_bytes", "usable_cores", "bits", "kernel", "python")  # facts that are read without a look
+# Facts that this program reads without checking that they exist.
+NEEDED = ("machine", "memory_bytes", "usable_cores", "bits", "kernel", "python")
 A = TypeVar("A", bound=Answer)
 
 
@@ -150,8 +151,8 @@ def ask(connection: Connection, kind: type[A], request: Mapping[str, Any], *, ti
     """Run a request in a fresh agent process and return its answer.
 
     Raises:
-        AgentError: the process failed or ran out of time, or its answer is malformed, to another request, or of
-            another artifact or runtime than the request's.
+        AgentError: the process failed or ran out of time, or its answer is malformed, or belongs to a different
+            request, artifact or runtime.
     """
     id = uuid4().hex
     answer = decoded(kind, connection.run({**request, "id": id}, timeout_s=timeout_s))

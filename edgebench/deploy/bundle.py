@@ -100,7 +100,7 @@ def _with_parents(module: str) -> Iterator[Path]:
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Yield the modules of this package that a file imports at run time, so not those under TYPE_CHECKING."""
+    """Yield the modules of this package that a file imports at run time; skip those under TYPE_CHECKING."""
     for module, names in _statements(file.read_text(encoding="utf-8")):
         full = [f"{module}.{name}" for name in names]
         yield from (name if _file(name).exists() else module for name in full)
@@ -108,7 +108,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 @once
 def _statements(source: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each import from this package as a module and names in it; parsed once per source, as many ask."""
+    """Return each import from this package as a module and names in it; cached, since many callers need each source."""
     left: list[ast.AST] = [ast.parse(source)]
     statements = []
     while left:

@@ -1,4 +1,4 @@
-"""A command and its input -> the agent's answer, in bounded time and memory.
+"""A command and its input -> the agent's answer, within limits of time and memory.
 
 The output comes from another machine and is not trusted: only the marked line is read, and control characters are
 removed.
@@ -28,12 +28,13 @@ V = TypeVar("V")
 
 # In memory runs the allocator returns freed pages at once: results then repeat within 0.1 MiB instead of 20 MiB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-# Of what a process prints: an evaluation's request has at most 43 MiB of outputs in base64; all others answer in 1 MiB,
-# and a sustained run in 1 MiB an hour.
+# Limit on a process's output. One answer of an evaluation has at most 43 MiB of outputs in base64; a sustained run has
+# 1 MiB per hour, and all other answers are below 1 MiB.
 MOST_BYTES = 2**27
-SETTLE_S = 10.0  # for remaining output to arrive after the process ended
-LAST_BYTES = 2**16  # of standard error that are kept
-LAST_CHARACTERS, REASON_CHARACTERS = 200, 600  # of a line of output, and of the reason of a failure, in a message
+SETTLE_S = 10.0  # limit for remaining output to arrive after the process ended
+LAST_BYTES = 2**16  # tail of standard error that is kept
+# Limits on a line of output, and on the reason of a failure, in a message.
+LAST_CHARACTERS, REASON_CHARACTERS = 200, 600
 CHUNK = 2**16
 OUT_OF_MEMORY = "the kernel does that when memory runs out"
 
@@ -47,12 +48,12 @@ def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def agent_input(request: Mapping[str, Any], *, held: bool) -> bytes:
-    """Return what the agent reads: one line, after which a host that holds its input open sends nothing more."""
+    """Return the agent's input, which is one line; with `held` the host keeps the input open but sends nothing more."""
     return json.dumps({**request, HELD: True} if held else request).encode() + b"\n"
 
 
 def agent_environment(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return allocator settings for memory runs; none for other requests, which they would slow."""
+    """Return allocator settings for memory runs; none for other requests, which they would slow down."""
     return ALLOCATOR if request.get("purpose") == Purpose.MEMORY else {}
 
 
@@ -64,13 +65,13 @@ def exchange(
     environment: Mapping[str, str] | None = None,
     held: bool = False,
 ) -> Any:
-    """Start the command, send it the content, wait for it, and return its answer; its children end with it.
+    """Start the command, send it the content, wait for it and return its answer; kill its remaining children.
 
-    With `held` its input stays open until it has answered: it ends if this process does.
+    With `held` its input stays open until it answers, so that it ends if this process ends.
 
     Raises:
-        AgentError: it cannot be started, ran out of time, died or gave an unreadable answer; `returncode` is its exit
-            code.
+        AgentError: the command cannot be started, ran out of time, died or gave an unreadable answer; `returncode` is
+            its exit code.
     """
     try:
         process = subprocess.Popen(
@@ -126,7 +127,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _feed(stream: IO[bytes], content: Iterable[bytes], *, held: bool) -> None:
-    with suppress(OSError):  # the process died: its exit code says more than a broken pipe
+    with suppress(OSError):  # if the process died, its exit code says more than this broken pipe
         for part in content:
             stream.write(part)
         stream.flush()
@@ -149,7 +150,7 @@ def _keep_last(stream: IO[bytes], output: bytearray) -> None:
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    with suppress(OSError, ValueError):  # an interrupt closes the stream while it is read
+    with suppress(OSError, ValueError):  # an interrupt may close the stream during the read
         while chunk := os.read(stream.fileno(), CHUNK):
             yield chunk
 

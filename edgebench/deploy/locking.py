@@ -1,7 +1,7 @@
-"""A target -> its machine for this process alone, until the block ends.
+"""A target -> a lock that reserves its machine for this process until the block ends.
 
-This machine has one lock that all its users share, the one that a board has: whoever measures here by ssh holds it,
-too. A board's own lock is taken by the connection; before it, runs of one user find each other here.
+This machine has one lock for all its users, as a board has; a host that measures here by ssh takes it, too.
+The connection takes a board's own lock. Before that, a lock on this host separates runs of the same user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgebench.schema.target import THIS_MACHINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROCESS = uuid4().hex  # of tokens: a board that is this machine is held by this process already
+PROCESS = uuid4().hex  # begins each token, so that a connection to this very machine recognizes the lock as its own
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def locked(machine: str, label: str) -> Iterator[None]:
 
     Raises:
         Busy: another process measures there.
-        RequestError: the lock cannot be kept.
+        RequestError: the lock file cannot be opened.
     """
     if machine != THIS_MACHINE:
         with lock(machine, label):

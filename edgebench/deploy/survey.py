@@ -18,8 +18,8 @@ from edgebench.schema.environment import Environment, lasting
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
-PATIENCE_S = 60.0  # a failure that takes longer may be a target's that is silent
-TIMEOUT_S = 180.0  # an emulated target on a busy host takes half a minute
+PATIENCE_S = 60.0  # after a failure that took longer, the target may have stopped answering
+TIMEOUT_S = 180.0  # an emulated target on a busy host needs half a minute
 
 
 def survey(
@@ -53,10 +53,10 @@ def survey(
 
 
 def require_answer(connection: Connection, target: str, failed_after_s: float) -> None:
-    """Ask a target whether it still answers, after a failure that took long: each further case would take as long.
+    """Check that a target still answers after a slow failure; otherwise each further case would fail as slowly.
 
     Raises:
-        Unreachable: it does not.
+        Unreachable: the target does not answer.
     """
     if failed_after_s > PATIENCE_S:
         try:
@@ -77,13 +77,13 @@ def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Facts:
 def _missing(
     requests: Iterable[RuntimeRequest], report: Facts, connection: Connection
 ) -> Iterator[tuple[str, RuntimeRequest]]:
-    """Yield the runtimes to copy to the target: every requested version, and runtimes that only this host has."""
+    """Yield the runtimes to copy to the target: every requested version, and each runtime that only this host has."""
     for request in requests:
         if request.version:
             yield request.pinned, request
         elif connection.brings_runtimes and _lacks(report, request.name):
             version = offered(request.name)
-            if version:  # else it stays missing, and each case that needs it fails
+            if version:  # otherwise the runtime stays missing, and each case that needs it fails
                 yield request.name, replace(request, version=version)
 
 
@@ -92,7 +92,7 @@ def _lacks(report: Facts, name: str) -> bool:
 
 
 def offered(runtime: str) -> str:
-    """Return a runtime's version on this host, which can be copied to a board; empty if it is not installed here."""
+    """Return a runtime's version on this host, the one to copy to a board; empty if it is not installed here."""
     try:
         return public(load("runtimes", runtime).version())
     except PackageNotFoundError:
@@ -102,7 +102,7 @@ def offered(runtime: str) -> str:
 def bring(
     request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str]
 ) -> tuple[Runtime, str]:
-    """Copy a runtime's packages to the target; return the runtime as it runs there with these only, and their hash.
+    """Copy a runtime's packages to the target; return the runtime as it runs with only them, and their hash.
 
     Raises:
         RequestError: the version does not exist, or has no wheel for the target.

@@ -103,7 +103,7 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
 
 
 def _install(wanted: tuple[str, ...], target: Platform, folder: str) -> None:
-    """Install exactly these packages; further dependencies in their metadata are not needed for inference."""
+    """Install only these packages; inference does not need the further dependencies in their metadata."""
     platforms = [word for tag in target.tags for word in ("--platform", tag)]
     options = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", target.python]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]

@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What one export writes, from what, and the key it is kept under.
+    """The inputs and the cache key of one export.
 
     Attributes:
-        plugin: the format's.
-        weights: the card of a file of weights; None where the weights are random, none, or in the model itself.
-        model: the card of a user's own model; None for a network of the shelf.
-        params: on paper, as are `macs`, which count one image.
-        channels: of the network's input: 3, or 1 for grey.
-        made_by: everything that shapes the file.
-        parent: the order of the float file that an int8 one is quantized from; None where it has weights of its own.
+        plugin: the plug-in of the format.
+        weights: the card of a weights file; None for random weights, no weights, or weights in the model itself.
+        model: the card of a user-supplied model; None for a network of this package.
+        params, macs: computed from the architecture; `macs` are for one image.
+        channels: channels of the network's input: 3, or 1 for grey.
+        made_by: everything that determines the file's content.
+        parent: the order of the float file from which an int8 file is quantized; None for a float file, or a scheme
+            that changes weights.
     """
 
     variant: Variant
@@ -52,21 +53,21 @@ class Order:
 
     @property
     def original(self) -> CustomModel | None:
-        """The user's model, if its copy is a file of this format already."""
+        """The user-supplied model, if it is already a file of this format."""
         return self.model if self.model and self.model.format == self.format else None
 
     @property
     def stem(self) -> str:
-        """What the artifact is kept under."""
+        """The artifact's name in the cache, without a suffix."""
         return stem(self.variant, self.made_by)
 
 
 def resolve(variant: Variant, format: str, weights: Callable[[], Weights | None]) -> Order:
-    """Look up what an export needs; `weights()` may train, and is not called for what cannot be written.
+    """Look up everything that an export needs; `weights()` may train, so it is not called for an impossible export.
 
     Raises:
-        CaseError: the format refuses the variant, a network with parameters has no weights, or the user's own model is
-            no longer in the cache.
+        CaseError: the format refuses the variant, a network with parameters has no weights, or the user-supplied model
+            is no longer in the cache.
     """
     plugin = load("formats", format)
     _require_accepted(plugin, variant)
@@ -96,7 +97,7 @@ def _require_accepted(plugin: ModuleType, variant: Variant) -> None:
 
 
 def _parent(order: Order) -> Order | None:
-    """Return the order of the same network in float: only the variant and what names it differ."""
+    """Return the order of the same network in float, which differs in `variant` and `made_by` only."""
     scheme, variant = order.variant.quantization, as_float(order.variant)
     if scheme is None or scheme.changes_weights:
         return None
@@ -105,7 +106,7 @@ def _parent(order: Order) -> Order | None:
 
 
 def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights | None) -> dict[str, str]:
-    """Name everything that shapes the file: if any of it changes, so does the file."""
+    """Return everything that determines the file's content, as parts of its cache key."""
     network = (
         "export/custom" if variant.weights == WeightSource.CUSTOM else module("architectures", variant.architecture)
     )
@@ -126,6 +127,6 @@ def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights 
 
 
 def stem(variant: Variant, made_by: dict[str, str]) -> str:
-    """Name the artifact's files by the variant and the hash of what shapes them."""
-    name = str(variant).replace("/", "-").replace(":", "-")  # a colon means a machine to those who copy files to one
+    """Return the name of the artifact's files: the variant and the hash of `made_by`."""
+    name = str(variant).replace("/", "-").replace(":", "-")  # tools such as scp read a colon as the end of a host name
     return f"{name}-{provenance.key(made_by)}"

@@ -1,4 +1,4 @@
-"""An order -> its file and the card that describes it; the seconds of each step are counted."""
+"""An order -> its file and the card that describes it, with the seconds that each step took."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Artifact:
-    """Write the order's file to `path` and describe it; an int8 one from its float `parent`, where it has one.
+    """Write the order's file to `path` and describe it; an int8 file is written from its float `parent`, if it has one.
 
     Raises:
-        CaseError: the file cannot be made; whatever a format's tools raise fails this case, not the sweep.
+        CaseError: the file cannot be made; any exception of a format's tools fails this case, not the sweep.
     """
     took_s = dict(parent.took_s) if parent else {}
     images = calibration(order.variant, order.channels)
@@ -67,7 +67,7 @@ def _write(
     images: Calibration,
     took_s: dict[str, float],
 ) -> Written:
-    """Write the network as it is, or its int8 form: of the parent, or of a float file that is then thrown away."""
+    """Write the network in float, or its int8 form from the parent or from a temporary float file."""
     variant = order.variant
     if variant.quantization is None:
         _write_as_it_is(path, order, variant, network, took_s)
@@ -87,7 +87,7 @@ def _write(
 
 
 def _write_as_it_is(path: Path, order: Order, variant: Variant, network: Network, took_s: dict[str, float]) -> None:
-    """Write the network without quantizing it; of a user's own file in this format, a copy."""
+    """Write the network without quantizing it; copy a user-supplied file of this format."""
     with _timed(EXPORT, took_s):
         if order.original:
             _copy(order.original, path)
@@ -102,7 +102,7 @@ def _copy(model: CustomModel, path: Path) -> None:
 
 
 def _network(order: Order, images: Calibration, show: Show, took_s: dict[str, float]) -> nn.Module:
-    """Build the network, and change its weights where its quantization asks for that."""
+    """Build the network, and change its weights if its quantization scheme requires that."""
     with _timed(BUILD, took_s):
         if order.model:
             return custom.network(order.model)
@@ -114,9 +114,10 @@ def _network(order: Order, images: Calibration, show: Show, took_s: dict[str, fl
 
 
 def calibration(variant: Variant, channels: int) -> Calibration:
-    """Return what yields the variant's calibration images, (1, C, R, R) each; they are opened once, when first wanted.
+    """Return a function that yields the variant's calibration images, (1, C, R, R) each; it opens the split once.
 
-    One image at a time: SENet-154 takes 3 GiB so, and 10 in batches of ten. Any other model gets its named inputs.
+    Images come one at a time: SENet-154 takes 3 GiB this way, but 10 GiB in batches of ten.
+    Any other model gets its named inputs.
     """
     if variant.feed and variant.quantization:
         return partial(sets, variant.feed, variant.quantization)
@@ -130,24 +131,24 @@ def calibration(variant: Variant, channels: int) -> Calibration:
 
 
 def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64]]:
-    """Open the split that calibrates, which is for nothing else, and draw the images out of it."""
+    """Open the calibration split, which is used for nothing else, and draw images from it."""
     import numpy
 
     assert variant.quantization is not None
     images = split(calibrated(variant), "calibration", channels)
-    if why := too_few(variant, len(images)):  # damaged ones, that is: a request for more than there are is refused
+    if why := too_few(variant, len(images)):  # because of damaged images: too large a request was refused before
         raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
     return images, drawn[: variant.quantization.images]
 
 
 def _turned(images: Calibration) -> Calibration:
-    """Yield the images in NHWC, for a file that takes them so."""
+    """Return the images in NHWC, for a file with that layout."""
     return lambda: (image.transpose(0, 2, 3, 1) for image in images())
 
 
 def _counted(images: Calibration, counts: list[int]) -> Calibration:
-    """Yield the images, and note how many there were the time that most were looked at."""
+    """Return the same images; record the largest number of images that any pass read."""
 
     def again() -> Iterator[Any]:
         for number, image in enumerate(images(), 1):
@@ -159,7 +160,7 @@ def _counted(images: Calibration, counts: list[int]) -> Calibration:
 
 @contextmanager
 def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
-    """Add the seconds that pass to a step's, but for those of other steps within it."""
+    """Add the elapsed seconds to a step, without those of other steps inside it."""
     started, before = monotonic(), sum(took_s.values())
     yield
     within = sum(took_s.values()) - before

@@ -1,6 +1,6 @@
-"""A function and what it is given -> its answer, from a child process with bounds of memory, file size and time.
+"""A function and its arguments -> its result, computed in a child process with limits on memory, file size and time.
 
-For what somebody else's file makes a library do: it may take all memory, never end, or crash, and only the child pays.
+A file from somebody else can make a library take all memory, never end, or crash: then only the child suffers.
 Requests and answers are JSON; the child is trusted with nothing else.
 """
 
@@ -33,30 +33,30 @@ _NO_MEMORY = re.compile(
 
 
 class OutOfBounds(Exception):
-    """The child took more memory or time than it may, or crashed: in words that follow the name of a file."""
+    """The child exceeded its memory or time limit, or crashed. The message is worded to follow the name of a file."""
 
 
 class ChildError(Exception):
-    """The child raised what nobody foresaw: its traceback."""
+    """The child raised an unexpected exception; the message is its traceback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a child may take: bytes of memory, also for each file that it writes, and seconds."""
+    """Limits of a child: bytes of memory, which also limit each file that it writes, and seconds."""
 
     memory_bytes: int
     time_s: float
 
 
 def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
-    """Call `package.module:function` with keyword arguments in a child; arguments and answer can be JSON.
+    """Call `package.module:function` with keyword arguments in a child; JSON must be able to hold arguments and result.
 
     Raises:
-        RequestError: as the function raised it.
-        OutOfBounds: it took more than the bounds, or crashed.
-        ChildError: it raised anything else.
+        RequestError: the function raised it.
+        OutOfBounds: the child exceeded a limit, or crashed.
+        ChildError: the function raised any other exception.
     """
-    with TemporaryDirectory() as scratch:  # what a killed child leaves goes with it
+    with TemporaryDirectory() as scratch:  # deleted with all that a killed child leaves in it
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
         try:
             ended = subprocess.run(
@@ -73,7 +73,7 @@ def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
 
 
 def _answer(ended: subprocess.CompletedProcess[bytes], bounds: Bounds) -> Any:
-    """Read the child's answer, its last marked line; what libraries print stands before it, and is dropped."""
+    """Read the child's answer, its last marked line; ignore the output of libraries before it."""
     marked = [line for line in ended.stdout.decode(errors="replace").splitlines() if line.startswith(_MARK)]
     reply = json.loads(marked[-1].removeprefix(_MARK)) if marked else {"kind": "crash"}
     match reply["kind"]:
@@ -95,19 +95,19 @@ def _end(returncode: int) -> str:
 
 
 def main() -> None:
-    """Answer the request on standard input, within its bounds."""
+    """Answer the request on standard input, within its limits."""
     request = json.load(sys.stdin)
     answers = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # keeps the output of libraries out of the answer
     limit(request["memory_bytes"])
     reply = _reply(request["function"], request["given"])
     os.write(answers, f"\n{_MARK}{json.dumps(reply)}\n".encode())
     sys.stderr.flush()
-    os._exit(0)  # without the libraries' own ends, which may crash
+    os._exit(0)  # skips the libraries' exit handlers, which may crash
 
 
 def limit(memory_bytes: int) -> None:
-    """Bound this process: the memory that can be written to, not addresses: libraries map many that they never use."""
+    """Limit this process's writable memory; not its address space, of which libraries map much that they never use."""
     data = memory_bytes + THREAD_BYTES * (os.cpu_count() or 1)
     for kind, bound in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_FSIZE, memory_bytes), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]
@@ -129,7 +129,7 @@ def _reply(function: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell from an error, or what caused it, that memory could not be had: each library says so in its own words."""
+    """Return whether an error, or one of its causes, says that memory ran out; each library words this differently."""
     return any(isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)) for cause in _causes(error))
 
 

@@ -1,4 +1,4 @@
-"""An error that nobody foresaw -> a sentence that calls it a bug of ours, and a file to attach to an issue."""
+"""An unexpected exception -> a sentence that calls it a bug of edgebench, and a report to attach to an issue."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def reason(error: Exception) -> str:
-    """Return why a case failed: in the error's own words, or that it is a bug.
+    """Return why a case failed: the text of a CaseError, or a sentence that calls the error a bug.
 
     Raises:
-        EdgebenchError: the error itself, if it is no case's but ends the sweep.
+        EdgebenchError: the error itself, if it ends the sweep, not only the case.
     """
     if isinstance(error, EdgebenchError) and not isinstance(error, CaseError):
         raise error
@@ -28,12 +28,12 @@ def reason(error: Exception) -> str:
 
 
 def sentence(error: Exception) -> str:
-    """Write the file, and say in one line what it is about and where it lies."""
-    return f"a bug of edgebench, not of what it was given ({_where(error)}): attach {_kept(error)} to an issue"
+    """Write the report; return one line that names the error and the path of the report."""
+    return f"a bug in edgebench, not in your input ({_where(error)}): attach {_kept(error)} to an issue"
 
 
 def _where(error: Exception) -> str:
-    """Name the error and our line that it came through last."""
+    """Return the error's type and the last line of edgebench in its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     place = f" in {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else ""
@@ -41,7 +41,7 @@ def _where(error: Exception) -> str:
 
 
 def _kept(error: Exception) -> Path | str:
-    """Write the report and return its path; where it cannot be written, what else to attach."""
+    """Write the report and return its path; if it cannot be written, return what to attach instead."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     try:
         path = files.folder(FOLDER) / f"{stamp}.txt"
@@ -52,7 +52,7 @@ def _kept(error: Exception) -> Path | str:
 
 
 def report(error: Exception) -> str:
-    """Return what a developer needs: the command, versions and the traceback."""
+    """Return the report: the command, the versions of all packages and the traceback."""
     packages = sorted({f"{one.name}=={one.version}" for one in distributions()})
     lines = (
         f"edgebench {version('edgebench')}, Python {platform.python_version()}, {platform.platform()}",

@@ -1,7 +1,7 @@
 """A key -> a file that is made once, stored with a card that describes it, and verified by hash on each use.
 
 The card is written last, by renaming: a file without a card was interrupted and is ignored. A card has a seal, a hash
-of itself and its name. What is damaged is said on standard error and counts as missing, so that it is made again.
+of itself and its name. A damaged entry is reported on standard error and counts as missing, so that it is made again.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _decoder(card_type: type[K]) -> TypeAdapter[K]:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Read a sealed description of the cache; None if there is none, or, said on standard error, a damaged one."""
+    """Read a sealed description; None if there is none, or if it is damaged, which is reported on standard error."""
     try:
         with seal.opened(path) as stream:
             return seal.unsealed(_name(path), stream.read())
@@ -95,10 +95,10 @@ def write_sealed(path: Path, fields: dict[str, Any]) -> None:
 
 
 def warn_damaged(path: Path) -> None:
-    """Say that something in the cache is not what was stored; a folder in its place is deleted."""
+    """Report that an entry of the cache is damaged; delete it if it is a folder."""
     if path.is_dir() and not path.is_symlink():
-        seal.discard(path)  # a file that is made again replaces any other file, but no folder
-    warn(f"{_name(path)} in the cache was damaged: made again, or asked for")
+        seal.discard(path)  # a new file can replace any other file, but not a folder
+    warn(f"{_name(path)} in the cache was damaged; a new one is made, or you are asked for it")
 
 
 def _name(path: Path) -> str:
@@ -139,18 +139,19 @@ def put(stem: str, card: Card) -> None:
 def is_intact(card: FileCard) -> bool:
     """Return whether the card's file exists, is this user's own and still has the hash on the card."""
     path = place(card.FOLDER) / Path(card.file).name
-    used(path.with_name(f"{path.stem}{CARD}"))  # a process may have the file itself open, and watch it
+    # Not the file itself: another process may have it open and check its ctime.
+    used(path.with_name(f"{path.stem}{CARD}"))
     return has_hash(path, card.sha256)
 
 
 def has_hash(path: Path, sha256: str) -> bool:
-    """Return whether a cached file has this hash; a damaged one is said on standard error."""
+    """Return whether a cached file has this hash; report a damaged file on standard error."""
     try:
         if seal.digest(path) == sha256:
             return True
     except FileNotFoundError:
         return False
-    except OSError:  # a link, another's, or unreadable
+    except OSError:  # a link, another user's file, or unreadable
         pass
     warn_damaged(path)
     return False

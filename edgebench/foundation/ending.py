@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP -> an interruption such as Ctrl-C's, so that tables are written and what was started ends."""
+"""SIGTERM and SIGHUP -> an interruption as by Ctrl-C, so that tables are written and child processes end."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(KeyboardInterrupt):
-    """This process was told to end by the signal with this number."""
+    """The signal with this number asked this process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -18,13 +18,13 @@ class Ended(KeyboardInterrupt):
 
 
 def signal_of(interruption: KeyboardInterrupt) -> int:
-    """Return the number of the signal that interrupted: SIGINT's for Ctrl-C."""
+    """Return the number of the signal behind an interruption; Ctrl-C is SIGINT."""
     return interruption.number if isinstance(interruption, Ended) else int(signal.SIGINT)
 
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Raise `Ended` at the first SIGTERM or SIGHUP within the block; one that is ignored, as under nohup, stays so."""
+    """Raise `Ended` at the first SIGTERM or SIGHUP within the block; a signal that nohup ignores stays ignored."""
     if current_thread() is not main_thread():
         yield
         return
@@ -40,11 +40,12 @@ def heeded() -> Iterator[None]:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    for heeded in SIGNALS:  # a terminal that closes sends several: a second one must not cut the tables short
+    # A closing terminal sends several signals: the second must not interrupt the writing of tables.
+    for heeded in SIGNALS:
         if signal.getsignal(heeded) is _end:
             signal.signal(heeded, _pass)
     raise Ended(number)
 
 
 def _pass(number: int, frame: FrameType | None) -> None:
-    """Heed no further signal; unlike SIG_IGN, this is not inherited by processes that are started."""
+    """Ignore a further signal; unlike SIG_IGN, this handler is not inherited by child processes."""

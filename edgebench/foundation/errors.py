@@ -77,12 +77,14 @@ class AgentError(CaseError):
 
 
 def shown(text: str) -> str:
-    """Return a text in one line, a `?` for each character that a terminal would execute."""
+    """Return a text as one line, with `?` in place of each character that a terminal would execute."""
     return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
 
 
 def in_words(error: BaseException) -> str:
-    """Return a library's error in one line without its C++ sources; a missing key or index is named as such."""
+    """Return a library's error as one line without its C++ source locations; describe a missing key or index in
+    words.
+    """
     text = " ".join(str(error).split())
     if isinstance(error, KeyError):
         return f"{text} is missing"
@@ -94,7 +96,7 @@ def in_words(error: BaseException) -> str:
 
 
 def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = False) -> None:
-    """Refuse a name that is not known; an empty one, such as a filter that lets all through, passes where it may.
+    """Refuse an unknown name; with `may_be_empty` an empty name passes, such as a filter that selects everything.
 
     Raises:
         UnknownName: the name is not known; the message lists those that are, and suggests the nearest.

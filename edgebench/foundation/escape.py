@@ -1,7 +1,7 @@
-"""Text that somebody else wrote -> the same text in a medium, none of it read as a command there.
+"""Text from others -> the same text escaped for one medium, so that nothing in it acts as a command there.
 
-Names, messages, labels and facts come from files, boards and folders: every writer of a medium passes its text through
-the medium's function here, and no reader of text has to.
+Names, messages, labels and facts come from files, boards and folders. Code that writes to a medium passes its text
+through the function for that medium; code that reads text does not escape it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from unicodedata import category
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_COMMANDING = ("Cc", "Cf", "Cs")  # controls, what is not shown and turns what is, halves of pairs
+_COMMANDING = ("Cc", "Cf", "Cs")  # control, format (such as bidi overrides) and surrogate characters
 _BLANKS = "\t\n\v\f\r\x85\u2028\u2029"
 # What CI systems read as commands in a log: `##[group]` and `##vso[` anywhere, `::error` at the start of a line.
 _ANYWHERE = re.compile(r"#(?=#\w*\[)")
 _AT_START = re.compile(r"(?<!\S):(?=:)")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")  # spreadsheets compute the first four, also behind a blank
-_QUOTE = "'"  # which spreadsheets read as: what follows is text
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")  # spreadsheets compute the first four, also after a blank
+_QUOTE = "'"  # tells a spreadsheet that the rest of the cell is text
 _MARKDOWN = re.compile(
     r"[|`]"
-    r"|\\(?=[!-/:-@\[-`{-~])"  # it would escape what follows
+    r"|\\(?=[!-/:-@\[-`{-~])"  # would escape the next character
     r"|(?<=\])[(\[:]"  # a link, a reference, its definition
-    r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"  # emphasis; a star behind a figure is ours
+    # Emphasis; a star after a figure is our own footnote mark.
+    r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"
     r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
 )
 _FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # what most cells are
-_OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # of a Markdown block
+_OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # opens a Markdown block
 # What LaTeX would read as a command, and letters that its usual fonts lack.
 _LATEX = str.maketrans(
     {
@@ -46,9 +47,9 @@ _LATEX = str.maketrans(
 
 
 def plain(text: str) -> str:
-    r"""Write characters that command or cannot be shown as `\x1b`: controls, bidi overrides, halves of surrogates.
+    r"""Write control characters, bidi overrides and lone surrogates as escapes such as `\x1b`.
 
-    Ends of lines and tabs become blanks, and no CI system finds a command in the middle of a line.
+    Line ends and tabs become blanks. A CI system finds no command in the middle of a line.
     """
     shown = text if text.isprintable() else "".join(map(_shown, text))
     return _ANYWHERE.sub(r"\\x23", shown) if "##" in shown else shown
@@ -57,12 +58,13 @@ def plain(text: str) -> str:
 def _shown(character: str) -> str:
     if character in _BLANKS:
         return " "
-    commands = category(character) in _COMMANDING or ord(character) & 0xFFFE == 0xFFFE  # no character; XML has none
+    # Noncharacters, which XML forbids.
+    commands = category(character) in _COMMANDING or ord(character) & 0xFFFE == 0xFFFE
     return character.encode("unicode_escape").decode() if commands else character
 
 
 def terminal(text: str) -> str:
-    """Write text for a terminal or a log, which is one line of it; a CI system finds no command in it."""
+    """Write text as one line of a terminal or log; a CI system finds no command in it."""
     return _AT_START.sub(r"\\x3a", plain(text))
 
 
@@ -80,12 +82,12 @@ def markdown_line(text: str) -> str:
 
 
 def html(text: str) -> str:
-    """Write text for HTML, SVG or XML, also within quotes; what XML 1.0 does not allow is `plain`."""
+    """Write text for HTML, SVG or XML, also within quotes; `plain` replaces characters that XML 1.0 forbids."""
     return markup.escape(plain(text))
 
 
 def latex(text: str) -> str:
-    """Keep LaTeX from reading words as commands; a bracket that begins a row would be an argument of the last one."""
+    """Write text for LaTeX; also escape brackets, because the row end before a bracket would take it as an argument."""
     return " ".join(plain(text).translate(_LATEX).split()).replace("::", "{:}:")
 
 
@@ -100,9 +102,9 @@ def command_property(text: str) -> str:
 
 
 def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) -> str:
-    """Write JSON on one line, or indented, readable as it is: only what is not `plain` is written by its number.
+    """Write JSON on one line, or indented; only characters that `plain` replaces are escaped.
 
-    With `is_ascii` other letters are written by their number too, for a stream that may lack them.
+    With `is_ascii` all other non-ASCII letters are escaped, too, for a stream that cannot encode them.
     """
     text = json.dumps(value, ensure_ascii=is_ascii, indent=indent)
     text = re.sub(
@@ -121,11 +123,12 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 def _csv_cell(value: object) -> object:
     if not isinstance(value, str):
         return value
-    is_command = value.lstrip(" '").startswith(_FORMULA)  # with its own quotes, so that reading takes off one only
+    # A text that already begins with `'` gets another, since reading removes one.
+    is_command = value.lstrip(" '").startswith(_FORMULA)
     return _QUOTE + plain(value) if is_command else plain(value)
 
 
 def from_csv(cell: str) -> str:
-    """Read a cell that `csv_text` wrote, or a spreadsheet: without the `'` that marks text."""
+    """Read a cell that `csv_text` or a spreadsheet wrote: remove the `'` that marks text."""
     is_marked = cell.startswith(_QUOTE) and cell.lstrip(" '").startswith(_FORMULA)
     return cell[1:] if is_marked else cell

@@ -1,4 +1,4 @@
-"""The cache directory, which is its owner's alone; hashes of files, and writing that no kill or power cut halves."""
+"""The cache directory, private to its owner; hashes of files, and writes that no kill or power cut leaves half done."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HOME_VARIABLE = "EDGEBENCH_CACHE"
-SCRATCH = "making-"  # begins the name of what is not complete
+SCRATCH = "making-"  # prefix of the names of incomplete files and folders
 HOUR_S = 3600.0
-# The cache's folders, and what they hold; nothing else below the cache directory is touched.
+# The cache's folders and their content; edgebench touches nothing else below the cache directory.
 KINDS = {
     "agent": "the program that runs on targets",
     "artifacts": "model files",
@@ -38,9 +38,9 @@ KINDS = {
     "training": "unfinished trainings",
     "weights": "trained and given weights",
 }
-_IN_USE = ".in-use"  # every process that uses the cache holds a shared lock of it
+_IN_USE = ".in-use"  # every process that uses the cache holds a shared lock on this file
 _HANDLES = dict[Path, int]()
-# What a killed process left: of this version, or of an earlier one.
+# Names of files that a killed process left, of this version or an earlier one.
 _LEFT = re.compile(r"making-[a-z0-9_]+(\.\w+)?|making-\d+-.+|.+\.making|tmp[a-z0-9_]{8}")
 _KEPT = (".card.json", ".lock")
 
@@ -56,7 +56,7 @@ def place(kind: str) -> Path:
     """Return the cache's folder for one kind of file, which may not exist.
 
     Raises:
-        RequestError: it, or the cache, is another user's, a link, or may be written by everybody.
+        RequestError: the folder or the cache belongs to another user, is a link, or is writable for everybody.
     """
     root = home()
     _require_own(root, root.stat)
@@ -69,7 +69,7 @@ def folder(kind: str) -> Path:
     """Return the cache's folder for one kind of file; create it if it does not exist.
 
     Raises:
-        RequestError: it cannot be created, or is not this user's alone.
+        RequestError: the folder cannot be created, or is not private to this user.
     """
     path = place(kind)
     try:
@@ -90,19 +90,20 @@ def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
     advice = f"set {HOME_VARIABLE} to a folder of your own"
     try:
         status = status_of()
-    except OSError:  # not there yet, or the reason is given when it is made
+    except OSError:  # missing, or creating it will report the reason
         return
     if stat.S_ISLNK(status.st_mode):
         raise RequestError(f"{path} is a link, and none is followed out of the cache; remove it, or {advice}")
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
-        tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "  # not of a shared one: /tmp
+        # Not for a shared folder such as /tmp.
+        tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "
         raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
 
 
 def _join(root: Path) -> None:
-    """Hold the cache's lock, shared, while this process lives; whoever is alone first sweeps what killed ones left."""
+    """Hold a shared lock on the cache while this process lives; if no other process has it, first delete leftovers."""
     if (root in _HANDLES and os.fstat(_HANDLES[root]).st_nlink) or not root.is_dir():
         return
     try:
@@ -133,7 +134,7 @@ def _sweep(root: Path) -> None:
 
 @contextmanager
 def alone() -> Iterator[Path]:
-    """Give the cache directory to this process alone, so that entries can be deleted.
+    """Lock the cache directory for this process alone, so that entries can be deleted.
 
     Raises:
         Busy: another process uses the cache.
@@ -153,7 +154,7 @@ def alone() -> Iterator[Path]:
 
 
 def used(path: Path) -> None:
-    """Note that a cached file is used now, as the time of its last reading, at most once an hour."""
+    """Record the use of a cached file as its access time, at most once an hour."""
     with suppress(OSError):  # a cache that may only be read
         status = path.lstat()
         if time() - status.st_atime > HOUR_S:
@@ -174,16 +175,16 @@ def sha256(path: str | Path) -> str:
 
 
 def make(folder: Path, mode: int = 0o777) -> None:
-    """Create a folder and those above it, with a mode; they are on the disk afterwards.
+    """Create a folder and its parents with a mode; sync them to the disk.
 
     Raises:
-        OSError: it cannot be created.
+        OSError: the folder cannot be created.
     """
     created = [place for place in (folder, *folder.parents) if not place.exists()]
     for place in reversed(created):
         place.mkdir(mode, exist_ok=True)
         sync(place.parent)
-    folder.mkdir(exist_ok=True)  # a file in its place is an error
+    folder.mkdir(exist_ok=True)  # fails if a file is in its place
 
 
 def sync(path: Path) -> None:
@@ -196,14 +197,14 @@ def sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EROFS):  # some network file systems sync no folders
+        if error.errno not in (errno.EINVAL, errno.EROFS):  # some network file systems cannot sync folders
             raise
     finally:
         os.close(handle)
 
 
 def settle(scratch: Path, path: Path) -> None:
-    """Let a file take another's place; a power cut leaves the old one or the whole new one.
+    """Rename a file over another; after a power cut either the old file or the complete new one is there.
 
     Raises:
         OSError: the disk is full or broken, or the folder cannot be written.
@@ -217,7 +218,7 @@ def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VA
     """Replace a file atomically: a reader sees the old content or the new. A link in its place is replaced.
 
     Raises:
-        RequestError: it cannot be written, or the disk is full; the message ends with `advice`.
+        RequestError: the file cannot be written, or the disk is full; the message ends with `advice`.
     """
     scratch = path.with_name(f"{SCRATCH}{os.urandom(8).hex()}")
     try:

@@ -1,4 +1,4 @@
-"""The cache's folders -> its entries with their sizes and last use; and the deletion of some."""
+"""The cache's folders -> its entries with their sizes and last use; also deletes entries."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LOCK = ".lock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """Files and folders of the cache that belong together: a file, its card, its list, what was unpacked of it.
+    """Files and folders of the cache that belong together: a file, its card, its list and its unpacked folder.
 
     Attributes:
-        used_at: when it was last used, seconds since 1970; for what was never used since, when it was made.
+        used_at: time of the last use, seconds since 1970; the time of creation if it was never used.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKind:
-    """All entries of one kind; `used_at` is None if there are none."""
+    """The sum over the entries of one kind; `used_at` is None if there are none."""
 
     kind: str
     entries: int
@@ -42,7 +42,7 @@ class CacheKind:
 
 
 def entries(kind: str = "") -> tuple[CacheEntry, ...]:
-    """List the entries of the cache, or of one kind, the one used longest ago first.
+    """List the entries of the cache, or of one kind, least recently used first.
 
     Raises:
         UnknownName: there is no such kind.
@@ -65,14 +65,14 @@ def _entries(kind: str) -> Iterable[CacheEntry]:
 
 
 def _stem(path: Path) -> str:
-    """Return what the names of an entry's files have in common."""
+    """Return the common stem of the names of an entry's files."""
     if path.name.endswith(CARD):
         return path.name.removesuffix(CARD)
     return path.name if path.is_dir() and not path.is_symlink() else path.stem
 
 
 def _statuses(path: Path) -> Iterable[tuple[int, float, float]]:
-    """Yield size, time of last reading and of writing of each file; of a folder's files only the size counts."""
+    """Yield size, access time and modification time of each file; for files inside a folder only the size counts."""
     is_folder = path.is_dir() and not path.is_symlink()
     for file in path.rglob("*") if is_folder else [path]:
         with suppress(OSError):  # deleted meanwhile
@@ -98,7 +98,7 @@ def _summed(kind: str, listed: Sequence[CacheEntry]) -> CacheKind:
 
 
 def clear(kind: str = "") -> tuple[CacheEntry, ...]:
-    """Delete all entries, or those of one kind; return them.
+    """Delete all entries, or those of one kind; return the deleted ones.
 
     Raises:
         UnknownName: there is no such kind.
@@ -110,7 +110,7 @@ def clear(kind: str = "") -> tuple[CacheEntry, ...]:
 
 
 def bound(most_bytes: float, kind: str = "") -> tuple[CacheEntry, ...]:
-    """Delete the entries that were used longest ago until the others take at most so many bytes; return them.
+    """Delete the least recently used entries until the rest takes at most this many bytes; return the deleted ones.
 
     Raises:
         UnknownName, Busy, RequestError: as `clear`.
@@ -133,6 +133,6 @@ def _deleted(listed: Iterable[CacheEntry]) -> tuple[CacheEntry, ...]:
             seal.discard(path)
         except OSError as error:
             raise RequestError(
-                f"cannot delete {path}: {error.strerror}; see whether you may, or set {HOME_VARIABLE}"
+                f"cannot delete {path}: {error.strerror}; check its permissions, or set {HOME_VARIABLE}"
             ) from error
     return listed

@@ -1,4 +1,4 @@
-"""A results folder or a board -> a lock that gives it to this process alone."""
+"""A results folder or a board -> a lock that reserves it for this process."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
-    """Make a folder and lock it for this process, whoever else writes there; error messages call it `label`.
+    """Make a folder and lock it for this process against all users; error messages call it `label`.
 
-    The folder itself is locked, so nothing is left in it. A file system that locks no folders is locked by name, for
-    this user only.
+    The folder itself is locked, so no lock file remains in it. Where the file system cannot lock folders, a lock on the
+    name is used, which only works among processes of this user.
 
     Raises:
         Busy: another process holds the lock.
@@ -47,7 +47,7 @@ def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
 
 
 def _holder(inode: int) -> str:
-    """Return who holds the lock on an inode, as far as the kernel tells this user."""
+    """Return the holder of the lock on an inode, as far as the kernel shows it to this user."""
     with suppress(OSError):
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             words = line.split()
@@ -62,7 +62,7 @@ def _in_use(what: str, who: str) -> str:
 
 @contextmanager
 def lock(name: str, label: str = "") -> Iterator[None]:
-    """Lock a name among the processes of this user; error messages call it `label`, else `name`.
+    """Lock a name among the processes of this user; error messages call it `label`, or `name` by default.
 
     Raises:
         Busy: another process holds the lock.

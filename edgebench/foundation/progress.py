@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A message to the user that stops nothing."""
+    """A message to the user that does not stop the work."""
 
     text: str
 
@@ -34,6 +34,6 @@ Show = Callable[[Step | Notice], None]
 
 @cache
 def warn(text: str) -> None:
-    """Print a line on standard error, once per command: what must be known even without progress messages."""
+    """Print a line on standard error, once per command, even where progress messages are off."""
     printable = "".join(character if character.isprintable() else "?" for character in text)
     print(f"edgebench: {printable}", file=sys.stderr)

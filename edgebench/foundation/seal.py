@@ -1,6 +1,6 @@
-"""A stored file or folder -> whether it is what was stored: safe opening, hashes, seals, and lists of a folder's files.
+"""A stored file or folder -> whether it is unchanged: safe opening, hashes, seals, and lists of a folder's files.
 
-It travels to targets: standard library only.
+This module also runs on targets: standard library only.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 SEAL = "seal"  # the key of a description's own hash
 LIST = ".files"  # suffix of the list beside a folder
 PRIVATE = 0o700  # mode of a folder that only its owner enters
-SETTLED_S = 2.0  # a file that changed less long ago may change again within one tick of the file system's clock
+SETTLED_S = 2.0  # a file that changed more recently may change again within one tick of the file system's clock
 COMPILED = ".pyc"
 
-# The hash of each file this process has read, by everything that tells a changed file. Size and time of writing could
-# lie, since any program may set that time; the time of change (ctime) is set by the kernel alone, on every change.
+# Hash of each file that this process has read. The key is device, inode, size, mtime and ctime: any program can set
+# the mtime, but only the kernel sets the ctime, on every change.
 _HASHES = dict[tuple[int, ...], str]()
 
 
 def opened(path: Path) -> BufferedReader:
-    """Open a stored file for reading, unless it is a link, no file, or another user's.
+    """Open a stored file for reading; refuse a link, anything but a regular file, and another user's file.
 
     Raises:
-        OSError
+        OSError: the file is refused, or cannot be opened.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     status = os.fstat(handle)
@@ -62,12 +62,12 @@ def digest(path: Path) -> str:
 
 
 def sealed(name: str, fields: dict[str, Any]) -> bytes:
-    """Return a description as JSON with a hash of its content and name: it counts under no other name."""
+    """Return a description as JSON with a hash of its content and name, so that it is valid under this name only."""
     return json.dumps(fields | {SEAL: _hash(name, fields)}, indent=2).encode()
 
 
 def unsealed(name: str, content: bytes) -> dict[str, Any]:
-    """Return a sealed description; one that has no seal was written by an earlier version.
+    """Return a sealed description; a description without a seal, from an earlier version, is accepted.
 
     Raises:
         ValueError: it is damaged, or belongs to another name.
@@ -93,12 +93,12 @@ def record(folder: Path) -> None:
 
 
 def is_recorded(folder: Path) -> bool:
-    """Return whether a folder was once complete: then it should be whole."""
+    """Return whether a folder was ever complete: if so, it should still match its list."""
     return list_of(folder).exists() and os.path.lexists(folder)
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether a folder holds exactly what its list says; modules that Python compiled since are deleted."""
+    """Return whether a folder holds exactly the files of its list; delete modules that Python compiled later."""
     try:
         with opened(list_of(folder)) as stream:
             wanted = unsealed(folder.name, stream.read())["files"]
@@ -119,13 +119,13 @@ def list_of(folder: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Delete a folder and its list, the list first: what is half deleted is never taken for whole."""
+    """Delete a folder's list, then the folder, so that a half-deleted folder never counts as complete."""
     discard(list_of(folder))
     discard(folder)
 
 
 def discard(path: Path) -> None:
-    """Delete a file, a link or a folder with all that is in it; no link is followed."""
+    """Delete a file, a link or a folder with its content; follow no link."""
     if path.is_dir() and not path.is_symlink():
         with suppress(OSError):
             path.chmod(PRIVATE)
@@ -135,7 +135,7 @@ def discard(path: Path) -> None:
 
 
 def _names(folder: Path) -> set[str]:
-    """Name the files and links below a folder; no link is followed."""
+    """Yield the names of the files and links below a folder; follow no link."""
     return {
         os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118  # a Path per file takes seconds
         for place, folders, files in os.walk(folder)
@@ -148,7 +148,7 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _state(path: Path) -> str:
-    """Return a file's hash and whether it is a program, or where a link leads."""
+    """Return a file's hash and whether it is executable, or the target of a link."""
     if path.is_symlink():
         return f"link {path.readlink()}"
     return f"{'program' if path.stat().st_mode & stat.S_IXUSR else 'file'} {digest(path)}"

@@ -1,4 +1,4 @@
-"""Columns and items -> Markdown and LaTeX for people, CSV and JSON for machines; what printed tables are made of."""
+"""Columns and items -> Markdown and LaTeX for people, CSV and JSON for machines; also the source of printed tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Number = TypeVar("Number", bound=float | None)
 Value: TypeAlias = "str | float | Sequence[Value] | Mapping[str, Value] | None"
 Align = Literal["left", "right"]
 VERSION = 1  # of every JSON document
-IDENTITY, OBJECTIVE, DETAIL = 0, 1, 2  # ranks of columns; above them come those that are left out first
+IDENTITY, OBJECTIVE, DETAIL = 0, 1, 2  # ranks of columns; columns with higher ranks are left out first
 
 
 def _or_dash(value: object) -> str:
@@ -31,8 +31,8 @@ class Column(Generic[T]):
 
     Attributes:
         heading: with the unit.
-        rank: IDENTITY names the row, OBJECTIVE is what the sheet is about, DETAIL is the rest. Of what is ranked above,
-            a narrow terminal leaves out the highest rank first, and of equal ranks the rightmost.
+        rank: IDENTITY names the row, OBJECTIVE is the sheet's main figure, DETAIL is the rest. A narrow terminal leaves
+            out columns ranked above DETAIL, the highest rank first, and among equal ranks the rightmost.
         fields: each value of CSV and JSON by its key, whose last words are the unit: `p50_ms`, `p50_low_ms`.
     """
 
@@ -73,7 +73,7 @@ class Column(Generic[T]):
         *,
         key: str = "",
     ) -> Column[T]:
-        """Make a column of one number each, which `show` formats; without a key the heading gives it."""
+        """Make a column of numbers that `show` formats; the default key is made from the heading."""
         return cls.number(heading, lambda item: show(value(item)), rank, **{key or _key(heading): value})
 
     def format(self, items: Iterable[T]) -> FormattedColumn:
@@ -95,7 +95,7 @@ class FormattedColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """A row of a sheet whose rows are of different things: in words, and its values for machines by key."""
+    """A row of a sheet that lists different facts: a text for people, and values for machines by key."""
 
     what: str
     text: str
@@ -103,7 +103,7 @@ class Fact:
 
     @classmethod
     def of(cls, what: str, text: str, **values: Value) -> Fact:
-        """State a fact; `values` have their unit in the last words of their keys."""
+        """State a fact; the last words of each key in `values` are its unit."""
         return cls(what=what, text=text, values=values)
 
 
@@ -133,7 +133,7 @@ class Sheet:
         name: str = "rows",
         totals: Iterable[T] = (),
     ) -> Sheet:
-        """Lay out items, one row each; totals stand below them for people only, who do not add up columns."""
+        """Lay out items, one row each; the totals below them appear in output for people only."""
         columns, items = tuple(columns), tuple(items)
         shown = (*items, *totals)
         return cls(
@@ -148,7 +148,7 @@ class Sheet:
     def of_facts(
         cls, title: str, columns: Iterable[Column[Fact]], facts: Iterable[Fact], notes: Iterable[str] = (), *, name: str
     ) -> Sheet:
-        """Lay out facts, one row each for people, and all in one record for machines."""
+        """Lay out facts: one row each for people, a single record for machines."""
         facts = tuple(facts)
         values = {key: (value,) for fact in facts for key, value in fact.values.items()}
         return replace(cls.of(title, columns, facts, notes, name=name), fields=values)

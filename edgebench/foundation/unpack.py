@@ -1,4 +1,4 @@
-"""Packed files of others -> their content, within a bound: a kilobyte can hold a gigabyte of zeros."""
+"""Compressed files from others -> their content, up to a size limit: a kilobyte can unpack to a gigabyte of zeros."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from zipfile import ZipFile, is_zipfile
 if TYPE_CHECKING:
     from pathlib import Path
 
-_GZIP = 31  # zlib's number for a header of gzip
+_GZIP = 31  # zlib's `wbits` for the gzip format
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-_MOST_RATIO = 20  # of a zip's content to its size: weights and pixels hardly shrink, zeros a thousand times
+_MOST_RATIO = 20  # unpacked to packed size of a zip: weights and pixels hardly shrink, zeros shrink a thousandfold
 _SMALL = 2**20
 
 
 class TooLarge(OSError):
-    """It unpacks to more than it may: what was wanted, and what was found."""
+    """The content is larger than the limit."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"wanted at most {most / 2**20:.0f} MiB when unpacked, found more")
 
 
 def gunzip(content: bytes, most: int) -> bytes:
-    """Unpack gzip, of one or several members.
+    """Unpack gzip data of one or several members.
 
     Raises:
-        TooLarge: there are more than `most` bytes.
-        EOFError, zlib.error: it is damaged.
+        TooLarge: the content has more than `most` bytes.
+        EOFError, zlib.error: the data are damaged.
     """
     unpacked = bytearray()
     while content:
@@ -45,7 +45,7 @@ def gunzip(content: bytes, most: int) -> bytes:
 
 
 class Capped:
-    """A stream, packed or not, of which no more than `most` unpacked bytes can be read or skipped."""
+    """A stream, compressed or not; reading or skipping more than `most` unpacked bytes is refused."""
 
     def __init__(self, path: Path, most: int) -> None:
         with path.open("rb") as stream:
@@ -57,7 +57,7 @@ class Capped:
         """Read bytes.
 
         Raises:
-            TooLarge: they would be beyond the bound.
+            TooLarge: the read would pass the limit.
         """
         left = self._most - self._stream.tell()
         content = self._stream.read(min(size, left + 1) if size >= 0 else left + 1)
@@ -66,17 +66,17 @@ class Capped:
         return content
 
     def seek(self, place: int) -> int:
-        """Go to a place.
+        """Seek to a position.
 
         Raises:
-            TooLarge: it is beyond the bound.
+            TooLarge: the position is beyond the limit.
         """
         if place > self._most:
             raise TooLarge(self._most)
         return self._stream.seek(place)
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the position."""
         return self._stream.tell()
 
     def close(self) -> None:
@@ -85,11 +85,11 @@ class Capped:
 
 
 def require_little(path: Path) -> None:
-    """Refuse a zip that declares far more than it can hold of what does not shrink; any other file passes.
+    """Refuse a zip whose declared content is far larger than weights or pixels could be; any other file passes.
 
     Raises:
-        TooLarge: it declares more.
-        BadZipFile: it is damaged.
+        TooLarge: the declared content is too large.
+        BadZipFile: the zip is damaged.
     """
     if not is_zipfile(path):
         return

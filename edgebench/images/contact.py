@@ -1,4 +1,4 @@
-"""Pictures and what is in them -> one contact sheet: people look before they trust a figure."""
+"""Pictures and their labels -> one contact sheet, so that people can check the labels by eye."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Pictures, Truth
 
 SPLITS = ("train", "calibration", "test")
-TILE, GAP, CAPTION = 224, 8, 16  # side of a picture, and what is around and below it, pixels
+TILE, GAP, CAPTION = 224, 8, 16  # side of a picture, the gap around it and the height of the text below it, pixels
 MOST = 400  # pictures on a sheet
-COLOURS = (  # of classes, in turn; Okabe and Ito's, and two more, which colour-blind readers can distinguish
+# Colours of classes, used in turn: Okabe and Ito's palette and two more, which colour-blind readers can distinguish.
+COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#ffffff", "#999999", "#ee3333",
 )  # fmt: skip
 
@@ -28,7 +29,7 @@ def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
     """Draw pictures spread evenly over a split, with their numbers, classes, boxes and masks.
 
     Raises:
-        RequestError: there is no such data set or split, or the count is not between 1 and 400.
+        RequestError: the data set or the split does not exist, or the count is not between 1 and 400.
     """
     require("split", split, SPLITS)
     if not 1 <= count <= MOST:
@@ -42,7 +43,7 @@ def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
 
 
 def _pictures(dataset: str, split: str) -> tuple[Pictures, list[int]]:
-    """Return a split's pictures, and which of them can be decoded."""
+    """Return a split's pictures, and the numbers of those that can be decoded."""
     named = adopt(dataset)
     card, opened = find(named.name, named.sha256)
     try:
@@ -67,7 +68,7 @@ def _arranged(tiles: Sequence[Image], columns: int) -> Image:
 
 
 def tile(pictures: Pictures, index: int) -> Image:
-    """Draw one picture, its truth on it and its number and classes below."""
+    """Draw one picture with its boxes and masks, and its number and classes below."""
     from PIL import Image
     from PIL.ImageDraw import Draw
 

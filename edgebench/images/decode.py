@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
-# Once for the process, because filters are shared by threads: what Pillow only warns of above its bound of pixels is
-# refused, and its remarks about torn metadata are not for the terminal.
+# Set once per process, because threads share the filters. Pillow's warning about too many pixels becomes an error, and
+# its warnings about damaged metadata are hidden.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 BITS, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, sections 4 and 8
-WHOLE_16_BITS = ("PNG", "PPM")  # whose 32-bit integers are values of 16 bits: Pillow scales a PPM's to them
+WHOLE_16_BITS = ("PNG", "PPM")  # formats whose 32-bit integers hold 16-bit values; Pillow scales those of a PPM
 DEEP = ("I", "F")
 
 ORIENTATION = 274  # Exif 2.32, 4.6.4
@@ -52,18 +52,18 @@ def decode(file: Path) -> Image.Image:
     """Read a picture as RGB of 8 bits.
 
     Raises:
-        UnknownRange: its brightness range is not defined.
-        Exception: it is damaged; each decoder raises different errors.
+        UnknownRange: the picture's brightness range is not defined.
+        Exception: the picture is damaged; each decoder raises different errors.
     """
     with Image.open(file) as image:
         return _upright(image)
 
 
 def inspect(file: Path) -> Inspected:
-    """Decode a picture as cheaply as finds damage; return whether it can be used, and what decoding changes."""
+    """Decode a picture just enough to find damage; return whether it can be used, and what decoding changes."""
     try:
         with Image.open(file) as image:
-            image.draft("RGB", (1, 1))  # an eighth of a JPEG's pixels, from all of its bytes
+            image.draft("RGB", (1, 1))  # decodes all bytes of a JPEG to an eighth of its pixels
             return _inspected(image)
     except UnknownRange as error:
         return Inspected(is_damaged=True, reason=str(error))
@@ -74,19 +74,20 @@ def inspect(file: Path) -> Inspected:
 
 
 def _inspected(image: Image.Image) -> Inspected:
-    is_turned = _orientation(image) in TURNS  # Pillow turns a TIFF, and forgets this, while it is loaded
+    is_turned = _orientation(image) in TURNS  # read first, because loading a TIFF turns it and clears its orientation
     _upright(image)
     remarks = {
         TURNED: is_turned,
         SCALED: image.mode.startswith(DEEP),
         ON_WHITE: _has_transparent_pixels(image),
-        FIRST_FRAME: image.format != "MPO" and getattr(image, "is_animated", False),  # an MPO's others are no pictures
+        # The other frames of an MPO are not pictures.
+        FIRST_FRAME: image.format != "MPO" and getattr(image, "is_animated", False),
     }
     return Inspected(remarks=tuple(remark for remark, holds in remarks.items() if holds))
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Convert to RGB and turn as the picture says."""
+    """Convert to RGB and turn the picture by its EXIF orientation."""
     pixels = _rgb(image)
     turn = TURNS.get(_orientation(image))
     return pixels if turn is None else pixels.transpose(turn)
@@ -129,7 +130,7 @@ def _with_alpha(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Scale grey of more than 8 bits to 8, to the nearest level."""
+    """Scale grey of more than 8 bits to the nearest of 256 levels."""
     import numpy
 
     white = _white(image)
@@ -144,7 +145,7 @@ def _white(image: Image.Image) -> int:
     """Return the largest value that a picture of this bit depth can have.
 
     Raises:
-        UnknownRange: that is not defined.
+        UnknownRange: the largest value is not defined.
     """
     if image.mode.startswith("F"):
         raise UnknownRange("floating point without a known range")

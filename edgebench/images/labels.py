@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 PLACE = "a folder of class folders, or of images with a labels.txt"
 WHOLE = r"-?\d{1,18}"  # a class's number
-FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"  # no class's number, and hardly its name
+# A fraction can be neither the number nor, in practice, the name of a class.
+FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
 NAME = r'(?:"([^"]*)"|(.*\S))\s+'
 NAME_AND_CLASS = [re.compile(NAME + label) for label in (r'"([^"]*)"', r"(\S+)")]
 
-Line = tuple[int, str]  # of a file: its number from 1, and its text
+Line = tuple[int, str]  # a line of a file: its number from 1, and its text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,12 +21,12 @@ SUFFIXES = (
 LABELS, ORDERS = ("labels.txt", "val.txt"), ("classes.txt", "labels.txt", "synset_words.txt")
 JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}  # written by operating systems
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-NAMED, KINDS = 3, 8  # names of files, and suffixes, in a notice
+NAMED, KINDS = 3, 8  # limits on file names and suffixes in a notice
 
-# What tells a changed file: size, inode, and when it was written and changed, ns. Any program may set the time of
-# writing; that of the change (ctime) is set by the kernel alone.
+# Identity of a file's content: size, inode, mtime and ctime, ns. Any program may set the mtime, only the kernel the
+# ctime.
 Stamp = tuple[int, int, int, int]
-Identity = tuple[int, int]  # of a real file: its device, and its number there
+Identity = tuple[int, int]  # device and inode of a real file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +51,8 @@ class Listing:
 def pictures(root: Path, below: str) -> Listing:
     """List the pictures below a folder of the data set.
 
-    Links are followed, also out of the folder; a file or folder with several names is counted once, under its real name
-    or the first link.
+    Links are followed, even out of the folder. A file or folder with several names counts once, under its real name or
+    the first link.
 
     Raises:
         RequestError: a folder cannot be read.
@@ -76,12 +76,12 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 def is_junk(name: str) -> bool:
-    """Return whether an operating system wrote it: it is hidden or has a known name."""
+    """Return whether a file is hidden, or has the name of a file that operating systems write."""
     return name.startswith(".") or name.lower() in JUNK
 
 
 class _Walk:
-    """Walks a folder and enters each real folder once, so that a link to a parent folder ends the walk."""
+    """Walks a folder and enters each real folder once, so that a link to a parent folder cannot make it endless."""
 
     def __init__(self, top: str, below: str) -> None:
         self._prefix, self._below = os.path.join(top, ""), below  # noqa: PTH118  # a Path per file takes seconds

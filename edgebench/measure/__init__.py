@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
 
-MOMENT_S = 1e-3  # time limit of a session whose budget is spent, because 0 would mean no limit
+MOMENT_S = 1e-3  # time limit of a session whose budget is used up, because 0 would mean no limit
 
 
 def open_session(sweep: Sweep, environment: Environment) -> Session:

@@ -1,4 +1,4 @@
-"""A run of the right types -> what cannot be true of it, given what was requested and what this host saw itself."""
+"""A run with valid types -> the reason why it is impossible, given the request and this host's own measurements."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from edgebench.schema.sound import fault
 if TYPE_CHECKING:
     from edgebench.schema.record import Run
 
-# A process's start is counted in the kernel's ticks of 10 ms, and two machines' clocks differ by some 10 ppm.
+# The kernel counts a process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
 SLACK, SLACK_S = 0.01, 0.1
 
 
 def doubt(run: Run, request: Mapping[str, Any], facts: Mapping[str, str]) -> str:
-    """Return why a run cannot be what the request's process saw, in a few words; empty if it can.
+    """Return in a few words why a run cannot be the answer to the request; empty if it can.
 
-    `facts` are those of the target's machine.
+    `facts` describe the target's machine.
     """
     return fault(run) or next(chain(_of_counts(run, request), _of_time(run), _of_machine(run, facts)), "")
 
 
 def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the number of samples with the requested one, or with its bounds where the process chooses it."""
+    """Compare the number of samples with the requested number, or with its bounds if the process chooses it."""
     if run.purpose != Purpose.LATENCY:
         return
     least = request["iterations"] or request["least_iterations"]
@@ -36,7 +36,7 @@ def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_time(run: Run) -> Iterator[str]:
-    """Compare times of the process with the time that this host waited for it, and parts with their whole."""
+    """Compare the process's times with this host's waiting time, and the sums of parts with their total."""
     assert run.took_s is not None
     beats_s = sum(run.beats.took_s) if run.beats else 0.0
     windows_s = run.windows[-1].at_s if run.windows else 0.0
@@ -51,7 +51,7 @@ def _of_time(run: Run) -> Iterator[str]:
 
 
 def _of_machine(run: Run, facts: Mapping[str, str]) -> Iterator[str]:
-    """Compare memory with what the machine has, and CPU time with its cores."""
+    """Compare memory with the machine's memory, and CPU time with its number of cores."""
     memory_bytes, cores = int(facts.get("memory_bytes", 0)), int(facts.get("cores", 0))
     if run.memory and memory_bytes:
         marks = run.memory

@@ -23,8 +23,8 @@ from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # runs on a hot board that are discarded before the next one is kept anyway
-COOL_S, PAUSE_S = 300.0, 5.0  # limit of cooling, and the pause between two checks
-TIMEOUT_S = 600.0  # of one process; a process that takes longer hangs
+COOL_S, PAUSE_S = 300.0, 5.0  # limit on the time to cool down, and the pause between two checks
+TIMEOUT_S = 600.0  # limit on one process; a process that takes longer has hung
 # The fields of a run that its process reports.
 OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item in fields(OfArtifact)})
 
@@ -127,7 +127,7 @@ def observe(
 
 
 def _was_hot(run: Run) -> bool:
-    """Return whether the clock was lowered for a reason that waiting removes, so not for a weak power supply."""
+    """Return whether the clock was lowered for a reason that waiting removes; a weak power supply is not one."""
     why = lowered(run)
     return bool(why) and UNDER_VOLTAGE not in why
 
@@ -145,10 +145,10 @@ def _cool(connection: Connection, show: Show) -> None:
 
 
 def _run(subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int) -> Run:
-    """Run a process and return what it saw.
+    """Run a process and return its measurements.
 
     Raises:
-        AgentError: it failed, or its answer is malformed, impossible, or not of this case.
+        AgentError: it failed, or its answer is malformed, impossible, or about another case.
     """
     request = _request(subject, purpose, PRESETS[session.preset]) | {"sustained_s": session.sustained_s}
     started_at, started = datetime.now(UTC).isoformat(timespec="milliseconds"), monotonic()
@@ -180,6 +180,7 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
     if isinstance(subject, Reference):
         return shared | {"reference": subject.workload, "iterations": REFERENCE_ITERATIONS, "warmup_s": 0.1}
     case = subject.case
-    threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads  # waiting threads spin, and would be counted
+    # Waiting threads spin, and their instructions would be counted.
+    threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads
     opened = subject.deployed.request(case.runtime, threads, case.batch)
     return shared | opened | {"iterations": subject.iterations}

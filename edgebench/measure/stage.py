@@ -49,7 +49,7 @@ class Stage:
         case, session = state.case, self.session
         try:
             artifact, deployed = self._deployed(case, case.variant)
-        except Exception as error:  # a bug of ours fails this case, and is called one
+        except Exception as error:  # a bug of edgebench fails this case; the message calls it a bug
             yield self._failure(case, "export", error)
             return None
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)

@@ -58,12 +58,12 @@ class NightContext:
     evidence: Mapping[str, Evidence]
 
     def reached_as(self, target: str) -> Reached:
-        """Return the target with a name."""
+        """Return the target with this name."""
         return next(reached for reached in self.reached if reached.target.name == target)
 
 
 def begin_night(folder: Path, sweep: Sweep, earlier: History) -> tuple[Night, Path]:
-    """Return tonight, without entries, and the folder for its samples; a night of this sweep that was killed goes on.
+    """Return tonight, without entries, and the folder for its samples; continue a killed night of this sweep.
 
     Raises:
         RequestError: the folder cannot be written.
@@ -108,7 +108,7 @@ def complete_night(
 
 
 def _missing(reached: Reached, sweep: Sweep, earlier: History) -> Iterator[Entry]:
-    """Yield a MISSING entry per expected configuration of a target that was not reached or stopped."""
+    """Yield a MISSING entry for each expected configuration of a target that was not reached, or stopped."""
     if reached.why:
         for name in _expected(reached, sweep, earlier):
             yield Entry(name=name, target=reached.target.name, verdict=Outcome.MISSING, why=reached.why)
@@ -131,7 +131,7 @@ def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
 def pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
     """Copy the files of a measured environment into the history, so that the cache may be emptied.
 
-    `agent` is the bundle of the agent and its hash. Where a file was damaged meanwhile there is no pin.
+    `agent` is the agent's bundle and its hash. If a file was damaged meanwhile, the result has no pin.
 
     Raises:
         RequestError: a file cannot be written.

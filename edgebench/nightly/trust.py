@@ -1,7 +1,7 @@
 """The hash of code in a history -> whether it may run: this installation built it, or this user accepted it.
 
-A history is data: whoever can write to it, or sends one, could put any program there. So acceptances of code are not in
-the history but among this user's own files.
+A history is data, and anyone who can write to it could put any program there. So acceptances of code are stored among
+this user's own files, not in the history.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from edgebench.deploy.wheels import Platform
     from edgebench.schema.runtime import Runtime
 
-CODE = (".pyz", ".zip")  # agents, and packages of runtimes
-SHORT = 12  # hexadecimal digits that name code
+CODE = (".pyz", ".zip")  # suffixes of agents, and of packages of runtimes
+SHORT = 12  # number of hexadecimal digits that identify code
 
 
 def require_agent(folder: Path, sha256: str) -> None:
     """Refuse a history's agent that neither this installation built nor this user accepted.
 
     Raises:
-        CaseError: with the command that accepts it.
+        CaseError: the agent is refused; the message has the command that accepts it.
     """
     if not (_is_accepted(sha256) or was_built_here(sha256)):
         raise _refusal(folder, "agent", sha256)
 
 
 def require_packages(folder: Path, sha256: str, runtime: Runtime, target: Platform) -> None:
-    """Refuse a history's packages that are neither what pip gives for this runtime nor accepted by this user.
+    """Refuse a history's packages that neither equal pip's for this runtime nor were accepted by this user.
 
     Raises:
-        CaseError: with the command that accepts them.
+        CaseError: the packages are refused; the message has the command that accepts them.
     """
     if _is_accepted(sha256) or any(card.sha256 == sha256 for card in cache.cards(Packages)):
         return
-    with suppress(RequestError):  # pip has no such version any more
+    with suppress(RequestError):  # pip no longer has this version
         if gather(runtime.name, public(runtime.version), target).sha256 == sha256:
             return
     raise _refusal(folder, f"packages of {runtime.name}", sha256)
@@ -62,7 +62,7 @@ def _refusal(folder: Path, what: str, sha256: str) -> CaseError:
 
 
 def accept(folder: Path, code: str, reason: str) -> str:
-    """Let code of a history run for this user; return its whole hash.
+    """Allow code of a history to run for this user; return its full hash.
 
     Raises:
         RequestError: the history has no such code, it is damaged, or the acceptance cannot be stored.

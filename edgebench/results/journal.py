@@ -1,8 +1,7 @@
-"""results/<name>/runs.jsonl <-> records: append-only, one line a record, flushed as it happens.
+"""results/<name>/runs.jsonl <-> records: append-only, one line per record, flushed at once.
 
-A record is what it says: a line that is there twice is one record, and records come in the order in which they were
-made, however journals were copied, merged or put one behind the other. A line that is no sound record is set aside and
-named; the others are used.
+Equal lines count as one record, and records are sorted by the time of their creation, so that journals can be copied,
+merged or concatenated. An invalid line is set aside and reported; all other lines are used.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 JOURNAL = "runs.jsonl"
-MOST_BYTES = 64 * 2**20  # of a line: the session of a sweep of 10,000 cases has a sixth of that
-NAMED = 20  # lines set aside whose reasons are kept
+MOST_BYTES = 64 * 2**20  # limit on a line; the session of a sweep of 10,000 cases needs a sixth of it
+NAMED = 20  # number of invalid lines whose reasons are kept
 _SESSION = b'"kind":"session"'
-_NEVER = "~"  # after every time
-_START = b'{"version":'  # of a line; inside one the quotes would be escaped
+_NEVER = "~"  # sorts after every time
+_START = b'{"version":'  # start of a line; inside a line the quotes would be escaped
 
 
 class _ByKind:
-    """Has pydantic read only the type that `kind` names, instead of trying one after the other: 8 times as fast."""
+    """Makes pydantic decode only the type that `kind` names instead of trying all types, which is 8 times as fast."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic import Field
@@ -51,7 +50,7 @@ class _ByKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLine:
-    """A journal's line: a record, and the version it was written in."""
+    """The content of a journal's line: a record and its format version."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
 
@@ -61,7 +60,7 @@ class JournalLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a journal's file; of one that is too long only the beginning is read."""
+    """A line of a journal's file; only the beginning of a line that is too long is kept."""
 
     number: int
     text: bytes
@@ -69,7 +68,7 @@ class Line:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it was read."""
+        """Whether `text` is the whole line."""
         return self.size <= MOST_BYTES
 
 
@@ -81,14 +80,15 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
 
 
 class _Distinct:
-    """Records, each once, however its line was laid out."""
+    """Counts different records; equal records count once, even if their lines are formatted differently."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._alike: dict[Hashable, list[Record]] = defaultdict(list)  # a record has dictionaries, and no hash
+        # Lists, because records contain dictionaries and cannot be hashed.
+        self._alike: dict[Hashable, list[Record]] = defaultdict(list)
 
     def add(self, record: Record) -> bool:
-        """Add a record; return whether it was not there yet."""
+        """Add a record; return whether it is new."""
         id = record.id if isinstance(record, Session) else record.session
         alike = self._alike[type(record), id, getattr(record, "case", None), getattr(record, "started_at", "")]
         if record in alike:
@@ -99,7 +99,7 @@ class _Distinct:
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:
-    """Put sessions in the order in which they started, and runs in that of their rounds; the order of lines is none."""
+    """Sort sessions by their start, and the runs of a session by round, whatever the order of the lines."""
     started = {record.id: record.started_at for record in records if isinstance(record, Session)}
     first_run = dict[str, str]()
     for record in records:
@@ -116,28 +116,29 @@ def in_order(records: Sequence[Record]) -> list[Record]:
 
 
 class Journal:
-    """An append-only file of records, one JSON line each, flushed as it happens.
+    """An append-only file of records, one JSON line each, flushed at once.
 
     Attributes:
-        torn: number of lines that an interruption tore off; `older` of those that an older version wrote.
-        aside: number of lines that are no sound record, and `reasons` why, of the first `NAMED`: file:line: reason.
-        note: what happened to the file while this process wrote it, one sentence; empty if nothing did.
+        torn: number of lines that an interruption cut off.
+        older: number of lines that an older version wrote.
+        aside: number of invalid lines.
+        reasons: `file:line: reason` of the first `NAMED` invalid lines.
+        note: a sentence if the file was removed, replaced or cut while this process wrote it; else empty.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL
         self.torn = self.older = self.aside = 0
         self.reasons, self.note = list[str](), ""
-        self._file: int | None = None  # kept open from the first record on
+        self._file: int | None = None  # stays open after the first record
         self._appended, self._end = list[bytes](), 0
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield every record once, in order; a line that an interruption tore off is left out and counted in `torn`.
+        """Yield every record once, in order; omit and count the lines that cannot be read.
 
-        One that an older version wrote is read in today's words and counted in `older`. One that is no sound record is
-        left out, counted in `aside` and named in `reasons`.
-
-        Only the last line can be torn, or one that the next session wrote on after.
+        A line that an interruption cut off counts in `torn`: the last line, or the last before a new session. A line of
+        an older version is upgraded and counts in `older`. An invalid line counts in `aside`, with its reason in
+        `reasons`.
 
         Raises:
             InvalidFile: the file cannot be read, or none of its lines can.
@@ -145,7 +146,7 @@ class Journal:
         return iter(in_order([record for _, record in self.sound()]))
 
     def sound(self) -> Iterator[tuple[bytes, Record]]:
-        """Yield every sound record once with its line, in the order of the lines.
+        """Yield every valid record once, with its line, in the order of the lines.
 
         Raises:
             InvalidFile: the file cannot be read, or none of its lines can.
@@ -167,7 +168,7 @@ class Journal:
             raise InvalidFile(f"{self.path}:{first}; none of its {self.aside} lines can be read")
 
     def _with_followers(self) -> Iterator[tuple[Line, bytes]]:
-        """Yield each line with the text of the next one; the last could be followed by a session."""
+        """Yield each line with the text of the next line; a session stands for the line after the last."""
         lines = self._lines()
         line = next(lines, None)
         while line:
@@ -176,7 +177,7 @@ class Journal:
             line = follower
 
     def _lines(self) -> Iterator[Line]:
-        """Yield the lines that are not empty; one whose end is missing may have another one behind it."""
+        """Yield the lines that are not empty; split a line that lost its line end from the record appended to it."""
         number = 0
         with self._opened() as stream:
             while text := stream.readline(MOST_BYTES + 1):
@@ -191,7 +192,7 @@ class Journal:
     def _opened(self) -> IO[bytes]:
         try:
             if not self.path.exists():
-                return open(os.devnull, "rb")  # noqa: PTH123  # a file without a line
+                return open(os.devnull, "rb")  # noqa: PTH123  # an empty file
             if stat.S_ISREG(mode := self.path.stat().st_mode) or stat.S_ISDIR(mode):
                 return self.path.open("rb")
         except OSError as error:
@@ -199,7 +200,7 @@ class Journal:
         raise InvalidFile(f"cannot read {self.path}: wanted a file, found a pipe or device")
 
     def _decoded(self, line: Line, todays: bytes, *, may_be_torn: bool) -> Record | None:
-        """Return the line's record; None if it is torn, which is no JSON, or no sound record; either is counted."""
+        """Return the line's record; None for a cut-off line, which is not JSON, or an invalid one; count both."""
         from pydantic import ValidationError
 
         reason = f"a line of {line.size >> 20} MiB, wanted at most {MOST_BYTES >> 20} MiB"
@@ -211,7 +212,7 @@ class Journal:
                     self.torn += 1
                     return None
                 reason = _explained(error, todays) if len(self.reasons) < NAMED else ""
-            except RequestError as error:  # a variant that cannot be
+            except RequestError as error:  # an impossible variant
                 reason = str(error)
             else:
                 if not (reason := fault(record)):
@@ -225,8 +226,8 @@ class Journal:
         """Write one record through to the disk.
 
         Raises:
-            RequestError: the disk is full or the folder cannot be written; what was there before stands. Or the record
-                could not be read back; it is not written.
+            RequestError: the disk is full, the folder cannot be written, or the record could not be read back; in each
+                case the journal is unchanged.
         """
         line = self._encoded(record)
         self.settle()
@@ -239,14 +240,14 @@ class Journal:
             yield
         except OSError as error:
             raise RequestError(
-                f"cannot write {self.path}: {error.strerror}; what was measured before is safe there"
+                f"cannot write {self.path}: {error.strerror}; earlier measurements in it are safe"
             ) from error
 
     def _encoded(self, record: Record) -> bytes:
         """Return the record's line.
 
         Raises:
-            RequestError: it would be set aside when it is read.
+            RequestError: the line would be invalid when read back.
         """
         from pydantic import ValidationError
         from pydantic_core import PydanticSerializationError
@@ -268,7 +269,7 @@ class Journal:
         assert self._file is not None
         size = os.fstat(self._file).st_size
         if size and os.pread(self._file, 1, size - 1) != b"\n":
-            line = b"\n" + line  # close the line that a kill tore off
+            line = b"\n" + line  # ends a line that a kill cut off
         _write(self._file, line)
         if not size:
             sync(self.path.parent)
@@ -280,9 +281,9 @@ class Journal:
         finalize(self, os.close, self._file)
 
     def settle(self) -> None:
-        """Write again what was removed, replaced or cut while this process wrote it; say so in `note`.
+        """Restore the journal if it was removed, replaced or cut while this process wrote it; report that in `note`.
 
-        Another journal in its place stays: records have an identity, so that both can stand in one file.
+        If another journal has taken its place, both are kept in one file, because records have unique identities.
 
         Raises:
             RequestError: the file cannot be written.
@@ -293,7 +294,7 @@ class Journal:
         with self._writing():
             self._restore(kept)
         lost = ", except lines of earlier runs" if kept is self._appended else ""
-        self.note = f"{self.path} was {what} during the run: what it had is in it again{lost}."
+        self.note = f"{self.path} was {what} during the run; its lines were written again{lost}."
 
     def _restore(self, kept: Sequence[bytes]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -306,7 +307,7 @@ class Journal:
         self._end = os.fstat(self._file).st_size
 
     def _change(self, here: os.stat_result) -> str:
-        """Return what happened to the file at the journal's path; empty if nothing did."""
+        """Return whether the file at the journal's path was removed, replaced or cut; empty if it is unchanged."""
         try:
             there = self.path.stat()
         except FileNotFoundError:
@@ -321,7 +322,7 @@ class Journal:
 
 
 def _write(file: int, content: bytes) -> None:
-    """Write through to the disk."""
+    """Write all of the content and sync it to the disk."""
     left = memoryview(content)
     while left:
         left = left[os.write(file, left) :]
@@ -329,7 +330,7 @@ def _write(file: int, content: bytes) -> None:
 
 
 def _blocks(file: int) -> Iterator[bytes]:
-    """Yield the content of an open file, also of one that was removed."""
+    """Yield the content of an open file, even if its name was removed."""
     done = 0
     while block := os.pread(file, 2**20, done):
         yield block
@@ -337,7 +338,7 @@ def _blocks(file: int) -> Iterator[bytes]:
 
 
 def _skip_line(stream: IO[bytes]) -> int:
-    """Read to the end of a line; return how many bytes that were."""
+    """Read to the end of a line; return the number of bytes read."""
     size = 0
     while text := stream.readline(2**20):
         size += len(text)
@@ -347,7 +348,7 @@ def _skip_line(stream: IO[bytes]) -> int:
 
 
 def _explained(error: ValidationError, line: bytes) -> str:
-    """Return key and problem of a line's first error, among those of its own kind of record."""
+    """Return key and problem of a line's first error, preferring errors of its own kind of record."""
     kind, errors = "", error.errors(include_url=False, include_context=False, include_input=False)
     with suppress(ValueError, KeyError, TypeError, RecursionError):
         kind = str(json.loads(line)["record"]["kind"]).lower()
@@ -362,7 +363,7 @@ def existing(folder: Path) -> Journal:
     """Return the journal of a results folder.
 
     Raises:
-        InvalidFile: it has none.
+        InvalidFile: the folder has no journal.
     """
     journal = Journal(folder)
     if not journal.path.exists():

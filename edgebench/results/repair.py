@@ -1,4 +1,4 @@
-"""A damaged journal -> its sound lines as a journal, and the original beside it."""
+"""A damaged journal -> a journal of its valid lines, with the original beside it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """What a repair did.
+    """The result of a repair.
 
     Attributes:
-        kept: number of records that the journal has now.
-        aside: number of lines left out, torn ones included; `reasons` says why, for the first of them.
-        original: the journal as it was; None if it needed no repair.
+        kept: number of records in the repaired journal.
+        aside: number of lines left out, including cut-off lines.
+        reasons: the reasons for the first of these lines.
+        original: path of the original journal; None if it needed no repair.
     """
 
     kept: int
@@ -32,10 +33,10 @@ class Repaired:
 
 
 def repair(folder: Path) -> Repaired:
-    """Write the sound lines of a results folder's journal; keep the original beside it, unless nothing is wrong.
+    """Rewrite a results folder's journal with its valid lines and keep the original; do nothing if all are valid.
 
     Raises:
-        Busy: a run writes it.
+        Busy: a run is writing the journal.
         InvalidFile: there is no journal, or none of its lines can be read.
         RequestError: the folder cannot be written; the journal is unchanged.
     """
@@ -48,7 +49,7 @@ def repair(folder: Path) -> Repaired:
 
 
 def _replaced(journal: Journal) -> Path:
-    """Put the sound lines in the journal's place; return the original, which is never without a name."""
+    """Replace the journal by its valid lines; return the path of the original, which has a name at every moment."""
     path = journal.path
     original, scratch = next(_free_names(path)), path.with_name(f"making-{path.name}")
     try:

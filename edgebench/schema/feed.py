@@ -1,4 +1,4 @@
-"""What a model that is no classifier of images is fed: the type, the shape and the values of each of its inputs."""
+"""The feed of a model that is not an image classifier: the type, the shape and the values of each input."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from edgebench.schema import STRICT
 
-MOST_SHOWN = 3  # inputs whose shapes name a network: one may have dozens
+MOST_SHOWN = 3  # number of inputs whose shapes are part of a network's name; a model may have dozens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input, and the range of the seeded random values that it is fed.
+    """One input, and the range of its seeded random values.
 
     Attributes:
-        dtype: numpy's name of it, or `bfloat16`.
-        shape: its sizes; 0 for the axis of the batch, which is the first.
-        low, high: of the values, both included.
+        dtype: numpy's name of the type, or `bfloat16`.
+        shape: its sizes; 0 stands for the batch, which is the first axis.
+        low, high: the range of the values, ends included.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -39,8 +39,8 @@ class Feed:
     """All inputs of a model.
 
     Attributes:
-        signature: which of a TFLite file's signatures is run; empty for its first graph.
-        data: name of the folder whose arrays are fed; empty if values are drawn at random.
+        signature: the signature of a TFLite file that is run; empty for its first graph.
+        data: name of the folder with the input arrays; empty for random values.
         data_sha256: hash of these arrays.
     """
 
@@ -53,14 +53,14 @@ class Feed:
 
     @property
     def sizes(self) -> str:
-        """The shapes in short, as part of a network's name."""
+        """The shapes in short form, as part of a network's name."""
         shown = [entry.sizes for entry in self.inputs[:MOST_SHOWN]]
         more = [f"{len(self.inputs) - MOST_SHOWN}more"] if len(self.inputs) > MOST_SHOWN else []
         return "+".join([*shown, *more]) or "none"
 
     @property
     def has_batch(self) -> bool:
-        """Whether an input's first axis takes any number."""
+        """Whether an input has an open batch axis."""
         return any(0 in entry.shape for entry in self.inputs)
 
     @property
@@ -70,7 +70,7 @@ class Feed:
 
     @property
     def short(self) -> str:
-        """What is fed, in words; of many inputs their number."""
+        """The feed in words; only the number of inputs if there are many."""
         return str(self) if len(self.inputs) <= MOST_SHOWN else f"{len(self.inputs)} inputs, listed in column inputs"
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The names by which a user gives models, weights and data sets -> what they are, by the name alone."""
+"""A user's name of a model, weights or a data set -> its kind, from the name alone."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from edgebench.foundation.shelf import literal, names
 
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
-_PARTS = (PYTHON, ".tflite")  # files of which a colon names a function, or a signature
-CLASSIFICATION = "classification"  # the task of networks that state none, and of user-supplied models
+_PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a function or a signature
+CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors")
 
 
@@ -17,7 +17,7 @@ def is_custom(model: str) -> bool:
 
 
 def is_model_file(model: str) -> bool:
-    """Return whether a model is a file already, so that no tools are needed to write one."""
+    """Return whether a model is already a model file, so that no tools are needed to write one."""
     return Path(file_and_function(model)[0]).suffix in MODEL_FILES
 
 

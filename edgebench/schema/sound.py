@@ -1,6 +1,6 @@
-"""A record of the right types -> what is impossible about it, in a few words; nothing for a sound one.
+"""A record with valid types -> a short reason why it is impossible; empty for a valid record.
 
-The same rules hold for what a target answers, for what is appended to a journal and for what is read from one.
+The same rules apply to a target's answers, to records before they are appended, and to records that are read.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from edgebench.schema.record import (
 )
 
 MOST_S = 1e8  # three years
-MOST = 2**60  # of a number of anything: bytes, instructions, multiply-adds
-MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # of one set of facts, and of one of them
+MOST = 2**60  # limit on all other numbers: bytes, instructions, multiply-adds
+MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # limits on a set of facts, and on the length of a fact
 _WHEN = r"(_before|_after)?"
 _WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts that are whole numbers
-_NUMBER = re.compile(rf"(.*_(mhz|c|s|w)|load_1min|cpu_quota){_WHEN}")  # and of those that are any number
+_NUMBER = re.compile(rf"(.*_(mhz|c|s|w)|load_1min|cpu_quota){_WHEN}")  # names of facts that are any number
 
 
 def fault(record: Record) -> str:
-    """Return what is impossible about a record, in a few words; empty if nothing is."""
+    """Return a short reason why a record is impossible; empty for a valid record."""
     return next(_faults(record), "")
 
 
 def fault_of_facts(facts: Mapping[str, str]) -> str:
-    """Return what is impossible about the facts of a machine or of a process's conditions; empty if nothing is."""
+    """Return why facts of a machine or conditions of a process are impossible; empty if they are valid."""
     if len(facts) > MOST_FACTS:
         return f"{len(facts)} facts, wanted at most {MOST_FACTS}"
     return next((text for name, fact in facts.items() if (text := _fault_of_fact(name, fact))), "")
@@ -86,7 +86,7 @@ def _faults(record: Record) -> Iterator[str]:
 
 
 def _within(value: Any, most: float, *names: str) -> Iterator[str]:
-    """Yield the fields that are neither None nor from 0 to `most`."""
+    """Yield a reason for each field that is neither None nor between 0 and `most`."""
     for name in names:
         number = getattr(value, name)
         if number is not None and not 0 <= number <= most:
@@ -132,7 +132,7 @@ def _of_run(run: Run) -> Iterator[str]:
 
 
 def _of_purpose(run: Run) -> Iterator[str]:
-    """Yield what is missing for the run's purpose, what belongs to another one, and impossible values of either."""
+    """Yield reasons: a missing value for the run's purpose, a value for another purpose, or an impossible value."""
     values = {
         Purpose.LATENCY: ("samples_s", run.samples_s),
         Purpose.MEMORY: ("memory", run.memory),
@@ -141,7 +141,7 @@ def _of_purpose(run: Run) -> Iterator[str]:
     }
     for purpose, (name, value) in values.items():
         if bool(value) != (purpose == run.purpose):
-            yield f"{name} {'is missing' if purpose == run.purpose else 'is there'} in a process for {run.purpose}"
+            yield f"{name} {'is missing' if purpose == run.purpose else 'is present'} in a process for {run.purpose}"
     yield from _of_times("samples_s", run.samples_s)
     if any(not 0 < count <= MOST for count in run.instructions):
         yield "instructions has a count that is not above 0"

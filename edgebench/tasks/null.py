@@ -1,4 +1,4 @@
-"""A task without outputs to judge: nothing is counted, and nothing has a metric."""
+"""A task whose outputs are not evaluated; it has no metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return 0, which no weight changes."""
+    """Return a loss of 0, which does not depend on the weights."""
     import torch
 
     return torch.zeros(())

@@ -1,9 +1,10 @@
-"""Detectors' base weights, which the package ships: each width trained long at 96 pixels; each resolution starts there.
+"""The shipped base weights of detectors, trained long at 96 pixels per width; training at each resolution starts there.
 
     python -m edgebench.train.base --out edgebench/train/bases
 
 trains the default four, side by side, on scenes that worker processes draw first. On a CPU with one thread each the
-same command gives the same bytes. It needs torch, numpy, scikit-learn and Pillow, and nothing else of this package's.
+same command gives the same bytes. It needs torch, numpy, scikit-learn and Pillow, but none of this package's other
+dependencies.
 """
 
 from __future__ import annotations
@@ -49,20 +50,20 @@ RESOLUTION, STRIDE = 96, 8
 CLASSES = 10
 SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
-TRIED_STEPS = 20  # in each layout, on a GPU
-PART = 250  # scenes that a worker draws at once
-FIRST = 1_000_000  # index of the first scene: those of training at each resolution are others
+TRIED_STEPS = 20  # steps timed in each layout on a GPU
+PART = 250  # number of scenes that a worker draws at once
+FIRST = 1_000_000  # index of the first scene, so that training at each resolution sees other scenes
 SHOW_S = 10.0
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same weights give the same bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseRecipe:
-    """How long and how fast to train: AdamW, the rate up and down along cosines.
+    """Duration and rate of a training: AdamW, with a rate that rises and falls along cosines.
 
     Attributes:
-        scenes: different scenes, each seen once an epoch.
-        limit_s: seconds after which the rate is down in any case; 0 for no limit. With one, bytes may differ.
+        scenes: number of different scenes, each seen once per epoch.
+        limit_s: seconds after which training has ended in any case; 0 for no limit. With a limit, bytes may differ.
     """
 
     scenes: int
@@ -79,7 +80,7 @@ RECIPES = {
 
 
 class Drawn(NamedTuple):
-    """Scenes as a network takes them, and what its heads should say.
+    """Scenes as input of a network, with the targets of its heads.
 
     Attributes:
         pixels: (N, 3, R, R).
@@ -179,7 +180,7 @@ class _Training:
         return self.recipe.epochs * (len(self.scenes.pixels) // self.recipe.batch)
 
     def _batches(self, started: float) -> Iterator[Tensor]:
-        """Yield which scenes each step takes, in another order each epoch, until the rate is down."""
+        """Yield the scenes of each step, in a new order each epoch, until the end of the training."""
         import torch
 
         random, batch = torch.Generator().manual_seed(SEED), self.recipe.batch
@@ -207,9 +208,9 @@ class _Training:
         return loss.detach()
 
     def _layout(self, *batch: Tensor) -> Any:
-        """Return the faster order of channels in memory; on a CPU always the same one, so that bytes are the same.
+        """Return the faster memory layout; on a CPU always the same one, so that the weights have the same bytes.
 
-        Depthwise layers of some GPUs' libraries are many times slower in one of the two.
+        Depthwise layers of some GPU libraries are many times slower in one of the two layouts.
         """
         import torch
 
@@ -253,14 +254,14 @@ class _Training:
 
 
 def cycle(progress: float) -> float:
-    """Return the share of the highest rate after a share of the training: up and down along cosines."""
+    """Return the rate, as a share of its maximum, after a share of the training; it rises and falls along cosines."""
     if progress < WARM_UP:
         return (1 - cos(pi * progress / WARM_UP)) / 2 + 1e-3
     return (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2 + 1e-3
 
 
 def matches(network: nn.Module, split: str, count: int = 0, resolution: int = RESOLUTION) -> list[Matches]:
-    """Match the network's boxes on scenes of a split with what is in them; on the CPU."""
+    """Match the network's boxes on scenes of a split with the labels, on the CPU."""
     import numpy
     import torch
     from PIL.Image import fromarray
@@ -347,10 +348,10 @@ def packed(network: nn.Module) -> bytes:
 
 
 def restore(network: nn.Module, content: bytes) -> None:
-    """Give a network the weights of a base, in float.
+    """Load the weights of a base into a network, in float.
 
     Raises:
-        RuntimeError: they do not fit.
+        RuntimeError: the weights do not fit the network.
     """
     import numpy
     import torch
@@ -362,7 +363,7 @@ def restore(network: nn.Module, content: bytes) -> None:
 
 
 def find(name: str, width: float, classes: int) -> Path | None:
-    """Return the file of a network's base: one that was made here, else the shipped one; None if there is neither."""
+    """Return the file of a network's base: one made on this machine, else the shipped one; None if there is neither."""
     if classes != CLASSES:
         return None
     paths = [folder / f"{stem(name, width)}.npz" for folder in (made(), SHIPPED)]
@@ -370,7 +371,7 @@ def find(name: str, width: float, classes: int) -> Path | None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return whether a base is what the card beside it says; say so if it is not."""
+    """Return whether a base matches the card beside it; warn if it does not."""
     try:
         if json.loads(path.with_suffix(".json").read_text())["sha256"] == files.sha256(str(path)):
             return True
@@ -381,12 +382,12 @@ def _is_whole(path: Path) -> bool:
 
 
 def made() -> Path:
-    """Return the folder of the cache where bases lie that were made here; training looks there first."""
+    """Return the cache folder of bases made on this machine; training looks there first."""
     return files.folder("bases")
 
 
 def has_gpu() -> bool:
-    """Return whether torch finds a GPU; in a process of its own, because no process can fork after looking."""
+    """Return whether torch finds a GPU; ask in a separate process, because a process cannot fork after asking."""
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -418,10 +419,10 @@ def remake(
     workers: int | None = None,
     **changes: Any,
 ) -> list[str]:
-    """Make bases with the recipe of the device, or a changed one; return what there is to say of each.
+    """Make bases with the recipe of the device, or a changed one; return a description of each.
 
     Raises:
-        CaseError: some could not be trained; the reasons have been printed.
+        CaseError: some bases could not be trained; the reasons have been printed.
         UnknownName: there is no such device.
     """
     networks = networks or NETWORKS
@@ -434,7 +435,7 @@ def remake(
 
 
 def _remark(path: Path) -> str:
-    """Say how a base was trained, its hash, and whether it is the shipped one."""
+    """Describe a base: its training, its hash, and whether it is the shipped one."""
     card = json.loads(path.read_text())
     shipped = SHIPPED / path.name
     is_same = shipped.exists() and json.loads(shipped.read_text())["sha256"] == card["sha256"]

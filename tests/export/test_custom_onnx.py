@@ -264,7 +264,7 @@ def bad(place: Path) -> dict[str, tuple[str, str]]:
         "./././good.onnx": ("2x3x8x8", "wanted an --input of one image, found 2x3x8x8; --batch says how many"),
         ".//good.onnx": ("3 by 8", "wanted --input such as 1x3x224x224 or name:1x3x224x224, found '3 by 8'"),
         "nets.py": ("", "wanted nets.py:function, one that returns an nn.Module; found nets.py"),
-        "nets.py:small": ("", "nets.py:small does not say what it takes; say it: --input 1x3x224x224"),
+        "nets.py:small": ("", "nets.py:small needs the shape of its input: --input 1x3x224x224"),
         "nets.py:big": ("1x3x8x8", "no function big in nets.py (has Small, small, number, broken, leaves)"),
         "nets.py:number": ("1x3x8x8", "nets.py:number: wanted an nn.Module, found int; return the network"),
         "nets.py:broken": ("1x3x8x8", "ValueError: no such thing"),

@@ -41,7 +41,7 @@ def test_a_bug_is_one_line_with_a_file_that_has_all(tmp_path: Path) -> None:
     assert done.returncode == 70
     assert done.stdout == ""
     assert done.stderr == (
-        f"edgebench: a bug of edgebench, not of what it was given (KeyError in cli/__init__.py:"
+        f"edgebench: a bug in edgebench, not in your input (KeyError in cli/__init__.py:"
         f"{done.stderr.partition('__init__.py:')[2].partition(')')[0]}): attach {file} to an issue\n"
     )
     text = file.read_text()
@@ -69,7 +69,7 @@ def test_who_asks_for_warnings_has_them(tmp_path: Path) -> None:
 def test_where_no_file_can_be_written_the_bug_is_still_called_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = _run("1 / 0", tmp_path / "file" / "below")
-    assert "a bug of edgebench" in done.stderr
+    assert "a bug in edgebench" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -79,7 +79,7 @@ def test_a_case_that_meets_a_bug_says_so_in_one_line(
 ) -> None:
     monkeypatch.setenv("EDGEBENCH_CACHE", str(tmp_path))
     reason = bugs.reason(error)
-    assert reason.startswith("a bug of edgebench, not of what it was given")
+    assert reason.startswith("a bug in edgebench, not in your input")
     assert "\n" not in reason
     assert "KeyError: " not in reason
 

@@ -194,8 +194,8 @@ def test_a_night_whose_accepted_environment_has_code_from_elsewhere_is_invalid_u
 TARGET = 'board = "b"\nconnection = "{connection}"\nruntimes = ["null"]\n{more}'
 NULL = ("--model", "null", "--resolution", "1", "--weights", "none", "--dataset", "null", "--runtime", "null")
 SAID: dict[str, tuple[str, str, str]] = {  # by a target's file: its content, and the line
-    "cpu": ("local", "", "targets/cpu.toml in this folder stands for the shipped target cpu"),
-    "null": ("null", "", "targets/null.toml in this folder stands for the shipped target null"),
+    "cpu": ("local", "", "targets/cpu.toml in this folder replaces the shipped target cpu"),
+    "null": ("null", "", "targets/null.toml in this folder replaces the shipped target null"),
     "mine": ("local", f'python = "{sys.executable}"', f"in this folder runs {sys.executable} as its Python"),
 }
 
@@ -238,7 +238,7 @@ def test_a_sweep_of_this_folder_that_stands_for_a_shipped_one_is_named(place: Pa
     for name in ("default", "mine"):
         (place / "sweeps" / f"{name}.toml").write_text(text)
     done = cli("run", "--dry-run")
-    assert "sweeps/default.toml in this folder stands for the shipped sweep default\n" in done.stderr
+    assert "sweeps/default.toml in this folder replaces the shipped sweep default\n" in done.stderr
     assert "in this folder" not in cli("run", "mine", "--dry-run").stderr
 
 

@@ -120,7 +120,7 @@ def test_another_board_under_the_same_name_is_said_with_what_differs() -> None:
     earlier = session(epoch="e1", serial="1000", kernel="Linux 6.6")
     now = environment("e2", serial="2000", kernel="Linux 6.6")
     assert cases.differs(now, [earlier]) == (
-        "cpu changed since it was last measured (serial 2000, was 1000): its rows stand apart"
+        "cpu changed since it was last measured (serial 2000, was 1000): its new rows are separate"
     )
     assert cases.differs(replace(now, epoch="e1"), [earlier]) == ""
     assert cases.differs(replace(now, target="rpi4"), [earlier]) == ""

@@ -82,7 +82,7 @@ def test_a_full_disk_is_one_line_and_what_was_there_stands(place: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
     try:
-        with pytest.raises(RequestError, match="cannot write .*; what was measured before is safe there"):
+        with pytest.raises(RequestError, match="cannot write .*; earlier measurements in it are safe"):
             journal.append(run())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -1,4 +1,4 @@
-"""The sessions shared by LiteRT and tflite-runtime: an interpreter with one image input, NHWC, or with any inputs."""
+"""The sessions shared by LiteRT and tflite-runtime: an interpreter with one NHWC image input, or with any inputs."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -6,11 +6,11 @@ from typing import Any
 
 from edgebench.agent.feed import arrays
 
-SEED = 0  # of the image for timing
+SEED = 0  # seed of the image for timing
 
 
 def session(interpreter: Any, batch: int, feed: Mapping[str, Any] | None) -> "InferenceSession | FedSession":
-    """Return the session of a classifier of images, or of a model that takes what its feed says."""
+    """Return the session of an image classifier, or of a model whose feed describes its inputs."""
     return FedSession(interpreter, batch, feed) if feed else InferenceSession(interpreter, batch)
 
 
@@ -21,7 +21,7 @@ def delegate(interpreter: Any) -> str:
 
 
 class FedSession:
-    """One loaded file, its first graph or that of a signature, for one shape of each input.
+    """One loaded file with fixed input shapes; it runs the first graph, or the graph of a signature.
 
     The interpreter's own functions for a signature size and allocate the tensors again for every inference, so its
     parts are called one by one.
@@ -55,7 +55,7 @@ class FedSession:
 
 
 def _signature(interpreter: Any, name: str) -> tuple[int, dict[str, Any], dict[str, int]]:
-    """Return the number of a signature's graph, the details of its inputs and the places of its outputs, by name."""
+    """Return the index of a signature's graph, and by name the details of its inputs and the indices of its outputs."""
     if name:
         runner = interpreter.get_signature_runner(name)
         outputs = {output: details["index"] for output, details in runner.get_output_details().items()}

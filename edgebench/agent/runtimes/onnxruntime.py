@@ -31,7 +31,7 @@ SCHEMES = {TENSORRT: "s8s8+symmetric"}  # TensorRT's explicit QDQ has no zero po
 NO_PROFILE = ""
 WARMS_UP = True
 
-SEED = 0  # of the image for timing
+SEED = 0  # seed of the image for timing
 INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # types of integer inputs, by onnxruntime's names
 ONNX_BFLOAT16 = 16  # as onnx numbers types
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
@@ -135,7 +135,7 @@ class DeviceSession(InferenceSession):
 
 
 def _bound(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
-    """Return the values of a feed as onnxruntime takes them."""
+    """Return the values of a feed in onnxruntime's types."""
     import onnxruntime
 
     values, make = arrays(feed, batch), onnxruntime.OrtValue
@@ -151,7 +151,7 @@ def _bound(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
 
 
 def _array(value: Any) -> Any:
-    """Return an output as an array of its own; numpy has no bfloat16, of which float32 holds every value."""
+    """Return a copy of an output; bfloat16, which numpy lacks, becomes float32, which holds all its values."""
     import numpy
 
     if value.data_type() != "tensor(bfloat16)":
@@ -251,7 +251,7 @@ def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> A
         os.environ["NVIDIA_TF32_OVERRIDE"] = (
             "0"  # CUDA's libraries read it at start; by default they round fp32 to TF32
         )
-    with redirect_stdout(sys.stderr):  # it prints missing libraries, and stdout carries the agent's answer
+    with redirect_stdout(sys.stderr):  # it prints the names of missing libraries, but stdout is for the agent's answer
         onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:

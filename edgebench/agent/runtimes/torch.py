@@ -34,8 +34,8 @@ SCHEMES: dict[str, str] = {}
 NO_PROFILE = "torch's profiler is not supported; run the same network with --runtime onnxruntime to see its operators"
 WARMS_UP = True
 
-SEED = 0  # of the images for timing
-EVENT_ITERATIONS = 20  # timed by the device's clock, after the samples
+SEED = 0  # seed of the images for timing
+EVENT_ITERATIONS = 20  # number of runs timed by the device's clock, after the samples
 CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as in torch's documentation
 
 

@@ -1,4 +1,4 @@
-"""Options to choose from: their configurations, figures and names."""
+"""The options of a choice: their configurations, figures and names."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ALWAYS_NAMED = ("network", "scheme")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What distinguishes options, as phrases in the order of an option's name; empty if unknown or irrelevant.
+    """Properties that distinguish options, as phrases in the order of an option's name; empty if unknown or irrelevant.
 
     Attributes:
         scheme: the precision and the quantization scheme.
         training: the data set and the source of the weights.
-        epoch: of the environment, where the same machine was measured in several.
+        epoch: the epoch of the environment, if the same machine was measured in several.
         origin: `predicted` if it was not measured.
     """
 

@@ -1,4 +1,4 @@
-"""A table's bytes -> its encoding, what parts its cells, and what a cell's number is, as spreadsheets write them."""
+"""A table's bytes -> its encoding and separator, and the number in a cell, as spreadsheets write them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MARKS = (  # that of 32 bits begins as that of 16 does
+_MARKS = (  # before UTF-16, whose mark is the start of this one
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -20,23 +20,23 @@ _SEPARATORS = (COMMA, ";", "\t")
 
 
 def encoding(path: Path) -> str:
-    """Tell an encoding by its byte order mark; UTF-8 without one."""
+    """Return the encoding named by the byte order mark; UTF-8 if there is none."""
     with path.open("rb") as stream:
         start = stream.read(4)
     return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8-sig")
 
 
 def separator(heading: str) -> str:
-    """Tell what parts the cells of a table by its first line: the comma, semicolon or tab that is there most often."""
+    """Return the separator of a table: the most frequent of comma, semicolon and tab in its first line."""
     bare = re.sub(r'"[^"]*"', "", heading)
     return max(_SEPARATORS, key=bare.count)
 
 
 def number(cell: str, separator: str) -> float:
-    """Read a number with a point or, where that cannot mean thousands, a decimal comma.
+    """Read a number with a decimal point, or with a decimal comma if the comma cannot separate thousands.
 
     Raises:
-        ValueError: it is none, or may be two: `1,234` in a table whose cells commas part.
+        ValueError: the cell is not a number, or may mean two: `1,234` in a table separated by commas.
     """
     text = cell.strip()
     if COMMA not in text:

@@ -1,4 +1,4 @@
-"""What others call a network and a precision -> what they are called here; None where a name says nothing known."""
+"""Other programs' names of networks and precisions -> edgebench's names; None for an unknown name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SPELLINGS = {
 }
 _PRECISIONS = {word: str(precision) for precision, words in _SPELLINGS.items() for word in words.split()}
 _PRECISION = "|".join(sorted((*_PRECISIONS, r"[wW]\d+[aA]\d+", r"u?int\d+"), key=len, reverse=True))
-# What ncnn's benchncnn feeds a network; 224 where it is not here.
+# Side of the input in ncnn's benchncnn; 224 for networks that are not listed.
 _NCNN_SIDES = {
     "squeezenet": 227, "alexnet": 227, "blazeface": 128, "squeezenet_ssd": 300, "mobilenet_ssd": 300,
     "mobilenet_yolo": 416, "mobilenetv2_yolov3": 352, "yolov4-tiny": 416, "nanodet_m": 320, "yolo-fastest-1.1": 320,
@@ -53,7 +53,7 @@ USUAL_SIDE = 224
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """Expressions, tried in turn, that split a name into network, width, resolution and precision."""
+    """Regular expressions, tried in order, that split a name into network, width, resolution and precision."""
 
     name: str
     expressions: tuple[re.Pattern[str], ...]
@@ -91,7 +91,7 @@ def pattern(text: str) -> Pattern:
     `{percent}` is a width such as 050, `*` stands for any text, and text in brackets is optional.
 
     Raises:
-        RequestError: the text is neither, or names no architecture.
+        RequestError: the text is neither, or lacks the field `architecture`.
     """
     if text in SHIPPED:
         return Pattern(name=text, expressions=tuple(re.compile(each, re.IGNORECASE) for each in SHIPPED[text]))

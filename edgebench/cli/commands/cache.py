@@ -1,4 +1,4 @@
-"""List the cache, bound it, clear it."""
+"""List, limit or clear the cache."""
 
 from typing import Annotated
 

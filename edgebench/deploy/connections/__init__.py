@@ -31,11 +31,11 @@ class Connection(Protocol):
 
     @property
     def has_own_agent(self) -> bool:
-        """Whether requests run with this program's own agent, whose answers have all fields that today's have."""
+        """Whether requests run with this version's own agent, whose answers have all current fields."""
 
     @property
     def brings_runtimes(self) -> bool:
-        """Whether missing runtimes are copied to the target; not so on this machine, where users install them."""
+        """Whether missing runtimes are copied to the target; False for this machine, where users install them."""
 
     def push(self, path: Path, sha256: str) -> str:
         """Copy a file to the target unless it is already there; return its path there."""

@@ -19,7 +19,7 @@ from edgebench.deploy.exchange import agent_environment, agent_input, agent_opti
 from edgebench.schema.target import Target
 
 ADDRESS = ""
-ISOLATED = ("-s", "-P")  # as -I, but PYTHONHASHSEED is read; the environment contains nothing of this machine's
+ISOLATED = ("-s", "-P")  # like -I, but Python reads PYTHONHASHSEED; no variables of this machine are passed on
 
 
 class Emulated:
@@ -62,7 +62,7 @@ class Emulated:
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Connect to the emulated Pi; it is made on first use.
+    """Connect to the emulated Pi; build it on first use.
 
     Raises:
         RequestError: this host lacks a package that emulation needs.

@@ -50,7 +50,8 @@ OPTIONS = {
     "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
-    "ControlPersist": "5",  # seconds that the master outlives the lock's holder, which ends if this process is killed
+    # Seconds that the master stays after its last session, the lock holder, which ends if this process is killed.
+    "ControlPersist": "5",
     "ForwardAgent": "no",
     "RequestTTY": "no",
     "LogLevel": "ERROR",
@@ -58,10 +59,10 @@ OPTIONS = {
 LOST = 255  # ssh's exit code when the connection, not the command, failed
 BACK_S, PAUSE_S = 180.0, 3.0  # limit for a lost board to return, and the pause between two attempts
 PUSH_S, SHORT_S = 600.0, 30.0
-LOGIN_S = 60.0  # for a board that accepts the connection to log in, and to answer first
+LOGIN_S = 60.0  # limit for the login, and for the first answer, of a board that accepts the connection
 CHUNK = 2**20
-SHORT_HASH = 16  # letters by which a file's name on the board begins
-MOST_NOISE = 2**24  # bytes that a login may print before the agent's answer
+SHORT_HASH = 16  # hash digits at the start of a file's name on the board
+MOST_NOISE = 2**24  # limit on the bytes that a login prints before the agent's answer
 NO_COMMAND = 127
 ADVICE = {
     "host key verification failed": "if it was reinstalled, remove its old key with `ssh-keygen -R`; else find out why",
@@ -75,7 +76,7 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """The answer of `agent.hold`: who has the board's lock and for how long; an empty owner is this process."""
+    """The answer of `agent.hold`: the holder of the board's lock and its age; the owner is empty on success."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -85,7 +86,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """The answer of `agent.receive`: where a file is on the board; empty if it is not there."""
+    """The answer of `agent.receive`: a file's path on the board; empty if it is not there."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -145,9 +146,9 @@ class Ssh:
             raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that ends")
 
     def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
-        """Return the line with the lock's answer, behind whatever the login prints."""
+        """Return the line with the lock's answer; skip all that the login prints before it."""
         assert holder.stdout
-        line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # which ends the wait for a line that never comes
+        line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # ends the wait for a line that never comes
         silence.start()
         try:
             while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
@@ -184,7 +185,7 @@ class Ssh:
         return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s, held=self._held))
 
     def _again(self, call: Any) -> Any:
-        """Call; if the connection was lost, wait for the board and call once more."""
+        """Call the function; if the connection is lost, wait for the board and call it once more."""
         try:
             return call()
         except AgentError as error:
@@ -196,7 +197,7 @@ class Ssh:
         return call()
 
     def _is_linked(self) -> bool:
-        """Return whether the connection works: then the remote process was killed, which ssh reports as `LOST`, too."""
+        """Return whether the connection still works: then exit code `LOST` means that the remote process was killed."""
         return _within(SHORT_S, self._ssh("-O", "check", *_where(self._target.address))) == 0
 
     def _reconnect(self, lost: AgentError) -> None:
@@ -226,7 +227,7 @@ class Ssh:
         return error
 
     def _script(self, module: Any, header: Mapping[str, Any], path: Path | None = None) -> tuple[list[str], Any]:
-        """Return a remote command and its input: a script's source, then what the script reads.
+        """Return a remote command and its input: a script's source, then the script's own input.
 
         The source is sent because the bundle is not yet on the board.
         """

@@ -52,7 +52,7 @@ def folder() -> Path:
             seal.remove(place)
             with TemporaryDirectory(dir=home, prefix=files.SCRATCH) as scratch:
                 _make(Path(scratch))
-                os.sync()  # a power cut must not leave the folder without what is in its files
+                os.sync()  # a power cut must not leave files without their content
                 (Path(scratch) / "root").rename(place)
             seal.record(place)
     files.used(seal.list_of(place))

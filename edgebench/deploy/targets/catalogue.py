@@ -45,7 +45,7 @@ def target(name: str) -> Target:
 
 
 def chosen(name: str) -> Target:
-    """Read the file of a target that will be used; say what one in this folder changes.
+    """Read the file of a target to be used; if the file is in ./targets, report what it changes.
 
     Raises:
         UnknownName, InvalidFile
@@ -54,7 +54,7 @@ def chosen(name: str) -> Target:
     if path.parent == Path(HERE) and path.parent.resolve() not in SHIPPED:  # in a checkout they are the shipped ones
         is_shipped = any((folder / path.name).exists() for folder in SHIPPED)
         parts = (
-            f"stands for the shipped target {name}" if is_shipped else "",
+            f"replaces the shipped target {name}" if is_shipped else "",
             f"connects to {wanted.address}" if wanted.address and wanted.connection == "ssh" else "",
             f"runs {wanted.python} as its Python" if wanted.python else "",
         )

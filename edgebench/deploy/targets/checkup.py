@@ -11,7 +11,7 @@ from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock twenty degrees above this
 SPARE_MEMORY_MIB = 256.0  # VGG16 in float needs four times this to load, a MobileNet a quarter
 SPARE_DISK_MIB = 512.0  # for a runtime's unpacked packages and some artifacts
-MOST_USED_MIB = 1024.0  # of a GPU's memory: more than a desktop and a driver use
+MOST_USED_MIB = 1024.0  # GPU memory in use: above what a desktop and a driver take
 MOST_LOAD = 0.5  # cores used by other processes; more would disturb measurements
 WITH_WHEELS = ("aarch64", "x86_64")  # machines with wheels of onnxruntime, LiteRT and torch
 

@@ -1,8 +1,9 @@
-"""A model that somebody gives, `net.onnx`, `net.tflite` or `nets.py:build` -> a card in the cache.
+"""A user-supplied model, `net.onnx`, `net.tflite` or `nets.py:build` -> a card in the cache.
 
-Whatever takes and makes tensors of numbers can be measured. A classifier, whose one input is images (N, C, S, S) or
-(N, S, S, C) of 1 or 3 channels and one of whose outputs is class scores (N, K), can have an accuracy too. `inputs` says
-what is fed to all others. Nothing in a file is executed but its own graph; of `nets.py` the function that is named.
+Every model whose inputs and outputs are tensors of numbers can be measured. Accuracy is measured for classifiers only:
+models with one input of images, (N, C, S, S) or (N, S, S, C) with 1 or 3 channels, and one output of class scores,
+(N, K). `inputs` defines what other models are fed. Of a model file only its graph is executed; of `nets.py` the module
+and the named function.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-MOST_BYTES = 2 * 2**30  # what a protobuf or a flatbuffer can hold
-# What opening and checking a file may take: VGG-19 without weights, which it makes itself, takes 1 GiB.
+MOST_BYTES = 2 * 2**30  # size limit of a protobuf and of a flatbuffer
+# Memory limit for opening and checking a file; a VGG-19 that generates its weights in its graph takes 1 GiB.
 LEAST_MEMORY_BYTES, COPIES = 3 * 2**30, 12
 LEAST_FOR_BOUNDS_BYTES = 16 * 2**20
 LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
@@ -35,10 +36,10 @@ _READERS = dict(zip(MODEL_FILES, (onnx, tflite), strict=True))
 
 
 def adopt(name: str, asked: str) -> CustomModel:
-    """Keep a model in the cache by its content; `asked` is what was said of its input.
+    """Copy a model to the cache by its content; `asked` is the value of `--input`.
 
     Raises:
-        RequestError: there is none, or it is not whole, or not one that can be measured; with what to do.
+        RequestError: the model is missing, damaged or cannot be measured; the message says what to do.
     """
     file, function = file_and_function(name)
     path = Path(file)
@@ -67,9 +68,9 @@ def _require_file(path: Path) -> None:
 
 
 def _in_bounds(path: Path, name: str, asked: str, *, source: str = "") -> CustomModel:
-    """Read what was given in a child, because a small file can make a library take all memory, or never end.
+    """Read a model in a child process, because a small file can make a library take all memory, or never end.
 
-    No library reads a TFLite file, and ours takes no more than some times its size.
+    A small TFLite file is read in this process: no library opens it, and our reader takes only a few times its size.
     """
     size = path.stat().st_size
     bounds = Bounds(memory_bytes=_memory_for(size), time_s=LEAST_TIME_S + size / SLOWEST_BYTES_PER_S)
@@ -88,23 +89,23 @@ def _in_bounds(path: Path, name: str, asked: str, *, source: str = "") -> Custom
 
 
 def _memory_for(size: int) -> int:
-    """Return how much memory a file of so many bytes may take: libraries hold several copies of its weights."""
+    """Return the memory limit for a file of this size; libraries hold several copies of its weights."""
     return LEAST_MEMORY_BYTES + COPIES * size
 
 
 def keep(path: str, name: str, asked: str, source: str) -> str:
-    """Keep a file's model in the cache; return the stem of its card."""
+    """Copy a file's model to the cache; return the stem of its card."""
     return _kept(Path(path), name, asked, source=source)
 
 
 def _kept(path: Path, name: str, asked: str, *, source: str) -> str:
-    """Read what was given, unless this very content was read before."""
+    """Read a model file, unless the same content was read before."""
     reader = _READERS[path.suffix]
     try:
         content = reader.content(path, MOST_BYTES)
     except OSError as error:
-        raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
-    if content != files.sha256(path):  # it has weights in files beside it
+        raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+    if content != files.sha256(path):  # it has external data
         bounded.limit(_memory_for(onnx.size(path)))
     made_by = provenance.source("export/custom", "export/formats/onnx")
     key = provenance.key({"name": name, "asked": asked, "from": source, "source": made_by})
@@ -115,12 +116,12 @@ def _kept(path: Path, name: str, asked: str, *, source: str) -> str:
         CustomModel,
         lambda place: _read(path, place, name=name, asked=asked, content=content, source=source),
     )
-    cache.put(kept_under, card)  # the one given last is the one that its name finds
+    cache.put(kept_under, card)  # the name finds the model that was used last
     return kept_under
 
 
 def _read(path: Path, place: Path, **given: str) -> CustomModel:
-    """Read a file, and run it once if it is opened on this host: what it takes there it takes when it is measured."""
+    """Read a file; run an ONNX file once, to find out now whether it exceeds the memory limit."""
     card: CustomModel = _READERS[path.suffix].read(path, place, **given)
     if card.format == onnx.FORMAT:
         onnx.run_once(place)
@@ -128,11 +129,11 @@ def _read(path: Path, place: Path, **given: str) -> CustomModel:
 
 
 def _by_name(name: str, asked: str) -> CustomModel:
-    """Find what was given before by the name that results have for it."""
+    """Return the card of a model that was used before, by its name in results."""
     known = [card for card in cache.cards(CustomModel) if card.name == name]
     if not known:
         raise RequestError(
-            f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one given before"
+            f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one used before"
         )
     wanted = inputs.parse(asked)
     fitting = [card for card in known if _fits(card, wanted)]
@@ -143,7 +144,7 @@ def _by_name(name: str, asked: str) -> CustomModel:
 
 
 def _fits(card: CustomModel, wanted: Mapping[str, shape.Dimensions]) -> bool:
-    """Tell whether a model given before takes the shapes that are wanted now."""
+    """Return whether a model that was used before accepts the shapes requested now."""
     if card.feed is None:
         return all(sizes[1:] == _dimensions(card)[1:] for sizes in wanted.values())
     known = {entry.name: entry.shape for entry in card.feed.inputs}
@@ -165,13 +166,13 @@ def _dimensions(card: CustomModel) -> shape.Dimensions:
 
 
 def network(card: CustomModel) -> nn.Module:
-    """Return the network of a Python file's function, for formats that need one.
+    """Return the network of a Python file's function, for formats that need an nn.Module.
 
     Raises:
-        CaseError: the file is no longer there, or its function no longer returns a network.
+        CaseError: the file is gone, or its function no longer returns a network.
     """
     try:
         return module.network(Path(card.source), file_and_function(card.name)[1])
     except (OSError, RequestError) as error:
-        said = str(error).replace(card.source, card.name)  # a record may hold this
+        said = str(error).replace(card.source, card.name)  # a record may store this message
         raise CaseError(f"{card.name} changed since it was named: {said}; run again with its file") from error

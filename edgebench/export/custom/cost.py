@@ -1,4 +1,7 @@
-"""What counts a user's own model -> its cost, each figure whole or a lower bound; no count refuses a model."""
+"""Counting functions for a user-supplied model -> its cost; each figure is exact or a lower bound.
+
+A failed count never refuses a model.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from edgebench.foundation.errors import in_words, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Count = tuple[int, tuple[str, ...]]  # what could be counted, and in a few words each what could not
+    Count = tuple[int, tuple[str, ...]]  # the count, and a short reason for each part that is not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Weights and multiply-adds of one inference, None where not all could be counted; `uncounted` says why.
+    """Weights and multiply-adds of one inference; None if not all could be counted, for the reason in `uncounted`.
 
-    Then the lower bounds are what could be counted; None where that is nothing.
+    Then `least_params` and `least_macs` are lower bounds; None if nothing could be counted.
     """
 
     params: int | None
@@ -28,7 +31,7 @@ class Cost:
 
     @classmethod
     def of(cls, *, weights: Callable[[], Count], multiply_adds: Callable[[], Count]) -> Cost:
-        """Count both, each on its own."""
+        """Count both independently, so that one can fail alone."""
         params, least_params, why_params = _counted("parameters", weights)
         macs, least_macs, why_macs = _counted("multiply-adds", multiply_adds)
         why = "; ".join(filter(None, (why_params, why_macs)))
@@ -36,10 +39,10 @@ class Cost:
 
 
 def _counted(what: str, count: Callable[[], Count]) -> tuple[int | None, int | None, str]:
-    """Return the whole count, else its lower bound, and why it is not whole."""
+    """Return the exact count, or else its lower bound and the reason."""
     try:
         number, reasons = count()
-    except Exception as error:  # a count that fails, for whatever reason, refuses no model that a runtime opens
+    except Exception as error:  # a failed count must not refuse a model that a runtime can open
         return None, None, f"{what} not counted: edgebench cannot follow the graph: {in_words(error)[:100]}"
     if not reasons:
         return number, None, ""

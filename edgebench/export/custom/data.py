@@ -1,4 +1,4 @@
-"""A folder of arrays or images, and a model -> one file in the cache of what each of the model's inputs is fed."""
+"""A folder of arrays or images, and a model -> one file in the cache with the values for each of the model's inputs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CHANNELS = {1: "L", 3: "RGB"}
 
 
 def adopt(folder: str, model: CustomModel) -> FedData:
-    """Keep what a folder has for a model's inputs: `name.npy`, or `name` of an `.npz`, or pictures for one image input.
+    """Copy a folder's values for a model's inputs to the cache: `name.npy`, `name` in an `.npz`, or pictures.
 
     Raises:
-        RequestError: the folder, or an array of it, is missing or does not fit.
+        RequestError: the folder or an array is missing, or does not fit the inputs.
     """
     assert model.feed is not None
     place = Path(folder)
@@ -59,7 +59,7 @@ def _write(path: Path, values: dict[str, Any], name: str) -> FedData:
 
 
 def _arrays(place: Path) -> dict[str, Any]:
-    """Return every array of the folder by its name."""
+    """Return all arrays of the folder by name."""
     return {name: values for file in sorted(place.iterdir()) for name, values in arrays_of(file).items()}
 
 
@@ -83,7 +83,7 @@ def arrays_of(file: Path) -> dict[str, Any]:
 
 
 def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
-    """Return the array of an input, checked; if there is none, the pictures as one."""
+    """Return the checked array of an input; if there is none, an array of the folder's pictures."""
     name = entry.name.replace("/", "_").replace(":", "_")
     values = arrays.get(entry.name, arrays.get(name))
     if values is None:
@@ -102,7 +102,7 @@ def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
 
 
 def _agree(wanted: Iterable[int], found: Iterable[int]) -> bool:
-    """Tell whether sizes fit: an open one takes any number but none."""
+    """Return whether sizes fit; an open size accepts any number except 0."""
     return all(size == (mine or size) and size > 0 for mine, size in zip(wanted, found, strict=True))
 
 
@@ -112,7 +112,7 @@ def is_image(entry: Input) -> bool:
 
 
 def of_pictures(entry: Input, pictures: list[Path]) -> Any:
-    """Return pictures at the size of an input: floats in [0, 1], integers as pixels are.
+    """Return pictures resized to an input: from 0 to 1 as floats, raw pixel values as integers.
 
     Raises:
         RequestError: one cannot be decoded.

@@ -1,4 +1,4 @@
-"""What a file declares of its inputs, and what a person says of them -> the shape of each, and what to feed it."""
+"""A file's declarations of its inputs, and the user's `--input` -> the shape and the feed of each input."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from edgebench.export.custom.shape import Dimensions
 
-MOST_VALUES = 2**28  # of one tensor: 1 GiB in float32
+MOST_VALUES = 2**28  # limit on one tensor: 1 GiB in float32
 DTYPES = (
     *("float32", "float16", "bfloat16", "float64", "bool"),
     *(f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("", "u")),
 )
 IMAGES = ("float32", *EIGHT_BITS)
-_FEW = 8  # integers that a model takes so few of are lengths or sizes
-_SIDE = 224  # an example of an open one
+_FEW = 8  # integer inputs with at most this many values are taken as lengths or sizes
+_SIDE = 224  # example value of an open size
 _PART = re.compile(r"((?:.+?:)?[^:,]+)(?:,|$)")
 _OPEN_AXIS = re.compile(r"-1|\?|[A-Za-z_]\w*|")
 
@@ -34,9 +34,9 @@ class Declared:
     """An input as a file declares it.
 
     Attributes:
-        axes: the size of each, or the name of an open one, empty where it has none.
-        most: of integers, the largest that can be right, as where they are places in a table; None if not known.
-        is_scaled: its integers stand for other numbers, by a scale in the file.
+        axes: the size of each axis, or the name of an open axis, empty if it has no name.
+        most: the largest valid integer, for example of an index into a table; None if unknown.
+        is_scaled: whether the file has a scale by which the integers represent other numbers.
     """
 
     name: str
@@ -47,20 +47,20 @@ class Declared:
 
     @property
     def sizes(self) -> Dimensions:
-        """The sizes, 0 where one is open."""
+        """The sizes; 0 stands for an open size."""
         return tuple(0 if isinstance(axis, str) else axis for axis in self.axes)
 
 
 def parts(asked: str) -> tuple[str, ...]:
-    """Part what is said of several inputs, whose names may have commas and colons in them."""
+    """Split the text of `--input` into one part per input; names may contain commas and colons."""
     return tuple(_PART.findall(asked))
 
 
 def parse(asked: str) -> dict[str, Dimensions]:
-    """Read `x:1x3x48x320,mask:1x320`, or the sizes of the only input; the name is empty where there is none.
+    """Read `x:1x3x48x320,mask:1x320`, or the sizes of the only input; a missing name is empty.
 
     Raises:
-        RequestError: it is something else, or an axis is to stay open.
+        RequestError: the text has another form, or leaves an axis open.
     """
     shapes = dict[str, tuple[int, ...]]()
     for part in parts(asked):
@@ -73,7 +73,7 @@ def parse(asked: str) -> dict[str, Dimensions]:
 
 
 def _require_closed(part: str) -> None:
-    """Refuse axes that are to stay open: what is measured has a size."""
+    """Refuse open axes, because every measured axis needs a size."""
     name, colon, text = part.rpartition(":")
     axes = text.split("x")
     if not any(map(str.isdecimal, axes)) or not any(_OPEN_AXIS.fullmatch(axis) for axis in axes):
@@ -86,12 +86,12 @@ def _require_closed(part: str) -> None:
 
 
 def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimensions, ...]:
-    """Return the shape of each input, 0 for a first axis that stays open, which is that of the batch.
+    """Return the shape of each input; 0 stands for an open first axis, the batch.
 
-    What is said of one open axis holds for all axes of its name.
+    A size given for an open axis applies to all axes of the same name.
 
     Raises:
-        RequestError: what was asked contradicts the file or names no input, or an axis stays open.
+        RequestError: `asked` contradicts the file or names an unknown input, or another axis stays open.
     """
     wanted = _of_names(model, declared, asked)
     for entry in declared:
@@ -109,7 +109,7 @@ def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimens
 
 
 def missing(declared: Sequence[Declared]) -> tuple[str, ...]:
-    """Return what `--input` could say of each input that has an open axis, but for that of the batch."""
+    """Return an example for `--input` per input that has an open axis besides the batch."""
     return tuple(f"{entry.name}:{_example(entry.sizes)}" for entry in declared if _is_open(entry))
 
 
@@ -118,7 +118,7 @@ def _is_open(entry: Declared) -> bool:
 
 
 def _of_names(model: str, declared: Sequence[Declared], asked: str) -> dict[str, Dimensions]:
-    """Return the shapes that were asked for by the inputs' names."""
+    """Return the requested shapes by input name."""
     wanted, names = parse(asked), [entry.name for entry in declared]
     if "" in wanted and len(names) == 1:
         wanted[names[0]] = wanted.pop("")
@@ -162,7 +162,7 @@ def _shape(entry: Declared, wanted: Dimensions | None, named: Mapping[str, int])
 
 
 def _require_settled(model: str, declared: Sequence[Declared], shapes: Sequence[Dimensions]) -> None:
-    """Refuse open axes but the first, axes of no values, and more values than a small machine holds."""
+    """Refuse open axes except the first, empty axes, and inputs too large for a small machine."""
     for entry, sizes in zip(declared, shapes, strict=True):
         if 0 in [size for axis, size in zip(entry.axes, sizes, strict=True) if not isinstance(axis, str)]:
             raise RequestError(
@@ -192,10 +192,10 @@ def _example(sizes: Dimensions) -> str:
 
 
 def require_types(model: str, declared: Sequence[Declared]) -> None:
-    """Refuse inputs of types that no array has, or of names that a terminal would execute.
+    """Refuse inputs whose type is not numeric, or whose name contains characters that cannot be shown.
 
     Raises:
-        RequestError: one has.
+        RequestError: an input has such a type or name.
     """
     for entry in declared:
         if not entry.name.isprintable():
@@ -203,14 +203,14 @@ def require_types(model: str, declared: Sequence[Declared]) -> None:
         if entry.dtype not in DTYPES:
             raise RequestError(
                 f"{model}: input {entry.name} is of {entry.dtype}, wanted numbers: {', '.join(DTYPES)}; export it"
-                " without what makes numbers of it"
+                " without the step that turns it into numbers"
             )
 
 
 def kind(
     declared: Sequence[Declared], shapes: Sequence[Dimensions], outputs: Sequence[tuple[str, Dimensions]]
 ) -> dict[str, Any]:
-    """Describe what a model takes: images, if it is a classifier of them, else whatever its inputs are."""
+    """Describe the inputs of a model: as images for an image classifier, otherwise as a feed."""
     image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
     classes = shape.classes(outputs)
     if image and classes:
@@ -219,7 +219,7 @@ def kind(
 
 
 def fed(feed: Feed, image: shape.Image | None = None) -> dict[str, Any]:
-    """Describe a model that is no classifier; it has a resolution if its only input is a square image."""
+    """Describe a model that is not a classifier; it has a resolution if its only input is a square image."""
     return {
         "layout": "",
         "channels": 0,
@@ -232,7 +232,7 @@ def fed(feed: Feed, image: shape.Image | None = None) -> dict[str, Any]:
 
 
 def feed(declared: Sequence[Declared], shapes: Sequence[Dimensions], signature: str = "") -> Feed:
-    """Say what to feed each input."""
+    """Return the feed of a model: type, shape and range of values of each input."""
     return Feed(
         inputs=tuple(_input(entry, sizes) for entry, sizes in zip(declared, shapes, strict=True)), signature=signature
     )
@@ -244,7 +244,7 @@ def _input(entry: Declared, sizes: Dimensions) -> Input:
 
 
 def _range(entry: Declared, sizes: Dimensions) -> tuple[float, float]:
-    """Return the range of an input's values: floats as normalized images have, 8 bits as pixels, places in a table."""
+    """Return the range of an input's values: -1 to 1 for floats, all values for 8 bits, valid indices for lookups."""
     if "float" in entry.dtype:
         return -1.0, 1.0
     if entry.most is not None:

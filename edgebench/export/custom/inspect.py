@@ -1,4 +1,4 @@
-"""A model's file -> what is in it, without running it and without reading its weights."""
+"""A model's file -> a description of its content, without running it or reading its weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """An input or an output: its shape has `?` or `[name]` where a size is open, and is empty where it is not known."""
+    """An input or an output: `?` or `[name]` in its shape is an open size; an unknown shape is empty."""
 
     name: str
     dtype: str
@@ -39,10 +39,10 @@ class Way:
     """How a file is run.
 
     Attributes:
-        shapes: of the inputs, settled; empty if they are not.
-        asked: `--input` that `run` needs, one of each input that is open; empty if it needs none.
-        refusal: why it cannot be run; empty if it can.
-        is_classifier: it takes square images and gives class scores.
+        shapes: the shapes of the inputs; empty as long as an axis is open.
+        asked: the `--input` options that `run` needs, one per open input; empty if it needs none.
+        refusal: why the file cannot be run; empty if it can.
+        is_classifier: whether it maps square images to class scores.
     """
 
     shapes: tuple[Dimensions, ...] = ()
@@ -53,15 +53,15 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """What is in a model's file.
+    """The content of a model's file.
 
     Attributes:
-        opset: of ONNX, its operator sets; of TFLite the version of its schema.
-        operators: how many of each there are, most first.
-        types: how many values of constants are of each type, most first.
+        opset: the operator sets of an ONNX file, or the schema version of a TFLite file.
+        operators: number of operators of each kind, most frequent first.
+        types: number of constant values of each type, most frequent first.
         given: how weights are quantized if activations are not; else empty.
-        cost: for a batch of one.
-        signatures: of a TFLite file, all that it has.
+        cost: the cost of a batch of one.
+        signatures: the names of all signatures of a TFLite file.
     """
 
     name: str
@@ -80,20 +80,20 @@ class Inspected:
 
 
 def inspect(name: str, asked: str = "") -> Inspected:
-    """Look into a file; `asked` settles open axes, as for a run.
+    """Describe a file; `asked` gives sizes to open axes, as in a run.
 
     Raises:
-        RequestError: it is no whole file of a model.
+        RequestError: the file is not a complete model file.
     """
     path = Path(file_and_function(name)[0])
     if path.suffix not in MODEL_FILES or not path.is_file():
-        raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name one that is there")
+        raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name an existing file")
     try:
         if not path.stat().st_size:
             raise RequestError(f"{path} is empty; write it again")
         return _inspected(path, name, asked)
     except OSError as error:
-        raise RequestError(f"cannot read {path}: {error.strerror}; see whether you may") from error
+        raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
 
 
 def _inspected(path: Path, name: str, asked: str) -> Inspected:
@@ -170,7 +170,7 @@ def _declared_of_tflite(path: Path, name: str, graph: tflite.Graph) -> Sequence[
 
 
 def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> tuple[Way, Sequence[Declared]]:
-    """Settle the shapes of a file's inputs; say what is missing, or why it cannot be measured."""
+    """Return the shapes of a file's inputs, the `--input` options that are missing, or why it cannot be measured."""
     try:
         entries = declared()
     except RequestError as error:
@@ -185,7 +185,7 @@ def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> t
 
 
 def _judged(way: Way, declared: Sequence[Declared], outputs: Outputs, require: Callable[[], None]) -> Way:
-    """Refuse what is too large; tell a classifier."""
+    """Refuse a graph with tensors that are too large; otherwise say whether it is a classifier."""
     if not way.shapes:
         return way
     try:
@@ -197,7 +197,7 @@ def _judged(way: Way, declared: Sequence[Declared], outputs: Outputs, require: C
 
 
 def _types(counted: Any) -> dict[str, int]:
-    """Sum up the values of each type, most first."""
+    """Return the number of values of each type, most frequent first."""
     counts = Counter[str]()
     for dtype, values in counted:
         counts[dtype] += values
@@ -219,5 +219,5 @@ def _port(name: str, dtype: str, sizes: Dimensions) -> Port:
 
 
 def _sized(port: Port, sizes: Mapping[str, Dimensions]) -> Port:
-    """Complete an output of which the file says nothing by the sizes that were inferred."""
+    """Add the inferred shape to an output whose shape the file does not declare."""
     return port if port.shape or port.name not in sizes else _port(port.name, port.dtype, sizes[port.name])

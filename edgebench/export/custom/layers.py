@@ -1,6 +1,6 @@
-"""A TFLite file's operators and tensors -> its types, its weights, and the multiply-adds of one image.
+"""A TFLite file's operators and tensors -> their types, the number of weights, and the multiply-adds of one image.
 
-Numbers and layouts of operators are those of TensorFlow's `schema.fbs`, version 3.
+Operator codes and layouts follow TensorFlow's `schema.fbs`, version 3.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STABLEHLO_GATHER STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_W
 STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
 """
 NAMES = tuple(_NAMES.split())  # by number
-# Which inputs of an operator that multiplies are its data and its weights.
+# Indices of the data and the weights among the inputs of each multiplying operator.
 _MULTIPLIES = {
     "BATCH_MATMUL": (0, 1),
     "CONV_2D": (0, 1),
@@ -53,28 +53,28 @@ _MULTIPLIES = {
     "TRANSPOSE_CONV": (2, 1),
 }
 _BIAS = {"TRANSPOSE_CONV": 3}
-# Which multiply each step of their input, one after the other, with all of their matrices.
+# Operators that multiply each step of their input with all of their matrices.
 _RECURRENT = {
     *("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN", "SVDF"),
     *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
 }
 _OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
-_ADDRESSES = ("int32", "int64", "bool", "string")  # constants of these are shapes and axes, but for biases
-_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # the places of the index and of the table
+_ADDRESSES = ("int32", "int64", "bool", "string")  # constants of these types are shapes and axes, except biases
+_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # input indices of the index and the table
 _PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """A tensor of the graph; `dims` has 0 where a size is open.
+    """A tensor of the graph; in `dims` 0 stands for an open size.
 
     Attributes:
-        place: its number in the file.
-        scale, zero: what its integers stand for, scale x (integer - zero); a scale of 0 for no such thing.
-        is_constant: its values lie in the file.
-        is_open: a size is open; else a size of 0 is no size.
+        place: its index in the file.
+        scale, zero: its integers represent scale x (integer - zero); a scale of 0 means not quantized.
+        is_constant: its values are in the file.
+        is_open: whether the file marks a size as open; if not, a 0 in `dims` is an empty axis.
     """
 
     place: int
@@ -89,10 +89,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator: what it is called, what it reads, None where an optional input is not there, and what it makes.
+    """An operator: its name, its inputs, with None for an absent optional input, and its first output.
 
     Attributes:
-        is_turned: of a product, that what it reads is transposed.
+        is_turned: whether a matrix product transposes its first input.
     """
 
     name: str
@@ -102,22 +102,22 @@ class Operator:
 
     @property
     def multiplies(self) -> bool:
-        """Whether it is one of those whose multiply-adds are counted."""
+        """Whether the operator multiplies data with weights."""
         return self.name in _MULTIPLIES
 
     @property
     def is_float(self) -> bool:
-        """Whether it reads or makes floats."""
+        """Whether an input or the output is float32."""
         return "float32" in {tensor.dtype for tensor in (*self.inputs, self.output) if tensor}
 
     @property
     def data(self) -> Tensor:
-        """What an operator that multiplies reads."""
+        """The data input of a multiplying operator."""
         return self._input(_MULTIPLIES[self.name][0])
 
     @property
     def weight(self) -> Tensor:
-        """What an operator that multiplies multiplies with."""
+        """The weights input of a multiplying operator."""
         return self._input(_MULTIPLIES[self.name][1])
 
     def _input(self, place: int) -> Tensor:
@@ -138,14 +138,14 @@ def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str
 
 
 def weights(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
-    """Count the values of all constants but shapes and axes, each tensor once; beside that stands what is left out."""
+    """Count the values of all constants except shapes and axes, each tensor once; also return what is not counted."""
     taken = {
         tensor.place: tensor
         for one in operators
         for place, tensor in enumerate(one.inputs)
         if tensor and tensor.is_constant and (tensor.dtype not in _ADDRESSES or _is_bias(one, place))
     }
-    count, reasons = 0, [f"{one.name} has a graph of its own" for one in operators if one.name in _HAVE_GRAPHS]
+    count, reasons = 0, [f"{one.name} may have weights in its graph" for one in operators if one.name in _HAVE_GRAPHS]
     for tensor in (tensor for tensor in taken.values() if tensor.dims):
         try:
             count += prod(_sizes(tensor))
@@ -165,10 +165,10 @@ def _sizes(tensor: Tensor) -> Dimensions:
 
 
 def multiply_adds(operators: Sequence[Operator]) -> list[tuple[Operator, int]]:
-    """Return the operators that multiply, and the multiply-adds of each for one image.
+    """Return the multiplying operators, and the multiply-adds of each for one image.
 
     Raises:
-        Uncounted: one of them is not known, or a size is open.
+        Uncounted: an operator is unknown, or a size is open.
     """
     counted, reasons = account(operators)
     if reasons:
@@ -177,17 +177,17 @@ def multiply_adds(operators: Sequence[Operator]) -> list[tuple[Operator, int]]:
 
 
 def macs(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
-    """Sum up the multiply-adds for one image; beside them stands what could not be counted."""
+    """Return the sum of multiply-adds for one image, and what could not be counted."""
     counted, reasons = account(operators)
     return sum(count for _, count in counted), reasons
 
 
 def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], tuple[str, ...]]:
-    """Return the operators that multiply with their multiply-adds for one image, and what could not be counted."""
+    """Return the multiplying operators, each with its multiply-adds for one image, and what could not be counted."""
     counted, reasons, rows = list[tuple[Operator, int]](), list[str](), _rows(operators)
     for one in operators:
         if one.name in _HAVE_GRAPHS:
-            reasons.append(f"{one.name} {one.output.name} has a graph in it, as often as it likes")
+            reasons.append(f"{one.name} {one.output.name} runs a graph an unknown number of times")
         elif any(word in one.name for word in _OTHERS) or (one.name.startswith("operator ") and _has_weights(one)):
             reasons.append(f"{one.name} {one.output.name} is not counted")
         elif one.multiplies or one.name in _RECURRENT:
@@ -199,7 +199,7 @@ def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], 
 
 
 def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | None]:
-    """Name the operators that compute in float, and the share of multiply-adds that do not; None if not all count."""
+    """Return the float operators, and the integer share of multiply-adds; None if not all are counted."""
     left = [one for one in operators if one.name not in CHANGES_TYPE and one.is_float]
     names = tuple(f"{one.name} {one.output.name}" for one in left)
     try:
@@ -211,7 +211,7 @@ def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | No
 
 
 def tables(operators: Sequence[Operator]) -> dict[int, int]:
-    """Return the largest index that fits each tensor by which places in a table are looked up, by its place."""
+    """Return the largest valid index per tensor that indexes a lookup table."""
     most, sources = dict[int, int](), dict[int, int]()
     for one in operators:
         first = one.inputs[0] if one.inputs else None
@@ -231,7 +231,7 @@ def _has_weights(operator: Operator) -> bool:
 
 
 def _rows(operators: Sequence[Operator]) -> dict[int, int]:
-    """Return the first size of every tensor for one image: an open one may count more than images."""
+    """Return the first size of every tensor for one image; an open first axis may hold more than the batch."""
     rows = dict[int, int]()
     for one in operators:
         source = next((tensor for tensor in one.inputs if tensor and not tensor.is_constant), None)
@@ -249,7 +249,7 @@ def _rows(operators: Sequence[Operator]) -> dict[int, int]:
 
 
 def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
-    """Multiply the steps of what a recurrent operator reads by the sizes of its matrices."""
+    """Return the multiply-adds of a recurrent operator: the steps of its input times the sizes of its matrices."""
     read = operator.inputs[0] if operator.inputs else None
     if read is None or len(read.dims) < 2:
         raise Uncounted(f"{operator.name} {operator.output.name} is not counted")
@@ -259,13 +259,13 @@ def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
 
 
 def _of_operator(operator: Operator, rows: dict[int, int]) -> int:
-    """Multiply an output's values by the products that each is the sum of; weights are OHWI, 1HWO, OI, DHWIO."""
+    """Return output values times the products summed in each; weights are OHWI, 1HWO, OI, DHWIO."""
     weight, data = _sizes(operator.weight), _sizes(operator.data)
     if 0 in weight:
         raise Uncounted(f"the size of {operator.weight.name} is open")
     made = rows[operator.output.place] * prod(_sizes(operator.output)[1:])
     match operator.name:
-        case "TRANSPOSE_CONV":  # each value read goes into so many
+        case "TRANSPOSE_CONV":  # each input value contributes to this many products
             return rows.get(operator.data.place, data[0] or 1) * prod(data[1:]) * prod(weight[:3])
         case "DEPTHWISE_CONV_2D":
             return made * prod(weight[1:3])

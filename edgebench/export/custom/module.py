@@ -1,6 +1,6 @@
 """A function in a Python file that returns an nn.Module -> the network, and its graph as an ONNX file.
 
-This is the one place where something that somebody gave is imported and run: they named it.
+Only this module imports and runs user-supplied Python; the user has named its function.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def trace(path: Path, function: str, asked: str, place: Path) -> None:
     """Write the graph of the network that the function returns.
 
     Raises:
-        RequestError: there is no such network, or it cannot be traced on images of the shape asked for.
+        RequestError: there is no such network, or it cannot be traced on images of the requested shape.
     """
     name = f"{path.name}:{function}"
     if not asked:
-        raise RequestError(f"{name} does not say what it takes; say it: --input {shape.EXAMPLE}")
+        raise RequestError(f"{name} needs the shape of its input: --input {shape.EXAMPLE}")
     (wanted,) = inputs.settle(name, (Declared(name="images", dtype="float32", axes=("", "", "", "")),), asked)
     image = shape.image(wanted)
     if image is None or image.layout != "NCHW":
@@ -44,10 +44,10 @@ def trace(path: Path, function: str, asked: str, place: Path) -> None:
 
 
 def network(path: Path, function: str) -> nn.Module:
-    """Import the file, call the function and return its network in evaluation mode, on the same seed each time.
+    """Import the file, call the function and return its network in evaluation mode, always with the same seed.
 
     Raises:
-        RequestError: the file raises, has no such function, or that returns something else.
+        RequestError: the file raises, has no such function, or the function does not return an nn.Module.
     """
     import torch
 
@@ -66,7 +66,7 @@ def network(path: Path, function: str) -> nn.Module:
 
 
 def _imported(path: Path) -> Any:
-    """Import a file as a script's neighbours see it: what lies beside it can be imported too."""
+    """Import a file with its folder on the import path, as if it were run as a script."""
     found = spec_from_file_location(f"own_{path.stem}", path)
     assert found
     assert found.loader
@@ -82,7 +82,7 @@ def _imported(path: Path) -> Any:
 
 @contextmanager
 def _said(name: str, what: str) -> Iterator[None]:
-    """Say in one line what their code raised; what it prints is no part of an answer."""
+    """Turn any exception of the user's code into a RequestError of one line; send its output to standard error."""
     try:
         with redirect_stdout(sys.stderr):
             yield

@@ -1,4 +1,4 @@
-"""An ONNX file that somebody gives -> a checked copy with its weights in it and every axis but the batch fixed."""
+"""A user-supplied ONNX file -> a checked copy that contains its weights and has every axis except the batch fixed."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _STRING = 8  # as onnx numbers types
-_PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # the values of what it reads
+# Operators that keep their input's values.
+_PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 
 def content(path: Path, most_bytes: int) -> str:
-    """Hash the file, and the files that its weights are in.
+    """Hash the file and its external data.
 
     Raises:
-        RequestError: it is no whole ONNX file, its weights lie outside of its folder, or all are too large.
+        RequestError: the file is damaged, its external data lie outside of its folder, or the total is too large.
     """
     others = sorted(set(beside(path, _parsed(path))))
     if (size := sum(file.stat().st_size for file in (path, *others))) > most_bytes:
@@ -50,15 +51,15 @@ def content(path: Path, most_bytes: int) -> str:
 
 
 def size(path: Path) -> int:
-    """Return how many bytes the file and those that its weights are in have."""
+    """Return the total size of the file and its external data in bytes."""
     return sum(file.stat().st_size for file in {path, *beside(path, _parsed(path))})
 
 
 def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
-    """Write the copy to `place` and describe it.
+    """Write the copy to `place` and describe the model.
 
     Raises:
-        RequestError: onnxruntime could not run it, or an axis of an input is open.
+        RequestError: onnxruntime cannot open the file, or an axis of an input is open.
     """
     proto = _parsed(path)
     require_known_operators(name, proto)
@@ -86,15 +87,15 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
 
 
 def precision_of(proto: Any) -> tuple[Precision, str]:
-    """Tell what a graph computes in, and how its weights are quantized where activations are not."""
+    """Return the precision of a graph, and how its weights are quantized if its activations are not."""
     return of_onnx(tuple(nodes(proto)), tuple(tensors(proto)))
 
 
 def run_once(path: Path) -> None:
-    """Run one image through a file as it will be measured; why it cannot be run is said by its row.
+    """Run a file once on zeros, to find out whether it exceeds the memory limit; ignore other errors.
 
     Raises:
-        MemoryError: it takes more memory than this process may.
+        MemoryError: the run takes more memory than this process may use.
     """
     import numpy
     import onnxruntime
@@ -109,25 +110,25 @@ def run_once(path: Path) -> None:
             for given in session.get_inputs()
         }
         session.run(None, images)
-    except Exception as error:  # whatever it makes of a graph that it cannot run
+    except Exception as error:  # onnxruntime raises many kinds of errors
         if bounded.is_out_of_memory(error):
             raise MemoryError from error
 
 
 def _of_numpy(given: Any) -> str:
-    """Return numpy's name of an input's type: `tensor(float)` is float32."""
+    """Return numpy's name for an input's type: `tensor(float)` is float32."""
     name = str(given.type).removeprefix("tensor(").removesuffix(")")
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 def macs_of(proto: Any, *, may_open: bool = True) -> tuple[int, tuple[str, ...]]:
-    """Sum up the multiply-adds of a graph; beside them stands what could not be counted."""
+    """Return the sum of a graph's multiply-adds, and what could not be counted."""
     account = account_of(proto, may_open=may_open)
     return sum(one.macs for one in account.counted), account.uncounted
 
 
 def _settle(path: Path, place: Path, proto: Any, shapes: Sequence[shape.Dimensions], name: str) -> None:
-    """Write the file as it is, or with its inputs' sizes settled and its weights in it."""
+    """Copy the file unchanged, or write it with fixed input sizes and all its weights inside."""
     found = tuple(tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim) for one in inputs_of(proto))
     if found == tuple(shapes) and not list(beside(path, proto)):
         shutil.copyfile(path, place)
@@ -139,7 +140,7 @@ def skimmed(path: Path, name: str) -> Any:
     """Read a file's graph without the values of its weights.
 
     Raises:
-        RequestError: it is no whole ONNX file.
+        RequestError: the file is not a complete ONNX file.
     """
     with _said(name, "is no whole ONNX file"):
         proto = outline(path)
@@ -149,10 +150,10 @@ def skimmed(path: Path, name: str) -> Any:
 
 
 def require_bounded(name: str, known: Mapping[str, shape.Dimensions]) -> None:
-    """Refuse a graph with a tensor that no small machine holds, before a runtime makes it.
+    """Refuse a graph with a tensor too large for a small machine, before a runtime allocates it.
 
     Raises:
-        RequestError: there is one.
+        RequestError: a tensor is too large.
     """
     for tensor, sizes in known.items():
         if (values := prod(sizes)) > inputs.MOST_VALUES:
@@ -163,7 +164,7 @@ def require_bounded(name: str, known: Mapping[str, shape.Dimensions]) -> None:
 
 
 def _parsed(path: Path) -> Any:
-    """Read the graph without what lies outside of the file."""
+    """Read the graph without its external data."""
     import onnx
 
     with _said(str(path), "is no whole ONNX file"):
@@ -175,7 +176,7 @@ def _parsed(path: Path) -> Any:
 
 @contextmanager
 def _said(name: str, what: str) -> Iterator[None]:
-    """Say in one line what a library raised: each has errors of its own for a file that is cut off or wrong."""
+    """Turn any exception of a library into a RequestError of one line; each library has its own for a damaged file."""
     try:
         yield
     except (EdgebenchError, OSError):
@@ -186,7 +187,7 @@ def _said(name: str, what: str) -> Iterator[None]:
 
 
 def _graphs(proto: Any) -> Iterator[Any]:
-    """Yield everything that holds nodes: the graph, the functions, and the bodies of their branches and loops."""
+    """Yield every graph of a file: the main graph, the functions, and the bodies of their branches and loops."""
     waiting = [proto.graph, *proto.functions]
     while waiting:
         yield (one := waiting.pop())
@@ -195,12 +196,12 @@ def _graphs(proto: Any) -> Iterator[Any]:
 
 
 def nodes(proto: Any) -> Iterator[Any]:
-    """Yield every operator of a file, those of functions, branches and loops included."""
+    """Yield every operator of a file, including those in functions, branches and loops."""
     return chain.from_iterable(graph.node for graph in _graphs(proto))
 
 
 def tensors(proto: Any) -> Iterator[Any]:
-    """Yield every constant of a file, those of functions, branches and loops included."""
+    """Yield every constant of a file, including those in functions, branches and loops."""
     for graph in _graphs(proto):
         yield from getattr(graph, "initializer", ())
         for sparse in getattr(graph, "sparse_initializer", ()):
@@ -210,7 +211,7 @@ def tensors(proto: Any) -> Iterator[Any]:
 
 
 def beside(path: Path, proto: Any) -> Iterator[Path]:
-    """Yield the files of external data, which may not leave the model's folder: whoever wrote it is not trusted."""
+    """Yield the files of external data; refuse files outside of the model's folder, because models are not trusted."""
     import onnx
 
     folder = path.parent.resolve()
@@ -227,10 +228,10 @@ def beside(path: Path, proto: Any) -> Iterator[Path]:
 
 
 def require_known_operators(name: str, proto: Any) -> None:
-    """Refuse operators of domains that onnxruntime does not bring, and that the file does not define.
+    """Refuse custom operators: those that neither onnxruntime nor the file itself defines.
 
     Raises:
-        RequestError: there is one.
+        RequestError: the file has a custom operator.
     """
     own = {(function.domain, function.name) for function in proto.functions}
     for node in nodes(proto):
@@ -242,16 +243,16 @@ def require_known_operators(name: str, proto: Any) -> None:
 
 
 def inputs_of(proto: Any) -> list[Any]:
-    """Return the inputs that are no constants, which old files list among them."""
+    """Return the inputs without the constants, which old files list among the inputs."""
     constants = {one.name for one in proto.graph.initializer}
     return [one for one in proto.graph.input if one.name not in constants]
 
 
 def declarations(name: str, proto: Any) -> tuple[Declared, ...]:
-    """Return what a file says of its inputs.
+    """Return a file's declarations of its inputs.
 
     Raises:
-        RequestError: an input or an output is no tensor of numbers, or an input has no known rank.
+        RequestError: an input or an output is not a tensor of numbers, or the rank of an input is unknown.
     """
     most = _tables(proto)
     declared = tuple(_declared(name, one, most.get(one.name)) for one in inputs_of(proto))
@@ -279,7 +280,7 @@ def _declared(name: str, given: Any, most: int | None) -> Declared:
 
 
 def type_name(number: int) -> str:
-    """Return numpy's name of one of onnx's types."""
+    """Return numpy's name for one of onnx's types."""
     import onnx
 
     types = onnx.TensorProto
@@ -289,12 +290,12 @@ def type_name(number: int) -> str:
 
 
 def _axis(dim: Any) -> int | str:
-    """Return the size of an axis, or its name where it is open: some files write -1 there."""
+    """Return the size of an axis, or its name if it is open; some files mark open axes by -1."""
     return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else str(dim.dim_param)
 
 
 def _tables(proto: Any) -> dict[str, int]:
-    """Return the largest index that fits each tensor of integers by which places in a table are looked up."""
+    """Return the largest valid index per integer tensor that indexes a lookup table."""
     sizes, most, sources = held(proto), dict[str, int](), dict[str, str]()
     for node in proto.graph.node:
         if node.op_type in _PASSES and node.input:
@@ -308,7 +309,7 @@ def _tables(proto: Any) -> dict[str, int]:
 
 
 def _looked_up(node: Any) -> Iterator[tuple[str, str, int]]:
-    """Yield the indices that an operator reads, the table that they are of, and along which of its axes."""
+    """Yield each index tensor of a lookup operator with its table and the indexed axis."""
     if node.op_type in ("Gather", "GatherElements") and len(node.input) > 1:
         yield node.input[1], node.input[0], next((one.i for one in node.attribute if one.name == "axis"), 0)
     if node.op_type == "EmbedLayerNormalization" and len(node.input) > 4:
@@ -317,7 +318,7 @@ def _looked_up(node: Any) -> Iterator[tuple[str, str, int]]:
 
 
 def _write_settled(path: Path, proto: Any, shapes: Sequence[shape.Dimensions], place: Path) -> None:
-    """Write the model as one file, its inputs' sizes settled."""
+    """Write the model as one file with fixed input sizes."""
     import onnx
 
     with _said(str(path), "has external data that cannot be read"):
@@ -326,7 +327,7 @@ def _write_settled(path: Path, proto: Any, shapes: Sequence[shape.Dimensions], p
 
 
 def settled(proto: Any, shapes: Sequence[shape.Dimensions]) -> Any:
-    """Return a graph with its inputs' sizes written into it; what it said of open sizes inside is dropped."""
+    """Return the graph with fixed input sizes; remove its declared inner shapes, which may contradict them."""
     for one, sizes in zip(inputs_of(proto), shapes, strict=True):
         for dim, size in zip(one.type.tensor_type.shape.dim, sizes, strict=True):
             if size:
@@ -338,20 +339,20 @@ def settled(proto: Any, shapes: Sequence[shape.Dimensions]) -> Any:
 
 
 def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[tuple[str, ...], float | None]:
-    """Say what of an int8 file computes in float, and what share does not; nothing where that cannot be looked at."""
+    """Return the float operators of an int8 file and its integer share; nothing if the graph cannot be analysed."""
     if precision != Precision.INT8:
         return (), None
     try:
         return integers_of(place, products_only=is_dynamic)
-    except Exception:  # whatever a library makes of a graph that it runs and cannot follow
+    except Exception:  # libraries raise many kinds of errors on graphs that they cannot analyse
         return (), None
 
 
 def _outputs(name: str, place: Path) -> tuple[tuple[str, shape.Dimensions], ...]:
-    """Return the type and the sizes of every output of the graph that a batch of one goes through, 0 for an open one.
+    """Return type and sizes of every output for a batch of one; 0 stands for an open size.
 
-    At a batch of one most sizes are constants, and onnxruntime's own simplifications leave few shapes to compute. It
-    is here that a file is opened for the first time.
+    At a batch of one most sizes are constants, and onnxruntime's optimizations leave few shapes to compute. This is the
+    first time that onnxruntime opens the file.
     """
     import onnx
     import onnxruntime

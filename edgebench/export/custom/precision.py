@@ -1,4 +1,4 @@
-"""The types of a file's weights and activations -> the precision that it computes in, and what else is to be said."""
+"""The types of a file's weights and activations -> its precision, and its kind of weight quantization."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _STATIC = ("QLinear", "QGemm")
 
 
 def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterable[str]) -> tuple[Precision, str]:
-    """Tell the precision of operators that multiply, and how weights were quantized where activations were not.
+    """Return the precision of multiplying operators, and how weights are quantized if activations are not.
 
-    Activations are what they take and make, weights what they take, and stored the weights in the file that are made
-    floats when it is loaded; each by the names of its types.
+    The arguments are type names: of the operators' data inputs and outputs, of their weights, and of stored weights
+    that are converted to float on loading.
     """
     types, held = set(activations), set(weights)
     if wide := sorted(types - {"float32", "float16", "bfloat16", "float64", *EIGHT_BITS}):
@@ -43,7 +43,7 @@ def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterabl
 
 
 def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Tell what a graph computes in by its operators and constants."""
+    """Return a graph's precision and weight quantization from its operators and constants."""
     kinds = {tensor.name: _kind(tensor) for tensor in tensors}
     values = ((node.output[0], one) for node in nodes for one in node.attribute if one.name == "value")
     kinds |= {output: _kind(value.t) for output, value in values if value.HasField("t")}
@@ -60,14 +60,14 @@ def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, st
 
 
 def _quantized(node: Any, kinds: dict[str, str]) -> Sequence[str]:
-    """Return the type that a node rounds an activation to, if it does."""
+    """Return the type to which a node quantizes an activation, if it does."""
     if node.op_type != "QuantizeLinear" or node.input[0] in kinds:
         return ()
     return (kinds.get(node.input[2], "int8"),) if len(node.input) > 2 and node.input[2] else ("uint8",)
 
 
 def _of_floats(tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Tell the precision of floats by the type that most weights have: constants of others are scales and limits."""
+    """Return the float precision of most weights; constants of other types are scales and limits."""
     sizes = Counter[str]()
     for tensor in tensors:
         if (kind := _kind(tensor)) in _FLOATS:
@@ -77,7 +77,7 @@ def _of_floats(tensors: Sequence[Any]) -> tuple[Precision, str]:
 
 
 def _kind(tensor: Any) -> str:
-    """Name a tensor's type as numpy does."""
+    """Return the name of a tensor's type in lower case; float is `float32`."""
     import onnx
 
     if tensor.data_type == onnx.TensorProto.FLOAT:

@@ -1,6 +1,6 @@
-"""What a file and a person say of a model's input -> its axes.
+"""The shape of a model's input, from its file and from the user -> its axes.
 
-Dimensions are (N, C, S, S) or (N, S, S, C), 0 where the file leaves one open.
+Dimensions are (N, C, S, S) or (N, S, S, C); 0 stands for an open dimension.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Dimensions = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The axes of an image input; `batch` is 1 where only one image fits, 0 where any number does."""
+    """The axes of an image input; `batch` is 1 for a fixed batch of one image, 0 for an open batch."""
 
     layout: str
     batch: int
@@ -38,7 +38,7 @@ def parse(asked: str) -> tuple[str, Dimensions]:
     """Read `name:1x3x224x224`, or the dimensions alone.
 
     Raises:
-        RequestError: it is something else.
+        RequestError: the text has neither form.
     """
     name, _, text = asked.rpartition(":")
     if not re.fullmatch(rf"{DIGITS}(x{DIGITS})*", text):
@@ -47,12 +47,12 @@ def parse(asked: str) -> tuple[str, Dimensions]:
 
 
 def said(dimensions: Dimensions) -> str:
-    """Write dimensions as a person would: `?x3x224x224`."""
+    """Write dimensions for people: `?x3x224x224`."""
     return "x".join(str(size or "?") for size in dimensions)
 
 
 def image(dimensions: Dimensions) -> Image | None:
-    """Tell what each axis of an input is; None if it is no square image of 1 or 3 channels, or several at once."""
+    """Return the axes of an image input; None if it is not one square image of 1 or 3 channels, or an open batch."""
     if len(dimensions) != 4:
         return None
     batch, first, middle, last = dimensions
@@ -65,18 +65,19 @@ def image(dimensions: Dimensions) -> Image | None:
 
 
 def classes(outputs: Sequence[tuple[str, Dimensions]]) -> int:
-    """Count the classes of the one output that is class scores; 0 if none is, or several may be.
+    """Return the number of classes in the only output that can be class scores; 0 unless exactly one output can.
 
-    Scores are a row for an image, of floats or of 8 bits, whose integers are in the order of what they stand for.
+    Scores are one row per image, of floats or 8-bit integers, whose order is that of the values they represent.
     """
     rows = [_row(sizes) if kind in SCORES else 0 for kind, sizes in outputs]
-    counts = [count for count in rows if count > (len(outputs) > 1)]  # one value beside others is no class
+    # A single value among several outputs is not a class score.
+    counts = [count for count in rows if count > (len(outputs) > 1)]
     alike = sum(prod(sizes[1:]) == max(counts, default=0) for _, sizes in outputs)
     return counts[0] if len(counts) == 1 and alike == 1 and counts[0] <= MAX_CLASSES else 0
 
 
 def _row(sizes: Dimensions) -> int:
-    """Return how many values an output has for an image, 0 unless they are one row; its batch axis is included."""
+    """Return the number of values per image of an output, 0 unless they form one row; `sizes` includes the batch."""
     several = [size for size in sizes[1:] if size != 1]
     if len(sizes) < 2 or 0 in several or len(several) > 1 or sizes[0] > 1:
         return 0

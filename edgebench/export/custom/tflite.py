@@ -1,6 +1,6 @@
-"""A TFLite file that somebody gives -> a copy and what its flatbuffer says of it; nothing in it is run.
+"""A user-supplied TFLite file -> a copy and a description read from its flatbuffer; nothing in it is run.
 
-Slots are those of TensorFlow's `schema.fbs`, version 3. Every offset is checked against the file's end.
+Slots follow TensorFlow's `schema.fbs`, version 3. Every offset is checked against the file's end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FORMAT = "tflite"
 _IDENTIFIER = b"TFL3"
 _CUSTOM, _CUSTOM_NAME = 32, "custom "
-_BROUGHT = ("AudioSpectrogram", "Mfcc", "TFLite_Detection_PostProcess")  # custom operators that the runtimes have
+_BROUGHT = ("AudioSpectrogram", "Mfcc", "TFLite_Detection_PostProcess")  # custom operators that the runtimes include
 _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
     *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
@@ -44,7 +44,7 @@ class _Cut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FlatbufferTable:
-    """A flatbuffer's table: its fields by their slots, absent ones as None."""
+    """A flatbuffer's table, whose fields are read by slot."""
 
     data: bytes | mmap.mmap
     place: int
@@ -56,7 +56,7 @@ class FlatbufferTable:
         return value
 
     def _field(self, slot: int) -> int | None:
-        """Return where a field lies."""
+        """Return the position of a field; None if it is absent."""
         directory = self.place - self._read("<i", self.place)
         if 4 + 2 * slot >= self._read("<H", directory):
             return None
@@ -64,12 +64,12 @@ class FlatbufferTable:
         return self.place + offset if offset else None
 
     def number(self, slot: int, layout: str = "<i") -> int:
-        """Return a number, 0 where there is none."""
+        """Return a number; 0 if the field is absent."""
         place = self._field(slot)
         return 0 if place is None else self._read(layout, place)
 
     def _vector(self, slot: int, size: int) -> tuple[int, int]:
-        """Return where a vector's elements begin, and how many of `size` bytes there are."""
+        """Return the start of a vector and the number of its elements, each of `size` bytes."""
         field = self._field(slot)
         if field is None:
             return 0, 0
@@ -80,7 +80,7 @@ class FlatbufferTable:
         return place + 4, count
 
     def numbers(self, slot: int, layout: str = "<i") -> tuple[int, ...]:
-        """Return a vector of numbers, of 32 bits unless `layout` says otherwise."""
+        """Return a vector of numbers, by default of 32-bit integers."""
         size = struct.calcsize(layout)
         start, count = self._vector(slot, size)
         return tuple(self._read(layout, start + size * index) for index in range(count))
@@ -92,12 +92,12 @@ class FlatbufferTable:
         return [FlatbufferTable(self.data, place + self._read("<I", place)) for place in places]
 
     def table(self, slot: int) -> tuple[FlatbufferTable, ...]:
-        """Return a table that may not be there."""
+        """Return an optional table as a tuple of one or none."""
         place = self._field(slot)
         return () if place is None else (FlatbufferTable(self.data, place + self._read("<I", place)),)
 
     def count(self, slot: int) -> int:
-        """Return how many bytes a vector of them has."""
+        """Return the length of a vector of bytes."""
         return self._vector(slot, 1)[1]
 
     def text(self, slot: int) -> str:
@@ -112,11 +112,10 @@ def content(path: Path, most_bytes: int) -> str:
 
 
 def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
-    """Write the copy to `place` and describe it; of a name such as `net.tflite:encode` that signature.
+    """Write the copy to `place` and describe the model; `net.tflite:encode` means the signature `encode`.
 
     Raises:
-        RequestError: it is no whole TFLite file, or an axis of an input is open, or it has several signatures and none
-            is named.
+        RequestError: the file is damaged, an input axis is open, or there are several signatures and the name has none.
     """
     graph = graph_of(path, name)
     require_measurable(name, graph)
@@ -137,12 +136,12 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """What is run of a file: its first graph, or that of a signature.
+    """The graph of a file that is run: the first, or that of a signature.
 
     Attributes:
-        places: of the inputs among the tensors.
-        outputs: what it makes, by name.
-        custom: operators that no runtime brings.
+        places: indices of the inputs among the tensors.
+        outputs: output tensors by name.
+        custom: operators that no runtime includes.
     """
 
     signature: str
@@ -156,12 +155,12 @@ class Graph:
 
 
 def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
-    """Read the graph that a name such as `net.tflite`, or `net.tflite:encode`, stands for.
+    """Read the graph of a name such as `net.tflite` or `net.tflite:encode`.
 
-    With `is_any` it is the first where none is named.
+    With `is_any` a name without a signature means the first one.
 
     Raises:
-        RequestError: it is no whole TFLite file, or has no such signature, or several and none is named.
+        RequestError: the file is damaged, lacks the signature, or has several signatures and the name has none.
     """
     try:
         with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
@@ -172,7 +171,7 @@ def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
 
 def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     if data[4:8] != _IDENTIFIER:
-        raise RequestError(f"{name} is no TFLite file: it does not begin as one; name it by what it is")
+        raise RequestError(f"{name} is no TFLite file: its identifier is missing; correct the suffix")
     model = FlatbufferTable(data, FlatbufferTable(data, 0)._read("<I", 0))
     graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
     if not graphs:
@@ -201,10 +200,10 @@ def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
 
 
 def require_measurable(name: str, graph: Graph) -> None:
-    """Refuse operators that no runtime brings, and inputs and outputs that are no numbers.
+    """Refuse operators that no runtime includes, and inputs or outputs that are not numbers.
 
     Raises:
-        RequestError: there is one.
+        RequestError: the graph has such an operator, input or output.
     """
     if graph.custom:
         operator = graph.custom[0].removeprefix(_CUSTOM_NAME)
@@ -218,7 +217,7 @@ def require_measurable(name: str, graph: Graph) -> None:
 
 
 def _chosen(name: str, signatures: Mapping[str, FlatbufferTable]) -> str:
-    """Return which signature is run; none where there is only one graph, which needs no name."""
+    """Return the name of the signature to run; empty if there is no choice."""
     file, wanted = file_and_function(name)
     if wanted or len(signatures) > 1:
         if wanted in signatures:
@@ -236,11 +235,11 @@ def _mapped(signature: FlatbufferTable, slot: int) -> dict[str, int]:
 
 def _require_names(name: str, named: int, numbered: int) -> None:
     if numbered > named:
-        raise RequestError(f"{name}: two of its {numbered} inputs have one name; convert it with other names")
+        raise RequestError(f"{name}: two of its {numbered} inputs have the same name; convert it with different names")
 
 
 def _declared(tensors: Mapping[str, Tensor], operators: Sequence[Operator]) -> tuple[Declared, ...]:
-    """Return what a file says of its inputs."""
+    """Return a file's declarations of its inputs."""
     most = tables(operators)
     return tuple(
         Declared(
@@ -255,10 +254,10 @@ def _declared(tensors: Mapping[str, Tensor], operators: Sequence[Operator]) -> t
 
 
 def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
-    """Refuse a graph with a tensor that no small machine holds, before a runtime makes it.
+    """Refuse a graph with a tensor too large for a small machine, before a runtime allocates it.
 
     Raises:
-        RequestError: there is one.
+        RequestError: a tensor is too large.
     """
     for tensor in tensors:
         if (values := prod(tensor.dims)) > inputs.MOST_VALUES:
@@ -269,20 +268,20 @@ def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
 
 
 def _takes(graph: Graph, shapes: Sequence[shape.Dimensions]) -> dict[str, Any]:
-    """Say what a file takes: images, if it is a classifier of them, else whatever its inputs are."""
+    """Describe the inputs of a file: as images for an image classifier, otherwise as a feed."""
     outputs = [(tensor.dtype, tensor.dims) for tensor in graph.outputs.values()]
     described = inputs.kind(graph.inputs, shapes, outputs)
     if graph.signature or described["layout"] == "NCHW":
         described = inputs.fed(inputs.feed(graph.inputs, shapes, graph.signature))
     if described["classes"]:
         given = graph.tensors[graph.places[0]]
-        # The interpreter resizes the batch, or says why not.
+        # The interpreter can resize the batch, or reports why it cannot.
         described |= {"input_scale": given.scale, "input_zero": given.zero, "batch": 0}
     return described
 
 
 def _computes(operators: list[Operator]) -> dict[str, Any]:
-    """Say what the operators compute in, and what they cost."""
+    """Describe the precision and the cost of the operators."""
     precision, quantized = computed(*types(operators))
     cost = Cost.of(weights=lambda: weights(operators), multiply_adds=lambda: macs(operators))
     left, share = integers(operators) if precision == Precision.INT8 and not quantized else ((), None)
@@ -290,7 +289,7 @@ def _computes(operators: list[Operator]) -> dict[str, Any]:
 
 
 def _code(table: FlatbufferTable) -> str:
-    """Return what an operator is called: newer numbers have a slot of their own, custom ones a name."""
+    """Return an operator's name; newer codes are in a separate slot, and custom operators have a name."""
     code = max(table.number(0, "<b"), table.number(3))
     if code == _CUSTOM:
         name = table.text(1)
@@ -313,7 +312,8 @@ def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) 
         dtype=_TYPES[number] if 0 <= number < len(_TYPES) else "another type",
         scale=float(scales[0]) if scales else 0.0,
         zero=zeros[0] if zeros else 0,
-        is_constant=bool(buffer.count(0) or buffer.number(1, "<Q") > 1),  # inside, or behind the flatbuffer
+        # The values are inside the flatbuffer, or after it.
+        is_constant=bool(buffer.count(0) or buffer.number(1, "<Q") > 1),
     )
 
 

@@ -1,12 +1,13 @@
 """Composed pictures of 224x224 pixels: 1 to 6 real handwritten digits of 16 to 56 pixels on crops of two real photos.
 
-Class, tight box and mask of every digit are known, because it is put there. A scene is a pure function of
-(SEED, split, index). The digits are those of `digits`, split as there; the left columns of each photo are for training,
-the right ones for calibration and test.
+Class, tight box and mask of every digit are known exactly, because the program places it. A scene is a pure function of
+(SEED, split, index). Digits and their splits are those of the data set `digits`; the left columns of each photo are for
+training, the right columns for calibration and test.
 
-Attribution, of what comes with scikit-learn and is composed here. Digits: Alpaydin and Kaynak, Optical Recognition of
-Handwritten Digits, UCI, 1998, CC BY 4.0. Photos, CC BY 2.0, cropped, mirrored, dimmed and drawn on: china.jpg by
-danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower.jpg, flickr.com/photos/vultilion/6056698931.
+Attribution of the images, which scikit-learn includes and this module combines. Digits: Alpaydin and Kaynak, Optical
+Recognition of Handwritten Digits, UCI, 1998, CC BY 4.0. Photos, CC BY 2.0, cropped, mirrored, dimmed and drawn on:
+china.jpg by danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower.jpg,
+flickr.com/photos/vultilion/6056698931.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SOURCE = (
 )
 PLACE = ""
 PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-AUGMENTATION: tuple[str, ...] = ()  # no scene is seen twice
+AUGMENTATION: tuple[str, ...] = ()  # without augmentation, because no scene is seen twice
 TOOLS = ("scikit-learn", "pillow", "numpy")
 NOTE = (
     "500 test scenes of 224x224 pixels, composed of real handwritten digits, 16 to 56 pixels high, on crops of real"
@@ -46,24 +47,25 @@ NOTE = (
 
 SEED = 0
 SIDE = 224
-COUNTS = {"train": 12_000, "calibration": 500, "test": 500}  # scenes of a split; any index beyond is a scene too
+# Default number of scenes of a split; higher indices are valid, too.
+COUNTS = {"train": 12_000, "calibration": 500, "test": 500}
 ORDER = tuple(COUNTS)
 TRAIN_COLUMNS = 416  # of a photo's 640
-CROPS = range(112, SIDE + 1, 16)  # side of the piece of a photo that becomes the background, pixels
-CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # of the background: factor, and grey level of the mean
+CROPS = range(112, SIDE + 1, 16)  # side of the crop of a photo that becomes the background, pixels
+CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges for the background: contrast factor, and mean grey level
 MOST = 6  # digits in a scene
 SIZES = (16.0, 56.0)  # height of a digit, pixels
-LIFT = (80.0, 140.0)  # grey levels of a digit above what lies behind
-TINT = (0.75, 1.0)  # of a digit's lift in each channel
-GAP = 2  # pixels between the boxes of two digits
-TRIES = 20  # to find a free place for a digit
-FINE = 64  # side of a digit before it is drawn in its size, pixels
-INK = 128  # coverage from which a pixel belongs to the digit, of 255
+LIFT = (80.0, 140.0)  # grey levels of a digit above its background
+TINT = (0.75, 1.0)  # range of factors on a digit's brightness in each channel
+GAP = 2  # minimum gap between the boxes of two digits, pixels
+TRIES = 20  # number of attempts to find a free place for a digit
+FINE = 64  # side of a digit before it is scaled to its final size, pixels
+INK = 128  # lowest coverage, of 255, at which a pixel belongs to the digit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A picture, (224, 224, 3), and what is in it."""
+    """A picture, (224, 224, 3), and its classes, boxes and mask."""
 
     pixels: NDArray[uint8]
     truth: Truth
@@ -77,10 +79,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What scenes of a split are made of: its digits, cut to their ink, with their classes, and its photos' columns.
+    """The material of a split's scenes: digits, cut to their ink, with their classes, and its columns of the photos.
 
     Attributes:
-        photos: each enlarged for every side of a crop, (H, W, 3), so that a background is only cut out.
+        photos: each photo enlarged for every side of a crop, (H, W, 3), so that a background only needs to be cut out.
     """
 
     photos: tuple[NDArray[uint8], ...]
@@ -119,7 +121,7 @@ def open(place: Path | None) -> Opened:
 
 
 def part(split: str, count: int = 0) -> Scenes:
-    """Return a split's first scenes, `count` of them, by default as many as its evaluation or training reads.
+    """Return the first `count` scenes of a split, by default as many as its evaluation or training reads.
 
     Raises:
         CaseError: there is no such split.
@@ -143,14 +145,15 @@ def draw(split: str, index: int) -> Scene:
     return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
 
 
-@lru_cache(maxsize=160)  # of some batches: the pixels of a scene and its truth are read one after the other
+# Enough for some batches, because the pixels of a scene and its labels are read one after the other.
+@lru_cache(maxsize=160)
 def _kept(split: str, index: int) -> Scene:
     return draw(split, index)
 
 
 @cache
 def parts_of(split: str) -> Parts:
-    """Return what a split's scenes are made of; nothing of training is in calibration or test."""
+    """Return the material of a split's scenes; calibration and test share nothing with training."""
     from sklearn.datasets import load_sample_images
 
     is_training, source = split == "train", open_digits(None).part(split)
@@ -183,13 +186,13 @@ def _fine(pixels: NDArray[float32]) -> Image.Image:
 
 
 def _tight(ink: NDArray[Any]) -> tuple[int, int, int, int]:
-    """Return the smallest box around what is true, its end exclusive."""
+    """Return the smallest box around the true pixels, its end exclusive."""
     columns, rows = ink.any(0).nonzero()[0], ink.any(1).nonzero()[0]
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _background(random: Generator, parts: Parts) -> NDArray[uint8]:
-    """Return a crop of a photo, mirrored or not, of a lower contrast and at another level."""
+    """Return a random crop of a photo, possibly mirrored, with lower contrast and a new mean level."""
     import numpy
 
     photo = parts.photos[random.integers(len(parts.photos))]
@@ -197,13 +200,14 @@ def _background(random: Generator, parts: Parts) -> NDArray[uint8]:
     top, left = (int(share * (length - SIDE + 1)) for share, length in zip(shares[:2], photo.shape, strict=False))
     piece = photo[top : top + SIDE, left : left + SIDE][:, :: -1 if shares[2] < 0.5 else 1]
     contrast, level = numpy.interp(shares[3], (0, 1), CONTRAST), numpy.interp(shares[4], (0, 1), LEVEL)
-    factor = numpy.uint16(256 * contrast)  # in whole numbers: they take a quarter of the time, and round alike anywhere
+    # In integers, which take a quarter of the time and round equally on every machine.
+    factor = numpy.uint16(256 * contrast)
     dimmed = (piece.astype(numpy.uint16) * factor >> 8).view(numpy.int16)
     return numpy.clip(dimmed + numpy.int16(level - dimmed[::8, ::8].mean()), 0, 255).astype(numpy.uint8)
 
 
 def _placed(random: Generator, parts: Parts) -> Iterator[tuple[_Glyph, int]]:
-    """Yield digits in their size and place, none over another."""
+    """Yield scaled and placed digits that do not overlap."""
     import numpy
 
     taken = list[tuple[int, int, int, int]]()
@@ -227,7 +231,7 @@ def _apart(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Glyph:
-    """A digit in its place, pixels."""
+    """A placed digit; positions are in pixels."""
 
     fine: Image.Image
     x: int
@@ -239,7 +243,7 @@ class _Glyph:
 def _drawn(
     glyph: _Glyph, label: int, pixels: NDArray[uint8], mask: NDArray[uint8], random: Generator
 ) -> tuple[int, tuple[int, int, int, int]]:
-    """Draw a digit, lighter than what lies behind, into the pixels and the mask; return its class and tight box."""
+    """Draw a digit, lighter than its background, into the pixels and the mask; return its class and tight box."""
     import numpy
     from PIL.Image import Resampling
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
 
-NEEDED_SHARE = 0.5  # of a budget, for the cells that predictions need
+NEEDED_SHARE = 0.5  # share of a budget for the cells that predictions need
 
 
 def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterator[tuple[Session, float]]:
@@ -58,7 +58,7 @@ def _why(is_needed: bool) -> str:
 
 
 def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
-    """Train and export cases, at least one, until `until`; a case that fails is yielded, and fails again on record."""
+    """Train and export cases, at least one, until `until`; yield all: a failed case fails again when it is measured."""
     for case in cases:
         try:
             stage.exported(case, case.variant, show)

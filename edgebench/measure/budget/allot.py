@@ -1,6 +1,6 @@
 """A session's cases and the journal's records -> the cases that are most worth measuring next.
 
-Besides published accuracies and the cache nothing is read.
+It reads no files except published accuracies and the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
 
-TWICE = 2  # times that one command measures a case: once, and again if it is out of line
+TWICE = 2  # number of times that one command measures a case: once, and again if it is an outlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
 
 
 def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
-    """Return the p50 of each measurement, seconds, scaled to the median beat time; unscaled if one has no beats.
+    """Return the p50 of each measurement, seconds, scaled to the median beat time; unscaled if any lacks beats.
 
     The scaling removes differences in the load of the core.
     """

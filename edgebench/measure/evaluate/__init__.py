@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 BATCH = 32
-PART_BYTES = 256 * 2**20  # limit per request of images in a file and of outputs in memory, which a small board has
-COPIES = 8  # of the outputs in memory at once: as numbers, base64 and JSON
+# Limits per request on the images in a file and the outputs in memory, for boards with little memory.
+PART_BYTES = 256 * 2**20
+COPIES = 8  # number of copies of the outputs in memory at once: as numbers, base64 and JSON
 TALLY_ROWS = 1024
 HASHED_BYTES = 2**20  # at once
 TIMEOUT_S = 3600.0
@@ -52,8 +53,8 @@ class Answers:
     """The outputs of an artifact, (N, values) float32, in a file, because they may not fit in memory.
 
     Attributes:
-        values: of all outputs for one image.
-        inputs_sha256: hash of the pixels that the process read; of several parts, a hash of their hashes.
+        values: number of values of all outputs for one image.
+        inputs_sha256: hash of the pixels that the process read; if they came in several parts, a hash of their hashes.
     """
 
     stream: IO[bytes]
@@ -165,7 +166,7 @@ def _answers(
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     values, digests = _values(deployed.variant), list[str]()
-    request |= {"classes": values}  # of several outputs the one with as many values, or all together
+    request |= {"classes": values}  # selects the output with this many values, or all outputs together
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         stream = stack.enter_context(TemporaryFile(buffering=0))
         file = Path(scratch) / "outputs"
@@ -184,10 +185,10 @@ def _answers(
 
 
 def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
-    """Refuse an answer that rests on other pixels than those of the request.
+    """Refuse an answer that was computed from other pixels than those of the request.
 
     Raises:
-        AgentError: their number or hash differs.
+        AgentError: the number or the hash of the images differs.
     """
     count, found = part["shape"][0], answer.inputs_sha256
     if answer.count != count:
@@ -200,7 +201,7 @@ def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
     """Return the outputs of a part, `size` bytes: from the file if there is one, else from the answer.
 
     Raises:
-        AgentError: there are more or fewer.
+        AgentError: there are more or fewer bytes.
     """
     try:
         found = file.stat().st_size if file.exists() else -1
@@ -223,7 +224,7 @@ def _values(variant: Variant) -> int:
 
 
 def _parts(images: Images, values: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
-    """Yield the request's fields for each part of the images, when the part is on the target."""
+    """Yield the request's fields for each part of the images, once the part is on the target."""
     answers = PART_BYTES // (COPIES * 4 * values)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))

@@ -1,4 +1,4 @@
-"""A case on a board -> an evaluation on this host instead, and a check of some outputs on the board.
+"""A case on a board -> an evaluation on this host in place of the board, and a check of some outputs on the board.
 
 A board needs hours for an evaluation that this host does in minutes. In tests (onnxruntime and LiteRT on aarch64
 against x86-64 with VNNI) the outputs were the same: bit for bit in int8, within 1e-6 in float. This is checked on the
@@ -68,7 +68,7 @@ def _host() -> tuple[Connection, str]:
 
 @cache
 def _same(name: str, version: str) -> tuple[Environment, Runtime]:
-    """Return the runtime at a version on this host: the installed one, or else its packages, gathered for this."""
+    """Return the runtime at a version on this host: the installed one, or else packages downloaded for this purpose."""
     target = replace(HOST, runtimes=(name,))
     connection, agent_sha256 = _host()
     environment = survey(connection, target, agent_sha256)
@@ -90,7 +90,7 @@ def spot_check(
     """Compare the outputs of board and host for images spread evenly over `images`, the test split.
 
     Raises:
-        AgentError: one of them could not run the artifact.
+        AgentError: the board or the host could not run the artifact.
     """
     import numpy
 

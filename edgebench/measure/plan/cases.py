@@ -46,7 +46,7 @@ def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ..
     models = own_cells.adopt(cells)
     cells = tuple(own_cells.completed(cells, models))
     datasets = _data_sets(cells, models)
-    # Without duplicates, because different texts may mean the same scheme.
+    # Removes duplicates, because different texts may mean the same scheme.
     result = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells))
     variants = (case.variant for case in result)
     for variant in {(item.dataset, item.dataset_sha256, item.quantization): item for item in variants}.values():
@@ -99,7 +99,7 @@ def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet]
 def differs(environment: Environment, records: Iterable[Record]) -> str:
     """Return how a target differs from when it was last measured; empty if it is the same.
 
-    After a change of board, kernel or agent its rows are separate from the earlier ones.
+    After a change of board, kernel or agent its new rows are separate from the earlier rows.
     """
     sessions = [record for record in records if isinstance(record, Session)]
     earlier = [session.environment for session in sessions if session.environment.target == environment.target]
@@ -109,11 +109,11 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
     changes = [f"{change.what} {change.after or 'none'}, was {change.before or 'none'}" for change in changed]
     if earlier[-1].agent_sha256 != environment.agent_sha256:
         changes.append("edgebench's agent")
-    return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its rows stand apart"
+    return f"{environment.target} changed since it was last measured ({'; '.join(changes)}): its new rows are separate"
 
 
 def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
-    """Return the requested runtime as installed on the target, with the requested options."""
+    """Return the requested runtime with the version on the target and the requested options."""
     installed = environment.runtimes.get(request.pinned)
     if installed is None:
         raise UnknownName(f"runtime of target {environment.target}", request.name, tuple(environment.runtimes))
@@ -234,7 +234,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
 
 
 def following(session: Session, records: Iterable[Record]) -> Session:
-    """Return the session as started after every earlier one, as its records' order goes by: clocks are set back."""
+    """Return the session with a start after every earlier start, even if the clock was set back; it orders records."""
     last = max((record.started_at for record in records if isinstance(record, Session)), default="")
     if session.started_at > last:
         return session

@@ -33,7 +33,7 @@ UNLABELLED = "unlabelled:"  # how a sweep that was run names a folder that calib
 REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
 RAW = "raw"  # the preprocessing of a network that takes integers, if none is requested
 
-Models = Mapping[tuple[str, str], CustomModel]  # by the model and the input that a cell names
+Models = Mapping[tuple[str, str], CustomModel]  # cards by the model and the input that a cell names
 
 
 def check(sweep: Sweep) -> None:
@@ -84,7 +84,7 @@ def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
 
 
 def model_of(variant: Variant) -> CustomModel | None:
-    """Return the card of a user-supplied model; None for edgebench's own networks, and if the model is gone."""
+    """Return the card of a user-supplied model; None for edgebench's own networks, or if the model is gone."""
     with suppress(CaseError):  # the export says so
         return custom_card(variant) if variant.weights == WeightSource.CUSTOM else None
     return None
@@ -168,10 +168,10 @@ def _preprocessing(cell: Cell, model: CustomModel) -> str:
 
 
 def feed(model: CustomModel, folder: str) -> Feed | None:
-    """Return what a model is fed, out of a folder if one is named; None for a classifier of images.
+    """Return the feed of a model, with the values of a folder if one is named; None for an image classifier.
 
     Raises:
-        RequestError: the folder does not have what the model takes, or the model is a classifier.
+        RequestError: the folder does not match the model's inputs, or the model is a classifier.
     """
     if model.feed is None:
         if folder:
@@ -207,7 +207,7 @@ def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Pre
 
 
 def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
-    """Return the recipe with the values that the model takes: those of pixels if it takes integers."""
+    """Return the recipe with the range of values that the model takes; integer inputs take raw pixel values."""
     if chosen is None or model.dtype in ("", "float32"):
         return chosen
     return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)

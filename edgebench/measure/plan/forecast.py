@@ -30,7 +30,7 @@ class Forecast:
 
 
 def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
-    """Estimate a session's time from times of such steps on two cores of a 2.5 GHz x86 server."""
+    """Estimate a session's time from typical times of its steps on two cores of a 2.5 GHz x86 server."""
     open_cases = [state for state in states if state.progress == Progress.OPEN and not refusal(state.case)]
     processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S

@@ -1,7 +1,7 @@
 """A session and a journal -> the state of each of the session's cases.
 
 Only records of the artifact that would be measured now, in the same environment, count.
-What counts, and what the table shows of it, is defined in `results.measurement.evidence`.
+`results.measurement.evidence` defines which records count, and which of them the table shows.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class CaseState:
     Attributes:
         model: the card of a user-supplied model; None for a network of this package, or if the model is gone.
         artifact: the artifact that would be measured now; None if it is not in the cache.
-        of_any: runs and accuracies that count in this epoch under this preset, of every artifact of the case; `runs`
-            and `accuracy` are those of `artifact`.
-        shown: what the table shows of the case in this epoch; None if it was never requested there.
+        of_any: the runs and accuracies of this epoch and preset, for every artifact of the case; `runs` and `accuracy`
+            are those of `artifact`.
+        shown: the evidence that the table shows for the case in this epoch; None if the case was never requested there.
     """
 
     case: Case
@@ -81,13 +81,13 @@ class CaseState:
 
     @property
     def is_shown(self) -> bool:
-        """Tell whether the table shows this very artifact, and no failure in its place."""
+        """Return whether the table shows this very artifact, and not a failure."""
         if self.shown is None or self.shown.artifact is None or self.artifact is None:
             return False
         return self.shown.artifact.sha256 == self.artifact.sha256 and not self.shown.failures
 
     def of(self, artifact: Artifact) -> CaseState:
-        """Return the state with the artifact made since."""
+        """Return the state with an artifact that was made after it."""
         return replace(self, artifact=artifact)
 
 
@@ -116,14 +116,14 @@ def _state(
         return CaseState(case=case, of_any=of_any, shown=shown)
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
-    if artifact is None and not is_custom:  # a network that was built once needs no check, which imports torch
+    if artifact is None and not is_custom:  # with an artifact the check is not needed; it would import torch
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
     state = CaseState(case=case, of_any=of_any, model=model_of(case.variant), artifact=artifact, shown=shown)
     return replace(state, progress=_progress(state, session, records))
 
 
 def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> Progress:
-    """Tell how far a case has come: what the table does not show is no answer."""
+    """Return the progress of a case; a case whose artifact the table does not show is open."""
     if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
     if not any(needed(state.runs, session)):

@@ -32,12 +32,12 @@ def sweep(name: str) -> Sweep:
     require("sweep", name, files)
     path = files[name]
     if path.parent == Path(HERE) and (SHIPPED / path.name).exists():
-        warn(f"{path} in this folder stands for the shipped sweep {name}")
+        warn(f"{path} in this folder replaces the shipped sweep {name}")
     return _read(path, name)
 
 
 def _read(path: Path, name: str) -> Sweep:
-    """Read a sweep's file; say which Python it runs, which nobody typed."""
+    """Read a sweep's file; warn about Python code that it runs, because the user did not type its name."""
     read = toml.read(path, Sweep, name, check_value=_check_cells)
     for model in read.models:
         if names.is_custom(model.name) and not names.is_model_file(model.name):
@@ -60,7 +60,7 @@ def write_sweep(folder: Path, sweep: Sweep) -> None:
 
 
 def is_kept(folder: Path, sweep: Sweep) -> bool:
-    """Return whether the folder holds the results of this very sweep."""
+    """Return whether the folder holds the results of exactly this sweep."""
     try:
         return (folder / SWEEP).read_bytes() == _toml(sweep).encode()
     except OSError:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def to_train(sweep: Sweep) -> tuple[Variant, ...]:
-    """Return the float variants of a sweep, whose weights all precisions, runtimes and targets use.
+    """Return the float variants of a sweep; all precisions, runtimes and targets share their weights.
 
     Raises:
         RequestError: the sweep is invalid, or contains a user-supplied model.

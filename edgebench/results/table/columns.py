@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgebench.results.table.choice import Figure
     from edgebench.results.table.row import Row
 
-METRICS = ("top1", "top5")  # three columns each: value and the ends of its interval
+METRICS = ("top1", "top5")  # three columns each: the value and both ends of its interval
 OTHERS: dict[str, bool] = {  # metrics of the other tasks, and whether they have an interval
     metric: has_interval
     for task in names("tasks")
@@ -24,7 +24,7 @@ OTHERS: dict[str, bool] = {  # metrics of the other tasks, and whether they have
 
 
 def _paths(*parts: tuple[str, str]) -> dict[str, str]:
-    """Return the attribute path in a row per column, from pairs of part and field names."""
+    """Return the attribute path of each column in a row, from pairs of part and field names."""
     return {name: f"{part}.{name}".lstrip(".") for part, names in parts for name in names.split()}
 
 

@@ -1,6 +1,6 @@
 """Boxes around objects, and their classes: COCO's mean average precision.
 
-`boxes` is what a network's heads mean, `coco` what boxes are worth, `losses` what heads are trained with.
+`boxes` decodes a network's heads, `coco` scores boxes, and `losses` defines the training loss of the heads.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ OUTPUTS = ("scores", "boxes")
 METRIC = "map"
 HEADING = "mAP"
 COLUMNS = {"map": True, "ap50": False, "ap75": False}
-AUGMENTATION: tuple[str, ...] = ()  # a flip or a shift would have to move the boxes too
+AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the boxes
 PART = 1000
 
-STRIDE = 8  # of the heads: pixels of the input per cell
-SURE, ALIKE = 0.3, 0.5  # scores of the float parent's boxes that are looked for again, and the least overlap
+STRIDE = 8  # stride of the heads: pixels of the input per cell
+# For the agreement: lowest score of a float parent's box, and least overlap with a box of this artifact.
+SURE, ALIKE = 0.3, 0.5
 
 
 def side(resolution: int) -> int:
@@ -40,12 +41,12 @@ def side(resolution: int) -> int:
 
 
 def values(classes: int, resolution: int) -> int:
-    """Return the number of values of both heads for one image: of an object, its class and four of its box per cell."""
+    """Return the number of values of both heads for one image: object, classes and box of each cell."""
     return (1 + classes + 4) * side(resolution) ** 2
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return what the heads should say of a batch: the class of each cell, -1 for none, and its raw box."""
+    """Return the targets of the heads for a batch: the class of each cell, -1 for none, and its raw box."""
     import numpy
 
     most = max((len(truth.classes) for truth in truths), default=0) or 1
@@ -69,7 +70,7 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int, score: float = boxes.SCORE) -> list[Boxes]:
-    """Return the boxes of each image, in shares of its sides."""
+    """Return the boxes of each image, as fractions of its sides."""
     import numpy
 
     cells = side(resolution)
@@ -86,7 +87,7 @@ def seen(answer: Boxes, truth: Truth) -> Matches:
 
 
 def figures(images: Sequence[Matches]) -> dict[str, float]:
-    """Return mAP, AP50 and AP75; none of them without an object."""
+    """Return mAP, AP50 and AP75; nothing if there are no objects."""
     computed = coco.figures(images)
     return {name: value for name in COLUMNS if isfinite(value := getattr(computed, name))}
 
@@ -111,7 +112,7 @@ def tally(
 
 
 class _Tally:
-    """What the images of an artifact, and of its float parent, add."""
+    """The running results of an artifact and of its float parent."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         self._head = classes, resolution
@@ -120,7 +121,7 @@ class _Tally:
         self._signal = self._noise = 0.0
 
     def add(self, rows: NDArray[float32], expected: NDArray[float32] | None, truth: Callable[[int], Truth]) -> None:
-        """Add a part of the outputs, and of the parent's."""
+        """Add one part of the outputs, and the same part of the parent's outputs."""
         import numpy
 
         truths = [truth(len(self._images) + place) for place in range(len(rows))]
@@ -133,7 +134,7 @@ class _Tally:
         self._compare(rows, expected)
 
     def _compare(self, rows: NDArray[float32], expected: NDArray[float32]) -> None:
-        """Sum up the noise, and count the parent's boxes that are found again."""
+        """Add up the noise, and count the parent's boxes that the artifact also finds."""
         import numpy
 
         given, exact = (numpy.where(numpy.isfinite(values), values, 0).astype("f8") for values in (rows, expected))
@@ -146,7 +147,7 @@ class _Tally:
             self._again += int((overlaps >= ALIKE).any(1).sum())
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields of an accuracy."""
+        """Return the fields of an `Accuracy` record."""
         if self._not_finite or not self._images:
             return {"correct": 0, "not_finite": self._not_finite}
         resampled, found = coco.resampled(self._images), figures(self._images)
@@ -160,7 +161,7 @@ class _Tally:
         return alone | self._against(resampled, found)
 
     def _against(self, resampled: NDArray[Any], found: dict[str, float]) -> dict[str, Any]:
-        """Return the fields that compare with the parent; the same images are drawn for both."""
+        """Return the fields of the comparison with the parent; both use the same resamples of images."""
         parent = figures(self._parents)
         change = None
         if METRIC in found and METRIC in parent:

@@ -1,4 +1,4 @@
-"""Boxes in plain numpy: overlap, suppression, and what raw heads mean. It runs on a target.
+"""Boxes in plain numpy: overlap, suppression and the decoding of raw heads. This module also runs on targets.
 
 A box is left, top, right, bottom, in any unit; heads are one box a cell of a square grid over the picture.
 """
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
-PRIOR = 0.125  # of a picture's side: the side of a box whose logarithms of width and height are 0
-SCORE, OVERLAP = 0.02, 0.5  # a box of a lower score is dropped; of two of a class that overlap more, the lower score is
+PRIOR = 0.125  # fraction of a picture's side: the side of a box whose logarithms of width and height are 0
+# Boxes with a lower score are dropped; of two boxes of a class that overlap more, the one with the lower score is.
+SCORE, OVERLAP = 0.02, 0.5
 CANDIDATES, MOST = 200, 100  # boxes of one picture before and after suppression; COCO counts 100
-LARGEST_LOG = 2.1  # of width and height: boxes as large as the picture
+LARGEST_LOG = 2.1  # limit on the logarithms of width and height: boxes as large as the picture
 
 
 class Boxes(NamedTuple):
@@ -36,7 +37,7 @@ def iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
 
 
 def _shared(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the area of each intersection; one coordinate at a time, as that is several times faster."""
+    """Return the area of each intersection; it computes one coordinate at a time, which is several times faster."""
     import numpy
 
     left, top, right, bottom = boxes.T
@@ -53,9 +54,10 @@ def area(boxes: NDArray[Any]) -> NDArray[Any]:
 
 
 def nms(boxes: NDArray[Any], classes: NDArray[int64], overlap: float = OVERLAP) -> NDArray[bool_]:
-    """Return which boxes stay, highest score first: none overlaps a kept one of its class by more than `overlap`.
+    """Return a mask of boxes to keep, of boxes sorted by score: no two of a class overlap by more than `overlap`.
 
-    Each pass settles at least one box more, in practice all of them in three or four, where a loop has one per box.
+    Each pass decides at least one more box; in practice three or four passes are enough, while a loop needs one per
+    box.
     """
     import numpy
 
@@ -70,7 +72,7 @@ def nms(boxes: NDArray[Any], classes: NDArray[int64], overlap: float = OVERLAP) 
 
 
 def probabilities(scores: NDArray[float32]) -> NDArray[float32]:
-    """Return how probable each class is in each cell: (1 + classes, S, S) -> (classes, S, S).
+    """Return the probability of each class in each cell: (1 + classes, S, S) -> (classes, S, S).
 
     The first channel is the logit that there is an object, the others are logits of its class.
     """
@@ -82,7 +84,7 @@ def probabilities(scores: NDArray[float32]) -> NDArray[float32]:
 
 
 def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[float32]:
-    """Return the boxes of some cells, in shares of the picture: raw (4, S * S), cells (n,) -> (n, 4).
+    """Return the boxes of some cells, as fractions of the picture: raw (4, S * S), cells (n,) -> (n, 4).
 
     Raw are the offset of the centre, in cells from the cell's own, and the logarithms of width and height.
     """
@@ -96,7 +98,7 @@ def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[f
 
 
 def decode(scores: NDArray[float32], raw: NDArray[float32], score: float = SCORE, overlap: float = OVERLAP) -> Boxes:
-    """Return the boxes of one picture, in shares of its side: scores (1 + classes, S, S), raw (4, S, S)."""
+    """Return the boxes of one picture, as fractions of its side: scores (1 + classes, S, S), raw (4, S, S)."""
     import numpy
 
     side = scores.shape[-1]
@@ -110,16 +112,15 @@ def decode(scores: NDArray[float32], raw: NDArray[float32], score: float = SCORE
 
 
 def assigned(objects: NDArray[float64], side: int) -> tuple[NDArray[int64], NDArray[float32]]:
-    """Return what the heads should say of N pictures: the class of each cell, -1 for none, and its raw box.
+    """Return the targets of the heads for N pictures: the class of each cell, -1 for none, and its raw box.
 
     Args:
-        objects: class and box, in shares of the picture, of M objects a picture, (N, M, 5); class -1 where there is
-            none.
+        objects: class and box of M objects per picture, as fractions of the picture, (N, M, 5); class -1 for no object.
         side: cells along a side.
 
     Returns:
-        (N, S * S) and (N, 4, S * S). A cell belongs to the object whose centre it holds, or whose central quarter holds
-        the cell's centre; to the nearest of several.
+        (N, S * S) and (N, 4, S * S). A cell belongs to the object whose centre it contains, or whose central quarter
+        contains the cell's centre; if there are several, to the nearest.
     """
     import numpy
 

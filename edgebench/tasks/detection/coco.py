@@ -1,7 +1,8 @@
-"""Boxes and truths -> COCO's mean average precision, with intervals from a bootstrap over images; plain numpy.
+"""Boxes and labels -> COCO's mean average precision, with intervals from a bootstrap over images; plain numpy.
 
-Matches are kept per image. A resample only weighs them anew: nothing is matched again, and two networks are compared on
-the same resamples. The figures are pycocotools': 101 recall points, ten overlaps, at most 100 boxes an image.
+Matches are stored per image. A resample only changes their weights, so nothing is matched again, and two networks are
+compared on the same resamples. The figures equal those of pycocotools: 101 recall points, ten overlaps, at most 100
+boxes per image.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
 
 OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 AP75 = OVERLAPS.index(0.75)
-RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2))  # of an object's area, square pixels: all, small, medium
+# Ranges of an object's area, square pixels: all, small, medium.
+RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2))
 RESAMPLES, SEED = 1000, 0
 AT_ONCE = 50  # resamples computed together, so that they stay in a processor's cache
 
 
 class Matches(NamedTuple):
-    """What one image adds: n boxes, highest score first, and its objects.
+    """The matches of one image: n boxes, highest score first, and its objects.
 
     Attributes:
         is_true: whether each box found an object, by range of area and overlap, (3, 10, n).
-        is_ignored: whether it counts neither for nor against, likewise.
+        is_ignored: whether each box counts neither for nor against, same shape.
         objects: the class of each object, (m,); `counts` whether it is in each range, (3, m).
     """
 
@@ -56,7 +58,7 @@ class Figures:
 
 
 def match(found: Boxes, boxes: NDArray[Any], classes: NDArray[int64]) -> Matches:
-    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: the best first, once each."""
+    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: best score first, each once."""
     import numpy
 
     order = _counted(found)
@@ -87,10 +89,10 @@ def _counted(found: Boxes) -> NDArray[int64]:
 
 
 def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArray[bool_], NDArray[bool_]]:
-    """Give each box the free object that it overlaps most, one that counts before one that does not.
+    """Match each box with the free object that it overlaps most; prefer objects that count.
 
     Returns:
-        Whether it found one that counts, and one that does not: each (ranges, overlaps, n).
+        Whether each box found an object that counts, and one that does not: each (ranges, overlaps, n).
     """
     import numpy
 
@@ -101,7 +103,7 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
     for box in (overlaps >= OVERLAPS[0]).any(1).nonzero()[0]:
         is_open = is_free & (overlaps[box] >= least)
         merit = numpy.where(is_open, overlaps[box] + 2.0 * counts[:, None], -1.0)
-        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # of equal ones the last, as pycocotools
+        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # the last of equal overlaps, as in pycocotools
         is_found = numpy.take_along_axis(is_open, best, -1)
         numpy.put_along_axis(is_free, best, numpy.take_along_axis(is_free, best, -1) & ~is_found, -1)
         is_counted = numpy.take_along_axis(numpy.broadcast_to(counts[:, None], is_free.shape), best, -1)
@@ -120,7 +122,7 @@ class _Ranked(NamedTuple):
 
 
 def _ranked(images: Sequence[Matches]) -> list[_Ranked]:
-    """Return the boxes of all images by class, highest score first; equal ones in order of images."""
+    """Return the boxes of all images by class, highest score first; equal scores in the order of images."""
     import numpy
 
     scores, labels = (numpy.concatenate([getattr(image, name) for image in images]) for name in ("scores", "classes"))
@@ -140,7 +142,7 @@ def _ranked(images: Sequence[Matches]) -> list[_Ranked]:
 
 
 def _precision(one: _Ranked, area_range: int, overlap: int, weights: NDArray[float64]) -> NDArray[float64]:
-    """Return a class's average precision in R resamples, NaN where it has no object: weights (R, images) -> (R,)."""
+    """Return a class's average precision in R resamples, NaN without objects: weights (R, images) -> (R,)."""
     import numpy
 
     is_true = one.is_true[area_range, overlap]
@@ -153,7 +155,7 @@ def _precision(one: _Ranked, area_range: int, overlap: int, weights: NDArray[flo
 def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[float64]) -> NDArray[float64]:
     """Average the precision over 101 recall points, from cumulated weights at the true boxes: (R, n), (R, n), (R, 1).
 
-    Between two true boxes precision only falls, so that its envelope and every recall point are at true boxes.
+    Between two true boxes precision only falls, so its envelope and every recall point lie at true boxes.
     """
     import numpy
 
@@ -165,7 +167,7 @@ def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[f
 
 
 def _points() -> NDArray[float64]:
-    """Return the recall points, unrounded: rounded ones change the sixth digit."""
+    """Return the recall points without rounding, which would change the sixth digit of the result."""
     import numpy
 
     return numpy.linspace(0, 1, 101)
@@ -198,7 +200,7 @@ def _mean(values: NDArray[float64]) -> float:
 
 
 def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[float64]:
-    """Return the mean average precision of each resample, (R,); as many images are always drawn in the same way."""
+    """Return the mean average precision of each resample, (R,); the same number of images gives the same resamples."""
     import numpy
 
     random, ranked, count = numpy.random.default_rng(SEED), _ranked(images), len(images)
@@ -228,7 +230,7 @@ def _of_all_overlaps(one: _Ranked, weights: NDArray[Any]) -> NDArray[float64]:
 
 
 def interval(values: NDArray[float64]) -> tuple[float, float]:
-    """Return the central 95 % of the resamples."""
+    """Return the ends of the central 95 % of the resamples."""
     import numpy
 
     tail = (1 - stats.CONFIDENCE) / 2

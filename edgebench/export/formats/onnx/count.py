@@ -1,6 +1,6 @@
-"""An ONNX graph -> the multiply-adds of each of its operators, and how many weights it has.
+"""An ONNX graph -> the multiply-adds of each operator, and the number of weights.
 
-What multiplies, or holds weights, and cannot be counted is named: then the rest is a lower bound.
+Operators that cannot be counted are named; the count is then a lower bound.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Sizes = dict[str, tuple[int, ...]]
 
-# The place of their weights among their inputs.
+# Index of the weights among the inputs of an operator.
 CONVOLVES = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "QLinearConv": 3}
 DENSE = {"FusedGemm": 1, "Gemm": 1, "QGemm": 3}
 PRODUCTS = {
@@ -27,15 +27,15 @@ TRANSPOSED = {"ConvTranspose"}
 ATTENDS = {"Attention", "MultiHeadAttention"}
 SUMS = {"Einsum"}
 MULTIPLIES = {*ATTENDS, *CONVOLVES, *DENSE, *PRODUCTS, *RECURRENT, *SUMS, *TRANSPOSED}
-# What multiplies in ways of its own, or packs its weights.
+# Words in the names of other operators that multiply, for which there is no formula here.
 _OTHERS = (
     *("Attention", "Conv", "DFT", "Einsum", "GRU", "GatedRelativePositionBias", "Gemm", "LSTM", "LinearClassifier"),
     *("LinearRegressor", "MatMul", "MoE", "RNN", "STFT", "SVM"),
 )
-# Attributes of a Constant that are no tensor.
+# Attributes of a Constant that are not tensors.
 _LISTS, _SINGLE = ("value_floats", "value_ints", "value_strings"), ("value_float", "value_int", "value_string")
-_BLOCKED = "com.microsoft.nchwc"  # whose weights are padded to a processor's vectors
-# Which inputs of an operator are weights, where not all constants are: scales, statistics and states are none.
+_BLOCKED = "com.microsoft.nchwc"  # its weights are padded to the vector length of a processor
+# Indices of the weights among the inputs of operators that have other constants, too: scales, statistics and states.
 _WEIGHTS = {
     "BatchNormalization": (1, 2),
     "ConvInteger": (1,),
@@ -55,12 +55,12 @@ _WEIGHTS = {
 
 
 class Uncounted(Exception):
-    """What cannot be counted, in a few words."""
+    """A count is impossible; the message is a short reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """An operator that multiplies, its name, else its output's, and its multiply-adds for one image."""
+    """A multiplying operator: its type, its name or that of its output, and its multiply-adds for one image."""
 
     operator: str
     name: str
@@ -69,17 +69,17 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What could be counted of a graph, and in a few words each what could not: then the rest is a lower bound."""
+    """The counted operators of a graph, and the reason for each uncounted one, which makes the sum a lower bound."""
 
     counted: tuple[Counted, ...]
     uncounted: tuple[str, ...]
 
 
 def multiply_adds(path: Path) -> list[Counted]:
-    """Return every operator that multiplies.
+    """Return every multiplying operator.
 
     Raises:
-        Uncounted: one of them is not known, or a size is not.
+        Uncounted: an operator or a size is unknown.
     """
     account = account_of(loaded(path))
     if account.uncounted:
@@ -90,7 +90,7 @@ def multiply_adds(path: Path) -> list[Counted]:
 def account_of(proto: Any, *, may_open: bool = True) -> Account:
     """Count the multiply-adds of a graph that `loaded` or `prepared` returned.
 
-    Without `may_open` sizes are those of onnx's own inference alone: no runtime sees the graph.
+    Without `may_open` only onnx's shape inference is used, and no runtime opens the graph.
     """
     constants = _constants(proto)
     live = [node for node in proto.graph.node if node.output and node.output[0] not in constants]
@@ -109,10 +109,9 @@ def account_of(proto: Any, *, may_open: bool = True) -> Account:
 
 
 def weights(proto: Any) -> tuple[int, tuple[str, ...]]:
-    """Count the values of all weights, each tensor once; no shapes, scales or running statistics.
+    """Count the values of all weights, each tensor once; omit shapes, scales and running statistics.
 
-    Beside the count stands in a few words each what is not in it: some lie in a branch or a loop, or are packed, or
-    the size of one is not known.
+    Also return a short reason for each omission: weights in a branch or a loop, packed weights, unknown sizes.
     """
     import onnx
 
@@ -135,14 +134,14 @@ def weights(proto: Any) -> tuple[int, tuple[str, ...]]:
 
 
 def loaded(path: Path) -> Any:
-    """Read a graph for one image, with what its own functions stand for in it."""
+    """Read a graph for a batch of one, with its local functions inlined."""
     import onnx
 
     return prepared(onnx.load(path))
 
 
 def prepared(proto: Any) -> Any:
-    """Return a graph for a batch of one, with what its own functions stand for in it."""
+    """Return a graph for a batch of one, with its local functions inlined."""
     import onnx
     import onnx.inliner
 
@@ -153,14 +152,14 @@ def prepared(proto: Any) -> Any:
         dims = given.type.tensor_type.shape.dim
         if given.name not in constants and dims and dims[0].dim_value < 1:
             dims[0].dim_value = 1
-    del proto.graph.value_info[:]  # what it said of open sizes
+    del proto.graph.value_info[:]  # declared shapes with open sizes
     for made in proto.graph.output:
         made.type.tensor_type.ClearField("shape")
     return proto
 
 
 def _constants(proto: Any) -> set[str]:
-    """Name what is computed once when the file is loaded: constants, and what is made of nothing else."""
+    """Return the names of tensors that are computed once at loading: constants, and results of constants only."""
     known = {one.name for one in proto.graph.initializer} | {""}
     for node in proto.graph.node:
         if {*node.input} <= known and not node.op_type.startswith("Random"):
@@ -169,14 +168,14 @@ def _constants(proto: Any) -> set[str]:
 
 
 def _why_not(node: Any) -> str:
-    """Return why an operator's multiply-adds are not counted; empty if they are, or if it has none."""
+    """Return why an operator's multiply-adds are not counted; empty if they are counted, or if it has none."""
     label = f"{node.op_type} {node.name}".strip()
     if node.domain == _BLOCKED and node.op_type in MULTIPLIES:
         return f"{label} is packed for another processor"
     if node.op_type not in MULTIPLIES and any(word in node.op_type for word in _OTHERS):
         return f"{label} is not counted"
     if inner := next((one.op_type for one in _inside(node) if _multiplies(one)), ""):
-        return f"{label} has {inner} in it, as often as it likes"
+        return f"{label} runs {inner} an unknown number of times"
     return ""
 
 
@@ -185,7 +184,7 @@ def _multiplies(node: Any) -> bool:
 
 
 def _inside(node: Any) -> Iterator[Any]:
-    """Yield the nodes of a node's branches and bodies."""
+    """Yield the nodes in a node's branches and loop bodies."""
     for attribute in node.attribute:
         for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
             for inner in graph.node:
@@ -194,7 +193,7 @@ def _inside(node: Any) -> Iterator[Any]:
 
 
 def _sizes(proto: Any, nodes: list[Any], *, may_open: bool) -> Sizes:
-    """Return the sizes of what these nodes take and make: by onnx's own inference, else by onnxruntime's."""
+    """Return the sizes of these nodes' inputs and outputs, from onnx's shape inference or else from onnxruntime."""
     wanted = {tensor for node in nodes for tensor in (*node.input, node.output[0]) if tensor}
     sizes = sizes_of(proto) | held(proto)
     missing = sorted(tensor for tensor in wanted if tensor not in sizes)
@@ -202,7 +201,7 @@ def _sizes(proto: Any, nodes: list[Any], *, may_open: bool) -> Sizes:
 
 
 def held(proto: Any) -> Sizes:
-    """Return the sizes of constants that lie in the file, or that ConstantOfShape makes by a shape in it."""
+    """Return the sizes of constants in the file, and of those that ConstantOfShape makes from a constant shape."""
     import onnx
 
     tensors, sizes = {one.name: one for one in proto.graph.initializer}, Sizes()
@@ -222,7 +221,7 @@ def held(proto: Any) -> Sizes:
 
 
 def _kinds(proto: Any) -> dict[str, int]:
-    """Return the types of all constants in the file; integers that are written as attributes are shapes and axes."""
+    """Return the types of all constants in the file; omit integers in attributes, which are shapes and axes."""
     import onnx
 
     kinds = {one.name: int(one.data_type) for one in proto.graph.initializer}
@@ -238,12 +237,12 @@ def _kinds(proto: Any) -> dict[str, int]:
 
 
 def sizes_of(proto: Any) -> Sizes:
-    """Return the sizes that onnx infers; nothing where it cannot follow the graph."""
+    """Return the sizes that onnx infers; empty if it cannot analyse the graph."""
     import onnx
 
     try:
         graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
-    except Exception:  # it has errors of its own for what it does not know
+    except Exception:  # onnx raises many kinds of errors on unknown operators
         return {}
     return {
         one.name: tuple(size.dim_value for size in one.type.tensor_type.shape.dim)
@@ -254,7 +253,7 @@ def sizes_of(proto: Any) -> Sizes:
 
 
 def _by_session(proto: Any, tensors: list[str]) -> Sizes:
-    """Return the sizes of tensors in the graph that onnxruntime makes of the file, nothing if it does not open it."""
+    """Return the sizes of tensors in onnxruntime's graph of the file; empty if onnxruntime cannot open it."""
     import onnx
     import onnxruntime
 
@@ -275,7 +274,7 @@ def _by_session(proto: Any, tensors: list[str]) -> Sizes:
 
 
 def _of_node(node: Any, sizes: Sizes) -> int:
-    """Multiply what an operator makes by the products that each value is the sum of."""
+    """Return the multiply-adds of an operator: its output values times the products summed in each."""
 
     def size(tensor: str) -> tuple[int, ...]:
         if tensor not in sizes:
@@ -303,7 +302,7 @@ def _of_node(node: Any, sizes: Sizes) -> int:
 
 
 def _of_einsum(node: Any, sizes: list[tuple[int, ...]]) -> int:
-    """Multiply the sizes of all indices: each product of two values is one multiply-add."""
+    """Return the product of the sizes of all indices; each product of two values is one multiply-add."""
     equation = next(one.s.decode() for one in node.attribute if one.name == "equation").replace(" ", "")
     terms = equation.partition("->")[0].split(",")
     if len(terms) == 1:
@@ -321,7 +320,7 @@ def _of_einsum(node: Any, sizes: list[tuple[int, ...]]) -> int:
 
 
 def _of_attention(node: Any, sizes: list[tuple[int, ...]], given: dict[str, int]) -> int:
-    """Count the products of queries with keys and of scores with values, and the projections that an operator has."""
+    """Count the products of queries with keys and of scores with values, and the projections in the operator."""
     label = f"{node.op_type} {node.name}".strip()
     if node.domain == "com.microsoft" and node.op_type == "Attention":
         if len(sizes) > 4 and sizes[4]:
@@ -342,18 +341,18 @@ def _of_attention(node: Any, sizes: list[tuple[int, ...]], given: dict[str, int]
 
 
 def _projected(node: Any, made: int) -> tuple[int, int]:
-    """Return how wide the queries and the values of com.microsoft's Attention are."""
+    """Return the widths of the queries and the values of com.microsoft's Attention."""
     widths = next((list(one.ints) for one in node.attribute if one.name == "qkv_hidden_sizes"), [made // 3] * 3)
     return int(widths[0]), int(widths[2])
 
 
 def _width(value: tuple[int, ...], given: dict[str, int]) -> int:
-    """Return how wide the values of one head are."""
+    """Return the width of the values of one head."""
     return value[3] if len(value) == 4 else value[2] // given.get("kv_num_heads", given.get("num_heads", 1))
 
 
 def _not_plain(proto: Any) -> list[str]:
-    """Name weights that are no tensors of the graph itself."""
+    """Return a reason for each node whose weights are not plain tensors of the main graph."""
     reasons = [f"{one.values.name} is sparse" for one in proto.graph.sparse_initializer]
     for node in proto.graph.node:
         if node.op_type == "Constant" and any(one.name == "sparse_value" for one in node.attribute):
@@ -362,9 +361,9 @@ def _not_plain(proto: Any) -> list[str]:
         if _is_packed(node):
             reasons.append(f"the weights of {label} are packed")
         elif node.domain == "ai.onnx.ml" and _multiplies(node):
-            reasons.append(f"the weights of {label} are no tensors")
+            reasons.append(f"the weights of {label} are not tensors")
         elif _has_weights_inside(node):
-            reasons.append(f"{label} has weights in it")
+            reasons.append(f"{label} has weights in a branch or loop")
     return reasons
 
 

@@ -1,7 +1,7 @@
-"""An ONNX file -> its graph without the values of its weights: of 100 MB some kilobytes are read.
+"""An ONNX file -> its graph without the values of its weights: a few kilobytes of a file of 100 MB.
 
-Field numbers are those of onnx.proto3. A tensor keeps its name, type and sizes, and values of at most a kilobyte, in
-which shapes, axes and scales fit.
+Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes, and its values up to a kilobyte, which is
+enough for shapes, axes and scales.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_VALUES_BYTES = 1024
-# What lies in a message, by field number, where tensors may be in it.
+# Fields of each kind of message that may contain tensors: the kind of the inner message by field number.
 _WITHIN = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -25,15 +25,15 @@ _WITHIN = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {},
 }
-_VALUES = (4, 5, 6, 7, 9, 10, 11)  # of a tensor
+_VALUES = (4, 5, 6, 7, 9, 10, 11)  # fields of a tensor
 _VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
 
 
 def outline(path: Path) -> Any:
-    """Return the graph of a file as a ModelProto that holds no values of weights.
+    """Return a file as a ModelProto without the values of weights.
 
     Raises:
-        ValueError: the file is cut off, or no protobuf.
+        ValueError: the file is cut off, or is not a protobuf.
     """
     import onnx
 
@@ -41,13 +41,13 @@ def outline(path: Path) -> Any:
     with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
         try:
             proto.ParseFromString(_copied(data, 0, len(data), "model"))
-        except Exception as error:  # protobuf has errors of its own for what it cannot parse
+        except Exception as error:  # protobuf raises many kinds of errors on what it cannot parse
             raise ValueError("it is cut off, or no protobuf") from error
     return proto
 
 
 def _copied(data: Any, start: int, end: int, kind: str) -> bytes:
-    """Return a message without the values of the tensors in it."""
+    """Return a message without the large values of its tensors."""
     copy = bytearray()
     for number, tag, value, after in _fields(data, start, end):
         if kind == "tensor" and number in _VALUES and after - value > MOST_VALUES_BYTES:
@@ -62,7 +62,7 @@ def _copied(data: Any, start: int, end: int, kind: str) -> bytes:
 
 
 def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the number of each field, and where its tag begins, its value begins and its value ends."""
+    """Yield each field's number, and the positions of its tag, its value and its end."""
     while at < end:
         tag = at
         key, at = _varint(data, at)
@@ -82,7 +82,7 @@ def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int, int]]
 
 
 def _varint(data: Any, at: int) -> tuple[int, int]:
-    """Return a number of 7 bits a byte, and where the next thing begins."""
+    """Return a varint, 7 bits per byte, and the position after it."""
     number = shift = 0
     while shift < 70:
         byte = data[at]
@@ -94,7 +94,7 @@ def _varint(data: Any, at: int) -> tuple[int, int]:
 
 
 def _number(value: int) -> bytes:
-    """Write a number of 7 bits a byte."""
+    """Encode a number as a varint, 7 bits per byte."""
     encoded = bytearray()
     while value > 127:
         encoded.append(value & 127 | 128)
