@@ -12,7 +12,7 @@ SEED = 0
 BFLOAT16 = "bfloat16"  # numpy lacks this type, so its bits are sent as uint16
 
 
-def arrays(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
+def arrays(feed: Mapping[str, Any], batch: int, *, seed: int = SEED) -> dict[str, Any]:
     """Return an array per input; `batch` is the size of an open first axis.
 
     Raises:
@@ -23,7 +23,7 @@ def arrays(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
     if feed.get("path"):
         with numpy.load(feed["path"], allow_pickle=False) as held:
             return {entry["name"]: _taken(entry, held[entry["name"]], batch) for entry in feed["inputs"]}
-    random = numpy.random.default_rng(SEED)
+    random = numpy.random.default_rng(seed)
     return {entry["name"]: _drawn(random, entry, _shape(entry, batch)) for entry in feed["inputs"]}
 
 

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.export import custom
+from edgebench.export.custom.calibration import sets
 from edgebench.export.formats import Written
 from edgebench.export.prepare import prepare
 from edgebench.foundation import cache
@@ -25,7 +26,7 @@ from edgebench.schema.variant import as_float
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy import float32, int64
+    from numpy import int64
     from numpy.typing import NDArray
     from torch import nn
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from edgebench.schema.cards import CustomModel
     from edgebench.schema.variant import Variant
 
-    Calibration = Callable[[], Iterator[NDArray[float32]]]
+    Calibration = Callable[[], Iterator[Any]]
     Network = Callable[[], nn.Module]
 
 
@@ -53,7 +54,8 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
     except (EdgebenchError, OSError):
         raise
     except Exception as error:
-        raise CaseError(f"{order.format}: {in_words(error)[:300]}") from error
+        advice = "; use --precision fp32" if order.variant.feed and order.variant.quantization else ""
+        raise CaseError(f"{order.format}: {in_words(error)[:300]}{advice}") from error
     return _card(path, order, parent, written, took_s)
 
 
@@ -79,6 +81,8 @@ def _write(
             yielded = _turned(images) if order.original and order.original.layout == "NHWC" else images
             counts = [0]
             written: Written = order.plugin.write_int8(source, path, variant.quantization, _counted(yielded, counts))
+            if variant.feed:
+                written = replace(written, outputs=order.plugin.compared(source, path, variant.quantization, yielded))
         return replace(written, calibrated_on=counts[0])
 
 
@@ -113,10 +117,13 @@ def calibration(variant: Variant, channels: int) -> Calibration:
     """Return a function that yields the variant's calibration images, (1, C, R, R) each; it opens the split once.
 
     Images come one at a time: SENet-154 takes 3 GiB this way, but 10 GiB in batches of ten.
+    Any other model gets its named inputs.
     """
+    if variant.feed and variant.quantization:
+        return partial(sets, variant.feed, variant.quantization)
     opened = once(partial(_calibration, variant, channels))
 
-    def images() -> Iterator[NDArray[float32]]:
+    def images() -> Iterator[Any]:
         split, drawn = opened()
         yield from split.batches(1, drawn)
 
@@ -143,7 +150,7 @@ def _turned(images: Calibration) -> Calibration:
 def _counted(images: Calibration, counts: list[int]) -> Calibration:
     """Return the same images; record the largest number of images that any pass read."""
 
-    def again() -> Iterator[NDArray[float32]]:
+    def again() -> Iterator[Any]:
         for number, image in enumerate(images(), 1):
             counts[0] = max(counts[0], number)
             yield image
@@ -178,6 +185,7 @@ def _card(path: Path, order: Order, parent: Artifact | None, written: Written, t
         integer_share=written.integer_share,
         layers=written.layers,
         calibrated_on=written.calibrated_on,
+        outputs=written.outputs,
         parent=parent.file if parent else "",
         took_s={step: round(seconds, 3) for step, seconds in took_s.items()},
         size_bytes=path.stat().st_size,

@@ -92,7 +92,7 @@ def wrong_task(model: str, dataset: str) -> str:
 
 def has_answers(variant: Variant) -> bool:
     """Return whether evaluation gives a result: an accuracy, or an int8 file's agreement with its float parent."""
-    is_custom_int8 = variant.weights == WeightSource.CUSTOM and variant.quantization is not None
+    is_custom_int8 = variant.weights == WeightSource.CUSTOM and variant.quantization is not None and not variant.feed
     return is_custom_int8 or not why_no_accuracy(variant)
 
 
@@ -141,7 +141,7 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
 def calibrated(variant: Variant) -> Variant:
     """Return the variant with its calibration data set as its data set; its preprocessing stays the same."""
     scheme = variant.quantization
-    if scheme is None or not scheme.calibration:
+    if scheme is None or not scheme.calibration or variant.feed:
         return variant
     name, sha256 = scheme.calibration, scheme.calibration_sha256
     return replace(variant, dataset=name, dataset_sha256=sha256, preprocessing=recipe(variant))
@@ -169,7 +169,7 @@ def require_calibration(variant: Variant) -> None:
         CaseError: the data set changed since its path was given.
     """
     scheme = variant.quantization
-    if scheme is None or not (scheme.calibration or scheme.images != Quantization().images):
+    if variant.feed or scheme is None or not (scheme.calibration or scheme.images != Quantization().images):
         return
     pictures = _pictures(calibrated(variant), "calibration")
     if why := too_few(variant, len(pictures.labels)):
@@ -188,7 +188,7 @@ def _pictures(variant: Variant, name: str) -> Pictures:
 
 
 def _reads_images(variant: Variant) -> bool:
-    return variant.quantization is not None or has_answers(variant)
+    return (variant.quantization is not None and not variant.feed) or has_answers(variant)
 
 
 def inspect(variants: Iterable[Variant], show: Show) -> None:

@@ -31,6 +31,34 @@ class LayerNoise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutputNoise:
+    """How far one output of an int8 file is from its float parent's, on the inputs that calibrated it.
+
+    Attributes:
+        sqnr_db: signal to quantization noise ratio, dB; None if both are equal or not compared.
+        largest_difference: of two values; `cosine` of the angle between all values, None if one side is all zeros.
+        agreement: share of rows with the same largest value, where the output is class scores; of `rows` rows.
+        apart: the ratio of the largest range of a part of it to the smallest, where all share one int8 scale; 0 if they
+            do not, or differ little. `parts` names the two.
+        not_finite: values that int8 alone made NaN or infinite.
+        uncompared: why there is no comparison; else empty.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    name: str
+    sqnr_db: float | None = None
+    largest_difference: float = 0.0
+    cosine: float | None = None
+    agreement: float | None = None
+    rows: int = 0
+    apart: float = 0.0
+    parts: str = ""
+    not_finite: int = 0
+    uncompared: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A deployable file, and the facts about how it was made.
 
@@ -46,6 +74,7 @@ class Artifact:
             empty on older cards. Artifacts that differ only in this are equal.
         given: how a user-supplied file's weights are quantized if its activations are not; else empty.
         calibrated_on: number of images that set an int8 file's ranges; None if not counted.
+        outputs: of a model that is no classifier of images, how far each int8 output is from float.
         uncounted: why `params` or `macs` is None: not all could be counted; `least_params` and `least_macs` are then
             lower bounds.
     """
@@ -73,6 +102,7 @@ class Artifact:
     given: str = ""
     uncounted: str = ""
     calibrated_on: int | None = None
+    outputs: tuple[OutputNoise, ...] = ()
     least_params: int | None = None
     least_macs: int | None = None
 
@@ -80,3 +110,9 @@ class Artifact:
     def noisiest(self) -> LayerNoise | None:
         """The layer that loses most signal to quantization noise."""
         return max(self.layers, key=lambda layer: layer.lost_db, default=None)
+
+    @property
+    def worst_output(self) -> OutputNoise | None:
+        """The output with the least SQNR."""
+        noisy = [output for output in self.outputs if output.sqnr_db is not None]
+        return min(noisy, key=lambda output: output.sqnr_db or 0.0, default=None)

@@ -146,7 +146,7 @@ def test_looking_into_a_graph_does_not_change_what_it_computes() -> None:
     names = [node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"]
     image = next(calibration_images(of))
     alone = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"images": image})
-    assert (noise._opened(model, names)(image)["logits"] == alone[0]).all()
+    assert (noise.opened(model, names)(image)["logits"] == alone[0]).all()
 
 
 def test_the_last_layers_noise_is_that_of_the_outputs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from edgebench.export.custom.shape import said
 from edgebench.foundation import cache, provenance
@@ -59,19 +60,26 @@ def _write(path: Path, values: dict[str, Any], name: str) -> FedData:
 
 def _arrays(place: Path) -> dict[str, Any]:
     """Return all arrays of the folder by name."""
+    return {name: values for file in sorted(place.iterdir()) for name, values in arrays_of(file).items()}
+
+
+def arrays_of(file: Path) -> dict[str, Any]:
+    """Return the arrays of a `.npy` or `.npz` by name; none of other files.
+
+    Raises:
+        RequestError: it is damaged, or holds more than numbers.
+    """
     import numpy
 
-    found = dict[str, Any]()
-    for file in sorted(place.iterdir()):
-        try:
-            if file.suffix == ".npy":
-                found[file.stem] = numpy.load(file, allow_pickle=False)
-            elif file.suffix == ".npz":
-                with numpy.load(file, allow_pickle=False) as held:
-                    found |= {name: held[name] for name in held.files}
-        except (OSError, ValueError) as error:
-            raise RequestError(f"{file} is no whole array of numbers: {error}; write it again") from error
-    return found
+    try:
+        if file.suffix == ".npy":
+            return {file.stem: numpy.load(file, allow_pickle=False)}
+        if file.suffix == ".npz":
+            with numpy.load(file, allow_pickle=False) as held:
+                return {name: held[name] for name in held.files}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise RequestError(f"{file} is no whole array of numbers: {error}; write it again") from error
+    return {}
 
 
 def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
@@ -80,10 +88,10 @@ def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
     values = arrays.get(entry.name, arrays.get(name))
     if values is None:
         pictures = [file for file in sorted(place.iterdir()) if file.suffix.lower() in IMAGES]
-        if not pictures or not _is_image(entry):
+        if not pictures or not is_image(entry):
             has = ", ".join(arrays) or "none"
             raise RequestError(f"{place} has no array of input {entry.name} (has {has}); write {place}/{name}.npy")
-        return _of_pictures(entry, pictures)
+        return of_pictures(entry, pictures)
     wanted = "uint16" if entry.dtype == "bfloat16" else entry.dtype
     if values.dtype.name != wanted or len(values.shape) != len(entry.shape) or not _agree(entry.shape, values.shape):
         raise RequestError(
@@ -98,12 +106,17 @@ def _agree(wanted: Iterable[int], found: Iterable[int]) -> bool:
     return all(size == (mine or size) and size > 0 for mine, size in zip(wanted, found, strict=True))
 
 
-def _is_image(entry: Input) -> bool:
+def is_image(entry: Input) -> bool:
+    """Tell whether an input takes pictures, grey or of three channels, of any sides."""
     return len(entry.shape) == 4 and bool({entry.shape[1], entry.shape[3]} & {*_CHANNELS})
 
 
-def _of_pictures(entry: Input, pictures: list[Path]) -> Any:
-    """Return pictures resized to an input: from 0 to 1 as floats, raw pixel values as integers."""
+def of_pictures(entry: Input, pictures: list[Path]) -> Any:
+    """Return pictures resized to an input: from 0 to 1 as floats, raw pixel values as integers.
+
+    Raises:
+        RequestError: one cannot be decoded.
+    """
     import numpy
     from PIL import Image
 

@@ -10,18 +10,21 @@ A format offers
                                and is not called in vain
     write_int8(parent, path, quantization, calibration) -> Written
                                writes the int8 form of a float file of this format, made here or by somebody, which it
-                               leaves as it is; `calibration()` gives the images (1, C, R, R) float32, one at a time.
+                               leaves as it is; `calibration()` gives the images (1, C, R, R) float32, one at a time, or
+                               of any other model an array for each input by its name.
                                A format that refuses int8 has none
+    compared(parent, path, quantization, calibration) -> tuple[OutputNoise, ...]
+                               compares the outputs of any model's int8 file with its float parent's
 """
 
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from edgebench.agent.runtimes import onnxruntime
-from edgebench.schema.artifact import LayerNoise
+from edgebench.schema.artifact import LayerNoise, OutputNoise
 
 OFFERS = ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write")
-MAY_OFFER = ("write_int8",)
+MAY_OFFER = ("write_int8", "compared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,7 @@ class Written:
     integer_share: float | None = None
     layers: tuple[LayerNoise, ...] = ()
     calibrated_on: int | None = None
+    outputs: tuple[OutputNoise, ...] = ()
 
 
 def tool_version(tool: str) -> str:

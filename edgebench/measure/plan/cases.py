@@ -45,7 +45,7 @@ def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ..
     cells = tuple(requested)
     models = own_cells.adopt(cells)
     cells = tuple(own_cells.completed(cells, models))
-    datasets = _data_sets(cells)
+    datasets = _data_sets(cells, models)
     # Removes duplicates, because different texts may mean the same scheme.
     result = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells))
     variants = (case.variant for case in result)
@@ -54,13 +54,15 @@ def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ..
     return result
 
 
-def _data_sets(cells: Iterable[Cell]) -> dict[str, DataSet]:
+def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, DataSet]:
     """Return the card of each data set that the cells name, including calibration data sets.
 
     Raises:
         RequestError: a data set does not exist, or two different ones have the same name in tables.
     """
-    names = dict.fromkeys(name for cell in cells for name in (cell.dataset, _calibrating(cell)))
+    names = dict.fromkeys(
+        name for cell in cells for name in (cell.dataset, _calibrating(cell, own_cells.card(cell, models)))
+    )
     datasets, contents = {name: catalogue.adopt(name) for name in names}, dict[str, str]()
     for card in datasets.values():
         if contents.setdefault(card.name, card.sha256) != card.sha256:
@@ -68,8 +70,10 @@ def _data_sets(cells: Iterable[Cell]) -> dict[str, DataSet]:
     return datasets
 
 
-def _calibrating(cell: Cell) -> str:
+def _calibrating(cell: Cell, model: CustomModel | None) -> str:
     """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
+    if model and not model.is_classifier:
+        return cell.dataset  # it is calibrated on inputs of its own
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(calibration) if calibration else cell.dataset
 
@@ -79,7 +83,10 @@ def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet]
     quantization = None
     if cell.quantization:
         scheme = _quantization(cell, runtime, environment)
-        quantization = _calibrated(scheme, datasets[_calibrating(cell)], dataset)
+        if model and not model.is_classifier:
+            quantization = own_cells.calibrated(scheme, cell, model, chosen_recipe(cell.dataset, cell.preprocessing))
+        else:
+            quantization = _calibrated(scheme, datasets[_calibrating(cell, model)], dataset)
     return Case(
         variant=variant_of(cell, dataset, quantization, model),
         runtime=runtime,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.export import custom
-from edgebench.export.custom import data
+from edgebench.export.custom import calibration, data
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
@@ -16,17 +17,19 @@ from edgebench.images.preprocessing import of_integers
 from edgebench.networks.custom import given as custom_card
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.names import is_custom
-from edgebench.schema.quantization import parse
+from edgebench.schema.quantization import DATA, NAME, RANDOM, parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.feed import Feed
+    from edgebench.schema.quantization import Quantization
     from edgebench.schema.sweep import Cell, Sweep
     from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
+UNLABELLED = "unlabelled:"  # how a sweep that was run names a folder that calibrates
 REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
 RAW = "raw"  # the preprocessing of a network that takes integers, if none is requested
 
@@ -109,11 +112,6 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
         return f"{model.name} takes {taken} at a time, found --batch {batch}; export it with an open batch axis"
     if precision == model.precision:
         return ""
-    if not model.is_classifier:
-        return (
-            f"{model.name} is {model.precision} as supplied, found --precision {precision}; only classifiers of images"
-            f" are quantized here, use --precision {model.precision}"
-        )
     if model.given:
         return f"{model.name} contains {model.given} as supplied, found --precision {precision}"
     if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or precision != Precision.INT8:
@@ -121,7 +119,9 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
             f"{model.name} is {model.precision} as supplied, found --precision {precision}; use --precision"
             f" {model.precision}"
         )
-    if model.dtype != "float32":
+    if not model.is_classifier and format != custom.onnx.FORMAT:
+        return f"{model.name} is quantized for runtimes that open onnx, found {runtime}; use --precision fp32 there"
+    if model.is_classifier and model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
 
@@ -144,19 +144,21 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
         resolution=model.resolution or cell.resolution,
         classes=model.classes,
         weights=WeightSource.CUSTOM,
-        dataset=_dataset(cell),
+        dataset=_dataset(cell, model),
         preprocessing=_preprocessing(cell, model),
         quantization=cell.quantization if cell.precision != model.precision else "",
     )
 
 
-def _dataset(cell: Cell) -> str:
+def _dataset(cell: Cell, model: CustomModel) -> str:
     """Return the data set for a model: the user-supplied one, else the calibration images.
 
     A bundled data set is not used: its classes are not the model's.
     """
     if family(cell.dataset).PLACE:
         return cell.dataset
+    if not model.is_classifier:
+        return NO_DATA_SET
     return calibrating(cell.calibration) if cell.calibration else NO_DATA_SET
 
 
@@ -183,6 +185,27 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
     return replace(model.feed, data=card.name, data_sha256=card.sha256)
 
 
+def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Preprocessing | None) -> Quantization:
+    """Return the scheme of a model that is no classifier with what it is calibrated on; else on random inputs.
+
+    A folder is named by the scheme, by --calibration or else by --input-data.
+
+    Raises:
+        RequestError: the folder does not have what the model takes.
+    """
+    folder = scheme.calibration or cell.calibration or cell.input_data
+    if not folder or folder == RANDOM:
+        return replace(scheme, calibration=RANDOM, calibration_sha256="")
+    card = calibration.adopt(
+        folder.removeprefix(DATA).removeprefix(UNLABELLED), model, recipe if cell.preprocessing else None
+    )
+    if not re.fullmatch(NAME, card.name):
+        raise RequestError(
+            f"wanted a calibration folder named by letters, digits, '.', '_' and '-', found {card.name!r}; rename it"
+        )
+    return replace(scheme, calibration=card.name, calibration_sha256=card.sha256)
+
+
 def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
     """Return the recipe with the range of values that the model takes; integer inputs take raw pixel values."""
     if chosen is None or model.dtype in ("", "float32"):
@@ -196,7 +219,7 @@ def _require_quantizable(cell: Cell, model: CustomModel) -> None:
             f"{model.name}: equalized, bias_corrected and qat are for edgebench's own networks, found"
             f" {cell.quantization}; leave them out"
         )
-    if _dataset(cell) == NO_DATA_SET:
+    if model.is_classifier and _dataset(cell, model) == NO_DATA_SET:
         raise RequestError(
             f"int8 of {model.name} needs images for calibration and comparison: add --calibration folder or"
             " --dataset image_folder:path; or use --precision fp32"

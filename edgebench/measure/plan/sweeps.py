@@ -11,7 +11,7 @@ from edgebench.foundation.files import write
 from edgebench.foundation.progress import warn
 from edgebench.images.catalogue import calibrating, title
 from edgebench.schema import names
-from edgebench.schema.quantization import renamed
+from edgebench.schema.quantization import DATA, RANDOM, renamed
 from edgebench.schema.sweep import Sweep
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -92,4 +92,6 @@ def _toml(sweep: Sweep) -> str:
 
 def _named(calibration: str) -> str:
     """Return the name of the calibration images without their path."""
+    if calibration == RANDOM or calibration.startswith(DATA):
+        return calibration if calibration == RANDOM else DATA + Path(calibration.removeprefix(DATA)).name
     return title(calibrating(calibration))

@@ -12,7 +12,7 @@ from edgebench.results.measurement.evidence import Evidence, half_width, median_
 from edgebench.schema import throttle
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
-from edgebench.schema.quantization import Quantization, overflows
+from edgebench.schema.quantization import RANDOM, Quantization, overflows
 from edgebench.schema.record import Accuracy, Run
 from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import appraise
@@ -248,11 +248,35 @@ def _calibration(evidence: Evidence) -> Iterator[Reason]:
     if made is None or made.quantization is None or made.calibrated_on is None:
         return
     count, wanted = made.calibrated_on, made.quantization.images
+    if made.quantization.calibration == RANDOM:
+        text = "int8 was calibrated on random inputs: its answers mean nothing, give real ones by --calibration folder"
+        yield Reason(verdict=Verdict.VALID, text=text)
+        return
+    inputs = f"set{'s' * (count > 1)} of inputs" if evidence.case.variant.feed else f"image{'s' * (count > 1)}"
     if count < LEAST_CALIBRATION:
-        text = f"int8 was calibrated on {count} image{'s' * (count > 1)}, fewer than {LEAST_CALIBRATION}: add some"
+        text = f"int8 was calibrated on {count} {inputs}, fewer than {LEAST_CALIBRATION}: add some"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
     elif count < wanted:
-        yield Reason(verdict=Verdict.VALID, text=f"int8 was calibrated on {count} images, not {wanted}")
+        yield Reason(verdict=Verdict.VALID, text=f"int8 was calibrated on {count} {inputs}, not {wanted}")
+
+
+def _outputs(evidence: Evidence) -> Iterator[Reason]:
+    """Name the outputs of any model's int8 file that are mostly noise, not finite, or of parts that share one scale."""
+    for output in evidence.artifact.outputs if evidence.artifact else ():
+        if output.apart:
+            text = (
+                f"output {output.name} has one int8 scale for ranges {output.apart:.0f}x apart, {output.parts}: the"
+                " smaller is lost, export them as outputs of their own (split heads) or keep this output in float"
+            )
+            yield Reason(verdict=Verdict.SUSPECT, text=text)
+        if output.not_finite:
+            text = f"{output.not_finite} values of output {output.name} are not finite in int8 alone"
+            yield Reason(verdict=Verdict.INVALID, text=text)
+        if output.sqnr_db is not None and output.sqnr_db < SQNR_INVALID_DB:
+            text = (
+                f"int8 collapsed: output {output.name} has an SQNR of {output.sqnr_db:.1f} dB against its float parent"
+            )
+            yield Reason(verdict=Verdict.INVALID, text=text)
 
 
 def _saturation(evidence: Evidence) -> Iterator[Reason]:
@@ -334,6 +358,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _unsynchronised,
     _float_fallback,
     _calibration,
+    _outputs,
     _delegate,
     _saturation,
     _not_finite,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.units import MIB
@@ -14,6 +15,7 @@ from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
+from edgebench.schema.feed import MOST_SHOWN
 from edgebench.schema.names import dataset_plugin, task
 from edgebench.tasks.classification import appraise
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from edgebench.results.measurement import Endurance, Measurement
     from edgebench.results.measurement.evidence import Evidence
-    from edgebench.schema.artifact import Artifact
+    from edgebench.schema.artifact import Artifact, OutputNoise
     from edgebench.schema.record import Accuracy, Metric
     from edgebench.schema.variant import Variant
     from edgebench.tasks.classification import Appraisal, Share
@@ -49,7 +51,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         memory=_memory(measurement),
         sustained=_sustained(measurement.endurance),
         quality=_quality(evidence, None if why else appraisal),
-        fidelity=_fidelity(appraisal, accuracy, is_counted=not why),
+        fidelity=_of_outputs(artifact) or _fidelity(appraisal, accuracy, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
         reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *_remarks(evidence), why])),
@@ -87,10 +89,36 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
     if evidence.artifact:
         yield f"fed {feed.short}" if (feed := evidence.case.variant.feed) else ""
         yield evidence.artifact.uncounted
+        yield _outputs(evidence.artifact)
     if evidence.accuracy:
         yield read_as(recipe(evidence.case.variant))
     if evidence.accuracy and evidence.accuracy.parent_sha256 and evidence.case.variant.classes == 1:
         yield "no agreement: one output has no classes"
+
+
+def _outputs(artifact: Artifact) -> str:
+    """Say how far each int8 output is from float, the worst first; of many outputs the worst few."""
+    compared = sorted(artifact.outputs, key=lambda output: inf if output.sqnr_db is None else output.sqnr_db)
+    words = [_of_output(output) for output in compared[:MOST_SHOWN]]
+    more = [f"{len(compared) - MOST_SHOWN} more are nearer"] if len(compared) > MOST_SHOWN else []
+    return f"int8 against float on the inputs that calibrated it: {', '.join([*words, *more])}" if words else ""
+
+
+def _of_output(output: OutputNoise) -> str:
+    if output.uncompared:
+        return f"{output.name} is not compared, {output.uncompared}"
+    sqnr = "equal" if output.sqnr_db is None else f"SQNR {output.sqnr_db:.1f} dB"
+    cosine = "" if output.cosine is None else f", cosine {output.cosine:.4f}"
+    return f"{output.name} ({sqnr}, largest difference {output.largest_difference:.3g}{cosine})"
+
+
+def _of_outputs(artifact: Artifact | None) -> Fidelity | None:
+    """Return the comparison of a model that is no classifier of images: the SQNR of its worst output."""
+    if artifact is None or not artifact.outputs:
+        return None
+    worst = artifact.worst_output
+    agreement = next((output.agreement for output in artifact.outputs if output.agreement is not None), None)
+    return Fidelity(agreement=None if agreement is None else agreement * 100, sqnr_db=worst.sqnr_db if worst else None)
 
 
 def _given(artifact: Artifact | None) -> str:

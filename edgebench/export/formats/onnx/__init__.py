@@ -14,13 +14,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.formats import Written
+from edgebench.export.formats.onnx.calibrate import REMEDY, nothing_of
 from edgebench.export.formats.onnx.inspect import float_nodes, integer_share
 from edgebench.export.formats.onnx.noise import layer_noise
+from edgebench.export.formats.onnx.outputs import output_noise
 from edgebench.export.formats.onnx.quantize import quantize
-from edgebench.foundation.errors import CaseError
+from edgebench.foundation.errors import CaseError, in_words
 from edgebench.foundation.shelf import load
 from edgebench.schema.names import task
-from edgebench.schema.quantization import Quantization
+from edgebench.schema.quantization import RANDOM, Quantization
 from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from edgebench.export.formats.onnx.calibrate import Images
+    from edgebench.schema.artifact import OutputNoise
     from edgebench.schema.variant import Variant
 
 SUFFIX = ".onnx"
@@ -63,11 +66,33 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
     with TemporaryDirectory() as scratch:
         named = _named(parent, Path(scratch) / "float.onnx")
         quantize(named, path, quantization, calibration)
+        _require_quantized(named, path)
         return Written(
             float_nodes=float_nodes(path),
             integer_share=integer_share(named, path),
             layers=layer_noise(named, path, islice(calibration(), NOISE_BATCHES)),
         )
+
+
+def compared(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> tuple[OutputNoise, ...]:
+    """Compare every output of an int8 file with the float file's it was made of, on what calibrated it.
+
+    Rows of class scores are counted only on real inputs: random ones are of no class.
+    """
+    return output_noise(parent, path, calibration(), compares_rows=quantization.calibration != RANDOM)
+
+
+def _require_quantized(parent: Path, path: Path) -> None:
+    """Refuse a file of which nothing is in integers.
+
+    Raises:
+        CaseError: no operator has an int8 form.
+    """
+    import onnx
+
+    if any(node.op_type == "DequantizeLinear" for node in onnx.load(path, load_external_data=False).graph.node):
+        return
+    raise CaseError(f"{nothing_of(onnx.load(parent, load_external_data=False).graph.node)}; {REMEDY}")
 
 
 def _named(parent: Path, path: Path) -> Path:
@@ -77,11 +102,28 @@ def _named(parent: Path, path: Path) -> Path:
     proto = onnx.load(parent)
     opset = next(one.version for one in proto.opset_import if one.domain in ("", "ai.onnx"))
     if opset < LEAST_OPSET_OF_INT8:
-        raise CaseError(f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset}; export it with a newer one")
+        proto = _converted(proto, opset)
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
     onnx.save(proto, path)
     return path
+
+
+def _converted(proto: Any, opset: int) -> Any:
+    """Return a graph of an older operator set in the first that has int8.
+
+    Raises:
+        CaseError: an operator of it cannot be converted.
+    """
+    from onnx.version_converter import convert_version
+
+    try:
+        return convert_version(proto, LEAST_OPSET_OF_INT8)
+    except Exception as error:  # the converter has many of its own
+        raise CaseError(
+            f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset} and cannot be converted"
+            f" ({in_words(error)[:200]}); export it with a newer one"
+        ) from error
 
 
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:

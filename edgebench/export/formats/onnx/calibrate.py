@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.formats.onnx.range_methods import CHOOSERS, OUTSIDE, BinCounts, Outermost, finite
+from edgebench.export.formats.onnx.range_methods import CHOOSERS, OUTSIDE, BinCounts, Outermost, finite, is_masked
 from edgebench.foundation.errors import CaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from numpy import float32
     from numpy.typing import NDArray
@@ -24,11 +24,20 @@ if TYPE_CHECKING:
     from edgebench.export.formats.onnx.range_methods import Range
     from edgebench.schema.quantization import Quantization
 
-    Images = Callable[[], Iterator[NDArray[float32]]]
+    Batch = NDArray[float32] | Mapping[str, NDArray[Any]]
+    Images = Callable[[], Iterator[Batch]]
+
+
+REMEDY = "use --precision fp32"
+
+
+def nothing_of(nodes: Iterable[Any]) -> str:
+    """Say of which operators a graph is that has no int8 form."""
+    return f"nothing of it can be quantized: its operators are {', '.join(dict.fromkeys(one.op_type for one in nodes))}"
 
 
 def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, Range]:
-    """Return the range of every activation that a quantizer may ask for, by tensor.
+    """Return the range of every activation that a quantizer may ask for, by tensor; `is_masked` tells what has none.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -74,9 +83,21 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
         _give_out(graph, [*map(_high, tensors), *map(_low, signed)])
 
     seen = numpy.array([_largest(outputs) for outputs in _outputs(path, images, probe)])
+    seen[numpy.isinf(seen) & _empty(seen, tensors, signed)] = 0.0
     highs, lows = seen[:, : len(tensors)].max(0), seen[:, len(tensors) :].min(0)
     low = dict.fromkeys(tensors, 0.0) | dict(zip(signed, lows, strict=True))
     return {tensor: finite(tensor, low[tensor], high) for tensor, high in zip(tensors, highs, strict=True)}
+
+
+def _empty(seen: NDArray[float32], tensors: Sequence[str], signed: Sequence[str]) -> Any:
+    """Tell where a tensor had no values at all: then its largest is less than its smallest."""
+    import numpy
+
+    highs, lows = seen[:, : len(tensors)], seen[:, len(tensors) :]
+    empty = lows > highs[:, [tensors.index(tensor) for tensor in signed]]
+    of_highs = numpy.zeros(highs.shape, bool)
+    of_highs[:, [tensors.index(tensor) for tensor in signed]] = empty
+    return numpy.concatenate([of_highs, empty], 1)
 
 
 def _high(tensor: str) -> str:
@@ -128,12 +149,19 @@ def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Qu
         tensors.extend(_tensors(graph, unseen))
         _give_out(graph, tensors)
 
+    masked: dict[str, Range] = {}
     for outputs in _outputs(path, images, probe):
         for tensor, values in zip(tensors, outputs, strict=True):
+            if tensor in masked or not values.size:
+                continue
+            if is_masked(values.min(), values.max()):
+                masked[tensor] = (float(values.min()), float(values.max()))
+                continue
             if tensor not in found:
-                found[tensor] = _collector(tensor, values.size // len(outputs[0]), quantization)
+                found[tensor] = _collector(tensor, values.size, quantization)
             found[tensor].add(values.ravel())
-    return {tensor: collector.range() for tensor, collector in found.items()}
+    empty = dict.fromkeys(tensors, (0.0, 0.0))
+    return empty | {tensor: collector.range() for tensor, collector in found.items()} | masked
 
 
 def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outermost | BinCounts:
@@ -144,9 +172,26 @@ def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outerm
 
 
 def _tensors(graph: GraphProto, unseen: Container[str]) -> Iterator[str]:
-    """Name the input and every output, but those unseen."""
-    made = (tensor for node in graph.node for tensor in node.output)
-    return (tensor for tensor in (graph.input[0].name, *made) if tensor not in unseen)
+    """Name the inputs and every output of floats, but those unseen: of numbers of other types none is quantized."""
+    import onnx
+
+    infos = [*graph.input, *graph.value_info]
+    others = {one.name for one in infos if one.type.tensor_type.elem_type != onnx.TensorProto.FLOAT}
+    made = (tensor for node in graph.node for tensor in node.output if tensor)
+    return (tensor for tensor in (*inputs(graph), *made) if tensor not in others and tensor not in unseen)
+
+
+def inputs(graph: GraphProto) -> list[str]:
+    """Name the inputs of a graph; older files list their weights among them."""
+    constants = {one.name for one in graph.initializer}
+    return [one.name for one in graph.input if one.name not in constants]
+
+
+def fed(names: Sequence[str], batch: Batch) -> Mapping[str, NDArray[Any]]:
+    """Return a batch by the names of a graph's inputs, the first of which takes images."""
+    from collections.abc import Mapping
+
+    return batch if isinstance(batch, Mapping) else {names[0]: batch}
 
 
 def _give_out(graph: GraphProto, tensors: Iterable[str]) -> None:
@@ -159,14 +204,17 @@ def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) ->
     """Run every image through the graph that gives out what the probe adds: one thread, every optimisation.
 
     Raises:
-        CaseError: there are no images.
+        CaseError: there are no images, or no tensors to look at.
     """
     import onnx
     import onnxruntime
 
     model = onnx.load(path)
+    model.graph.value_info.extend([*model.graph.output, *_of_unknown_type(model)])
     del model.graph.output[:]
     probe(model.graph)
+    if not model.graph.output:
+        raise CaseError(f"{nothing_of(model.graph.node)}, and none of its tensors are 32-bit floats; {REMEDY}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -174,9 +222,32 @@ def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) ->
         onnx.save(model, probed := Path(scratch) / "probed.onnx")
         del model  # VGG16 is half a gigabyte
         session = onnxruntime.InferenceSession(str(probed), options, providers=["CPUExecutionProvider"])
-    outputs = None
+    outputs, names = None, [one.name for one in session.get_inputs()]
     for batch in images():
-        outputs = session.run(None, {session.get_inputs()[0].name: batch})
+        outputs = session.run(None, fed(names, batch))
         yield outputs
     if outputs is None:
         raise CaseError("no calibration images: an int8 range cannot be found")
+
+
+def _of_unknown_type(model: Any) -> Iterator[Any]:
+    """Describe the tensors whose type onnx cannot infer, as behind an operator of a runtime's own: the runtime can."""
+    import onnx
+    import onnxruntime
+
+    graph = model.graph
+    known = {one.name for one in (*graph.value_info, *graph.output)}
+    made = {tensor for node in graph.node for tensor in node.output if tensor}
+    if not (unknown := made - known):
+        return
+    open_graph = onnx.ModelProto()
+    open_graph.CopyFrom(model)
+    open_graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in unknown)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(open_graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for one in session.get_outputs():
+        if one.name in unknown:
+            is_float = one.type == "tensor(float)"
+            kind = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, None) if is_float else None
+            yield onnx.ValueInfoProto(name=one.name, type=kind)

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from math import log10
 from typing import TYPE_CHECKING, Any
 
+from edgebench.export.formats.onnx.calibrate import fed, inputs
 from edgebench.export.formats.onnx.inspect import AT_THE_EDGE, MOVES_DATA, layer_name
+from edgebench.export.formats.onnx.range_methods import MASKED
 from edgebench.schema.artifact import LayerNoise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy import float32
     from numpy.typing import NDArray
+
+    from edgebench.export.formats.onnx.calibrate import Batch
 
 # The most that 8 bits hold, of a full-scale sine (Bennett 1948); an exact tensor, such as an image, counts as this.
 MOST_DB = 6.02 * 8 + 1.76
@@ -50,8 +54,8 @@ class Power:
         return 10 * log10(self.signal / self.noise) if self.signal and self.noise else None
 
 
-def layer_noise(float_path: Path, int8_path: Path, images: Iterable[NDArray[float32]]) -> tuple[LayerNoise, ...]:
-    """Compare every layer of the int8 graph with the float graph's, on batches of images (n, C, R, R).
+def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> tuple[LayerNoise, ...]:
+    """Compare every layer of the int8 graph with the float graph's, on batches of images (n, C, R, R) or named inputs.
 
     `float_path` is the very file that was quantized: equalization rescales what lies between its layers.
     """
@@ -60,14 +64,25 @@ def layer_noise(float_path: Path, int8_path: Path, images: Iterable[NDArray[floa
     reference, quantized = onnx.load(float_path), onnx.load(int8_path)
     layers = tuple(_layers(quantized.graph, _tensors(reference.graph)))
     powers = {pair: Power() for layer in layers for pair in (layer.output, *layer.inputs)}
-    infer_float = _opened(reference, (name for name, _ in powers))
-    infer_int8 = _opened(quantized, (name for _, name in powers))
+    infer_float = opened(reference, (name for name, _ in powers))
+    infer_int8 = opened(quantized, (name for _, name in powers))
     for batch in images:
         wanted, found = infer_float(batch), infer_int8(batch)
         for (float_name, int8_name), power in powers.items():
-            power.signal += _power(wanted[float_name])
-            power.noise += _power(wanted[float_name] - found[int8_name])
+            if is_comparable(wanted[float_name], found[int8_name]) and not _is_masked(wanted[float_name]):
+                power.signal += _power(wanted[float_name])
+                power.noise += _power(wanted[float_name] - found[int8_name])
     return tuple(_noise(layer, powers) for layer in layers)
+
+
+def is_comparable(wanted: Any, found: Any) -> bool:
+    """Tell whether two values are floats of one shape: that of some depends on the values before them."""
+    return bool(getattr(wanted, "dtype", None) == found.dtype == "float32" and wanted.shape == found.shape)
+
+
+def _is_masked(tensor: NDArray[float32]) -> bool:
+    """Tell whether a tensor holds what an attention's mask puts out of reach, in float too."""
+    return not abs(tensor).max(initial=0.0) < -MASKED
 
 
 def _power(tensor: NDArray[float32]) -> float:
@@ -135,20 +150,29 @@ class _Tensors:
         return (quantizer.input[0].removesuffix(_BEFORE_QUANTIZE) if quantizer else ""), tensor
 
 
-def _opened(model: Any, names: Iterable[str]) -> Callable[[NDArray[float32]], dict[str, NDArray[float32]]]:
-    """Open a graph as a function from a batch to these of its tensors by name, its own input among them."""
+def opened(
+    model: Any, names: Iterable[str], *, as_written: bool = False
+) -> Callable[[Batch], Mapping[str, NDArray[Any]]]:
+    """Open a graph as a function from a batch to these of its tensors by name, its own inputs among them.
+
+    `as_written` leaves an int8 graph unfused: then no processor's sums saturate.
+    """
     import onnx
     import onnxruntime
 
     outputs = {one.name for one in model.graph.output}
-    source = model.graph.input[0].name
-    wanted = [name for name in dict.fromkeys(names) if name != source]
+    sources = inputs(model.graph)
+    wanted = [name for name in dict.fromkeys(names) if name not in sources]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in outputs)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
-    def infer(batch: NDArray[float32]) -> dict[str, NDArray[float32]]:
-        return {source: batch} | dict(zip(wanted, session.run(wanted, {source: batch}), strict=True))
+    def infer(batch: Batch) -> Mapping[str, NDArray[Any]]:
+        values = fed(sources, batch)
+        made = session.run(wanted, values) if wanted else []  # of no names it would return every output
+        return {**values, **dict(zip(wanted, made, strict=True))}
 
     return infer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.export.formats.onnx.calibrate import ranges
+from edgebench.export.formats.onnx.range_methods import is_masked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,9 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
     quant_pre_process(str(parent), str(prepared), skip_symbolic_shape=True)
     method = CalibrationMethod.MinMax  # says how the file of ranges is laid out; they may come of any
     found = ranges(prepared, images, quantization)
-    save_tensors_data(TensorsData(method, {tensor: tuple(map(float32, ends)) for tensor, ends in found.items()}), seen)
+    masked = {tensor for tensor, ends in found.items() if is_masked(*ends)}
+    covered = {tensor: tuple(map(float32, ends)) for tensor, ends in found.items() if tensor not in masked}
+    save_tensors_data(TensorsData(method, covered), seen)
     types = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
     quantize_static(
         str(prepared),
@@ -41,5 +44,14 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
         reduce_range=quantization.reduce_range,
         activation_type=types[quantization.activations],
         weight_type=types[quantization.weights],
+        nodes_to_exclude=_touching(prepared, masked) if masked else [],
         extra_options={"ActivationSymmetric": quantization.symmetric},
     )
+
+
+def _touching(path: Path, tensors: set[str]) -> list[str]:
+    """Name the operators that make or read these tensors: they stay in float."""
+    import onnx
+
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    return [node.name for node in nodes if tensors & {*node.input, *node.output}]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
     Histogram = tuple[NDArray[int64], NDArray[float64]]  # counts, and the edges of their bins
 
+MASKED = -1e8  # what stands for minus infinity in attention: -1e9, or the least of all floats
 OUTSIDE = 1e-5  # of the values: a percentile of 99.999, onnxruntime's own
 SLACK = 512  # outermost values that are kept before the least of them are dropped
 BINS = 2048  # of a histogram, half of them on each side of zero
@@ -28,12 +29,19 @@ SMOOTHING = 1e-4  # counts that an empty bin gets, onnxruntime's own
 MSE_CLIPS = 50  # how many shares of the range the least squared error is sought among
 
 
+def is_masked(low: float, high: float) -> bool:
+    """Tell whether values were put out of reach of a softmax: no step of int8 covers them and what is left."""
+    return low <= MASKED and isfinite(high)
+
+
 def finite(tensor: str, low: float, high: float) -> Range:
-    """Return the range, of plain numbers.
+    """Return the range, of plain numbers, as it is where values are masked.
 
     Raises:
-        CaseError: it is infinite, or something in it is no number.
+        CaseError: it is infinite otherwise, or something in it is no number.
     """
+    if is_masked(low, high):
+        return float(low), float(high)
     if not isfinite(low) or not isfinite(high):
         raise CaseError(f"activation {tensor} is not finite ({low} to {high}): look at the weights and the images")
     return float(low), float(high)

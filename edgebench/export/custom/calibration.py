@@ -1,0 +1,203 @@
+"""A folder of arrays or images, or a seed -> the sets of inputs that int8 of any model is calibrated on.
+
+A set is what the model takes at once, a batch of one where its batch is open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from itertools import islice
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.agent.feed import arrays as drawn
+from edgebench.export.custom import data
+from edgebench.export.custom.shape import said
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.files import sha256
+from edgebench.schema.cards import FedData
+from edgebench.schema.quantization import DATA, RANDOM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from edgebench.schema.cards import CustomModel
+    from edgebench.schema.feed import Feed, Input
+    from edgebench.schema.quantization import Quantization
+    from edgebench.schema.variant import Preprocessing
+
+RANDOM_SETS = 16  # they say nothing that more of them would say better
+Set = dict[str, Any]
+
+
+def adopt(folder: str, model: CustomModel, recipe: Preprocessing | None) -> FedData:
+    """Keep the sets of a folder in the cache; pictures are normalized by the recipe, without one to [0, 1].
+
+    Each `.npz` that has every input, each row of `name.npy`, or each picture is one set, or as many as it has batches.
+
+    Raises:
+        RequestError: the folder has none, or an array of it does not fit.
+    """
+    place, feed = Path(folder), model.feed
+    assert feed is not None
+    if not place.is_dir():
+        return _by_name(folder)
+    files = [file for file in sorted(place.iterdir()) if file.is_file()]
+    if sum(file.stat().st_size for file in files) > data.MOST_BYTES:
+        raise RequestError(
+            f"wanted at most {data.MOST_BYTES} bytes (1 GiB) in calibration folder {place}; leave some out"
+        )
+    parts = {file.name: sha256(file) for file in files} | {"model": repr(model.feed), "recipe": repr(recipe)}
+    key = provenance.key(parts | {"source": provenance.source("export/custom")})
+    return cache.once(
+        f"calibration-{place.name}-{key}",
+        ".npz",
+        FedData,
+        lambda path: _write(path, _sets(feed, place, recipe), f"{DATA}{place.name}"),
+    )
+
+
+def _by_name(folder: str) -> FedData:
+    known = [card for card in cache.cards(FedData) if card.name == f"{DATA}{folder}"]
+    if not known:
+        raise RequestError(
+            f"no folder at --calibration {folder}; wanted one of name.npy of each input, of .npz files, or of images"
+        )
+    return known[-1]
+
+
+def _write(path: Path, sets: Iterable[Set], name: str) -> FedData:
+    import numpy
+
+    every, size = list[Set](), 0
+    for one in sets:
+        every.append(one)
+        size += sum(values.nbytes for values in one.values())
+        if size > data.MOST_BYTES:
+            raise RequestError(f"wanted at most {data.MOST_BYTES} bytes (1 GiB) of arrays in {name}; leave some out")
+    with path.open("wb") as stream:
+        numpy.savez(stream, **{entry: numpy.stack([one[entry] for one in every]) for entry in every[0]})
+    return FedData(file="", sha256="", name=name)
+
+
+def sets(feed: Feed, quantization: Quantization) -> Iterator[Set]:
+    """Yield the sets that calibrate a scheme, drawn by its seed.
+
+    Raises:
+        CaseError: they are no longer in the cache, or fewer than requested.
+    """
+    import numpy
+
+    if quantization.calibration == RANDOM:
+        for number in range(min(quantization.images, RANDOM_SETS)):
+            yield drawn(asdict(feed.without_data), 1, seed=quantization.seed + number)
+        return
+    card = next((one for one in cache.cards(FedData) if one.sha256 == quantization.calibration_sha256), None)
+    if card is None or not cache.is_intact(card):
+        raise CaseError(f"{quantization.calibration} is no longer in the cache; run again with --calibration")
+    with numpy.load(cache.path_of(card), allow_pickle=False) as held:
+        every = {name: held[name] for name in held.files}
+    count = len(next(iter(every.values()), ()))
+    if why := too_few(quantization, count):
+        raise CaseError(why)
+    for place in numpy.random.default_rng(quantization.seed).permutation(count)[: quantization.images]:
+        yield {name: values[place] for name, values in every.items()}
+
+
+def too_few(quantization: Quantization, count: int) -> str:
+    """Return why so many sets are too few; empty if they are enough, as any number is for the default."""
+    if quantization.images <= count or quantization.images == type(quantization)().images:
+        return ""
+    return (
+        f"{quantization.calibration} has {count} sets of inputs to calibrate with, {quantization.images} were"
+        f" requested; use images={count}"
+    )
+
+
+def _sets(feed: Feed, place: Path, recipe: Preprocessing | None) -> Iterator[Set]:
+    blocks = _blocks(feed, place)
+    if not blocks:
+        yield from _of_pictures(feed, place, recipe)
+    for source, block in blocks:
+        yield from _split(feed, source, block)
+
+
+def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
+    """Return the arrays of each file that has all inputs; else all arrays together; of one input each array."""
+    wanted = {entry.name for entry in feed.inputs}
+    held = {file: data.arrays_of(file) for file in sorted(place.iterdir()) if file.suffix in (".npy", ".npz")}
+    named = {file: _renamed(values, wanted) for file, values in held.items()}
+    whole = [(file, values) for file, values in named.items() if wanted <= {*values}]
+    if whole:
+        if extra := next((file for file in named if file not in dict(whole)), None):
+            raise RequestError(
+                f"{extra} has {', '.join(named[extra])}, wanted all of {', '.join(sorted(wanted))}; add them"
+            )
+        return whole
+    together = {name: values for arrays in named.values() for name, values in arrays.items()}
+    if together and len(wanted) == 1:
+        (name,) = wanted
+        return [(file, {name: values}) for file, arrays in named.items() for values in arrays.values()]
+    if together and (missing := sorted(wanted - {*together})):
+        has = ", ".join(together)
+        raise RequestError(f"{place} has no array of input {missing[0]} (has {has}); write {place}/{missing[0]}.npy")
+    return [(place, together)] if together else []
+
+
+def _renamed(values: Set, wanted: Iterable[str]) -> Set:
+    """Return the arrays by the names of inputs, which a file's name spells without `/` and `:`."""
+    spelled = {name.replace("/", "_").replace(":", "_"): name for name in wanted}
+    return {name if name in wanted else spelled.get(name, name): array for name, array in values.items()}
+
+
+def _split(feed: Feed, source: Path, block: Mapping[str, Any]) -> Iterator[Set]:
+    """Cut the arrays of a file into sets: those of inputs that have but one belong to every set."""
+    cut = {entry.name: _cut(entry, block[entry.name], source) for entry in feed.inputs}
+    counts = {name: len(values) for name, values in cut.items()}
+    several = {count for count in counts.values() if count > 1}
+    if len(several) > 1:
+        found = ", ".join(f"{count} of {name}" for name, count in counts.items())
+        raise RequestError(f"{source}: wanted as many values of each input, found {found}; write them so")
+    for number in range(max(several, default=1)):
+        yield {name: values[number % len(values)] for name, values in cut.items()}
+
+
+def _cut(entry: Input, values: Any, source: Path) -> Any:
+    """Return an input's values with an axis of sets before them; an array may leave out a batch of one."""
+    shape = tuple(size or 1 for size in entry.shape)
+    fits = values.dtype.name == entry.dtype and values.size and values.size % prod(shape) == 0
+    rest = values.shape[1:] if values.ndim == len(shape) else values.shape
+    if not fits or (rest != shape[1:] and values.shape != shape) or (shape and values.ndim > len(shape)):
+        raise RequestError(
+            f"{source}: wanted {entry.name} of {entry.dtype} {said(entry.shape)}, found {values.dtype.name}"
+            f" {said(values.shape)}; write it so"
+        )
+    return values.reshape(-1, *shape)
+
+
+def _of_pictures(feed: Feed, place: Path, recipe: Preprocessing | None) -> Iterator[Set]:
+    """Yield pictures at the size of the one input; of more than memory holds every so many."""
+    files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in data.IMAGES]
+    if not files or len(feed.inputs) != 1 or not data.is_image(feed.inputs[0]):
+        names = ", ".join(entry.name for entry in feed.inputs) or "none"
+        raise RequestError(f"{place} has no arrays of inputs {names}; write {place}/0.npz with all of them")
+    entry = replace(feed.inputs[0], shape=(feed.inputs[0].shape[0] or 1, *feed.inputs[0].shape[1:]))
+    most = max(1, data.MOST_BYTES // (4 * prod(entry.shape))) * entry.shape[0]
+    chosen = iter(files[:: -(-len(files) // most)])
+    while batch := list(islice(chosen, entry.shape[0])):
+        yield {entry.name: _normalized(entry, data.of_pictures(entry, batch), recipe)}
+
+
+def _normalized(entry: Input, images: Any, recipe: Preprocessing | None) -> Any:
+    """Return images in [0, 1] as a recipe has them; integers stay pixels."""
+    import numpy
+
+    is_first = entry.shape[1] in (1, 3)
+    if recipe is None or "float" not in entry.dtype or 3 not in entry.shape[1::2]:
+        return images
+    ends: Sequence[int] = (1, -1, 1, 1) if is_first else (1, 1, 1, -1)
+    ordered = images if recipe.channels == "RGB" else numpy.flip(images, 1 if is_first else 3)
+    mean, std = (numpy.reshape(values, ends) for values in (recipe.mean, recipe.std))
+    return ((ordered * recipe.white - mean) / std).astype(entry.dtype)
