@@ -20,19 +20,19 @@ VGG16_NOTE = (
 )
 
 
-def network(name: str, width: float, resolution: int, classes: int) -> tuple[Sheet, ...]:
+def network(name: str, width: float, resolution: int | None, classes: int | None) -> tuple[Sheet, ...]:
     """Describe one network: its layers, its separable pairs, and a comparison with full width and resolution.
 
-    A resolution or number of classes of 0 means the published one.
+    Without a resolution or a number of classes it is the published one.
 
     Raises:
         UnknownName, RequestError: the network, width or resolution does not exist.
     """
     if not name:
         raise RequestError("name a network to describe, or use --all")
-    check_size(name, width, resolution or 1, classes or 1)
-    described = blueprint(name, width, resolution, classes)
-    sheets, full = [layers(described), separable(described)], blueprint(name, 1.0, 0, classes)
+    check_size(name, width, 1 if resolution is None else resolution, 1 if classes is None else classes)
+    described = blueprint(name, width, resolution or 0, classes or 0)
+    sheets, full = [layers(described), separable(described)], blueprint(name, 1.0, 0, classes or 0)
     if (described.width, described.resolution) != (full.width, full.resolution):
         sheets.append(multipliers(described, full))
     return tuple(sheet for sheet in sheets if sheet)

@@ -38,6 +38,13 @@ def _whole(noun: str) -> Callable[[str], int]:
     return read
 
 
+def _classes(text: str) -> int:
+    classes = _whole("classes")(text)
+    if not classes:  # in a sweep's file 0 is the data set's number
+        raise RequestError("wanted 1 or more for --classes, found 0; leave it out for the data set's")
+    return classes
+
+
 def _width(text: str) -> float:
     try:
         return float(text)
@@ -110,7 +117,7 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
         weights=options.weights or None,
         dataset=options.dataset or None,
         preprocessing=options.preprocessing or None,
-        classes=_read(_whole("classes"), options.classes),
+        classes=_read(_classes, options.classes),
         input=options.input or None,
         calibration=options.calibration or None,
         input_data=options.input_data or None,

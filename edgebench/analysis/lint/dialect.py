@@ -39,6 +39,8 @@ def number(cell: str, separator: str) -> float:
         ValueError: the cell is not a number, or may mean two: `1,234` in a table separated by commas.
     """
     text = cell.strip()
+    if "_" in text:  # Python's own notation, which `float` takes; in a table it is a slip
+        raise ValueError(f"could not convert {cell!r} to a number")
     if COMMA not in text:
         return float(text)
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+", text):  # 1,234.5

@@ -6,9 +6,10 @@ import csv
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from edgebench.analysis.lint import dialect, names
 from edgebench.analysis.lint.rules import CheckedRow, Finding
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 100_000  # configurations: some 100 MB; repeated rows are only counted
 MOST_FINDINGS = 1_000
+MOST_CHARACTERS = 1 << 20  # of a line: of a longer one nothing is kept
 NETWORK = ("architecture", "width", "resolution", "precision", "quantization")
 SETUP = (
     "target", "board", "epoch", "runtime", "runtime_version", "runtime_options", "runtime_packages", "threads", "batch",
     "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
+MISFIT = "misfit"  # in place of a row's columns: why its cells are not those of the heading
 FED = "inputs"  # of networks that have no width, which no rule compares with others
 COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED)
 NUMBERS = (*FIGURES, "width", "resolution")
@@ -55,19 +58,42 @@ def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str,
     """Yield the rows of a table under our column names, each with its line number."""
     try:
         with path.open(newline="", encoding=dialect.encoding(path), errors="replace") as stream:
-            separator = dialect.separator(stream.readline())
+            separator = dialect.separator(next(_lines(stream, path), ""))
             stream.seek(0)
-            reader = csv.DictReader(stream, delimiter=separator)
+            reader = csv.DictReader(_lines(stream, path), delimiter=separator)
             names, combined = _mapping(columns, tuple(reader.fieldnames or ()), path)
             yield ((reader.line_num, _named(row, names, combined, separator)) for row in reader)
     except (OSError, csv.Error, UnicodeError) as error:
         raise InvalidFile(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
+def _lines(stream: TextIO, path: Path) -> Iterator[str]:
+    """Yield the lines of a table; no line can take all memory.
+
+    Raises:
+        InvalidFile: a line is too long for a table's.
+    """
+    for number, line in enumerate(iter(partial(stream.readline, MOST_CHARACTERS + 1), ""), 1):
+        if len(line) > MOST_CHARACTERS:
+            raise InvalidFile(
+                f"{path}:{number}: wanted a table, found a line of more than {MOST_CHARACTERS} characters"
+            )
+        yield line
+
+
+def _misfit(row: Mapping[Any, Any]) -> str:
+    """Tell why a row's cells cannot be those of the heading; empty ones may follow the last column."""
+    if any(row.get(None) or ()):
+        return "more cells than the heading has"
+    return "fewer cells than the heading has" if None in row.values() else ""
+
+
 def _named(
     row: Mapping[str, str | None], names: Mapping[str, str], combined: Mapping[str, Pattern], separator: str
 ) -> dict[str, str | float]:
     """Return a row under our column names; a separate column takes precedence over a combined one."""
+    if problem := _misfit(row):
+        return {MISFIT: problem}
     own = {ours: from_csv(row[theirs] or "") for ours, theirs in names.items()}
     parts = dict[str, str]()
     for theirs, pattern in combined.items():
@@ -89,8 +115,8 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[st
     """Return our column names with the file's, equal ones and mapped ones, and the patterns of combined columns.
 
     Raises:
-        UnknownName, RequestError, InvalidFile: a heading that is not ours, not the file's, or one that is needed and
-            missing; a pattern that is none.
+        UnknownName, RequestError, InvalidFile: a heading that is not ours, not the file's, there twice, or one that is
+            needed and missing; a pattern that is none.
     """
     mapping = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
     combined = {name: names.pattern(text) for name, text in mapping.items() if name in header and name not in COLUMNS}
@@ -99,6 +125,10 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[st
         require("column of ours", ours, COLUMNS)
         require(f"column in {path}", theirs, header)
     mapped = {name: name for name in COLUMNS if name in header} | mapping
+    if twice := [theirs for theirs in {*mapped.values(), *combined} if header.count(theirs) > 1]:
+        raise InvalidFile(
+            f"{path}: wanted one column {min(twice)}, found {header.count(min(twice))}: rename the others"
+        )
     there = mapped.keys() | {name for pattern in combined.values() for name in pattern.columns()}
     lacking = [name for name in ("width", "resolution") if name not in there]
     if lacking or not there & set(FIGURES):
@@ -119,6 +149,9 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
     reading = Reading()
     for line, values in rows:
         reading.rows += 1
+        if problem := values.get(MISFIT):
+            _tell(reading.odd, line, f"{problem}: the row is left out", rule="cells")
+            continue
         if values.get(FED):
             continue
         entry = _entry(line, values, reading)
@@ -193,15 +226,15 @@ def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | N
     if cell is None or cell == "":
         return None
     try:
-        return float(str(cell))
+        return dialect.number(str(cell), dialect.COMMA)
     except ValueError:
         _tell(odd, line, f"{name}: wanted a number in the heading's unit, found {plain(str(cell))[:40]!r}")
         return None
 
 
-def _tell(odd: list[Finding], line: int, text: str) -> None:
+def _tell(odd: list[Finding], line: int, text: str, rule: str = "no number") -> None:
     if len(odd) < MOST_FINDINGS:
-        odd.append(Finding(rule="no number", lines=(line,), text=text))
+        odd.append(Finding(rule=rule, lines=(line,), text=text))
 
 
 def duplicates(reading: Reading) -> Iterator[Finding]:

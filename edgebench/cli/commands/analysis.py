@@ -26,8 +26,10 @@ from edgebench.foundation.errors import RequestError, require
 def describe(
     network: Annotated[str, typer.Argument(help="A network of the shelf.")] = "",
     width: Annotated[float, typer.Option(help="Width multiplier.")] = 1.0,
-    resolution: Annotated[int, typer.Option(help="Side of the input, pixels; default: the network's native one.")] = 0,
-    classes: Annotated[int, typer.Option(help="Number of classes; default: the published network's.")] = 0,
+    resolution: Annotated[
+        int | None, typer.Option(help="Side of the input, pixels; default: the network's native one.")
+    ] = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes; default: the published network's.")] = None,
     all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
     format: Format = "table",
     table: OneTable = "",
