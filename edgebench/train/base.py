@@ -313,7 +313,7 @@ def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: st
         "test": asdict(figures) | {"map_low": interval[0], "map_high": interval[1], "images": len(images)},
     }
     (out / f"{stem(name, width)}.npz").write_bytes(content)
-    (out / f"{stem(name, width)}.json").write_text(json.dumps(card, indent=2) + "\n")
+    (out / f"{stem(name, width)}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     print(f"{training.title}: {json.dumps(card)}", flush=True)
     return card
 
@@ -373,7 +373,7 @@ def find(name: str, width: float, classes: int) -> Path | None:
 def _is_whole(path: Path) -> bool:
     """Return whether a base matches the card beside it; warn if it does not."""
     try:
-        if json.loads(path.with_suffix(".json").read_text())["sha256"] == files.sha256(str(path)):
+        if json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"] == files.sha256(str(path)):
             return True
     except (OSError, ValueError, LookupError):
         pass
@@ -436,9 +436,9 @@ def remake(
 
 def _remark(path: Path) -> str:
     """Describe a base: its training, its hash, and whether it is the shipped one."""
-    card = json.loads(path.read_text())
+    card = json.loads(path.read_text(encoding="utf-8"))
     shipped = SHIPPED / path.name
-    is_same = shipped.exists() and json.loads(shipped.read_text())["sha256"] == card["sha256"]
+    is_same = shipped.exists() and json.loads(shipped.read_text(encoding="utf-8"))["sha256"] == card["sha256"]
     remark = ", as shipped" if is_same else ", not the shipped one" if shipped.exists() else ", none is shipped"
     return (
         f"{path.stem}: {card['recipe']}; mAP {100 * card['test']['map']:.1f} on {card['test']['images']} test scenes;"

@@ -20,6 +20,8 @@ from tests.hostile.graphs import floats, node
 from tests.hostile.test_any_model import BOOL, GRAPHS, I64, F, save, written
 from tests.support.command import cli
 
+pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+
 MASK = numpy.ones((4, 6, 1), bool)
 IMAGE = [("x", F, (1, 3, 16, 24))]
 
