@@ -40,6 +40,8 @@ from tests.hostile.test_any_model import GRAPHS, TFLITE, deployed, written
 from tests.hostile.test_text import WORDS
 from tests.support.command import cli
 
+pytestmark = pytest.mark.slow  # each script runs in processes of its own
+
 DATA = ROOT / "tests" / "hostile" / "data"
 MODULES = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}
 
@@ -110,13 +112,11 @@ def the_same(case: Case) -> None:
         numpy.testing.assert_array_equal(values, wanted[name])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_script_of_any_onnx_graph_feeds_and_makes_what_the_agent_does(place: Path, name: str) -> None:
     the_same(row_of(written(place, name)[0]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
 @pytest.mark.parametrize("name", TFLITE)
 def test_the_script_of_any_tflite_graph_feeds_and_makes_what_the_agent_does(
@@ -127,7 +127,6 @@ def test_the_script_of_any_tflite_graph_feeds_and_makes_what_the_agent_does(
     the_same(row_of(custom.adopt(f"net.tflite{signature}", wanted), runtime))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 3])
 def test_the_script_of_a_classifier_makes_what_the_agent_does(place: Path, batch: int) -> None:
     write(place / "net.onnx")
@@ -136,7 +135,6 @@ def test_the_script_of_a_classifier_makes_what_the_agent_does(place: Path, batch
         the_same(row_of(custom.adopt(name, ""), batch=batch))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
 @pytest.mark.parametrize("name", ["float", "unit.tflite", "int8u.tflite", "dynamic.tflite"])
 def test_the_script_of_a_tflite_classifier_makes_what_the_agent_does(place: Path, name: str, runtime: str) -> None:
@@ -144,7 +142,6 @@ def test_the_script_of_a_tflite_classifier_makes_what_the_agent_does(place: Path
     the_same(row_of(custom.adopt(str(path), ""), runtime))
 
 
-@pytest.mark.slow
 def test_the_script_feeds_the_arrays_of_a_folder(place: Path) -> None:
     card, _ = written(place, "inputs of several types")
     (place / "fed").mkdir()
@@ -172,7 +169,6 @@ def imported(text: str) -> set[str]:
     return {name.partition(".")[0] for name in (*plain, *parts)} - sys.stdlib_module_names
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("runtime", MODULES)
 def test_the_script_runs_on_numpy_and_the_runtime_alone_and_says_where_its_p50_lies(place: Path, runtime: str) -> None:
     name = "net.onnx" if runtime == "onnxruntime" else "net.tflite"
@@ -186,7 +182,6 @@ def test_the_script_runs_on_numpy_and_the_runtime_alone_and_says_where_its_p50_l
     assert outputs == {name: values.ravel()[:5].tolist() for name, values in agents(case, text).items()}
 
 
-@pytest.mark.slow
 def test_another_file_in_the_place_of_the_measured_one_is_refused(place: Path) -> None:
     write(place / "net.onnx")
     text = text_of(row_of(custom.adopt("net.onnx", "")))
@@ -199,7 +194,6 @@ def test_another_file_in_the_place_of_the_measured_one_is_refused(place: Path) -
         assert done.stderr == f"wanted the file that was measured at '{path}', found none or another; correct FILES\n"
 
 
-@pytest.mark.slow
 def test_a_row_whose_artifact_left_the_cache_is_to_be_measured_again(place: Path) -> None:
     write(place / "net.onnx", ("n", 3, 16, 16))
     case = row_of(custom.adopt("net.onnx", ""))
