@@ -131,6 +131,17 @@ def _of_run(run: Run) -> Iterator[str]:
     yield from _of_purpose(run)
 
 
+def _of_memory(marks: MemoryMarks) -> Iterator[str]:
+    """Yield reasons: a mark beyond all memory, or a peak far below the memory at which it began to count."""
+    yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
+    for name, peak, before in (
+        ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
+        ("run_peak_bytes", marks.run_peak_bytes, marks.loaded_bytes),
+    ):
+        if 2 * peak < before:
+            yield f"{name} is {peak:g}, wanted at least about the {before:g} that were in use before"
+
+
 def _of_purpose(run: Run) -> Iterator[str]:
     """Yield reasons: a missing value for the run's purpose, a value for another purpose, or an impossible value."""
     values = {
@@ -146,7 +157,7 @@ def _of_purpose(run: Run) -> Iterator[str]:
     if any(not 0 < count <= MOST for count in run.instructions):
         yield "instructions has a count that is not above 0"
     if run.memory:
-        yield from _within(run.memory, MOST, *(mark.name for mark in fields(MemoryMarks)))
+        yield from _of_memory(run.memory)
     if run.beats:
         yield from _of_beats(run.beats, len(run.samples_s))
     for window in run.windows:

@@ -114,22 +114,22 @@ def test_every_network_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("name", "width", "resolution", "message"),
     [
-        ("vgg17", 1.0, 0, "no model 'vgg17' .*did you mean 'vgg1"),
-        ("vgg16", 0.5, 0, "vgg16 has no width multiplier, found --width 0.5; leave it out"),
+        ("vgg17", 1.0, None, "no model 'vgg17' .*did you mean 'vgg1"),
+        ("vgg16", 0.5, None, "vgg16 has no width multiplier, found --width 0.5; leave it out"),
         ("lenet5", 1.0, 64, "lenet5 does not support inputs of 64 pixels; the smallest it supports is 32"),
-        ("mobilenet_v1", -1.0, 0, "width -1 of mobilenet_v1"),
+        ("mobilenet_v1", -1.0, None, "width -1 of mobilenet_v1"),
         ("mobilenet_v1", 1.0, 99999, "resolution 99999 of mobilenet_v1"),
-        ("", 1.0, 0, "name a network to describe, or use --all"),
+        ("", 1.0, None, "name a network to describe, or use --all"),
     ],
 )
-def test_what_cannot_be_described_is_refused(name: str, width: float, resolution: int, message: str) -> None:
+def test_what_cannot_be_described_is_refused(name: str, width: float, resolution: int | None, message: str) -> None:
     with pytest.raises((RequestError, UnknownName), match=message):
-        tabulate.network(name, width, resolution, 0)
+        tabulate.network(name, width, resolution, None)
 
 
 def test_a_number_of_classes_that_cannot_be_is_refused() -> None:
     with pytest.raises(RequestError, match="-5 classes of resnet50: wanted 1 to 100000"):
-        tabulate.network("resnet50", 1.0, 0, -5)
+        tabulate.network("resnet50", 1.0, None, -5)
 
 
 @pytest.mark.parametrize("format", ["table", "md", "csv", "json"])

@@ -168,21 +168,21 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
 
 def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
     """Read one row; return None if it has no width or resolution. Add to `reading` what cannot be read."""
-    odd = reading.odd
-    figures = {name: _number(line, name, values.get(name), odd) for name in NUMBERS}
+    figures = {name: _number(line, name, values.get(name), reading.odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")
     if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:
-        _tell(odd, line, f"wanted a width and a whole resolution, found {width} and {resolution}: the row is left out")
+        found = f"{width} and {resolution}"
+        _tell(reading.odd, line, f"wanted a width and a whole resolution, found {found}: the row is left out")
         return None
     words = {name: plain(str(values.get(name) or "")) for name in (*NETWORK, *SETUP)}
     precision = _precision(line, words["precision"], reading) if "precision" in values else ""
     known = published.reference(words["architecture"], width, int(resolution), precision)
     theirs = known if words["dataset"] in ("", published.IMAGENET) else None
     middle = next((figures[name] for name in ("p50_ms", "mean_ms", "p90_ms") if figures[name] is not None), None)
-    name = f"{words['architecture']} {width:g} @{resolution:g} {precision} {words['quantization']}"
+    parts = (words["architecture"], f"{width:g} @{resolution:g}", precision, words["quantization"])
     return CheckedRow(
         line=line,
-        name=" ".join(name.split()),
+        name=" ".join(filter(None, parts)),
         setup=tuple(words[name] for name in SETUP),
         architecture=words["architecture"],
         width=width,

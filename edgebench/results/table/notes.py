@@ -12,8 +12,8 @@ from edgebench.foundation.units import duration
 from edgebench.images.catalogue import family
 from edgebench.results.measurement.evidence import Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
-from edgebench.schema.case import PRESETS
-from edgebench.schema.record import Run, Session, SpotCheck
+from edgebench.schema.case import PRESETS, Case
+from edgebench.schema.record import Run, Session, SpotCheck, Stop
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
@@ -49,6 +49,22 @@ def method(preset: str) -> str:
 
 def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
     """Yield notes on the columns, the machines, the time spent and excluded data."""
+    yield from _terms(evidence)
+    yield from _machines(records, evidence)
+    yield from _times(records, evidence)
+    yield from _stand_ins(evidence)
+    yield from _datasets(evidence)
+    if aside := sum(case_evidence.set_aside for case_evidence in evidence):
+        yield f"Excluded: {aside} older runs of a different artifact, or without an answer."
+    if journal.older:
+        yield f"Converted: {journal.older} lines of the journal that an older edgebench wrote."
+    yield from _set_aside(records, journal)
+    if journal.torn:
+        yield f"Excluded: {journal.torn} incomplete line of the journal, which an interruption cut off."
+
+
+def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield what the columns mean that the table has."""
     yield (
         "p50: median over fresh processes of their median latencies, with its [95 % interval], or the (range) below 6"
         " processes. n: number of processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie: the"
@@ -75,6 +91,10 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
             " allocator handed out. device used MiB: increase of the device memory in use over the work of a process,"
             " as NVML reports it, including the CUDA context."
         )
+
+
+def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield a note on each machine and epoch, with its reference workloads."""
     sessions = {
         (case_evidence.case.target, case_evidence.session.environment.epoch): case_evidence.session
         for case_evidence in evidence
@@ -85,31 +105,28 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
             which += f", last measured {session.started_at[:10]}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
-    yield from _times(records, evidence)
-    yield from _stand_ins(evidence)
-    yield from _datasets(evidence)
-    if aside := sum(case_evidence.set_aside for case_evidence in evidence):
-        yield f"Excluded: {aside} older runs of a different artifact, or without an answer."
-    if journal.older:
-        yield f"Converted: {journal.older} lines of the journal that an older edgebench wrote."
-    yield from _set_aside(records, journal)
-    if journal.torn:
-        yield f"Excluded: {journal.torn} incomplete line of the journal, which an interruption cut off."
 
 
 def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
-    """Yield what of the journal is not used: lines that are no sound record, and records without their session."""
+    """Yield what of the journal is not used: unsound lines, and records without their session or of another's case."""
     if journal.aside:
         more = f" and {journal.aside - SHOWN} more" if journal.aside > SHOWN else ""
         reasons = "; ".join(journal.reasons[:SHOWN])
         plural = "lines of the journal that are no sound records" if journal.aside > 1 else "line of the journal"
         yield f"Set aside: {journal.aside} {plural}: {reasons}{more}. `edgebench repair` writes the rest."
-    sessions = {record.id for record in records if isinstance(record, Session)}
+    sessions = {record.id: record for record in records if isinstance(record, Session)}
     orphans = [record.session for record in records if not isinstance(record, Session)]
     if orphans := [session for session in orphans if session not in sessions]:
         yield (
             f"Excluded: {len(orphans)} records of {len(set(orphans))} sessions whose own line is not in the journal:"
             f" {', '.join(sorted(set(orphans))[:SHOWN])}."
+        )
+    requested = {case for session in sessions.values() for case in session.cases}
+    cases = [record.case for record in records if not isinstance(record, (Session, Stop))]
+    if strays := [case for case in cases if isinstance(case, Case) and case not in requested]:
+        yield (
+            f"Excluded: {len(strays)} records of cases that no session requested, such as {strays[0].variant}"
+            f" on {strays[0].target}."
         )
 
 
