@@ -57,6 +57,17 @@ def put_fact(**facts: str) -> Callable[[dict[str, Any]], object]:
     return lambda record: record["environment"]["facts"].update(facts)
 
 
+def remembered(**marks: int) -> bytes:
+    """Return the line of a memory process with other marks."""
+    usual = {
+        "baseline_bytes": 30 << 20,
+        "load_peak_bytes": 60 << 20,
+        "loaded_bytes": 50 << 20,
+        "run_peak_bytes": 55 << 20,
+    }
+    return changed(put(purpose="memory", samples_s=[], beats=None, memory=usual | marks))
+
+
 BAD: dict[str, bytes] = {
     "no JSON": b"{not json}",
     "half a line": LATENCY[:200],
@@ -68,6 +79,8 @@ BAD: dict[str, bytes] = {
     "a record that is a text": b'{"version":2,"record":"x"}',
     "a later version": LATENCY.replace(b'"version":2', b'"version":3'),
     "a version in words": LATENCY.replace(b'"version":2', b'"version":"2"'),
+    "a peak of 100 bytes while loading": remembered(load_peak_bytes=100),
+    "a peak of 50 bytes while running": remembered(run_peak_bytes=50),
     "an unknown kind": changed(put(kind="dream")),
     "an unknown key": changed(put(fps=3)),
     "a missing key": changed(lambda record: record.pop("samples_s")),
@@ -428,3 +441,22 @@ def test_any_value_anywhere_is_a_table_or_one_line(kind: str, place: Path) -> No
             except InvalidFile:
                 continue  # nothing is left to show; any other exception fails
             assert table.rows, (way, value)
+
+
+def test_records_of_a_case_that_no_session_requested_are_counted_and_named(place: Path) -> None:
+    def renamed(line: bytes) -> bytes:
+        record = json.loads(line)
+        record["record"]["case"]["variant"]["architecture"] = "mobilenet_v9"
+        return json.dumps(record).encode()
+
+    runs = [line for line in RUNS if b'"variant"' in line]
+    journal_of(place, *[renamed(line) if line in runs else line for line in GOOD])
+    notes = folders.read(place).notes
+    assert any(note.startswith(f"Excluded: {len(runs)} records of cases that no session requested") for note in notes)
+    assert any("mobilenet_v9" in note for note in notes)
+
+
+def test_the_usual_marks_of_memory_are_sound(place: Path) -> None:
+    journal = journal_of(place, *GOOD, remembered())
+    assert len(list(journal)) == len(list(journal_of(place, *GOOD))) + 1
+    assert journal.aside == 0
