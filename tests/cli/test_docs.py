@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
+import numpy
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -24,6 +25,7 @@ from edgebench.nightly import history
 from edgebench.results.journal import JOURNAL
 from edgebench.results.measurement.verdict import Verdict
 from tests import GOLDEN, ROOT
+from tests.export.test_any_int8 import sequence, tokens
 from tests.export.test_custom_onnx import NETS, write
 from tests.nightly.test_nightly import SWEEP
 from tests.support.command import cli
@@ -141,6 +143,15 @@ def draw_photos(folder: Path) -> None:
                 Image.new("RGB", (40 + number, 40), colour).save(folder / part / name / f"{number}.png")
 
 
+def draw_inputs(place: Path) -> None:
+    """The recorded inputs of a reader whose models take no images of a data set."""
+    sequence(place).rename(place / "encoder.onnx")
+    tokens(place)
+    (place / "frames").mkdir()
+    for number in range(40):
+        numpy.save(place / "frames" / f"{number}.npy", numpy.full((1, 3, 48, 320), number / 40, "f4"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("line", commands())
 def test_a_documented_command_works(line: str, place: Path) -> None:
@@ -155,6 +166,7 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     draw_photos(place / "photos")
     write(place / "net.onnx", ("batch", 3, 64, 64))
     write(place / "detector.onnx", ("batch", 3, 48, 320))
+    draw_inputs(place)
     (place / "nets.py").write_text(NETS)
     (place / "nightly.toml").write_text(SWEEP)
     for night in quiet_history(20).nights:

@@ -68,6 +68,15 @@ def frames(place: Path, count: int = 40, shape: tuple[int, ...] = (1, 3, 16, 24)
     return folder
 
 
+def tokens(place: Path) -> Path:
+    """Write the inputs of `sequence`."""
+    folder = place / "tokens"
+    folder.mkdir()
+    numpy.save(folder / "ids.npy", numpy.random.default_rng(0).integers(0, 50, (40, 6)))
+    numpy.save(folder / "mask.npy", numpy.ones((1, 6, 1), bool))  # one for all
+    return folder
+
+
 def int8(path: Path, folder: Path | None = None, scheme: str = "per_channel") -> Artifact:
     """Quantize a model on a folder, or on random inputs, as a run does."""
     card = custom.adopt(str(path), "")
@@ -166,12 +175,7 @@ def test_figures_are_those_of_the_definition(place: Path) -> None:
 
 
 def test_ids_stay_integers_and_class_scores_agree(place: Path) -> None:
-    folder = place / "tokens"
-    folder.mkdir()
-    random = numpy.random.default_rng(0)
-    numpy.save(folder / "ids.npy", random.integers(0, 50, (40, 6)))
-    numpy.save(folder / "mask.npy", numpy.ones((1, 6, 1), bool))  # one for all
-    made = int8(sequence(place), folder)
+    made = int8(sequence(place), tokens(place))
     (output,) = made.outputs
     assert made.calibrated_on == 40 and output.rows == 40
     assert output.agreement is not None and output.agreement >= 0.9

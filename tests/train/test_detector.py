@@ -19,6 +19,7 @@ from edgebench.schema.names import CLASSIFICATION, datasets_for, task
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, Variant
 from edgebench.train import Options, base
+from tests.conftest import needs_torch
 from tests.support.command import cli
 
 DETECTOR = Variant(
@@ -93,6 +94,7 @@ def test_what_would_move_boxes_is_refused(kind: str) -> None:
 BUNDLED = ("digits", "scenes")
 
 
+@needs_torch
 @pytest.mark.parametrize("dataset", BUNDLED)
 @pytest.mark.parametrize("model", names("architectures"))
 def test_a_data_set_without_the_truth_for_a_network_is_refused_before_anything_runs(model: str, dataset: str) -> None:
