@@ -247,7 +247,7 @@ def bad(place: Path) -> dict[str, tuple[str, str]]:
     return {
         "cut.onnx": ("", "cut.onnx is no whole ONNX file: "),
         "picture.onnx": ("", "picture.onnx is no whole ONNX file: "),
-        "net.tflite": ("", "net.tflite is no TFLite file: it does not begin as one"),
+        "net.tflite": ("", "net.tflite is no TFLite file: its identifier is missing"),
         "empty.onnx": ("", "empty.onnx is empty"),
         "folder.onnx": ("", "folder.onnx is no file"),
         "nowhere.onnx": ("", "nothing is at nowhere.onnx; wanted a model's file"),
@@ -372,8 +372,8 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
     write(place / "other" / "net.onnx", operator="Sigmoid")
     folder, net = photos(place), {"model": "net.onnx"}
     return [
-        (net | {"width": "0.5"}, "wanted --width with a network of the shelf"),
-        (net | {"resolution": "64"}, "wanted --resolution with a network of the shelf"),
+        (net | {"width": "0.5"}, "wanted a built-in network for --width"),
+        (net | {"resolution": "64"}, "wanted a built-in network for --resolution"),
         ({"model": "mobilenet_v1", "input": "1x3x8x8"}, "--input is of models that are given as a file"),
         ({"model": "mobilenet_v1", "weights": "own"}, "no weights 'own' (has trained, random, none"),
         (net, "int8 of net.onnx needs images for calibration and comparison: add --calibration folder"),

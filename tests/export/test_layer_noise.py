@@ -105,7 +105,7 @@ def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     onnx.write(parent, SMALL, build.channels(SMALL), lambda: network)
     written = onnx.write_int8(parent, path, of.quantization, calibration)
     float_file = Deployed(variant=SMALL, path=str(parent), sha256=files.sha256(parent))
-    int8_file = Deployed(variant=of, path=str(path), sha256="f1")
+    int8_file = Deployed(variant=of, path=str(path), sha256=files.sha256(path))
     with connect(catalogue.target("cpu")) as (connection, _):
         answered = evaluate(case(of), split(of, "test"), int8_file, float_file, connection, session(), FloatAnswers())
     return Outcome(parent=parent, path=path, written=written, accuracy=answered)

@@ -71,8 +71,8 @@ SPOILT: dict[str, tuple[str, str]] = {
     "samples longer than their loop": ("v['samples_s'] = [1.0] * 10; v['beats'] = None", "the timed loop"),
     "CPU time of 1,000 cores": ("v['cpu_s'] = 1000.0", "CPU time"),
     "a steal of 200 %": ("v['steal'] = 2.0", "steal is 2"),
-    "memory in a process for latency": ("v['memory'] = MARKS", "memory is there"),
-    "windows in a process for latency": ("v['windows'] = [WINDOW]", "windows is there"),
+    "memory in a process for latency": ("v['memory'] = MARKS", "memory is present"),
+    "windows in a process for latency": ("v['windows'] = [WINDOW]", "windows is present"),
     "a line of 1 GiB": (
         "[sys.stdout.buffer.write(part) for part in (MARK, *[b'9' * 2**20] * 1024)]",
         "more than 128 MiB",
