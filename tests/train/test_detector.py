@@ -66,22 +66,30 @@ def test_a_base_of_the_width_is_where_training_starts(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGEBENCH_CACHE", str(tmp_path / "own"))  # no other test starts from this base
-    before = train._stem(DETECTOR, Options())
-    assert train._base(DETECTOR, Options()) is None
-    path = base.made() / "mobilenet_v1_det-0.25.npz"
-    path.write_bytes(content := base.packed(build(replace(DETECTOR, resolution=96))))
+    unshipped = replace(DETECTOR, width=0.75)
+    before = train._stem(unshipped, Options())
+    assert train._base(unshipped, Options()) is None
+    path = base.made() / "mobilenet_v1_det-0.75.npz"
+    path.write_bytes(content := base.packed(build(replace(unshipped, resolution=96))))
     path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content[:-1]).hexdigest()}))
-    assert train._base(DETECTOR, Options()) is None  # it is damaged
+    assert train._base(unshipped, Options()) is None  # it is damaged
     path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content).hexdigest()}))
-    assert train._base(DETECTOR, Options()) == path
-    assert train._base(replace(DETECTOR, width=0.5), Options()) is None
-    assert train._base(replace(DETECTOR, classes=9), Options()) is None
-    assert train._base(DETECTOR, Options(epochs=3)) is None  # a trial at the resolution itself
-    assert train._stem(DETECTOR, Options()) != before
-    recipe = train._recipe(DETECTOR, Options(), is_tuned=True)
+    assert train._base(unshipped, Options()) == path
+    assert train._base(replace(unshipped, width=0.85), Options()) is None
+    assert train._base(replace(unshipped, classes=9), Options()) is None
+    assert train._base(unshipped, Options(epochs=3)) is None  # a trial at the resolution itself
+    assert train._stem(unshipped, Options()) != before
+    recipe = train._recipe(unshipped, Options(), is_tuned=True)
     assert recipe.epochs == 12
-    described = train._described(DETECTOR, None, recipe, path)
-    assert described.startswith("the base mobilenet_v1_det-0.25 at 96 px, then 12 epochs of 1000 images at 32 px")
+    described = train._described(unshipped, None, recipe, path)
+    assert described.startswith("the base mobilenet_v1_det-0.75 at 96 px, then 12 epochs of 1000 images at 32 px")
+
+
+def test_the_shipped_bases_are_whole_and_are_used(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEBENCH_CACHE", str(tmp_path / "own"))
+    for name, width in base.NETWORKS:
+        assert base.find(name, width, base.CLASSES) == base.SHIPPED / f"{base.stem(name, width)}.npz"
+    assert base.find("mobilenet_v1_det", 0.75, base.CLASSES) is None
 
 
 @pytest.mark.parametrize("kind", ["flip", "shift"])
