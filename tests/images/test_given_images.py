@@ -70,7 +70,10 @@ def test_what_is_no_data_set_is_one_line_and_exit_code_2(place: Path) -> None:
     for dataset, message in (
         ("image_folder:nowhere", "nothing is at nowhere; wanted a folder of class folders"),
         ("cifar10", "wanted cifar10:path, cifar-10-binary.tar.gz"),
-        ("imagenette", "no data set 'imagenette' (has cifar10, digits, image_folder, imagenet, null, scenes, unlabelled)"),
+        (
+            "imagenette",
+            "no data set 'imagenette' (has cifar10, digits, image_folder, imagenet, null, scenes, unlabelled)",
+        ),
     ):
         for command in ("run", "train"):
             done = cli(command, "--model", "lenet5", "--resolution", "32", "--dataset", dataset)
