@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.units import MIB
 from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
@@ -58,6 +59,16 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     )
 
 
+def _preprocessing(variant: Variant) -> str:
+    """Return how the images are preprocessed; empty without images, or for a data set that does not exist here."""
+    if variant.feed:
+        return ""
+    try:
+        return str(recipe(variant))
+    except UnknownName:
+        return ""
+
+
 def _setup(evidence: Evidence) -> Setup:
     case, variant, session = evidence.case, evidence.case.variant, evidence.session
     return Setup(
@@ -70,7 +81,7 @@ def _setup(evidence: Evidence) -> Setup:
         quantization=str(variant.quantization or _given(evidence.artifact)),
         weights=variant.weights,
         dataset=variant.dataset,
-        preprocessing="" if variant.feed else str(recipe(variant)),
+        preprocessing=_preprocessing(variant),
         runtime=case.runtime.name,
         runtime_version=case.runtime.version,
         runtime_options=" ".join(case.runtime.options),
