@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,11 +24,10 @@ from edgebench.schema.record import Run
 from edgebench.schema.target import Target
 from tests import GOLDEN
 from tests.support.command import EDGEBENCH, cli
+from tests.support.passing_on import PASS_ON
 
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
 SMALL = ("--model", "mobilenet_v1", "--width", "0.25", "--resolution", "32", "--weights", "random", "--preset", "quick")
-# In a shell that has read the request: passes it on to an agent whose input ends at once, as nobody holds it open.
-AGENT = f"""printf %s "$request" | sed 's/, "held": true//' | exec {sys.executable} "$@"\n"""
 
 
 def runs(name: str) -> list[Run]:
@@ -169,7 +167,7 @@ def test_two_runs_on_one_target_at_once_are_refused() -> None:
 @pytest.mark.slow
 def test_a_runtime_that_crashes_is_a_row_and_the_others_are_measured(place: Path) -> None:
     crashing = place / "python"  # dies on whatever concerns the int8 file, as a broken runtime would
-    crashing.write_text(f'#!/bin/sh\nread -r request\ncase "$request" in *-int8-*) kill -SEGV $$ ;; esac\n{AGENT}')
+    crashing.write_text(f'#!/bin/sh\nread -r request\ncase "$request" in *-int8-*) kill -SEGV $$ ;; esac\n{PASS_ON}')
     crashing.chmod(0o755)
     (place / "targets").mkdir()
     (place / "targets" / "fragile.toml").write_text(
@@ -270,7 +268,7 @@ def test_a_case_that_failed_is_tried_again_and_what_ran_out_of_time_is_said(plac
     flaky.write_text(
         '#!/bin/sh\nread -r request\ncase "$request" in *latency*runtime*)'
         f" [ -e {place}/died ] || {{ touch {place}/died; kill -SEGV $$; }} ;; esac\n"
-        f"sleep 0.5; {AGENT}"  # too slow to be precise in time
+        f"sleep 0.5; {PASS_ON}"  # too slow to be precise in time
     )
     flaky.chmod(0o755)
     (place / "targets" / "flaky.toml").write_text(

@@ -65,7 +65,7 @@ def _folder() -> Path:
     folder.mkdir(0o700, parents=True, exist_ok=True)
     status = folder.stat()  # the user may have moved it to another disk, behind a link
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
-        raise OSError(f"{folder} on the target is another user's, or open to everybody; change that there")
+        raise OSError(f"{folder} on the target is another user's or open to everybody; change its owner or mode")
     folder.chmod(0o700)
     return folder
 

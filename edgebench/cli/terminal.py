@@ -169,7 +169,7 @@ def show_bulletin(bulletin: Bulletin) -> None:
 
 
 def _say(line: str) -> None:
-    """Print a line in which somebody else's words may be."""
+    """Print a line that may contain foreign text; escape it."""
     print(escape.terminal(line))
 
 

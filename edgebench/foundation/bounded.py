@@ -1,6 +1,6 @@
 """A function and its arguments -> its result, computed in a child process with limits on memory, file size and time.
 
-A file from somebody else can make a library take all memory, never end, or crash: then only the child suffers.
+A foreign file can make a library use all memory, hang or crash; only the child process is lost then.
 Requests and answers are JSON; the child is trusted with nothing else.
 """
 

@@ -45,8 +45,10 @@ def sources(dataset: str) -> list[str]:
 
 def recipe(variant: Variant) -> Preprocessing:
     """Return the variant's preprocessing, by default its data set's."""
+    if variant.preprocessing:
+        return variant.preprocessing
     default: Preprocessing = family(variant.dataset).PREPROCESSING
-    return variant.preprocessing or default
+    return default
 
 
 def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:

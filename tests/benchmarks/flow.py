@@ -29,6 +29,7 @@ from edgebench.export import export
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision, Variant, WeightSource
 from tests import ROOT
+from tests.nightly.test_nightly import SWEEP
 from tests.support.command import cli
 
 if TYPE_CHECKING:
@@ -39,18 +40,6 @@ PACKAGE = Path(edgebench.__file__).parent
 USED_BY_ALL = ("schema", "foundation")
 PLACES = ("EDGEBENCH_CACHE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # of files made before, settings and locks
 SHELF = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
-NIGHTLY = """
-targets = ["cpu"]
-runtimes = ["null"]
-precisions = ["fp32"]
-resolutions = [1]
-weights = "none"
-dataset = "null"
-preset = "quick"
-
-[[models]]
-name = "null"
-"""
 
 
 @contextmanager
@@ -118,7 +107,7 @@ def night() -> None:
 
 def before_night() -> None:
     """Measure the other one."""
-    Path("nightly.toml").write_text(NIGHTLY)
+    Path("nightly.toml").write_text(SWEEP)
     night()
 
 

@@ -20,6 +20,7 @@ from edgebench.schema.case import Purpose
 from edgebench.schema.record import Failure, MemoryMarks, Record, Session
 from tests.conftest import artifact, case, deployment, run, session
 from tests.support.command import cli
+from tests.support.passing_on import READ
 
 X, Y = artifact(), artifact(sha256="f2")
 MARKS = MemoryMarks(baseline_bytes=1, load_peak_bytes=1, loaded_bytes=1, run_peak_bytes=1)
@@ -123,8 +124,7 @@ BOARD = """#!{python}
 import json, subprocess, sys
 from pathlib import Path
 mark = b"edgebench-answer "
-request = sys.stdin.buffer.readline().replace(b', "held": true', b"")  # the real agent's input ends at once
-process = subprocess.run([{python!r}, *sys.argv[1:]], input=request, stdout=subprocess.PIPE)
+process = subprocess.run([{python!r}, *sys.argv[1:]], input={read}.encode(), stdout=subprocess.PIPE)
 *others, line = process.stdout.splitlines()
 assert line.startswith(mark)
 answer = json.loads(line[len(mark):])
@@ -141,7 +141,7 @@ sys.exit(process.returncode)
 @pytest.mark.slow
 def test_back_on_the_first_machine_the_table_shows_both_under_their_names(place: Path) -> None:
     board, machine = place / "board.py", place / "machine"
-    board.write_text(BOARD.format(python=sys.executable, machine=str(machine)))
+    board.write_text(BOARD.format(python=sys.executable, read=READ, machine=str(machine)))
     board.chmod(0o755)
     (place / "targets").mkdir()
     text = f'board = "b"\nconnection = "local"\nruntimes = ["null"]\npython = "{board}"\n'

@@ -18,6 +18,7 @@ from edgebench.measure import rounds
 from edgebench.schema.target import Target
 from tests.support.board import board, missing
 from tests.support.command import cli
+from tests.support.passing_on import READ
 from tests.test_pipeline import NULL
 
 FP32 = ("--precision", "fp32")
@@ -25,7 +26,7 @@ needs_sshd = pytest.mark.skipif(bool(missing()), reason=f"needs {', '.join(missi
 # A Python that passes requests on, and is silent where `when` holds.
 SILENT = """#!{python}
 import os, subprocess, sys, time
-line = sys.stdin.readline().replace(', "held": true', "")
+line = {read}
 if {when}:
     print({first!r}, end="", flush=True)
     time.sleep(600)
@@ -37,7 +38,7 @@ FROM_THEN_ON = """'"measure"' in line and not open("gone", "w").close() or os.pa
 
 def silent_target(place: Path, when: str, first: str = "") -> None:
     python = place / "python"
-    python.write_text(SILENT.format(python=sys.executable, when=when, first=first))
+    python.write_text(SILENT.format(python=sys.executable, read=READ, when=when, first=first))
     python.chmod(0o755)
     (place / "targets").mkdir()
     (place / "targets" / "quiet.toml").write_text(

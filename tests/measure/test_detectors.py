@@ -11,8 +11,8 @@ import pytest
 import edgebench
 from edgebench import train
 from edgebench.foundation import cache, files
-from edgebench.schema.variant import Precision, Variant
 from tests.support.command import cli
+from tests.train.test_detector import DETECTOR
 
 NETWORK = ("--model", "mobilenet_v1_det", "--width", "0.25", "--resolution", "32")
 QUICK = ("--preset", "quick", "--time-limit", "10s", "--quiet")
@@ -41,16 +41,7 @@ def test_random_weights_are_measured_without_an_accuracy(place: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trained_detector_has_the_same_map_in_every_runtime_and_int8_is_paired_with_float(place: Path) -> None:
-    variant = Variant(
-        architecture="mobilenet_v1_det",
-        width=0.25,
-        resolution=32,
-        precision=Precision.FP32,
-        classes=10,
-        weights="trained",
-        dataset="scenes",
-    )
-    card = train.train(variant, lambda _: None, train.Options(epochs=3))
+    card = train.train(DETECTOR, lambda _: None, train.Options(epochs=3))
     file = str(cache.path_of(card))
     words = ("--weights", file, "--dataset", "scenes", "--runtime", "onnxruntime,torch", "--name", "det")
     ran(*words, "--precision", "fp32")

@@ -93,9 +93,9 @@ def _integers(nodes: Sequence[Any]) -> set[str]:
 
 
 def integers_of(path: Path, *, products_only: bool) -> tuple[tuple[str, ...], float | None]:
-    """Name what of an int8 file that somebody else made computes in float, and the share that does not.
+    """Return the operators of a foreign int8 file that compute in float, and the share that computes in integers.
 
-    With `products_only` of what multiplies alone: dynamic quantization leaves all else in float.
+    With `products_only`, only of operators that multiply: dynamic quantization leaves all others in float.
     """
     left = float_nodes(path)
     if products_only:
