@@ -23,6 +23,16 @@ from edgebench.foundation.errors import AgentError
 from tests.support.command import EDGEBENCH
 from tests.test_pipeline import NULL, runs
 
+
+@pytest.fixture(autouse=True)
+def not_under_nohup() -> Iterator[None]:
+    """Take signals as a terminal's programs do: nohup, under which a suite may run, has them ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ending.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 SOON_S = 5.0
 SUSTAINED = ("run", "--target", "cpu", "--preset", "quick", "--sustained", "60s", "--name", "ended", *NULL)
 
