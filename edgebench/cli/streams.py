@@ -60,6 +60,8 @@ class _Stream(io.RawIOBase):
 def prepare() -> None:
     """Open closed streams on /dev/null and make the others accept every letter; leave a caller's own streams alone."""
     codecs.register_error(ESCAPED, _escaped)
+    if not os.environ.get("COLUMNS", "1").strip("0"):  # an unknown width, at which rich would print nothing
+        del os.environ["COLUMNS"]
     for handle, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
         if stream is None:
