@@ -12,10 +12,12 @@ from PIL import Image
 from edgebench.export import custom, export
 from edgebench.export.custom import calibration
 from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.images.splits import why_no_accuracy
 from edgebench.schema.artifact import Artifact, OutputNoise
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.quantization import RANDOM, parse
 from edgebench.schema.variant import Precision, Variant
+from tests.export.test_custom_onnx import cells
 from tests.hostile.graphs import floats, node
 from tests.hostile.test_any_model import BOOL, GRAPHS, I64, F, save, written
 from tests.support.command import cli
@@ -216,6 +218,38 @@ def test_a_file_of_an_older_operator_set_is_converted(place: Path, opset: int) -
 def test_random_inputs_have_no_agreement(place: Path) -> None:
     (output,) = int8(sequence(place)).outputs
     assert output.agreement is None and output.sqnr_db
+
+
+def classifier(place: Path, *, has_constants_as_inputs: bool = False) -> Path:
+    """Write a classifier of square images, with two equal constants; old exporters list constants as inputs, too."""
+    nodes = [
+        node("Conv", ["x", "w"], "c"), node("Add", ["c", "one"], "a"), node("Relu", ["a"], "r"),
+        node("Conv", ["r", "v"], "d"), node("Add", ["d", "another"], "b"), node("GlobalAveragePool", ["b"], "p"),
+        node("Reshape", ["p", "shape"], "scores"),
+    ]  # fmt: skip
+    held = {"w": floats(4, 3, 3, 3), "v": floats(4, 4, 3, 3), "one": floats(1, 4, 1, 1), "another": floats(1, 4, 1, 1)}
+    held |= {"shape": numpy.array([1, 4])}
+    kinds = {name: I64 if value.dtype.kind == "i" else F for name, value in held.items()}
+    listed = [(name, kinds[name], value.shape) for name, value in held.items() if has_constants_as_inputs]
+    return save(place / "classes.onnx", nodes, [("x", F, (1, 3, 16, 16)), *listed], [("scores", F, (1, 4))], held)
+
+
+@pytest.mark.parametrize("has_constants_as_inputs", [False, True])
+def test_a_classifier_is_calibrated_on_random_values_too(place: Path, has_constants_as_inputs: bool) -> None:
+    path = classifier(place, has_constants_as_inputs=has_constants_as_inputs)
+    card = custom.adopt(str(path), "", is_fed=True)
+    (output,) = of_card(card).outputs
+    assert card.feed and card.feed.sizes == "1x3x16x16" and card.resolution == 16
+    assert output.agreement is None and output.sqnr_db and output.sqnr_db > 20
+    assert custom.adopt(str(path), "").is_classifier and custom.adopt("classes.onnx", "", is_fed=True).feed
+
+
+def test_both_precisions_of_a_classifier_are_fed_the_same(place: Path) -> None:
+    cases = cells(place, model=str(classifier(place)), precision="fp32,int8", calibration="random")
+    assert [case.variant.feed and case.variant.feed.sizes for case in cases] == ["1x3x16x16"] * 2
+    assert [why_no_accuracy(case.variant) for case in cases] == [
+        "no accuracy: classes.onnx is fed arrays, which have no labels"
+    ] * 2
 
 
 def of_rows(folder: Path) -> None:

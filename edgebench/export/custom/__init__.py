@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.export.custom import inputs, module, onnx, shape, tflite
 from edgebench.foundation import bounded, cache, files, provenance
@@ -35,8 +35,10 @@ LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
 _READERS = dict(zip(MODEL_FILES, (onnx, tflite), strict=True))
 
 
-def adopt(name: str, asked: str) -> CustomModel:
+def adopt(name: str, asked: str, *, is_fed: bool = False) -> CustomModel:
     """Copy a model to the cache by its content; `asked` is the value of `--input`.
+
+    With `is_fed` an image classifier, too, is described by its tensors and fed arrays instead of images.
 
     Raises:
         RequestError: the model is missing, damaged or cannot be measured; the message says what to do.
@@ -45,15 +47,16 @@ def adopt(name: str, asked: str) -> CustomModel:
     path = Path(file)
     inputs.parse(asked)
     if not path.exists():
-        return _by_name(name, asked)
+        return _by_name(name, asked, is_fed=is_fed)
     _require_file(path)
     if path.suffix != PYTHON:
-        return _in_bounds(path, title(name), asked)
+        return _in_bounds(path, title(name), asked, is_fed=is_fed)
     if not function:
         raise RequestError(f"wanted {file}:function, one that returns an nn.Module; found {name}")
     with TemporaryDirectory() as scratch:
         module.trace(path, function, asked, traced := Path(scratch) / "traced.onnx")
-        return _in_bounds(traced, title(name), "", source=os.path.abspath(path))  # noqa: PTH100  # links keep their names
+        source = os.path.abspath(path)  # noqa: PTH100  # links keep their names
+        return _in_bounds(traced, title(name), "", source=source, is_fed=is_fed)
 
 
 def _require_file(path: Path) -> None:
@@ -67,14 +70,14 @@ def _require_file(path: Path) -> None:
         raise RequestError(f"wanted a model's name in characters that can be shown, found {str(path)!r}; rename it")
 
 
-def _in_bounds(path: Path, name: str, asked: str, *, source: str = "") -> CustomModel:
+def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: bool) -> CustomModel:
     """Read a model in a child process, because a small file can make a library take all memory, or never end.
 
     A small TFLite file is read in this process: no library opens it, and our reader takes only a few times its size.
     """
     size = path.stat().st_size
     bounds = Bounds(memory_bytes=_memory_for(size), time_s=LEAST_TIME_S + size / SLOWEST_BYTES_PER_S)
-    given = {"path": str(path), "name": name, "asked": asked, "source": source}
+    given: dict[str, Any] = {"path": str(path), "name": name, "asked": asked, "source": source, "is_fed": is_fed}
     is_harmless = path.suffix == f".{tflite.FORMAT}" and size < LEAST_FOR_BOUNDS_BYTES
     try:
         kept_under = keep(**given) if is_harmless else bounded.call(f"{__name__}:keep", given, bounds)
@@ -93,12 +96,12 @@ def _memory_for(size: int) -> int:
     return LEAST_MEMORY_BYTES + COPIES * size
 
 
-def keep(path: str, name: str, asked: str, source: str) -> str:
+def keep(path: str, name: str, asked: str, source: str, *, is_fed: bool) -> str:
     """Copy a file's model to the cache; return the stem of its card."""
-    return _kept(Path(path), name, asked, source=source)
+    return _kept(Path(path), name, asked, source=source, is_fed=is_fed)
 
 
-def _kept(path: Path, name: str, asked: str, *, source: str) -> str:
+def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool) -> str:
     """Read a model file, unless the same content was read before."""
     reader = _READERS[path.suffix]
     try:
@@ -108,19 +111,19 @@ def _kept(path: Path, name: str, asked: str, *, source: str) -> str:
     if content != files.sha256(path):  # it has external data
         bounded.limit(_memory_for(onnx.size(path)))
     made_by = provenance.source("export/custom", "export/formats/onnx")
-    key = provenance.key({"name": name, "asked": asked, "from": source, "source": made_by})
+    key = provenance.key({"name": name, "asked": asked, "from": source, "source": made_by, "fed": str(is_fed)})
     kept_under = stem(title(name), content, key)
     card = cache.once(
         kept_under,
         path.suffix,
         CustomModel,
-        lambda place: _read(path, place, name=name, asked=asked, content=content, source=source),
+        lambda place: _read(path, place, name=name, asked=asked, content=content, source=source, is_fed=is_fed),
     )
     cache.put(kept_under, card)  # the name finds the model that was used last
     return kept_under
 
 
-def _read(path: Path, place: Path, **given: str) -> CustomModel:
+def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
     """Read a file; run an ONNX file once, to find out now whether it exceeds the memory limit."""
     card: CustomModel = _READERS[path.suffix].read(path, place, **given)
     if card.format == onnx.FORMAT:
@@ -128,9 +131,9 @@ def _read(path: Path, place: Path, **given: str) -> CustomModel:
     return card
 
 
-def _by_name(name: str, asked: str) -> CustomModel:
+def _by_name(name: str, asked: str, *, is_fed: bool) -> CustomModel:
     """Return the card of a model that was used before, by its name in results."""
-    known = [card for card in cache.cards(CustomModel) if card.name == name]
+    known = [card for card in cache.cards(CustomModel) if card.name == name and (card.feed is not None or not is_fed)]
     if not known:
         raise RequestError(
             f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one used before"

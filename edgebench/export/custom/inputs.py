@@ -208,12 +208,16 @@ def require_types(model: str, declared: Sequence[Declared]) -> None:
 
 
 def kind(
-    declared: Sequence[Declared], shapes: Sequence[Dimensions], outputs: Sequence[tuple[str, Dimensions]]
+    declared: Sequence[Declared],
+    shapes: Sequence[Dimensions],
+    outputs: Sequence[tuple[str, Dimensions]],
+    *,
+    is_fed: bool = False,
 ) -> dict[str, Any]:
-    """Describe the inputs of a model: as images for an image classifier, otherwise as a feed."""
+    """Describe the inputs of a model: as images for an image classifier, otherwise, or with `is_fed`, as a feed."""
     image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
     classes = shape.classes(outputs)
-    if image and classes:
+    if image and classes and not is_fed:
         return {**asdict(image), "dtype": declared[0].dtype, "classes": classes}
     return fed(feed(declared, shapes), image)
 

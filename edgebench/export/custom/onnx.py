@@ -55,7 +55,9 @@ def size(path: Path) -> int:
     return sum(file.stat().st_size for file in {path, *beside(path, _parsed(path))})
 
 
-def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
+def read(
+    path: Path, place: Path, *, name: str, asked: str, content: str, source: str, is_fed: bool = False
+) -> CustomModel:
     """Write the copy to `place` and describe the model.
 
     Raises:
@@ -82,7 +84,7 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         float_nodes=left,
         integer_share=share,
         **asdict(cost),
-        **inputs.kind(declared, shapes, _outputs(name, place)),
+        **inputs.kind(declared, shapes, _outputs(name, place), is_fed=is_fed),
     )
 
 

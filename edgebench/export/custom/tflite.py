@@ -111,7 +111,9 @@ def content(path: Path, most_bytes: int) -> str:
     return files.sha256(path)
 
 
-def read(path: Path, place: Path, *, name: str, asked: str, content: str, source: str) -> CustomModel:
+def read(
+    path: Path, place: Path, *, name: str, asked: str, content: str, source: str, is_fed: bool = False
+) -> CustomModel:
     """Write the copy to `place` and describe the model; `net.tflite:encode` means the signature `encode`.
 
     Raises:
@@ -129,7 +131,7 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         format=FORMAT,
         content_sha256=content,
         source=source,
-        **_takes(graph, shapes),
+        **_takes(graph, shapes, is_fed=is_fed),
         **_computes(list(graph.operators)),
     )
 
@@ -267,10 +269,10 @@ def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
             )
 
 
-def _takes(graph: Graph, shapes: Sequence[shape.Dimensions]) -> dict[str, Any]:
-    """Describe the inputs of a file: as images for an image classifier, otherwise as a feed."""
+def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool) -> dict[str, Any]:
+    """Describe the inputs of a file: as images for an image classifier, otherwise, or with `is_fed`, as a feed."""
     outputs = [(tensor.dtype, tensor.dims) for tensor in graph.outputs.values()]
-    described = inputs.kind(graph.inputs, shapes, outputs)
+    described = inputs.kind(graph.inputs, shapes, outputs, is_fed=is_fed)
     if graph.signature or described["layout"] == "NCHW":
         described = inputs.fed(inputs.feed(graph.inputs, shapes, graph.signature))
     if described["classes"]:

@@ -53,13 +53,22 @@ def adopt(cells: Iterable[Cell]) -> Models:
     Raises:
         RequestError: a model cannot be measured, or two different models have the same name.
     """
-    keys = dict.fromkeys((cell.model, cell.input) for cell in cells if is_custom(cell.model))
-    models = {(name, shape): custom.adopt(name, shape) for name, shape in keys}
+    fed = dict[tuple[str, str], bool]()
+    for cell in cells:
+        if is_custom(cell.model):
+            fed[cell.model, cell.input] = fed.get((cell.model, cell.input), False) or _is_calibrated_on_arrays(cell)
+    models = {(name, shape): custom.adopt(name, shape, is_fed=is_fed) for (name, shape), is_fed in fed.items()}
     contents = dict[str, str]()
     for model in models.values():
         if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
             raise RequestError(f"wanted models of different names, found two called {model.name}; rename one")
     return models
+
+
+def _is_calibrated_on_arrays(cell: Cell) -> bool:
+    """Return whether a cell is calibrated on random values or arrays; then an image classifier is fed such, too."""
+    calibration = cell.calibration or (parse(cell.quantization).calibration if cell.quantization else "")
+    return calibration == RANDOM or calibration.startswith(DATA)
 
 
 def card(cell: Cell, models: Models) -> CustomModel | None:
@@ -222,5 +231,5 @@ def _require_quantizable(cell: Cell, model: CustomModel) -> None:
     if model.is_classifier and _dataset(cell, model) == NO_DATA_SET:
         raise RequestError(
             f"int8 of {model.name} needs images for calibration and comparison: add --calibration folder or"
-            " --dataset image_folder:path; or use --precision fp32"
+            " --dataset image_folder:path; or --calibration random for its time alone, or --precision fp32"
         )

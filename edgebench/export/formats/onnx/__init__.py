@@ -96,7 +96,11 @@ def _require_quantized(parent: Path, path: Path) -> None:
 
 
 def _named(parent: Path, path: Path) -> Path:
-    """Write a float file with a name for each operator: files that others made may do without."""
+    """Write a float file with a name for each operator, and without constants among its inputs.
+
+    User-supplied files may lack names; older ones (IR version 3) list each constant as an input, too, and
+    onnxruntime's optimizer, which merges equal constants, would leave inputs that nothing feeds.
+    """
     import onnx
 
     proto = onnx.load(parent)
@@ -105,6 +109,10 @@ def _named(parent: Path, path: Path) -> Path:
         proto = _converted(proto, opset)
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    fed = [value for value in proto.graph.input if value.name not in constants]
+    del proto.graph.input[:]
+    proto.graph.input.extend(fed)
     onnx.save(proto, path)
     return path
 
