@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import onnx
 import pytest
 from PIL import Image
 
@@ -220,23 +221,32 @@ def test_random_inputs_have_no_agreement(place: Path) -> None:
     assert output.agreement is None and output.sqnr_db
 
 
-def classifier(place: Path, *, has_constants_as_inputs: bool = False) -> Path:
-    """Write a classifier of square images, with two equal constants; old exporters list constants as inputs, too."""
+def classifier(place: Path, *, is_old: bool = False) -> Path:
+    """Write a classifier of square images with two equal constants; an old file lists all of its constants as inputs.
+
+    Old exporters also left constants that nothing reads.
+    """
     nodes = [
         node("Conv", ["x", "w"], "c"), node("Add", ["c", "one"], "a"), node("Relu", ["a"], "r"),
-        node("Conv", ["r", "v"], "d"), node("Add", ["d", "another"], "b"), node("GlobalAveragePool", ["b"], "p"),
+        node("Conv", ["r", "v"], "d"), node("Unsqueeze", ["two"], "u", axes=[0, 2, 3]) if is_old else
+        node("Unsqueeze", ["two", "axes"], "u"), node("Add", ["d", "u"], "b"), node("GlobalAveragePool", ["b"], "p"),
         node("Reshape", ["p", "shape"], "scores"),
     ]  # fmt: skip
-    held = {"w": floats(4, 3, 3, 3), "v": floats(4, 4, 3, 3), "one": floats(1, 4, 1, 1), "another": floats(1, 4, 1, 1)}
-    held |= {"shape": numpy.array([1, 4])}
-    kinds = {name: I64 if value.dtype.kind == "i" else F for name, value in held.items()}
-    listed = [(name, kinds[name], value.shape) for name, value in held.items() if has_constants_as_inputs]
-    return save(place / "classes.onnx", nodes, [("x", F, (1, 3, 16, 16)), *listed], [("scores", F, (1, 4))], held)
+    held = {"w": floats(4, 3, 3, 3), "v": floats(4, 4, 3, 3), "one": floats(1, 4, 1, 1), "two": floats(4)}
+    held |= {"shape": numpy.array([1, 4]), "unread": floats(4), "axes": numpy.array([0, 2, 3])}
+    listed = [(name, I64 if value.dtype.kind == "i" else F, value.shape) for name, value in held.items() if is_old]
+    path = place / "classes.onnx"
+    save(path, nodes, [("x", F, (1, 3, 16, 16)), *listed], [("scores", F, (1, 4))], held, opset=9 if is_old else 17)
+    if is_old:
+        proto = onnx.load(path)
+        proto.ir_version = 3
+        onnx.save(proto, path)
+    return path
 
 
-@pytest.mark.parametrize("has_constants_as_inputs", [False, True])
-def test_a_classifier_is_calibrated_on_random_values_too(place: Path, has_constants_as_inputs: bool) -> None:
-    path = classifier(place, has_constants_as_inputs=has_constants_as_inputs)
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_classifier_is_calibrated_on_random_values_too(place: Path, is_old: bool) -> None:
+    path = classifier(place, is_old=is_old)
     card = custom.adopt(str(path), "", is_fed=True)
     (output,) = of_card(card).outputs
     assert card.feed and card.feed.sizes == "1x3x16x16" and card.resolution == 16

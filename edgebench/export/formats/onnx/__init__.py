@@ -40,6 +40,7 @@ TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 OPSET = 17
 LEAST_OPSET_OF_INT8 = 13  # the first in which a weight has a scale a channel
+LEAST_IR_OF_CONSTANTS = 4  # the first in which a constant is no input
 NOISE_BATCHES = 8  # calibration images, one each: enough to find the layer that hurts
 INPUT, OUTPUT = "images", "logits"
 
@@ -96,25 +97,31 @@ def _require_quantized(parent: Path, path: Path) -> None:
 
 
 def _named(parent: Path, path: Path) -> Path:
-    """Write a float file with a name for each operator, and without constants among its inputs.
-
-    User-supplied files may lack names; older ones (IR version 3) list each constant as an input, too, and
-    onnxruntime's optimizer, which merges equal constants, would leave inputs that nothing feeds.
-    """
+    """Write a float file with a name for each operator, which files of other tools may lack."""
     import onnx
 
     proto = onnx.load(parent)
     opset = next(one.version for one in proto.opset_import if one.domain in ("", "ai.onnx"))
+    _separate_constants(proto)
     if opset < LEAST_OPSET_OF_INT8:
         proto = _converted(proto, opset)
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
-    constants = {tensor.name for tensor in proto.graph.initializer}
-    fed = [value for value in proto.graph.input if value.name not in constants]
-    del proto.graph.input[:]
-    proto.graph.input.extend(fed)
     onnx.save(proto, path)
     return path
+
+
+def _separate_constants(proto: Any) -> None:
+    """Remove the constants from the inputs of a graph.
+
+    Before IR version 4 every constant is an input, too: when onnxruntime's optimizer merges equal constants, it leaves
+    inputs that nothing feeds.
+    """
+    proto.ir_version = max(proto.ir_version, LEAST_IR_OF_CONSTANTS)
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    inputs = [value for value in proto.graph.input if value.name not in constants]
+    del proto.graph.input[:]
+    proto.graph.input.extend(inputs)
 
 
 def _converted(proto: Any, opset: int) -> Any:
