@@ -89,7 +89,9 @@ def wrong_task(model: str, dataset: str) -> str:
     if task in tasks or not tasks:
         return ""
     others = " or ".join(name for name in names.datasets_for(task) if name != "null")
-    return f"{model} is for {task}, and {dataset} has no truth for it; use --dataset {others}"
+    return (
+        f"{model} is for {task}, and {dataset} has no truth for it; use --dataset {others}, or a network for {tasks[0]}"
+    )
 
 
 def has_answers(variant: Variant) -> bool:

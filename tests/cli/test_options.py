@@ -57,7 +57,7 @@ def test_a_flag_wins_over_what_a_block_of_a_file_says(place: Path) -> None:
     ("flags", "message"),
     [
         ({"width": "wide"}, "wanted a number for --width, found 'wide'"),
-        ({"width": "0"}, "width 0 of mobilenet_v1: wanted more than 0"),
+        ({"width": "0"}, "width 0 of mobilenet_v1_det: wanted more than 0"),
         ({"resolution": "64px"}, "wanted a whole number for --resolution, found '64px'"),
         ({"threads": "-1"}, "wanted a whole number for --threads, found '-1'"),
         ({"precision": "int4"}, "no precision 'int4' .*did you mean 'int8'"),

@@ -18,6 +18,7 @@ from edgebench.deploy.targets import catalogue
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import UnknownName
 from edgebench.measure.plan import sweeps
+from edgebench.schema.names import task
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision
 from tests.conftest import variant
@@ -142,7 +143,7 @@ def test_every_target_is_read_and_names_what_exists(name: str) -> None:
     assert set(target.runtimes) <= set(shelf.names("runtimes"))
 
 
-@pytest.mark.parametrize("name", ["default", "grid", "heavy"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in sweeps.SHIPPED.glob("*.toml")))
 def test_every_shipped_sweep_names_what_exists(name: str) -> None:
     cells = list(sweeps.sweep(name).cells())
     assert {cell.model for cell in cells} <= set(shelf.names("architectures"))
@@ -153,6 +154,13 @@ def test_every_shipped_sweep_names_what_exists(name: str) -> None:
 def test_the_shipped_sweeps_have_the_size_they_are_named_for() -> None:
     assert len(list(sweeps.sweep("default").cells())) == 16
     assert len(list(sweeps.sweep("grid").cells())) == 2 * 38
+
+
+def test_the_default_sweep_is_of_detectors_whose_metric_depends_on_its_axes_and_tradeoff_adds_a_resolution() -> None:
+    cells, more = (list(sweeps.sweep(name).cells()) for name in ("default", "tradeoff"))
+    assert {(cell.dataset, task(cell.model)) for cell in cells} == {("scenes", "detection")}
+    assert [cell for cell in more if cell.resolution != 160] == cells
+    assert {cell.resolution for cell in more} - {cell.resolution for cell in cells} == {160}
 
 
 def test_listing_every_shelf_imports_no_heavy_library() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def run(
     sweep: Annotated[
-        str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, tradeoff, grid, heavy.")
+        str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, tradeoff, digits, grid, heavy.")
     ] = "",
     target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
     address: Annotated[

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
+CONVERTS = {"Cast", "DequantizeLinear"}  # the other operators give the type that their first input has
 MOVES_DATA = {
     "Concat",
     "Flatten",
@@ -83,10 +84,10 @@ def float_nodes(path: Path) -> tuple[str, ...]:
 
 
 def _integers(nodes: Sequence[Any]) -> set[str]:
-    """Name the tensors of integers: what was quantized, and what clips it or moves it."""
+    """Name the tensors of integers: what was quantized, and what operators make of it, because they keep its type."""
     found = set[str]()
     for node in nodes:
-        keeps = node.op_type in MOVES_DATA | {"Clip"} and node.input[0] in found
+        keeps = node.op_type not in CONVERTS and node.input and node.input[0] in found
         if keeps or node.op_type == "QuantizeLinear" or _is_integer(node.op_type):
             found.update(node.output)
     return found
