@@ -64,7 +64,7 @@ def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
 def why_no_accuracy(variant: Variant) -> str:
     """Return why the variant's accuracy cannot be measured on its data set; empty if it can."""
     if variant.feed:
-        return f"no accuracy: {variant.architecture} is fed arrays, which have no labels"
+        return "no accuracy: the model is fed arrays, which have no labels"
     if variant.weights == WeightSource.RANDOM:
         return "no accuracy: the weights are random"
     if variant.weights == WeightSource.CUSTOM and not variant.dataset_sha256:

@@ -258,7 +258,7 @@ def test_both_precisions_of_a_classifier_are_fed_the_same(place: Path) -> None:
     cases = cells(place, model=str(classifier(place)), precision="fp32,int8", calibration="random")
     assert [case.variant.feed and case.variant.feed.sizes for case in cases] == ["1x3x16x16"] * 2
     assert [why_no_accuracy(case.variant) for case in cases] == [
-        "no accuracy: classes.onnx is fed arrays, which have no labels"
+        "no accuracy: the model is fed arrays, which have no labels"
     ] * 2
 
 

@@ -303,3 +303,19 @@ def test_a_star_marks_the_best_of_each_precision_and_figures_stay_in_line(table:
     place = sheet.headings.index("p50 ms")
     assert [row[place] for row in sheet.rows] == ["1.000*", "3.000 ", "3.000*"]
     assert comparison.BEST in sheet.notes
+
+
+def test_the_rows_that_share_a_reason_are_named_in_few_words(table: Table) -> None:
+    rows = [
+        changed(row, architecture=f"net{number}", precision=precision, quantization="", reasons="")
+        for number in range(6)
+        for precision in ("fp32", "int8")
+        for row in table.rows[:1]
+    ]
+    names = [f"{row.setup.network} {row.setup.scheme}" for row in rows]
+    assert comparison.which(rows, rows) == "all rows"
+    assert comparison.which(rows[1::2], rows) == "all int8 rows"
+    assert comparison.which(rows[2:], rows) == f"all rows but {names[0]}, {names[1]}"
+    assert comparison.which(rows[:3], rows) == ", ".join(names[:3])
+    assert comparison.which(rows[:7], rows) == f"{', '.join(names[:4])}, 3 more rows"
+    assert comparison.which(rows[:1], rows[:1]) == names[0]

@@ -1,7 +1,7 @@
 """The comparison as aligned Markdown tables with units and intervals, one per group of comparable rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from edgebench.schema.names import CLASSIFICATION
 from edgebench.tasks.classification import SIGNIFICANT
 
 FILE = "comparison.md"
+MOST_NAMED = 4  # rows that a reason names one by one
 
 
 def _interval(row: Row) -> str:
@@ -244,12 +245,32 @@ ENDURANCE = (
 
 def why(rows: list[Row]) -> Iterator[str]:
     """Yield each reason for a verdict once, with the rows that share it."""
-    named = defaultdict[str, list[str]](list)
+    sharing = defaultdict[str, list[Row]](list)
     for row in rows:
         for reason in filter(None, row.reasons.split("; ")):
-            named[reason].append(f"{row.setup.network} {row.setup.scheme}")
-    for reason, names in named.items():
-        yield f"{'all rows' if len(names) == len(rows) > 1 else ', '.join(names)}: {reason}"
+            sharing[reason].append(row)
+    for reason, some in sharing.items():
+        yield f"{which(some, rows)}: {reason}"
+
+
+def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
+    """Name some of the rows in few words."""
+    known = set(map(id, some))
+    others = [row for row in rows if id(row) not in known]
+    precisions = {str(row.setup.precision) for row in some}
+    if not others and len(rows) > 1:
+        return "all rows"
+    if len(some) > 1 and len(precisions) == 1 and precisions.isdisjoint(str(row.setup.precision) for row in others):
+        return f"all {next(iter(precisions))} rows"
+    if len(others) <= MOST_NAMED < len(some):
+        return f"all rows but {', '.join(map(_name, others))}"
+    more = [f"{len(some) - MOST_NAMED} more rows"] if len(some) > MOST_NAMED + 1 else []
+    named = some[:MOST_NAMED] if more else some
+    return ", ".join([*map(_name, named), *more])
+
+
+def _name(row: Row) -> str:
+    return f"{row.setup.network} {row.setup.scheme}"
 
 
 def _custom(rows: list[Row]) -> Iterator[str]:

@@ -17,8 +17,8 @@ from edgebench import __version__
 from edgebench.foundation.escape import plain
 from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
-from edgebench.results.reports._figures import name, numbered
-from edgebench.results.reports.comparison import HALF_WIDTH, MAP, P50, TOP1, VERDICT, beside, columns
+from edgebench.results.reports._figures import numbered
+from edgebench.results.reports.comparison import HALF_WIDTH, MAP, P50, TOP1, VERDICT, beside, columns, which
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
@@ -45,7 +45,7 @@ MEANINGS = {
     "INVALID": "unusable: excluded from ranks and figures",
     "FAILED": "no result",
 }
-MOST_REASONS, MOST_NAMES = 20, 4  # listed below the table, which has all
+MOST_REASONS = 20  # listed below the table, which has all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,16 +164,9 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
             named[row.verdict, row.reasons].append(row)
     severity = list(MEANINGS)
     worst = sorted(named.items(), key=lambda item: (-severity.index(item[0][0]), -len(item[1])))
-    listed = [(verdict, _whose(having, len(rows)), reasons) for (verdict, reasons), having in worst[:MOST_REASONS]]
+    listed = [(verdict, which(having, rows), reasons) for (verdict, reasons), having in worst[:MOST_REASONS]]
     left = sum(len(having) for _, having in worst[MOST_REASONS:])
     return [*listed, ("", f"{left} more rows", "their reasons are in the table")] if left else listed
-
-
-def _whose(rows: Sequence[Row], among: int) -> str:
-    if len(rows) == among > 1:
-        return "all rows"
-    more = f" and {len(rows) - MOST_NAMES} more" if len(rows) > MOST_NAMES else ""
-    return ", ".join(name(row) for row in rows[:MOST_NAMES]) + more
 
 
 def _columns(rows: Sequence[Row]) -> Columns:
