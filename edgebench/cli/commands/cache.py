@@ -10,8 +10,8 @@ from edgebench.foundation.errors import RequestError, require
 
 def cache(
     kind: Annotated[str, typer.Argument(help="Only this kind, such as pixels or artifacts; else all.")] = "",
-    max: Annotated[str, typer.Option(help="Delete what was used longest ago until the rest is smaller: 20GiB.")] = "",
-    clear: Annotated[bool, typer.Option("--clear", help="Delete everything, or the kind that is named.")] = False,
+    max: Annotated[str, typer.Option(help="Delete the least recently used entries down to this size: 20GiB.")] = "",
+    clear: Annotated[bool, typer.Option("--clear", help="Delete everything, or only the given kind.")] = False,
     format: FormatWithoutLatex = "table",
     json: Json = False,
 ) -> None:
