@@ -28,7 +28,7 @@ class Here:
         reply = answer(dict(request))
         if not reply["ok"]:
             raise AgentError(reply["error"])
-        # This process started long ago; what the request took is what a process of its own would have.
+        # Facts of the process are those of the request alone, because this process started long ago.
         since = {"start_s": monotonic() - started} if "start_s" in reply["value"] else {}
         return reply["value"] | since
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Entry, NightEntry
 
-Key = frozenset[tuple[str, str]]  # of a set of components
+Key = frozenset[tuple[str, str]]  # dictionary key of a set of components
 
 
 @dataclass(frozen=True, kw_only=True)
