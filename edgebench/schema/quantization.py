@@ -111,7 +111,7 @@ def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # f
 def _meaning(word: str) -> dict[str, Any]:
     name, equals, value = word.partition("=")
     if not equals:
-        require("word of a quantization", word, (*WORDS, *VALUED))
+        require("option of an int8 scheme", word, (*WORDS, *VALUED))
         return WORDS[word]
     if name == CALIBRATION and value:
         return {name: value}

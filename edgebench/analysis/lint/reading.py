@@ -43,7 +43,7 @@ class Reading:
     """The rows of a table by identity, how often each is repeated, and the cells that are not numbers.
 
     Attributes:
-        precisions: the first lines of each unknown spelling of a precision.
+        precisions: for each unknown spelling of a precision, the numbers of the first lines with it.
     """
 
     entries: dict[Any, CheckedRow] = field(default_factory=dict)

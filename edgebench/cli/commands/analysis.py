@@ -53,7 +53,7 @@ def inspect(
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
-    """Show what is in a model's file without running it: inputs, operators, cost, and how run must be called."""
+    """Show what is in a model's file without running it: inputs, operators, cost, and the `run` command for it."""
     from edgebench.analysis import inspect
     from edgebench.cli import terminal
 
@@ -236,7 +236,7 @@ def lint(
     ] = "",
     format: Format = "table",
 ) -> None:
-    """Find implausible figures: a larger network that is faster, int8 slower than float, accuracies out of line."""
+    """Find implausible figures: a larger network that is faster, int8 slower than float, unusual accuracies."""
     from edgebench.analysis import lint
     from edgebench.cli import terminal
 

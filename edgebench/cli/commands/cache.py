@@ -15,7 +15,7 @@ def cache(
     format: FormatWithoutLatex = "table",
     json: Json = False,
 ) -> None:
-    """Show what the cache holds by kind, with sizes and last use; bound it with --max, empty it with --clear."""
+    """Show the cache's content by kind, with sizes and last use; limit it with --max, empty it with --clear."""
     from edgebench.analysis import cache
     from edgebench.cli import terminal
     from edgebench.foundation import inventory

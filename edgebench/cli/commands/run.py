@@ -143,10 +143,12 @@ def train(
     resolution: Resolutions = "",
     dataset: Annotated[str, typer.Option(help="digits, image_folder:path, cifar10:path.")] = "",
     preprocessing: Preprocessing = "",
-    epochs: Annotated[str, typer.Option(help="Train at the full resolution; default: at 32 px, then fine-tune.")] = "",
+    epochs: Annotated[
+        str, typer.Option(help="Epochs at full resolution; default: train at 32 px, then fine-tune.")
+    ] = "",
     optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "",
     rate: Annotated[str, typer.Option(help="The highest learning rate of a cosine schedule.")] = "",
-    batch: Annotated[str, typer.Option(help="Images a step.")] = "",
+    batch: Annotated[str, typer.Option(help="Images per step.")] = "",
     augmentation: Annotated[str, typer.Option(help="flip, shift, none; default: the data set's.")] = "",
     base: Annotated[bool, typer.Option("--base", help="Make the base weights that detectors start from.")] = False,
     device: Annotated[str, typer.Option(help="With --base: cpu or cuda; default: a GPU if there is one.")] = "",

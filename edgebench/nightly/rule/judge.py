@@ -99,7 +99,7 @@ def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Screen
 
 
 def _screened(timed: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
-    """Screen the configurations with times against their past."""
+    """Compare each configuration that has latencies with its past nights."""
     import numpy
 
     levels = [past.level for past in timed]
