@@ -2,9 +2,8 @@
 
 The lock is one file of the machine that all its users share, whatever their home or temporary folder: every process
 that measures here holds it, whether started by ssh or on the machine itself. The kernel releases it when that process
-ends, so that no
-stale lock remains. The host sends this file as source code, like `receive`. Standard input starts with one line of
-JSON: `{"owner": "ada@laptop", "token": ...}`.
+ends, so that no stale lock remains. The host sends this file as source code, like `receive`. Standard input starts with
+one line of JSON: `{"owner": "ada@laptop", "token": ...}`.
 """
 
 import errno

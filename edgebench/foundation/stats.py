@@ -68,8 +68,7 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
     Medical Research 21, 2012) on the logarithms, where the ratio is a difference. The lower end lies below the
     difference by sqrt(a^2 + b^2): a is the distance from the first median to its lower end, b from the second to its
     upper end; for the upper end the roles are exchanged. No distribution is assumed, and the interval always contains
-    the ratio of the
-    medians.
+    the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)

@@ -62,9 +62,8 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         earlier = history.read(folder)
         night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)
-        started -= sum(
-            record.took_s or 0.0 for record in journal if isinstance(record, Run)
-        )  # records from before the night was killed
+        # The records are from before the night was killed.
+        started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
         journal.settle()
         records, agent = tuple(journal), bundle()

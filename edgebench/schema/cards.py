@@ -121,7 +121,7 @@ class CustomModel:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether its input is a square image and its output are class scores."""
+        """Whether its input is a square image and its output is class scores."""
         return self.feed is None
 
 

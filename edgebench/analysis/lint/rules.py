@@ -158,7 +158,7 @@ def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _offsets(grid: Iterable[CheckedRow]) -> Iterator[tuple[list[CheckedRow], float]]:
-    """Yield the rows of each width with enough of them, and its constant cost as a share of its least latency."""
+    """Yield each width's rows, if there are enough, and its constant cost as a share of its least latency."""
     for rows in _grids((row for row in grid if row.latency_ms and row.macs), lambda row: row.width):
         points = [(row.macs or 0.0, row.latency_ms or 0.0) for row in rows]
         if len({macs for macs, _ in points}) >= LEAST_FOR_LINE:

@@ -2,8 +2,7 @@
 
 Pure. Load on the same physical core, for example from another virtual machine, slows a process to two thirds of its
 speed for milliseconds or minutes: medians of fresh processes of one network then vary by 15 %. It slows the beats
-    around the samples, too: the
-ratio of the two varies by 2 to 6 %.
+around the samples, too: the ratio of the two varies by 2 to 6 %.
 """
 
 from __future__ import annotations
