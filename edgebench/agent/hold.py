@@ -104,7 +104,7 @@ def _open(path: str) -> int:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(handle)
-        raise FileExistsError(errno.EEXIST, "is not a separate file")
+        raise FileExistsError(errno.EEXIST, "is not a regular file with a single name")
     return handle
 
 

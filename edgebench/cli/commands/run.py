@@ -137,7 +137,7 @@ def _show_predictions(sweep: "Sweep") -> None:
 
 
 def train(
-    sweep: Annotated[str, typer.Argument(help="A sweep whose networks to train: default, grid, my.toml.")] = "",
+    sweep: Annotated[str, typer.Argument(help="Train the networks of this sweep: default, grid, my.toml.")] = "",
     model: Models = "",
     width: Widths = "",
     resolution: Resolutions = "",
