@@ -89,7 +89,7 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
 
 
 def _table(folder: Path, journal: Journal, show: Show) -> Table:
-    """Write the reports and return the table; say what happened to the journal meanwhile.
+    """Write the reports and return the table; report damage to the journal during the run.
 
     Raises:
         RequestError: the journal has nothing to show, or a report cannot be written.

@@ -21,7 +21,7 @@ def version() -> str:
 
 
 def conditions() -> dict[str, str]:
-    """Return the actual clock, MHz, why it is lowered now, and why it was since boot; unknown facts are left out."""
+    """Return the actual clock, MHz, and the causes that lower it now or did so since boot; leave out unknown facts."""
     facts, bits = dict[str, str](), _bits()
     if bits >= 0:
         now, since_boot = bits & (1 << throttle.SINCE_BOOT) - 1, bits >> throttle.SINCE_BOOT

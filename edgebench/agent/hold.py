@@ -1,9 +1,9 @@
 """An owner's name on standard input -> this machine's lock, held until standard input ends.
 
 The lock is one file of the machine that all its users share, whatever their home or temporary folder: every process
-that measures here holds it, by ssh or on the machine itself. The kernel releases it when that process ends, so that no
-stale lock remains. The host sends this file as source code, like `receive`. Standard input starts with one line of
-JSON: `{"owner": "ada@laptop", "token": ...}`.
+that measures here holds it, whether started by ssh or on the machine itself. The kernel releases it when that process
+ends, so that no stale lock remains. The host sends this file as source code, like `receive`. Standard input starts with
+one line of JSON: `{"owner": "ada@laptop", "token": ...}`.
 """
 
 import errno
@@ -19,7 +19,7 @@ from typing import Any
 
 # Folders in which every user may create a file; the first that exists on this machine is used.
 PLACES = ("/tmp/edgebench.lock", "/dev/shm/edgebench.lock", "/run/lock/edgebench.lock")  # noqa: S108
-VARIABLE = "EDGEBENCH_LOCK"  # set for a part of a machine that others do not disturb, such as reserved cores
+VARIABLE = "EDGEBENCH_LOCK"  # set where part of a machine is reserved, such as some cores, to lock only that part
 
 
 def _opened() -> int:
@@ -104,7 +104,7 @@ def _open(path: str) -> int:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(handle)
-        raise FileExistsError(errno.EEXIST, "is not a file of its own")
+        raise FileExistsError(errno.EEXIST, "is not a regular file with a single name")
     return handle
 
 

@@ -1,4 +1,4 @@
-"""Standard input that the host holds open -> this process and its children end when the host ends.
+"""Standard input, which the host holds open, is closed -> this process and its children end.
 
 The kernel sends SIGIO to the process group when the other end of standard input is closed, and SIGIO ends a process by
 default. So no watching thread is needed, which would disturb times and instruction counts.

@@ -91,7 +91,7 @@ def emulator() -> str:
 
 
 def conditions() -> dict[str, str]:
-    """Return facts that change from minute to minute: clock and what lowers it, temperature, load, memory, swap."""
+    """Return facts that change from minute to minute: clock and why it is lowered, temperature, load, memory, swap."""
     memory = read("/proc/meminfo")
     swap = [int((_field(memory, name) or "0").split()[0]) for name in ("SwapTotal", "SwapFree")]
     facts = {

@@ -31,9 +31,7 @@ def sheet(kind: str = "", deleted: Sequence[CacheEntry] = ()) -> Sheet:
         RequestError: the cache is not private to this user, or there is no such kind.
     """
     listed = inventory.entries(kind)
-    notes = [
-        f"{_size(listed)} MiB in {home()}; whatever is deleted is made again, except weights and models given as files."
-    ]
+    notes = [f"{_size(listed)} MiB in {home()}; all but weights and models given as files can be made again."]
     if deleted:
         notes.insert(0, f"Deleted: {len(deleted)} entries of {_size(deleted)} MiB.")
     return Sheet.of("cache", COLUMNS, inventory.kinds(listed, kind), notes)

@@ -342,7 +342,7 @@ def _machine_sheet(diagnosis: Diagnosis, title: str) -> Sheet:
         ("architecture", here.architecture),
         ("cores", f"{here.cores}, {here.usable_cores} usable"),
         ("memory", f"{here.memory_bytes / MIB / 1024:.1f} GiB"),
-        ("instructions", " ".join(here.isa) or "none of those that int8 gains by"),
+        ("instructions", " ".join(here.isa) or "none that speeds up int8"),
         ("governor", here.governor or "unknown"),
         ("virtual", "yes" if here.is_virtual else "no"),
         ("system", f"{here.system or 'unknown'}, {here.kernel}, {here.libc or 'unknown C library'}"),
@@ -356,8 +356,12 @@ def _package_state(package: Package) -> str:
 
 
 def _ability_sheet(diagnosis: Diagnosis) -> Sheet:
-    note = "Whatever is required works." if diagnosis.is_healthy else "Something is broken, or required and missing."
-    return Sheet.of("what can be used here", _OF_ABILITY, diagnosis.abilities, (note,))
+    note = (
+        "All required packages work."
+        if diagnosis.is_healthy
+        else "A required package is missing, or something is broken."
+    )
+    return Sheet.of("features", _OF_ABILITY, diagnosis.abilities, (note,))
 
 
 def _state(ability: Ability) -> str:
@@ -376,11 +380,11 @@ _OF_PACKAGE: tuple[Column[Package], ...] = (
     Column.text("wanted", lambda package: package.wanted or "any"),
     Column.text("for", lambda package: f"edgebench[{package.extra}]" if package.extra else "edgebench"),
     Column.text("state", _package_state, OBJECTIVE),
-    Column.text("to mend it", lambda package: package.install or "-", OBJECTIVE),
+    Column.text("how to repair it", lambda package: package.install or "-", OBJECTIVE),
 )
 _OF_ABILITY: tuple[Column[Ability], ...] = (
     Column.text("what", lambda ability: ability.kind, IDENTITY),
     Column.text("name", lambda ability: ability.name, IDENTITY),
     Column.text("state", _state, OBJECTIVE),
-    Column.text("to have it", lambda ability: ability.install or "-", OBJECTIVE),
+    Column.text("how to install it", lambda ability: ability.install or "-", OBJECTIVE),
 )

@@ -20,7 +20,7 @@ TABLES = ("accuracy", "parent", "layers", "float_operators")
 
 
 class _Figure(NamedTuple):
-    """A figure of the accuracy; without counts where an image is not just right or wrong."""
+    """A figure of the accuracy; without counts if an image may be partly right, as in detection."""
 
     name: str
     value: float
@@ -86,7 +86,7 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
     named = [] if why else [*counted, *map(_Figure.of_metric, accuracy.metrics)]
     as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
     title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
-    how = "a bootstrap's over images, of mAP" if accuracy.metrics else "Wilson's"
+    how = "bootstrap over images, for mAP," if accuracy.metrics else "Wilson's"
     notes = (why or f"low and high: {how} 95 % interval.", family(accuracy.dataset).NOTE)
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 

@@ -92,7 +92,7 @@ def _facts(found: Inspected, run: str) -> Iterator[Fact]:
     yield Fact.of("classifier of images", "yes" if way.is_classifier else "no", is_classifier=way.is_classifier)
     yield Fact.of("signatures", ", ".join(found.signatures) or "none", signatures=found.signatures)
     yield Fact.of("cannot be measured", way.refusal or "it can", refusal=way.refusal or None)
-    yield Fact.of("run", run or "not as it is", run=run or None)
+    yield Fact.of("run", run or "not possible", run=run or None)
 
 
 def _count(whole: int | None, least: int | None) -> str:

@@ -1,8 +1,8 @@
 """argv -> one call -> exit code: no logic, no numbers.
 
-`commands` has the commands, `options` what they share, `reader` turns options into a sweep, `terminal` prints, and
-`exit_codes` says what they mean: 0 answered, 1 failed or nothing found, 2 refused, 130 interrupted.
-`streams` are where it prints to.
+`commands` has the commands, `options` shared options, `reader` turns options into a sweep, `terminal` prints, and
+`exit_codes` defines the exit codes: 0 answered, 1 failed or nothing found, 2 refused, 130 interrupted.
+`streams` prepares standard output and standard error.
 """
 
 import sys
@@ -41,7 +41,7 @@ COMMANDS = (
 
 
 class _Commands(TyperGroup):
-    """All commands; an interruption keeps its signal, of which typer would make Ctrl-C."""
+    """All commands; an interruption keeps its signal, which typer would turn into Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -60,7 +60,7 @@ app = typer.Typer(
     epilog=exit_codes.EPILOG,
 )
 for command in COMMANDS:
-    app.command()(command)
+    app.command(epilog="\n\n".join(("Examples:", *run.EXAMPLES)) if command is run.run else None)(command)
 app.command("guide")(guide.show)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(targets.app, name="targets")
@@ -75,7 +75,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None: ...
 
 
@@ -103,7 +105,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    """Run the command; what it printed has left this process at the end."""
+    """Run the command; flush its output before returning."""
     try:
         app()
     finally:

@@ -24,7 +24,7 @@ def summary(page: str) -> str:
     return page.splitlines()[2]
 
 
-def show(topic: Annotated[str, typer.Argument(help="Topic of the guide; leave out to list all topics.")] = "") -> None:
+def show(topic: Annotated[str, typer.Argument(help="Topic of the guide; default: list all topics.")] = "") -> None:
     """Show the guide on a topic, such as nightly, deploy or words; without a topic, list all."""
     topics = pages()
     require("topic", topic, topics, may_be_empty=True)

@@ -12,9 +12,10 @@ import typer
 Results = Annotated[Path, typer.Argument(help="A results folder, such as results/default.")]
 TargetName = Annotated[str, typer.Argument(help="A target, such as rpi4.")]
 
-Models = Annotated[str, typer.Option(help="Networks, instead of a sweep.")]
-Widths = Annotated[str, typer.Option(help="Width multipliers.")]
-Resolutions = Annotated[str, typer.Option(help="Input sides, pixels.")]
+Models = Annotated[str, typer.Option(help="Networks, instead of a sweep's.")]
+WIDTH, RESOLUTION = ("--width", "--alpha"), ("--resolution", "--rho")
+Widths = Annotated[str, typer.Option(*WIDTH, help="Width multipliers α.")]
+Resolutions = Annotated[str, typer.Option(*RESOLUTION, help="Input sides ρ, pixels.")]
 Precisions = Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")]
 Preprocessing = Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; default: the data set's.")]
 Address = Annotated[str, typer.Option(help="Its address: user@host, or a host of ssh's configuration.")]

@@ -40,7 +40,7 @@ def _whole(noun: str) -> Callable[[str], int]:
 
 def _classes(text: str) -> int:
     classes = _whole("classes")(text)
-    if not classes:  # in a sweep's file 0 is the data set's number
+    if not classes:  # in a sweep's file 0 means the data set's number
         raise RequestError("wanted 1 or more for --classes, found 0; leave it out for the data set's")
     return classes
 
@@ -142,10 +142,10 @@ def _read(read: Callable[[str], Value], text: str) -> Value | None:
 
 
 def detectors(model: str, width: str) -> list[tuple[str, float]]:
-    """Read detectors and widths; none of either means the usual ones.
+    """Read detectors and widths; an empty text stands for the usual ones.
 
     Raises:
-        RequestError: a network is no detector, or a width is no number.
+        RequestError: a network is not a detector, or a width is not a number.
     """
     if not model and not width:
         return []
@@ -171,9 +171,7 @@ def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
             raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
     for option, text in (("input", options.input), ("input-data", options.input_data)):
         if text and not any(given):
-            raise RequestError(
-                f"--{option} is of models that are given as a file, such as --model net.onnx; found none"
-            )
+            raise RequestError(f"--{option} applies to models given as a file, such as --model net.onnx; found none")
 
 
 def _require_int8(option: str, text: str, requested: Sweep) -> None:

@@ -58,7 +58,7 @@ class _Stream(io.RawIOBase):
 
 
 def prepare() -> None:
-    """Open closed streams on /dev/null and make the others accept every letter; leave a caller's own streams alone."""
+    """Open closed streams on /dev/null and make others accept every letter; leave streams that a caller replaced."""
     codecs.register_error(ESCAPED, _escaped)
     if not os.environ.get("COLUMNS", "1").strip("0"):  # an unknown width, at which rich would print nothing
         del os.environ["COLUMNS"]

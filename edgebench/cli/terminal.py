@@ -136,7 +136,7 @@ def _forecast(forecast: Forecast) -> dict[str, Value]:
 
 
 def warn(text: str) -> None:
-    """Print on standard error what stops nothing."""
+    """Print a warning on standard error."""
     print(f"edgebench: {' '.join(text.split())}", file=sys.stderr)
 
 

@@ -1,9 +1,9 @@
-"""Variant and format -> artifact, made once; the card beside it says from what.
+"""Variant and format -> artifact, made once; the card beside it says what it was made from.
 
-    order (what it takes, looked up once) -> train or custom (whose weights) -> prepare (for int8)
+    order (all inputs, looked up once) -> train or custom (the weights) -> prepare (for int8)
         -> formats (write, quantize) -> the cache
 
-`lookup` finds an artifact by what a person calls it.
+`lookup` finds an artifact by its name as a user types it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WITHOUT_FILE = (WeightSource.RANDOM, WeightSource.NONE, WeightSource.CUSTOM)
 
 
 def find(variant: Variant, format: str) -> Artifact | None:
-    """Return the artifact that was made from exactly what would make it now; its own file is not read."""
+    """Return the cached artifact whose sources and settings equal today's; its file is not read."""
     weights = known_weights(variant)
     if weights is None and variant.weights not in _WITHOUT_FILE:
         return None
@@ -39,7 +39,8 @@ def find(variant: Variant, format: str) -> Artifact | None:
 
 
 def export(variant: Variant, format: str, show: Show) -> Artifact:
-    """Return the variant's artifact, whole: from the cache, or built, trained if need be, and written.
+    """Return the variant's artifact from the cache, if it is intact; else build the network, train it if necessary,
+    and write it.
 
     Raises:
         CaseError: this variant cannot be written in this format.
@@ -48,7 +49,7 @@ def export(variant: Variant, format: str, show: Show) -> Artifact:
 
 
 def _made(order: Order, show: Show) -> Artifact:
-    """Return the order's artifact from the cache, or make it, and before it the float one that it is made from."""
+    """Return the order's artifact from the cache, or make it; an int8 artifact's float parent is made first."""
     if known := cache.find_intact(order.stem, Artifact):
         return known
     parent = _made(order.parent, show) if order.parent else None
@@ -57,14 +58,14 @@ def _made(order: Order, show: Show) -> Artifact:
 
 
 def known_weights(variant: Variant) -> Weights | None:
-    """Return the variant's weights if they are in the cache: trained before, or adopted from a file."""
+    """Return the variant's weights if they are in the cache: trained earlier, or copied from a user's file."""
     if variant.weights in _WITHOUT_FILE:
         return None
     return checkpoint.find(variant) if variant.weights_sha256 else train.find(variant)
 
 
 def _weights(variant: Variant, show: Show) -> Weights | None:
-    """Return the variant's weights, trained now if they are not in the cache; None where it has no file of them."""
+    """Return the variant's weights, trained now if they are not in the cache; None if it uses no weights file."""
     if variant.weights in _WITHOUT_FILE:
         return None
     known = known_weights(variant)

@@ -1,4 +1,4 @@
-"""What a person calls an artifact -> its card in the cache."""
+"""An artifact's name as a user types it -> its card in the cache."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 
 def named(asked: str) -> Artifact:
-    """Return the one cached artifact that is meant by a variant's name or a file's, whole or cut off in its hash.
+    """Return the only cached artifact with this name: a variant, or a file name whose hash may be shortened.
 
     Raises:
-        RequestError: there is none, and how to make it; or several, and their names.
+        RequestError: there is none, or more than one; the message says how to make it, or lists them.
     """
     known = [card for card in cache.cards(Artifact) if card.of]
     said = asked.replace("/", "-")
     longer = [card for card in known if _is_meant(card, said.removesuffix(Path(card.file).suffix))]
-    meant = [card for card in longer if card.variant.replace("/", "-") == said] or longer  # whole names come first
-    today = [card for card in meant if card.of and find(card.of, card.format) == card]  # an older edgebench left others
+    meant = [card for card in longer if card.variant.replace("/", "-") == said] or longer  # exact names take precedence
+    # an older edgebench may have left other cards
+    today = [card for card in meant if card.of and find(card.of, card.format) == card]
     found = today or meant
     if not found:
         raise _missing(asked, tuple(dict.fromkeys(card.variant for card in known)))
@@ -45,13 +46,13 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
-    """Say how to make what was asked for, where it reads as a variant."""
+    """Return an error that says how to make the artifact, if its name is a variant."""
     precision = "|".join(Precision)
     variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
     if not variant:
         return UnknownName("artifact", asked, known)
     *sizes, words = variant.groups()
-    with suppress(RequestError):  # the rest of a file's name is no scheme
+    with suppress(RequestError):  # the rest of a file's name is not a scheme
         flags = zip(
             ("model", "width", "resolution", "precision", "quantization"), [*sizes, _scheme(words)], strict=True
         )
@@ -60,7 +61,7 @@ def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
 
 
 def _scheme(words: str | None) -> str:
-    """Return a scheme's words without the hash that a file's name has after them."""
+    """Return the options of a scheme without the hash that follows them in a file's name."""
     said = re.sub(r"(^|-)[0-9a-f]{16}(\.\w+)?$", "", words or "")
     return str(parse(said)) if said else ""
 
@@ -70,7 +71,7 @@ def _command(flags: Mapping[str, str | None]) -> str:
 
 
 def require_todays(artifact: Artifact) -> None:
-    """Refuse an artifact without accuracy, or one whose float parent would be made of other weights.
+    """Refuse an artifact without accuracy, or one whose float parent would be made from different weights.
 
     Raises:
         RequestError: it is not in the cache; the message has the command that makes it again.
@@ -81,7 +82,7 @@ def require_todays(artifact: Artifact) -> None:
     weights = known_weights(artifact.of)
     if artifact.weights_sha256 == (weights.sha256 if weights else ""):
         return
-    of, found = artifact.of, "the cache has others today" if weights else "the cache has none of them today"
+    of, found = artifact.of, "the cache has different ones now" if weights else "the cache does not have them now"
     flags = {"model": of.architecture, "width": f"{of.width:g}", "resolution": str(of.resolution)}
     flags |= {"precision": of.precision, "quantization": str(of.quantization or ""), "weights": of.weights}
     flags |= {"dataset": of.dataset, "preprocessing": of.preprocessing.name if of.preprocessing else ""}

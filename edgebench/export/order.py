@@ -63,7 +63,7 @@ class Order:
 
 
 def resolve(variant: Variant, format: str, weights: Callable[[], Weights | None]) -> Order:
-    """Look up everything that an export needs; `weights()` may train, so it is not called for an impossible export.
+    """Look up everything that an export needs; `weights()` may train, so it is called only if the export is possible.
 
     Raises:
         CaseError: the format refuses the variant, a network with parameters has no weights, or the user-supplied model

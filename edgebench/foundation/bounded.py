@@ -1,7 +1,7 @@
 """A function and its arguments -> its result, computed in a child process with limits on memory, file size and time.
 
 A foreign file can make a library use all memory, hang or crash; only the child process is lost then.
-Requests and answers are JSON; the child is trusted with nothing else.
+Requests and answers are JSON; nothing else of the child's output is trusted.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def _name(path: Path) -> str:
 
 
 def find(stem: str, card_type: type[K]) -> K | None:
-    """Return the card stored under `stem`; None if there is no sound card."""
+    """Return the card stored under `stem`; None without a valid card."""
     from pydantic import ValidationError
 
     path = place(card_type.FOLDER) / f"{stem}{CARD}"

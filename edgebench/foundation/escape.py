@@ -32,7 +32,7 @@ _MARKDOWN = re.compile(
     r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"
     r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
 )
-_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # what most cells are
+_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # most cells need no escape
 _OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # opens a Markdown block
 # What LaTeX would read as a command, and letters that its usual fonts lack.
 _LATEX = str.maketrans(
@@ -102,7 +102,7 @@ def command_property(text: str) -> str:
 
 
 def python(text: str) -> str:
-    """Write text as a literal of Python: ASCII on one line, whatever quotes, ends of lines and controls it has."""
+    """Write text as a literal of Python: ASCII on one line, with quotes, line ends and control characters escaped."""
     return re.sub(r"#(?=#)", r"\\x23", ascii(text))
 
 

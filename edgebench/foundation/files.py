@@ -27,7 +27,7 @@ KINDS = {
     "agent": "the program that runs on targets",
     "artifacts": "model files",
     "bases": "weights that detectors start from",
-    "datasets": "paths of data sets, and what decoding showed",
+    "datasets": "paths of data sets, and results of decoding",
     "descriptions": "what networks cost on paper",
     "digests": "hashes of images",
     "emulation": "an emulated board's system",

@@ -39,7 +39,7 @@ def opened(path: Path) -> BufferedReader:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
         os.close(handle)
-        raise PermissionError(f"{path} is no file of this user's own")
+        raise PermissionError(f"{path} is not a file of this user")
     return open(handle, "rb")  # noqa: PTH123  # a handle, and the caller closes it
 
 

@@ -191,7 +191,7 @@ def _padded(column: FormattedColumn) -> Iterator[str]:
 
 
 def as_csv(sheet: Sheet) -> str:
-    """Write keys and values as CSV: empty where there is none."""
+    """Write keys and values as CSV; None is an empty cell."""
     return escape.csv_text((sheet.fields, *(map(_csv_cell, record.values()) for record in sheet.records)))
 
 

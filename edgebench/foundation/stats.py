@@ -1,6 +1,6 @@
 """Numbers -> medians and their intervals, shares, slopes and percentiles.
 
-Standard library only: the agent uses these on the target, too.
+Standard library only, because the agent also uses this module on the target.
 """
 
 from collections.abc import Sequence
@@ -66,8 +66,9 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
 
     MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and Zou, Statistical Methods in
     Medical Research 21, 2012) on the logarithms, where the ratio is a difference. The lower end lies below the
-    difference by sqrt(a^2 + b^2): a from the first median to its lower end, b from the second to its upper end;
-    the upper end likewise. No distribution is assumed, and the interval always contains the ratio of the medians.
+    difference by sqrt(a^2 + b^2): a is the distance from the first median to its lower end, b from the second to its
+    upper end; for the upper end the roles are exchanged. No distribution is assumed, and the interval always contains
+    the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)

@@ -141,7 +141,7 @@ def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
 
 
 def _notices(card: DataSet, total: int) -> Iterator[str]:
-    """Say what is left out, and what is not used as it is."""
+    """Return notices about pictures that are left out or altered."""
     if card.damaged:
         first = ", ".join(map(card.with_reason, card.damaged[:NAMED]))
         more = " ..." if len(card.damaged) > NAMED else ""
@@ -151,7 +151,7 @@ def _notices(card: DataSet, total: int) -> Iterator[str]:
 
 
 def _decoder() -> str:
-    """Return what shapes a decoded picture: another decoder may find others damaged."""
+    """Return the version of the decoder, because another decoder may find other pictures damaged."""
     import PIL
 
     return f"{provenance.source('images/decode')} pillow {PIL.__version__}"

@@ -60,7 +60,7 @@ def decode(file: Path) -> Image.Image:
 
 
 def inspect(file: Path) -> Inspected:
-    """Decode a picture just enough to find damage; return whether it can be used, and what decoding changes."""
+    """Decode a picture just enough to find damage; return whether it is usable, and how decoding changes it."""
     try:
         with Image.open(file) as image:
             image.draft("RGB", (1, 1))  # decodes all bytes of a JPEG to an eighth of its pixels
@@ -118,7 +118,7 @@ def _has_transparent_pixels(image: Image.Image) -> bool:
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:
-    """Convert to RGBA; Pillow wants premultiplied grey divided first, and deep grey scaled."""
+    """Convert to RGBA; Pillow requires that premultiplied grey is divided first, and deep grey scaled."""
     if not image.mode.startswith(DEEP):
         return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     import numpy

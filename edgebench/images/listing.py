@@ -157,7 +157,7 @@ def _kind(name: str, status: os.stat_result | None) -> str:
     if status is None:
         return f"link to nothing, {printable(name)}"
     if not S_ISREG(status.st_mode):
-        return "no regular file"
+        return "not a regular file"
     _, _, file = name.rpartition(os.sep)
     if file in (*LABELS, *ORDERS):
         return ""
@@ -169,10 +169,10 @@ def _notices(below: str, count: int, others: Counter[str], repeated: dict[str, s
     if total := others.total():
         kinds = some([f"{number} {kind}" for kind, number in sorted(others.items(), key=_rank)], KINDS)
         where = f" in {below}" if below else ""
-        yield f"{total} of {count + total} files{where} are no images that can be read, and are left out: {kinds}"
+        yield f"{total} of {count + total} files{where} are not readable images and are left out: {kinds}"
     if repeated:
         pairs = [f"{printable(name)} is {printable(first)}" for name, first in sorted(repeated.items())]
-        yield f"{len(repeated)} names lead to what counts already, and do not count again: {some(pairs)}"
+        yield f"{len(repeated)} names are links to files already counted, and are not counted again: {some(pairs)}"
 
 
 def _rank(counted: tuple[str, int]) -> tuple[int, str]:

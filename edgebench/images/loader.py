@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgebench.schema.normalization import Normalization
     from edgebench.schema.variant import Preprocessing
 
-THREADS = 4  # that decode in parallel; Pillow releases Python's lock
+THREADS = 4  # threads that decode in parallel; Pillow releases Python's lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Pictures(Protocol):
 
 
 class Labelled:
-    """Pictures of which the class is known, and no more."""
+    """Pictures whose only known label is a class."""
 
     __slots__ = ()
     labels: NDArray[int64]
@@ -97,11 +97,11 @@ class KeptPixels(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """What decoding a picture's file for a first time showed.
+    """What was found when a picture was decoded for the first time.
 
     Attributes:
-        is_damaged: it cannot be used, for a reason that is empty where it just cannot be decoded.
-        remarks: what decoding does to it, each as the end of a sentence that starts with how many pictures.
+        is_damaged: it cannot be used; `reason` is empty if it cannot be decoded.
+        remarks: how decoding changes it, each as the end of a sentence that begins with the number of pictures.
     """
 
     is_damaged: bool = False
@@ -120,7 +120,7 @@ class FileBacked(Protocol):
         """Return a picture's name in its data set."""
 
     def inspect(self, indices: Sequence[int]) -> list[Inspected]:
-        """Decode the pictures at these indices once; return what that showed, in order."""
+        """Decode the pictures at these indices once; return what was found, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ def preset(name: str) -> Preprocessing:
 
 
 def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
-    """Return a recipe whose values an integer input's scale turns back into pixels, less 128 in int8."""
+    """Return a recipe for an integer input, whose scale turns the values back into pixels, minus 128 in int8."""
     offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
     mean, std = float(zero + offset), 1 / scale if scale else 1.0
     return replace(

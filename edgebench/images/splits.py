@@ -68,7 +68,7 @@ def why_no_accuracy(variant: Variant) -> str:
     if variant.weights == WeightSource.RANDOM:
         return "no accuracy: the weights are random"
     if variant.weights == WeightSource.CUSTOM and not variant.dataset_sha256:
-        return "no accuracy: what its classes are is not known; name labelled images, --dataset image_folder:path"
+        return "no accuracy: its classes are unknown; name labelled images, --dataset image_folder:path"
     try:
         if wrong := wrong_task(variant.architecture, variant.dataset):
             return f"no accuracy: {wrong}"
@@ -84,7 +84,7 @@ def why_no_accuracy(variant: Variant) -> str:
 
 
 def wrong_task(model: str, dataset: str) -> str:
-    """Return that a data set has no truth for a network's task, and which have it; empty if it has, or has none."""
+    """Return an error message if a data set has no truth for a network's task, but for others; else an empty string."""
     task, tasks = names.task(model), family(dataset).TASKS
     if task in tasks or not tasks:
         return ""

@@ -1,7 +1,7 @@
 """A network's description, computed once and cached: importing torch takes ten times as long as the description itself.
 
-Those of the shelf as published come with the package, each under the hash of what drew it: one that today's code or
-torch might draw otherwise is not found.
+Descriptions of built-in networks at published sizes come with the package, each under a hash of the code and the torch
+version that made it; after a change of either it is computed anew.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ SHIPPED = Path(__file__).with_name("blueprints.json.gz")
 
 @functools.cache
 def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) -> Description:
-    """Describe a network of the shelf. For a resolution or a number of classes of 0, use the published value.
+    """Describe a built-in network. For a resolution or a number of classes of 0, use the published value.
 
     Raises:
-        UnknownName, RequestError: there is no such network, or it takes no such input.
+        UnknownName, RequestError: there is no such network, or it does not support the width or resolution.
     """
     stem = _stem(name, width, resolution, classes)
     if known := cache.find(stem, Description) or _shipped(stem):
         return known
     drawn = draw(name, width, resolution, classes)
-    with suppress(RequestError):  # nowhere to keep it: it is drawn again the next time
+    with suppress(RequestError):  # the cache cannot be written: describe it again the next time
         cache.put(stem, drawn)
     return drawn
 
 
 def draw(name: str, width: float, resolution: int = 0, classes: int = 0) -> Description:
-    """Describe likewise, whatever is kept."""
+    """Describe a network as `blueprint` does, but without the cache."""
     family = load("architectures", name)
     return describe(name, width, resolution or family.RESOLUTIONS[name][0], classes or family.CLASSES)
 
 
 def published_widths() -> Iterator[tuple[str, float]]:
-    """Yield the networks of the shelf, each at its published widths; torch is not imported."""
+    """Yield the built-in networks, each at its published widths; torch is not imported."""
     for name in names("architectures"):
         for width in literal("architectures", name, "WIDTHS"):
             yield name, width
 
 
 def ship() -> None:
-    """Write the descriptions that come with the package: to be called after changes of this wing or of torch."""
+    """Write the descriptions that come with the package; call this after changes of this wing or of torch."""
     from pydantic import TypeAdapter
 
     format = TypeAdapter(Description)
@@ -85,7 +85,7 @@ def _every_shipped() -> dict[str, str]:
 
 
 def _stem(name: str, width: float, resolution: int, classes: int) -> str:
-    """Name a description by what is described and what draws it."""
+    """Return a description's file name: network, sizes, and a hash of the code and torch version that make it."""
     parts = {
         "asked": repr((name, float(width), resolution, classes)),
         "source": provenance.source(module("architectures", name), "networks/build", "networks/describe"),
@@ -95,7 +95,7 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
 
 
 def _torch() -> str:
-    """Return the version of torch that draws here; without one, that which drew what comes with the package."""
+    """Return the installed version of torch; without torch, the version that made the shipped descriptions."""
     try:
         return version(TORCH).partition("+")[0]  # a build for a GPU has the same shapes
     except PackageNotFoundError:
@@ -103,5 +103,5 @@ def _torch() -> str:
 
 
 def cost(variant: Variant) -> Description:
-    """Say what a network of this package costs on paper, which does not depend on its precision or weights."""
+    """Return a built-in network's cost on paper, which does not depend on its precision or weights."""
     return blueprint(variant.architecture, variant.width, variant.resolution, variant.classes)

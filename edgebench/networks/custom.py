@@ -1,4 +1,4 @@
-"""A model that somebody gave -> its card in the cache."""
+"""A user-supplied model -> its card in the cache."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def stem(name: str, content_sha256: str, key: str) -> str:
-    """Name a model's file in the cache by what it is called and by its content: `given` looks for both."""
+    """Return the file name of a model in the cache, made of its name and content, by which `given` finds it."""
     return f"{name.replace(':', '-')}-{content_sha256[:16]}-{key}"
 
 
 def given(variant: Variant) -> CustomModel:
-    """Return the card of a model that somebody gave; only cards of this name and content are read.
+    """Return the card of a user-supplied model; only cards with its name and content are read.
 
     Raises:
         CaseError: it is no longer in the cache.
@@ -35,5 +35,5 @@ def given(variant: Variant) -> CustomModel:
 
 
 def channels(variant: Variant) -> int:
-    """Return how many channels the network's input has: 3, or 1 for grey."""
+    """Return the number of channels of the network's input: 3, or 1 for grey."""
     return given(variant).channels if variant.weights == WeightSource.CUSTOM else channels_of_shelf(variant)

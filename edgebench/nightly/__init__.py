@@ -50,7 +50,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
 
     Raises:
         RequestError: the sweep is impossible or another process uses the history: nothing was measured. Or a file
-            cannot be written: the history is unchanged, or holds the night if only a report failed.
+            cannot be written: then the history is unchanged, or contains the night if only a report failed.
     """
     check(sweep)
     if sweep.budget:
@@ -62,9 +62,8 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         earlier = history.read(folder)
         night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)
-        started -= sum(
-            record.took_s or 0.0 for record in journal if isinstance(record, Run)
-        )  # before the night was killed
+        # The records are from before the night was killed.
+        started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
         journal.settle()
         records, agent = tuple(journal), bundle()
@@ -110,7 +109,7 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
 def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bulletin:
     """Rewrite the reports of the last night from the history.
 
-    With `refused` a folder that cannot be written is no error: it is called with the reason.
+    If the folder cannot be written, `refused` is called with the reason; without `refused` that is an error.
 
     Raises:
         RequestError: the folder holds no night, or cannot be written.

@@ -1,4 +1,4 @@
-"""The pin of an accepted environment, or tonight's evidence -> an arm: a configuration installed on a target."""
+"""An accepted environment, or tonight's measurements -> an arm: one side of a pair, installed on a target."""
 
 from __future__ import annotations
 

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
-PIN_DIGITS = 16  # of the hash of a pin's content, which names it
-MOST_BYTES = 2**28  # of a night: a thousand configurations have a hundredth of it
+PIN_DIGITS = 16  # hexadecimal digits of the hash of a pin's content, which is its name
+MOST_BYTES = 2**28  # limit on a night's file: a thousand configurations need a hundredth of it
 BEGUN = "begun.json"
-RESUMED_WITHIN = timedelta(hours=12)  # a killed night goes on; what is older was measured on another day
+# limit on the age of a killed night that is continued; an older one belongs to another day
+RESUMED_WITHIN = timedelta(hours=12)
 RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
@@ -75,7 +76,7 @@ def _read_nights(folder: Path, notes: list[str]) -> dict[str, Night]:
 
 @contextmanager
 def resting_collector() -> Iterator[None]:
-    """Pause the garbage collector: a year is millions of objects, all of them in use."""
+    """Pause the garbage collector: a year's history has millions of objects, all of them in use."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -265,25 +266,25 @@ def begin(folder: Path, night: Night) -> Path:
 
 
 def unfinished(folder: Path, nights: Sequence[Night]) -> Night | None:
-    """Return the night that was ended before it was written, if it follows these nights and began lately."""
+    """Return the night that was killed before it was written, if it follows these nights and began recently."""
     begun = [night for night in _begun(folder) if night.number == following(nights) and _is_late(night)]
     return max(begun, key=lambda night: night.place, default=None)
 
 
 def _is_late(night: Night) -> bool:
-    """Return whether the night began lately; where the clock was wrong it did not, and only time is lost."""
+    """Return whether the night began recently; a wrong clock only makes it start again."""
     return abs(datetime.now(UTC) - datetime.fromisoformat(night.started_at)) < RESUMED_WITHIN
 
 
 def _begun(folder: Path) -> Iterator[Night]:
-    """Yield every night whose samples are kept, as it began; none of older versions, which did not note that."""
+    """Yield every night whose samples are kept, as noted when it began; older versions did not note that."""
     for path in (folder / RAW).glob(f"*/{BEGUN}"):
         with suppress(OSError, ValueError):
             yield _adapter(Night).validate_json(path.read_bytes())
 
 
 def prune(folder: Path, nights: Sequence[Night], keep_nights: int = RAW_NIGHTS) -> None:
-    """Delete the samples of all but the last `keep_nights` nights, and of nights that never ended before those."""
+    """Delete the samples of all but the last `keep_nights` nights, and of earlier nights that never ended."""
     kept = nights[-keep_nights:]
     unended = {night.stem for night in _begun(folder) if night.place > kept[0].place}
     stems = {night.stem for night in kept} | unended

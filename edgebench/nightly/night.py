@@ -174,8 +174,8 @@ class Night:
     """One night, identified by start time and id.
 
     Attributes:
-        started_at: UTC, `2026-11-23T00:12:48+00:00`, as the clock was; `id` distinguishes nights that started at once
-            elsewhere.
+        started_at: UTC, `2026-11-23T00:12:48+00:00`, as the clock was; `id` distinguishes nights that started at the
+            same time elsewhere.
         number: its place in the history, from 1; 0 in the nights of older versions.
         hosts: per reached target, the facts that a pair cannot reproduce.
         gone: configurations of the night before that are no longer in the sweep.
@@ -205,7 +205,7 @@ class Night:
 
     @property
     def place(self) -> Place:
-        """What nights are ordered by: a board's clock may have been wrong in one of them."""
+        """Sort key of nights, by number first, because a board's clock may have been wrong."""
         return self.number, self.started_at, self.id
 
 
@@ -247,7 +247,7 @@ class Acceptance:
 
     @property
     def place(self) -> Place:
-        """What acceptances are ordered by: the last one counts, whatever the clock said."""
+        """Sort key of acceptances, by number first, because a clock may have been wrong; the last one counts."""
         return self.number, self.accepted_at, self.id
 
     def covers(self, name: str) -> bool:
@@ -338,7 +338,7 @@ class PairedTimes:
 
 
 def following(members: Sequence[Night] | Sequence[Acceptance]) -> int:
-    """Return the number of what comes after all members of a history, those without a number included."""
+    """Return the number after that of all nights, or acceptances, of a history, including those without a number."""
     return max((member.number for member in members), default=0) + 1
 
 

@@ -55,8 +55,8 @@ def require_packages(folder: Path, sha256: str, runtime: Runtime, target: Platfo
 
 def _refusal(folder: Path, what: str, sha256: str) -> CaseError:
     return CaseError(
-        f"the accepted environment has its own {what}, {sha256[:SHORT]}, which this installation did not make, and code"
-        f" from a history does not run unseen; if you know where it is from:"
+        f"the accepted environment has its own {what}, {sha256[:SHORT]}, which this"
+        f" installation did not make, and unknown code from a history is not run; if you know its origin:"
         f' edgebench nightly accept {folder} --code {sha256[:SHORT]} --reason "..."'
     )
 

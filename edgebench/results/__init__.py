@@ -1,9 +1,9 @@
-"""What was seen -> what it means -> the table -> the files that show it.
+"""A journal of records -> statistics and verdicts -> a table -> reports.
 
     journal -> measurement (statistics and verdicts of one case) -> table (rows, ranks, notes) -> reports
 
-`folders` goes that way for a whole results folder; `drawing` is the SVG that every figure is drawn with, and `upgrade`
-reads journals of older versions.
+`folders` applies all steps to a results folder; `drawing` writes SVG for all figures, and `upgrade` reads journals of
+older versions.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
 
 
 def write_reports(folder: Path, refused: Callable[[str], None] | None = None) -> tuple[Table, Background]:
-    """Compute the table from the journal, and what lies behind it; write its reports beside it.
+    """Compute the table and its background from the journal; write its reports beside it.
 
-    With `refused` a folder that cannot be written is no error: it is called with the reason.
+    If the folder cannot be written, `refused` is called with the reason; without `refused` that is an error.
 
     Raises:
         InvalidFile: the folder has no journal, or one that cannot be read.
         RequestError: a report cannot be written.
     """
-    with resting_collector():  # all of ten thousand rows are in use
+    with resting_collector():  # the objects of ten thousand rows are all in use
         table, background = study(folder)
         _write(folder, table, background, refused)
     return table, background
@@ -54,7 +54,7 @@ def _write(folder: Path, table: Table, background: Background, refused: Callable
 
 
 def draw_figures(folder: Path, format: str) -> list[Path]:
-    """Write the page's figures into the folder as files of their own; return these.
+    """Write the page's figures as separate files into the folder; return their paths.
 
     Raises:
         RequestError: the form cannot be made, or a file cannot be written.

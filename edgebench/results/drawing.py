@@ -1,4 +1,4 @@
-"""Shapes, axes and words -> SVG text: what every figure is drawn with."""
+"""Shapes, axes and labels -> SVG text, for all figures."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ DARK = {
 }  # fmt: skip
 SERIES = ("fp32", "fp16", "bf16", "int8")
 MARGIN = 12.0
-_LINE = 15.0  # a line of text, its leading included
-_LETTER = 6.1  # the mean width of one: text is not measured here
+_LINE = 15.0  # height of a line of text, including its leading
+_LETTER = 6.1  # mean width of a letter, because text cannot be measured here
 
 
 def mark(tag: str, *content: str, **attributes: object) -> str:
-    """Write one element; content is markup already, attributes are escaped, `class_` is `class` and `x_y` is `x-y`."""
+    """Write one element; `content` is markup, attributes are escaped, `class_` means `class` and `x_y` means `x-y`."""
     words = "".join(f' {name.rstrip("_").replace("_", "-")}="{_value(value)}"' for name, value in attributes.items())
     return f"<{tag}{words}>{''.join(content)}</{tag}>" if content else f"<{tag}{words}/>"
 
@@ -35,12 +35,12 @@ def _value(value: object) -> str:
 
 
 def label(words: str, x: float, y: float, **attributes: object) -> str:
-    """Write words, escaped, at a point."""
+    """Write text, escaped, at a point."""
     return mark("text", escape.html(words), x=x, y=y, **attributes)
 
 
 def symbol(series: str, x: float, y: float, radius: float = 4.5) -> str:
-    """Draw a series' own shape about a point: colour alone would not do in print."""
+    """Draw the shape of a series centred on a point, because colours alone cannot be told apart in print."""
     r = radius
     paths = {
         "int8": f"M{x:.1f} {y - r * 1.2:.1f}l{r * 1.2:.1f} {r * 1.2:.1f}l{-r * 1.2:.1f} {r * 1.2:.1f}"
@@ -54,13 +54,13 @@ def symbol(series: str, x: float, y: float, radius: float = 4.5) -> str:
 
 
 def text_width(words: str) -> float:
-    """Estimate how wide words are at 12 px."""
+    """Estimate the width of text at 12 px."""
     return len(words) * _LETTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """A range of figures along a range of pixels.
+    """A range of values along a range of pixels.
 
     Attributes:
         start, end: pixels of `low` and `high`; the start of a vertical axis is below its end.
@@ -73,12 +73,12 @@ class Axis:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Return the pixel of a figure."""
+        """Return the pixel of a value."""
         low, high, at = (log10(x) if self.is_log else x for x in (self.low, self.high, value))
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Return round figures within the range: small multiples of powers of ten, or some of equal steps."""
+        """Return round values within the range: small multiples of powers of ten, or values in equal steps."""
         found = list(_decades(self.low, self.high)) if self.is_log else []
         return found if len(found) > 1 else list(_steps(self.low, self.high))
 
@@ -97,20 +97,20 @@ def _steps(low: float, high: float) -> Iterator[float]:
 
 
 def log_axis(values: Iterable[float], start: float, end: float) -> Axis:
-    """Span positive figures, with a little room, on a logarithmic axis."""
+    """Return a logarithmic axis that spans positive values, with a margin."""
     found = list(values)
     return Axis(low=min(found) / 1.12, high=max(found) * 1.12, start=start, end=end, is_log=True)
 
 
 def linear_axis(values: Iterable[float], start: float, end: float) -> Axis:
-    """Span figures, with a little room, on a linear axis."""
+    """Return a linear axis that spans values, with a margin."""
     found = list(values)
     room = (max(found) - min(found)) * 0.06 or abs(found[0]) * 0.06 or 1.0
     return Axis(low=min(found) - room, high=max(found) + room, start=start, end=end)
 
 
 def across(axis: Axis, top: float, bottom: float, title: str) -> str:
-    """Draw a horizontal axis below a plot: lines up to its top, figures, a title."""
+    """Draw a horizontal axis below a plot: grid lines up to its top, tick labels and a title."""
     lines = (mark("path", class_="grid", d=f"M{axis.place(tick):.1f} {top:.1f}V{bottom:.1f}") for tick in axis.ticks())
     figures = (
         label(f"{tick:g}", axis.place(tick), bottom + 16, class_="tick", text_anchor="middle") for tick in axis.ticks()
@@ -120,7 +120,7 @@ def across(axis: Axis, top: float, bottom: float, title: str) -> str:
 
 
 def upwards(axis: Axis, left: float, right: float, title: str) -> str:
-    """Draw a vertical axis at the left of a plot: lines to its right end, figures, a title above."""
+    """Draw a vertical axis at the left of a plot: grid lines to its right end, tick labels, and a title above."""
     lines = (mark("path", class_="grid", d=f"M{left:.1f} {axis.place(tick):.1f}H{right:.1f}") for tick in axis.ticks())
     figures = (
         label(f"{tick:g}", left - 7, axis.place(tick) + 4, class_="tick", text_anchor="end") for tick in axis.ticks()
@@ -129,7 +129,7 @@ def upwards(axis: Axis, left: float, right: float, title: str) -> str:
 
 
 def legend(series: Iterable[str], x: float, y: float) -> str:
-    """Name series by shape and colour, side by side from the right end."""
+    """Draw a legend: each series' symbol and name, side by side from the right end."""
     drawn = []
     for name in reversed(list(series)):
         x -= text_width(name) + 26
@@ -142,8 +142,8 @@ class Panel:
     """A finished drawing.
 
     Attributes:
-        subtitle: whose figures these are, where it stands alone.
-        notes: what a reader must know of it, and what is not in it.
+        subtitle: the source of the figures, for a drawing in its own file.
+        notes: explanations, and what is left out.
     """
 
     title: str
@@ -155,13 +155,13 @@ class Panel:
 
 
 def inline(panel: Panel) -> str:
-    """Write a drawing as part of a page, which brings its style."""
+    """Write a drawing as part of a page, which has the style sheet."""
     box = f"0 0 {panel.width:g} {panel.height:g}"
     return mark("svg", panel.body, viewBox=box, role="img", aria_label=panel.title, class_="drawing")
 
 
 def document(title: str, panels: Iterable[Panel]) -> str:
-    """Write drawings below one another as one SVG file of its own, light."""
+    """Write drawings below one another as one SVG file, in light colours."""
     drawn, height, width = [], MARGIN, 320.0
     for panel in panels:
         part, tall = _standing_alone(panel)
@@ -175,7 +175,7 @@ def document(title: str, panels: Iterable[Panel]) -> str:
 
 
 def _standing_alone(panel: Panel) -> tuple[str, float]:
-    """Put the title above a drawing and the notes below it; return that, and how tall it is."""
+    """Put the title above a drawing and the notes below it; return the markup and its height."""
     room, y, parts = panel.width - 2 * MARGIN, 0.0, list[str]()
     for place, line in enumerate((panel.title, *_wrapped(panel.subtitle, room))):
         y += _LINE
@@ -217,14 +217,14 @@ def style(colours: Mapping[str, str]) -> str:
 
 
 FORMATS = ("svg", "png", "pdf")
-SCALE = 3.0  # pixels of a PNG for each of the drawing's: 1680 across a figure
+SCALE = 3.0  # PNG pixels per pixel of the drawing: a figure is 1680 pixels wide
 
 
 def check(format: str) -> None:
-    """Refuse a form that cannot be made here, before anything is computed for it.
+    """Refuse a file format that cannot be written here, before anything is computed.
 
     Raises:
-        UnknownName: there is no such form.
+        UnknownName: there is no such format.
         RequestError: a package is missing.
     """
     require("format", format, FORMATS)

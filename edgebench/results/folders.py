@@ -1,4 +1,4 @@
-"""A results folder -> where it lies, its table, and what lies behind it."""
+"""A results folder -> its path, its table, and the table's background."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def load(results: str | Path) -> pandas.DataFrame:
-    """Return the table of a results folder, one row a case: the columns of `comparison.csv`.
+    """Return the table of a results folder as a data frame: one row per case, with the columns of `comparison.csv`.
 
     Raises:
         InvalidFile: the folder has no journal, or one that cannot be read.
@@ -45,7 +45,7 @@ def read(folder: Path) -> Table:
 
 
 def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
-    """Compute the table without rows of environments that their cases were measured in before the latest; say which.
+    """Compute the table with only the latest environment of each case; a note lists what is left out.
 
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
@@ -59,7 +59,7 @@ def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
 
 
 def study(folder: Path) -> tuple[Table, Background]:
-    """Compute the table from the folder's journal, and what lies behind it.
+    """Compute the table and its background from the folder's journal.
 
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
@@ -68,7 +68,7 @@ def study(folder: Path) -> tuple[Table, Background]:
     records = tuple(journal)
     evidence = gather(records)
     if not evidence:
-        found = f"only {len(records)} records whose session's line is not there" if records else "none"
+        found = f"only {len(records)} records whose session is not in the journal" if records else "none"
         raise InvalidFile(f"wanted a measured case in {folder}, found {found}; run a sweep of that name first")
     lines = compared(rows.lines(evidence))
     table = Table(
@@ -88,7 +88,7 @@ def _background(lines: tuple[Line, ...]) -> Background:
 
 
 def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
-    """Lay out each target in each epoch, as the last session found it."""
+    """Describe each target in each epoch, as reported to the last session."""
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
         here = session.environment
@@ -101,7 +101,7 @@ def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
 
 
 def _words(facts: Mapping[str, str]) -> dict[str, str]:
-    """Write facts as people read them: memory in GiB."""
+    """Format facts for people: memory in GiB."""
     memory = {"memory_bytes": f"{int(facts['memory_bytes']) / 1024**3:.1f} GiB"} if "memory_bytes" in facts else {}
     return {name.removesuffix("_bytes"): fact for name, fact in (dict(facts) | memory).items()}
 
@@ -113,7 +113,7 @@ def results_folder(name: str) -> Path:
     """Make `results/<name>/`.
 
     Raises:
-        RequestError: the name is no folder's name, or the folder cannot be made or written.
+        RequestError: the name is not a valid folder name, or the folder cannot be made or written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {name!r}")

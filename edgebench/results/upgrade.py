@@ -1,4 +1,4 @@
-"""A journal's line as an older version wrote it -> the same line in today's words; nothing measured is lost."""
+"""A journal's line from an older version -> the same line in the current format; no measurement is lost."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ RENAMED = {"scheme": "granularity"}  # version 1 called a quantization's granula
 
 
 def upgraded(line: bytes) -> bytes:
-    """Return the line in the words of version 2; one that is of no older version is returned as it is."""
+    """Return the line in the format of version 2; a line of another version is returned unchanged."""
     if not line.startswith(b'{"version":1,'):
         return line
     try:
         return json.dumps(_renamed(json.loads(line)) | {"version": 2}).encode()
-    except ValueError:  # a damaged line: whoever reads it says where
+    except ValueError:  # a damaged line: the reader reports it
         return line
 
 
 def _renamed(value: Any) -> Any:
-    """Rename the fields of every quantization in it."""
+    """Rename the fields of every quantization in the line."""
     if isinstance(value, list):
         return [_renamed(one) for one in value]
     if not isinstance(value, dict):

@@ -9,7 +9,7 @@ from edgebench.schema import STRICT
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Variant
 
-STEPS = BUILD, EXPORT, QUANTIZE = ("build", "export", "quantize")  # of making an artifact
+STEPS = BUILD, EXPORT, QUANTIZE = ("build", "export", "quantize")  # steps of making an artifact, each timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +32,16 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputNoise:
-    """How far one output of an int8 file is from its float parent's, on the inputs that calibrated it.
+    """How far one output of an int8 file is from its float parent's, on the calibration inputs.
 
     Attributes:
         sqnr_db: signal to quantization noise ratio, dB; None if both are equal or not compared.
-        largest_difference: of two values; `cosine` of the angle between all values, None if one side is all zeros.
+        largest_difference: largest difference of two values; `cosine` is that of the angle between all values, None if
+            one side is all zeros.
         agreement: share of rows with the same largest value, where the output is class scores; of `rows` rows.
-        apart: the ratio of the largest range of a part of it to the smallest, where all share one int8 scale; 0 if they
-            do not, or differ little. `parts` names the two.
-        not_finite: values that int8 alone made NaN or infinite.
+        apart: ratio of the largest range to the smallest among the parts of the output, if they share one int8 scale;
+            0 if they do not, or differ little. `parts` names the two.
+        not_finite: number of values that are NaN or infinite in int8 only.
         uncompared: why there is no comparison; else empty.
     """
 
@@ -74,7 +75,7 @@ class Artifact:
             empty on older cards. Artifacts that differ only in this are equal.
         given: how a user-supplied file's weights are quantized if its activations are not; else empty.
         calibrated_on: number of images that set an int8 file's ranges; None if not counted.
-        outputs: of a model that is no classifier of images, how far each int8 output is from float.
+        outputs: how far each int8 output is from float, for models other than image classifiers.
         uncounted: why `params` or `macs` is None: not all could be counted; `least_params` and `least_macs` are then
             lower bounds.
     """

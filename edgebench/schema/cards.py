@@ -63,7 +63,7 @@ class DataSet:
     decoder: str = ""
 
     def with_reason(self, damaged: str) -> str:
-        """Name a damaged file, with the reason where it is known."""
+        """Return a damaged file's name, with the reason if it is known."""
         return f"{damaged} ({self.reasons[damaged]})" if damaged in self.reasons else damaged
 
 
@@ -80,14 +80,14 @@ class CustomModel:
         layout: order of the input's axes, `NCHW` or `NHWC`; `resolution` is the side of the square input, pixels.
         dtype: of the input: `float32`, `uint8` or `int8`.
         batch: 1 if the file takes one image at a time, 0 if it takes any number.
-        precision: of the file's arithmetic as supplied: `fp32` or `int8`.
+        precision: of the supplied file's arithmetic: `fp32` or `int8`.
         given: how its weights are quantized if its activations are not: `dynamic range`; else empty.
         float_nodes, integer_share: of an int8 file, the operators that its runtime computes in float, and the share of
             multiply-adds that it computes in integers; None if not known.
         input_scale, input_zero: an integer of the input means scale x (integer - zero); 0 for no scale.
         params, macs: weights, and multiply-adds per image; None if not all could be counted, as `uncounted` says; then
             `least_params` and `least_macs` are lower bounds: what could be counted.
-        feed: of a model that is no classifier of images, what it is fed; then `classes` is 0, `layout` and `dtype` are
+        feed: the inputs of a model other than an image classifier; then `classes` is 0, `layout` and `dtype` are
             empty, and `batch` says whether it takes one set of inputs at a time. None for a classifier.
     """
 
@@ -121,16 +121,16 @@ class CustomModel:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether it takes square images and gives class scores."""
+        """Whether its input is a square image and its output is class scores."""
         return self.feed is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FedData:
-    """Arrays that a user's model is fed, by the names of its inputs: an `.npz` in the cache.
+    """Input arrays of a user-supplied model by input name: an `.npz` in the cache.
 
     Attributes:
-        name: of the folder that they are from.
+        name: of the folder they were read from.
     """
 
     __pydantic_config__: ClassVar = STRICT

@@ -85,6 +85,6 @@ PRESETS = {
     "standard": _STANDARD,
     # The fewest processes that give an interval: past nights show the variation, and a suspect case gets paired runs.
     "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1),
-    # A quick look, not a measurement: three processes give a range but no interval.
+    # A first look, not a measurement: three processes give a range but no interval.
     "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1),
 }

@@ -43,7 +43,7 @@ class Environment:
     runtime_files: dict[str, str] = field(default_factory=dict)
 
     def name_of(self, runtime: Runtime) -> str:
-        """Return the name under which a runtime stands here, whatever its options; empty if it does not."""
+        """Return the name of a runtime in this environment, with any options; empty if it is missing."""
         bare = replace(runtime, options=())
         return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
 

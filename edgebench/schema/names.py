@@ -43,7 +43,7 @@ def file_and_function(model: str) -> tuple[str, str]:
 
 
 def task(model: str) -> str:
-    """Return the task of a network, read without importing torch; of one that is no longer there, classification."""
+    """Return the task of a network, read without importing torch; `classification` if the network no longer exists."""
     stated = literal("architectures", model, "TASK") if model in names("architectures") else None
     return stated or CLASSIFICATION
 

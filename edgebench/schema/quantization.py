@@ -17,7 +17,7 @@ class Quantization:
     Attributes:
         granularity: of weight ranges: one per output channel, or one per tensor.
         activations, weights: the integer types; weights are symmetric about zero unless they are uint8.
-        symmetric: whether activation ranges are symmetric, too.
+        symmetric: whether activation ranges are symmetric about zero.
         range_method: how an activation's range is chosen from its calibration values: all of them (min-max), all but
             0.001 % (percentile), the least Kullback-Leibler divergence (entropy) or squared error (mse).
         reduce_range: 7-bit weights, so that x86 CPUs without VNNI do not saturate.
@@ -26,8 +26,8 @@ class Quantization:
         aware: weights are fine-tuned under fake quantization first (QAT), on the data set's training split.
         images: number of calibration images, drawn with `seed` from the calibration split of a data set.
         calibration: that data set, `image_folder:val`; empty for the variant's own. If it is user-supplied,
-            `calibration_sha256` is the hash of its content. Of a model that is no classifier of images it is
-            `data:` and the name of a folder of inputs, or `random`.
+            `calibration_sha256` is the hash of its content. For a model other than an image classifier, `data:` and
+            the name of a folder of inputs, or `random`.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
@@ -90,7 +90,7 @@ VALUED = (*(f"{name}=N" for name in COUNTS), f"{CALIBRATION}=NAME")
 NAME = r"[\w.:-]{1,100}"  # of a calibration data set: it becomes part of a scheme's text and of a file's name
 DIGITS = "[0-9]{1,9}"  # bounded, because Python refuses to parse integers of more than some thousand digits
 ORDINARY = "per_channel"
-RANDOM, DATA = "random", "data:"  # what calibrates a model that is no classifier of images
+RANDOM, DATA = "random", "data:"  # calibration of models other than image classifiers
 
 
 def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # frozen
@@ -111,7 +111,7 @@ def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # f
 def _meaning(word: str) -> dict[str, Any]:
     name, equals, value = word.partition("=")
     if not equals:
-        require("word of a quantization", word, (*WORDS, *VALUED))
+        require("option of an int8 scheme", word, (*WORDS, *VALUED))
         return WORDS[word]
     if name == CALIBRATION and value:
         return {name: value}

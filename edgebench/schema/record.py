@@ -138,7 +138,8 @@ class Run:
         beats: None if none were taken.
         opened_sha256: hash of the artifact that the process took itself; `artifact_sha256` is the deployed one. Empty
             for reference workloads and in older journals.
-        runtime_files: hash of the lists of the runtime's files that the process took itself, likewise.
+        runtime_files: hash of the lists of the runtime's files, which the process computed itself; empty in the same
+            cases.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -190,7 +191,7 @@ class SpotCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A figure of merit of a task, a share: its name, its value and its 95 % interval, None if it has none."""
+    """A figure of merit of a task, a share: its name, its value and its 95 % interval; None without an interval."""
 
     __pydantic_config__: ClassVar = STRICT
 

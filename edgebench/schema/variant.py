@@ -97,8 +97,8 @@ class Variant:
         dataset: its name, `image_folder:val` for a user-supplied one; then `dataset_sha256` is the hash of its content
             and `dataset_classes` its number of classes.
         preprocessing: None for the data set's own.
-        feed: of a user-supplied model that is no classifier of images, what it is fed; then `classes` is 0, and
-            `resolution` is 0 but for one input of square images. None for all others.
+        feed: the inputs of a user-supplied model other than an image classifier; then `classes` is 0, and `resolution`
+            is 0 unless its only input is square images. None for all others.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -129,20 +129,20 @@ class Variant:
 
 
 def identity(variant: Variant) -> dict[str, str]:
-    """Return each field that shapes a file as text, for keys.
+    """Return each field that affects a file as text, for cache keys.
 
-    A feed is among them only where there is one, so that other keys stay as they were; the values fed shape no file.
+    A feed is included only if there is one, so that other keys do not change; its values do not affect a file.
     """
     shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
     return {name: repr(value) for name, value in asdict(shaping).items() if name != "feed" or value is not None}
 
 
 class Sized(Protocol):
-    """A network of the shelf at a width and a resolution."""
+    """A built-in network at a width and a resolution."""
 
     @property
     def architecture(self) -> str:
-        """Its name on the shelf."""
+        """The network's name."""
 
     @property
     def width(self) -> float:

@@ -1,19 +1,19 @@
-"""What the outputs of networks are worth, one task each; plain numpy, except the loss.
+"""Tasks, one file or package each: a network's outputs -> answers and their metrics; plain numpy, except the loss.
 
 A task defines
     OUTPUTS                         names of the network's outputs, in order; each is a tensor of its own
     METRIC                          its chief metric, a literal name
     HEADING                         that metric's name in tables
     COLUMNS                         its metrics, a literal: name -> whether it has an interval; all are shares
-    AUGMENTATION                    augmentations of training that leave its truths true
-    PART                            images that an epoch of training takes; 0 for all of the split
+    AUGMENTATION                    augmentations in training that keep its labels valid
+    PART                            number of images per epoch of training; 0 for the whole split
     values(classes, resolution)     number of values of all outputs for one image
-    targets(truths, resolution)     what the loss compares a batch's outputs with, as arrays
+    targets(truths, resolution)     the targets of a batch for the loss, as arrays
     loss(outputs, targets)          mean loss of a batch, from tensors
     decode(values, classes, resolution)
                                     one answer per image, from the values of all outputs in order, (N, values) float32
-    seen(answer, truth)             what one image adds
-    figures(images)                 metric -> value, of what all images add; a metric without a value is absent
+    seen(answer, truth)             the matched result of one image
+    figures(images)                 metric -> value, from the results of all images; a metric without a value is absent
     intervals(images)               metric -> (low, high), 95 %
     tally(outputs, reference, truth, classes, resolution)
                                     fields of `schema.record.Accuracy`, from parts of the outputs, (n, values), those of
@@ -35,7 +35,7 @@ OFFERS = (
 
 
 class Truth(Protocol):
-    """What is in an image, as a network sees it: see `images.loader.Truth`."""
+    """The labels of a preprocessed image: see `images.loader.Truth`."""
 
     @property
     def classes(self) -> NDArray[int64]:

@@ -111,7 +111,7 @@ def _change(accuracy: Accuracy) -> Change | None:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts over images for an artifact and its float parent; without a parent, the artifact itself takes its place.
+    """Counts over images for an artifact and its float parent; without a parent, the artifact is compared with itself.
 
     Attributes:
         correct_top5: images whose label is among the five largest outputs.

@@ -36,8 +36,8 @@ RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # of base training, and of
 BATCH = 32
 MOST_MACS = 2e13  # multiply-adds of one training: about an hour on two cores
 MOST_MACS_REQUESTED = 5e14  # the limit if the user requested the training: about a day
-GPU_FACTOR = 300  # how many times more multiply-adds a GPU computes in the same time
-HELD_OUT = 100  # images that each of many short epochs is scored on
+GPU_FACTOR = 300  # ratio of multiply-adds that a GPU and two cores compute in the same time
+HELD_OUT = 100  # number of test images for the score after each short epoch
 SHOW_S = 5.0  # between two progress messages
 
 
@@ -101,7 +101,7 @@ def require_small(variant: Variant, options: Options) -> None:
     plugin = task_of(variant)
     if forbidden := [kind for kind in options.augmentation or () if kind not in plugin.AUGMENTATION]:
         name = task(variant.architecture)
-        raise CaseError(f"{' and '.join(forbidden)} would leave {name} with wrong truths; use --augmentation none")
+        raise CaseError(f"{' and '.join(forbidden)} would make the labels of {name} wrong; use --augmentation none")
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
     images = len(_split(variant, "train"))

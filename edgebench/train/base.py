@@ -63,7 +63,8 @@ class BaseRecipe:
 
     Attributes:
         scenes: number of different scenes, each seen once per epoch.
-        limit_s: seconds after which training has ended in any case; 0 for no limit. With a limit, bytes may differ.
+        limit_s: limit on the time of training, seconds; 0 for no limit. With a limit, the weights' bytes may differ
+            between runs.
     """
 
     scenes: int
@@ -450,7 +451,7 @@ def main() -> None:
     """Make the bases from the command line."""
     parser = argparse.ArgumentParser(prog="python -m edgebench.train.base", description=__doc__)
     parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--device", default="", help="cpu or cuda; else what there is")
+    parser.add_argument("--device", default="", help="cpu or cuda; default: a GPU if there is one")
     parser.add_argument("--networks", help="comma list of name-width; else the default four")
     for name, kind in (("workers", int), ("scenes", int), ("epochs", int), ("batch", int), ("rate", float)):
         parser.add_argument(f"--{name}", type=kind)

@@ -64,7 +64,7 @@ class Course:
     """A training in progress: the network, its recipe, and all state that is needed to resume it.
 
     Attributes:
-        task: a plug-in of `tasks/`; of its PART an epoch takes as many images, the next epoch the next ones.
+        task: a plug-in of `tasks/`; an epoch takes its PART of images, the next epoch the following ones.
         classes: number of them; needed to score a detector.
     """
 
@@ -177,7 +177,7 @@ class Course:
 
 
 def _whole(path: Path) -> bytes | None:
-    """Return a checkpoint without the hash before it; None if there is none, or, said aloud, a damaged one."""
+    """Return a checkpoint without its hash; None if there is none, or if it is damaged, which is reported."""
     try:
         with seal.opened(path) as stream:
             content = stream.read()
@@ -188,7 +188,7 @@ def _whole(path: Path) -> bytes | None:
         content = b""
     hashed, content = content[:HASH_BYTES], content[HASH_BYTES:]
     if hashlib.sha256(content).digest() != hashed:
-        warn(f"{path.name}, an unfinished training, was damaged: it starts anew")
+        warn(f"{path.name}, the checkpoint of an unfinished training, was damaged: training starts anew")
         return None
     return content
 
@@ -217,7 +217,7 @@ def augmented(images: Tensor, kinds: tuple[str, ...], random: Any) -> Tensor:
 
 
 def several(outputs: Any) -> tuple[Tensor, ...]:
-    """Return a network's outputs, of which it may have one alone."""
+    """Return a network's outputs as a sequence, even if there is only one."""
     return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
 
 

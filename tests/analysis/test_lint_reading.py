@@ -71,7 +71,7 @@ def test_a_row_in_seconds_among_milliseconds_is_found(place: Path) -> None:
 
 def test_rows_that_come_again_are_counted_and_the_first_is_looked_at(place: Path) -> None:
     found = table(place, HEADER + "net,1,224,fp32,10,\n" * 3)
-    assert found == [("duplicate", (2,), "net 1 @224 fp32: 2 more rows of the same; only the first is looked at")]
+    assert found == [("duplicate", (2,), "net 1 @224 fp32: 2 more equal rows; only the first is checked")]
 
 
 @pytest.mark.slow

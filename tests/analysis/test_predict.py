@@ -214,7 +214,7 @@ def test_a_run_within_a_budget_measures_some_and_says_which_it_did_not(place: Pa
     null = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--precision", "fp32")
     done = cli("run", "--target", "null", *null, "--preset", "quick", "--resolution", sides, "--budget", "1s")
     assert done.returncode in (0, 1), done.stderr
-    assert "that tell most about the others" in done.stderr
+    assert "from which the others are predicted" in done.stderr
     met = {record.case for record in Journal(Path("results/null")) if isinstance(record, Deployment)}
     assert 0 < len(met) < 12
     left = outlook(Path("results/null"), own_sweep(Path("results/null"))).cells

@@ -345,5 +345,5 @@ def test_a_run_says_all_of_it_in_its_rows(place: Path) -> None:
     assert rows["int8"]["sqnr_db"] > 30 and rows["int8"]["agreement"] is None and rows["fp32"]["sqnr_db"] is None
     reasons = rows["int8"]["reasons"]
     assert "output found has one int8 scale for ranges" in reasons and "split heads" in reasons
-    assert "int8 against float on the inputs that calibrated it: found (SQNR" in reasons
+    assert "int8 against float on the calibration inputs: found (SQNR" in reasons
     assert rows["int8"]["verdict"] == "SUSPECT"

@@ -374,7 +374,7 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
     return [
         (net | {"width": "0.5"}, "wanted a built-in network for --width"),
         (net | {"resolution": "64"}, "wanted a built-in network for --resolution"),
-        ({"model": "mobilenet_v1", "input": "1x3x8x8"}, "--input is of models that are given as a file"),
+        ({"model": "mobilenet_v1", "input": "1x3x8x8"}, "--input applies to models given as a file"),
         ({"model": "mobilenet_v1", "weights": "own"}, "no weights 'own' (has trained, random, none"),
         (net, "int8 of net.onnx needs images for calibration and comparison: add --calibration folder"),
         (net | {"calibration": "nothing"}, "wanted images in"),

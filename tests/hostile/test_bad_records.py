@@ -164,9 +164,9 @@ def test_the_command_repairs_and_says_what_it_left_out(place: Path) -> None:
     done = cli("repair", "x")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert f"set aside runs.jsonl:{len(GOOD) + 1}: record.run.load_s: Input should be a finite number" in done.stdout
-    assert f"{len(GOOD)} sound records; 1 lines left out; the original is x/runs.jsonl.damaged-1" in done.stdout
+    assert f"{len(GOOD)} valid records; 1 lines left out; the original is x/runs.jsonl.damaged-1" in done.stdout
     again = cli("repair", "x")
-    assert (again.returncode, again.stdout) == (0, f"x: {len(GOOD)} sound records; nothing was changed\n")
+    assert (again.returncode, again.stdout) == (0, f"x: {len(GOOD)} valid records; nothing was changed\n")
 
 
 @pytest.mark.parametrize(
@@ -185,9 +185,7 @@ def test_records_whose_session_was_lost_are_counted(place: Path) -> None:
     assert len(sessions) > 1
     lost = GOOD[sessions[-1]]
     journal_of(place, *(line for line in GOOD if line != lost))
-    assert any(
-        "records of 1 sessions whose own line is not in the journal" in note for note in folders.read(place).notes
-    )
+    assert any("records of 1 sessions that are not in the journal" in note for note in folders.read(place).notes)
 
 
 def test_a_line_of_a_gibibyte_is_one_line_set_aside(place: Path) -> None:

@@ -99,12 +99,12 @@ def test_an_acceptance_that_comes_with_the_history_counts_for_nothing(place: Pat
         (HISTORY / "accepted" / name).write_text(json.dumps({"reason": "trust me"}))
     (HISTORY / "accepted-code").mkdir()
     (HISTORY / "accepted-code" / f"{sha256}.json").write_text("{}")
-    with pytest.raises(CaseError, match="does not run unseen"):
+    with pytest.raises(CaseError, match="unknown code from a history is not run"):
         arm(pin(place, agent))
 
 
 def test_a_pin_that_calls_another_agent_todays_runs_todays(place: Path) -> None:
-    with pytest.raises(CaseError, match="does not run unseen"):
+    with pytest.raises(CaseError, match="unknown code from a history is not run"):
         arm(pin(place, other_agent(place), agent_sha256=session().environment.agent_sha256))
     assert not (place / MARKER).exists()
 

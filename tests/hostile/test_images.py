@@ -308,7 +308,7 @@ def test_files_of_other_suffixes_are_counted_and_named(photos: Path) -> None:
     for name in ("a.npy", "b.NPY", "c.heic", "README", "d.txt", "e.csv"):
         (photos / "cat" / name).write_bytes(b"x")
     assert notices(opened(photos)) == [
-        "image_folder:photos: 6 of 18 files are no images that can be read, and are left out: 2 .npy, 1 .csv, 1"
+        "image_folder:photos: 6 of 18 files are not readable images and are left out: 2 .npy, 1 .csv, 1"
         " .heic, 1 .txt, 1 without a suffix"
     ]
 
@@ -339,7 +339,7 @@ def test_a_link_that_leads_back_counts_no_picture_twice(link: str, photos: Path)
     (photos / link).parent.mkdir(parents=True, exist_ok=True)
     (photos / link).symlink_to(LOOPS[link])
     (notice,) = notices(looped := opened(photos))
-    assert "2 names lead to what counts already, and do not count again: " in notice
+    assert "2 names are links to files already counted, and are not counted again: " in notice
     assert (len(all_names(looped)), looped) == (12, of)
 
 
@@ -351,8 +351,8 @@ def test_all_that_leads_to_one_file_counts_once_by_its_real_name(photos: Path, p
     (photos / "cat" / "again.png").symlink_to("z.png")
     of = opened(photos)
     assert notices(of) == [
-        "image_folder:photos: 2 names lead to what counts already, and do not count again: cat/again.png is cat/z.png,"
-        " cat/hard.png is cat/1.png"
+        "image_folder:photos: 2 names are links to files already counted, and are not counted again:"
+        " cat/again.png is cat/z.png, cat/hard.png is cat/1.png"
     ]
     assert len(all_names(of)) == 12
 
@@ -373,7 +373,7 @@ def test_links_to_nothing_are_named(photos: Path) -> None:
     (photos / "bird").symlink_to("nowhere")
     (photos / "round").symlink_to("round")
     assert notices(opened(photos)) == [
-        "image_folder:photos: 2 of 15 files are no images that can be read, and are left out: 1 link to nothing, bird,"
+        "image_folder:photos: 2 of 15 files are not readable images and are left out: 1 link to nothing, bird,"
         " 1 link to nothing, round",
         "image_folder:photos: 1 of 13 images cannot be read and are left out: cat/gone.png",
     ]
@@ -382,7 +382,7 @@ def test_links_to_nothing_are_named(photos: Path) -> None:
 def test_what_is_no_regular_file_is_not_waited_for(photos: Path) -> None:
     os.mkfifo(photos / "cat" / "pipe.png")
     (notice,) = notices(opened(photos))
-    assert notice.endswith("1 of 13 files are no images that can be read, and are left out: 1 no regular file")
+    assert notice.endswith("1 of 13 files are not readable images and are left out: 1 not a regular file")
 
 
 def test_a_folder_beside_train_and_val_is_named(photos: Path, place: Path) -> None:

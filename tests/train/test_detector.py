@@ -96,7 +96,7 @@ def test_the_shipped_bases_are_whole_and_are_used(place: Path, tmp_path: Path, m
 def test_what_would_move_boxes_is_refused(kind: str) -> None:
     with pytest.raises(CaseError) as caught:
         train.require_small(DETECTOR, Options(augmentation=(kind,)))
-    assert str(caught.value) == f"{kind} would leave detection with wrong truths; use --augmentation none"
+    assert str(caught.value) == f"{kind} would make the labels of detection wrong; use --augmentation none"
 
 
 BUNDLED = ("digits", "scenes")

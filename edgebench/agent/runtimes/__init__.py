@@ -14,7 +14,7 @@ A runtime defines
     refuses(variant, options)  why it cannot compute the variant with these options, empty if it can; called before
                                anything is trained or exported
     open(path, *, threads, batch, options, feed) -> Session
-                               `feed`, by keyword, only for models that are no classifiers of images; see `agent.feed`
+                               `feed`, by keyword, only for models other than image classifiers; see `agent.feed`
     profile(path, *, threads, batch, options, warm_up, iterations, feed)
                                `whole_s`, the median inference under the profiler, and `operators` in execution order:
                                `name`, `operator`, `type`, `bytes` and median `seconds` of each
@@ -22,9 +22,9 @@ A runtime defines
 and a Session
     run()                      run one inference on bound inputs; return when its outputs can be read on the host
     infer(data, shape, classes)
-                               raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major; of several
-                               outputs the one that has so many `classes` (0: the first), or all one after the
-                               other, channels before pixels, if they have as many together
+                               raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major; with several
+                               outputs, the one with `classes` values (0: the first); or all outputs joined, channels
+                               before pixels, if together they have `classes` values
     outputs()                  every output of the last run by its name, as arrays; of sessions that take a feed
     facts()                    facts about its runs, read after the last one and stored in the run's conditions:
                                `kernel_s` and `transfer_s`, seconds by the device's clock;

@@ -79,7 +79,7 @@ class InferenceSession:
         self._bind(self._noise(shape))
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw noise in the range of normalized images, or of integers: no denormals, few zeros to skip."""
+        """Draw random images, normalized or of integers, without denormals and with few zeros to skip."""
         import numpy
 
         noise, (scale, zero) = numpy.random.default_rng(SEED), self._input["quantization"]
@@ -133,13 +133,13 @@ class InferenceSession:
 
 
 def _flat(outputs: Any) -> Any:
-    """Return the outputs of N images as rows, (N, values), channels before pixels, which the file has after them."""
+    """Return the outputs of N images as rows, (N, values); the file's order, pixels before channels, is reversed."""
     is_map = outputs.ndim == 4
     return (outputs.transpose(0, 3, 1, 2) if is_map else outputs).reshape(len(outputs), -1)
 
 
 def _scores(outputs: Sequence[Any], classes: int) -> Sequence[Any]:
-    """Return the one output with a score per class, else all outputs if they have as many, else the first."""
+    """Return the output with one value per class, else all outputs joined if that has one per class, else the first."""
     counts = [prod(output["shape"][1:]) for output in outputs]
     if classes in counts:
         return [outputs[counts.index(classes)]]

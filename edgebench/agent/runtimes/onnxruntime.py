@@ -33,7 +33,7 @@ WARMS_UP = True
 
 SEED = 0  # seed of the image for timing
 INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # types of integer inputs, by onnxruntime's names
-ONNX_BFLOAT16 = 16  # as onnx numbers types
+ONNX_BFLOAT16 = 16  # onnx's numbers of these types
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
 _KERNEL = "_kernel_time"  # suffix of a node's event in a trace
 # Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results are needed there.
@@ -172,7 +172,7 @@ def _bits(value: Any) -> Any:
 
 
 def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
-    """Return the one output with a score per image and class, else all outputs if they have as many, else the first."""
+    """Return the output with one value per class, else all outputs joined if that has one per class, else the first."""
     import numpy
 
     fitting = [output for output in outputs if output.size == images * classes]

@@ -36,7 +36,7 @@ WARMS_UP = True
 
 SEED = 0  # seed of the images for timing
 EVENT_ITERATIONS = 20  # number of runs timed by the device's clock, after the samples
-CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as in torch's documentation
+CAPTURE_WARM_UP = 3  # as torch's documentation recommends before a CUDA graph is captured
 
 
 class InferenceSession:
@@ -194,7 +194,7 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
 
 
 def _joined(network: nn.Module, shape: tuple[int, int, int]) -> tuple[nn.Module, tuple[int, int, int], int]:
-    """Return a network of several outputs as one of their values, (N, values), and how many there are."""
+    """Return a network whose outputs are joined into one, (N, values), and the number of values per image."""
     import torch
 
     class Joined(torch.nn.Module):

@@ -48,7 +48,7 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A configuration, its known figures, and the origin of its accuracy.
+    """A configuration, its known figures, and where its accuracy comes from.
 
     Attributes:
         statistic: whether its latency is a `p50` or a `mean`; empty without a latency.

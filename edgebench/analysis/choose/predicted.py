@@ -44,8 +44,8 @@ def offer(folder: Path, request: Request) -> Offer:
         _option(cell, cell.time_s, references) for cell in cells if cell.time_s and _matches(cell.case, request)
     )
     note = (
-        f"Predicted, not measured: {len(options)} configurations, each called so, with 90 % intervals where measured"
-        " ones have 95 %. Measure one before you rely on it."
+        f"Predicted, not measured: {len(options)} configurations, each marked, with 90 % intervals (measured: 95 %)."
+        " Measure before you rely on one."
     )
     return Offer(options=options, notes=(note,))
 

@@ -67,7 +67,7 @@ def offer(request: Request) -> Offer:
 def _left_out(rows: Sequence[PublishedLatency]) -> Iterator[str]:
     if rows:
         why = " / ".join(dict.fromkeys(row.reservation for row in rows))
-        yield f"Left out: {len(rows)} that are no inference of the network ({why}); --any-published includes them."
+        yield f"Left out: {len(rows)} that are not an inference of the network ({why}); --any-published includes them."
 
 
 def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool) -> Option:

@@ -62,7 +62,7 @@ def sheet(answer: Answer) -> Sheet:
 
 
 def fields(answer: Answer) -> dict[str, Value]:
-    """Lay out the answer for JSON: figures flat, with the unit in the key."""
+    """Lay out the answer for JSON: figures are not nested, and their keys end with the unit."""
     choice, request = answer.choice, answer.request
     misses = [
         (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
@@ -211,7 +211,7 @@ def _priced(price: Price, objective: Quantity) -> str:
     quantity = price.limit.quantity
     way = "less" if quantity.is_share else "more"
     unit = UNITS.get(quantity, "point")
-    rate = f"{price.gain / price.more:.2g} {UNITS.get(objective, 'points')} a {unit}" if price.more else ""
+    rate = f"{price.gain / price.more:.2g} {UNITS.get(objective, 'points')} per {unit}" if price.more else ""
     tie = ", within the intervals: a tie" if price.is_tie else ""
     return (
         f"{quantity} binds: {_amount(price.more, quantity)} {way} buys {_amount(price.gain, objective)} of {objective}"

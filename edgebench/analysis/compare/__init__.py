@@ -1,4 +1,4 @@
-"""Two results folders, or one and the published rows -> their ratios and differences, case by case, as sheets."""
+"""Two results folders, or one folder and published rows -> their ratios and differences, case by case, as sheets."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ _ANYWHERE = (
 )
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
-# What two rows of the same case share: everything; else all but the target; else all but versions; else neither.
+# Keys by which rows of the same case are paired: all properties; else without target; else without versions; else
+# without both.
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
     "Ratio of the medians, B over A, with a 95 % interval from those of both (MOVER, Zou and Donner 2008). The interval"
@@ -101,7 +102,7 @@ def _of(table: Table, records: Sequence[Record]) -> list[Record]:
 
 
 def _pair(before: Row, after: Row, references: Sequence[tuple[str, Ratio]]) -> Pair:
-    """Compare p50; the ratio lacks an interval if a side does, and there is none for a row not to be trusted."""
+    """Compare p50; the ratio has no interval if either side has none. An untrustworthy row has no ratio."""
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
     p50_ratio = ratio(after, before)
     has_beats = not whys and before.paced and after.paced and before.latency.beat == after.latency.beat
@@ -122,7 +123,7 @@ def _pair(before: Row, after: Row, references: Sequence[tuple[str, Ratio]]) -> P
 def sessions(references: Sequence[tuple[str, Ratio]], beat: str) -> float:
     """Return how far apart equal sessions may be, as the logarithm of a ratio, from the reference workloads.
 
-    With a beat, the workloads are taken relative to that beat.
+    If there are reference beats, each workload's time is divided by its beat's.
     """
     ratios = {name: ratio.value for name, ratio in references}
     unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0

@@ -25,7 +25,7 @@ class Pair:
     """One case in both measurements: its p50 before and after, in ms, and the ratio after / before.
 
     Attributes:
-        ratio: of the p50; None if a row is not to be trusted, and `why` says which.
+        ratio: of the p50; None if a row is untrustworthy; `why` says which.
         in_beats: the ratio in units of the interleaved reference beats, if both have them; the verdict then uses it.
         sessions: how far apart sessions of the same code may be, as the logarithm of a ratio.
     """
@@ -51,7 +51,7 @@ class Pair:
 
 
 def spread(ratios: Sequence[float]) -> float:
-    """Return how far from 1 a further ratio may be, as a logarithm: a 95 % prediction from their root mean square.
+    """Return how far from 1 the next ratio may be, as a logarithm: a 95 % prediction from the ratios' root mean square.
 
     Without ratios it is 0.
     """

@@ -41,7 +41,7 @@ def script(query: str) -> str:
 
 
 def rendered(row: Evidence, files: Sequence[FileCard]) -> str:
-    """Return the script of a row that measures its artifact, the first of these files, fed with the other one."""
+    """Return the script of a row; `files` are its artifact and the arrays of its inputs."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(  # noqa: S701  # every value is written as a literal of Python

@@ -1,4 +1,4 @@
-"""A results folder, or anybody's CSV -> the entries that are checked, and the sheet of what was found."""
+"""A results folder or a foreign CSV -> the entries to check -> a sheet of findings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from edgebench.results.table.row import WORTHLESS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-SHOWN_LINES = 8  # of a finding: the others are counted
+SHOWN_LINES = 8  # rows listed per finding; the others are only counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """What was found in a table of so many rows."""
+    """The findings in a table, and how many rows it has."""
 
     table: str
     rows: int
@@ -34,12 +34,12 @@ class Review:
 
 
 def review(path: Path, columns: str = "") -> Review:
-    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`, and takes
-    names of several things at once apart: `model=timm`, `model={architecture}_{width}_{resolution}`.
+    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`, and splits names
+    that combine several properties: `model=timm`, `model={architecture}_{width}_{resolution}`.
 
     Raises:
         InvalidFile: it cannot be read, or has no journal or heading.
-        UnknownName, RequestError: the columns do not fit, or there are more configurations than memory is kept for.
+        UnknownName, RequestError: the columns do not fit, or there are too many configurations.
     """
     if path.is_dir():
         rows = folders.read(path).rows
@@ -61,13 +61,13 @@ def review(path: Path, columns: str = "") -> Review:
 
 
 def _setups(entries: Sequence[CheckedRow]) -> dict[int, str]:
-    """Say of each line's setup what not all of the table share."""
+    """Describe each line's setup by the properties in which the table's rows differ."""
     varies = [len(set(column)) > 1 for column in zip(*(row.setup for row in entries), strict=True)]
     return {row.line: " · ".join(compress(filter(None, row.setup), _told(row.setup, varies))) for row in entries}
 
 
 def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
-    """Say of each word of a setup, the empty ones left out, whether it tells anything."""
+    """Return for each word of a setup that is not empty whether the table's rows differ in it."""
     return (tells for word, tells in zip(setup, varies, strict=True) if word)
 
 
@@ -84,9 +84,9 @@ def sheet(review: Review) -> Sheet:
         Column.text("finding", lambda finding: finding.text, OBJECTIVE),
         Column.text("setup", lambda finding: review.setups.get(finding.lines[0], "")),
     )
-    left_out = f"{review.left_out} rows are INVALID or FAILED and not looked at." if review.left_out else ""
+    left_out = f"{review.left_out} rows are INVALID or FAILED and were not checked." if review.left_out else ""
     count = len(review.findings)
     rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
-    silent = "" if review.says_precision else "No column says a precision: no row was compared with a float twin."
+    silent = "" if review.says_precision else "Without a column of precisions no row was compared with its float twin."
     title = f"{review.table}: {review.rows} rows, {count} finding{'' if count == 1 else 's'}"
     return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], filter(None, (left_out, rest, silent)))

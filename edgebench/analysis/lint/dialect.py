@@ -39,7 +39,7 @@ def number(cell: str, separator: str) -> float:
         ValueError: the cell is not a number, or may mean two: `1,234` in a table separated by commas.
     """
     text = cell.strip()
-    if "_" in text:  # Python's own notation, which `float` takes; in a table it is a slip
+    if "_" in text:  # `float` accepts Python's 1_000; in a table that is a typing error
         raise ValueError(f"could not convert {cell!r} to a number")
     if COMMA not in text:
         return float(text)

@@ -88,7 +88,7 @@ class Pattern:
 def pattern(text: str) -> Pattern:
     """Return a shipped pattern by its name, or one written with fields: `{architecture}_{width}_{resolution}`.
 
-    `{percent}` is a width such as 050, `*` stands for any text, and text in brackets is optional.
+    `{percent}` is a width such as 050, `*` matches any text, and text in brackets is optional.
 
     Raises:
         RequestError: the text is neither, or lacks the field `architecture`.

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
     from edgebench.analysis.lint.names import Pattern
 
-MOST_ENTRIES = 100_000  # configurations: some 100 MB; repeated rows are only counted
+MOST_ENTRIES = 100_000  # configurations, about 100 MB in memory; repeated rows are only counted
 MOST_FINDINGS = 1_000
-MOST_CHARACTERS = 1 << 20  # of a line: of a longer one nothing is kept
+MOST_CHARACTERS = 1 << 20  # characters in a line; a longer line is refused without reading the rest
 NETWORK = ("architecture", "width", "resolution", "precision", "quantization")
 SETUP = (
     "target", "board", "epoch", "runtime", "runtime_version", "runtime_options", "runtime_packages", "threads", "batch",
     "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
-MISFIT = "misfit"  # in place of a row's columns: why its cells are not those of the heading
-FED = "inputs"  # of networks that have no width, which no rule compares with others
+MISFIT = "misfit"  # key of a misfit row: why its cells do not match the heading
+FED = "inputs"  # width of networks that have none; no rule compares them with others
 COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED)
 NUMBERS = (*FIGURES, "width", "resolution")
 
@@ -43,7 +43,7 @@ class Reading:
     """The rows of a table by identity, how often each is repeated, and the cells that are not numbers.
 
     Attributes:
-        precisions: the first lines of each unknown spelling of a precision.
+        precisions: for each unknown spelling of a precision, the numbers of the first lines with it.
     """
 
     entries: dict[Any, CheckedRow] = field(default_factory=dict)
@@ -68,10 +68,10 @@ def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str,
 
 
 def _lines(stream: TextIO, path: Path) -> Iterator[str]:
-    """Yield the lines of a table; no line can take all memory.
+    """Yield the lines of a table; the length of a line is limited, to limit memory.
 
     Raises:
-        InvalidFile: a line is too long for a table's.
+        InvalidFile: a line is too long.
     """
     for number, line in enumerate(iter(partial(stream.readline, MOST_CHARACTERS + 1), ""), 1):
         if len(line) > MOST_CHARACTERS:
@@ -82,7 +82,7 @@ def _lines(stream: TextIO, path: Path) -> Iterator[str]:
 
 
 def _misfit(row: Mapping[Any, Any]) -> str:
-    """Tell why a row's cells cannot be those of the heading; empty ones may follow the last column."""
+    """Return why a row's cells do not match the heading; extra empty cells are allowed."""
     if any(row.get(None) or ()):
         return "more cells than the heading has"
     return "fewer cells than the heading has" if None in row.values() else ""
@@ -112,11 +112,11 @@ def _as_number(name: str, text: str, separator: str) -> str | float:
 
 
 def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[str, str], dict[str, Pattern]]:
-    """Return our column names with the file's, equal ones and mapped ones, and the patterns of combined columns.
+    """Return our column names with the file's, whether equal or mapped, and the patterns of combined columns.
 
     Raises:
-        UnknownName, RequestError, InvalidFile: a heading that is not ours, not the file's, there twice, or one that is
-            needed and missing; a pattern that is none.
+        UnknownName, RequestError, InvalidFile: a heading is unknown, not in the file, there twice, or missing although
+            needed; a pattern is invalid.
     """
     mapping = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
     combined = {name: names.pattern(text) for name, text in mapping.items() if name in header and name not in COLUMNS}
@@ -134,8 +134,8 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[st
     if lacking or not there & set(FIGURES):
         wanted = ", ".join([*lacking, *([] if there & set(FIGURES) else ["a figure such as p50_ms or top1"])])
         raise InvalidFile(
-            f"{path}: no column for {wanted}: map its own with --columns width=alpha,p50_ms=latency, or take"
-            f" whole names apart with model={next(iter(names.SHIPPED))}"
+            f"{path}: no column for {wanted}: map its own with --columns width=alpha,p50_ms=latency,"
+            f" or split full names with model={next(iter(names.SHIPPED))}"
         )
     return mapped, combined
 
@@ -167,7 +167,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
 
 
 def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
-    """Read one row; return None if it has no width or resolution. Add to `reading` what cannot be read."""
+    """Read one row; return None if it has no width or resolution. Add unreadable cells to `reading`."""
     figures = {name: _number(line, name, values.get(name), reading.odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")
     if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:
@@ -212,9 +212,9 @@ def _precision(line: int, text: str, reading: Reading) -> str:
 
 
 def unknown_precisions(reading: Reading) -> Iterator[Finding]:
-    """A row's precision is known, or no rule can compare it with its float twin."""
+    """A row's precision is known; otherwise no rule can compare it with its float twin."""
     for text, lines in reading.precisions.items():
-        problem = f"{text!r} is no precision known here" if text else "the precision is missing"
+        problem = f"{text!r} is not a known precision" if text else "the precision is missing"
         known = ", ".join(Precision)
         yield Finding(
             rule="precision", lines=tuple(lines), text=f"{problem} ({known}): no rule compares it with its float twin"
@@ -222,7 +222,7 @@ def unknown_precisions(reading: Reading) -> Iterator[Finding]:
 
 
 def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:
-    """Parse a number; an empty cell is None. Anything else is a finding, also `12 ms`, since units may be mixed."""
+    """Parse a number; an empty cell is None. Any other text is a finding, even `12 ms`, since units may be mixed."""
     if cell is None or cell == "":
         return None
     try:
@@ -241,5 +241,5 @@ def duplicates(reading: Reading) -> Iterator[Finding]:
     """A table has one row per configuration."""
     for identity, count in reading.repeats.items():
         row = reading.entries[identity]
-        text = f"{row.name}: {count} more row{'s' if count > 1 else ''} of the same; only the first is looked at"
+        text = f"{row.name}: {count} more equal row{'s' if count > 1 else ''}; only the first is checked"
         yield Finding(rule="duplicate", lines=(row.line,), text=text)

@@ -17,10 +17,11 @@ OFFSET = 0.3  # by which a width's constant cost may differ from its neighbours'
 MEAN = 0.1  # by which a mean may differ from its median, as a share
 OUTLYING_DROP = 2.5  # points by which the accuracy that int8 costs may differ from the grid's median
 OFF_PUBLISHED = 3.0  # points: recipes of one network differ by 1 to 2
-UNIT = 30.0  # by which the time per multiply-add may differ from the median, as a ratio: milliseconds among seconds
+# by which the time per multiply-add may differ from the median, as a ratio; more means milliseconds mixed with seconds
+UNIT = 30.0
 LEAST_FOR_LINE = 3
 LEAST_FOR_MEDIAN = 4
-LEAST_DIGITS = 4  # of equal latencies: shorter ones may be equal by rounding
+LEAST_DIGITS = 4  # digits of suspicious equal latencies; shorter ones may be equal by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class CheckedRow:
     Attributes:
         line: its line number in the file.
         setup: what rows must share to be compared, beside network, width, resolution and precision.
-        latency_ms: the median, else the mean, else the 90th percentile; `low_ms` and `high_ms` its interval, or itself.
+        latency_ms: the median, else the mean, else the 90th percentile; `low_ms` and `high_ms` are its interval, or
+            equal it.
         published_top1: of the same network, per cent, where the row's accuracy is ImageNet's.
     """
 
@@ -54,12 +56,12 @@ class CheckedRow:
 
     @property
     def grid(self) -> Hashable:
-        """What the rows of an α × ρ grid have in common."""
+        """The properties that all rows of an α × ρ grid share."""
         return self.setup, self.architecture, self.precision, self.quantization
 
     @property
     def identity(self) -> Hashable:
-        """What is unique to a row of a table."""
+        """The properties that identify a row of a table."""
         return self.grid, self.width, self.resolution
 
 
@@ -156,7 +158,7 @@ def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _offsets(grid: Iterable[CheckedRow]) -> Iterator[tuple[list[CheckedRow], float]]:
-    """Yield the rows of each width with enough of them, and its constant cost as a share of its least latency."""
+    """Yield each width's rows, if there are enough, and its constant cost as a share of its least latency."""
     for rows in _grids((row for row in grid if row.latency_ms and row.macs), lambda row: row.width):
         points = [(row.macs or 0.0, row.latency_ms or 0.0) for row in rows]
         if len({macs for macs, _ in points}) >= LEAST_FOR_LINE:
@@ -229,7 +231,7 @@ def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
         usual = median(drop for _, drop in drops) if len(drops) >= LEAST_FOR_MEDIAN else None
         for row, drop in drops:
             if usual is not None and abs(drop - usual) > OUTLYING_DROP:
-                text = f"{row.name}: int8 costs {drop:.1f} points of top-1, {usual:.1f} over its grid"
+                text = f"{row.name}: int8 costs {drop:.1f} points of top-1, {usual:.1f} at the median of its grid"
                 yield Finding(rule="int8 drop", lines=(row.line,), text=text)
 
 

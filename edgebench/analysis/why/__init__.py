@@ -86,7 +86,7 @@ def why(row: str, other: str, address: str, show: Show) -> tuple[Sheet, ...]:
 def evidence(query: str) -> Evidence:
     """Find a row by words, such as `results/mine:mobilenet_v1-0.25@96/int8`; more words select among several rows.
 
-    Of a case that was measured in several environments it is the latest, unless an epoch is among the words.
+    If a case was measured in several environments, the latest counts, unless the words name an epoch.
 
     Raises:
         InvalidFile: the folder does not exist.
@@ -129,7 +129,7 @@ def _profile_and_roof(measured: Evidence, address: str, show: Show) -> tuple[Ope
 
 
 def _profile(measured: Evidence, connection: Connection, environment: Environment) -> OperatorTimes:
-    """Profile the operators with the artifact and runtime that were measured."""
+    """Profile the operators of the measured artifact, with the same runtime."""
     case = measured.case
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     installed = [replace(runtime, options=()) for runtime in environment.runtimes.values()]

@@ -7,6 +7,8 @@ import typer
 
 from edgebench.cli.exit_codes import BROKEN, FOUND, NOTHING
 from edgebench.cli.options import (
+    RESOLUTION,
+    WIDTH,
     Format,
     FormatWithoutLatex,
     Json,
@@ -24,13 +26,13 @@ from edgebench.foundation.errors import RequestError, require
 
 
 def describe(
-    network: Annotated[str, typer.Argument(help="A network of the shelf.")] = "",
-    width: Annotated[float, typer.Option(help="Width multiplier.")] = 1.0,
+    network: Annotated[str, typer.Argument(help="A built-in network, such as mobilenet_v2.")] = "",
+    width: Annotated[float, typer.Option(*WIDTH, help="Width multiplier α.")] = 1.0,
     resolution: Annotated[
-        int | None, typer.Option(help="Side of the input, pixels; default: the network's native one.")
+        int | None, typer.Option(*RESOLUTION, help="Side ρ of the input, pixels; default: the network's native one.")
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes; default: the published network's.")] = None,
-    all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="One line per network.")] = False,
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
@@ -45,12 +47,13 @@ def describe(
 def inspect(
     model: Annotated[str, typer.Argument(help="A file: net.onnx, net.tflite, net.tflite:signature.")],
     input: Annotated[
-        list[str] | None, typer.Option(help="An input where it is open, once each: 1x3x224x224, ids:1x128.")
+        list[str] | None,
+        typer.Option(help="Shape of an input with open axes; repeat per input: 1x3x224x224, ids:1x128."),
     ] = None,
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
-    """Show what is in a model's file without running it: inputs, operators, cost, and how run must be called."""
+    """Show what is in a model's file without running it: inputs, operators, cost, and the `run` command for it."""
     from edgebench.analysis import inspect
     from edgebench.cli import terminal
 
@@ -68,7 +71,7 @@ def evaluate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show how far to trust an artifact: its accuracy, what int8 changed, which layer costs most, what stayed float."""
+    """Show an artifact's accuracy, its loss through int8, the layers that lose most, and operators left in float."""
     from edgebench import pipeline
     from edgebench.analysis import evaluate
     from edgebench.cli import terminal
@@ -89,9 +92,7 @@ def choose(
     target: Annotated[str, typer.Option(help="Only rows of this target.")] = "",
     precision: Annotated[str, typer.Option(help="Only rows of this precision: fp32, int8.")] = "",
     dataset: Annotated[str, typer.Option(help="Only rows of this data set.")] = "",
-    accuracy: Annotated[
-        str, typer.Option(help="measured, or published: that of the same network on ImageNet.")
-    ] = "measured",
+    accuracy: Annotated[str, typer.Option(help="measured; or published: the same network's on ImageNet.")] = "measured",
     objective: Annotated[
         str,
         typer.Option(
@@ -100,9 +101,9 @@ def choose(
         ),
     ] = "",
     max_latency: Annotated[str, typer.Option(help="Limit on p50, or on a published mean: 20ms.")] = "",
-    max_p90: Annotated[str, typer.Option(help="Bound of p90: 50ms.")] = "",
+    max_p90: Annotated[str, typer.Option(help="Limit on p90: 50ms.")] = "",
     max_peak: Annotated[str, typer.Option(help="Limit on peak memory: 64MiB.")] = "",
-    max_file: Annotated[str, typer.Option(help="Bound of the file: 5MiB.")] = "",
+    max_file: Annotated[str, typer.Option(help="Limit on the file's size: 5MiB.")] = "",
     max_macs: Annotated[str, typer.Option(help="Limit on multiply-adds: 300M.")] = "",
     max_instructions: Annotated[str, typer.Option(help="Limit on instructions per inference: 120M.")] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
@@ -118,7 +119,7 @@ def choose(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
-    """Choose one configuration within limits: the best, the runner-up, ties, what binds and what it costs."""
+    """Choose one configuration within limits: the best, the runner-up, ties, and what each limit costs."""
     from edgebench.analysis import choose
     from edgebench.analysis.choose.request import parse
     from edgebench.analysis.choose.sheet import fields, sheet
@@ -235,7 +236,7 @@ def lint(
     ] = "",
     format: Format = "table",
 ) -> None:
-    """Find implausible figures: a larger network that is faster, int8 slower than float, accuracies out of line."""
+    """Find implausible figures: a larger network that is faster, int8 slower than float, unusual accuracies."""
     from edgebench.analysis import lint
     from edgebench.cli import terminal
 

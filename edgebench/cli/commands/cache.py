@@ -10,12 +10,12 @@ from edgebench.foundation.errors import RequestError, require
 
 def cache(
     kind: Annotated[str, typer.Argument(help="Only this kind, such as pixels or artifacts; else all.")] = "",
-    max: Annotated[str, typer.Option(help="Delete what was used longest ago until the rest is smaller: 20GiB.")] = "",
-    clear: Annotated[bool, typer.Option("--clear", help="Delete everything, or the kind that is named.")] = False,
+    max: Annotated[str, typer.Option(help="Delete the least recently used entries down to this size: 20GiB.")] = "",
+    clear: Annotated[bool, typer.Option("--clear", help="Delete everything, or only the given kind.")] = False,
     format: FormatWithoutLatex = "table",
     json: Json = False,
 ) -> None:
-    """Show what the cache holds by kind, with sizes and last use; bound it with --max, empty it with --clear."""
+    """Show the cache's content by kind, with sizes and last use; limit it with --max, empty it with --clear."""
     from edgebench.analysis import cache
     from edgebench.cli import terminal
     from edgebench.foundation import inventory

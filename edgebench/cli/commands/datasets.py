@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Look at the pictures of a data set with their labels.")
+app = typer.Typer(no_args_is_help=True, help="Show the pictures of a data set with their labels.")
 
 
 @app.callback()

@@ -25,7 +25,7 @@ def report(
 
 
 def repair(results: Results) -> None:
-    """Write the sound records of a damaged journal or nightly history; the originals stay beside it."""
+    """Rewrite a damaged journal or nightly history with its valid records; keep the originals beside it."""
     from edgebench.nightly import history
     from edgebench.results.repair import repair as repaired
 
@@ -40,7 +40,7 @@ def repair(results: Results) -> None:
     for reason in done.reasons:
         typer.echo(f"set aside {reason}")
     what = f"{done.aside} lines left out; the original is {done.original}" if done.original else "nothing was changed"
-    typer.echo(f"{results}: {done.kept} sound records; {what}")
+    typer.echo(f"{results}: {done.kept} valid records; {what}")
 
 
 def figures(

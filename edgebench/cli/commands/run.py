@@ -7,8 +7,9 @@ import typer
 from edgebench.cli import exit_codes
 from edgebench.cli.exit_codes import SOME_FAILED
 from edgebench.cli.options import (
+    RESOLUTION,
+    WIDTH,
     Models,
-    Precisions,
     Preprocessing,
     Quiet,
     Resolutions,
@@ -21,12 +22,17 @@ from edgebench.foundation.errors import RequestError
 if TYPE_CHECKING:
     from edgebench.schema.sweep import Sweep
 
+EXAMPLES = (
+    "edgebench run --model mobilenet_v2 --width 0.35,0.5 --resolution 96",
+    "edgebench run --model net.onnx --calibration photos --time-limit 3m",
+)
+
 
 def run(
     sweep: Annotated[
         str, typer.Argument(help="A sweep: my.toml, or a shipped one: default, tradeoff, digits, grid, heavy.")
     ] = "",
-    target: Annotated[str, typer.Option(help="Machines to measure on.")] = "",
+    target: Annotated[str, typer.Option(help="Machines to measure on; default: cpu.")] = "",
     address: Annotated[
         str, typer.Option(help="Address of the target: user@host, or a host of ssh's configuration.")
     ] = "",
@@ -36,21 +42,29 @@ def run(
             help="Networks or model files to measure instead of a sweep: net.onnx, net.tflite, nets.py:function."
         ),
     ] = "",
-    width: Widths = "",
-    resolution: Resolutions = "",
-    precision: Precisions = "",
+    width: Annotated[str, typer.Option(*WIDTH, help="Width multipliers α; default with --model: 1.")] = "",
+    resolution: Annotated[
+        str, typer.Option(*RESOLUTION, help="Sides ρ of the input, px; default with --model: 224.")
+    ] = "",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8; default: fp32,int8.")] = "",
     quantization: Annotated[
         str,
-        typer.Option(help="Quantization scheme: per_channel, per_tensor+equalized, s8s8+calibration=photos, qat, ..."),
+        typer.Option(
+            help="int8 schemes, such as per_tensor+equalized, s8s8+calibration=photos, qat; default: per_channel."
+        ),
     ] = "",
-    runtime: Annotated[str, typer.Option(help="Inference engines.")] = "",
-    threads: Annotated[str, typer.Option(help="Threads per inference.")] = "",
-    batch: Annotated[str, typer.Option(help="Images an inference.")] = "",
+    runtime: Annotated[str, typer.Option(help="Inference engines; default: onnxruntime.")] = "",
+    threads: Annotated[str, typer.Option(help="Threads per inference; default: 1.")] = "",
+    batch: Annotated[str, typer.Option(help="Images per inference; default: 1.")] = "",
     weights: Annotated[
-        str, typer.Option(help="trained (on first use), random, none, or a .pth or .safetensors file.")
+        str,
+        typer.Option(help="trained (on first use), random, none, a .pth or a .safetensors file; default: trained."),
     ] = "",
     dataset: Annotated[
-        str, typer.Option(help="Images to train, calibrate and evaluate on: digits, image_folder:path, cifar10:path.")
+        str,
+        typer.Option(
+            help="Images to train, calibrate and evaluate on: image_folder:path, cifar10:path, ...; default: digits."
+        ),
     ] = "",
     preprocessing: Preprocessing = "",
     classes: Annotated[str, typer.Option(help="Number of classes; default: the data set's, or the file's.")] = "",
@@ -59,33 +73,35 @@ def run(
         typer.Option(help="Input shape of a given model with open axes, one per input: 1x3x224x224, ids:1x128."),
     ] = None,
     input_data: Annotated[
-        str, typer.Option(help="Input values of a given model, default random: a folder of name.npy, .npz, or images.")
+        str, typer.Option(help="Input values of a given model: a folder of name.npy, .npz, or images; default: random.")
     ] = "",
     calibration: Annotated[
         str, typer.Option(help="Calibration images: a folder, digits, cifar10:path, ...; default: the data set's.")
     ] = "",
     preset: Annotated[
         str,
-        typer.Option(help="standard; nightly: six processes per row; quick: three, for a first look."),
+        typer.Option(help="nightly: six processes per row; quick: three, for a first look; default: standard."),
     ] = "",
-    time_limit: Annotated[str, typer.Option(help="Limit on the time to measure: 90s, 3m, 1h.")] = "",
+    time_limit: Annotated[
+        str, typer.Option(help="Limit on the measuring time: 90s, 3m, 1h; default: none, 3m for the default sweep.")
+    ] = "",
     budget: Annotated[
         str,
-        typer.Option(
-            help="Limit on the total time per target: measures the most informative cells, predicts the rest."
-        ),
+        typer.Option(help="Limit on the total time per target: measure the most informative cells, predict the rest."),
     ] = "",
     sustained: Annotated[
         str, typer.Option(help="At the end, run each case this long without a pause, to see the effect of heat: 10m.")
     ] = "",
-    name: Annotated[str, typer.Option(help="Name of the folder under results/; an existing one is continued.")] = "",
+    name: Annotated[
+        str, typer.Option(help="Name of the folder under results/, which may exist; default: the sweep's name.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a sweep and show the table. Most options take comma lists. Without arguments: the default sweep."""
+    """Measure a sweep, by default `default`; show its table. Options override the sweep; most take comma lists."""
     from edgebench import pipeline
     from edgebench.cli import reader, terminal
 
@@ -121,16 +137,18 @@ def _show_predictions(sweep: "Sweep") -> None:
 
 
 def train(
-    sweep: Annotated[str, typer.Argument(help="A sweep whose networks to train: default, grid, my.toml.")] = "",
+    sweep: Annotated[str, typer.Argument(help="Train the networks of this sweep: default, grid, my.toml.")] = "",
     model: Models = "",
     width: Widths = "",
     resolution: Resolutions = "",
     dataset: Annotated[str, typer.Option(help="digits, image_folder:path, cifar10:path.")] = "",
     preprocessing: Preprocessing = "",
-    epochs: Annotated[str, typer.Option(help="Train at the full resolution; default: at 32 px, then fine-tune.")] = "",
+    epochs: Annotated[
+        str, typer.Option(help="Epochs at full resolution; default: train at 32 px, then fine-tune.")
+    ] = "",
     optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "",
     rate: Annotated[str, typer.Option(help="The highest learning rate of a cosine schedule.")] = "",
-    batch: Annotated[str, typer.Option(help="Images a step.")] = "",
+    batch: Annotated[str, typer.Option(help="Images per step.")] = "",
     augmentation: Annotated[str, typer.Option(help="flip, shift, none; default: the data set's.")] = "",
     base: Annotated[bool, typer.Option("--base", help="Make the base weights that detectors start from.")] = False,
     device: Annotated[str, typer.Option(help="With --base: cpu or cuda; default: a GPU if there is one.")] = "",
@@ -161,7 +179,7 @@ def train(
 
 
 def _train_bases(model: str, width: str, device: str) -> None:
-    """Make the bases of the named detectors, by default of the usual four; say how, and where they are."""
+    """Make the bases of the named detectors, by default the usual four; print how they were made, and their paths."""
     from edgebench.cli import reader
     from edgebench.train.base import made, remake
 

@@ -25,7 +25,7 @@ def check(
     address: Address = "",
     format: Format = "table",
 ) -> None:
-    """Show a target and its state, and what to do about everything that would disturb a measurement."""
+    """Show a target, its state, and how to remove whatever would disturb a measurement."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup

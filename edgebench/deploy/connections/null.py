@@ -28,7 +28,7 @@ class Here:
         reply = answer(dict(request))
         if not reply["ok"]:
             raise AgentError(reply["error"])
-        # This process started long ago; what the request took is what a process of its own would have.
+        # This process started long ago, so `start_s` is the time of the request, as for a process of its own.
         since = {"start_s": monotonic() - started} if "start_s" in reply["value"] else {}
         return reply["value"] | since
 

@@ -72,8 +72,8 @@ def _installed(report: Facts) -> dict[str, bool]:
 def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
     """Copy runtimes to a target, each in its own packages folder; existing ones stay.
 
-    `runtimes` is a comma-separated list; if empty, it means those of the target's file that are installed here but
-    not there.
+    `runtimes` is a comma-separated list; if empty, all runtimes of the target's file that are installed here but
+    missing there.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy

@@ -106,7 +106,7 @@ def _memory(machine: Mapping[str, str], now: Mapping[str, str]) -> Observation:
 
 
 def _disk(free_bytes: int) -> Observation:
-    advice = "" if _mib(free_bytes) >= SPARE_DISK_MIB else f"free some: {SPARE_DISK_MIB:.0f} MiB hold a runtime"
+    advice = "" if _mib(free_bytes) >= SPARE_DISK_MIB else f"free some: a runtime needs {SPARE_DISK_MIB:.0f} MiB"
     return Observation(subject="disk", found=f"{_mib(free_bytes):.0f} MiB free", advice=advice)
 
 

@@ -1,18 +1,17 @@
-"""Kinds of artifact, one file each: how a network becomes a file that a runtime reads.
+"""Kinds of artifact, one file each: each turns a network into a file that a runtime reads.
 
 A format offers
     SUFFIX                     of its files
-    refuses(variant)           why it cannot hold the variant, empty where it can: asked before anything is trained
-    SCHEME                     the Quantization that int8 is there, but for what a person's words change of it
-    TOOLS                      installed packages whose version shapes the file, see `tool_version`
+    refuses(variant)           why it cannot store the variant, empty if it can; called before anything is trained
+    SCHEME                     its default int8 Quantization, which a user's options change
+    TOOLS                      installed packages whose versions affect the file, see `tool_version`
     write(path, variant, channels, network)
-                               writes the float file of images of so many channels; `network()` gives the torch module,
-                               and is not called in vain
+                               writes the float file for images with `channels` channels; `network()` builds the torch
+                               module, and is only called if needed
     write_int8(parent, path, quantization, calibration) -> Written
-                               writes the int8 form of a float file of this format, made here or by somebody, which it
-                               leaves as it is; `calibration()` gives the images (1, C, R, R) float32, one at a time, or
-                               of any other model an array for each input by its name.
-                               A format that refuses int8 has none
+                               writes the int8 form of a float file of this format, also a user-supplied one, and does
+                               not change that file; `calibration()` yields images (1, C, R, R) float32, or for other
+                               models arrays by input name. A format that refuses int8 has no `write_int8`
     compared(parent, path, quantization, calibration) -> tuple[OutputNoise, ...]
                                compares the outputs of any model's int8 file with its float parent's
 """
@@ -29,7 +28,7 @@ MAY_OFFER = ("write_int8", "compared")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a format knows of the int8 file it wrote; nothing is said of a float one. See `record.Artifact`."""
+    """What a format reports about an int8 file that it wrote; empty for a float file. See `record.Artifact`."""
 
     float_nodes: tuple[str, ...] = ()
     integer_share: float | None = None
@@ -39,7 +38,7 @@ class Written:
 
 
 def tool_version(tool: str) -> str:
-    """Return the version of an installed tool, in whichever package it came.
+    """Return the version of an installed tool, whichever of several packages provides it.
 
     Raises:
         PackageNotFoundError: it is not installed.

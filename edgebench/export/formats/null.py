@@ -25,7 +25,7 @@ TOOLS: tuple[str, ...] = ()
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse every network but `null`: the file would not hold it."""
+    """Refuse every network but `null`, because the file cannot store one."""
     if variant.architecture == "null":
         return ""
     return f"the null format holds no network, so not {variant.architecture}; use --model null"
@@ -39,6 +39,6 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
 def write_int8(
     parent: Path, path: Path, quantization: Quantization, calibration: Callable[[], Iterator[NDArray[float32]]]
 ) -> Written:
-    """Write the same again: nothing in it computes."""
+    """Write the same file again, because nothing in it computes."""
     copyfile(parent, path)
     return Written()

@@ -1,4 +1,4 @@
-"""The torch runtime's file: a network's weights, and beside them what `build` needs to make the network again."""
+"""The torch runtime's file: a network's weights, and the arguments from which `build` makes the network again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TYPES = {Precision.FP32: "float32", Precision.FP16: "float16", Precision.BF16: 
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse int8, of which torch has no convolution to build on."""
+    """Refuse int8, because torch has no suitable int8 convolution."""
     if variant.precision in _TYPES:
         return ""
     return (
@@ -33,7 +33,7 @@ def refuses(variant: Variant) -> str:
 
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
-    """Write the state dict, its floats in the variant's precision."""
+    """Write the state dict, with floats in the variant's precision."""
     import torch
     from safetensors.torch import save_file
 
@@ -46,7 +46,7 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
 
 
 def _outline(variant: Variant) -> dict[str, str]:
-    """Name the arguments of `build.outline`; safetensors keeps texts only."""
+    """Return the arguments of `build.outline` as texts, because safetensors stores only texts."""
     return {
         "architecture": variant.architecture,
         "width": repr(variant.width),

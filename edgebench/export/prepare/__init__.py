@@ -1,4 +1,4 @@
-"""A float network -> the same network made ready for int8, as its quantization asks."""
+"""A float network -> the same network prepared for int8 by its quantization scheme."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def prepare(
     images: Callable[[], Iterator[NDArray[float32]]],
     show: Show,
 ) -> nn.Module:
-    """Equalize the network, fine-tune it under its rounding, correct its biases: whatever is asked, in that order.
+    """Apply the scheme's preparations in this order: equalize, fine-tune under fake quantization, correct biases.
 
-    `start` are its weights, None for random ones; `images` are those that calibrate.
+    `start` has its weights, None for random ones; `images` are the calibration images.
 
     Raises:
-        CaseError: there is nothing to fine-tune, or nothing to do it on.
+        CaseError: the network has no learned weights to fine-tune, or its data set has no training images.
     """
     from edgebench.export.prepare.aware import finetune
     from edgebench.export.prepare.bias import correct

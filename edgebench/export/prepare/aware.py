@@ -1,4 +1,4 @@
-"""A folded network and its data set -> weights fine-tuned while they are rounded (quantization-aware training)."""
+"""A folded network and its data set -> weights fine-tuned under fake quantization (quantization-aware training)."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from edgebench.foundation.progress import Show
     from edgebench.schema.variant import Variant
 
-RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of what the float weights were trained with
+RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of the rate of float training
 
 
 def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: Show) -> None:
-    """Give the network the weights that were fine-tuned from its own under its quantization: cached, or made now.
+    """Replace the network's weights by fine-tuned ones, from the cache or trained now.
 
-    The ranges that the int8 file gets are found afterwards, on the calibration images, as for any other.
+    The activation ranges of the int8 file are still found on the calibration images, as for any other scheme.
 
     Raises:
-        CaseError: its weights were not learnt, or its data set has no images to train on, or it is too large.
+        CaseError: its weights were not learned, its data set has no training images, or it is too large.
     """
     import torch
 
@@ -44,7 +44,7 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
         raise CaseError(f"qat fine-tunes weights, found {variant.weights} ones; use --weights trained, or a file")
     require_small(variant, Options(epochs=RECIPE.epochs))
     assert variant.quantization is not None
-    # Training sees no image that calibrates: its weights are the same whatever those are.
+    # Calibration images are not trained on, so the weights do not depend on them.
     variant = replace(variant, quantization=replace(variant.quantization, calibration="", calibration_sha256=""))
     stem = _stem(variant, start)
     kept = files.folder("training") / f"{stem}.pt"
@@ -56,7 +56,7 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
 def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Show) -> Weights:
     import torch
 
-    torch.set_num_threads(1)  # as in training: the same weights on any number of cores
+    torch.set_num_threads(1)  # as in training, for equal weights on any number of cores
     assert variant.quantization is not None
     simulate(graph, variant.quantization)
     images, held_out, test = (split(variant, name, channels(variant)) for name in ("train", "calibration", "test"))

@@ -1,6 +1,6 @@
-"""A folded network -> the same weights, with biases that take back the mean error of rounding them.
+"""A folded network -> the same weights, with biases that cancel the mean error of rounded weights.
 
-Nagel et al., ICCV 2019, section 4.2, with the mean seen on images, borders included, instead of inferred.
+Nagel et al., ICCV 2019, section 4.2, with the mean measured on images, including borders, instead of inferred.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def correct(graph: GraphModule, quantization: Quantization, images: Iterator[NDArray[float32]]) -> None:
-    """Shift every layer's bias by what its rounded weights add to its outputs on average."""
+    """Subtract from every layer's bias the mean error that its rounded weights cause in its outputs."""
     import torch
 
     with torch.no_grad():
@@ -32,7 +32,7 @@ def correct(graph: GraphModule, quantization: Quantization, images: Iterator[NDA
 def _mean_errors(
     graph: GraphModule, quantization: Quantization, images: Iterator[NDArray[float32]]
 ) -> dict[Any, Tensor]:
-    """Return how far off every layer's outputs are on average for its rounded weights alone, a value a channel."""
+    """Return the mean error of every layer's outputs caused by its rounded weights alone, one value per channel."""
     import torch
     from torch import nn
 
@@ -55,7 +55,7 @@ def _mean_errors(
 
 
 def _applied(layer: Any, inputs: Tensor, weights: Tensor) -> Tensor:
-    """Return what the layer makes of its inputs with other weights and no bias."""
+    """Return the layer's outputs with the given weights and no bias."""
     from torch.nn import functional
 
     if not hasattr(layer, "stride"):

@@ -1,8 +1,8 @@
 """A folded network -> the same function, with weights whose channels share a range.
 
-Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019, section 4.1: where one
-convolution alone reads another, a channel may be made smaller in the first and larger in the second. A ReLU between
-them does not mind; a ReLU6 does, and becomes a ReLU, as the paper does.
+Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019, section 4.1: if only
+one convolution reads another's output, a channel can be scaled down in the first and up in the second. This commutes
+with a ReLU between them, but not with a ReLU6, which is replaced by a ReLU, as in the paper.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.fx import GraphModule, Node
 
-SWEEPS = 20  # over all pairs; the ranges hardly move after ten
+SWEEPS = 20  # passes over all pairs; the ranges hardly change after ten
 
 
 def equalize(graph: GraphModule) -> None:
-    """Even out the channel ranges of every pair of layers, until they agree."""
+    """Equalize the channel ranges of every pair of layers, repeatedly, because pairs share layers."""
     import torch
     from torch import nn
 
@@ -36,7 +36,7 @@ def equalize(graph: GraphModule) -> None:
 
 
 def pairs(graph: GraphModule) -> Iterator[tuple[Any, Node | None, Any]]:
-    """Yield each layer with the ReLU after it, if any, and the layer that alone reads them."""
+    """Yield each layer, the ReLU after it, if any, and the next layer, if no other one reads the output."""
     from torch import nn
 
     for node in graph.graph.nodes:
@@ -53,7 +53,7 @@ def _only_reader(node: Node) -> Node | None:
 
 
 def _has_channels(module: Any) -> bool:
-    """Tell whether a module's input channels are an axis of its weights, or are its output channels."""
+    """Return whether a module is a linear layer, or an ungrouped or depthwise convolution."""
     from torch import nn
 
     if isinstance(module, nn.Conv2d):
@@ -65,9 +65,10 @@ def _even_out(first: Any, second: Any) -> None:
     """Scale each channel between two layers so that its weights span the same range in both."""
     made, read = _largest(first.weight, 0), _largest(second.weight, _input_axis(second))
     scale = (made / read).sqrt()
-    scale[(made == 0) | (read == 0)] = 1.0  # a channel that is nothing stays nothing
+    scale[(made == 0) | (read == 0)] = 1.0  # a channel of zeros stays zero
     if first.bias is not None and (most := first.bias.abs().max()) > 0:
-        scale = scale.maximum(first.bias.abs() / most)  # else a nearly dead one's bias would span all activations
+        # otherwise the bias of a nearly zero channel would exceed all activations
+        scale = scale.maximum(first.bias.abs() / most)
     first.weight /= scale.view(-1, *[1] * (first.weight.dim() - 1))
     if first.bias is not None:
         first.bias /= scale
@@ -77,7 +78,7 @@ def _even_out(first: Any, second: Any) -> None:
 
 
 def _input_axis(module: Any) -> int:
-    """Return the axis of the weights that counts input channels: the first where a channel reads itself alone."""
+    """Return the axis of the weights that counts input channels: the first one of a depthwise convolution."""
     return 0 if getattr(module, "groups", 1) > 1 else 1
 
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from edgebench.schema.quantization import Quantization
 
-_PASSES = ("Dropout", "Flatten", "Identity", "MaxPool2d")  # what an int8 graph does to integers as they are
-REDUCED = 64  # the largest weight of a reduced range, as onnxruntime has it
-ROUNDING = "rounding"  # prefix of the modules that are put in
+_PASSES = ("Dropout", "Flatten", "Identity", "MaxPool2d")  # an int8 graph applies these to integers without rounding
+REDUCED = 64  # the largest weight of a reduced range, as in onnxruntime
+ROUNDING = "rounding"  # prefix of the names of inserted modules
 
 
 def simulate(graph: GraphModule, quantization: Quantization) -> None:
-    """Put in what rounds: by torch's own fake quantization, whose gradient passes through."""
+    """Insert torch's fake quantization of weights and activations, whose gradient ignores the rounding."""
     from torch import nn
     from torch.nn.utils.parametrize import register_parametrization
 
@@ -33,7 +33,7 @@ def simulate(graph: GraphModule, quantization: Quantization) -> None:
 
 
 def release(graph: GraphModule) -> None:
-    """Take out what rounds; the weights stay as they were learnt, unrounded."""
+    """Remove the fake quantization; the weights keep their unrounded values."""
     from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
     for module in [one for one in graph.modules() if is_parametrized(one, "weight")]:
@@ -46,7 +46,7 @@ def release(graph: GraphModule) -> None:
 
 
 def _is_rounded(graph: GraphModule, node: Node) -> bool:
-    """Tell whether the int8 graph rounds a node's output: not what a ReLU alone reads, nor what only moves values."""
+    """Return whether the int8 graph rounds a node's output; not if only a ReLU reads it, or the node moves values."""
     from torch import nn
 
     if node.op == "output" or node.op == "get_attr":
@@ -58,7 +58,7 @@ def _is_rounded(graph: GraphModule, node: Node) -> bool:
 
 
 def weight_rounding(quantization: Quantization) -> Any:
-    """Return a module that rounds weights as they are: one range an output channel, or one; uint8 not about zero."""
+    """Return a module that rounds weights to their range, per output channel or per tensor; uint8 is asymmetric."""
     import torch
     from torch.ao.quantization import FakeQuantize
     from torch.ao.quantization.observer import MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
@@ -69,7 +69,7 @@ def weight_rounding(quantization: Quantization) -> Any:
     most = (REDUCED if quantization.reduce_range else 127) if signed else (127 if quantization.reduce_range else 255)
     return FakeQuantize(  # type: ignore[no-untyped-call]
         observer=MovingAveragePerChannelMinMaxObserver if per_channel else MovingAverageMinMaxObserver,
-        averaging_constant=1.0,  # no average: weights that shrink have finer steps at once
+        averaging_constant=1.0,  # no moving average, so that shrinking weights have finer steps at once
         qscheme=of_each if per_channel else of_one,
         dtype=torch.qint8 if signed else torch.quint8,
         quant_min=-most if signed else 0,
@@ -78,14 +78,14 @@ def weight_rounding(quantization: Quantization) -> Any:
 
 
 def activation_rounding(quantization: Quantization) -> Any:
-    """Return a module that rounds activations between the smallest and the largest value of late in training."""
+    """Return a module that rounds activations to a range: a moving average of recent minimums and maximums."""
     import torch
     from torch.ao.quantization import FakeQuantize
     from torch.ao.quantization.observer import MovingAverageMinMaxObserver
 
     class Rounding(FakeQuantize):
         def train(self, mode: bool = True) -> Any:
-            """Look at values in training alone."""
+            """Update the range in training only."""
             self.enable_observer(mode)
             return super().train(mode)
 

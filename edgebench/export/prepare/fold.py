@@ -1,4 +1,4 @@
-"""A network -> its graph, every batch norm folded into the convolution before it."""
+"""A network -> its graph, with every batch norm folded into the convolution before it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def fold(network: nn.Module) -> GraphModule:
-    """Return the network's graph with weights of its own: what it computes is unchanged, up to rounding."""
+    """Return the network's folded graph with a copy of the weights; it computes the same function up to rounding."""
     from copy import deepcopy
 
     from torch import fx, nn
@@ -26,22 +26,22 @@ def fold(network: nn.Module) -> GraphModule:
             graph.graph.erase_node(norm)
     graph.delete_all_unused_submodules()
     graph.recompile()
-    return graph.requires_grad_()  # torch leaves the biases that it makes of a norm's shift unlearnable
+    return graph.requires_grad_()  # torch marks the biases that result from folding as not trainable
 
 
 def layer(graph: GraphModule, node: Node) -> Any:
-    """Return the module that a node calls; None where it calls none."""
+    """Return the module that a node calls; None if it calls none."""
     return graph.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
 def replace(graph: GraphModule, node: Node, module: nn.Module) -> None:
-    """Let the node call another module."""
+    """Make the node call another module."""
     owner, _, name = str(node.target).rpartition(".")
     setattr(graph.get_submodule(owner), name, module)
 
 
 def unfold(network: nn.Module, graph: GraphModule) -> nn.Module:
-    """Return the network with the graph's layers in place of its own: its layers keep the names they have."""
+    """Replace the network's layers by the graph's and return it; the names stay."""
     from copy import deepcopy
 
     from torch import nn

@@ -188,9 +188,9 @@ def _pickled(file: str, content: bytes) -> Batch:
         if not (
             isinstance(pixels, numpy.ndarray) and pixels.nbytes <= MOST_BATCH_BYTES and pixels.dtype == numpy.uint8
         ):
-            raise ValueError("data that are no bytes, or too many")
+            raise ValueError("data that are not bytes, or too many")
         if not (len(labels) <= len(pixels) and all(isinstance(label, (int, numpy.integer)) for label in labels)):
-            raise ValueError("labels that are no numbers, or too many")
+            raise ValueError("labels that are not numbers, or too many")
         labels = numpy.array(labels, numpy.int64)
         if pixels.shape != (len(labels), PIXELS):
             raise ValueError(f"{len(labels)} labels and data of {pixels.shape}")

@@ -45,10 +45,10 @@ SOURCE = "given"
 PREPROCESSING = PRESETS["torchvision"]
 AUGMENTATION = ("flip", "shift")
 TOOLS = ("pillow", "numpy")
-NOTE = "images that were given; those set aside for calibration are no part of the test."
+NOTE = "user-supplied images; those set aside for calibration are not in the test set."
 
 PARTS = ("train", "val")
-# Calibration images: a tenth of all, at most so many, and at least so many if there are more.
+# Calibration images: a tenth of all, within these limits; all but one if there are too few.
 CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 
@@ -89,7 +89,7 @@ class Files(Labelled):
             raise CaseError(f"{self.name(index)} can no longer be read: {type(error).__name__}; restore it") from error
 
     def inspect(self, indices: Sequence[int]) -> list[Inspected]:
-        """Decode the pictures at these indices once; return what that showed, in order."""
+        """Decode the pictures at these indices once; return what was found, in order."""
         from edgebench.images import decode
 
         with ThreadPoolExecutor(THREADS) as pool:
@@ -121,7 +121,7 @@ def _both(place: Path, train: Files, val: Files) -> Opened:
     if train.classes != val.classes:
         odd = next(iter(sorted(set(train.classes) ^ set(val.classes))), "their order")
         raise RequestError(f"{place}: wanted the same classes in train and val, found them to differ in {odd}")
-    calibration, rest = _set_aside(train, LEAST_CALIBRATION)  # at least as many remain for training
+    calibration, rest = _set_aside(train, LEAST_CALIBRATION)  # at least this number remains for training
     return _opened(train, {"calibration": calibration, "train": rest, "test": val}, also=val)
 
 
@@ -145,7 +145,7 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
 
 
 def _unread(place: Path) -> Iterator[str]:
-    """Say which folders lie beside the two that are read."""
+    """Return a notice of the folders that are not read."""
     beside = sorted(entry.name for entry in place.iterdir() if entry.is_dir() and not is_junk(entry.name))
     if others := [printable(name) for name in beside if name not in PARTS]:
         yield f"only train and val are read, and not {some(others)} beside them"
@@ -178,7 +178,7 @@ def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, s
 
 
 def _cached(index: Path) -> dict[str, tuple[int, int, int, int, str]]:
-    """Read stamp and hash of each file hashed earlier; empty if there is no sound index."""
+    """Read stamp and hash of each file hashed earlier; empty without a valid index."""
     from pydantic import TypeAdapter, ValidationError
 
     used(index)

@@ -42,7 +42,7 @@ AUGMENTATION: tuple[str, ...] = ()  # without augmentation, because no scene is 
 TOOLS = ("scikit-learn", "pillow", "numpy")
 NOTE = (
     "500 test scenes of 224x224 pixels, composed of real handwritten digits, 16 to 56 pixels high, on crops of real"
-    " photos. A figure here is no COCO figure: it compares networks with each other, not with published ones."
+    " photos. A mAP here is no COCO figure: it compares networks with each other, not with published ones."
 )
 
 SEED = 0
@@ -50,7 +50,7 @@ SIDE = 224
 # Default number of scenes of a split; higher indices are valid, too.
 COUNTS = {"train": 12_000, "calibration": 500, "test": 500}
 ORDER = tuple(COUNTS)
-TRAIN_COLUMNS = 416  # of a photo's 640
+TRAIN_COLUMNS = 416  # columns of a photo, which has 640
 CROPS = range(112, SIDE + 1, 16)  # side of the crop of a photo that becomes the background, pixels
 CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges for the background: contrast factor, and mean grey level
 MOST = 6  # digits in a scene
@@ -79,7 +79,8 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The material of a split's scenes: digits, cut to their ink, with their classes, and its columns of the photos.
+    """The material of a split's scenes: tightly cropped digits with their classes, and the split's columns of the
+    photos.
 
     Attributes:
         photos: each photo enlarged for every side of a crop, (H, W, 3), so that a background only needs to be cut out.
@@ -175,7 +176,7 @@ def _enlarged(photo: NDArray[uint8], crop: int) -> NDArray[uint8]:
 
 
 def _fine(pixels: NDArray[float32]) -> Image.Image:
-    """Enlarge a digit of 8x8 pixels smoothly, with sharp edges, and cut it to its ink: coverage from 0 to 255."""
+    """Enlarge a digit of 8x8 pixels smoothly, with sharp edges, and crop it tightly: coverage from 0 to 255."""
     import numpy
     from PIL.Image import Resampling, fromarray
 

@@ -54,7 +54,7 @@ def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterat
 
 
 def _why(is_needed: bool) -> str:
-    return "that tell most about the others" if is_needed else "near the front, or out of line"
+    return "from which the others are predicted" if is_needed else "near the Pareto front, or outliers"
 
 
 def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:

@@ -1,4 +1,4 @@
-"""Latencies of a few networks, and the work of all -> which networks to measure, and predictions for the others.
+"""Latencies of a few networks, and the work of all networks -> those to measure, and predictions for the others.
 
 Pure functions without I/O. Predictions have the unit of the values that are fitted.
 """

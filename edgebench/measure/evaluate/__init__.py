@@ -278,7 +278,7 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 
 
 def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
-    """Return what the variant's task makes of the outputs, and of those of the float parent: fields of an accuracy."""
+    """Return the fields of an accuracy, computed by the variant's task from the outputs and the float parent's."""
     counted: dict[str, Any] = load("tasks", task(variant.architecture)).tally(
         outputs.rows(TALLY_ROWS),
         reference.rows(TALLY_ROWS) if reference else None,

@@ -73,7 +73,7 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
     """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
     if model and not model.is_classifier:
-        return cell.dataset  # it is calibrated on inputs of its own
+        return cell.dataset  # such a model is calibrated on its own inputs
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(calibration) if calibration else cell.dataset
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
-UNLABELLED = "unlabelled:"  # how a sweep that was run names a folder that calibrates
+UNLABELLED = "unlabelled:"  # how the sweep in a results folder names a calibration folder
 REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
 RAW = "raw"  # the preprocessing of a network that takes integers, if none is requested
 
@@ -184,9 +184,7 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
     """
     if model.feed is None:
         if folder:
-            raise RequestError(
-                f"{model.name} is a classifier of images, found --input-data; use --dataset for its images"
-            )
+            raise RequestError(f"{model.name} is an image classifier, found --input-data; use --dataset for its images")
         return None
     if not folder:
         return model.feed
@@ -195,12 +193,12 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
 
 
 def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Preprocessing | None) -> Quantization:
-    """Return the scheme of a model that is no classifier with what it is calibrated on; else on random inputs.
+    """Return the scheme of a model other than a classifier with its calibration folder; else with random inputs.
 
     A folder is named by the scheme, by --calibration or else by --input-data.
 
     Raises:
-        RequestError: the folder does not have what the model takes.
+        RequestError: the folder does not have the model's inputs.
     """
     folder = scheme.calibration or cell.calibration or cell.input_data
     if not folder or folder == RANDOM:

@@ -1,7 +1,7 @@
-"""A light head for detection on the features of a classifier, which `mobilenet_v1_det` and `mobilenet_v2_det` share.
+"""A light detection head on a classifier's features, shared by `mobilenet_v1_det` and `mobilenet_v2_det`.
 
-It looks at strides 8, 16 and 32 and answers at stride 8: one box a cell. What comes from a coarser stride is enlarged
-by repeating pixels, which every runtime computes in int8; transposed convolutions would stay float.
+It reads features at strides 8, 16 and 32, and predicts at stride 8, one box per cell. Features of coarser strides are
+enlarged by repeating pixels, which every runtime computes in int8; transposed convolutions would stay float.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 CHANNELS = 48
 STRIDES = (8, 16, 32)
-PRIOR = 0.01  # probability of an object that an untrained head states: few cells hold one
+PRIOR = 0.01  # probability of an object that an untrained head predicts: few cells hold one
 
 
 def side(resolution: int, stride: int) -> int:
@@ -32,7 +32,7 @@ def separable(channels: int) -> nn.Sequential:
 
 
 def lateral(inputs: int) -> nn.Sequential:
-    """Bring features to the head's channels."""
+    """Convert features to the head's number of channels."""
     return nn.Sequential(nn.Conv2d(inputs, CHANNELS, 1, bias=False), nn.BatchNorm2d(CHANNELS))
 
 
@@ -40,7 +40,7 @@ class Detector(nn.Module):
     """The features of a classifier up to strides 8, 16 and 32, and the head.
 
     Args:
-        stages: three modules, each from the features before to those of its stride.
+        stages: three modules, each from the previous features to those of its stride.
         counts: their output channels.
     """
 
@@ -69,7 +69,7 @@ class Detector(nn.Module):
 
 
 def _enlargement(resolution: int, stride: int) -> nn.Module:
-    """Return what brings the features of twice the stride to this one; the sides are equal if that has one pixel."""
+    """Return the module that enlarges features of twice this stride to this stride."""
     if resolution % (2 * stride) == 0:
         return nn.Upsample(scale_factor=2, mode="nearest")
     return nn.Upsample(size=(side(resolution, stride),) * 2, mode="nearest")

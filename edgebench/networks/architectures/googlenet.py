@@ -62,7 +62,7 @@ class Inception(nn.Module):
     ) -> None:
         super().__init__()
         unit = partial(Unit, paper=paper)
-        large = 5 if paper else 3  # torchvision has 3x3, as the port that its weights come from
+        large = 5 if paper else 3  # torchvision has 3x3, like the port from which its weights come
         self.branch1 = unit(inputs, first, 1)
         self.branch2 = nn.Sequential(unit(inputs, second[0], 1), unit(*second, 3))
         self.branch3 = nn.Sequential(unit(inputs, third[0], 1), unit(*third, large))

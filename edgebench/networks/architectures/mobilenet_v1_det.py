@@ -1,8 +1,8 @@
-"""MobileNetV1's features with a light head for detection: one box a cell at stride 8, context from strides 16 and 32.
+"""MobileNetV1's features with a light head for detection: one box per cell at stride 8, context from strides 16 and 32.
 
-Two outputs, because a file gives each its own int8 scale: scores, (N, 1 + classes, R/8, R/8), the logit of "there is an
-object" and those of its class; boxes, (N, 4, R/8, R/8), offset of the centre and logarithms of the sides. Sides of
-the grid round up. What they mean is the task's to say: edgebench/tasks/detection.
+Two outputs, so that each has its own int8 scale in a file: scores, (N, 1 + classes, R/8, R/8), the logit of "there is
+an object" and those of its class; boxes, (N, 4, R/8, R/8), offset of the centre and logarithms of the sides. Sides of
+the grid round up. edgebench/tasks/detection defines what the values mean.
 """
 
 from torch import nn

@@ -59,9 +59,10 @@ class PublishedLatency:
 
     @property
     def reservation(self) -> str:
-        """Return why the row is no measured inference, in the note's words: only kernels, random weights, an estimate.
+        """Return why the row is not a measured inference, in the note's words: only kernels, random weights, an
+        estimate.
 
-        Empty for a row to rely on.
+        Empty if the row is reliable.
         """
         said = (part.strip() for part in self.note.split(";"))
         return "; ".join(part for part in said if any(word in part.lower() for word in NO_INFERENCE))

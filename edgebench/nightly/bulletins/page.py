@@ -89,7 +89,7 @@ def _mark(point: Point, x: float) -> str:
 
 
 def _pieces(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
-    """Split the nights at their gaps."""
+    """Split the nights into runs without a gap."""
     pieces: list[list[tuple[int, Point]]] = [[]]
     for place, point in enumerate(points):
         if point.change is None:

@@ -22,7 +22,7 @@ def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) ->
     """Apply the rule to a recorded history in `folder`, or to a simulated one with a noise profile.
 
     Raises:
-        RequestError: not exactly one of both is given, the profile is unknown, or the history is too short.
+        RequestError: not exactly one of the two is given, the profile is unknown, or the history is too short.
     """
     if (folder is None) == (not profile):
         raise RequestError("give either the folder of a history or --profile quiet, pi or vm")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Flags = NDArray[numpy.bool_]
 
 DELAYS = 7  # nights within which a slowdown must be found
-STARTS = 20  # nights at which a slowdown starts, each in a replay of its own
+STARTS = 20  # number of start nights of a slowdown, each in a separate replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +196,7 @@ def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
 
 
 def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Replay:
-    """Apply the rule to a series as it is, and with slowdowns that start at several of its nights.
+    """Apply the rule to an unchanged series, and with slowdowns that start at several of its nights.
 
     Raises:
         RequestError: the series is too short.

@@ -32,7 +32,7 @@ class Series:
     """The values of a history that a replay needs; C configurations, of which K are paired.
 
     Attributes:
-        times: log times per process as pairs compare them, (nights, C, processes); NaN where there is no process.
+        times: log times per process as pairs compare them, (nights, C, processes); NaN for a missing process.
         ratios: log times minus those of the reference workload; the same shape.
         aa_pairs: draws log times of two equal arms, (K, pairs) each, given night, configurations and pairs.
     """
@@ -45,7 +45,7 @@ class Series:
 def simulated(
     profile: noise.NoiseProfile, seed: int, nights: int = NIGHTS, configurations: int = CONFIGURATIONS
 ) -> Series:
-    """Draw a history without any change."""
+    """Draw a simulated history in which nothing changes."""
     import numpy
 
     draw = numpy.random.default_rng(seed)

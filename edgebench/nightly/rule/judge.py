@@ -42,7 +42,7 @@ class Screened:
 
     Attributes:
         why: reasons to suspect a change; empty without any.
-        is_shifted: whether the level clearly left the history, whatever the cause.
+        is_shifted: whether the level clearly left the history, for any cause.
         is_noisy: whether the host is too noisy for the usual number of pairs.
         detectable: minimum detectable effect of this night, a share.
     """
@@ -65,7 +65,7 @@ class Screened:
 
     @property
     def may_stop_early(self) -> bool:
-        """Whether an interim analysis may stop the pairs; not if their result carries older nights over."""
+        """Whether an interim analysis may stop the pairs; not if older nights are compared through their result."""
         return not {NEW_HOST, NEW_COMPONENTS, WAS_SLOWER} & set(self.why)
 
     @property
@@ -99,7 +99,7 @@ def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Screen
 
 
 def _screened(timed: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
-    """Screen the configurations with times against their past."""
+    """Compare each configuration that has latencies with its past nights."""
     import numpy
 
     levels = [past.level for past in timed]

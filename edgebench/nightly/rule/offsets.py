@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Entry, NightEntry
 
-Key = frozenset[tuple[str, str]]  # of a set of components
+Key = frozenset[tuple[str, str]]  # dictionary key of a set of components
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Offsets:
 
     @cached_property
     def _eras(self) -> dict[str, dict[Key, list[Entry]]]:
-        """The entries on tonight's host, by the accepted night they were compared with and by components."""
+        """The entries on tonight's host, grouped by accepted night (the baseline at the time) and by components."""
         eras: dict[str, dict[Key, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for _, entry in self.on_host:
             eras[entry.since][key(entry.components)].append(entry)

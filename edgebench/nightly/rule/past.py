@@ -81,7 +81,7 @@ class Past:
 
     @property
     def standing(self) -> tuple[Change, ...]:
-        """Changes that pairs confirmed on an earlier night; they hold until a component changes."""
+        """Changes that pairs confirmed on an earlier night; they remain valid until a component changes."""
         if self.is_accepted or not self._same:
             return ()
         night, last = self._same[-1]  # the last night repeats the earlier ones' findings

@@ -28,8 +28,9 @@ class Rule:
         noisy: minimum detectable effect above which a host is noisy for a configuration; then the `noisy_*` values
             apply. An alarm needs one night. Two of three nights at p < .05 were tried on the simulated shared machine:
             fewer false alarms (0.3 against 1.1 per 1,000), but none found on the first night and fewer by each later
-            one. A screen of p < .10 takes half the pairs there and finds a fifth less on the first night.
-        shifted_p: p of the screen below which a change that pairs do not show is attributed to the host.
+            one. On that machine, a screen of p < .10 needs half the pairs and finds a fifth fewer slowdowns on the
+            first night.
+        shifted_p: if the p of the screen is below this and pairs show no change, the change is attributed to the host.
         drift_nights: a week; its median is compared with that of the first week after the baseline.
     """
 

@@ -22,17 +22,18 @@ from edgebench.schema.case import PRESETS, Purpose, Settings
 from edgebench.schema.record import Run, Session
 from edgebench.schema.throttle import NOTHING
 
-BURST_S, LATE = 15.0, 0.2  # of a sustained run: its first seconds, and the last share of its windows
+# duration of the burst that starts a sustained run; share of the last windows that count as sustained
+BURST_S, LATE = 15.0, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endurance:
-    """A case that ran without a pause, from a cool board on.
+    """The result of a sustained run: inference without a pause, starting on a cool board.
 
     Attributes:
         burst_s: median inference of the first `BURST_S`; `sustained_s` of the last fifth.
-        hottest_c, slowest_mhz: over all of it, by the firmware's clock where it says one; None where nothing is said.
-        lowered: why the firmware lowered the clock in it.
+        hottest_c, slowest_mhz: over the whole run, with the firmware's clock if it reports one; None if not reported.
+        lowered: why the firmware lowered the clock during the run.
     """
 
     lasted_s: float
@@ -45,21 +46,21 @@ class Endurance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What the runs of one case mean.
+    """The statistics and the verdict of one case.
 
     Attributes:
         p50_s: the median over processes of each process's median.
-        low_s, high_s: its 95 % interval where `has_interval`, else the least and the largest process.
-        p50_beats: the same in beats of each process's own, which a neighbour on the core slows likewise, with its ends;
-            None where not all have them. `beat_s` is what a beat took, the median of all.
+        low_s, high_s: its 95 % interval if `has_interval`, else the smallest and the largest process.
+        p50_beats: p50 and its bounds in units of each process's own reference beats, which other load on the core
+            slows likewise; None unless all processes have beats. `beat_s` is the median time of a beat.
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
-        kernel_s, transfer_s: by the device's own clock, in a process: the computing of a batch, and its way there and
-            back; None where the runtime does not say.
-        model_bytes: resident memory after loading less before; `peak_bytes` the most resident while loading or running.
-        device_peak_bytes: the most that the runtime's allocator gave out on the device; `device_used_bytes` how much
-            more of the device's memory NVML found in use after a process's work than before.
-        instructions: of an inference on one thread, the least that was counted.
-        endurance: what became of its speed over minutes; None where that was not asked.
+        kernel_s, transfer_s: times by the device's own clock: computing a batch, and transferring it there and back;
+            None if the runtime does not report them.
+        model_bytes: resident memory after loading minus before; `peak_bytes` is the peak while loading or running.
+        device_peak_bytes: the peak of the runtime's allocator on the device; `device_used_bytes` is the increase of
+            the device's memory in use over a process, by NVML.
+        instructions: per inference on one thread, the lowest count.
+        endurance: the result of the sustained run; None if not requested.
     """
 
     processes: int
@@ -93,7 +94,7 @@ class Measurement:
 
 
 def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
-    """Tell whether to stop: at a look with a narrow enough interval, or at the last look."""
+    """Return whether to stop: at a planned look the interval is narrow enough, or it is the last look."""
     if len(medians) >= settings.interim_analyses[-1]:
         return True
     width = half_width(medians)
@@ -101,7 +102,7 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
 
 
 def needed(runs: Sequence[Run], session: Session) -> Iterator[Purpose]:
-    """Yield what a case with these runs still needs processes for."""
+    """Yield the purposes for which a case with these runs still needs processes."""
     settings, environment = PRESETS[session.preset], session.environment
     if environment.emulator:
         if environment.counts_instructions and _count(runs, Purpose.INSTRUCTIONS) < settings.instruction_runs:
@@ -120,7 +121,7 @@ def _count(runs: Sequence[Run], purpose: Purpose) -> int:
 
 
 def endurance(run: Run) -> Endurance:
-    """Compute what became of a case's speed in a sustained run."""
+    """Compute how a case's speed changed in its sustained run."""
     windows, lasted_s = run.windows, run.windows[-1].at_s
     late = [window.median_s for window in windows if window.at_s > (1 - LATE) * lasted_s]
     seen = [window.conditions for window in windows]
@@ -137,7 +138,7 @@ def endurance(run: Run) -> Endurance:
 
 
 def summarize(evidence: Evidence) -> Measurement:
-    """Compute what the evidence means."""
+    """Compute a case's statistics and verdict from its evidence."""
     marks = evidence.marks
     untimed = Measurement(
         processes=0,
@@ -153,14 +154,14 @@ def summarize(evidence: Evidence) -> Measurement:
 
 
 def _device_used_bytes(runs: Sequence[Run]) -> float | None:
-    """Return by how much the memory in use on the device grew over a process; None where nobody looked."""
+    """Return the increase of the device's memory in use over a process; None if it was not read."""
     ends = [tuple(run.conditions.get(f"gpu_used_bytes_{when}") for when in ("before", "after")) for run in runs]
     growths = [float(after) - float(before) for before, after in ends if before and after]
     return median(growths) if growths else None
 
 
 def _timed(untimed: Measurement, evidence: Evidence) -> Measurement:
-    """Add what the latency runs mean, of which there is at least one."""
+    """Add the statistics of the latency runs, of which there is at least one."""
     timed, medians = evidence.timed, process_medians(evidence.timed)
     samples = [sample for run in timed for sample in run.samples_s]
     low_s, high_s = _ends(medians)
@@ -182,12 +183,12 @@ def _timed(untimed: Measurement, evidence: Evidence) -> Measurement:
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the median, else the least and the largest."""
+    """Return the 95 % interval of the median, else the smallest and the largest value."""
     return stats.median_interval(values) or (min(values), max(values))
 
 
 def _paced(untimed: Measurement, timed: Sequence[Run]) -> Measurement:
-    """Add how many beats an inference takes, where every process has them."""
+    """Add the latency in reference beats, if every process has them."""
     beat = beats.beat(timed)
     if not beat:
         return untimed

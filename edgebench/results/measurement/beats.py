@@ -1,8 +1,8 @@
-"""The samples of a process and the beats between them -> how many beats an inference takes, whoever shared the core.
+"""The samples of a process and the beats between them -> an inference's time in beats, which other load hardly changes.
 
-Pure. A load on the same physical core, of another virtual machine say, slows a process to two thirds for milliseconds
-or minutes: medians of fresh processes of one network then vary by 15 %. It slows the beats around the samples, too: the
-ratio of the two varies by 2 to 6 %.
+Pure. Load on the same physical core, for example from another virtual machine, slows a process to two thirds of its
+speed for milliseconds or minutes: medians of fresh processes of one network then vary by 15 %. It slows the beats
+around the samples, too: the ratio of the two varies by 2 to 6 %.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 
 def level(run: Run) -> float | None:
-    """Return the logarithm of how many beats an inference takes; None without beats.
+    """Return the logarithm of an inference's time in beats; None without beats.
 
-    Of each group of samples the median over the mean of the beat before it and the one after; of these the median.
+    The time of a group of samples is its median divided by the mean of the beats before and after it; the median over
+    groups counts.
     """
     ratios = list(_ratios(run))
     return median(ratios) if ratios else None
@@ -37,16 +38,16 @@ def _ratios(run: Run) -> Iterator[float]:
 
 
 def middle_s(runs: Sequence[Run]) -> float:
-    """Return the median of all beats of these processes, of which there is at least one, seconds."""
+    """Return the median time of all beats of these processes, at least one, in seconds."""
     return median(took_s for run in runs if run.beats for took_s in run.beats.took_s)
 
 
 def levels(runs: Sequence[Run]) -> tuple[float, ...]:
-    """Return the levels of those that have one, in order."""
+    """Return the levels of the processes with beats, in order."""
     return tuple(found for run in runs if (found := level(run)) is not None)
 
 
 def beat(runs: Sequence[Run]) -> str:
-    """Name the workload that beat in every one of these processes: only then do their levels compare; else empty."""
+    """Return the workload of the beats if all processes have the same one, so that levels are comparable; else ""."""
     workloads = {run.beats.workload if run.beats else "" for run in runs}
     return workloads.pop() if len(workloads) == 1 else ""

@@ -1,4 +1,4 @@
-"""A journal's records -> what is known about each case: its runs, artifact, accuracy, failures."""
+"""A journal's records -> the evidence on each case: its runs, artifact, accuracy, failures."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ from edgebench.schema.record import (
     Stop,
 )
 
-BEAT = "beat "  # before the name of a beat among the reference workloads
+BEAT = "beat "  # prefix of a beat's name among the reference workloads
 INSPECTED_ON = "x86_64"  # hosts are
-Key = tuple[Case, str, str]  # a case, the preset it is measured with, and the epoch of its environment
+Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,12 @@ class Evidence:
     """Everything known about one case under one preset in one epoch.
 
     Attributes:
-        session: the last one in this epoch that set out to answer it.
-        runs: of the artifact deployed last in this epoch.
-        sustained: runs without a pause, of the same.
-        is_latest: whether no later session set out to answer it in another epoch.
-        set_aside: runs of the case and preset that count in no epoch; of the latest only.
-        failures: of that session; `has_stopped` tells whether it came to its own end.
+        session: the last session in this epoch that requested the case.
+        runs: the runs of the artifact deployed last in this epoch.
+        sustained: its sustained runs.
+        is_latest: whether no later session requested the case in a different epoch.
+        set_aside: number of runs of the case and preset that count in no epoch; only in the latest evidence.
+        failures: failures in that session; `has_stopped` tells whether it ended normally.
         halved: the latency runs of the same case at half the batch, in the same environment.
     """
 
@@ -54,27 +54,27 @@ class Evidence:
 
     @property
     def timed(self) -> tuple[Run, ...]:
-        """The latency runs, in order; none of an emulator's, for its times are not the board's."""
+        """The latency runs, in order; none from an emulator, whose times are not the board's."""
         return () if self.emulator else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
 
     @property
     def weighed(self) -> tuple[Run, ...]:
-        """The memory runs, in order; none of an emulator's."""
+        """The memory runs, in order; none from an emulator."""
         return () if self.emulator else tuple(run for run in self.runs if run.memory)
 
     @property
     def marks(self) -> tuple[MemoryMarks, ...]:
-        """The memory runs' marks, in order."""
+        """The memory marks of the memory runs, in order."""
         return tuple(run.memory for run in self.weighed if run.memory)
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The least instructions of an inference in each process that counted them, in order."""
+        """The lowest instruction count per inference of each process that counted, in order."""
         return tuple(min(run.instructions) for run in self.runs if run.instructions)
 
     @property
     def emulator(self) -> str:
-        """What ran it in place of a processor; empty for a real one."""
+        """The emulator that ran the case; empty on a real processor."""
         return self.session.environment.emulator
 
     @property
@@ -84,17 +84,17 @@ class Evidence:
 
     @property
     def was_inspected(self) -> bool:
-        """Whether what its int8 graph became was looked at on a processor such as the target's: kernels differ."""
+        """Whether the optimised int8 graph was inspected on a processor like the target's, because kernels differ."""
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property
     def allowed_half_width(self) -> float:
-        """What counts as precise on this machine: wider on a virtual one, which is known to be noisy."""
+        """The half-width that counts as precise on this machine: larger on a virtual machine, because it is noisy."""
         return allowed_half_width(self.session)
 
 
 def allowed_half_width(session: Session) -> float:
-    """Return what counts as precise in a session: wider on a virtual machine, which is known to be noisy."""
+    """Return the half-width that counts as precise in a session: larger on a virtual machine, because it is noisy."""
     settings = PRESETS[session.preset]
     return settings.half_width_noisy if session.environment.facts.get("hypervisor") else settings.half_width
 
@@ -105,7 +105,7 @@ def process_medians(runs: Sequence[Run]) -> list[float]:
 
 
 def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
-    """Return what processes took for reference workloads, and for the beats between their samples, by name, seconds."""
+    """Return by name the median times of reference workloads and of beats, one per process, in seconds."""
     found = defaultdict[str, list[float]](list)
     for record in records:
         match record:
@@ -117,7 +117,7 @@ def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
 
 
 def median_condition(runs: Sequence[Run], name: str) -> float | None:
-    """Return the median of a condition that is a number; None where no process has it."""
+    """Return the median of a numeric condition; None if no process has it."""
     values = [float(run.conditions[name]) for run in runs if name in run.conditions]
     return median(values) if values else None
 
@@ -129,7 +129,7 @@ def half_width(medians: Sequence[float]) -> float | None:
 
 
 def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Record]:
-    """Yield what counts in an epoch under a preset; accuracy and artifact of a case are the same under each."""
+    """Yield the records of an epoch under a preset; accuracy and artifact of a case are the same under all presets."""
     for record in records:
         if isinstance(record, (Session, Stop)) or record.epoch != epoch:
             continue
@@ -138,9 +138,9 @@ def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Rec
 
 
 def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[Run | Accuracy, ...]:
-    """Return the runs and answers of one very artifact; nothing where there is none.
+    """Return the runs and answers of one artifact; empty without an artifact.
 
-    What a process opened was another one where it says so; older journals do not say.
+    A process that reports another file's hash does not count; older journals have no hash.
     """
     sha256 = artifact.sha256 if artifact else None
     return tuple(
@@ -151,7 +151,7 @@ def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[R
 
 
 def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
-    """Part what was seen by the case that it was seen of; reference workloads are none."""
+    """Group records by their case; reference workloads have none."""
     parts = defaultdict[Case, list[Record]](list)
     for record in records:
         if not isinstance(record, (Session, Stop)) and isinstance(record.case, Case):
@@ -160,9 +160,9 @@ def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
 
 
 def gather(records: Iterable[Record]) -> tuple[Evidence, ...]:
-    """Sort records into what is known about each case, preset and epoch, in the order they were first requested.
+    """Group records into the evidence on each case, preset and epoch, in the order of their first request.
 
-    An epoch that answered nothing of a case, or failed at it, is left out once another one was asked.
+    An epoch in which a case has no result, or only a failure, is left out if a later one requested the case.
     """
     every = tuple(records)
     sessions = [record for record in every if isinstance(record, Session)]
@@ -194,7 +194,7 @@ def _keys(session: Session) -> Iterator[Key]:
 
 
 def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record]]) -> dict[tuple[Case, str], int]:
-    """Count the runs of each case and preset that no evidence rests on."""
+    """Count the runs of each case and preset that are in no evidence."""
     made = {key[:2]: sum(isinstance(one, Run) and one.preset == key[1] for one in seen.get(key[0], ())) for key in kept}
     for key, one in kept.items():
         made[key[:2]] -= len(one.runs) + len(one.sustained)
@@ -202,7 +202,7 @@ def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record
 
 
 def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
-    """Find the runs at half of a case's batch, in the same epoch: of a large network they took about half the time."""
+    """Find the runs at half of a case's batch in the same epoch; a large network needs about half the time there."""
     batch, odd = divmod(whole.case.batch, 2)
     session = whole.session
     key = (replace(whole.case, batch=batch), session.preset, session.environment.epoch)
@@ -210,7 +210,7 @@ def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
 
 
 def _evidence(key: Key, session: Session, mine: Sequence[Record], *, has_stopped: bool, is_latest: bool) -> Evidence:
-    """Keep what was seen in the session's environment of the artifact deployed last there."""
+    """Select the records of the artifact that was deployed last in the session's environment."""
     case, preset, epoch = key
     here = tuple(in_epoch(mine, epoch, preset))
     deployed = [one.artifact for one in here if isinstance(one, Deployment)]

@@ -3,5 +3,5 @@
     parts, row (types) -> rows (evidence -> row) -> ranking, choice
     columns (row -> CSV columns), notes (sentences below a table)
 
-No I/O, but for the published accuracies beside rows on ImageNet.
+No I/O, except for the published accuracies shown with rows on ImageNet.
 """

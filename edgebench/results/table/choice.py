@@ -135,7 +135,7 @@ def dominates(candidate: Candidate, other: Candidate) -> bool:
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """Return the candidates that no other dominates (the Pareto front with ties), in their order.
 
-    What dominates is nowhere worse, and so comes before what it dominates in the order of losses.
+    A dominating candidate is nowhere worse, so it comes before the ones it dominates in the order of losses.
     """
     ranked = sorted(((_losses(candidate), candidate) for candidate in candidates), key=itemgetter(0))
     return tuple(candidate for candidate in candidates if not _is_dominated(candidate, ranked))

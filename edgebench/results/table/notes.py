@@ -64,7 +64,7 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
 
 
 def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield what the columns mean that the table has."""
+    """Yield the meanings of the table's columns."""
     yield (
         "p50: median over fresh processes of their median latencies, with its [95 % interval], or the (range) below 6"
         " processes. n: number of processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie: the"
@@ -74,10 +74,11 @@ def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
     )
     if any(case_evidence.accuracy and case_evidence.accuracy.metrics for case_evidence in evidence):
         yield (
-            "mAP: mean average precision as COCO's (101 recall points, IoU 0.5 to 0.95, at most 100 boxes an image),"
-            " with its 95 % interval by a bootstrap over images. Δ mAP: difference to the float parent in percentage"
-            " points, on the same resamples; = means that its interval has 0. agree: share of the float parent's boxes"
-            " with a score of at least 0.3 that are found again, with their class and an IoU of at least 0.5."
+            "mAP: mean average precision, computed as COCO does (101 recall points, IoU 0.5 to 0.95, at most 100 boxes"
+            " per image), with its 95 % interval by a bootstrap over images. Δ mAP: difference to the float parent in"
+            " percentage points, on the same resamples; = means that its interval contains 0. agree: share of the float"
+            " parent's boxes with a score of at least 0.3 that the int8 file also finds, with their class and an IoU of"
+            " at least 0.5."
         )
     if any(case_evidence.counts for case_evidence in evidence):
         yield (
@@ -108,17 +109,17 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
 
 
 def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
-    """Yield what of the journal is not used: unsound lines, and records without their session or of another's case."""
+    """Yield notes on unused parts of the journal: invalid lines, and records without a session that requested them."""
     if journal.aside:
         more = f" and {journal.aside - SHOWN} more" if journal.aside > SHOWN else ""
         reasons = "; ".join(journal.reasons[:SHOWN])
-        plural = "lines of the journal that are no sound records" if journal.aside > 1 else "line of the journal"
+        plural = "invalid lines of the journal" if journal.aside > 1 else "line of the journal"
         yield f"Set aside: {journal.aside} {plural}: {reasons}{more}. `edgebench repair` writes the rest."
     sessions = {record.id: record for record in records if isinstance(record, Session)}
     orphans = [record.session for record in records if not isinstance(record, Session)]
     if orphans := [session for session in orphans if session not in sessions]:
         yield (
-            f"Excluded: {len(orphans)} records of {len(set(orphans))} sessions whose own line is not in the journal:"
+            f"Excluded: {len(orphans)} records of {len(set(orphans))} sessions that are not in the journal:"
             f" {', '.join(sorted(set(orphans))[:SHOWN])}."
         )
     requested = {case for session in sessions.values() for case in session.cases}

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What was measured, on which target and how.
+    """The measured variant, its target, and all settings.
 
     Attributes:
-        width, resolution: None where a network has none.
+        width, resolution: None for a network without them.
         inputs: the shapes and the values that a user-supplied model was fed, in words; empty for a classifier.
         sizes: these shapes alone.
     """
@@ -51,7 +51,7 @@ class Setup:
 
     @property
     def group(self) -> tuple[str, ...]:
-        """What rows must share to be ranked together: the machine in its epoch, and all settings except the variant.
+        """The properties that rows ranked together must share: machine, epoch, and all settings except the variant.
 
         User-supplied models have their own weights and data sets.
         """
@@ -87,7 +87,7 @@ class Setup:
 
     @property
     def pair(self) -> tuple[str, ...]:
-        """What an int8 row and its float twin share: the network and the group."""
+        """The properties that an int8 row and its float twin share: network and group."""
         return (*self.group, self.network, self.preprocessing)
 
 
@@ -96,7 +96,7 @@ class Cost:
     """Size of model and file, operations per inference, and the seconds to build and measure it.
 
     Attributes:
-        params_at_least, macs_at_least: lower bounds, where not all could be counted; None where all were.
+        params_at_least, macs_at_least: lower bounds if not all could be counted, else None.
     """
 
     params: int | None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def lines(evidence: Iterable[Evidence]) -> list[Line]:
-    """Return one line per case, whose rows are not compared yet."""
+    """Return one line per case; the rows are not compared yet."""
     return [_line(position, case) for position, case in enumerate(evidence)]
 
 
@@ -108,11 +108,11 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
 
 
 def _outputs(artifact: Artifact) -> str:
-    """Say how far each int8 output is from float, the worst first; of many outputs the worst few."""
+    """Describe how far each int8 output is from float, the worst first; at most a few."""
     compared = sorted(artifact.outputs, key=lambda output: inf if output.sqnr_db is None else output.sqnr_db)
     words = [_of_output(output) for output in compared[:MOST_SHOWN]]
-    more = [f"{len(compared) - MOST_SHOWN} more are nearer"] if len(compared) > MOST_SHOWN else []
-    return f"int8 against float on the inputs that calibrated it: {', '.join([*words, *more])}" if words else ""
+    more = [f"{len(compared) - MOST_SHOWN} more are closer"] if len(compared) > MOST_SHOWN else []
+    return f"int8 against float on the calibration inputs: {', '.join([*words, *more])}" if words else ""
 
 
 def _of_output(output: OutputNoise) -> str:
@@ -124,7 +124,7 @@ def _of_output(output: OutputNoise) -> str:
 
 
 def _of_outputs(artifact: Artifact | None) -> Fidelity | None:
-    """Return the comparison of a model that is no classifier of images: the SQNR of its worst output."""
+    """Return the comparison of a model other than an image classifier: the SQNR of its worst output."""
     if artifact is None or not artifact.outputs:
         return None
     worst = artifact.worst_output
@@ -221,7 +221,7 @@ def _metrics(appraisal: Appraisal) -> dict[str, Figure]:
 
 
 def _of_task(accuracy: Accuracy | None) -> dict[str, Figure]:
-    """Return the metrics of a task whose images are not just right or wrong."""
+    """Return the metrics of a task in which an image may be partly right, such as detection."""
     return {metric.name: _in_percent(metric) for metric in accuracy.metrics} if accuracy else {}
 
 
@@ -236,7 +236,7 @@ def _metric(share: Share) -> Figure:
 
 
 def _published(variant: Variant) -> float | None:
-    """Return the published top-1 of the network, %; None on other images than those that published figures are of."""
+    """Return the published top-1 of the network, %; None unless the images are ImageNet's."""
     if dataset_plugin(variant.dataset) != published.IMAGENET:
         return None
     return published.top1(variant.architecture, variant.width, variant.resolution, variant.precision)

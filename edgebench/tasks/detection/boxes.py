@@ -1,6 +1,6 @@
 """Boxes in plain numpy: overlap, suppression and the decoding of raw heads. This module also runs on targets.
 
-A box is left, top, right, bottom, in any unit; heads are one box a cell of a square grid over the picture.
+A box is left, top, right, bottom, in any unit; heads have one box per cell of a square grid over the picture.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PRIOR = 0.125  # fraction of a picture's side: the side of a box whose logarithms of width and height are 0
-# Boxes with a lower score are dropped; of two boxes of a class that overlap more, the one with the lower score is.
+# Boxes with a lower score are dropped; of two boxes of a class that overlap more, the one with the lower score is
+# dropped, too.
 SCORE, OVERLAP = 0.02, 0.5
 CANDIDATES, MOST = 200, 100  # boxes of one picture before and after suppression; COCO counts 100
 LARGEST_LOG = 2.1  # limit on the logarithms of width and height: boxes as large as the picture
@@ -54,7 +55,7 @@ def area(boxes: NDArray[Any]) -> NDArray[Any]:
 
 
 def nms(boxes: NDArray[Any], classes: NDArray[int64], overlap: float = OVERLAP) -> NDArray[bool_]:
-    """Return a mask of boxes to keep, of boxes sorted by score: no two of a class overlap by more than `overlap`.
+    """Return a mask of the boxes to keep, given sorted by score: no two of a class overlap by more than `overlap`.
 
     Each pass decides at least one more box; in practice three or four passes are enough, while a loop needs one per
     box.

@@ -58,7 +58,7 @@ class Figures:
 
 
 def match(found: Boxes, boxes: NDArray[Any], classes: NDArray[int64]) -> Matches:
-    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: best score first, each once."""
+    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: best first, one per object."""
     import numpy
 
     order = _counted(found)
@@ -112,7 +112,7 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
 
 
 class _Ranked(NamedTuple):
-    """Boxes and objects of all images of one class, the boxes by score; `images` and `homes` are where they are."""
+    """Boxes and objects of one class, the boxes by score; `images` and `homes` are the numbers of their images."""
 
     is_true: NDArray[bool_]
     is_ignored: NDArray[bool_]

@@ -1,4 +1,4 @@
-"""Raw heads and what they should say -> the loss of a detector; torch is imported inside."""
+"""Raw heads and their targets -> the loss of a detector; torch is imported in the function."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOCUS, BALANCE = 2.0, 0.75  # of the focal loss: exponent, and weight of cells that hold an object
-BOX_WEIGHT, BETA = 1.0, 0.2  # of the smooth L1 loss: its weight, and where it turns from square to straight
+BOX_WEIGHT, BETA = 1.0, 0.2  # of the smooth L1 loss: its weight, and the error above which it is linear
 
 
 def loss(scores: Tensor, raw: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """ONNX files: float by torch's exporter, int8 by onnxruntime's static quantization.
 
-The batch axis is dynamic: one file serves every batch size. int8 is QDQ, which onnxruntime fuses to integer
-operators when it loads the file; `float_nodes` looks whether it did.
+The batch axis is dynamic: one file serves every batch size. int8 is QDQ, which onnxruntime fuses to integer operators
+when it loads the file; `float_nodes` checks that it did.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ SCHEME = Quantization()
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 OPSET = 17
-LEAST_OPSET_OF_INT8 = 13  # the first in which a weight has a scale a channel
-LEAST_IR_OF_CONSTANTS = 4  # the first in which a constant is no input
-NOISE_BATCHES = 8  # calibration images, one each: enough to find the layer that hurts
+LEAST_OPSET_OF_INT8 = 13  # the first in which a weight can have a scale per channel
+LEAST_IR_OF_CONSTANTS = 4  # the first in which a constant need not be an input
+NOISE_BATCHES = 8  # calibration images: enough to find the layer that loses most
 INPUT, OUTPUT = "images", "logits"
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse to write floats of 16 bits: what onnxruntime's CPU provider would compute of such a file is fp32."""
+    """Refuse 16-bit floats, because onnxruntime's CPU provider would compute such a file in fp32."""
     if variant.weights == WeightSource.CUSTOM or variant.precision in (Precision.FP32, Precision.INT8):
         return ""
     return f"onnx files are written in fp32 and int8, not {variant.precision}: use --runtime torch"
@@ -59,10 +59,10 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
-    """Write the int8 form of a float file; find what stayed float and what each layer lost.
+    """Write the int8 form of a float file; report the operators left in float and each layer's loss.
 
     Raises:
-        CaseError: its operator set has no int8, there are no images, or what they make of the network is not finite.
+        CaseError: its operator set has no int8, there are no images, or they give activations that are not finite.
     """
     with TemporaryDirectory() as scratch:
         named = _named(parent, Path(scratch) / "float.onnx")
@@ -76,15 +76,15 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
 
 
 def compared(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> tuple[OutputNoise, ...]:
-    """Compare every output of an int8 file with the float file's it was made of, on what calibrated it.
+    """Compare every output of an int8 file with its float parent's, on the calibration images or inputs.
 
-    Rows of class scores are counted only on real inputs: random ones are of no class.
+    Agreement of class scores is only computed on real inputs, because random ones show no class.
     """
     return output_noise(parent, path, calibration(), compares_rows=quantization.calibration != RANDOM)
 
 
 def _require_quantized(parent: Path, path: Path) -> None:
-    """Refuse a file of which nothing is in integers.
+    """Refuse an int8 file without any integer operator.
 
     Raises:
         CaseError: no operator has an int8 form.
@@ -97,7 +97,7 @@ def _require_quantized(parent: Path, path: Path) -> None:
 
 
 def _named(parent: Path, path: Path) -> Path:
-    """Write a float file with a name for each operator, which files of other tools may lack."""
+    """Write a float file with a name for each operator, because user-supplied files may lack names."""
     import onnx
 
     proto = onnx.load(parent)
@@ -114,8 +114,8 @@ def _named(parent: Path, path: Path) -> Path:
 def _separate_constants(proto: Any) -> None:
     """Remove the constants from the inputs of a graph.
 
-    Before IR version 4 every constant is an input, too: when onnxruntime's optimizer merges equal constants, it leaves
-    inputs that nothing feeds.
+    Before IR version 4 every constant is an input, too: when onnxruntime's optimizer merges equal constants,
+    inputs without values remain.
     """
     proto.ir_version = max(proto.ir_version, LEAST_IR_OF_CONSTANTS)
     constants = {tensor.name for tensor in proto.graph.initializer}
@@ -125,7 +125,7 @@ def _separate_constants(proto: Any) -> None:
 
 
 def _converted(proto: Any, opset: int) -> Any:
-    """Return a graph of an older operator set in the first that has int8.
+    """Convert a graph of an older operator set to the first one that has int8.
 
     Raises:
         CaseError: an operator of it cannot be converted.
@@ -134,7 +134,7 @@ def _converted(proto: Any, opset: int) -> Any:
 
     try:
         return convert_version(proto, LEAST_OPSET_OF_INT8)
-    except Exception as error:  # the converter has many of its own
+    except Exception as error:  # the converter raises many kinds of errors
         raise CaseError(
             f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset} and cannot be converted"
             f" ({in_words(error)[:200]}); export it with a newer one"
@@ -142,10 +142,10 @@ def _converted(proto: Any, opset: int) -> Any:
 
 
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:
-    """Trace a network of images, (C, R, R) each, into a file.
+    """Trace a network for images, (C, R, R) each, and write it to a file.
 
-    By the older of torch's exporters: it is ten times faster, and keeps the global average pool as the one operator
-    that has an integer form, where the newer one writes a mean that stays float.
+    The older of torch's exporters is used: it is ten times faster, and it keeps the global average pool as an operator
+    with an integer form; the newer one writes a mean, which stays float.
     """
     import torch
 
@@ -153,7 +153,8 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: 
     _write_norms_as_operators(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]  # about constants, which is what sizes are here
+        # These warn that sizes become constants, as intended.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             network,
             (images,),
@@ -167,7 +168,7 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: 
 
 
 def _write_norms_as_operators(network: nn.Module) -> None:
-    """Let local response norms become ONNX's own LRN: the exporter takes each apart into a dozen float operators."""
+    """Export local response norms as ONNX's LRN, because the exporter splits each into a dozen float operators."""
     import torch
 
     class Function(torch.autograd.Function):

@@ -1,8 +1,8 @@
-"""A float file and images -> the range of every activation, by one look at each image.
+"""A float file and images -> the range of every activation; each image is run once.
 
-onnxruntime's own calibrators keep every activation of every image and run without optimisation; these run an
-optimised graph on one batch at a time and keep two numbers, the outermost values or a histogram a tensor. The ranges
-are the same.
+onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. Here an optimised
+graph runs on one batch at a time, and only two numbers, the outermost values or a histogram are kept per tensor. The
+ranges are the same.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ REMEDY = "use --precision fp32"
 
 
 def nothing_of(nodes: Iterable[Any]) -> str:
-    """Say of which operators a graph is that has no int8 form."""
+    """Describe why nothing can be quantized: list the operators of the graph."""
     return f"nothing of it can be quantized: its operators are {', '.join(dict.fromkeys(one.op_type for one in nodes))}"
 
 
 def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, Range]:
-    """Return the range of every activation that a quantizer may ask for, by tensor; `is_masked` tells what has none.
+    """Return the range of every activation that a quantizer may need, by tensor; `is_masked` selects those without one.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -51,7 +51,7 @@ def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, 
 
 
 def _folded(path: Path) -> dict[str, str]:
-    """Map each tensor that only a ReLU reads to the ReLU's output: the quantizer makes one layer of the two."""
+    """Map each tensor that only a ReLU reads to the ReLU's output, because the quantizer fuses the two layers."""
     import onnx
 
     nodes = onnx.load(path, load_external_data=False).graph.node
@@ -68,7 +68,7 @@ def _folded(path: Path) -> dict[str, str]:
 
 
 def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, Range]:
-    """Let the graph itself find each tensor's smallest and largest value, zero for a smallest that cannot be less."""
+    """Compute each tensor's smallest and largest value within the graph; for nonnegative tensors the former is 0."""
     import numpy
 
     tensors, signed = list[str](), list[str]()
@@ -77,7 +77,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
         tensors.extend(_tensors(graph, unseen))
         rectified = _rectified(graph)
         signed.extend(tensor for tensor in tensors if tensor not in rectified)
-        # onnxruntime computes first what the last node asks for: so each tensor is looked at while it is in the cache.
+        # onnxruntime computes the last node's inputs first, so each tensor is reduced while it is in the cache.
         for tensor in reversed(tensors):
             _look(graph, tensor, is_signed=tensor not in rectified)
         _give_out(graph, [*map(_high, tensors), *map(_low, signed)])
@@ -90,7 +90,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
 
 
 def _empty(seen: NDArray[float32], tensors: Sequence[str], signed: Sequence[str]) -> Any:
-    """Tell where a tensor had no values at all: then its largest is less than its smallest."""
+    """Return whether a tensor had no values at all: then its largest is less than its smallest."""
     import numpy
 
     highs, lows = seen[:, : len(tensors)], seen[:, len(tensors) :]
@@ -109,21 +109,21 @@ def _low(tensor: str) -> str:
 
 
 def _look(graph: GraphProto, tensor: str, *, is_signed: bool) -> None:
-    """Add the operators that find a tensor's largest value, or a feature map's channels', and its smallest."""
+    """Add operators that compute a tensor's smallest and largest value; if nonnegative, its channels' largest."""
     from onnx.helper import make_node
 
     if is_signed:
         graph.node.append(make_node("ReduceMin", [tensor], [_low(tensor)]))
         graph.node.append(make_node("ReduceMax", [tensor], [_high(tensor)]))
         return
-    # It pools in the layout that it computes in; to reduce, it reorders the whole tensor first. The pooling becomes an
-    # operator of its own in that layout and loses its place in the order: what reads it keeps it.
+    # Pooling works in onnxruntime's internal layout; a reduction first reorders the whole tensor. But a pooling is
+    # moved in the execution order when its layout changes; the operator that reads it keeps its place.
     graph.node.append(make_node("GlobalMaxPool", [tensor], [pooled := f"{tensor} pooled"]))
     graph.node.append(make_node("Flatten", [pooled], [_high(tensor)]))
 
 
 def _largest(arrays: Sequence[NDArray[float32]]) -> NDArray[float32]:
-    """Return the largest value of each array, NaN where there is one, in one pass over all."""
+    """Return the largest value of each array, NaN if it contains one, in one pass over all arrays."""
     import numpy
 
     starts = numpy.cumsum([0, *(values.size for values in arrays[:-1])])
@@ -131,7 +131,7 @@ def _largest(arrays: Sequence[NDArray[float32]]) -> NDArray[float32]:
 
 
 def _rectified(graph: GraphProto) -> set[str]:
-    """Name the feature maps, (N, C, H, W), that are never less than zero."""
+    """Return the names of the feature maps, (N, C, H, W), that are never negative."""
     from onnx.numpy_helper import to_array
 
     maps = {value.name for value in graph.value_info if len(value.type.tensor_type.shape.dim) == 4}
@@ -142,7 +142,7 @@ def _rectified(graph: GraphProto) -> set[str]:
 
 
 def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Quantization) -> dict[str, Range]:
-    """Fetch every tensor of every image for its collector, which chooses the range in the end."""
+    """Pass every tensor of every image to its collector, which finally chooses the range."""
     found, tensors = dict[str, Outermost | BinCounts](), list[str]()
 
     def probe(graph: GraphProto) -> None:
@@ -165,14 +165,14 @@ def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Qu
 
 
 def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outermost | BinCounts:
-    """Return what looks at the values of a tensor, of which an image has so many."""
+    """Return the collector for a tensor that has `an_image` values per image."""
     if quantization.range_method == "percentile":
         return Outermost(tensor, int(an_image * quantization.images * OUTSIDE) + 1)
     return BinCounts(tensor, CHOOSERS[quantization.range_method], mirrored=quantization.symmetric)
 
 
 def _tensors(graph: GraphProto, unseen: Container[str]) -> Iterator[str]:
-    """Name the inputs and every output of floats, but those unseen: of numbers of other types none is quantized."""
+    """Return the names of all float inputs and outputs, except `unseen`; only floats are quantized."""
     import onnx
 
     infos = [*graph.input, *graph.value_info]
@@ -182,13 +182,13 @@ def _tensors(graph: GraphProto, unseen: Container[str]) -> Iterator[str]:
 
 
 def inputs(graph: GraphProto) -> list[str]:
-    """Name the inputs of a graph; older files list their weights among them."""
+    """Return the names of a graph's inputs, without the weights that older files list among them."""
     constants = {one.name for one in graph.initializer}
     return [one.name for one in graph.input if one.name not in constants]
 
 
 def fed(names: Sequence[str], batch: Batch) -> Mapping[str, NDArray[Any]]:
-    """Return a batch by the names of a graph's inputs, the first of which takes images."""
+    """Return a batch as arrays by input name; images belong to the graph's first input."""
     from collections.abc import Mapping
 
     return batch if isinstance(batch, Mapping) else {names[0]: batch}
@@ -201,10 +201,10 @@ def _give_out(graph: GraphProto, tensors: Iterable[str]) -> None:
 
 
 def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) -> Iterator[list[NDArray[float32]]]:
-    """Run every image through the graph that gives out what the probe adds: one thread, every optimisation.
+    """Run every image through the graph extended by the probe's outputs, on one thread with all optimisations.
 
     Raises:
-        CaseError: there are no images, or no tensors to look at.
+        CaseError: there are no images, or no tensors that need a range.
     """
     import onnx
     import onnxruntime
@@ -220,7 +220,7 @@ def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) ->
     options.log_severity_level = 3
     with TemporaryDirectory() as scratch:
         onnx.save(model, probed := Path(scratch) / "probed.onnx")
-        del model  # VGG16 is half a gigabyte
+        del model  # VGG16 takes half a gigabyte
         session = onnxruntime.InferenceSession(str(probed), options, providers=["CPUExecutionProvider"])
     outputs, names = None, [one.name for one in session.get_inputs()]
     for batch in images():
@@ -231,7 +231,7 @@ def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) ->
 
 
 def _of_unknown_type(model: Any) -> Iterator[Any]:
-    """Describe the tensors whose type onnx cannot infer, as behind an operator of a runtime's own: the runtime can."""
+    """Return the types that onnxruntime infers but onnx cannot, such as those of runtime-specific operators."""
     import onnx
     import onnxruntime
 

@@ -1,4 +1,4 @@
-"""An int8 file -> what onnxruntime makes of it when it loads it."""
+"""An int8 file -> the operators that onnxruntime executes after loading and optimising it."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _INTEGER = {
     "MatMulIntegerToFloat",
     "QGemm",
 }
-_SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # what onnxruntime's optimiser appends to names
+_SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # suffixes that onnxruntime's optimiser appends to names
 
 
 def optimised_operators(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return (operator, name) of every node that onnxruntime really runs, after its own optimisation."""
+    """Return (operator, name) of every node that onnxruntime runs after its optimisation."""
     with _optimised(path) as file:
         return tuple((node.op_type, node.name) for node in _nodes(file))
 
 
 @contextmanager
 def _optimised(path: Path, *, for_any_processor: bool = False) -> Iterator[Path]:
-    """Write the graph that onnxruntime makes of a file, or that without what suits this processor alone."""
+    """Write a file's graph as optimised by onnxruntime, with or without optimisations for this processor."""
     import onnxruntime
 
     levels = onnxruntime.GraphOptimizationLevel
@@ -58,7 +58,8 @@ def _optimised(path: Path, *, for_any_processor: bool = False) -> Iterator[Path]
         if for_any_processor:
             options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(Path(scratch) / "optimised.onnx")
-        options.log_severity_level = 3 + for_any_processor  # that such a file suits few is known
+        # onnxruntime warns that such a file suits only this processor
+        options.log_severity_level = 3 + for_any_processor
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         yield Path(options.optimized_model_filepath)
 
@@ -71,7 +72,7 @@ def _nodes(file: Path) -> Sequence[Any]:
 
 
 def float_nodes(path: Path) -> tuple[str, ...]:
-    """Name the operators of an int8 file that compute in float: neither integer, nor at the edge, nor moving data."""
+    """Return an int8 file's operators that compute in float; conversions at the edges and data moves do not count."""
     with _optimised(path) as file:
         nodes = _nodes(file)
     integers = _integers(nodes)
@@ -84,7 +85,7 @@ def float_nodes(path: Path) -> tuple[str, ...]:
 
 
 def _integers(nodes: Sequence[Any]) -> set[str]:
-    """Name the tensors of integers: what was quantized, and what operators make of it, because they keep its type."""
+    """Return the names of integer tensors: quantized ones, and what operators compute from them."""
     found = set[str]()
     for node in nodes:
         keeps = node.op_type not in CONVERTS and node.input and node.input[0] in found
@@ -94,9 +95,9 @@ def _integers(nodes: Sequence[Any]) -> set[str]:
 
 
 def integers_of(path: Path, *, products_only: bool) -> tuple[tuple[str, ...], float | None]:
-    """Return the operators of a foreign int8 file that compute in float, and the share that computes in integers.
+    """Return the operators of a user-supplied int8 file that compute in float, and the share of MACs in integers.
 
-    With `products_only`, only of operators that multiply: dynamic quantization leaves all others in float.
+    With `products_only`, list only operators that multiply: dynamic quantization leaves all others in float.
     """
     left = float_nodes(path)
     if products_only:
@@ -111,9 +112,9 @@ def integers_of(path: Path, *, products_only: bool) -> tuple[tuple[str, ...], fl
 
 
 def integer_share(float_path: Path, int8_path: Path) -> float | None:
-    """Return the share of the float file's multiply-adds that the int8 file, once optimised, computes in integers.
+    """Return the share of multiply-adds that the optimised int8 file computes in integers.
 
-    None where they cannot be counted.
+    None if they cannot be counted.
     """
     integer = {_SUFFIX.sub("", name) for operator, name in optimised_operators(int8_path) if _is_integer(operator)}
     try:
@@ -130,7 +131,7 @@ def _is_integer(operator: str) -> bool:
 def layer_name(node: str) -> str:
     """Return the network's own name of a node: `/features/features.0/features.0.1/Conv` is features.0.1.
 
-    The exporter writes every scope in full: one that continues the one before takes its place.
+    The exporter repeats the full path in every scope, so a scope that extends the previous one replaces it.
     """
     *scopes, operator = _SUFFIX.sub("", node).strip("/").split("/")
     path = list[str]()

@@ -1,6 +1,6 @@
 """A float file, its int8 file and images -> how much of the signal each layer of the int8 graph loses.
 
-Only sums of squares are kept: memory does not grow with the images.
+Only sums of squares are kept, so that memory does not grow with the number of images.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from edgebench.export.formats.onnx.calibrate import Batch
 
-# The most that 8 bits hold, of a full-scale sine (Bennett 1948); an exact tensor, such as an image, counts as this.
+# The highest SQNR of 8 bits, that of a full-scale sine (Bennett 1948); also used for an exact tensor, such as an image.
 MOST_DB = 6.02 * 8 + 1.76
-# What onnxruntime's quantizer appends to the name of a tensor that is an output of the whole graph.
+# Suffix that onnxruntime's quantizer appends to the name of an output of the graph.
 _BEFORE_QUANTIZE = "_QuantizeLinear_Input"
 
 Pair = tuple[str, str]  # a tensor's names in the float and in the int8 graph
@@ -43,21 +43,21 @@ class QuantizedOperator:
 
 @dataclass(slots=True, kw_only=True)
 class Power:
-    """Sums of squares: of what the float graph computes in some tensors, and of how far int8 is from it."""
+    """Sums of squares over some tensors: of the float values (signal), and of int8 minus float (noise)."""
 
     signal: float = 0.0
     noise: float = 0.0
 
     @property
     def sqnr_db(self) -> float | None:
-        """Signal to quantization noise, dB; None where there is no noise or no signal."""
+        """Signal-to-quantization-noise ratio, dB; None without noise or without signal."""
         return 10 * log10(self.signal / self.noise) if self.signal and self.noise else None
 
 
 def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> tuple[LayerNoise, ...]:
     """Compare every layer of the int8 graph with the float graph's, on batches of images (n, C, R, R) or named inputs.
 
-    `float_path` is the very file that was quantized: equalization rescales what lies between its layers.
+    `float_path` must be the file that was quantized, because equalization rescales the tensors between layers.
     """
     import onnx
 
@@ -76,12 +76,12 @@ def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> t
 
 
 def is_comparable(wanted: Any, found: Any) -> bool:
-    """Tell whether two values are floats of one shape: that of some depends on the values before them."""
+    """Return whether two values are floats of the same shape; some shapes depend on earlier values."""
     return bool(getattr(wanted, "dtype", None) == found.dtype == "float32" and wanted.shape == found.shape)
 
 
 def _is_masked(tensor: NDArray[float32]) -> bool:
-    """Tell whether a tensor holds what an attention's mask puts out of reach, in float too."""
+    """Return whether a tensor contains values that an attention mask excludes, in the float graph, too."""
     return not abs(tensor).max(initial=0.0) < -MASKED
 
 
@@ -99,7 +99,7 @@ def _noise(layer: QuantizedOperator, powers: dict[Pair, Power]) -> LayerNoise:
 
 
 def _together(operator: str, inputs: Sequence[Power]) -> Power:
-    """Say what an operator gets: of a sum the powers add, of a product the noise relative to each factor."""
+    """Combine the powers of an operator's inputs: of a sum they add, of a product the relative noises add."""
     if operator == "Mul":
         return Power(signal=1.0, noise=sum(one.noise / one.signal for one in inputs if one.signal))
     return Power(signal=sum(one.signal for one in inputs), noise=sum(one.noise for one in inputs))
@@ -110,12 +110,12 @@ def _at_most(sqnr_db: float | None) -> float:
 
 
 def _tensors(graph: Any) -> set[str]:
-    """Name what a float graph takes and computes."""
+    """Return the names of a float graph's inputs and computed tensors."""
     return {one.name for one in graph.input} | {name for node in graph.node for name in node.output}
 
 
 def _layers(graph: Any, known: set[str]) -> Iterator[QuantizedOperator]:
-    """Find the operators that compute, with those of their tensors that the float graph has too."""
+    """Find the operators that compute, with the tensors that they share with the float graph."""
     tensors = _Tensors(graph)
     for node in graph.node:
         output = tensors.pair(tensors.read(node.output[0]))
@@ -136,13 +136,13 @@ class _Tensors:
         self._readers = {node.input[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
 
     def read(self, tensor: str) -> str:
-        """Return the name under which the next layer reads a tensor: its own, unless it is quantized in between."""
+        """Return the tensor that the next layer reads: the dequantized one, else the tensor itself."""
         quantizer = self._quantizers.get(tensor)
         reader: Any = self._readers.get(quantizer.output[0]) if quantizer else None
         return reader.output[0] if reader else tensor
 
     def pair(self, tensor: str) -> Pair:
-        """Return the float graph's name of a tensor as it is read, and its own; a constant has no former."""
+        """Return a tensor's names in the float graph and in the int8 graph; the former is empty for a constant."""
         reader = self._makers.get(tensor)
         if reader is None or reader.op_type != "DequantizeLinear":
             return tensor, tensor
@@ -153,9 +153,9 @@ class _Tensors:
 def opened(
     model: Any, names: Iterable[str], *, as_written: bool = False
 ) -> Callable[[Batch], Mapping[str, NDArray[Any]]]:
-    """Open a graph as a function from a batch to these of its tensors by name, its own inputs among them.
+    """Open a graph as a function from a batch to the named tensors, which may include inputs.
 
-    `as_written` leaves an int8 graph unfused: then no processor's sums saturate.
+    `as_written` does not fuse an int8 graph, so that no sums saturate on any processor.
     """
     import onnx
     import onnxruntime
@@ -172,7 +172,7 @@ def opened(
 
     def infer(batch: Batch) -> Mapping[str, NDArray[Any]]:
         values = fed(sources, batch)
-        made = session.run(wanted, values) if wanted else []  # of no names it would return every output
+        made = session.run(wanted, values) if wanted else []  # without names it would return every output
         return {**values, **dict(zip(wanted, made, strict=True))}
 
     return infer

@@ -1,6 +1,6 @@
-"""A float file, its int8 file and their inputs -> how far each output of int8 is from float, and why.
+"""A float file, its int8 file and their inputs -> how far each int8 output is from float, and why.
 
-int8 is computed as its file is written, so that no processor's own way of adding is in the figures. Only sums are kept.
+The int8 graph is run unfused, so that the figures do not depend on how a processor adds. Only sums are kept.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from edgebench.export.formats.onnx.calibrate import Batch
 
-APART = 100.0  # between two ranges under one scale: of 256 steps the smaller has two
-PROBABLE = 1.0  # classes that no input has are near zero among probabilities, and an error of one step is small there
-# What passes its first input on, with all that its scale is.
+APART = 100.0  # ratio of two ranges that share a scale, so that the smaller has only two of the 256 steps
+PROBABLE = 1.0  # probabilities of absent classes are near zero, and an error of one step there is harmless
+# Operators that pass on their first input with its scale.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 _EDGE = ("QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(slots=True, kw_only=True)
 class Gap:
-    """Sums over all values of an output: of squares, products, and rows that agree."""
+    """Sums over all values of an output: squares, products, and the number of rows that agree."""
 
     signal: float = 0.0
     noise: float = 0.0
@@ -43,7 +43,7 @@ class Gap:
     ranges: NDArray[Any] | None = None
 
     def add(self, wanted: Any, found: Any) -> None:
-        """Add what float and int8 make of one set of inputs."""
+        """Add the float and the int8 output for one set of inputs."""
         import numpy
 
         if not is_comparable(wanted, found):
@@ -64,7 +64,7 @@ class Gap:
             self.rows, self.agreed = self.rows + len(rows[0]), self.agreed + int((rows[0] == rows[1]).sum())
 
     def _add_ranges(self, values: Any) -> None:
-        """Keep the largest magnitude of each channel: of maps the second axis, of rows of boxes the shorter one."""
+        """Keep the largest magnitude of each channel: the second axis of maps, the shorter axis of lists of boxes."""
         if values.ndim < 2 or not values.size:
             return
         sizes = values.shape[1:]
@@ -74,7 +74,7 @@ class Gap:
         self.ranges = largest if before is None or before.shape != largest.shape else largest.clip(min=before)
 
     def noise_of(self, name: str, *, is_scores: bool, trap: tuple[float, str]) -> OutputNoise:
-        """Return the figures of the output of that name."""
+        """Return the figures of the named output."""
         if self.uncompared:
             return OutputNoise(name=name, uncompared=self.uncompared)
         scale = sqrt(self.signal * self.made)
@@ -99,7 +99,7 @@ class Parts:
     ranges: dict[str, float] = field(default_factory=dict)
 
     def add(self, values: Mapping[str, Any]) -> None:
-        """Look at one set of inputs."""
+        """Update the magnitudes with one set of inputs."""
         for name in self.names:
             self.ranges[name] = max(self.ranges.get(name, 0.0), float(abs(values[name]).max(initial=0.0)))
 
@@ -107,7 +107,7 @@ class Parts:
 def output_noise(
     float_path: Path, int8_path: Path, sets: Iterable[Batch], *, compares_rows: bool
 ) -> tuple[OutputNoise, ...]:
-    """Compare every output of floats; where one of all outputs is class scores, `compares_rows` counts its rows."""
+    """Compare every float output; with `compares_rows`, also count the agreeing rows of class scores."""
     import onnx
 
     reference, quantized = onnx.load(float_path), onnx.load(int8_path)
@@ -133,7 +133,7 @@ def output_noise(
 
 
 def _scores(outputs: Mapping[str, Any]) -> str:
-    """Name the one output that is a row of class scores; empty if none is, or another has as many values."""
+    """Return the name of the only output that is a row of class scores; empty if there is none, or not only one."""
     sizes = {name: values.size for name, values in outputs.items() if hasattr(values, "shape")}
     rows = [name for name in sizes if outputs[name].ndim > 1 and sizes[name] in outputs[name].shape and sizes[name] > 1]
     alike = [name for name, size in sizes.items() if rows and size == sizes[rows[0]]]
@@ -145,7 +145,7 @@ def _sizes(values: Any) -> str:
 
 
 def _of_floats(graph: Any) -> list[str]:
-    """Name the outputs of 32-bit floats that the graph computes; integers, such as classes, have no noise."""
+    """Return the names of 32-bit float outputs that the graph computes; integers, such as classes, have no noise."""
     import onnx
 
     made = {tensor for node in graph.node for tensor in node.output}
@@ -154,7 +154,7 @@ def _of_floats(graph: Any) -> list[str]:
 
 
 def _shares_scale(graph: Any, output: str) -> bool:
-    """Tell whether an output of an int8 graph comes out of one DequantizeLinear with a single scale."""
+    """Return whether an output of an int8 graph comes from one DequantizeLinear with a single scale."""
     makers = {name: node for node in graph.node for name in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in _PASSES:
@@ -163,7 +163,7 @@ def _shares_scale(graph: Any, output: str) -> bool:
 
 
 def _joined(graph: Any, output: str) -> tuple[str, ...]:
-    """Name what the last Concat before an output joins; nothing if it is not made by one."""
+    """Return the names of the tensors that the last Concat before an output joins; empty if there is no Concat."""
     makers = {name: node for node in graph.node for name in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in _PASSES:
@@ -174,7 +174,7 @@ def _joined(graph: Any, output: str) -> tuple[str, ...]:
 
 
 def _trap(gap: Gap, parts: Parts) -> tuple[float, str]:
-    """Return how far apart the ranges under one scale are, if that is too far, and of what they are."""
+    """Return the ratio of two ranges that share a scale, and a description of them, if the ratio is too large."""
     joined = {f"{name} (up to {largest:.3g})": largest for name, largest in parts.ranges.items() if largest}
     apart = _apart(joined)
     if apart[0] or gap.ranges is None or gap.ranges.max(initial=0.0) <= PROBABLE:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
-    """Quantize `parent`, a float file, to the scheme, with ranges seen on `images`.
+    """Quantize `parent`, a float file, by the scheme, with activation ranges from `images`.
 
     Raises:
-        CaseError: there are no images, or what they make of the network is not finite.
+        CaseError: there are no images, or an activation is not finite.
     """
     from numpy import float32
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -27,7 +27,8 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
     prepared, seen = parent.with_name("prepared.onnx"), parent.with_name("ranges.json")
     quant_pre_process(str(parent), str(prepared), skip_symbolic_shape=True)
-    method = CalibrationMethod.MinMax  # says how the file of ranges is laid out; they may come of any
+    # only names the layout of the file of ranges; the ranges themselves may come from any method
+    method = CalibrationMethod.MinMax
     found = ranges(prepared, images, quantization)
     masked = {tensor for tensor, ends in found.items() if is_masked(*ends)}
     covered = {tensor: tuple(map(float32, ends)) for tensor, ends in found.items() if tensor not in masked}
@@ -50,7 +51,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
 
 def _touching(path: Path, tensors: set[str]) -> list[str]:
-    """Name the operators that make or read these tensors: they stay in float."""
+    """Return the names of the operators that write or read these tensors; they stay in float."""
     import onnx
 
     nodes = onnx.load(path, load_external_data=False).graph.node

@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Range = tuple[float, float]
-    Histogram = tuple[NDArray[int64], NDArray[float64]]  # counts, and the edges of their bins
+    Histogram = tuple[NDArray[int64], NDArray[float64]]  # the counts of a histogram, and the edges of its bins
 
-MASKED = -1e8  # what stands for minus infinity in attention: -1e9, or the least of all floats
-OUTSIDE = 1e-5  # of the values: a percentile of 99.999, onnxruntime's own
-SLACK = 512  # outermost values that are kept before the least of them are dropped
-BINS = 2048  # of a histogram, half of them on each side of zero
-FINE_BINS = 4096  # while it grows: at least as many as `BINS` then lie between the outermost values
-NARROWEST = 2.0**-100  # that its sides are: nothing that small is worth a step
-CHUNK = 2**16  # values that are counted at once: they stay in the processor's own cache
-LEVELS = 128  # that the entropy method compares with, TensorRT's and onnxruntime's own
-ENTROPY_BINS = 512  # that it compares: more take seconds a tensor
-SMOOTHING = 1e-4  # counts that an empty bin gets, onnxruntime's own
-MSE_CLIPS = 50  # how many shares of the range the least squared error is sought among
+MASKED = -1e8  # values below this stand for minus infinity in attention masks: -1e9, or the lowest float
+OUTSIDE = 1e-5  # share of the values left out: onnxruntime's percentile of 99.999
+SLACK = 512  # number of outermost values that are kept before the innermost of them are dropped
+BINS = 2048  # number of bins of a histogram, half of them on each side of zero
+FINE_BINS = 4096  # number of bins while it grows, so that at least `BINS` lie between the outermost values
+NARROWEST = 2.0**-100  # smallest half width of a histogram: smaller values are not worth a step
+CHUNK = 2**16  # values counted at once, so that they stay in the processor's cache
+LEVELS = 128  # levels of the entropy method, as in TensorRT and onnxruntime
+ENTROPY_BINS = 512  # number of ranges that it compares: more take seconds per tensor
+SMOOTHING = 1e-4  # count given to an empty bin, as in onnxruntime
+MSE_CLIPS = 50  # number of ranges among which the least squared error is sought
 
 
 def is_masked(low: float, high: float) -> bool:
-    """Tell whether values were put out of reach of a softmax: no step of int8 covers them and what is left."""
+    """Return whether a range includes values masked for a softmax: no int8 scale covers both them and the others."""
     return low <= MASKED and isfinite(high)
 
 
 def finite(tensor: str, low: float, high: float) -> Range:
-    """Return the range, of plain numbers, as it is where values are masked.
+    """Return a range unchanged if it is finite or includes masked values.
 
     Raises:
-        CaseError: it is infinite otherwise, or something in it is no number.
+        CaseError: it is infinite for another reason, or a bound is NaN.
     """
     if is_masked(low, high):
         return float(low), float(high)
@@ -48,7 +48,7 @@ def finite(tensor: str, low: float, high: float) -> Range:
 
 
 class Outermost:
-    """The smallest and the largest of all values that it is given, `most` of each and at times some more."""
+    """The `most` smallest and the `most` largest of all added values, and sometimes a few more."""
 
     def __init__(self, tensor: str, most: int) -> None:
         import numpy
@@ -58,11 +58,11 @@ class Outermost:
         self._low_bound, self._high_bound = numpy.inf, -numpy.inf
 
     def add(self, values: NDArray[float32]) -> None:
-        """Look at more values: those within the bounds cost two comparisons."""
+        """Add values; a value within the bounds costs two comparisons."""
         import numpy
 
         self._count += values.size
-        low = values[numpy.flatnonzero(~(values >= self._low_bound))]  # what is no number is not within them either
+        low = values[numpy.flatnonzero(~(values >= self._low_bound))]  # NaN is not within the bounds either
         high = values[numpy.flatnonzero(values > self._high_bound)]
         for beyond in (low, high):
             if len(beyond):
@@ -76,7 +76,7 @@ class Outermost:
             self._high_bound = self._high.min()
 
     def range(self) -> Range:
-        """Return the range once `OUTSIDE` of all values are left out, those of the largest magnitude first."""
+        """Return the range without the share `OUTSIDE` of all values, the largest magnitudes."""
         import numpy
 
         magnitudes = numpy.sort(numpy.abs(numpy.concatenate([self._low, self._high])))
@@ -85,7 +85,7 @@ class Outermost:
 
 
 class BinCounts:
-    """The values of a tensor, counted in bins about zero that become twice as wide when a value lies beyond them."""
+    """A histogram of a tensor's values, symmetric about zero; its bins double their width when a value lies outside."""
 
     def __init__(self, tensor: str, choose: Callable[[NDArray[int64], NDArray[float64]], Range], *, mirrored: bool):
         import numpy
@@ -95,7 +95,7 @@ class BinCounts:
         self._low, self._high = inf, -inf
 
     def add(self, values: NDArray[float32]) -> None:
-        """Count more values."""
+        """Add values to the counts."""
         for start in range(0, len(values), CHUNK):
             chunk = values[start : start + CHUNK]
             low, high = finite(self._tensor, chunk.min(), chunk.max())
@@ -105,7 +105,7 @@ class BinCounts:
             self._counts += count(chunk, self._side)
 
     def _widen(self, side: float) -> None:
-        """Add up neighbouring bins until they reach this side, a power of two as the side always is."""
+        """Merge neighbouring bins until the histogram reaches `side`, which is always a power of two."""
         import numpy
 
         together = int(min(side / self._side, FINE_BINS / 2))
@@ -113,13 +113,13 @@ class BinCounts:
         self._counts, self._side = numpy.pad(fewer, (FINE_BINS - len(fewer)) // 2), side
 
     def range(self) -> Range:
-        """Return the range that the method chooses, within what was seen; mirrored, -x is counted with every x."""
+        """Return the range that the method chooses within the values; if mirrored, -x is counted with every x."""
         counts, edges = self._histogram()
         low, high = self._choose(counts + counts[::-1] if self._mirrored else counts, edges)
         return max(low, self._low), min(high, self._high)
 
     def _histogram(self) -> Histogram:
-        """Return `BINS` bins between plus and minus the largest magnitude."""
+        """Return a histogram of `BINS` bins between minus and plus the largest magnitude."""
         import numpy
 
         side = max(-self._low, self._high) or 1.0
@@ -131,21 +131,21 @@ class BinCounts:
 
 
 def count(values: NDArray[float32], side: float) -> NDArray[int64]:
-    """Count values in `FINE_BINS` bins between -side and side: a third of the time of numpy's own histogram."""
+    """Count values in `FINE_BINS` bins between -side and side, in a third of the time of numpy's histogram."""
     import numpy
 
     places = values * numpy.float32(FINE_BINS / 2 / side)
     places += numpy.float32(FINE_BINS / 2)
-    # By way of 16 bits: processors turn floats into those several at a time, not into the 64 that it counts by.
+    # Via 16-bit integers: vector instructions convert floats to these, but not to the 64-bit ones that bincount takes.
     counts = numpy.bincount(places.astype(numpy.uint16), minlength=FINE_BINS + 1)
-    counts[FINE_BINS - 1] += counts[FINE_BINS]  # what is rounded to the last edge
+    counts[FINE_BINS - 1] += counts[FINE_BINS]  # values rounded up to the last edge
     return counts[:FINE_BINS]
 
 
 def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
     """Return the range about zero whose 128 levels lose the least information (Migacz, TensorRT, 2017).
 
-    Every choice is onnxruntime's, whole counts and the range of bins included, so that its thresholds are the same.
+    Every detail follows onnxruntime, including whole counts and the range of bins, so that the thresholds are equal.
     """
     import numpy
 
@@ -158,7 +158,7 @@ def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
 
 
 def _divergences(counts: NDArray[int64], firsts: NDArray[int64], ends: NDArray[int64]) -> NDArray[float64]:
-    """Return each range's Kullback-Leibler divergence of its bins, those outside moved to its ends, from 128 levels.
+    """Return for each range the Kullback-Leibler divergence of its histogram, clipped to it, from 128 levels.
 
     A range is a row; `firsts` and `ends`, (N, 1), say which bins are in it.
     """
@@ -176,9 +176,9 @@ def _divergences(counts: NDArray[int64], firsts: NDArray[int64], ends: NDArray[i
 def _levelled(
     below: NDArray[int64], filled: NDArray[bool_], firsts: NDArray[int64], ends: NDArray[int64]
 ) -> NDArray[int64]:
-    """Return the bins once each of 128 levels gave its filled bins' mean to all of its bins; the last few get none.
+    """Return the bins after replacing the filled bins of each of 128 levels by their mean; the last few bins get 0.
 
-    `below` counts what lies below each edge.
+    `below` counts the values below each edge.
     """
     import numpy
 
@@ -189,15 +189,15 @@ def _levelled(
     sums = numpy.diff(numpy.append(below[edges[:, :-1]], below[ends], 1))
     means = numpy.pad(sums // numpy.maximum(share, 1) * (share > 0), ((0, 0), (0, 1)))
     levels = (bins - firsts) // widths
-    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # which has none
+    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # outside all levels: the padded 0
     spread: NDArray[int64] = numpy.take_along_axis(means, levels, 1)
     return spread
 
 
 def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64]:
-    """Return each row's shares once the filled bins gave a little to the empty ones, which have no logarithm.
+    """Return each row as shares after moving a little from filled bins to empty ones, which have no logarithm.
 
-    A row that has too little to give is no number; what is not inside is 1.
+    A row with too few counts to move becomes NaN; bins outside the range become 1.
     """
     import numpy
 
@@ -211,7 +211,7 @@ def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64
 
 
 def mean_squared_error(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
-    """Return the share of the range whose 256 levels are nearest to the values, by squared error."""
+    """Return the range, a share of the observed one, whose 256 levels have the least squared error."""
     import numpy
 
     values = (edges[:-1] + edges[1:]) / 2

@@ -42,7 +42,7 @@ def outline(path: Path) -> Any:
         try:
             proto.ParseFromString(_copied(data, 0, len(data), "model"))
         except Exception as error:  # protobuf raises many kinds of errors on what it cannot parse
-            raise ValueError("it is cut off, or no protobuf") from error
+            raise ValueError("it is cut off, or not a protobuf") from error
     return proto
 
 

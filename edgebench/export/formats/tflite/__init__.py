@@ -1,7 +1,7 @@
 """TFLite files: float by litert-torch, int8 by ai-edge-quantizer, for LiteRT and tflite-runtime.
 
-Images enter in NHWC, any number of them. An int8 file takes and gives integers, as boards are fed, with their scales
-written beside them; nothing in it is float but what `float_nodes` names.
+Images enter in NHWC, any number of them. An int8 file has integer inputs and outputs, as is usual on boards, and
+contains their scales; only the operators in `float_nodes` compute in float.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ SUFFIX = ".tflite"
 SCHEME = Quantization(activations="int8")
 TOOLS = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "numpy")
 
-# Of a quantization, whatever it says.
+# Fields of a quantization that every scheme may set.
 FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed", "calibration", "calibration_sha256")
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse what TFLite's specification of int8 has no place for, and floats of other sizes."""
+    """Refuse int8 schemes that TFLite's specification does not allow, and floats of other sizes."""
     asked = variant.quantization
     if variant.weights != WeightSource.CUSTOM and variant.precision not in (Precision.FP32, Precision.INT8):
         return f"tflite files are written in fp32 and int8, not {variant.precision}"
@@ -62,10 +62,10 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
-    """Write the int8 form of a float file; find what stayed float. What each layer loses is not looked at.
+    """Write the int8 form of a float file; report the operators left in float, but not each layer's loss.
 
     Raises:
-        CaseError: there are no images, or what they make of the network is not finite.
+        CaseError: there are no images, or an activation is not finite.
     """
     quantize(parent, path, quantization, calibration)
     return Written(float_nodes=float_nodes(path), integer_share=integer_share(path))

@@ -1,4 +1,4 @@
-"""A torch network -> a float TFLite file, by litert-torch: images enter in NHWC, as TFLite's kernels want them."""
+"""A torch network -> a float TFLite file, by litert-torch: its input is NHWC, as TFLite's kernels require."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def convert(network: nn.Module, channels: int, resolution: int, path: Path, maps: int = 0) -> None:
     """Write the network, from (N, C, R, R) images to (N, classes) logits, to a file that takes (1, R, R, C).
 
-    `maps` outputs are not logits, but (N, C, S, S): the file gives (1, S, S, C), as else each would end in a transpose.
+    The number `maps` of outputs, if not 0, are feature maps (N, C, S, S); the file returns (1, S, S, C), which avoids
+    a transpose.
     """
     with silent():
         import litert_torch

@@ -1,4 +1,4 @@
-"""A TFLite file's bytes <-> its operators and tensors, as ai-edge-litert's own schema has them."""
+"""A TFLite file's bytes <-> its operators and tensors, by ai-edge-litert's schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator of a file: its name in TFLite's schema, `CONV_2D`, and the tensors it reads and makes."""
+    """One operator of a file: its name in TFLite's schema, `CONV_2D`, and its input and output tensors."""
 
     name: str
     raw: Any
@@ -23,7 +23,7 @@ class Operator:
 
 
 class File:
-    """The one graph of a file, to look at and to change."""
+    """The only graph of a file, for reading and changing."""
 
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.tools import flatbuffer_utils
@@ -38,9 +38,7 @@ class File:
         for raw in self.graph.operators:
             code = self._model.operatorCodes[raw.opcodeIndex]
             name = names[self._tools.get_builtin_code_from_operator_code(code)]
-            inputs = tuple(
-                self.graph.tensors[place] for place in raw.inputs if place >= 0
-            )  # -1: an optional one is not there
+            inputs = tuple(self.graph.tensors[place] for place in raw.inputs if place >= 0)  # -1: no optional input
             yield Operator(name, raw, inputs, self.graph.tensors[raw.outputs[0]])
 
     def type(self, tensor: Any) -> str:
@@ -49,7 +47,7 @@ class File:
         return name
 
     def is_constant(self, tensor: Any) -> bool:
-        """Tell whether a tensor's values lie in the file."""
+        """Return whether a tensor's values are stored in the file."""
         return self._model.buffers[tensor.buffer].data is not None
 
     def values(self, tensor: Any, kind: str) -> NDArray[Any]:
@@ -59,11 +57,11 @@ class File:
         return numpy.frombuffer(self._model.buffers[tensor.buffer].data, kind).reshape(tensor.shape)
 
     def set_values(self, tensor: Any, values: NDArray[Any]) -> None:
-        """Replace a constant's values by as many of the same type."""
+        """Replace a constant's values by the same number of values of the same type."""
         import numpy
 
         self._model.buffers[tensor.buffer].data = numpy.frombuffer(values.tobytes(), numpy.uint8)
 
     def write(self, path: Path) -> None:
-        """Write the file as it is now."""
+        """Write the changed file."""
         self._tools.write_model(self._model, str(path))

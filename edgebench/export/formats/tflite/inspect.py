@@ -1,4 +1,4 @@
-"""An int8 file -> what of it computes in float."""
+"""An int8 file -> its operators that compute in float."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MULTIPLIES = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
 def float_nodes(path: Path) -> tuple[str, ...]:
-    """Name the operators that compute in float: operator and layer."""
+    """Return the operators that compute in float, each as operator and layer."""
     file = File(path)
     return tuple(
         f"{one.name} {layer_name(one.output.name.decode())}"
@@ -36,17 +36,17 @@ def _is_integer(file: File, operator: Operator) -> bool:
 
 
 def multiply_adds(operator: Operator) -> int:
-    """Multiply an output's elements by the products that each is the sum of, for one image."""
+    """Return an operator's multiply-adds for one image: its output values times the products summed in each."""
     weights = operator.inputs[1].shape  # (out, rows, columns, in); depthwise (1, rows, columns, out); dense (out, in)
     each = weights[1:3] if operator.name == "DEPTHWISE_CONV_2D" else weights[1:]
     return prod(map(int, operator.output.shape)) * prod(map(int, each))
 
 
 def layer_name(tensor: str) -> str:
-    """Return the network's own name of what made a tensor: its path without classes and wrappers.
+    """Return the network's own name of the layer that computes a tensor: its path without classes and wrappers.
 
-    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. Of several that were
-    fused, the first one counts.
+    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. Of several fused
+    layers, the first one counts.
     """
     scopes = [scope.rpartition(".")[2].partition("_")[2] for scope in tensor.split(";")[0].split("/")]
     return ".".join(scopes[2:]) or tensor

@@ -1,4 +1,4 @@
-"""Local response norms -> convolutions and roots: their own operator is refused by tflite-runtime and has no int8."""
+"""Local response norms -> convolutions and roots, because tflite-runtime and int8 lack TFLite's own operator."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-NAME = "BandedNorm"  # part of the name of every tensor that such a norm makes
+NAME = "BandedNorm"  # part of the name of every tensor of such a norm
 
 
 def write_norms_as_convolutions(network: nn.Module) -> None:
-    """Replace a network's local response norms by ones that compute the same of what every TFLite runtime has."""
+    """Replace a network's local response norms by equal ones made of operators that every TFLite runtime has."""
     from torch import nn
 
     for parent in network.modules():
@@ -31,12 +31,12 @@ def banded(norm: nn.LocalResponseNorm) -> nn.Module:
 
     def _sum(squares: Tensor) -> Tensor:
         place = torch.arange(squares.shape[1])
-        offset = place - place[:, None]  # from the channel that is made to the one that is read
+        offset = place - place[:, None]  # distance from output channel to input channel
         band = (offset >= -(norm.size // 2)) & (offset <= (norm.size - 1) // 2)
         return nn.functional.conv2d(squares, band.float()[:, :, None, None] * (norm.alpha / norm.size))
 
     def _power(sums: Tensor) -> Tensor:
-        if norm.beta != 0.75:  # that of every paper so far
+        if norm.beta != 0.75:  # the exponent in all papers so far
             return sums.pow(-norm.beta)
         root = sums.rsqrt()
         return root * root.sqrt()

@@ -1,4 +1,4 @@
-"""A float file, a scheme and images -> an int8 file, by ai-edge-quantizer: integers from its input to its output."""
+"""A float file, a scheme and images -> an int8 file, by ai-edge-quantizer, with integer inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from edgebench.schema.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]
-    Ranges = dict[str, Any]  # a tensor's {"min": ..., "max": ...} by its name, as the quantizer keeps them
+    Ranges = dict[str, Any]  # a tensor's {"min": ..., "max": ...} by its name, as the quantizer stores them
 
-STEPS, MOST_WEIGHT = 255, 127  # of an activation's range; of a weight, in steps
-# TFLite counts ReLU6's 6 in 31 bits of the output's steps, of which a range has 255: a narrower one does not load. No
-# trained network comes near; in an untrained one the signal fades from layer to layer.
+STEPS, MOST_WEIGHT = 255, 127  # number of steps of an activation's range; largest weight, in steps
+# TFLite stores ReLU6's 6 as a 31-bit number of output steps, and a range has 255 steps: a narrower range does not
+# load. Only untrained networks, whose signal fades from layer to layer, come near this limit.
 LEAST_RANGE = 2.0**-17
-MOST_BIAS_STEPS = 2.0**30  # a bias counts in steps of its input's times its weight's, and has 31 bits
+MOST_BIAS_STEPS = 2.0**30  # a bias is a 31-bit number of steps, each the input's step times the weight's
 
 
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
@@ -48,7 +48,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
 
 def _recipe(quantization: Quantization) -> Any:
-    """Say what is quantized: everything in 8 bits but local response norms, whose squares span too many decades."""
+    """Return the recipe: everything in 8 bits, except local response norms, whose squares span too many decades."""
     from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
 
     recipe, everything = recipe_manager.RecipeManager(), qtyping.TFLOperationName.ALL_SUPPORTED
@@ -68,12 +68,13 @@ def _recipe(quantization: Quantization) -> Any:
 
 
 def _ranges(parent: Path, images: Images, recipe: Any) -> Ranges:
-    """Look at one image at a time, in TFLite's own kernels; keep the outermost values of every activation."""
+    """Run one image at a time with TFLite's kernels; keep the smallest and largest value of every activation."""
     import numpy
     from ai_edge_quantizer import calibrator
     from ai_edge_quantizer.utils import qsv_utils
 
-    mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED  # ranges like the other's, in a tenth of the time
+    # the ranges equal those of the reference kernels, in a tenth of the time
+    mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
     seeing = calibrator.Calibrator(str(parent), 1, mode, qsv_utils.min_max_update)
     ((signature, names),) = seeing.get_signature_list().items()
     for batch in images():
@@ -87,7 +88,7 @@ def _ranges(parent: Path, images: Images, recipe: Any) -> Ranges:
 
 
 def _padded(file: File) -> dict[str, str]:
-    """Map what is padded with -infinity, for a pool to pass over, to what it was: that becomes its smallest integer."""
+    """Map tensors padded with -infinity to those before padding, so that the padding becomes the smallest integer."""
     import numpy
 
     pads = (one for one in file.operators() if one.name == "PADV2" and file.is_constant(one.inputs[2]))
@@ -107,7 +108,7 @@ def _wide_enough(tensor: str, min: Any, max: Any) -> dict[str, Any]:
 
 
 def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
-    """Widen the weight ranges of channels so dead that their bias, in steps of them, would not fit into 32 bits."""
+    """Widen the weight ranges of channels so small that their bias, in steps, would not fit into 32 bits."""
     wider: Ranges = {}
     for one in file.operators():
         if one.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") and len(one.inputs) == 3:
@@ -119,7 +120,7 @@ def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
 
 
 def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
-    """Return the largest weight of each range, and the least that it may be for the bias."""
+    """Return the largest weight of each range, and the smallest value of it that the bias allows."""
     import numpy
 
     source, weights, bias = operator.inputs

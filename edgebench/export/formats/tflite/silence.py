@@ -1,4 +1,4 @@
-"""What the converter and the quantizer say of their own workings, kept to themselves."""
+"""Suppresses the output of the converter and the quantizer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Keep off the screen what they print, from Python and from C++, while it lasts; what goes wrong is raised."""
-    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"  # it would go to standard output
+    """Suppress output from Python and C++ within the block; exceptions are still raised."""
+    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"  # it writes to standard output
     screen = os.dup(2)
     with TemporaryFile() as said, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # torch's, of what the converter calls
+        warnings.simplefilter("ignore", FutureWarning)  # torch's warnings about functions that the converter calls
         warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve_all_tensors`", UserWarning)
         os.dup2(said.fileno(), 2)
         try:

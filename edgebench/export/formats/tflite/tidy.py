@@ -1,7 +1,7 @@
 """A converted float file -> the same function in NHWC throughout, for any number of images.
 
-What the converter leaves where a network flattens its features: a transposition to the order in which torch flattens
-them, and the batch size of one written into the reshape.
+Where a network flattens its features, the converter adds a transposition to torch's order, and fixes a batch size of
+one in the reshape.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def tidy(path: Path) -> None:
 
 
 def _free_batch(file: File, reshape: Operator) -> None:
-    """Let a reshape take any number of images."""
+    """Make a reshape accept any number of images."""
     import numpy
 
     shape = numpy.array([-1, *reshape.output.shape[1:]], numpy.int32)
@@ -35,7 +35,7 @@ def _free_batch(file: File, reshape: Operator) -> None:
 
 
 def _flatten_as_it_lies(file: File, reshape: Operator, operators: tuple[Operator, ...]) -> None:
-    """Leave out the transposition to NCHW before a reshape, and reorder the weights that read it instead."""
+    """Remove the transposition to NCHW before a reshape; reorder the weights of the following layer instead."""
     before = next((one for one in operators if one.raw.outputs[0] == reshape.raw.inputs[0]), None)
     readers = [one for one in operators if reshape.raw.outputs[0] in one.raw.inputs]
     if before is None or before.name != "TRANSPOSE" or {one.name for one in readers} != {"FULLY_CONNECTED"}:
