@@ -16,7 +16,6 @@ from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
 from edgebench.measure.plausible import doubt
 from edgebench.results.measurement import needed
-from edgebench.results.measurement.verdict import lowered
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Failure, Reference, Run, Session
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
@@ -128,8 +127,7 @@ def observe(
 
 def _was_hot(run: Run) -> bool:
     """Return whether the clock was lowered for a reason that waiting removes; a weak power supply is not one."""
-    why = lowered(run)
-    return bool(why) and UNDER_VOLTAGE not in why
+    return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 
 
 def _cool(connection: Connection, show: Show) -> None:
