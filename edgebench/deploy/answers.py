@@ -1,4 +1,4 @@
-"""A request -> the agent's answer as a typed value: decoded strictly, and verified to belong to this request.
+"""A request -> the agent's answer as a typed value: decoded strictly, of this request, and possible.
 
 An answer comes from another machine, another Python or a broken library. Any fault in it raises an AgentError of one
 line, which becomes the failure of one case.
@@ -6,19 +6,22 @@ line, which becomes the failure of one case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import uuid4
 
 from edgebench.deploy.exchange import decoded
 from edgebench.foundation.errors import AgentError
 from edgebench.schema import STRICT
+from edgebench.schema.case import Purpose
 from edgebench.schema.record import Beats, MemoryMarks, Window
-from edgebench.schema.sound import fault_of_facts
+from edgebench.schema.sound import fault, fault_of_facts
 
 if TYPE_CHECKING:
     from edgebench.deploy.connections import Connection
+    from edgebench.schema.record import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,8 @@ class Unpacked(Answer):
 
 # Facts that this program reads without checking that they exist.
 NEEDED = ("machine", "memory_bytes", "usable_cores", "bits", "kernel", "python")
+# The kernel counts a process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
+SLACK, SLACK_S = 0.01, 0.1
 A = TypeVar("A", bound=Answer)
 
 
@@ -169,10 +174,64 @@ def facts(connection: Connection, request: Mapping[str, Any], *, timeout_s: floa
     """
     report = ask(connection, Facts, {"do": "facts", **request}, timeout_s=timeout_s)
     for known in (report.machine, report.conditions):
-        if fault := fault_of_facts(known):
-            raise AgentError(f"the agent's answer is impossible: {fault}")
+        if why := fault_of_facts(known):
+            raise AgentError(f"the agent's answer is impossible: {why}")
     parts = ("machine", report.machine, NEEDED), ("runtimes", report.runtimes, request["runtimes"])
     for part, entries, needed in parts:
         if missing := [name for name in needed if name not in entries]:
             raise AgentError(f"the agent's answer is malformed: {part} has no {missing[0]}")
     return report
+
+
+def require_possible(run: Run, request: Mapping[str, Any], machine: Mapping[str, str]) -> None:
+    """Refuse a run that cannot be the answer to the request, given this host's own measurements.
+
+    `machine` is the target's facts.
+
+    Raises:
+        AgentError: with the first reason.
+    """
+    why = fault(run) or next(chain(_of_counts(run, request), _of_time(run), _of_machine(run, machine)), "")
+    if why:
+        raise AgentError(f"the agent's answer is impossible: {why}")
+
+
+def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
+    """Compare the number of samples with the requested number, or with its bounds if the process chooses it."""
+    if run.purpose != Purpose.LATENCY:
+        return
+    least = request["iterations"] or request["least_iterations"]
+    most = request["iterations"] or request["most_iterations"]
+    if not least <= len(run.samples_s) <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        yield f"{len(run.samples_s)} samples where {wanted} were requested"
+
+
+def _of_time(run: Run) -> Iterator[str]:
+    """Compare the process's times with this host's waiting time, and the sums of parts with their total."""
+    assert run.took_s is not None
+    beats_s = sum(run.beats.took_s) if run.beats else 0.0
+    windows_s = run.windows[-1].at_s if run.windows else 0.0
+    parts = (
+        ("load and first inference", run.load_s + run.first_s, "the process's start", run.start_s),
+        ("the samples", sum(run.samples_s), "the timed loop", run.wall_s),
+        ("the process", run.start_s + run.wall_s + beats_s + windows_s, "this host waited for it", run.took_s),
+    )
+    for part, part_s, whole, whole_s in parts:
+        if part_s > whole_s * (1 + SLACK) + SLACK_S:
+            yield f"{part} took {part_s:g} s, {whole} {whole_s:g} s"
+
+
+def _of_machine(run: Run, facts: Mapping[str, str]) -> Iterator[str]:
+    """Compare memory with the machine's memory, and CPU time with its number of cores."""
+    memory_bytes, cores = int(facts.get("memory_bytes", 0)), int(facts.get("cores", 0))
+    if run.memory and memory_bytes:
+        marks = run.memory
+        most = max(marks.baseline_bytes, marks.load_peak_bytes, marks.loaded_bytes, marks.run_peak_bytes)
+        if most > memory_bytes:
+            yield f"{most / 2**20:.0f} MiB of memory, the machine has {memory_bytes / 2**20:.0f} MiB"
+    assert run.took_s is not None
+    if cores and run.cpu_s > cores * (run.wall_s * (1 + SLACK) + SLACK_S):
+        yield f"{run.cpu_s:g} s of CPU time in {run.wall_s:g} s on {cores} cores"
+    if cores and run.others_cpu * run.wall_s > cores * (run.took_s + SLACK_S):
+        yield f"other processes on {run.others_cpu:g} of {cores} cores"

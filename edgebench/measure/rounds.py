@@ -8,15 +8,13 @@ from time import monotonic, sleep
 from typing import Any
 
 from edgebench.deploy import Deployed
-from edgebench.deploy.answers import Measured, OfArtifact, ask, facts
+from edgebench.deploy.answers import Measured, OfArtifact, ask, facts, require_possible
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.survey import require_answer
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
-from edgebench.measure.plausible import doubt
 from edgebench.results.measurement import needed
-from edgebench.results.measurement.verdict import lowered
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Failure, Reference, Run, Session
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
@@ -128,8 +126,7 @@ def observe(
 
 def _was_hot(run: Run) -> bool:
     """Return whether the clock was lowered for a reason that waiting removes; a weak power supply is not one."""
-    why = lowered(run)
-    return bool(why) and UNDER_VOLTAGE not in why
+    return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 
 
 def _cool(connection: Connection, show: Show) -> None:
@@ -170,8 +167,7 @@ def _run(subject: Job | Reference, purpose: Purpose, connection: Connection, ses
         runtime_files=answer.runtime_files,
         **{name: getattr(answer, name) for name in OBSERVED},
     )
-    if why := doubt(run, request, session.environment.facts):
-        raise AgentError(f"the agent's answer is impossible: {why}")
+    require_possible(run, request, session.environment.facts)
     return run
 
 

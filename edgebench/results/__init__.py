@@ -11,8 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.agent.timing import resting_collector
-from edgebench.foundation import files
+from edgebench.foundation import collector, files
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load as load_plugin
 from edgebench.results import drawing
@@ -35,7 +34,7 @@ def write_reports(folder: Path, refused: Callable[[str], None] | None = None) ->
         InvalidFile: the folder has no journal, or one that cannot be read.
         RequestError: a report cannot be written.
     """
-    with resting_collector():  # the objects of ten thousand rows are all in use
+    with collector.paused():
         table, background = study(folder)
         _write(folder, table, background, refused)
     return table, background

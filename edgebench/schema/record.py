@@ -10,8 +10,10 @@ from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case, Purpose, Workload
 from edgebench.schema.environment import Environment
+from edgebench.schema.throttle import NOTHING
 
 VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
+_CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after")  # endings of a run's conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,14 @@ class Run:
     beats: Beats | None = None
     opened_sha256: str = ""
     runtime_files: str = ""
+
+    @property
+    def clock_lowered(self) -> tuple[str, ...]:
+        """The reasons why the firmware lowered the clock before, during or after the process; empty if it did not."""
+        before, after, once_before, once_after = (
+            set(self.conditions.get(f"clock_lowered{key}", NOTHING).split(", ")) for key in _CLOCK_LOWERED
+        )
+        return tuple(sorted((before | after | (once_after - once_before)) - {NOTHING}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from edgebench.agent import firmware, machine
-from edgebench.results.measurement import verdict
 from tests.conftest import run
 
 
@@ -84,4 +83,4 @@ NAMES = (
 def test_a_run_is_spoilt_by_what_is_now_or_came_meanwhile_not_by_what_was(
     seen: tuple[str, ...], why: tuple[str, ...]
 ) -> None:
-    assert verdict.lowered(run(conditions=dict(zip(NAMES, seen, strict=True)))) == why
+    assert run(conditions=dict(zip(NAMES, seen, strict=True))).clock_lowered == why

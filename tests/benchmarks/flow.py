@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import edgebench
+from edgebench.agent import hold
 from edgebench.analysis import choose
 from edgebench.analysis.choose.request import Request
 from edgebench.cli.exit_codes import REFUSED
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(edgebench.__file__).parent
 USED_BY_ALL = ("schema", "foundation")
-PLACES = ("EDGEBENCH_CACHE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # of files made before, settings and locks
+PLACES = ("EDGEBENCH_CACHE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # of files made before, settings and locks of boards
 SHELF = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
 
 
@@ -125,10 +126,15 @@ FLOWS = {"run": run, "export": export_int8, "night": night, "choice": choice, "c
 PREPARATIONS = {"night": before_night}
 
 
+def surroundings(place: str) -> dict[str, str]:
+    """Return variables that keep a flow, which takes no timing, apart from other runs on this machine."""
+    return dict.fromkeys(PLACES, place) | {hold.VARIABLE: f"{place}/edgebench.lock"}
+
+
 def show(name: str) -> None:
     """Print a flow's files and wings."""
     files = list[Path]()
-    with TemporaryDirectory() as place, chdir(place), patch.dict(environ, dict.fromkeys(PLACES, place)):
+    with TemporaryDirectory() as place, chdir(place), patch.dict(environ, surroundings(place)):
         PREPARATIONS.get(name, lambda: None)()
         with entered(files):
             FLOWS[name]()

@@ -40,7 +40,6 @@ DOUBLED = 1.05  # time at twice the batch over time at the batch: less is no cha
 # fastest GPU there is, longer than launching some hundred kernels takes.
 DOUBLED_MACS = 1e12
 CHANGING_GOVERNORS = ("powersave", "ondemand", "conservative", "schedutil")
-_LOWERED = tuple(f"clock_lowered{since}_{when}" for since in ("", "_since_boot") for when in ("before", "after"))
 _THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # of a run's conditions
 
 
@@ -192,16 +191,8 @@ def _throttled(evidence: Evidence) -> Iterator[Reason]:
 
 def _clock_lowered(evidence: Evidence) -> Iterator[Reason]:
     """Speak of a board whose firmware lowered the clock: at either end of a process, or in between."""
-    for word in sorted({word for run in evidence.runs for word in lowered(run)}):
+    for word in sorted({word for run in evidence.runs for word in run.clock_lowered}):
         yield Reason(verdict=Verdict.INVALID, text=f"the firmware lowered the clock: {word}")
-
-
-def lowered(run: Run) -> tuple[str, ...]:
-    """Name why the firmware lowered the clock before, during or after a process; nothing if it did not."""
-    seen = {key: run.conditions.get(key, throttle.NOTHING).split(", ") for key in _LOWERED}
-    before, after, once_before, once_after = seen.values()
-    words = {*before, *after, *(set(once_after) - set(once_before))} - {throttle.NOTHING}
-    return tuple(sorted(words))
 
 
 def _unwatched(evidence: Evidence) -> Iterator[Reason]:
