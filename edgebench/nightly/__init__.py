@@ -17,6 +17,7 @@ from edgebench.deploy import hold
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
+from edgebench.foundation.collector import paused_collector
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
@@ -115,7 +116,7 @@ def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bullet
     Raises:
         RequestError: the folder holds no night, or cannot be written.
     """
-    with history.resting_collector():
+    with paused_collector():
         nights = history.read(folder)
         if not nights.nights:
             skipped = f"; {nights.notes[0]}" if nights.notes else ""

@@ -12,19 +12,19 @@ gzip's checksum reveals damaged files. A year of 300 configurations is read in s
 
 from __future__ import annotations
 
-import gc
 import gzip
 import hashlib
 import json
 import shutil
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edgebench.foundation import files
+from edgebench.foundation.collector import paused_collector
 from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
 from edgebench.foundation.unpack import gunzip
 from edgebench.nightly.night import Acceptance, History, Night, Pin, following
@@ -49,7 +49,7 @@ VERSION_1 = b'{"version": 1,'
 def read(folder: Path) -> History:
     """Read a history; skip unreadable files and duplicate nights, and list them in its notes."""
     notes = list[str]()
-    with resting_collector():
+    with paused_collector():  # a year is millions of objects
         nights = _read_nights(folder / NIGHTS, notes)
     acceptances = tuple(_read_acceptances(folder / ACCEPTED, notes))
     return History(
@@ -71,18 +71,6 @@ def _read_nights(folder: Path, notes: list[str]) -> dict[str, Night]:
             notes.append(f"{path.name}: skipped: a duplicate of night {nights[night.id].stem}")
         nights.setdefault(night.id, night)
     return nights
-
-
-@contextmanager
-def resting_collector() -> Iterator[None]:
-    """Pause the garbage collector: a year is millions of objects, all of them in use."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 @cache

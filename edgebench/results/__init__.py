@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.agent.timing import resting_collector
 from edgebench.foundation import files
+from edgebench.foundation.collector import paused_collector
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load as load_plugin
 from edgebench.results import drawing
@@ -35,7 +35,7 @@ def write_reports(folder: Path, refused: Callable[[str], None] | None = None) ->
         InvalidFile: the folder has no journal, or one that cannot be read.
         RequestError: a report cannot be written.
     """
-    with resting_collector():  # all of ten thousand rows are in use
+    with paused_collector():  # all of ten thousand rows are in use
         table, background = study(folder)
         _write(folder, table, background, refused)
     return table, background
