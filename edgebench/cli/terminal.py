@@ -17,6 +17,7 @@ from edgebench.foundation.units import duration
 from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
 from edgebench.results.reports import comparison
 from edgebench.results.table.columns import flat
+from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.row import NOTHING, Background, Table
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def show_json(command: str, fields: Mapping[str, Value]) -> None:
 
 def show_rows(command: str, table: Table) -> None:
     """Print a results table as one JSON document, whose rows have the columns of comparison.csv."""
-    show_json(command, {"title": table.title, "rows": [*map(flat, table.rows)], "notes": table.notes})
+    rows, conclusion = [*map(flat, table.rows)], conclude(table.rows)
+    show_json(command, {"title": table.title, "conclusion": conclusion, "rows": rows, "notes": table.notes})
 
 
 def _console() -> Console:
@@ -180,6 +182,8 @@ def show_table(table: Table) -> None:
         _print(sheet, console)
     for note in table.notes:
         console.print(escape.terminal(note), markup=False, style="dim")
+    for sentence in conclude(table.rows):
+        console.print(escape.terminal(sentence), markup=False, style="bold")
 
 
 def show_report(table: Table, format: str, background: Background = NOTHING) -> None:

@@ -1,0 +1,125 @@
+"""Rows of a table -> what they say, in a few sentences: the fastest, the most accurate, and what int8 brings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.shelf import literal
+from edgebench.foundation.units import milliseconds
+from edgebench.results.table.ranking import fastest, most_accurate, together
+from edgebench.tasks.classification import SIGNIFICANT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from edgebench.foundation.stats import Ratio
+    from edgebench.results.table.row import Row
+
+TO_DO = {
+    "IMPRECISE": "measure longer, or on a machine that does nothing else",
+    "SUSPECT": "their reasons are above",
+    "INVALID": "do not use them; their reasons are above",
+    "FAILED": "their reasons are above",
+}
+QUICK = "measure without --preset quick, which takes too few processes for an interval"
+
+
+def conclude(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Say what each group of comparable rows shows; name the target and runtime if there are several groups."""
+    groups = together(rows)
+    return tuple(
+        f"{_where(group[0])}: {sentence}" if len(groups) > 1 else sentence
+        for group in groups
+        for sentence in filter(None, (_fastest(group), _most_accurate(group), _int8(group), _unsettled(group)))
+    )
+
+
+def _where(row: Row) -> str:
+    setup = row.setup
+    return f"{setup.target}, {setup.runtime}, {setup.threads} thread{'s' * (setup.threads > 1)}"
+
+
+def _fastest(rows: Sequence[Row]) -> str:
+    ties = fastest(rows)
+    best = min(ties, key=lambda row: row.spread or (), default=None)
+    if best is None or best.spread is None or len(rows) == 1:
+        return ""
+    low, middle, high = map(milliseconds, best.spread)
+    return f"Fastest: {_name(best)}, p50 {middle} [{low}, {high}] ms{_tied(ties)}."
+
+
+def _most_accurate(rows: Sequence[Row]) -> str:
+    """Name the most accurate row; of several whose intervals overlap the fastest, which costs least."""
+    ties = most_accurate(rows)
+    known = [row for row in ties if row.spread]
+    best = min(known, key=lambda row: row.latency.p50_ms or 0.0, default=None)
+    if best is None or best.metric is None or len(rows) == 1:
+        return ""
+    figure = best.metric
+    heading = literal("tasks", best.setup.task, "HEADING")
+    share = f"{heading} {figure.value:.1f} [{figure.low:.1f}, {figure.high:.1f}] %"
+    slower = " and are slower" if len(known) == len(ties) else ""
+    return f"Most accurate: {_name(best)}, {share}{_tied(ties, slower)}."
+
+
+def _tied(rows: frozenset[Row], more: str = "") -> str:
+    """Count the other rows whose intervals overlap."""
+    others = len(rows) - 1
+    if others > 1:
+        return f"; {others} other rows tie with it{more}"
+    return f"; 1 other row ties with it{more.replace('are', 'is')}" if others else ""
+
+
+def _int8(rows: Sequence[Row]) -> str:
+    """Say how many times as fast int8 is as float, and how often its accuracy is significantly lower."""
+    pairs = [(row, row.standing.speedup) for row in rows if row.standing.speedup and not row.is_worthless]
+    if not pairs:
+        return ""
+    judged = [row for row, _ in pairs if _change(row)]
+    worse = sum(_change(row) == "worse" for row in judged)
+    images = max((row.quality.images or 0 for row in judged), default=0)
+    cost = ""
+    if judged and not worse:
+        cost = f", and costs no accuracy that {images} images could show"
+    elif judged:
+        cost = f", and is significantly less accurate in {worse} of {len(judged)} pairs"
+    return f"{_times([speedup for _, speedup in pairs])}{cost}."
+
+
+def _times(speedups: Sequence[Ratio]) -> str:
+    if len(speedups) == 1:
+        (ratio,) = speedups
+        ends = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
+        return f"int8 is {ratio.value:.2f}{ends} times as fast as float"
+    least, most = (end(speedups, key=lambda ratio: ratio.value).value for end in (min, max))
+    faster = sum((ratio.low or 0) > 1 for ratio in speedups)
+    slower = sum((ratio.high or inf) < 1 for ratio in speedups)
+    beyond = f"; beyond the interval it is faster in {faster} and slower in {slower} of {len(speedups)} pairs"
+    return f"int8 is {least:.2f} to {most:.2f} times as fast as float{beyond}"
+
+
+def _change(row: Row) -> str:
+    """Return whether an int8 row is `worse` than float, significantly, or `no worse`; empty if it was not compared."""
+    fidelity = row.fidelity
+    if fidelity.change:
+        return "worse" if fidelity.change.high < 0 else "no worse"
+    if row.top1 is None or fidelity.parent_top1 is None or fidelity.mcnemar_p is None:
+        return ""
+    is_lower = row.top1.value < fidelity.parent_top1
+    return "worse" if is_lower and fidelity.mcnemar_p < SIGNIFICANT else "no worse"
+
+
+def _unsettled(rows: Sequence[Row]) -> str:
+    """Count the rows that are not VALID, and say what to do about them."""
+    counts = Counter(row.verdict for row in rows if row.verdict in TO_DO)
+    if not counts:
+        return ""
+    to_do = TO_DO | ({"IMPRECISE": QUICK} if all(row.setup.preset == "quick" for row in rows) else {})
+    listed = "; ".join(f"{counts[verdict]} {verdict}: {todo}" for verdict, todo in to_do.items() if counts[verdict])
+    return f"{counts.total()} of {len(rows)} rows are not VALID. {listed}."
+
+
+def _name(row: Row) -> str:
+    return f"{row.setup.network} {row.setup.scheme}"

@@ -1,0 +1,91 @@
+"""The sentences that end a table: the fastest, the most accurate, what int8 brings, and what is not settled."""
+
+from dataclasses import replace
+
+import pytest
+
+from edgebench.foundation.stats import Ratio
+from edgebench.results import folders
+from edgebench.results.table.choice import Figure
+from edgebench.results.table.conclusion import conclude
+from edgebench.results.table.row import Row
+from tests import GOLDEN
+from tests.support.rows import changed
+
+(FIRST, *_) = folders.read(GOLDEN).rows
+
+
+def measured(p50_ms: float, top1: float, precision: str = "fp32", **changes: object) -> Row:
+    """A row whose intervals are ±1 % of p50 and ±1 point of top-1."""
+    made = changed(
+        FIRST, precision=precision, quantization="per_channel" if precision == "int8" else "", processes=9,
+        p50_ms=p50_ms, p50_low_ms=p50_ms * 0.99, p50_high_ms=p50_ms * 1.01, verdict="VALID", reasons="", **changes,
+    )  # fmt: skip
+    figure = Figure(value=top1, low=top1 - 1, high=top1 + 1)
+    return replace(made, quality=replace(made.quality, metrics={"top1": figure}, images=600))
+
+
+def int8(
+    p50_ms: float, top1: float, times: tuple[float, float, float], parent: float, p: float, **changes: object
+) -> Row:
+    made = measured(p50_ms, top1, "int8", **changes)
+    speedup = Ratio(value=times[1], low=times[0], high=times[2])
+    fidelity = replace(made.fidelity, parent_top1=parent, mcnemar_p=p)
+    return replace(made, fidelity=fidelity, standing=replace(made.standing, speedup=speedup))
+
+
+def test_a_table_of_valid_rows_is_concluded_in_three_sentences() -> None:
+    rows = [
+        measured(2.0, 90.0, resolution=64), measured(4.0, 95.0, resolution=96),
+        int8(1.0, 89.8, (1.9, 2.0, 2.1), 90.0, 0.6, resolution=64),
+    ]  # fmt: skip
+    networks = [one.setup.network for one in rows]
+    assert conclude(rows) == (
+        f"Fastest: {networks[2]} int8 per_channel, p50 1.000 [0.990, 1.010] ms.",
+        f"Most accurate: {networks[1]} fp32, top-1 95.0 [94.0, 96.0] %.",
+        "int8 is 2.00 [1.90, 2.10] times as fast as float, and costs no accuracy that 600 images could show.",
+    )
+
+
+def test_ties_are_counted_and_the_fastest_of_the_most_accurate_is_named() -> None:
+    rows = [measured(size / 64, 95.0 + size / 1000, resolution=size) for size in (64, 65, 96)]
+    fast, accurate = conclude(rows)
+    assert fast.startswith(f"Fastest: {rows[0].setup.network} fp32") and fast.endswith("; 1 other row ties with it.")
+    assert accurate.startswith(f"Most accurate: {rows[0].setup.network} fp32")
+    assert accurate.endswith("; 2 other rows tie with it and are slower.")
+
+
+@pytest.mark.parametrize(
+    ("p", "top1", "said"),
+    [
+        (0.001, 80.0, "and is significantly less accurate in 2 of 2 pairs."),
+        (0.001, 94.0, "and costs no accuracy that 600 images could show."),
+        (0.2, 80.0, "and costs no accuracy that 600 images could show."),
+    ],
+)
+def test_int8_of_several_networks_is_summed_up(p: float, top1: float, said: str) -> None:
+    pairs = [int8(1.0, top1, (0.8, 0.9, 0.95), 90.0, p, resolution=64), int8(2.0, top1, (1.4, 1.5, 1.6), 90.0, p)]
+    sentence = conclude(pairs)[-1]
+    assert sentence.startswith(
+        "int8 is 0.90 to 1.50 times as fast as float; beyond the interval it is faster in 1 and slower in 1 of 2 pairs"
+    )
+    assert sentence.endswith(said)
+
+
+def test_rows_that_are_not_valid_are_counted_with_what_to_do() -> None:
+    rows = [
+        measured(1.0, 90.0),
+        *(replace(measured(2.0, 90.0, resolution=size), verdict="FAILED") for size in (96, 128)),
+    ]
+    assert conclude(rows)[-1] == "2 of 3 rows are not VALID. 2 FAILED: their reasons are above."
+    quick = [replace(measured(1.0, 90.0, preset="quick"), verdict="IMPRECISE")]
+    assert "measure without --preset quick" in conclude(quick)[-1]
+
+
+def test_groups_are_named_and_an_empty_table_says_nothing() -> None:
+    rows = [measured(1.0, 90.0, target=target) for target in ("cpu", "rpi4")]
+    rows = [replace(one, verdict="INVALID") for one in rows]
+    assert [sentence.split(":")[0] for sentence in conclude(rows)] == [
+        f"{one.setup.target}, {one.setup.runtime}, 1 thread" for one in rows
+    ]
+    assert conclude([]) == ()
