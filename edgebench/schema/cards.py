@@ -127,10 +127,10 @@ class CustomModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FedData:
-    """Arrays that a user's model is fed, by the names of its inputs: an `.npz` in the cache.
+    """Arrays that a user's model is fed, by the names of its inputs, or pictures of a data set: an `.npz` in the cache.
 
     Attributes:
-        name: of the folder that they are from.
+        name: of the folder or data set that they are from.
     """
 
     __pydantic_config__: ClassVar = STRICT

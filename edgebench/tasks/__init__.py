@@ -7,6 +7,7 @@ A task defines
     COLUMNS                         its metrics, a literal: name -> whether it has an interval; all are shares
     AUGMENTATION                    augmentations of training that leave its truths true
     PART                            images that an epoch of training takes; 0 for all of the split
+    THRESHOLDS                      of `decode`, by name; a task that has some has a post-processing that takes time
     values(classes, resolution)     number of values of all outputs for one image
     targets(truths, resolution)     what the loss compares a batch's outputs with, as arrays
     loss(outputs, targets)          mean loss of a batch, from tensors
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OFFERS = (
-    *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "values", "targets", "loss", "decode"),
-    *("seen", "figures", "intervals", "tally"),
+    *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "THRESHOLDS", "values", "targets"),
+    *("loss", "decode", "seen", "figures", "intervals", "tally"),
 )
 
 

@@ -16,7 +16,7 @@ from edgebench.images.splits import has_answers
 from edgebench.measure.evaluate import made_by
 from edgebench.measure.plan.custom import model_of, refusal
 from edgebench.networks import build
-from edgebench.results.measurement import needed
+from edgebench.results.measurement import needed, times_stages
 from edgebench.results.measurement.evidence import Evidence, by_case, gather, in_epoch, of_artifact
 from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy, Failure, Run, Session, Stop
@@ -126,7 +126,7 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
     """Return the progress of a case; a case whose artifact the table does not show is open."""
     if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
-    if not any(needed(state.runs, session)):
+    if not any(needed(state.runs, session, times_stages=times_stages(state.case.variant, session))):
         return Progress.SETTLED
     spent = _spent(state.case, session, records)
     return Progress.OUT_OF_TIME if any(run.session in spent for run in state.runs) else Progress.OPEN
