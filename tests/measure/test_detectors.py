@@ -15,7 +15,7 @@ from tests.support.command import cli
 from tests.train.test_detector import DETECTOR
 
 NETWORK = ("--model", "mobilenet_v1_det", "--width", "0.25", "--resolution", "32")
-QUICK = ("--preset", "quick", "--time-limit", "10s", "--quiet")
+QUICK = ("--preset", "quick", "--time-limit", "60s", "--quiet")
 
 
 def ran(*words: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from edgebench.measure.plan.state import _spent
 from edgebench.results.measurement import needed, summarize, times_stages
 from edgebench.results.measurement.evidence import Evidence
 from edgebench.results.reports import comparison
@@ -12,15 +13,15 @@ from edgebench.results.table import rows
 from edgebench.results.table.columns import flat
 from edgebench.schema.case import PRESETS, Purpose
 from edgebench.schema.feed import Feed
-from edgebench.schema.record import MemoryMarks, Run, Stages
+from edgebench.schema.record import MemoryMarks, Run, Stages, Stop
 from edgebench.schema.sound import fault
 from edgebench.schema.variant import Variant
 from tests.conftest import artifact, case, run, session, variant
 
 DETECTOR = replace(variant("mobilenet_v1_det", 0.25, 96), dataset="scenes")
 FED = replace(variant("net.onnx", 1.0), resolution=0, classes=0, weights="own", feed=Feed(inputs=()))
-POST = {"postprocess": (2e-4, 3e-4, 1e-4)}
-WHOLE = {"decode": (1e-3,) * 3, "resize": (5e-4,) * 3, "normalize": (5e-5,) * 3} | POST
+POST: dict[str, tuple[float, ...]] = {"postprocess": (2e-4, 3e-4, 1e-4)}
+WHOLE: dict[str, tuple[float, ...]] = {"decode": (1e-3,) * 3, "resize": (5e-4,) * 3, "normalize": (5e-5,) * 3} | POST
 LACKING = dict.fromkeys(("decode", "resize", "normalize"), "no Pillow on the target")
 
 
@@ -69,6 +70,12 @@ def test_a_model_that_is_fed_no_pictures_has_empty_cells_and_a_reason() -> None:
     assert "around" not in row_of(of=FED)["reasons"]
 
 
+def test_a_row_whose_time_was_up_before_says_so() -> None:
+    why = "nothing around inference is timed: no process for it has ended yet"
+    assert why in row_of(stages=True)["reasons"]
+    assert why not in row_of()["reasons"] and why not in row_of(staged(WHOLE), stages=True)["reasons"]
+
+
 @pytest.mark.parametrize(
     ("of", "always", "requested"),
     [(DETECTOR, True, True), (variant(), False, True), (FED, False, False)],
@@ -89,6 +96,15 @@ def test_what_a_case_needs_depends_on_what_its_processes_timed() -> None:
     assert list(needed((*done, *only_post), whole, times_stages=True)) == [Purpose.STAGES]
     assert list(needed((*done, *all_of_it), whole, times_stages=True)) == []
     assert list(needed((*done, *lacking), whole, times_stages=True)) == []
+
+
+@pytest.mark.parametrize("more", [{"stages": True}, {"sustained_s": 60.0}, {"time_limit_s": 20.0}], ids=str)
+def test_a_case_that_ran_out_of_time_is_open_for_what_was_not_requested_then(more: dict[str, Any]) -> None:
+    of = case(DETECTOR)
+    asked = session(of, limit_s=10.0)
+    records = (asked, Stop(session=asked.id, spent_s=10.0))
+    assert _spent(of, replace(asked, id="s2"), records) == {asked.id}
+    assert _spent(of, replace(asked, id="s2", **more), records) == set()
 
 
 def memory() -> tuple[Run, ...]:

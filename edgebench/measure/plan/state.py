@@ -135,8 +135,8 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
     """Return the ids of earlier sessions in which this case had as much time as it would have now.
 
-    These sessions were not interrupted, had a time limit at least as long and no more cases, and this case did not
-    fail in them.
+    These sessions were not interrupted, had a time limit at least as long and no more cases, requested as much of each,
+    and this case did not fail in them.
     """
     if not session.time_limit_s:
         return set()
@@ -148,5 +148,7 @@ def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
         if isinstance(earlier, Session)
         and earlier.id in ended - failed
         and earlier.time_limit_s >= session.time_limit_s
+        and earlier.sustained_s >= session.sustained_s
+        and earlier.stages >= session.stages
         and len(earlier.cases) <= len(session.cases)
     }

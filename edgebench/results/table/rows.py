@@ -223,6 +223,8 @@ def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
         emulated = "an emulated processor has no times"
         why = emulated if evidence.emulator else f"{variant.architecture} is fed no pictures of a data set"
         yield f"nothing around inference is timed: {why}"
+    elif session.stages and not measurement.stages:
+        yield "nothing around inference is timed: no process for it has ended yet"
 
 
 def _sustained(endurance: Endurance | None) -> Sustained:
