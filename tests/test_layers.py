@@ -16,7 +16,7 @@ from edgebench.deploy.bundle import ROOTS, closure
 from tests import ROOT
 
 PACKAGE = ROOT / "edgebench"
-TRAVELS = {"agent", "foundation", "networks", "schema"}
+TRAVELS = {"agent", "foundation", "images", "networks", "schema", "tasks"}
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 

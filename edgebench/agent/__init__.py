@@ -1,6 +1,7 @@
 """The agent, which runs on the target: one JSON request -> one JSON answer, in one process per request.
 
-    measure   load an artifact, warm up, and measure latency, memory or instructions; or time a reference workload
+    measure   load an artifact, warm up, and measure latency, memory, instructions or the stages around;
+              or time a reference workload
     infer     return the artifact's outputs for given inputs, or every output for the inputs of its feed
     facts     describe the machine and its installed runtimes
     profile   return the time of each operator of an artifact

@@ -1,11 +1,11 @@
-"""A measure request -> what this process measured: load, first inference, samples, memory marks or instructions."""
+"""A measure request -> what this process measured: load, samples, memory marks, instructions or stages."""
 
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, counter, device, machine, open_session, reference, timing
+from edgebench.agent import CUDA, counter, device, machine, open_session, reference, stages, timing
 from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
@@ -213,9 +213,27 @@ def _counted(run: Callable[[], object], count: Callable[[], int]) -> int:
     return count() - before
 
 
+def _stages(request: dict[str, Any]) -> dict[str, Any]:
+    """Time what an app does around the inference of one picture; the session takes one at a time."""
+    load("runtimes", request["runtime"]).prepare()
+    session, load_s = _timed(lambda: open_session(request | {"batch": 1}))
+    _, first_s = _timed(session.run)
+    start_s = machine.since_process_start_s()
+    times = stages.times(session, request)
+    return {
+        **UNTIMED,
+        "start_s": start_s,
+        "load_s": load_s,
+        "first_s": first_s,
+        "stages": times,
+        "facts": session.facts,
+    }
+
+
 PURPOSES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "latency": _latency,
     "memory": _memory,
     "instructions": _instructions,
     "sustained": _sustained,
+    "stages": _stages,
 }

@@ -11,7 +11,8 @@ from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement.verdict import collapse
 from edgebench.schema.artifact import Artifact, LayerNoise
-from edgebench.schema.record import Accuracy, Metric
+from edgebench.schema.metric import Metric
+from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 

@@ -58,6 +58,7 @@ class SweepOptions:
     time_limit: str = ""
     budget: str = ""
     sustained: str = ""
+    stages: str = ""
     name: str = ""
 
 

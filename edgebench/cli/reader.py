@@ -133,6 +133,7 @@ def _of_run(options: SweepOptions) -> dict[str, Any]:
         time_limit="" if budget and not time_limit else time_limit,
         budget=budget,
         sustained=_read(_time, options.sustained),
+        stages=bool(options.stages) or None,
         name=options.name or None,
     )
 

@@ -16,7 +16,7 @@ from edgebench.deploy.exchange import decoded
 from edgebench.foundation.errors import AgentError
 from edgebench.schema import STRICT
 from edgebench.schema.case import Purpose
-from edgebench.schema.record import Beats, MemoryMarks, Window
+from edgebench.schema.record import Beats, MemoryMarks, Stages, Window
 from edgebench.schema.sound import fault, fault_of_facts
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Measured(OfArtifact):
     beats: Beats | None = None
     instructions: tuple[int, ...] = ()
     windows: tuple[Window, ...] = ()
+    stages: Stages | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from edgebench.agent import lifeline
 from edgebench.foundation import cache, files
 
 # Packages whose modules the agent loads by name: its requests and its plug-ins.
-ROOTS = ("edgebench.agent", "edgebench.networks.architectures")
+ROOTS = ("edgebench.agent", "edgebench.networks.architectures", "edgebench.tasks")
 _PACKAGE = Path(__file__).parents[1]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same sources give the same bytes
 # Any Python on a board can parse this; it runs before the first import that an older Python cannot parse.

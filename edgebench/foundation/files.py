@@ -31,7 +31,7 @@ KINDS = {
     "descriptions": "what networks cost on paper",
     "digests": "hashes of images",
     "emulation": "an emulated board's system",
-    "inputs": "arrays that user-supplied models are fed",
+    "inputs": "arrays that models are fed",
     "models": "copies of user-supplied models",
     "packages": "runtimes for targets",
     "pixels": "decoded images",

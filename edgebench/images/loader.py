@@ -191,7 +191,7 @@ class Images:
 
     def read(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[float32]:
         """Return the images at these indices, (n, C, R, R) float32, in this order."""
-        return self._normalized(self._pixels(indices))
+        return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
         """Return what is in an image: classes in the network's numbering, boxes in the part that preprocessing keeps.
@@ -214,7 +214,7 @@ class Images:
     def _normalized(self, pixels: NDArray[Any]) -> NDArray[float32]:
         return self.normalization.apply(pixels, pixels if self.depth == "float32" else None)
 
-    def _pixels(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[Any]:
+    def pixels(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[Any]:
         """Return the cropped pixels at these indices, (n, 3, R, R), before normalization."""
         import numpy
 
@@ -237,7 +237,7 @@ class Images:
     def parts(self, size: int) -> Iterator[NDArray[Any]]:
         """Yield the pixels of all images in order, `size` images at a time, not normalized; cache them if possible."""
         count = len(self)
-        parts = (self._pixels(range(start, min(start + size, count))) for start in range(0, count, size))
+        parts = (self.pixels(range(start, min(start + size, count))) for start in range(0, count, size))
         return self.memory.keep(parts) if self.memory else parts
 
     def batches(self, size: int, indices: NDArray[int64] | None = None) -> Iterator[NDArray[float32]]:

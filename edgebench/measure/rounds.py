@@ -29,10 +29,14 @@ OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item 
 
 @dataclass(kw_only=True)
 class Job:
-    """One case with its artifact on the target, and its runs so far."""
+    """One case with its artifact on the target, and its runs so far.
+
+    `around` are the fields of a request that times the stages around its inference; empty if none does.
+    """
 
     case: Case
     deployed: Deployed
+    around: dict[str, Any] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
 
     @property
@@ -84,13 +88,17 @@ def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Ent
     Sustained runs come only when no other process is needed.
     """
     open_jobs = [job for job in jobs if job.case not in failed]
-    entries: list[Entry] = [(job, purpose) for job in open_jobs for purpose in needed(job.runs, session)]
+    entries: list[Entry] = [(job, purpose) for job in open_jobs for purpose in _needed(job, session)]
     if others := [entry for entry in entries if entry[1] != Purpose.SUSTAINED]:
         entries = others
     if others and not session.environment.emulator:
         target = session.environment.target
         entries += [(Reference(workload=workload, target=target), Purpose.LATENCY) for workload in Workload]
     return entries
+
+
+def _needed(job: Job, session: Session) -> Iterator[Purpose]:
+    return needed(job.runs, session, times_stages=bool(job.around))
 
 
 def _case(subject: Job | Reference) -> Case | Reference:
@@ -179,4 +187,5 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
     # Waiting threads spin, and their instructions would be counted.
     threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads
     opened = subject.deployed.request(case.runtime, threads, case.batch)
-    return shared | opened | {"iterations": subject.iterations}
+    around = subject.around if purpose == Purpose.STAGES else {}
+    return shared | opened | around | {"iterations": subject.iterations}

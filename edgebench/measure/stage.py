@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.deploy import Deployed, install
 from edgebench.deploy.survey import require_answer
 from edgebench.export import export
 from edgebench.foundation import bugs
 from edgebench.foundation.errors import CaseError
-from edgebench.foundation.progress import Show, Step
+from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import split
-from edgebench.measure import evaluate
+from edgebench.measure import around, evaluate
 from edgebench.measure.evaluate import FloatAnswers, stand_in
 from edgebench.measure.plan import custom as own_cells
 from edgebench.measure.rounds import Job
+from edgebench.results.measurement import times_stages
 from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
 
@@ -59,7 +60,18 @@ class Stage:
             yield (evaluated := self._evaluated(state, deployed))
             if isinstance(evaluated, Failure):
                 require_answer(self.connection, session.environment.target, monotonic() - started)
-        return Job(case=case, deployed=deployed, runs=list(state.runs))
+        around = self._around(case, state.channels)
+        return Job(case=case, deployed=deployed, around=around, runs=list(state.runs))
+
+    def _around(self, case: Case, channels: int) -> dict[str, Any]:
+        """Return what a request needs to time the stages around inference; empty if they are not timed."""
+        if not times_stages(case.variant, self.session):
+            return {}
+        try:
+            return around.request(case.variant, channels, self.connection, is_whole=self.session.stages)
+        except CaseError as error:
+            self.show(Notice(text=f"{case.variant}: nothing around inference is timed: {error}"))
+            return {}
 
     def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:
         """Evaluate on the target, or on this host for a board, which then checks some of the outputs.

@@ -127,10 +127,10 @@ class CustomModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FedData:
-    """Input arrays of a user-supplied model by input name: an `.npz` in the cache.
+    """Input arrays of a user-supplied model by input name, or pictures of a data set: an `.npz` in the cache.
 
     Attributes:
-        name: of the folder they were read from.
+        name: of the folder or data set they were read from.
     """
 
     __pydantic_config__: ClassVar = STRICT

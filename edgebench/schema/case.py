@@ -13,13 +13,14 @@ class Purpose(StrEnum):
     """What a process measures. Memory runs need allocator settings that slow inference, so no process measures both.
 
     On an emulated processor instructions are counted instead of latency and memory. A sustained run lasts minutes
-    without a pause and heats the board, so it runs after all others.
+    without a pause and heats the board, so it runs after all others. Stages are what an app does around inference.
     """
 
     LATENCY = "latency"
     MEMORY = "memory"
     INSTRUCTIONS = "instructions"
     SUSTAINED = "sustained"
+    STAGES = "stages"
 
 
 class Workload(StrEnum):
@@ -54,7 +55,7 @@ class Settings:
         half_width: half-width of the 95 % interval, as a share of the median, at which measuring stops.
         half_width_noisy: the same on a virtual machine.
         least_iterations, most_iterations: bounds of the timed iterations per process.
-        memory_runs, instruction_runs: number of processes of each purpose.
+        memory_runs, instruction_runs, stage_runs: number of processes of each purpose.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -68,6 +69,7 @@ class Settings:
     most_iterations: int
     memory_runs: int
     instruction_runs: int
+    stage_runs: int
 
 
 _STANDARD = Settings(
@@ -80,11 +82,12 @@ _STANDARD = Settings(
     most_iterations=200,
     memory_runs=2,
     instruction_runs=2,
+    stage_runs=2,
 )
 PRESETS = {
     "standard": _STANDARD,
     # The fewest processes that give an interval: past nights show the variation, and a suspect case gets paired runs.
-    "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1),
+    "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1, stage_runs=1),
     # A first look, not a measurement: three processes give a range but no interval.
-    "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1),
+    "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1, stage_runs=1),
 }

@@ -10,6 +10,7 @@ from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case, Purpose, Workload
 from edgebench.schema.environment import Environment
+from edgebench.schema.metric import Metric
 from edgebench.schema.throttle import NOTHING
 
 VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
@@ -37,6 +38,7 @@ class Session:
         edgebench: this program's version.
         time_limit_s: limit of the time spent measuring; 0 for none.
         sustained_s: length of each case's sustained run; 0 for none.
+        stages: whether what an app does around inference is timed, too; the post-processing of detectors always is.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -50,6 +52,7 @@ class Session:
     environment: Environment
     cases: tuple[Case, ...]
     sustained_s: float = 0.0
+    stages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,25 @@ class Beats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What an app does around inference, timed in one process for one picture after another.
+
+    Attributes:
+        images: number of different pictures.
+        took_s: samples by stage, in order: `decode`, `resize`, `normalize`, `postprocess`.
+        lacks: why a requested stage could not be timed, by stage.
+        settings: of the post-processing: a detector's thresholds of `score` and `iou`.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    images: int
+    took_s: dict[str, tuple[float, ...]]
+    lacks: dict[str, str]
+    settings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What one fresh process observed.
 
@@ -141,6 +163,7 @@ class Run:
         opened_sha256: hash of the artifact that the process took itself; `artifact_sha256` is the deployed one. Empty
             for reference workloads and in older journals.
         runtime_files: hash of the lists of the runtime's files, which the process computed itself; empty in the same
+        stages: None unless the purpose is stages.
             cases.
     """
 
@@ -171,6 +194,7 @@ class Run:
     beats: Beats | None = None
     opened_sha256: str = ""
     runtime_files: str = ""
+    stages: Stages | None = None
 
     @property
     def clock_lowered(self) -> tuple[str, ...]:
@@ -197,18 +221,6 @@ class SpotCheck:
     images: int
     agreed: int
     difference: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A figure of merit of a task, a share: its name, its value and its 95 % interval; None without an interval."""
-
-    __pydantic_config__: ClassVar = STRICT
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,17 +13,18 @@ from math import ceil, isfinite
 from typing import Any
 
 from edgebench.schema.case import PRESETS, Case, Purpose
+from edgebench.schema.metric import Metric
 from edgebench.schema.record import (
     Accuracy,
     Beats,
     Deployment,
     Failure,
     MemoryMarks,
-    Metric,
     Record,
     Run,
     Session,
     SpotCheck,
+    Stages,
     Stop,
     Window,
 )
@@ -149,6 +150,7 @@ def _of_purpose(run: Run) -> Iterator[str]:
         Purpose.MEMORY: ("memory", run.memory),
         Purpose.INSTRUCTIONS: ("instructions", run.instructions),
         Purpose.SUSTAINED: ("windows", run.windows),
+        Purpose.STAGES: ("stages", run.stages),
     }
     for purpose, (name, value) in values.items():
         if bool(value) != (purpose == run.purpose):
@@ -160,6 +162,8 @@ def _of_purpose(run: Run) -> Iterator[str]:
         yield from _of_memory(run.memory)
     if run.beats:
         yield from _of_beats(run.beats, len(run.samples_s))
+    if run.stages:
+        yield from _of_stages(run.stages)
     for window in run.windows:
         yield from _of_window(window)
     if [window.at_s for window in run.windows] != sorted(window.at_s for window in run.windows):
@@ -176,6 +180,19 @@ def _of_beats(beats: Beats, samples: int) -> Iterator[str]:
     yield from _of_times("beats", beats.took_s)
     if beats.every < 1 or len(beats.took_s) != ceil(samples / beats.every) + 1:
         yield f"{len(beats.took_s)} beats, every {beats.every} of {samples} samples, do not fit"
+
+
+def _of_stages(stages: Stages) -> Iterator[str]:
+    """Yield reasons: a stage without a sample, a negative time, or a reason or setting that is none."""
+    if not 0 < stages.images <= MOST:
+        yield f"stages of {stages.images:g} images"
+    for name, times_s in stages.took_s.items():
+        if not times_s or not all(0 <= time_s <= MOST_S for time_s in times_s):
+            yield f"{name[:40]} has a time below 0, or none"
+    if text := fault_of_facts(stages.lacks):
+        yield text
+    if len(stages.settings) > MOST_FACTS or not all(abs(value) <= MOST for value in stages.settings.values()):
+        yield "the settings of the stages are no numbers"
 
 
 def _of_window(window: Window) -> Iterator[str]:

@@ -87,6 +87,7 @@ class Sweep:
     Attributes:
         time_limit: limit of the time spent measuring all cells.
         budget: limit of the total time; cells that do not fit are predicted.
+        stages: whether what an app does around inference is timed, too.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -111,6 +112,7 @@ class Sweep:
     time_limit: str = ""
     budget: str = ""
     sustained: str = ""
+    stages: bool = False
 
     def cells(self) -> Iterator[Cell]:
         """Yield each distinct cell once, in the sweep's order."""

@@ -7,6 +7,7 @@ A task defines
     COLUMNS                         its metrics, a literal: name -> whether it has an interval; all are shares
     AUGMENTATION                    augmentations in training that keep its labels valid
     PART                            number of images per epoch of training; 0 for the whole split
+    THRESHOLDS                      of `decode`, by name; a task that has some has a post-processing that takes time
     values(classes, resolution)     number of values of all outputs for one image
     targets(truths, resolution)     the targets of a batch for the loss, as arrays
     loss(outputs, targets)          mean loss of a batch, from tensors
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OFFERS = (
-    *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "values", "targets", "loss", "decode"),
-    *("seen", "figures", "intervals", "tally"),
+    *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "THRESHOLDS", "values", "targets"),
+    *("loss", "decode", "seen", "figures", "intervals", "tally"),
 )
 
 

@@ -7,7 +7,6 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import stats
-from edgebench.schema.record import Accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from edgebench.schema.record import Accuracy
     from edgebench.tasks import Truth
 
 OUTPUTS = ("logits",)
@@ -24,6 +24,7 @@ HEADING = "top-1"
 COLUMNS = {"top1": True, "top5": True}
 AUGMENTATION = ("flip", "shift")
 PART = 0
+THRESHOLDS: dict[str, float] = {}
 
 SIGNIFICANT = 1 - stats.CONFIDENCE
 

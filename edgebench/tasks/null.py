@@ -19,6 +19,7 @@ HEADING = ""
 COLUMNS: dict[str, bool] = {}
 AUGMENTATION: tuple[str, ...] = ()
 PART = 0
+THRESHOLDS: dict[str, float] = {}
 
 
 def values(classes: int, resolution: int) -> int:

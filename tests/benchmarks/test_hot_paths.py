@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy
+
 from edgebench.agent import timing
 from edgebench.agent.runtimes import null
 from edgebench.foundation import stats
@@ -9,6 +11,7 @@ from edgebench.results.journal import JOURNAL, Journal
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.results.table import rows
+from edgebench.tasks import detection
 from tests import GOLDEN
 
 SAMPLES = 200
@@ -28,6 +31,17 @@ def test_reading_a_journal(benchmark: Any) -> None:
 def test_computing_a_table(benchmark: Any) -> None:
     records = list(Journal(GOLDEN))
     assert len(benchmark(lambda: [rows.row(one, summarize(one)) for one in gather(records)])) == 3
+
+
+def test_post_processing_of_a_detector_at_96_pixels(benchmark: Any) -> None:
+    """What a target computes after each inference, of 144 cells and 10 classes: at most 0.3 ms on an x86 server."""
+    draw = numpy.random.default_rng(1)
+    scores, boxes = draw.normal(0, 1, (11, 144)), draw.normal(0, 0.5, (4, 144))
+    scores[0] -= 3
+    scores[1:] *= 3
+    values = numpy.concatenate((scores, boxes)).astype("f4").reshape(1, -1)
+    (found,) = benchmark(detection.decode, values, 10, 96)
+    assert len(found.scores) == 100
 
 
 def test_early_stopping_over_six_thousand_samples(benchmark: Any) -> None:

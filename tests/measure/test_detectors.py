@@ -15,7 +15,7 @@ from tests.support.command import cli
 from tests.train.test_detector import DETECTOR
 
 NETWORK = ("--model", "mobilenet_v1_det", "--width", "0.25", "--resolution", "32")
-QUICK = ("--preset", "quick", "--time-limit", "10s", "--quiet")
+QUICK = ("--preset", "quick", "--time-limit", "60s", "--quiet")
 
 
 def ran(*words: str) -> Any:
@@ -37,6 +37,13 @@ def test_random_weights_are_measured_without_an_accuracy(place: Path) -> None:
         assert (row["task"], row["map"], row["top1"]) == ("detection", "", "")
         assert "no accuracy: the weights are random" in row["reasons"]
         assert float(row["p50_ms"]) > 0
+        assert float(row["total_p50_ms"]) == pytest.approx(float(row["p50_ms"]) + float(row["post_ms"]))
+        assert (row["score_threshold"], row["iou_threshold"], row["pre_ms"]) == ("0.02", "0.5", "")
+    ran("--weights", "random", "--precision", "fp32,int8", "--stages", "--name", "random")
+    for row in rows("random"):
+        parts = [float(row[f"{name}_ms"]) for name in ("p50", "decode", "resize", "normalize", "post")]
+        assert float(row["total_p50_ms"]) == pytest.approx(sum(parts))
+        assert float(row["runtime_share"]) == pytest.approx(100 * parts[0] / sum(parts))
 
 
 @pytest.mark.slow

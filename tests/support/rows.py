@@ -28,6 +28,7 @@ def changed(row: Row, **columns: Any) -> Row:
         int8=_part(row.int8, columns),
         verdict=values["verdict"],
         reasons=values["reasons"],
+        around=_part(row.around, columns),
         standing=_part(row.standing, columns | {"speedup": _figure(Ratio, "speedup", values)}),
     )
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from edgebench.foundation.shelf import literal, load, names
 from edgebench.images.datasets import scenes
 from edgebench.images.loader import Truth
+from edgebench.schema.metric import Metric
 from edgebench.schema.names import CLASSIFICATION, datasets_for, task
-from edgebench.schema.record import Metric
 from edgebench.tasks import classification, detection
 
 DETECTORS = [name for name in names("architectures") if task(name) == "detection"]

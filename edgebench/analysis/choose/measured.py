@@ -113,6 +113,7 @@ def _figures(row: Row) -> dict[Quantity, Figure | None]:
     return {
         Q.LATENCY: figure(row.latency.p50_ms, row.latency.p50_low_ms, row.latency.p50_high_ms),
         Q.P90: figure(row.latency.p90_ms),
+        Q.TOTAL: figure(row.around.total_p50_ms),
         Q.PEAK: figure(row.memory.peak_mib),
         Q.FILE: figure(row.cost.file_mib),
         Q.MACS: figure(row.cost.macs and row.cost.macs / 1e6),

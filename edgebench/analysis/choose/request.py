@@ -20,6 +20,7 @@ P50, MEAN = "p50", "mean"  # statistics of a latency
 LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_latency": (Q.LATENCY, parse_latency),
     "max_p90": (Q.P90, parse_latency),
+    "max_total": (Q.TOTAL, parse_latency),
     "max_peak": (Q.PEAK, lambda text: parse_size(text) / MIB),
     "max_file": (Q.FILE, lambda text: parse_size(text) / MIB),
     "max_macs": (Q.MACS, lambda text: parse_count(text) / 1e6),

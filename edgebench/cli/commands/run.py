@@ -92,6 +92,12 @@ def run(
     sustained: Annotated[
         str, typer.Option(help="At the end, run each case this long without a pause, to see the effect of heat: 10m.")
     ] = "",
+    stages: Annotated[
+        bool,
+        typer.Option(
+            "--stages", help="Also time what an app does around inference: decode, resize, normalize, post-process."
+        ),
+    ] = False,
     name: Annotated[
         str, typer.Option(help="Name of the folder under results/, which may exist; default: the sweep's name.")
     ] = "",
@@ -109,7 +115,8 @@ def run(
         target=target, model=model, width=width, resolution=resolution, precision=precision, quantization=quantization,
         runtime=runtime, threads=threads, batch=batch, weights=weights, dataset=dataset, preprocessing=preprocessing,
         classes=classes, input=",".join(input or ()), input_data=input_data, calibration=calibration, preset=preset,
-        time_limit=time_limit, budget=budget, sustained=sustained, name=name,
+        time_limit=time_limit, budget=budget, sustained=sustained, stages="yes" if stages else "",
+        name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:

@@ -230,6 +230,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
         environment=environment,
         cases=cases,
         sustained_s=parse_duration(sweep.sustained) if sweep.sustained else 0.0,
+        stages=sweep.stages,
     )
 
 

@@ -16,7 +16,7 @@ from edgebench.images.splits import has_answers
 from edgebench.measure.evaluate import made_by
 from edgebench.measure.plan.custom import model_of, refusal
 from edgebench.networks import build
-from edgebench.results.measurement import needed
+from edgebench.results.measurement import needed, times_stages
 from edgebench.results.measurement.evidence import Evidence, by_case, gather, in_epoch, of_artifact
 from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy, Failure, Run, Session, Stop
@@ -126,7 +126,7 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
     """Return the progress of a case; a case whose artifact the table does not show is open."""
     if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
-    if not any(needed(state.runs, session)):
+    if not any(needed(state.runs, session, times_stages=times_stages(state.case.variant, session))):
         return Progress.SETTLED
     spent = _spent(state.case, session, records)
     return Progress.OUT_OF_TIME if any(run.session in spent for run in state.runs) else Progress.OPEN
@@ -135,8 +135,8 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
     """Return the ids of earlier sessions in which this case had as much time as it would have now.
 
-    These sessions were not interrupted, had a time limit at least as long and no more cases, and this case did not
-    fail in them.
+    These sessions were not interrupted, had a time limit at least as long and no more cases, requested as much of each,
+    and this case did not fail in them.
     """
     if not session.time_limit_s:
         return set()
@@ -148,5 +148,7 @@ def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
         if isinstance(earlier, Session)
         and earlier.id in ended - failed
         and earlier.time_limit_s >= session.time_limit_s
+        and earlier.sustained_s >= session.sustained_s
+        and earlier.stages >= session.stages
         and len(earlier.cases) <= len(session.cases)
     }

@@ -87,7 +87,8 @@ def _toml(sweep: Sweep) -> str:
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
         block |= {key: Path(value).name for key, value in block.items() if key == "input_data" and value}
         block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
-    return dumps({key: value for key, value in fields.items() if value != ""} | {"models": models})
+    set_fields = {key: value for key, value in fields.items() if value != "" and value is not False}
+    return dumps(set_fields | {"models": models})
 
 
 def _named(calibration: str) -> str:

@@ -3,12 +3,14 @@
 Pure: nothing is read, measured or printed here.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import exp
 from statistics import median
 
 from edgebench.foundation import stats
+from edgebench.foundation.shelf import load
 from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import (
     Evidence,
@@ -19,8 +21,10 @@ from edgebench.results.measurement.evidence import (
 )
 from edgebench.results.measurement.verdict import Reason, Verdict, reasons
 from edgebench.schema.case import PRESETS, Purpose, Settings
-from edgebench.schema.record import Run, Session
+from edgebench.schema.names import task
+from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
+from edgebench.schema.variant import Variant
 
 # duration of the burst that starts a sustained run; share of the last windows that count as sustained
 BURST_S, LATE = 15.0, 0.2
@@ -61,6 +65,8 @@ class Measurement:
             the device's memory in use over a process, by NVML.
         instructions: per inference on one thread, the lowest count.
         endurance: the result of the sustained run; None if not requested.
+        stages: the median seconds of each stage around inference, for one picture; `lacks` says why one has none.
+        settings: of the post-processing.
     """
 
     processes: int
@@ -85,6 +91,9 @@ class Measurement:
     device_used_bytes: float | None = None
     instructions: int | None = None
     endurance: Endurance | None = None
+    stages: Mapping[str, float] = field(default_factory=dict)
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, float] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
 
     @property
@@ -101,7 +110,15 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
     return len(medians) in settings.interim_analyses and width is not None and width <= allowed
 
 
-def needed(runs: Sequence[Run], session: Session) -> Iterator[Purpose]:
+def times_stages(variant: Variant, session: Session) -> bool:
+    """Return whether a session times what an app does around inference: if requested, and always of detectors."""
+    if variant.feed or session.environment.emulator:
+        return False
+    plugin = load("tasks", task(variant.architecture))
+    return bool(plugin.THRESHOLDS or (session.stages and plugin.OUTPUTS))
+
+
+def needed(runs: Sequence[Run], session: Session, *, times_stages: bool = False) -> Iterator[Purpose]:
     """Yield the purposes for which a case with these runs still needs processes."""
     settings, environment = PRESETS[session.preset], session.environment
     if environment.emulator:
@@ -112,8 +129,15 @@ def needed(runs: Sequence[Run], session: Session) -> Iterator[Purpose]:
         yield Purpose.LATENCY
     if _count(runs, Purpose.MEMORY) < settings.memory_runs:
         yield Purpose.MEMORY
+    if times_stages and sum(map(partial(_has_stages, session), runs)) < settings.stage_runs:
+        yield Purpose.STAGES
     if session.sustained_s and not any(run.windows and run.windows[-1].at_s >= session.sustained_s for run in runs):
         yield Purpose.SUSTAINED
+
+
+def _has_stages(session: Session, run: Run) -> bool:
+    """Return whether a process timed all stages that a session requests, or said why it could not."""
+    return run.stages is not None and (not session.stages or len(run.stages.took_s) + len(run.stages.lacks) > 1)
 
 
 def _count(runs: Sequence[Run], purpose: Purpose) -> int:
@@ -150,7 +174,20 @@ def summarize(evidence: Evidence) -> Measurement:
         instructions=min(evidence.counts, default=None),
         reasons=reasons(evidence),
     )
+    untimed = _staged(untimed, [run.stages for run in evidence.runs if run.stages])
     return _timed(untimed, evidence) if evidence.timed else untimed
+
+
+def _staged(untimed: Measurement, seen: Sequence[Stages]) -> Measurement:
+    """Add the median over processes of each stage's median; of what the last process could not time, why."""
+    names = dict.fromkeys(name for stages in seen for name in stages.took_s)
+    medians = {name: [median(stages.took_s[name]) for stages in seen if name in stages.took_s] for name in names}
+    return replace(
+        untimed,
+        stages={name: median(values) for name, values in medians.items()},
+        lacks=seen[-1].lacks if seen else {},
+        settings=seen[-1].settings if seen else {},
+    )
 
 
 def _device_used_bytes(runs: Sequence[Run]) -> float | None:

@@ -74,9 +74,14 @@ RANK = _OfRow.number("#", _rank, rank=4)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
 PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
 P50 = _OfRow.number("p50 ms", lambda row: milliseconds(row.latency.p50_ms), OBJECTIVE)
-INTERVAL = _OfRow.number("[95 %] or (range)", _interval, OBJECTIVE)
+INTERVAL = _OfRow.number("[95 %] or (range)", _interval, rank=3)
 HALF_WIDTH = _OfRow.number("± %", _half_width, rank=5)
 P90 = _OfRow.number("p90 ms", lambda row: milliseconds(row.latency.p90_ms), rank=16)
+PRE = _OfRow.number("pre ms", lambda row: milliseconds(row.around.pre_ms), rank=16)
+POST = _OfRow.number("post ms", lambda row: milliseconds(row.around.post_ms), rank=16)
+TOTAL = _OfRow.number("total ms", lambda row: milliseconds(row.around.total_p50_ms), rank=6)
+SHARE = _OfRow.number("runtime %", lambda row: number(row.around.runtime_share, 0), rank=18)
+FPS = _OfRow.number("fps", lambda row: number(row.around.fps, 0), rank=17)
 KERNEL = _OfRow.number("kernel ms", lambda row: milliseconds(row.latency.kernel_ms), rank=6)
 TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.transfer_ms), rank=19)
 SPEEDUP = _OfRow.number("int8 x", _speedup, rank=9)
@@ -97,10 +102,22 @@ MACS = _OfRow.number("MACs M", lambda row: _counted(row.cost.macs, row.cost.macs
 PROCESSES = _OfRow.number("n", lambda row: str(row.latency.processes), rank=13)
 VERDICT = _OfRow.text("verdict", lambda row: row.verdict, OBJECTIVE)
 COLUMNS = (
-    RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, KERNEL, TRANSFER, SPEEDUP, TOP1, CHANGE, MAP, MAP_CHANGE,
-    AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
+    RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, PRE, POST, TOTAL, SHARE, FPS, KERNEL, TRANSFER, SPEEDUP,
+    TOP1, CHANGE, MAP, MAP_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE,
+    PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
-SELDOM = (KERNEL, TRANSFER, INSTRUCTIONS, DEVICE_PEAK, DEVICE_USED)  # shown only if a row has a value
+SELDOM = (
+    PRE,
+    POST,
+    TOTAL,
+    SHARE,
+    FPS,
+    KERNEL,
+    TRANSFER,
+    INSTRUCTIONS,
+    DEVICE_PEAK,
+    DEVICE_USED,
+)  # shown only if a row has a value
 OF_TASKS = {"classification": (TOP1, CHANGE), "detection": (MAP, MAP_CHANGE)}  # shown for rows of their task
 BEST = "*: the fastest or most accurate of its precision, and all that tie with it: the intervals overlap"
 

@@ -16,6 +16,7 @@ class Quantity(StrEnum):
 
     LATENCY = "latency"
     P90 = "p90"
+    TOTAL = "total"
     PEAK = "peak"
     FILE = "file"
     MACS = "macs"

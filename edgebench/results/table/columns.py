@@ -53,6 +53,10 @@ _AFTER_METRICS = _paths(
     ("setup", "inputs"),
     ("cost", "params_at_least macs_at_least"),
 )
+_AROUND = _paths(
+    ("around", "decode_ms resize_ms normalize_ms pre_ms post_ms total_p50_ms runtime_share fps"),
+    ("around", "score_threshold iou_threshold"),
+)
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -62,10 +66,12 @@ COLUMNS = (
     "task",
     *(f"{name}{end}" for name, has_interval in OTHERS.items() for end in ("", "_low", "_high")[: 1 + 2 * has_interval]),
     *("metric_change", "metric_change_low", "metric_change_high"),
+    *_AROUND,
 )
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
 _after_metrics = attrgetter(*_AFTER_METRICS.values())
+_around = attrgetter(*_AROUND.values())
 
 
 def cells(row: Row) -> tuple[Any, ...]:
@@ -79,6 +85,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         row.setup.task,
         *_others(row),
         *_ends(row.fidelity.change),
+        *_around(row),
     )
 
 

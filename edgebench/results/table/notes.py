@@ -80,6 +80,13 @@ def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
             " parent's boxes with a score of at least 0.3 that the int8 file also finds, with their class and an IoU of"
             " at least 0.5."
         )
+    if any(run.stages for case_evidence in evidence for run in case_evidence.runs):
+        yield (
+            "post ms: turning the network's outputs into an answer: of a detector, decoding and suppression in numpy."
+            " pre ms: decoding a picture's JPEG file, resizing and normalizing it. Medians on test pictures, in"
+            " processes of their own. total ms: p50 and what stands beside it of pre and post; runtime %: the network's"
+            " part of it; fps: pictures a second by it."
+        )
     if any(case_evidence.counts for case_evidence in evidence):
         yield (
             "Minstr: millions of instructions per inference on one thread, the lowest count after warm-up, as counted"

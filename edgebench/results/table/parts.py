@@ -148,6 +148,30 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What an app does around inference, for a whole batch; None where it is not measured.
+
+    Attributes:
+        decode_ms, resize_ms, normalize_ms: the parts of `pre_ms`.
+        total_p50_ms: p50 of the network, with `post_ms`, and `pre_ms` where it is measured.
+        runtime_share: the network's part of the total, in %.
+        fps: pictures per second by the total.
+        score_threshold, iou_threshold: of a detector's post-processing.
+    """
+
+    decode_ms: float | None = None
+    resize_ms: float | None = None
+    normalize_ms: float | None = None
+    pre_ms: float | None = None
+    post_ms: float | None = None
+    total_p50_ms: float | None = None
+    runtime_share: float | None = None
+    fps: float | None = None
+    score_threshold: float | None = None
+    iou_threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sustained:
     """Latency over minutes of sustained load; None if not requested."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
-from edgebench.results.table.parts import Standing
+from edgebench.results.table.parts import Around, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WORTHLESS = ("INVALID", "FAILED")
 UNCOMPARED = Standing()
+BARE = Around()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Row:
     verdict: str
     reasons: str
     standing: Standing = UNCOMPARED
+    around: Around = BARE
 
     def __hash__(self) -> int:
         """Hash the setup, which is unique in a table."""

@@ -6,14 +6,15 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from edgebench.agent.stages import DECODE, NORMALIZE, POSTPROCESS, RESIZE
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.units import MIB
 from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
-from edgebench.results.measurement import summarize
+from edgebench.results.measurement import summarize, times_stages
 from edgebench.results.table.choice import Figure
-from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
+from edgebench.results.table.parts import Around, Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.schema.feed import MOST_SHOWN
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from edgebench.results.measurement import Endurance, Measurement
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.artifact import Artifact, OutputNoise
-    from edgebench.schema.record import Accuracy, Metric
+    from edgebench.schema.metric import Metric
+    from edgebench.schema.record import Accuracy
     from edgebench.schema.variant import Variant
     from edgebench.tasks.classification import Appraisal, Share
 
@@ -45,6 +47,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     """Return the row of one case, not compared yet."""
     artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
+    remarks = (*_remarks(evidence), *_untimed(evidence, measurement))
     return Row(
         setup=_setup(evidence),
         cost=_cost(evidence, measurement),
@@ -55,7 +58,8 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         fidelity=_of_outputs(artifact) or _fidelity(appraisal, accuracy, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
-        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *_remarks(evidence), why])),
+        reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *remarks, why])),
+        around=_around(measurement, evidence.case.batch),
     )
 
 
@@ -187,6 +191,40 @@ def _memory(measurement: Measurement) -> Memory:
         device_peak_mib=_over(measurement.device_peak_bytes, MIB),
         device_used_mib=_over(measurement.device_used_bytes, MIB),
     )
+
+
+def _around(measurement: Measurement, batch: int) -> Around:
+    """Compute what surrounds an inference of a batch: each picture is decoded, and each answer processed, alone."""
+    stages = {name: seconds * batch for name, seconds in measurement.stages.items()}
+    before = [stages.get(name) for name in (DECODE, RESIZE, NORMALIZE)]
+    pre_s = sum(seconds or 0.0 for seconds in before) if None not in before else None
+    post_s, p50_s = stages.get(POSTPROCESS), measurement.p50_s
+    total_s = None if post_s is None or not p50_s else p50_s + post_s + (pre_s or 0.0)
+    return Around(
+        decode_ms=_over(stages.get(DECODE), 1e-3),
+        resize_ms=_over(stages.get(RESIZE), 1e-3),
+        normalize_ms=_over(stages.get(NORMALIZE), 1e-3),
+        pre_ms=_over(pre_s, 1e-3),
+        post_ms=_over(post_s, 1e-3),
+        total_p50_ms=_over(total_s, 1e-3),
+        runtime_share=100 * p50_s / total_s if p50_s and total_s else None,
+        fps=batch / total_s if total_s else None,
+        score_threshold=measurement.settings.get("score"),
+        iou_threshold=measurement.settings.get("iou"),
+    )
+
+
+def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
+    """Say which stages around inference were requested and are not timed, and why."""
+    variant, session = evidence.case.variant, evidence.session
+    for why in dict.fromkeys(measurement.lacks.values()):
+        yield f"{', '.join(name for name, text in measurement.lacks.items() if text == why)} not timed: {why}"
+    if session.stages and not times_stages(variant, session):
+        emulated = "an emulated processor has no times"
+        why = emulated if evidence.emulator else f"{variant.architecture} is fed no pictures of a data set"
+        yield f"nothing around inference is timed: {why}"
+    elif session.stages and not measurement.stages:
+        yield "nothing around inference is timed: no process for it has ended yet"
 
 
 def _sustained(endurance: Endurance | None) -> Sustained:

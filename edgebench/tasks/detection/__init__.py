@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import isfinite, log10
 from typing import TYPE_CHECKING, Any
 
-from edgebench.schema.record import Metric
+from edgebench.schema.metric import Metric
 from edgebench.tasks.detection import boxes, coco
 from edgebench.tasks.detection.losses import loss as _loss
 
@@ -29,6 +29,7 @@ HEADING = "mAP"
 COLUMNS = {"map": True, "ap50": False, "ap75": False}
 AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the boxes
 PART = 1000
+THRESHOLDS = {"score": boxes.SCORE, "iou": boxes.OVERLAP}
 
 STRIDE = 8  # stride of the heads: pixels of the input per cell
 # For the agreement: lowest score of a float parent's box, and least overlap with a box of this artifact.

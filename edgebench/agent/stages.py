@@ -1,0 +1,107 @@
+"""Pictures -> the times of what an app does around inference: decode, resize, normalize, post-process."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from edgebench.agent.timing import resting_collector
+from edgebench.foundation.errors import in_words
+from edgebench.foundation.shelf import load
+from edgebench.schema.normalization import Normalization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+DECODE, RESIZE, NORMALIZE, POSTPROCESS = STAGES = ("decode", "resize", "normalize", "postprocess")
+PICTURE = "picture"  # names of the encoded pictures in the file start so
+# Over how many of the pictures each stage is timed: until so many seconds of stages, inferences included, have passed.
+WARM_UP, LEAST, MOST, LEAST_S = 8, 24, 200, 0.3
+NO_PILLOW = "no Pillow on the target"
+
+
+def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Time the stages of one picture after another, in an app's order, with an inference of each in between.
+
+    The request's `pictures` is an `.npz` of `pixels`, (N, 3, R, R), which the network is fed, and, where the stages
+    before it are requested too, of the same pictures as JPEG files.
+
+    Returns:
+        The fields of `schema.record.Stages`.
+    """
+    import numpy
+
+    with numpy.load(request["pictures"], allow_pickle=False) as held:
+        pixels = held["pixels"]
+        encoded = [held[name].tobytes() for name in held.files if name.startswith(PICTURE)]
+    before, lacks = _before(encoded[0], request) if encoded else ((), {})
+    after = _after(session, request)
+    samples: dict[str, list[float]] = {name: [] for name, _ in (*before, *after) if name}
+    started, count = perf_counter(), 0
+    with resting_collector():
+        while count < LEAST or (count < MOST and perf_counter() - started < LEAST_S):
+            place = count % len(pixels)
+            took = [*_run(before, encoded[place] if encoded else b""), *_run(after, pixels[place : place + 1])]
+            for name, spent_s in took if count >= WARM_UP else ():
+                samples[name].append(spent_s)
+            count += 1
+    return {"images": len(pixels), "took_s": samples, "lacks": lacks, "settings": _task(request).THRESHOLDS}
+
+
+Step = tuple[str, "Callable[[Any], Any]"]  # the name of a stage, empty for what is not timed here; what it does
+
+
+def _run(steps: Sequence[Step], value: Any) -> Iterator[tuple[str, float]]:
+    """Pass a value from step to step; yield the seconds of each step that has a name."""
+    for name, step in steps:
+        started = perf_counter()
+        value = step(value)
+        if name:
+            yield name, perf_counter() - started
+
+
+def _before(content: bytes, request: Mapping[str, Any]) -> tuple[tuple[Step, ...], dict[str, str]]:
+    """Return the steps from a JPEG file to a network's input, and why some of them cannot be timed here."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return (), dict.fromkeys((DECODE, RESIZE, NORMALIZE), NO_PILLOW)
+    steps = _pictures(Image, request)
+    try:
+        list(_run(steps, content))
+    except (OSError, ValueError) as error:  # such as a Pillow without JPEG
+        return (), dict.fromkeys((DECODE, RESIZE, NORMALIZE), in_words(error))
+    return steps, {}
+
+
+def _pictures(pillow: Any, request: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Return the steps themselves."""
+    from edgebench.images.preprocessing import cut
+    from edgebench.schema.variant import Preprocessing
+
+    recipe, side = Preprocessing(**request["recipe"]), request["resolution"]
+    normalization = Normalization(**request["of_pictures"])
+    return (
+        (DECODE, lambda content: pillow.open(BytesIO(content)).convert("RGB")),
+        (RESIZE, lambda picture: cut(picture, recipe, side)),
+        (NORMALIZE, lambda pixels: normalization.apply(pixels[None])),
+    )
+
+
+def _after(session: Any, request: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Return the steps from pixels to an answer; only the last is timed, because an inference is timed alone."""
+    import numpy
+
+    normalization, count = Normalization(**request["normalization"]), request["values"]
+    task, classes, side = _task(request), request["classes"], request["resolution"]
+
+    def infer(pixels: Any) -> Any:
+        images = normalization.apply(pixels)
+        return numpy.frombuffer(session.infer(images.data, images.shape, classes=count), "<f4").reshape(1, -1)
+
+    return ("", infer), (POSTPROCESS, lambda values: task.decode(values, classes, side))
+
+
+def _task(request: Mapping[str, Any]) -> Any:
+    return load("tasks", request["task"])

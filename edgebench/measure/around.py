@@ -1,0 +1,92 @@
+"""A case -> pictures on its target, and the fields of a request that times what an app does around its inference."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation import cache, provenance
+from edgebench.foundation.shelf import load
+from edgebench.images import splits
+from edgebench.images.preprocessing import normalization
+from edgebench.schema.cards import FedData
+from edgebench.schema.names import task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy import uint8
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from edgebench.deploy.connections import Connection
+    from edgebench.images.loader import Images
+    from edgebench.schema.variant import Variant
+
+PICTURES = 8  # of the test split, evenly spread
+WHITE, QUALITY = 255.0, 90  # of the JPEG files that stand for a camera's
+
+
+def request(variant: Variant, channels: int, connection: Connection, *, is_whole: bool) -> dict[str, Any]:
+    """Send some test pictures to the target; return the request's fields.
+
+    With `is_whole` the stages before inference are timed too, else only the post-processing.
+
+    Raises:
+        CaseError: the data set has no pictures, or was moved.
+    """
+    images, kind = splits.split(variant, "test", channels), task(variant.architecture)
+    card = _pictures(variant, images, is_whole=is_whole)
+    recipe = splits.recipe(variant)
+    return {
+        "pictures": connection.push(cache.path_of(card), card.sha256),
+        "task": kind,
+        "values": load("tasks", kind).values(variant.classes, variant.resolution),
+        "classes": variant.classes,
+        "resolution": variant.resolution,
+        "recipe": asdict(recipe),
+        "normalization": asdict(images.normalization),
+        "of_pictures": asdict(normalization(recipe, WHITE, grey=channels == 1)),
+    }
+
+
+def _pictures(variant: Variant, images: Images, *, is_whole: bool) -> FedData:
+    """Keep the pictures as the network's pixels, and with `is_whole` also as files, in the cache."""
+    parts = {
+        "dataset": f"{variant.dataset} {variant.dataset_sha256} {len(images)}",
+        "recipe": repr(splits.recipe(variant)),
+        "resolution": str(variant.resolution),
+        "whole": str(is_whole),
+        "source": provenance.source("measure/around", *splits.sources(variant.dataset)),
+    }
+    return cache.once(
+        f"pictures-{provenance.key(parts)}",
+        ".npz",
+        FedData,
+        lambda path: _write(path, variant.dataset, images, is_whole=is_whole),
+    )
+
+
+def _write(path: Path, name: str, images: Images, *, is_whole: bool) -> FedData:
+    import numpy
+
+    places = numpy.unique(numpy.linspace(0, len(images) - 1, PICTURES).round().astype(int))
+    arrays = {"pixels": images.pixels(places)}
+    if is_whole:
+        pictures = (images.pictures.picture(int(number)) for number in images.kept[places])
+        arrays |= {f"picture{at}": _as_jpeg(one, images.pictures.white) for at, one in enumerate(pictures)}
+    with path.open("wb") as stream:
+        numpy.savez(stream, **arrays)
+    return FedData(file="", sha256="", name=name)
+
+
+def _as_jpeg(picture: Image, white: float) -> NDArray[uint8]:
+    """Return a picture as the bytes of a JPEG file of its own size."""
+    import numpy
+    from PIL.Image import fromarray
+
+    levels = (numpy.asarray(picture, numpy.float32) * (WHITE / white)).round().clip(0, WHITE).astype(numpy.uint8)
+    file = BytesIO()
+    fromarray(levels).save(file, "JPEG", quality=QUALITY)
+    return numpy.frombuffer(file.getvalue(), numpy.uint8)
