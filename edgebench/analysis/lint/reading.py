@@ -33,8 +33,9 @@ SETUP = (
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
 MISFIT = "misfit"  # in place of a row's columns: why its cells are not those of the heading
+ORIGIN, PREDICTED = "figure", "predicted"  # a column that says which rows nobody measured
 FED = "inputs"  # of networks that have no width, which no rule compares with others
-COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED)
+COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
 NUMBERS = (*FIGURES, "width", "resolution")
 
 
@@ -44,6 +45,7 @@ class Reading:
 
     Attributes:
         precisions: the first lines of each unknown spelling of a precision.
+        predicted: number of rows that say so: they are not measured, and no rule looks at them.
     """
 
     entries: dict[Any, CheckedRow] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Reading:
     odd: list[Finding] = field(default_factory=list)
     precisions: dict[str, list[int]] = field(default_factory=dict)
     rows: int = 0
+    predicted: int = 0
 
 
 @contextmanager
@@ -153,6 +156,9 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
             _tell(reading.odd, line, f"{problem}: the row is left out", rule="cells")
             continue
         if values.get(FED):
+            continue
+        if values.get(ORIGIN) == PREDICTED:
+            reading.predicted += 1
             continue
         entry = _entry(line, values, reading)
         if entry is None:

@@ -110,7 +110,7 @@ def choose(
     min_map: Annotated[str, typer.Option(help="Least mAP of detectors, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[
-        bool, typer.Option("--predicted", help="Also unmeasured cells, by their predicted latencies.")
+        bool, typer.Option("--predicted", help="Also unmeasured cells, by predicted latency and metric.")
     ] = False,
     any_published: Annotated[
         bool,
@@ -176,7 +176,7 @@ def predict(
     precision: Precisions = "",
     format: FormatWithoutLatex = "table",
 ) -> None:
-    """Predict the latencies of unmeasured cells, with intervals, from six or more measured cells of the same kind."""
+    """Predict latency and metric of unmeasured cells, with intervals, from six or more measured cells of the same kind."""
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import reader, terminal
 
