@@ -11,6 +11,7 @@ from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case, Purpose, Workload
 from edgebench.schema.environment import Environment
 
+BINS = 15  # of a classifier's confidence (Guo et al. 2017)
 VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
 
 
@@ -201,6 +202,31 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """How sure a classifier was of its answers, in bins of equal width of the probability of the class that it gave.
+
+    Attributes:
+        images, correct: of each bin, the least sure first.
+        confidence: sum of these probabilities over a bin's images.
+        low, high: 95 % interval of `error`, by a bootstrap over images.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    images: tuple[int, ...]
+    correct: tuple[int, ...]
+    confidence: tuple[float, ...]
+    low: float
+    high: float
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, a share: how far confidence and the share of right answers are apart."""
+        gaps = (abs(right - sure) for right, sure in zip(self.correct, self.confidence, strict=True))
+        return sum(gaps) / sum(self.images)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """Accuracy of one artifact on a test split, run by its own runtime.
 
@@ -220,6 +246,8 @@ class Accuracy:
         metrics: of a task whose images are not just right or wrong, such as detection; then `correct` is 0,
             `agreement` is the share of the float parent's sure boxes that are found again, and `change` is the
             difference of its chief metric from the parent's, paired image by image.
+        reliability: of a classifier, how far its confidence is from the share that it has right, and
+            `parent_reliability` that of its float parent; None in older journals.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -247,6 +275,8 @@ class Accuracy:
     pixels_sha256: str = ""
     metrics: tuple[Metric, ...] = ()
     change: Metric | None = None
+    reliability: Reliability | None = None
+    parent_reliability: Reliability | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,13 @@ def describe(
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes; default: the published network's.")] = None,
     all: Annotated[bool, typer.Option("--all", help="One line a network.")] = False,
+    fields: Annotated[
+        bool, typer.Option("--fields", help="Also what each layer sees of the image, and what strides drop.")
+    ] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Also memory of training beside that of inference.")] = False,
+    lessons: Annotated[
+        bool, typer.Option("--lessons", help="Also what sharing weights and stacking small kernels save.")
+    ] = False,
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
@@ -38,7 +45,10 @@ def describe(
     from edgebench.analysis import describe
     from edgebench.cli import terminal
 
-    sheets = describe.every_network() if all else describe.network(network, width, resolution, classes)
+    is_whole = format == "json" or table  # machines get everything
+    chosen = {"fields": fields, "memory": memory, "lessons": lessons}
+    more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
+    sheets = describe.every_network() if all else describe.network(network, width, resolution, classes, more)
     terminal.show_sheets("describe", sheets, format, table)
 
 
@@ -63,6 +73,9 @@ def evaluate(
     artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
     target: Annotated[str, typer.Option(help="The target whose runtime evaluates it.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads per inference.")] = 1,
+    diagram: Annotated[
+        Path | None, typer.Option(help="Draw the reliability diagram into this file: .svg, .png or .pdf.")
+    ] = None,
     format: Format = "table",
     table: OneTable = "",
     json: Json = False,
@@ -70,14 +83,19 @@ def evaluate(
 ) -> None:
     """Show how far to trust an artifact: its accuracy, what int8 changed, which layer costs most, what stayed float."""
     from edgebench import pipeline
-    from edgebench.analysis import evaluate
+    from edgebench.analysis import evaluate, reliability
     from edgebench.cli import terminal
+    from edgebench.results import drawing
 
     format = resolved(format, json=json)
     require("format", format, terminal.FORMATS)
     require("table", table, evaluate.TABLES, may_be_empty=True)
+    if diagram:
+        drawing.check(diagram.suffix.removeprefix("."))
     with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
+    if diagram:
+        reliability.write(diagram, card, accuracy)
     terminal.show_sheets("evaluate", evaluate.sheets(card, accuracy), format, table)
 
 
@@ -176,7 +194,7 @@ def predict(
     precision: Precisions = "",
     format: FormatWithoutLatex = "table",
 ) -> None:
-    """Predict latency and metric of unmeasured cells, with intervals, from six or more measured cells of the same kind."""
+    """Predict latency and metric of unmeasured cells, with intervals, from six or more measured cells of a kind."""
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import reader, terminal
 
