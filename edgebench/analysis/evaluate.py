@@ -135,7 +135,7 @@ def _reliability(accuracy: Accuracy) -> Sheet:
     files = sureness(accuracy)
     bins = [place for place in range(BINS) if any(sure.reliability.images[place] for sure in files)]
     columns: list[Column[int]] = [
-        Column.text("sure %", lambda place: f"{100 * place / BINS:.0f}-{100 * (place + 1) / BINS:.0f}", IDENTITY),
+        Column.text("bin %", lambda place: f"{100 * place / BINS:.0f}-{100 * (place + 1) / BINS:.0f}", IDENTITY),
     ]
     for sure in files:
         columns += _of_file(sure.reliability, "" if sure.name == "here" else "float ")

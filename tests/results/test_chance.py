@@ -60,9 +60,13 @@ def test_a_detector_without_a_box_found_is_suspect() -> None:
 
 
 def test_equal_answers_of_networks_that_learned_nothing_are_no_agreement() -> None:
-    parent = {"parent_sha256": "p1", "agreement": 1.0, "only_parent": 0, "only_this": 0}
-    assert seen(54, of=INT8, parent_correct=54, **parent).fidelity.agreement is None
-    assert seen(540, of=INT8, parent_correct=540, **parent).fidelity.agreement == 100
+    def agreement(correct: int) -> float | None:
+        row = seen(
+            correct, of=INT8, parent_correct=correct, parent_sha256="p1", agreement=1.0, only_parent=0, only_this=0
+        )
+        return row.fidelity.agreement
+
+    assert (agreement(54), agreement(540)) == (None, 100)
 
 
 def test_the_fastest_and_the_most_accurate_are_never_of_chance() -> None:
