@@ -210,6 +210,21 @@ def test_the_drawing_is_well_formed_whatever_it_is_called() -> None:
     assert "top-1 <5>" in texts
 
 
+@pytest.mark.parametrize(
+    ("name", "resolution", "share"),
+    [
+        ("lenet5", 32, 1.0), ("sample_cnn", 28, 1.0), ("mobilenet_v1", 32, 1.0), ("vgg11_bn", 224, 1.0),
+        ("resnet18", 64, 1.0), ("vgg11", 224, 0.1), ("alexnet", 224, 0.1), ("zfnet", 224, 0.1), ("all_cnn", 32, 0.1),
+    ],
+)  # fmt: skip
+def test_deep_networks_without_batch_norm_train_at_a_tenth_of_the_rate(
+    name: str, resolution: int, share: float
+) -> None:
+    of = variant(name, 1.0, resolution, weights=WeightSource.TRAINED)
+    assert train._recipe(of, Options(), is_tuned=False).rate == pytest.approx(share * train.RATES["adamw"][0])
+    assert train._recipe(of, Options(rate=0.5), is_tuned=False).rate == 0.5
+
+
 def test_shares_are_drawn_on_an_axis_from_0_to_1() -> None:
     from edgebench.train.curves import HEIGHT, MARGIN, draw
 

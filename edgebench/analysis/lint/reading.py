@@ -31,7 +31,7 @@ SETUP = (
     "target", "board", "epoch", "runtime", "runtime_version", "runtime_options", "runtime_packages", "threads", "batch",
     "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
 )  # fmt: skip
-FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
+FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1", "map")
 MISFIT = "misfit"  # in place of a row's columns: why its cells are not those of the heading
 ORIGIN, PREDICTED = "figure", "predicted"  # a column that says which rows nobody measured
 FED = "inputs"  # of networks that have no width, which no rule compares with others
@@ -203,6 +203,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
         p90_ms=figures["p90_ms"],
         macs=figures["macs"] or (known.macs if known else None),
         top1=figures["top1"],
+        map=figures["map"],
         published_top1=theirs.top1 if theirs else None,
     )
 
