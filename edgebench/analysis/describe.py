@@ -1,11 +1,12 @@
 """Descriptions of networks -> sheets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from math import prod
 
+from edgebench.analysis import lessons
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB, millions, number
@@ -20,10 +21,12 @@ VGG16_NOTE = (
 )
 
 
-def network(name: str, width: float, resolution: int | None, classes: int | None) -> tuple[Sheet, ...]:
+def network(
+    name: str, width: float, resolution: int | None, classes: int | None, more: Collection[str] = ()
+) -> tuple[Sheet, ...]:
     """Describe one network: its layers, its separable pairs, and a comparison with full width and resolution.
 
-    Without a resolution or a number of classes it is the published one.
+    Without a resolution or a number of classes it is the published one. `more` names sheets of `lessons.SHEETS`.
 
     Raises:
         UnknownName, RequestError: the network, width or resolution does not exist.
@@ -32,9 +35,11 @@ def network(name: str, width: float, resolution: int | None, classes: int | None
         raise RequestError("name a network to describe, or use --all")
     check_size(name, width, 1 if resolution is None else resolution, 1 if classes is None else classes)
     described = blueprint(name, width, resolution or 0, classes or 0)
+    wanted = [build(described) for topic, build in lessons.SHEETS.items() if topic in more]
     sheets, full = [layers(described), separable(described)], blueprint(name, 1.0, 0, classes or 0)
     if (described.width, described.resolution) != (full.width, full.resolution):
         sheets.append(multipliers(described, full))
+    sheets += (sheet for several in wanted for sheet in several)
     return tuple(sheet for sheet in sheets if sheet)
 
 

@@ -9,15 +9,16 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.units import number
 from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
-from edgebench.results.measurement.verdict import collapse
+from edgebench.results.measurement.verdict import collapse, is_of_chance, untrained
 from edgebench.schema.artifact import Artifact, LayerNoise
-from edgebench.schema.metric import Metric
+from edgebench.schema.metric import BINS, Metric, Reliability
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
 _TENTHS = partial(number, digits=1)
-TABLES = ("accuracy", "parent", "layers", "float_operators")
+TABLES = ("accuracy", "confidence", "reliability", "parent", "layers", "float_operators")
+BAR = 20  # characters of a share of 1
 
 
 class _Figure(NamedTuple):
@@ -73,6 +74,8 @@ def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
     """Return the accuracy; for an int8 artifact also the float parent, noise per layer and operators left in float."""
     appraisal, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
     pages = [_accuracy(artifact, accuracy, appraisal, why)]
+    if accuracy.reliability and not why:
+        pages += [_confidence(accuracy), _reliability(accuracy)]
     if artifact.quantization:
         pages += [_parent(artifact, accuracy, appraisal, why), _layers(artifact), _operators(artifact)]
     elif artifact.integer_share is not None:
@@ -88,8 +91,83 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
     as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
     title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
     how = "bootstrap over images, for mAP," if accuracy.metrics else "Wilson's"
-    notes = (why or f"low and high: {how} 95 % interval.", family(accuracy.dataset).NOTE)
+    chance = f"SUSPECT: {text}." if (text := untrained(accuracy)) else ""
+    notes = tuple(filter(None, (chance, why or f"low and high: {how} 95 % interval.", family(accuracy.dataset).NOTE)))
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
+
+
+class _Sureness(NamedTuple):
+    """The calibration of this file or of its float parent."""
+
+    name: str
+    reliability: Reliability
+
+    @property
+    def images(self) -> int:
+        return sum(self.reliability.images)
+
+
+_ERRORS: tuple[Column[_Sureness], ...] = (
+    Column.text("", itemgetter(0), IDENTITY, file=itemgetter(0)),
+    Column.figure("ECE %", lambda sure: 100 * sure.reliability.error, _TENTHS, OBJECTIVE),
+    Column.figure("low %", lambda sure: 100 * sure.reliability.low, _TENTHS, key="ece_low_per_cent"),
+    Column.figure("high %", lambda sure: 100 * sure.reliability.high, _TENTHS, key="ece_high_per_cent"),
+    Column.figure("sure %", lambda sure: 100 * sum(sure.reliability.confidence) / sure.images, _TENTHS),
+    Column.figure("right %", lambda sure: 100 * sum(sure.reliability.correct) / sure.images, _TENTHS),
+)
+
+
+def sureness(accuracy: Accuracy) -> tuple[_Sureness, ...]:
+    """Return the calibration of the file, and of its float parent if it has one, each with its name."""
+    named = (("here", accuracy.reliability), ("float parent", accuracy.parent_reliability))
+    return tuple(_Sureness(name, reliability) for name, reliability in named if reliability)
+
+
+def _confidence(accuracy: Accuracy) -> Sheet:
+    note = (
+        "ECE: expected calibration error, how far confidence is from the share of right answers, over 15 bins of equal"
+        " width (Guo et al. 2017). low and high: a bootstrap's over images, 95 %. sure: mean confidence."
+    )
+    return Sheet.of("confidence", _ERRORS, sureness(accuracy), (note,), name="confidence")
+
+
+def _reliability(accuracy: Accuracy) -> Sheet:
+    """Return the bins of confidence that hold images, each with a bar: right answers, and a mark at the confidence."""
+    files = sureness(accuracy)
+    bins = [place for place in range(BINS) if any(sure.reliability.images[place] for sure in files)]
+    columns: list[Column[int]] = [
+        Column.text("bin %", lambda place: f"{100 * place / BINS:.0f}-{100 * (place + 1) / BINS:.0f}", IDENTITY),
+    ]
+    for sure in files:
+        columns += _of_file(sure.reliability, "" if sure.name == "here" else "float ")
+    note = f"A bar of {BAR} characters is 100 %: █ is the share of right answers, │ the mean confidence of the bin."
+    return Sheet.of("reliability", tuple(columns), bins, (note,), name="reliability")
+
+
+def _of_file(found: Reliability, prefix: str) -> list[Column[int]]:
+    def share(values: tuple[float, ...], place: int) -> float | None:
+        return 100 * values[place] / found.images[place] if found.images[place] else None
+
+    return [
+        Column.figure(f"{prefix}images", lambda place: found.images[place], rank=4),
+        Column.figure(f"{prefix}right %", lambda place: share(found.correct, place), _TENTHS, OBJECTIVE),
+        Column.figure(
+            f"{prefix}sure %",
+            lambda place: share(found.confidence, place),
+            _TENTHS,
+            3,
+            key=f"{prefix.strip() or 'here'}_confidence_per_cent",
+        ),
+        Column.text(f"{prefix}bar", lambda place: _bar(share(found.correct, place), share(found.confidence, place)), 3),
+    ]
+
+
+def _bar(right: float | None, sure: float | None) -> str:
+    if right is None or sure is None:
+        return ""
+    bar = list("█" * round(right / 100 * BAR) + "·" * (BAR - round(right / 100 * BAR)))
+    bar[min(BAR - 1, int(sure / 100 * BAR))] = "│"
+    return "".join(bar)
 
 
 def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
@@ -97,12 +175,13 @@ def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: s
     change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
     rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()), *([] if why else _differs(accuracy)))
-    notes = (*([f"INVALID: {text}."] if text else []), *([_significance(change)] if change else []))
+    chance = "Equal answers mean nothing: one of the two is no better than chance." if is_of_chance(accuracy) else ""
+    notes = (*filter(None, (f"INVALID: {text}." if text else "", chance)), *([_significance(change)] if change else []))
     return Sheet.of_facts("against its float parent", _LIKENESS, rows, notes, name="parent")
 
 
 def _likeness(accuracy: Accuracy, appraisal: Appraisal) -> Iterator[Fact]:
-    if appraisal.agreement:
+    if appraisal.agreement and not is_of_chance(accuracy):
         value, low, high = (100 * share for share in (appraisal.agreement.value, *appraisal.agreement.interval))
         yield Fact.of(
             "boxes found again, %" if accuracy.metrics else "same top-1 answer, %",

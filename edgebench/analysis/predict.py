@@ -1,20 +1,23 @@
-"""A results folder and a sweep -> predicted latencies of the unmeasured cells of the sweep, as a sheet."""
+"""A results folder and a sweep -> predicted latencies and metrics of the sweep's unmeasured cells, as a sheet."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
-from edgebench.foundation.units import millions, milliseconds
-from edgebench.measure.budget.fit import Fit
+from edgebench.foundation.shelf import literal
+from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.measure.budget import surfaces
+from edgebench.measure.budget.fit import ENOUGH, Fit, Prediction
 from edgebench.measure.budget.kinds import PREDICTED, Kind, Predicted, kind_of, measured, predicted
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan.check import check
 from edgebench.results.journal import existing
-from edgebench.schema.names import is_custom
+from edgebench.schema.names import is_custom, task
 from edgebench.schema.record import Session
 from edgebench.schema.variant import network, scheme
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from edgebench.measure.budget.surfaces import Relief
     from edgebench.schema.case import Case
     from edgebench.schema.sweep import Sweep
 
@@ -30,16 +34,23 @@ BEYOND = "extrapolated: more or fewer operations than any measured cell"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The predictions for unmeasured cells, and the fits behind them."""
+    """The predictions for unmeasured cells, and the fits behind them.
+
+    Attributes:
+        metrics: predicted chief metric of a cell's task, a share; cells without a prediction are absent.
+        reliefs: the surfaces that the metrics lie on.
+    """
 
     folder: str
     cells: tuple[Predicted, ...]
     kinds: tuple[Kind, ...]
+    metrics: Mapping[Case, Prediction] = field(default_factory=dict)
+    reliefs: tuple[Relief, ...] = ()
 
     @property
     def is_answered(self) -> bool:
         """Whether at least one cell could be predicted."""
-        return any(cell.time_s for cell in self.cells)
+        return bool(self.metrics) or any(cell.time_s for cell in self.cells)
 
 
 def outlook(folder: Path, sweep: Sweep) -> Outlook:
@@ -56,10 +67,17 @@ def outlook(folder: Path, sweep: Sweep) -> Outlook:
     check(sweep)
     chosen = [sessions[target] for target in sweep.targets]
     predictions = [predicted(_cases(sweep, each), each.preset, measured(each, records)) for each in chosen]
+    open_cases = [cell.case for cells, _ in predictions for cell in cells]
+    shares = {case: share for each in chosen for case, share in surfaces.evaluated(each, records).items()}
+    reliefs = surfaces.reliefs(shares, open_cases)
+    metrics = {case: metric for case in open_cases if (metric := surfaces.predict(case, reliefs))}
+    used = {kind_of(case) for case in metrics}
     return Outlook(
         folder=folder.resolve().name,
         cells=tuple(cell for cells, _ in predictions for cell in cells),
         kinds=tuple(kind for _, kinds in predictions for kind in kinds),
+        metrics=metrics,
+        reliefs=tuple(relief for kind, relief in reliefs.items() if kind in used),
     )
 
 
@@ -81,7 +99,7 @@ def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
 def sheet(outlook: Outlook) -> Sheet:
     """Return the predicted cells, fastest first within each kind."""
     cells = sorted(outlook.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
-    return Sheet.of(f"{outlook.folder}: not measured, {PREDICTED}", COLUMNS, cells, _notes(outlook))
+    return Sheet.of(f"{outlook.folder}: not measured, {PREDICTED}", _columns(outlook), cells, _notes(outlook))
 
 
 def _p50_ms(cell: Predicted) -> float | None:
@@ -100,19 +118,54 @@ def _interval(cell: Predicted) -> str:
     return f"[{milliseconds(_low_ms(cell))}, {milliseconds(_high_ms(cell))}]" if cell.time_s else "-"
 
 
-COLUMNS: tuple[Column[Predicted], ...] = (
-    Column.text("network", lambda cell: network(cell.case.variant), IDENTITY),
-    Column.text("precision", lambda cell: scheme(cell.case.variant), IDENTITY),
-    Column.text("target", lambda cell: cell.case.target, IDENTITY),
-    Column.text("runtime", lambda cell: str(cell.case.runtime), IDENTITY),
-    Column.figure("threads", lambda cell: cell.case.threads, rank=IDENTITY),
-    Column.figure("batch", lambda cell: cell.case.batch, rank=IDENTITY),
-    Column.text("figure", lambda cell: PREDICTED if cell.time_s else "none", OBJECTIVE),
-    Column.figure("p50 ms", _p50_ms, milliseconds, OBJECTIVE),
-    Column.number("[90 %]", _interval, OBJECTIVE, p50_low_ms=_low_ms, p50_high_ms=_high_ms),
-    Column.figure("MACs M", lambda cell: round(cell.macs), partial(millions, digits=1), rank=3, key="macs"),
-    Column.text("note", lambda cell: cell.why or (BEYOND if cell.is_beyond else ""), rank=4),
-)
+def _columns(outlook: Outlook) -> tuple[Column[Predicted], ...]:
+    metrics = outlook.metrics
+    return (
+        Column.text("network", lambda cell: network(cell.case.variant), IDENTITY),
+        Column.text("precision", lambda cell: scheme(cell.case.variant), IDENTITY),
+        Column.text("target", lambda cell: cell.case.target, rank=5),
+        Column.text("runtime", lambda cell: str(cell.case.runtime), rank=7),
+        Column.figure("threads", lambda cell: cell.case.threads, rank=8),
+        Column.figure("batch", lambda cell: cell.case.batch, rank=9),
+        Column.text("figure", lambda cell: PREDICTED if cell.time_s or cell.case in metrics else "none", OBJECTIVE),
+        Column.figure("p50 ms", _p50_ms, milliseconds, OBJECTIVE),
+        Column.number("[90 %]", _interval, OBJECTIVE, p50_low_ms=_low_ms, p50_high_ms=_high_ms),
+        *([_metric_column(metrics)] if metrics else []),
+        Column.figure("MACs M", lambda cell: round(cell.macs), partial(millions, digits=1), rank=3, key="macs"),
+        Column.text("note", lambda cell: _why(cell, outlook), rank=4),
+    )
+
+
+def _metric_column(metrics: Mapping[Case, Prediction]) -> Column[Predicted]:
+    """Return the column of predicted metrics, %, each under its task's name."""
+    tasks = {task(case.variant.architecture) for case in metrics}
+    headings = [literal("tasks", name, "HEADING") for name in sorted(tasks)]
+
+    def end(cell: Predicted, name: str) -> float | None:
+        prediction = metrics.get(cell.case)
+        return 100 * float(getattr(prediction, name)) if prediction else None
+
+    def shown(cell: Predicted) -> str:
+        value, low, high = (number(end(cell, name), 1) for name in ("value", "low", "high"))
+        return f"{value} [{low}, {high}]" if cell.case in metrics else "-"
+
+    return Column.number(
+        f"{' or '.join(headings)} % [90 %]",
+        shown,
+        OBJECTIVE,
+        metric=lambda cell: surfaces.metric_of(cell.case.variant) if cell.case in metrics else None,
+        metric_per_cent=lambda cell: end(cell, "value"),
+        metric_low_per_cent=lambda cell: end(cell, "low"),
+        metric_high_per_cent=lambda cell: end(cell, "high"),
+    )
+
+
+def _why(cell: Predicted, outlook: Outlook) -> str:
+    """Say why a cell has no prediction, or how far to trust it."""
+    lacks = outlook.metrics and cell.case not in outlook.metrics
+    no_metric = f"no metric: wanted {ENOUGH} evaluated cells of its kind, with its width or others about it"
+    parts = (cell.why, BEYOND if cell.is_beyond and not cell.why else "", no_metric if lacks else "")
+    return "; ".join(filter(None, parts))
 
 
 def _notes(outlook: Outlook) -> Iterator[str]:
@@ -121,11 +174,17 @@ def _notes(outlook: Outlook) -> Iterator[str]:
         return
     yield (
         "Predicted, not measured: a constant plus a cost per multiply-add, activation and weight, fitted to the"
-        " measured cells of the same kind. [90 %]: prediction interval. Accuracy and memory are not predicted."
+        " measured cells of the same kind. [90 %]: prediction interval. Memory is not predicted."
     )
     for kind in outlook.kinds:
         if kind.fit:
             yield f"{_kind(kind.cases[0])}: {_formula(kind.fit)}"
+    for relief in outlook.reliefs:
+        heading = literal("tasks", task(relief.cases[0].variant.architecture), "HEADING")
+        yield (
+            f"{_kind(relief.cases[0])}: {heading} {PREDICTED}, its log odds linear in ln α, (ln α)² and 1/ρ and never"
+            f" falling as α or ρ grows; {relief.surface.cells} evaluated cells, scatter {relief.surface.scatter:.1%}."
+        )
 
 
 def _kind(case: Case) -> str:

@@ -5,7 +5,8 @@ No weights are allocated and nothing is computed: the shapes follow from the mod
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,7 @@ from edgebench.foundation.shelf import load
 from edgebench.networks.build import check, outline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import nn
     from torch.fx import GraphModule, Node
@@ -22,6 +23,7 @@ FLOAT_BYTES, INT8_BYTES = 4, 1
 
 # Modules that a deployed graph computes in the buffer of their input, or folds into the layer before.
 _KEEPS_SHAPE = {"BatchNorm2d", "ReLU", "ReLU6", "Dropout", "Identity", "Sigmoid"}
+_WINDOWS = {"Conv2d", "MaxPool2d", "AvgPool2d"}
 _IN_PLACE = _KEEPS_SHAPE | {"Flatten"}
 _KINDS = {
     "Conv2d": "convolution",
@@ -43,6 +45,13 @@ class Layer:
         macs: multiply-adds per image; only convolutions and linear layers have any.
         live: number of values in memory while it runs: its output and all earlier outputs that are still needed.
         kernel, stride, padding: (height, width) of a convolution or pool; zeros for others.
+        inputs: shape of its input, (C, H, W) or (C,), before any flattening; empty for the network's own input.
+        weights, biases: number of those of a convolution or linear layer itself, without a folded batch norm.
+        norms: number of batch norms folded into it.
+        field: side of the receptive field, the part of the image that one output value sees, pixels; it may be larger
+            than the image.
+        step: pixels of the image from one output value to its neighbour: the product of the strides so far.
+        unread: rows of the padded input, at its end, that no window reads, because a stride drops them.
     """
 
     name: str
@@ -54,6 +63,13 @@ class Layer:
     kernel: tuple[int, int] = (0, 0)
     stride: tuple[int, int] = (0, 0)
     padding: tuple[int, int] = (0, 0)
+    inputs: tuple[int, ...] = ()
+    weights: int = 0
+    biases: int = 0
+    norms: int = 0
+    field: int = 1
+    step: int = 1
+    unread: int = 0
 
     @property
     def activations(self) -> int:
@@ -182,10 +198,67 @@ def _layers(graph: GraphModule, shapes: Shapes) -> Iterator[Layer]:
         root: max(places[user] for node, owner in roots.items() if owner is root for user in (node, *node.users))
         for root in set(roots.values())
     }
+    norms = Counter(root for node, root in roots.items() if _is_norm(node, graph))
+    sights: dict[Node, _Sight] = {}
     for root in dict.fromkeys(roots.values()):
         now = places[root]
         live = [node for node in last_use if places[node] <= now <= last_use[node]]
-        yield _layer(root, graph, shapes, params.get(root, 0), live=sum(prod(shapes[node]) for node in live))
+        layer = _layer(root, graph, shapes, params.get(root, 0), live=sum(prod(shapes[node]) for node in live))
+        sources = list(dict.fromkeys(roots[node] for node in root.all_input_nodes if node in roots))
+        sights[root] = _sight(root, graph, shapes, [(shapes[source], sights[source]) for source in sources])
+        seen = sights[root]
+        inputs = shapes[sources[0]] if sources else ()
+        yield replace(layer, inputs=inputs, norms=norms[root], field=seen.field, step=seen.step, unread=seen.unread)
+
+
+def _is_norm(node: Node, graph: GraphModule) -> bool:
+    return node.op == "call_module" and type(graph.get_submodule(str(node.target))).__name__ == "BatchNorm2d"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sight:
+    """What one output value of a layer sees of the image: see `Layer`."""
+
+    field: int = 1
+    step: int = 1
+    unread: int = 0
+
+
+def _sight(node: Node, graph: GraphModule, shapes: Shapes, sources: Sequence[tuple[tuple[int, ...], _Sight]]) -> _Sight:
+    """Return the sight of a layer: of several inputs, that of the one that sees most."""
+    module: Any = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+    seen = [_behind(module, shapes[node], inputs, sight) for inputs, sight in sources]
+    return max(seen, key=lambda sight: (sight.field, sight.step), default=_Sight())
+
+
+def _behind(module: Any, outputs: tuple[int, ...], inputs: tuple[int, ...], before: _Sight) -> _Sight:
+    """Return the sight behind a layer (Dumoulin and Visin, arXiv:1603.07285): a window widens it by its steps."""
+    side, now = _longest(inputs), _longest(outputs)
+    if type(module).__name__ in _WINDOWS:
+        names = ("kernel_size", "stride", "dilation")
+        kernel, stride, dilation = (max(_side(getattr(module, name, 1))) for name in names)
+        kernel = dilation * (kernel - 1) + 1
+        unread = max(_unread(module, length, axis) for axis, length in enumerate(inputs[1:]))
+    elif now > side:  # upsampling: the outputs lie closer
+        return _Sight(field=before.field, step=max(1, before.step * side // now))
+    else:  # what pools all of its input to fewer values, or flattens it
+        kernel, stride, unread = -(-side // now), max(1, side // now), 0
+    return _Sight(field=before.field + (kernel - 1) * before.step, step=before.step * stride, unread=unread)
+
+
+def _longest(shape: tuple[int, ...]) -> int:
+    """Return the longer side of maps; 1 for a vector."""
+    return max(shape[1:], default=1)
+
+
+def _unread(module: Any, side: int, axis: int) -> int:
+    """Return the rows of the padded input that no window reads; none where a window may reach over the end."""
+    kernel, stride, padding, dilation = (
+        _side(getattr(module, name, 1))[axis] for name in ("kernel_size", "stride", "padding", "dilation")
+    )
+    if getattr(module, "ceil_mode", False):
+        return 0
+    return (side + 2 * padding - dilation * (kernel - 1) - 1) % stride
 
 
 def _root(node: Node, graph: GraphModule, shapes: Shapes) -> Node:
@@ -233,7 +306,7 @@ def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live:
         return Layer(name=node.name, kind=kind, output=shapes[node], params=params, live=live)
     module: Any = graph.get_submodule(str(node.target))
     kind = _KINDS.get(type(module).__name__, type(module).__name__.lower())
-    weight = getattr(module, "weight", None)
+    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
     has_macs = kind in ("convolution", "linear")
     return Layer(
         name=str(node.target),
@@ -244,6 +317,8 @@ def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live:
         macs=prod(shapes[node]) * int(weight[0].numel()) if has_macs and weight is not None else 0,
         live=live,
         kernel=_side(getattr(module, "kernel_size", 0)),
+        weights=int(weight.numel()) if has_macs and weight is not None else 0,
+        biases=int(bias.numel()) if has_macs and bias is not None else 0,
         stride=_side(getattr(module, "stride", 0)),
         padding=_side(getattr(module, "padding", 0)),
     )

@@ -10,7 +10,7 @@ from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case, Purpose, Workload
 from edgebench.schema.environment import Environment
-from edgebench.schema.metric import Metric
+from edgebench.schema.metric import Metric, Reliability
 from edgebench.schema.throttle import NOTHING
 
 VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
@@ -163,8 +163,8 @@ class Run:
         opened_sha256: hash of the artifact that the process took itself; `artifact_sha256` is the deployed one. Empty
             for reference workloads and in older journals.
         runtime_files: hash of the lists of the runtime's files, which the process computed itself; empty in the same
-        stages: None unless the purpose is stages.
             cases.
+        stages: None unless the purpose is stages.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -243,6 +243,8 @@ class Accuracy:
         metrics: of a task whose images are not just right or wrong, such as detection; then `correct` is 0,
             `agreement` is the share of the float parent's sure boxes that are found again, and `change` is the
             difference of its chief metric from the parent's, paired image by image.
+        reliability: of a classifier, how far its confidence is from the share that it has right, and
+            `parent_reliability` that of its float parent; None in older journals.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -270,6 +272,8 @@ class Accuracy:
     pixels_sha256: str = ""
     metrics: tuple[Metric, ...] = ()
     change: Metric | None = None
+    reliability: Reliability | None = None
+    parent_reliability: Reliability | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from math import log10
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import stats
+from edgebench.schema.metric import Reliability
+from edgebench.tasks import _confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from numpy import bool_, float32, int64
+    from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -224,11 +226,15 @@ def tally(
     resolution: int,
 ) -> dict[str, Any]:
     """Count correct images and, with a float parent, how the two differ."""
-    counts, done = Counts(), 0
+    counts, done, sure, parent_sure = Counts(), 0, _Sure(), _Sure()
     parents = None if reference is None else iter(reference)
     for rows in outputs:
         labels = _labels([truth(done + place) for place in range(len(rows))])
-        counts += count(labels, rows, rows if parents is None else next(parents))
+        exact = rows if parents is None else next(parents)
+        counts += count(labels, rows, exact)
+        sure.add(labels, rows)
+        if parents is not None:
+            parent_sure.add(labels, exact)
         done += len(rows)
     compares = parents is not None and not (counts.not_finite or counts.parent_not_finite)
     has_classes = compares and classes > 1  # a single output is always the largest
@@ -241,4 +247,23 @@ def tally(
         "agreement": counts.agreed / done if has_classes else None,
         "sqnr_db": counts.sqnr_db if compares else None,
         "not_finite": counts.not_finite,
+        "reliability": None if counts.not_finite or classes < 2 else sure.reliability(),
+        "parent_reliability": parent_sure.reliability() if has_classes else None,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sure:
+    """The probability of each image's class, and whether it is right, batch by batch."""
+
+    confidences: list[NDArray[float64]] = field(default_factory=list)
+    is_correct: list[NDArray[bool_]] = field(default_factory=list)
+
+    def add(self, labels: NDArray[int64], outputs: NDArray[float32]) -> None:
+        self.confidences.append(_confidence.confidences(outputs))
+        self.is_correct.append(outputs.argmax(1) == labels)
+
+    def reliability(self) -> Reliability:
+        import numpy
+
+        return _confidence.reliability(numpy.concatenate(self.confidences), numpy.concatenate(self.is_correct))

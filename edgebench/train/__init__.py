@@ -8,7 +8,7 @@ from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation import cache, files, provenance
+from edgebench.foundation import cache, files, provenance, stats
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, module
@@ -33,11 +33,16 @@ if TYPE_CHECKING:
 # that resolution from scratch.
 BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
 RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # of base training, and of fine-tuning
+# Of a network of more than `DEEP` layers with weights and no batch norm, such as AlexNet, VGG, SqueezeNet: at the rates
+# above their ReLUs die in the first steps, and they stay at chance. LeNet-5, with five layers, learns best at them.
+UNNORMALIZED, DEEP = 0.1, 6
 BATCH = 32
 MOST_MACS = 2e13  # multiply-adds of one training: about an hour on two cores
 MOST_MACS_REQUESTED = 5e14  # the limit if the user requested the training: about a day
 GPU_FACTOR = 300  # ratio of multiply-adds that a GPU and two cores compute in the same time
 HELD_OUT = 100  # number of test images for the score after each short epoch
+WARN_AFTER = 3  # epochs, by which a network that learns is better than chance
+LEAST_METRIC = 1e-3  # of a detector that learns
 SHOW_S = 5.0  # between two progress messages
 
 
@@ -152,11 +157,18 @@ def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     return Recipe(
         epochs=options.epochs or (EPOCHS if is_tuned and not task_of(variant).PART else BASE_EPOCHS),
-        rate=options.rate or RATES[options.optimizer][is_tuned],
+        rate=options.rate or RATES[options.optimizer][is_tuned] * _share_of_rate(variant),
         optimizer=options.optimizer,
         batch=options.batch,
         augmentation=default if options.augmentation is None else options.augmentation,
     )
+
+
+def _share_of_rate(variant: Variant) -> float:
+    """Return the share of the usual learning rate at which a network learns."""
+    layers = [layer for layer in cost(variant).layers if layer.weights]
+    is_delicate = len(layers) > DEEP and not any(layer.norms for layer in cost(variant).layers)
+    return UNNORMALIZED if is_delicate else 1.0
 
 
 def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> str:
@@ -250,6 +262,22 @@ def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: 
                 part = done / course.steps
                 show(_step(variant, epoch, total, part, epoch - before + part, shown - started))
         course.keep(checkpoint, note)
+        if len(course.epochs) in (WARN_AFTER, total) and (text := _learned_nothing(course, variant)):
+            show(Notice(text=f"{_name(variant)}: {text}"))
+
+
+def _learned_nothing(course: Course, variant: Variant) -> str:
+    """Say that the last epoch's network is no better than chance on the held-out images; empty if it is better."""
+    share, images, done = course.epochs[-1].held_out, len(course.held_out), len(course.epochs)
+    chance = 1 / variant.classes if course.is_of_classes else LEAST_METRIC
+    least = stats.wilson(round(share * images), images)[0] if course.is_of_classes else share
+    if least > chance:
+        return ""
+    return (
+        f"after epoch {done} of {course.recipe.epochs} {course.task.HEADING} is {share:.1%} on {images} held-out"
+        f" images, no better than chance: it learns nothing; interrupt, and try a smaller --rate than"
+        f" {course.recipe.rate:g}"
+    )
 
 
 def _step(variant: Variant, epoch: int, total: int, part: float, done: float, spent_s: float) -> Step:
@@ -263,13 +291,12 @@ def _name(variant: Variant) -> str:
 
 def _drawing(course: Course, variant: Variant) -> str:
     metric = course.task.HEADING
-    lines = {
-        "loss": [epoch.loss for epoch in course.epochs],
+    shares = {
         f"{metric} in training": [epoch.top1 for epoch in course.epochs if epoch.top1 is not None],
         f"{metric} held out": [epoch.held_out for epoch in course.epochs],
     }
-    lines = {name: values for name, values in lines.items() if values}
-    return curves.draw(f"{_name(variant)} on {variant.dataset}", lines)
+    shares = {name: values for name, values in shares.items() if values}
+    return curves.draw(f"{_name(variant)} on {variant.dataset}", [epoch.loss for epoch in course.epochs], shares)
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:

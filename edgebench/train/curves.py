@@ -6,10 +6,12 @@ WIDTH, HEIGHT, MARGIN = 640, 320, 48
 COLOURS = ("#0072b2", "#d55e00", "#009e73")  # Okabe and Ito's, which colour-blind readers can distinguish
 
 
-def draw(title: str, lines: Mapping[str, Sequence[float]]) -> str:
-    """Draw one line per name over the epochs, each scaled from 0 to its maximum, which is shown beside its name."""
-    drawn = [_line(name, values, place) for place, (name, values) in enumerate(lines.items())]
-    epochs = max(len(values) for values in lines.values())
+def draw(title: str, loss: Sequence[float], shares: Mapping[str, Sequence[float]]) -> str:
+    """Draw the loss over the epochs, from 0 to its maximum, which its name says, and shares on an axis from 0 to 1."""
+    most, epochs = max(loss) or 1.0, len(loss)
+    drawn = [_line(f"loss (top of the axis {most:.3g})", loss, 0, most)]
+    drawn += [_line(name, values, place, 1.0) for place, (name, values) in enumerate(shares.items(), 1)]
+    drawn += [_tick(share) for share in (0.0, 0.5, 1.0)]
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">',
@@ -26,14 +28,20 @@ def draw(title: str, lines: Mapping[str, Sequence[float]]) -> str:
     )
 
 
-def _line(name: str, values: Sequence[float], place: int) -> str:
-    colour, most = COLOURS[place % len(COLOURS)], max(values) or 1.0
+def _tick(share: float) -> str:
+    y = HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN)
+    return f'<text x="{MARGIN - 6}" y="{y + 4:.1f}" font-size="11" text-anchor="end">{share:g}</text>'
+
+
+def _line(name: str, values: Sequence[float], place: int, most: float) -> str:
+    """Draw values from 0 to `most` as a line, with their name and the last of them above the plot."""
+    colour = COLOURS[place % len(COLOURS)]
     step = (WIDTH - 2 * MARGIN) / max(1, len(values) - 1)
     points = " ".join(
         f"{MARGIN + index * step:.1f},{HEIGHT - MARGIN - value / most * (HEIGHT - 2 * MARGIN):.1f}"
         for index, value in enumerate(values)
     )
-    label = f"{name}: last {values[-1]:.3g}, top of the axis {most:.3g}"
+    label = f"{name}: {values[-1]:.3g}"
     return (
         f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
         f'<text x="{MARGIN + 200 * place}" y="38" font-size="11" fill="{colour}">{_escaped(label)}</text>'

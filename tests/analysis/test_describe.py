@@ -1,6 +1,7 @@
 """Costs on paper: every layer's shape against the field's rules, the textbook's totals, and the command."""
 
 import csv
+import json
 import subprocess
 import sys
 from io import StringIO
@@ -9,10 +10,14 @@ from math import prod
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from edgebench.analysis import describe as tabulate
+from edgebench.analysis import lessons
+from edgebench.cli import terminal
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.sheet import Sheet, as_csv
 from edgebench.networks.describe import Layer, describe, output_side
 from tests.support.command import cli
 
@@ -158,3 +163,110 @@ def test_describing_allocates_no_weights() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 200  # VGG16's weights are 528 MiB
+
+
+def sheets(name: str, *more: str) -> dict[str, Sheet]:
+    return {sheet.name: sheet for sheet in tabulate.network(name, 1.0, None, None, more)}
+
+
+def rows(sheet: Sheet) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(as_csv(sheet))))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "field", "step"),
+    [
+        ("vgg16", "features.30", 212, 32), ("vgg16", "features.4", 6, 2), ("alexnet", "features.12", 195, 32),
+        ("resnet50", "layer4.2.conv3", 427, 32), ("mobilenet_v1", "conv_stem", 3, 2),
+    ],
+)  # fmt: skip
+def test_a_layer_sees_as_much_of_the_image_as_the_literature_says(name: str, layer: str, field: int, step: int) -> None:
+    """VGG16, AlexNet, ResNet-50: Araujo et al., Computing Receptive Fields (Distill 2019)."""
+    seen = by_name(name)[layer]
+    assert (seen.field, seen.step) == (field, step)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_layer_sees_at_least_what_its_input_sees_and_steps_by_the_sides_ratio(name: str) -> None:
+    resolution, classes = native(name)
+    layers = describe(name, 1.0, resolution, classes).layers
+    assert (layers[0].field, layers[0].step) == (1, 1)
+    for layer in layers:
+        assert layer.field >= max(1, max(layer.kernel))
+        if len(layer.output) == 3 and layer.output[1] > 1:  # all outputs lie in the image, or a little beside it
+            assert layer.step * (layer.output[1] - 1) <= resolution + 8, layer.name
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_layer_says_that_it_does_not_fit_exactly_where_the_rule_gives_no_whole_side(name: str) -> None:
+    for layer in describe(name, 1.0, *native(name)).layers:
+        if any(layer.kernel) and layer.unread:
+            exact = lessons._fitting(layer)
+            assert exact is not None and exact % 1, layer.name
+            assert "does not fit" in lessons._unfitting(layer)
+
+
+def test_a_stride_that_drops_pixels_of_the_image_names_them() -> None:
+    sheet = sheets("alexnet", "fields")["fields"]
+    assert any("(224 - 11 + 2·2) / 4 + 1 = 55.25; 1 of the padded rows" in note for note in sheet.notes)
+    found = {row["layer"]: row for row in rows(sheet)}
+    assert (found["features.0"]["unread"], found["features.0"]["side_by_rule"]) == ("1", "55.25")
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "shared", "unshared"),
+    [("alexnet_paper", "features.0", 34_944, 105_705_600), ("mlp", "dense", 1_400, 614_450)],
+)
+def test_sharing_weights_saves_what_lecture_notes_say(name: str, layer: str, shared: int, unshared: int) -> None:
+    (row,) = (row for row in rows(sheets(name, "lessons")["sharing"]) if row["layer"] == layer)
+    assert (int(row["shared"]), int(row["unshared"])) == (shared, unshared)
+
+
+def test_three_small_kernels_have_27_of_the_49_parts_of_one_of_seven() -> None:
+    for row in rows(sheets("vgg16", "lessons")["stacks"]):
+        maps, count, side = (int(row[key]) for key in ("maps", "small_kernels", "kernel_side"))
+        assert side == 2 * count + 1
+        if side == 7:
+            assert (int(row["stacked_weights"]), int(row["single_weights"])) == (27 * maps**2, 49 * maps**2)
+
+
+def test_training_takes_weights_gradients_state_and_all_activations() -> None:
+    vgg16 = describe("vgg16", 1.0, 224, 1000)
+    found = {(row["use"], row["batch"]): row for row in rows(sheets("vgg16", "memory")["memory"])}
+    mib, kept = 4 / 2**20, vgg16.activations
+    assert float(found["inference", "1"]["total_mib"]) == pytest.approx(mib * (vgg16.params + vgg16.peak_live))
+    for use, copies in (("SGD", 2), ("momentum", 3), ("Adam(W)", 4)):
+        total = float(found[f"training, {use}", "32"]["total_mib"])
+        assert total == pytest.approx(mib * (copies * vgg16.params + 32 * kept))
+
+
+def test_what_an_optimizer_keeps_is_what_torch_keeps() -> None:
+    import torch
+
+    parameter = torch.nn.Parameter(torch.ones(1000))
+    kinds = {
+        "SGD": torch.optim.SGD([parameter], 0.1), "momentum": torch.optim.SGD([parameter], 0.1, momentum=0.9),
+        "Adam(W)": torch.optim.AdamW([parameter], 0.1),
+    }  # fmt: skip
+    for name, optimizer in kinds.items():
+        parameter.grad = torch.ones(1000)
+        optimizer.step()
+        states = [value for state in optimizer.state.values() for value in state.values()]
+        kept = sum(value.numel() for value in states if torch.is_tensor(value) and value.numel() > 1)
+        assert kept == 1000 * lessons.STATES[name], name
+
+
+@pytest.mark.parametrize("name", ["vgg16", "alexnet_paper", "mobilenet_v2", "resnet50"])
+def test_a_terminal_of_eighty_columns_leaves_out_no_number_of_a_lesson(name: str) -> None:
+    for sheet in sheets(name, *lessons.SHEETS).values():
+        if sheet.name in ("fields", "memory", "sharing", "stacks"):
+            kept = terminal._fitting(sheet, Console(width=80))
+            assert terminal._width(kept) <= 80, sheet.name
+            assert [column.heading for column in kept] == [column.heading for column in sheet.columns]
+
+
+def test_machines_get_every_sheet() -> None:
+    document = json.loads(cli("describe", "alexnet", "--format", "json").stdout)
+    assert {"layers", "fields", "memory", "sharing", "stacks"} <= document.keys()
+    (first, *_) = document["sharing"]
+    assert isinstance(first["shared"], int)

@@ -124,12 +124,15 @@ def test_a_width_with_another_constant_cost_than_its_neighbours() -> None:
     assert ("offset", (5, 6, 7, 8)) in rules(slow)
 
 
-def test_an_int8_drop_out_of_line_with_its_grid() -> None:
-    floats = [replace(one, top1=70.0, latency_ms=None) for one in grid()]
-    int8 = [replace(one, line=one.line + 16, precision="int8", top1=68.5) for one in floats]
+@pytest.mark.parametrize(("metric", "name"), [("top1", "top-1"), ("map", "mAP")])
+def test_an_int8_drop_out_of_line_with_its_grid_names_the_tasks_metric(metric: str, name: str) -> None:
+    shares: list[dict[str, Any]] = [{metric: share} for share in (70.0, 68.5, 65.0)]
+    floats = [replace(one, latency_ms=None, **shares[0]) for one in grid()]
+    int8 = [replace(one, line=one.line + 16, precision="int8", **shares[1]) for one in floats]
     assert rules([*floats, *int8]) == []
-    int8[4] = replace(int8[4], top1=65.0)
-    assert rules([*floats, *int8]) == [("int8 drop", (21,))]
+    int8[4] = replace(int8[4], **shares[2])
+    (finding,) = lint.lint([*floats, *int8])
+    assert (finding.rule, finding.lines, f"points of {name}" in finding.text) == ("int8 drop", (21,), True)
 
 
 def rows_of(

@@ -4,6 +4,10 @@
 runtime, version, precision and family each) and for the grids in results folders: the median and the 90th percentile
 of the relative error on the cells that were not among the six, and how many of these lie in their 90 % interval. The
 intervals' two constants are the likeliest on the ArmNN grids, found again here; the TFLite grids had no part in them.
+
+Then the same for top-1 on ImageNet, with errors in points: TF-Slim's figures, those of MLPerf's submitters for the same
+checkpoints, on which the constants of these intervals are the likeliest, and others. The six cells are those that tell
+most about latency and metric together, as `run --budget` takes them.
 """
 
 import sys
@@ -15,10 +19,12 @@ from math import log
 from pathlib import Path
 from statistics import median, quantiles
 
-from edgebench.measure.budget import kinds
+from edgebench.foundation import stats
+from edgebench.measure.budget import kinds, metric
 from edgebench.measure.budget.fit import ENOUGH, Work, fit, informative
+from edgebench.measure.budget.metric import Share, Size
 from edgebench.networks import published
-from edgebench.networks.published import PublishedLatency
+from edgebench.networks.published import IMAGENET_IMAGES, PublishedAccuracy, PublishedLatency
 from edgebench.results.journal import existing
 from edgebench.schema.record import Session
 from edgebench.schema.variant import Precision, Variant, WeightSource
@@ -26,7 +32,9 @@ from edgebench.schema.variant import Precision, Variant, WeightSource
 LEAST_CELLS = 2 * ENOUGH  # of a grid that something is left to predict of
 TUNED_ON = "armnn"
 SCATTERS, FREEDOMS = (0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05), (1, 2, 3, 4, 6, 8)
-Grid = Sequence[tuple[Work, float]]
+METRIC_TUNED_ON = "mlcommons"  # in the source
+METRIC_SCATTERS = (0.01, 0.015, *SCATTERS[1:])
+Grid = Sequence[tuple[Work, Size, float]]  # of a cell: what it computes, its size, its latency or metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,7 @@ class Score:
         )
 
 
-def work(one: PublishedLatency) -> Work:
+def work(one: PublishedLatency | PublishedAccuracy) -> Work:
     """Count what a published network computes."""
     return kinds.work(
         Variant(
@@ -72,7 +80,9 @@ def published_grids() -> dict[str, list[Grid]]:
     for grid in grids.values():
         if len(grid) >= LEAST_CELLS:
             ordered = [one for _, one in sorted(grid.items())]
-            found[ordered[0].runtime].append([(work(one), getattr(one, figure(one))) for one in ordered])
+            found[ordered[0].runtime].append(
+                [(work(one), (one.width, one.resolution), getattr(one, figure(one))) for one in ordered]
+            )
     return found
 
 
@@ -87,7 +97,8 @@ def measured_grids(folder: Path) -> Iterator[Grid]:
     session = [one for one in records if isinstance(one, Session)][-1]
     for kind in kinds.kinds_of(kinds.measured(session, records)):
         if len(kind.works) >= LEAST_CELLS:
-            yield tuple(zip(kind.works, kind.times_s, strict=True))
+            sizes = [(case.variant.width, case.variant.resolution) for case in kind.cases]
+            yield tuple(zip(kind.works, sizes, kind.times_s, strict=True))
 
 
 def score(grids: Iterable[Grid]) -> Score:
@@ -105,8 +116,52 @@ def score(grids: Iterable[Grid]) -> Score:
 
 def _held_out(grid: Grid) -> tuple[list[Work], list[float], tuple[int, ...]]:
     """Return what each cell computes, what it took, and which are measured: the others are held out."""
-    works = [one for one, _ in grid]
-    return works, [value for _, value in grid], informative(works, ENOUGH)
+    works = [one for one, _, _ in grid]
+    chosen = informative(works, ENOUGH, metric_terms=metric.terms([size for _, size, _ in grid]))
+    return works, [value for _, _, value in grid], chosen
+
+
+def metric_grids() -> dict[str, Grid]:
+    """Return the published grids of top-1, per cent, that are large enough, by family, precision and source."""
+    grids = defaultdict[str, dict[Size, PublishedAccuracy]](dict)
+    for one in published.accuracies():
+        grids[f"{one.architecture} {one.precision} {one.source}"].setdefault((one.width, one.resolution), one)
+    return {
+        name: [(work(one), size, one.top1) for size, one in sorted(grid.items())]
+        for name, grid in grids.items()
+        if len(grid) >= LEAST_CELLS
+    }
+
+
+def metric_score(grid: Grid, prior: tuple[float, int] = metric.PRIOR) -> tuple[Score, float]:
+    """Fit the informative cells of a grid and predict the others: errors in points; and the log density of these."""
+    from scipy.stats import t
+
+    errors, held, likelihood = list[float](), list[bool](), 0.0
+    _, values, chosen = _held_out(grid)
+    sizes = [size for _, size, _ in grid]
+    shares = [_share_of(value) for value in values]
+    surface = metric.fit([sizes[index] for index in chosen], [shares[index] for index in chosen], sizes, prior)
+    for index in sorted(set(range(len(grid))) - set(chosen)):
+        predicted = surface.predict(sizes[index])
+        assert predicted
+        errors.append(abs(100 * predicted.value - values[index]))
+        held.append(predicted.low <= shares[index].value <= predicted.high)
+        gap = shares[index].logit - metric.logit(predicted.value)
+        likelihood += float(t.logpdf(gap, surface.freedom, scale=surface.deviation(sizes[index])))
+    return Score(grids=1, errors=tuple(errors), held=tuple(held)), likelihood
+
+
+def _share_of(per_cent: float) -> Share:
+    low, high = stats.wilson(round(per_cent / 100 * IMAGENET_IMAGES), IMAGENET_IMAGES)
+    return Share(value=per_cent / 100, low=low, high=high)
+
+
+def likeliest_of_metric(grids: Sequence[Grid]) -> tuple[float, int]:
+    """Return the prior under which the metrics that were held out are most likely."""
+    return max(
+        product(METRIC_SCATTERS, FREEDOMS), key=lambda prior: sum(metric_score(grid, prior)[1] for grid in grids)
+    )
 
 
 def likeliest(grids: Sequence[Grid]) -> tuple[float, int]:
@@ -131,8 +186,26 @@ def main() -> None:
         print(f"{runtime:24}{score(grids)}")
         if runtime == TUNED_ON:
             print("{:24}likeliest prior on these: scatter {:.1%}, {} degrees of freedom".format("", *likeliest(grids)))
+    _print_metrics()
     for folder in sys.argv[1:]:
         print(f"{folder:24}{score(measured_grids(Path(folder)))}")
+
+
+def _print_metrics() -> None:
+    """Print a line for each published grid of top-1, one for all of them, and the prior."""
+    grids = metric_grids()
+    scores = {name: metric_score(grid)[0] for name, grid in grids.items()}
+    for name, found in scores.items():
+        print(
+            f"top-1, {name[:60]:60} {len(found.errors):3} cells held out: error median {median(found.errors):4.2f}"
+            f" points, 90th percentile {quantiles(found.errors, n=10)[-1]:4.2f}; intervals hold {sum(found.held)}"
+        )
+    held = [each for found in scores.values() for each in found.held]
+    print(f"top-1, all: intervals hold {sum(held) / len(held):5.1%} of {len(held)}")
+    tuned = [grid for name, grid in grids.items() if METRIC_TUNED_ON in name]
+    print(
+        "top-1, likeliest prior on MLPerf's: scatter {:.1%}, {} degrees of freedom".format(*likeliest_of_metric(tuned))
+    )
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_the_interval_widens_with_the_scatter_and_with_the_distance_from_what_wa
 def test_no_exchange_of_one_cell_makes_the_design_more_informative() -> None:
     rows = _rows(GRID)
     rows = rows / rows.mean(axis=0)
-    rows = rows / rows.sum(axis=1, keepdims=True)
+    rows = (rows / rows.sum(axis=1, keepdims=True))[:, None, :]
     chosen = list(informative(GRID, ENOUGH))
     best = _information(rows[chosen])
     for place, other in product(range(ENOUGH), range(len(GRID))):

@@ -204,7 +204,43 @@ def test_images_are_varied_within_their_frame() -> None:
 def test_the_drawing_is_well_formed_whatever_it_is_called() -> None:
     from edgebench.train.curves import draw
 
-    drawn = ElementTree.fromstring(draw("a < b & c", {"loss": [0.0], "top-1 <5>": [0.5, 0.25]}))
+    drawn = ElementTree.fromstring(draw("a < b & c", [0.0, 0.0], {"top-1 <5>": [0.5, 0.25]}))
     texts = "".join(drawn.itertext())
     assert "a < b & c" in texts
     assert "top-1 <5>" in texts
+
+
+@pytest.mark.parametrize(
+    ("name", "resolution", "share"),
+    [
+        ("lenet5", 32, 1.0), ("sample_cnn", 28, 1.0), ("mobilenet_v1", 32, 1.0), ("vgg11_bn", 224, 1.0),
+        ("resnet18", 64, 1.0), ("vgg11", 224, 0.1), ("alexnet", 224, 0.1), ("zfnet", 224, 0.1), ("all_cnn", 32, 0.1),
+    ],
+)  # fmt: skip
+def test_deep_networks_without_batch_norm_train_at_a_tenth_of_the_rate(
+    name: str, resolution: int, share: float
+) -> None:
+    of = variant(name, 1.0, resolution, weights=WeightSource.TRAINED)
+    assert train._recipe(of, Options(), is_tuned=False).rate == pytest.approx(share * train.RATES["adamw"][0])
+    assert train._recipe(of, Options(rate=0.5), is_tuned=False).rate == 0.5
+
+
+def test_shares_are_drawn_on_an_axis_from_0_to_1() -> None:
+    from edgebench.train.curves import HEIGHT, MARGIN, draw
+
+    drawn = ElementTree.fromstring(draw("net", [2.3, 1.1], {"top-1": [0.08, 0.1]}))
+    loss, share = (line.attrib["points"].split() for line in drawn.iter("{http://www.w3.org/2000/svg}polyline"))
+    plot = HEIGHT - 2 * MARGIN
+    assert float(share[1].split(",")[1]) == pytest.approx(HEIGHT - MARGIN - 0.1 * plot, abs=0.1)
+    assert float(loss[0].split(",")[1]) == pytest.approx(MARGIN, abs=0.1)
+    assert {"0", "0.5", "1"} <= {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_a_training_that_learns_nothing_says_so_after_its_first_epochs_and_one_that_learns_does_not() -> None:
+    told = list[Step | Notice]()
+    train.train(LENET, told.append, Options(epochs=3, rate=1.0))
+    (warning,) = (event.text for event in told if isinstance(event, Notice))
+    assert "after epoch 3 of 3" in warning and "no better than chance" in warning and "smaller --rate than 1" in warning
+    told.clear()
+    train.train(LENET, told.append, Options(epochs=3))
+    assert not [event for event in told if isinstance(event, Notice)]

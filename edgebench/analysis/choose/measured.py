@@ -51,7 +51,7 @@ def offer(folder: Path, request: Request) -> Offer:
     rows = _matching(table.rows, folder, request)
     if request.compares_accuracies:
         _require_one_dataset(rows)
-    usable = [row for row in rows if row.verdict not in WORTHLESS]
+    usable = [row for row in rows if row.verdict not in WORTHLESS and not row.quality.is_of_chance]
     epochs = defaultdict[str, set[str]](set)
     for row in usable:
         epochs[row.setup.target].add(row.setup.epoch)
@@ -134,8 +134,11 @@ def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
     return {quantity: reference[quantity] for quantity in (Q.TOP1, Q.TOP5)}
 
 
-def _left_out(rows: Iterable[Row]) -> Iterator[str]:
+def _left_out(rows: Sequence[Row]) -> Iterator[str]:
     counts = Counter(row.verdict for row in rows if row.verdict in WORTHLESS)
+    untrained = sum(row.quality.is_of_chance and row.verdict not in WORTHLESS for row in rows)
+    if untrained:
+        yield f"Left out, no better than chance: {untrained} row{'s' * (untrained > 1)} that learned nothing."
     if counts:
         yield f"Left out: {', '.join(f'{count} {verdict}' for verdict, count in sorted(counts.items()))}."
 

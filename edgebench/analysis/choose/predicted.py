@@ -1,4 +1,4 @@
-"""A results folder and its sweep -> an option per unmeasured cell, with its predicted latency."""
+"""A results folder and its sweep -> an option per unmeasured cell, with its predicted latency and metric."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from edgebench.analysis.choose.option import (
 from edgebench.analysis.choose.request import P50, PUBLISHED, Q
 from edgebench.analysis.predict import outlook, own_sweep
 from edgebench.measure.budget.kinds import PREDICTED
+from edgebench.measure.budget.surfaces import metric_of
 from edgebench.networks import published
+from edgebench.results.table.choice import Figure, Quantity
 from edgebench.schema.variant import network, scheme
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from edgebench.measure.budget.fit import Prediction
     from edgebench.measure.budget.kinds import Predicted
     from edgebench.networks.published import References
-    from edgebench.results.table.choice import Figure, Quantity
     from edgebench.schema.case import Case
 
 
@@ -39,13 +40,15 @@ def offer(folder: Path, request: Request) -> Offer:
         UnknownName, RequestError: a target of the sweep has no measurements, or the sweep is impossible.
     """
     references = published.references() if request.accuracy == PUBLISHED else None
-    cells = outlook(folder, own_sweep(folder)).cells
+    expected = outlook(folder, own_sweep(folder))
     options = tuple(
-        _option(cell, cell.time_s, references) for cell in cells if cell.time_s and _matches(cell.case, request)
+        _option(cell, cell.time_s, expected.metrics.get(cell.case), references)
+        for cell in expected.cells
+        if cell.time_s and _matches(cell.case, request)
     )
     note = (
         f"Predicted, not measured: {len(options)} configurations, each marked, with 90 % intervals (measured: 95 %)."
-        " Measure before you rely on one."
+        " A limit holds for the worse end of a predicted interval. Measure before you rely on one."
     )
     return Offer(options=options, notes=(note,))
 
@@ -58,18 +61,25 @@ def _matches(case: Case, request: Request) -> bool:
     )
 
 
-def _option(cell: Predicted, time_s: Prediction, references: References | None) -> Option:
-    """Make an option of a cell: its latency with a 90 % interval, and the figures that are known without measuring."""
-    figures = {
-        Q.LATENCY: figure(time_s.value * 1e3, time_s.low * 1e3, time_s.high * 1e3),
-        Q.MACS: figure(cell.macs / 1e6),
-    }
-    return Option(
-        configuration=_configuration(cell.case, cell.preset),
-        figures=known((_cited(cell.case, references) if references else {}) | figures),
-        accuracy=PUBLISHED_ACCURACY if references else "none: not measured",
-        statistic=P50,
-    )
+def _option(cell: Predicted, time_s: Prediction, metric: Prediction | None, references: References | None) -> Option:
+    """Make an option of a cell: latency and metric with 90 % intervals, and what is known without measuring."""
+    figures: dict[Quantity, Figure | None] = {Q.LATENCY: _figure(time_s, 1e3), Q.MACS: figure(cell.macs / 1e6)}
+    if references:
+        return _made(cell, _cited(cell.case, references) | figures, PUBLISHED_ACCURACY)
+    if not metric:
+        return _made(cell, figures, "none: not measured")
+    figures[Quantity(metric_of(cell.case.variant))] = _figure(metric, 100)
+    return _made(cell, figures, f"{PREDICTED} from others on {cell.case.variant.dataset}")
+
+
+def _made(cell: Predicted, figures: dict[Quantity, Figure | None], accuracy: str) -> Option:
+    configuration = _configuration(cell.case, cell.preset)
+    return Option(configuration=configuration, figures=known(figures), accuracy=accuracy, statistic=P50)
+
+
+def _figure(prediction: Prediction, unit: float) -> Figure:
+    ends = prediction.value * unit, prediction.low * unit, prediction.high * unit
+    return Figure(value=ends[0], low=ends[1], high=ends[2], is_predicted=True)
 
 
 def _configuration(case: Case, preset: str) -> Configuration:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgebench.analysis.choose.request import MEAN
 from edgebench.foundation.sheet import DETAIL, IDENTITY, Column, Sheet, Value
 from edgebench.foundation.units import milliseconds, number
+from edgebench.measure.budget.kinds import PREDICTED
 from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quantity
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mappi
         "accuracy": answer.accuracies[candidate.name],
         "latency_is": answer.statistics.get(candidate.name),
         "note": answer.remarks.get(candidate.name),
+        "predicted": [str(quantity) for quantity, figure in candidate.figures.items() if figure.is_predicted],
         **figures,
         **more,
     }
@@ -157,12 +159,13 @@ def _heading(quantity: Quantity) -> str:
 
 
 def _cell(answer: Answer, candidate: Candidate, quantity: Quantity) -> str:
-    """Format a figure with its interval; a mean latency is marked."""
+    """Format a figure with its interval; a mean latency and a predicted figure are marked."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return "-"
     is_mean = quantity == Q.LATENCY and answer.statistics.get(candidate.name) == MEAN
     text = f"{MEAN} {_plain(figure.value, quantity)}" if is_mean else _plain(figure.value, quantity)
+    text = f"{PREDICTED} {text}" if figure.is_predicted else text
     has_interval = figure.low < figure.high
     return f"{text} [{_plain(figure.low, quantity)}, {_plain(figure.high, quantity)}]" if has_interval else text
 
@@ -212,6 +215,8 @@ def _kept(answer: Answer, chosen: Candidate, limit: Limit) -> str:
     quantity, noise = limit.quantity, limit.is_within_noise(chosen)
     bound = f"{'at least' if quantity.is_share else 'at most'} {_plain(limit.bound, quantity)}"
     doubt = ", but the limit lies within the interval: it may be exceeded" if noise else ""
+    if chosen.figures[quantity].is_predicted:
+        doubt = ", which the worse end of the interval keeps"
     return f"{_heading(quantity)}: {_cell(answer, chosen, quantity)} of {bound}{doubt}."
 
 

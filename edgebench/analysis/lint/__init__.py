@@ -30,6 +30,7 @@ class Review:
     findings: tuple[Finding, ...]
     setups: Mapping[int, str]
     left_out: int = 0
+    predicted: int = 0
     says_precision: bool = True
 
 
@@ -56,6 +57,7 @@ def review(path: Path, columns: str = "") -> Review:
         findings=findings,
         setups=_setups(entries),
         left_out=left_out,
+        predicted=reading.predicted,
         says_precision=not entries or any(row.precision for row in entries) or bool(reading.precisions),
     )
 
@@ -85,8 +87,11 @@ def sheet(review: Review) -> Sheet:
         Column.text("setup", lambda finding: review.setups.get(finding.lines[0], "")),
     )
     left_out = f"{review.left_out} rows are INVALID or FAILED and were not checked." if review.left_out else ""
+    unmeasured = (
+        f"{review.predicted} rows are predicted and were not checked." if review.predicted else ""
+    )
     count = len(review.findings)
     rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
     silent = "" if review.says_precision else "Without a column of precisions no row was compared with its float twin."
     title = f"{review.table}: {review.rows} rows, {count} finding{'' if count == 1 else 's'}"
-    return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], filter(None, (left_out, rest, silent)))
+    return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], filter(None, (left_out, unmeasured, rest, silent)))

@@ -31,10 +31,11 @@ SETUP = (
     "target", "board", "epoch", "runtime", "runtime_version", "runtime_options", "runtime_packages", "threads", "batch",
     "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
 )  # fmt: skip
-FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1")
+FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1", "map")
 MISFIT = "misfit"  # key of a misfit row: why its cells do not match the heading
+ORIGIN, PREDICTED = "figure", "predicted"  # a column that says which rows nobody measured
 FED = "inputs"  # width of networks that have none; no rule compares them with others
-COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED)
+COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
 NUMBERS = (*FIGURES, "width", "resolution")
 
 
@@ -44,6 +45,7 @@ class Reading:
 
     Attributes:
         precisions: for each unknown spelling of a precision, the numbers of the first lines with it.
+        predicted: number of rows that say so: they are not measured, and no rule looks at them.
     """
 
     entries: dict[Any, CheckedRow] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Reading:
     odd: list[Finding] = field(default_factory=list)
     precisions: dict[str, list[int]] = field(default_factory=dict)
     rows: int = 0
+    predicted: int = 0
 
 
 @contextmanager
@@ -154,6 +157,9 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
             continue
         if values.get(FED):
             continue
+        if values.get(ORIGIN) == PREDICTED:
+            reading.predicted += 1
+            continue
         entry = _entry(line, values, reading)
         if entry is None:
             continue
@@ -197,6 +203,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
         p90_ms=figures["p90_ms"],
         macs=figures["macs"] or (known.macs if known else None),
         top1=figures["top1"],
+        map=figures["map"],
         published_top1=theirs.top1 if theirs else None,
     )
 

@@ -33,6 +33,7 @@ class CheckedRow:
         setup: what rows must share to be compared, beside network, width, resolution and precision.
         latency_ms: the median, else the mean, else the 90th percentile; `low_ms` and `high_ms` are its interval, or
             equal it.
+        map: mean average precision of a detector, per cent.
         published_top1: of the same network, per cent, where the row's accuracy is ImageNet's.
     """
 
@@ -52,7 +53,15 @@ class CheckedRow:
     p90_ms: float | None = None
     macs: float | None = None
     top1: float | None = None
+    map: float | None = None
     published_top1: float | None = None
+
+    @property
+    def metric(self) -> tuple[str, float] | None:
+        """The chief metric of the row's task, per cent, after its name; None if there is none."""
+        if self.top1 is not None:
+            return "top-1", self.top1
+        return None if self.map is None else ("mAP", self.map)
 
     @property
     def grid(self) -> Hashable:
@@ -90,8 +99,9 @@ def _impossible(row: CheckedRow) -> Iterator[Finding]:
     for what, value in (("latency", row.latency_ms), ("mean", row.mean_ms), ("p90", row.p90_ms)):
         if value is not None and not _is_positive(value):
             yield Finding(rule="no number", lines=(row.line,), text=f"{row.name}: its {what} is {value:g} ms")
-    if row.top1 is not None and not 0 <= row.top1 <= 100:
-        yield Finding(rule="no number", lines=(row.line,), text=f"{row.name}: its top-1 is {row.top1:g} %")
+    if row.metric and not 0 <= row.metric[1] <= 100:
+        name, share = row.metric
+        yield Finding(rule="no number", lines=(row.line,), text=f"{row.name}: its {name} is {share:g} %")
 
 
 def _grids(entries: Iterable[CheckedRow], key: Callable[[CheckedRow], Hashable]) -> Iterator[list[CheckedRow]]:
@@ -221,17 +231,21 @@ def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
     """The accuracy that int8 costs is about the same throughout a grid."""
-    floats = {_twin(row): row.top1 for row in entries if row.precision == "fp32" and row.top1 is not None}
+    floats = {_twin(row): row.metric for row in entries if row.precision == "fp32" and row.metric}
     for grid in _grids(entries, lambda row: row.grid):
         drops = [
-            (row, parent - row.top1)
+            (row, parent[1] - row.metric[1])
             for row in grid
-            if row.precision == "int8" and row.top1 is not None and (parent := floats.get(_twin(row))) is not None
+            if row.precision == "int8"
+            and row.metric
+            and (parent := floats.get(_twin(row)))
+            and parent[0] == row.metric[0]
         ]
         usual = median(drop for _, drop in drops) if len(drops) >= LEAST_FOR_MEDIAN else None
         for row, drop in drops:
             if usual is not None and abs(drop - usual) > OUTLYING_DROP:
-                text = f"{row.name}: int8 costs {drop:.1f} points of top-1, {usual:.1f} at the median of its grid"
+                name = row.metric[0] if row.metric else "accuracy"
+                text = f"{row.name}: int8 costs {drop:.1f} points of {name}, {usual:.1f} at the median of its grid"
                 yield Finding(rule="int8 drop", lines=(row.line,), text=text)
 
 

@@ -33,6 +33,13 @@ def describe(
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes; default: the published network's.")] = None,
     all: Annotated[bool, typer.Option("--all", help="One line per network.")] = False,
+    fields: Annotated[
+        bool, typer.Option("--fields", help="Also what each layer sees of the image, and what strides drop.")
+    ] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Also memory of training beside that of inference.")] = False,
+    lessons: Annotated[
+        bool, typer.Option("--lessons", help="Also what sharing weights and stacking small kernels save.")
+    ] = False,
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
@@ -40,7 +47,10 @@ def describe(
     from edgebench.analysis import describe
     from edgebench.cli import terminal
 
-    sheets = describe.every_network() if all else describe.network(network, width, resolution, classes)
+    is_whole = format == "json" or table  # machines get everything
+    chosen = {"fields": fields, "memory": memory, "lessons": lessons}
+    more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
+    sheets = describe.every_network() if all else describe.network(network, width, resolution, classes, more)
     terminal.show_sheets("describe", sheets, format, table)
 
 
@@ -66,6 +76,9 @@ def evaluate(
     artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
     target: Annotated[str, typer.Option(help="The target whose runtime evaluates it.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads per inference.")] = 1,
+    diagram: Annotated[
+        Path | None, typer.Option(help="Draw the reliability diagram into this file: .svg, .png or .pdf.")
+    ] = None,
     format: Format = "table",
     table: OneTable = "",
     json: Json = False,
@@ -73,14 +86,19 @@ def evaluate(
 ) -> None:
     """Show an artifact's accuracy, its loss through int8, the layers that lose most, and operators left in float."""
     from edgebench import pipeline
-    from edgebench.analysis import evaluate
+    from edgebench.analysis import evaluate, reliability
     from edgebench.cli import terminal
+    from edgebench.results import drawing
 
     format = resolved(format, json=json)
     require("format", format, terminal.FORMATS)
     require("table", table, evaluate.TABLES, may_be_empty=True)
+    if diagram:
+        drawing.check(diagram.suffix.removeprefix("."))
     with terminal.progress(quiet=quiet) as show:
         card, accuracy = pipeline.evaluate(artifact, target, threads, show)
+    if diagram:
+        reliability.write(diagram, card, accuracy)
     terminal.show_sheets("evaluate", evaluate.sheets(card, accuracy), format, table)
 
 
@@ -112,7 +130,7 @@ def choose(
     min_map: Annotated[str, typer.Option(help="Least mAP of detectors, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[
-        bool, typer.Option("--predicted", help="Also unmeasured cells, by their predicted latencies.")
+        bool, typer.Option("--predicted", help="Also unmeasured cells, by predicted latency and metric.")
     ] = False,
     any_published: Annotated[
         bool,
@@ -178,7 +196,7 @@ def predict(
     precision: Precisions = "",
     format: FormatWithoutLatex = "table",
 ) -> None:
-    """Predict the latencies of unmeasured cells, with intervals, from six or more measured cells of the same kind."""
+    """Predict latency and metric of unmeasured cells, with intervals, from six or more measured cells of a kind."""
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import reader, terminal
 

@@ -135,7 +135,7 @@ def run(
 
 
 def _show_predictions(sweep: "Sweep") -> None:
-    """Show predicted latencies of the cells that the budget left unmeasured."""
+    """Show predicted latencies and metrics of the cells that the budget left unmeasured."""
     from edgebench.analysis.predict import outlook, sheet
     from edgebench.cli import terminal
     from edgebench.results.folders import results_folder

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgebench.measure.budget import metric, surfaces
 from edgebench.measure.budget.fit import ENOUGH, Prediction, contenders, informative, surprises
 from edgebench.measure.budget.kinds import is_predictable, kind_of, kinds_of, measured, predicted, work
 from edgebench.measure.plan.state import Progress, case_states
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from edgebench.measure.budget.kinds import Measured, Predicted
+    from edgebench.measure.budget.surfaces import Shares
     from edgebench.results.measurement import Measurement
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
@@ -43,7 +45,7 @@ def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) ->
     if lacking:
         return Allotment(cases=lacking, is_needed=True)
     unsettled = {state.case for state in case_states(session, records) if state.progress != Progress.SETTLED}
-    ordered = dict.fromkeys(_worthwhile(session, known))
+    ordered = dict.fromkeys(_worthwhile(session, known, surfaces.evaluated(session, records)))
     cases = (case for case in ordered if case in unsettled and tried.count(case) < (TWICE if known.get(case) else 1))
     return Allotment(cases=tuple(cases), is_needed=False)
 
@@ -58,15 +60,17 @@ def _lacking(cases: Iterable[Case], known: Measured) -> Iterator[Case]:
             kinds[kind_of(case)].append(case)
     for group in kinds.values():
         done = [index for index, case in enumerate(group) if case in known]
-        chosen = informative([work(case.variant) for case in group], ENOUGH, done)
+        chosen = informative(
+            [work(case.variant) for case in group], ENOUGH, done, metric.terms([surfaces.size(case) for case in group])
+        )
         yield from (group[index] for index in chosen if index not in done)
 
 
-def _worthwhile(session: Session, known: Measured) -> Iterator[Case]:
+def _worthwhile(session: Session, known: Measured, shares: Shares) -> Iterator[Case]:
     """Yield cells near the Pareto front, widest interval first; then measured outliers; then all other cells."""
     cells, _ = predicted(session.cases, session.preset, known)
     uncertain = sorted((cell for cell in cells if cell.time_s), key=_width, reverse=True)
-    near = _near_front(session.cases, cells, known)
+    near = _near_front(session.cases, cells, known, shares)
     yield from (cell.case for cell in uncertain if cell.case in near)
     yield from _out_of_line(known)
     yield from (cell.case for cell in (*uncertain, *cells))
@@ -77,23 +81,28 @@ def _width(cell: Predicted) -> float:
 
 
 def _near_front(
-    cases: Iterable[Case], cells: Iterable[Predicted], known: Mapping[Case, Measurement | None]
+    cases: Iterable[Case], cells: Iterable[Predicted], known: Mapping[Case, Measurement | None], shares: Shares
 ) -> set[Case]:
-    """Return the cells that may be on the Pareto front of latency and accuracy, within their intervals.
-
-    Accuracy is the published one; where one is missing, the number of multiply-adds stands for it.
-    """
+    """Return the cells that may be on the Pareto front of latency and metric, within their intervals."""
     times = {cell.case: cell.time_s for cell in cells if cell.time_s}
     for case, measurement in known.items():
         if measurement and measurement.p50_s and measurement.low_s and measurement.high_s:
             times[case] = Prediction(value=measurement.p50_s, low=measurement.low_s, high=measurement.high_s)
     rivals = [case for case in cases if case in times and is_predictable(case)]
-    best = contenders([times[case] for case in rivals], _merits(rivals))
+    best = contenders([times[case] for case in rivals], _merits(rivals, shares))
     return {rivals[index] for index in best}
 
 
-def _merits(cases: Sequence[Case]) -> list[float]:
-    """Return the published top-1 of each network, or the multiply-adds of all if one has none published."""
+def _merits(cases: Sequence[Case], shares: Shares) -> list[float]:
+    """Return the metric of each case, measured or predicted.
+
+    If one has neither, return the published top-1 of all; if one has none published, the multiply-adds of all.
+    """
+    fitted = surfaces.reliefs(shares, cases)
+    expected = [shares.get(case) or surfaces.predict(case, fitted) for case in cases]
+    metrics = [each.value for each in expected if each]
+    if len(metrics) == len(cases):
+        return metrics
     variants = [case.variant for case in cases]
     references = [published.reference(v.architecture, v.width, v.resolution, v.precision) for v in variants]
     top1 = [reference.top1 for reference in references if reference]

@@ -17,6 +17,7 @@ ENOUGH = 6  # measured cells, the number for which the intervals were calibrated
 # again, and the coverage of the resulting intervals on the TFLite grids, which were not used for the prior.
 PRIOR = (0.03, 3)
 LEAST_GAIN = 1e-9  # of a design's log determinant; smaller gains are rounding errors
+METRIC_WEIGHT = 0.5  # of what cells tell about the metric, beside what they tell about the latency
 RIDGE = 1e-9  # makes designs with fewer cells than terms comparable
 
 
@@ -94,15 +95,22 @@ def _scale(rows: Any) -> Any:
     return numpy.where(mean > 0, mean, 1.0)
 
 
-def informative(works: Sequence[Work], count: int, measured: Sequence[int] = ()) -> tuple[int, ...]:
+def informative(
+    works: Sequence[Work], count: int, measured: Sequence[int] = (), metric_terms: Any = None
+) -> tuple[int, ...]:
     """Choose `count` cells, including the measured ones, that determine the costs best: a D-optimal design.
 
     Greedy choice, then exchange (Fedorov 1972); deterministic. Errors are relative, but latencies are not yet known,
-    so rows are weighted as if each term took an equal share of the mean cell's latency.
+    so rows are weighted as if each term took an equal share of the mean cell's latency. With the terms of a metric,
+    (N, terms), the cells tell most about both fits.
     """
+    import numpy
+
     rows = _rows(works)
     rows = rows / _scale(rows)
     rows = rows / rows.sum(axis=1, keepdims=True)
+    # Two matrices side by side, (N, fits, terms).
+    rows = numpy.stack([rows] if metric_terms is None else [rows, metric_terms / abs(metric_terms).max()], axis=1)
     chosen = list(measured)
     while len(chosen) < min(count, len(works)):
         chosen.append(max(_others(chosen, works), key=lambda index: _information(rows[[*chosen, index]])))
@@ -114,9 +122,11 @@ def _others(chosen: Sequence[int], works: Sequence[Work]) -> list[int]:
 
 
 def _information(rows: Any) -> float:
+    """Return the weighted log determinants of the normal matrices, added up; rows: (N, fits, terms)."""
     import numpy
 
-    return float(numpy.linalg.slogdet(rows.T @ rows + RIDGE * numpy.eye(rows.shape[1]))[1])
+    normal = numpy.einsum("nft,nfu->ftu", rows, rows) + RIDGE * numpy.eye(rows.shape[2])
+    return float(numpy.linalg.slogdet(normal)[1] @ (1.0, METRIC_WEIGHT)[: rows.shape[1]])
 
 
 def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) -> list[int]:

@@ -73,11 +73,12 @@ def measured(session: Session, records: Iterable[Record]) -> Measured:
     Cases without runs and failures are left out.
     """
     all_evidence = [evidence for evidence in gather(records) if evidence.runs or evidence.failures]
-    same = [evidence for evidence in all_evidence if _key(evidence.session) == _key(session)]
+    same = [evidence for evidence in all_evidence if key(evidence.session) == key(session)]
     return {evidence.case: row if _is_usable(row := summarize(evidence)) else None for evidence in same}
 
 
-def _key(session: Session) -> tuple[str, str, str]:
+def key(session: Session) -> tuple[str, str, str]:
+    """Return what sessions share whose figures may be compared: preset, target, epoch of its environment."""
     return session.preset, session.environment.target, session.environment.epoch
 
 

@@ -7,6 +7,7 @@ from math import exp, inf
 from statistics import median
 
 from edgebench.foundation import stats
+from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.schema import throttle
@@ -30,6 +31,7 @@ DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2,
 AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
 # Images: with fewer, ranges miss many values. A colour classifier had an SQNR of 5 dB with 4 images, and 38 with 40.
 LEAST_CALIBRATION = 32
+LEAST_METRIC = 1e-3  # share: mAP below that is no better than boxes drawn at random
 SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
 # Of its own kernels' time. That has the gaps between them and is taken after the samples: where launching takes longest
 # it varies with the host, and 24 processes on an H200 had 0.85 to 1.48. Who does not wait for ResNet-50 at batch 64
@@ -313,6 +315,45 @@ def _remedy(quantization: Quantization, format: str) -> str:
     return " or ".join(name for name, helps in remedies.items() if helps) or "fp32"
 
 
+def _untrained(evidence: Evidence) -> Iterator[Reason]:
+    if evidence.accuracy and (text := untrained(evidence.accuracy)):
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
+def untrained(accuracy: Accuracy) -> str:
+    """Say that a network is no better than chance by the interval of its metric; empty if it is better.
+
+    Such a network has learned nothing: that it is fast, or answers as its float parent does, means nothing.
+    """
+    if accuracy.not_finite or why_no_accuracy(accuracy.case.variant):
+        return ""
+    for metric in accuracy.metrics[:1]:
+        is_worthless = (metric.value if metric.low is None else metric.low) < LEAST_METRIC
+        return f"no better than chance: {metric.name} is {metric.value:.1%}, it has learned nothing" * is_worthless
+    top1, chance = appraise(accuracy).top1, _chance(accuracy)
+    if top1 is None or top1.interval[0] > chance or not chance:
+        return ""
+    low, high = top1.interval
+    return (
+        f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing has"
+        f" {chance:.1%}: it has learned nothing that they show"
+    )
+
+
+def _chance(accuracy: Accuracy) -> float:
+    """Return the top-1 of guessing; 0 if there is one class, of which nothing can be guessed."""
+    variant = accuracy.case.variant
+    classes = min(filter(None, (variant.classes, variant.dataset_classes)), default=0)
+    return 1 / classes if classes > 1 else 0.0
+
+
+def is_of_chance(accuracy: Accuracy) -> bool:
+    """Whether equal answers mean nothing, because this network or its float parent is no better than chance."""
+    change, chance = appraise(accuracy).change, _chance(accuracy)
+    is_labelled = not why_no_accuracy(accuracy.case.variant)
+    return bool(untrained(accuracy) or (is_labelled and change and change.parent.interval[0] <= chance))
+
+
 def _not_finite(evidence: Evidence) -> Iterator[Reason]:
     accuracy = evidence.accuracy
     if accuracy and accuracy.not_finite:
@@ -354,5 +395,6 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     _saturation,
     _not_finite,
     _collapse,
+    _untrained,
     _stand_in,
 )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import TypeGuard
 
+from edgebench.foundation.shelf import literal
 from edgebench.results.drawing import Axis, Panel, document
 from edgebench.results.reports.comparison import groups
 from edgebench.results.table.row import Row, Table
@@ -66,3 +67,9 @@ def ends(rows: Mapping[int, Row]) -> list[float]:
     return [
         end for latency in latencies for end in (latency.p50_low_ms, latency.p50_ms, latency.p50_high_ms) if has(end)
     ]
+
+
+def metric_name(rows: Mapping[int, Row]) -> str:
+    """Name the chief metric of the rows' task: `top-1`, `mAP`; both where they are of several tasks."""
+    tasks = sorted({row.setup.task for row in rows.values() if row.metric})
+    return " or ".join(literal("tasks", task, "HEADING") for task in tasks) or "top-1"

@@ -1,4 +1,4 @@
-"""p50 and top-1 over width α and resolution ρ as SVG: one panel per group, one map per network and scheme."""
+"""p50 and the task's metric over width α and resolution ρ as SVG: a panel per group, a map per network and scheme."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from math import log
 
 from edgebench.foundation.units import milliseconds
 from edgebench.results.drawing import MARGIN, Panel, label, mark
-from edgebench.results.reports._figures import WIDTH, has, shortened, stacked, timed, withheld
+from edgebench.results.reports._figures import WIDTH, has, metric_name, shortened, stacked, timed, withheld
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
 FILE = "heat_maps.svg"
@@ -40,9 +40,12 @@ def draw(rows: Mapping[int, Row]) -> Panel:
             x, y, tallest = MARGIN, y + tallest + GAP, 0.0
         body.append(mark("g", *_map(title, grid, rows, span), transform=f"translate({x:.1f} {y:.1f})"))
         x, tallest = x + width + GAP, max(tallest, height)
-    notes = ("Darker is slower; all maps share one logarithmic scale. Upper number: p50 in ms; lower: top-1 in %.",)
+    metric = metric_name(rows)
+    scale = "Darker is slower; all maps share one logarithmic scale."
+    notes = (f"{scale} Upper number: p50 in ms; lower: {metric} in %.",)
+    name = TITLE.replace("top-1", metric)
     widest = max(MARGIN + _size(grid)[0] for grid in grids.values())
-    return Panel(title=TITLE, width=max(WIDTH, widest), height=y + tallest + 6, body="".join(body), notes=notes)
+    return Panel(title=name, width=max(WIDTH, widest), height=y + tallest + 6, body="".join(body), notes=notes)
 
 
 def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:

@@ -1,4 +1,4 @@
-"""Top-1 against p50 as SVG: one panel per group, with the intervals of both and the Pareto front."""
+"""The metric of the task against p50 as SVG: one panel per group, with the intervals of both and the Pareto front."""
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,17 @@ from edgebench.results.drawing import (
     text_width,
     upwards,
 )
-from edgebench.results.reports._figures import WIDTH, ends, name, shortened, stacked, timed, whisker, withheld
+from edgebench.results.reports._figures import (
+    WIDTH,
+    ends,
+    metric_name,
+    name,
+    shortened,
+    stacked,
+    timed,
+    whisker,
+    withheld,
+)
 from edgebench.results.table.choice import Candidate, Figure, Quantity, dominates
 from edgebench.results.table.ranking import by_precision
 from edgebench.results.table.row import NOTHING, Background, Row, Table
@@ -37,15 +47,17 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 def draw(rows: Mapping[int, Row]) -> Panel:
     """Draw one point per row with its intervals as whiskers; dominated rows are pale."""
-    drawn = {number: row for number, row in timed(rows).items() if row.top1 and isfinite(row.top1.value)}
+    drawn = {number: row for number, row in timed(rows).items() if row.metric and isfinite(row.metric.value)}
     if not drawn:
         return withheld(TITLE, "no row has both a latency and an accuracy")
-    shares = [end for row in drawn.values() if row.top1 for end in (row.top1.low, row.top1.value, row.top1.high)]
+    shares = [
+        end for row in drawn.values() if row.metric for end in (row.metric.low, row.metric.value, row.metric.high)
+    ]
     x, y = log_axis(ends(drawn), LEFT, WIDTH - MARGIN), linear_axis(shares, BOTTOM, TOP)
     on_front = front(drawn)
     points = sorted(drawn.items(), key=lambda item: item[0] in on_front)  # the front is drawn last, on top
     body = (
-        upwards(y, LEFT, WIDTH - MARGIN, "top-1 accuracy, %"),
+        upwards(y, LEFT, WIDTH - MARGIN, _axis_title(drawn)),
         across(x, TOP, BOTTOM, "p50 latency, ms (logarithmic)"),
         mark("path", class_="front", d=_steps(list(drawn.values()), x, y)),
         *(_point(number, row, x, y, number in on_front) for number, row in points),
@@ -55,11 +67,16 @@ def draw(rows: Mapping[int, Row]) -> Panel:
     return Panel(title=TITLE, width=WIDTH, height=HEIGHT, body="".join(body), notes=tuple(_notes(rows, drawn)))
 
 
+def _axis_title(rows: Mapping[int, Row]) -> str:
+    metric = metric_name(rows)
+    return f"{metric} accuracy, %" if metric == "top-1" else f"{metric}, %"
+
+
 def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
     yield (
         "Whiskers: 95 % intervals (below 6 processes, the range of latency). Pale: dominated by a row that is no worse"
-        " in both figures and better in one, beyond both intervals. Dashed: the highest top-1 up to each latency,"
-        " without regard to intervals. Hollow: SUSPECT."
+        f" in both figures and better in one, beyond both intervals. Dashed: the highest {metric_name(rows)} up to each"
+        " latency, without regard to intervals. Hollow: SUSPECT."
     )
     if left_out := len(rows) - len(drawn):
         yield f"Not drawn: {left_out} of {len(rows)} rows, which lack a latency or accuracy, or are INVALID or FAILED."
@@ -82,13 +99,13 @@ def front(rows: Mapping[int, Row]) -> list[int]:
 
 
 def _order(row: Row) -> tuple[float, float]:
-    return row.latency.p50_ms or 0.0, -row.top1.value if row.top1 else 0.0
+    return row.latency.p50_ms or 0.0, -row.metric.value if row.metric else 0.0
 
 
 def _candidate(row: Row) -> Candidate:
-    latency, top1 = row.latency, row.top1
+    latency, metric = row.latency, row.metric
     assert latency.p50_ms
-    assert top1
+    assert metric
     low, value, high = row.spread or (
         latency.p50_low_ms or latency.p50_ms,
         latency.p50_ms,
@@ -98,7 +115,7 @@ def _candidate(row: Row) -> Candidate:
         name="",
         figures={
             Quantity.LATENCY: Figure(low=low, value=value, high=high),
-            Quantity.TOP1: top1,
+            Quantity.TOP1: metric,  # of whatever task: all that counts is that more is better
         },
     )
 
@@ -107,8 +124,8 @@ def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:
     """Return the path of the highest accuracy up to each latency, as steps to the right end."""
     path, best = "", -1.0
     for row in sorted(rows, key=_order):
-        if row.latency.p50_ms and row.top1 and row.top1.value > best:
-            best = row.top1.value
+        if row.latency.p50_ms and row.metric and row.metric.value > best:
+            best = row.metric.value
             path += f"{'H' if path else 'M'}{x.place(row.latency.p50_ms):.1f}{'V' if path else ' '}{y.place(best):.1f}"
     return f"{path}H{x.end:.1f}"
 
@@ -137,8 +154,8 @@ def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iter
 
 def _spot(row: Row, x: Axis, y: Axis) -> tuple[float, float]:
     assert row.latency.p50_ms
-    assert row.top1
-    return x.place(row.latency.p50_ms), y.place(row.top1.value)
+    assert row.metric
+    return x.place(row.latency.p50_ms), y.place(row.metric.value)
 
 
 def _places(x: float, y: float, width: float) -> Iterator[Box]:

@@ -34,11 +34,16 @@ class Quantity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number with its 95 % interval; without an interval, `low` and `high` equal `value`."""
+    """A number with its 95 % interval; without an interval, `low` and `high` equal `value`.
+
+    Attributes:
+        is_predicted: whether nobody measured it; then the interval is one of 90 %, and limits hold for its worse end.
+    """
 
     value: float
     low: float
     high: float
+    is_predicted: bool = False
 
     @classmethod
     def exact(cls, value: float) -> "Figure":
@@ -67,7 +72,9 @@ class Limit:
 
     def excess(self, candidate: Candidate) -> float:
         """Return by how much a candidate misses the limit; zero or less if it meets it."""
-        value = candidate.figures[self.quantity].value
+        figure = candidate.figures[self.quantity]
+        worse = figure.low if self.quantity.is_share else figure.high
+        value = worse if figure.is_predicted else figure.value
         return self.bound - value if self.quantity.is_share else value - self.bound
 
     def is_within_noise(self, candidate: Candidate) -> bool:

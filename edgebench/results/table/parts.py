@@ -193,6 +193,7 @@ class Quality:
         spot_images: images for which the target repeated the evaluation of the host.
         spot_difference: largest difference between their outputs, as a share of the largest output.
         published_top1: in %.
+        is_of_chance: whether it is no better than chance by its interval: then nothing recommends the row.
     """
 
     metrics: Mapping[str, Figure]
@@ -201,6 +202,7 @@ class Quality:
     spot_images: int | None
     spot_difference: float | None
     published_top1: float | None
+    is_of_chance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,15 +53,21 @@ def _groups(rows: Sequence[Row], places: Iterable[int]) -> list[list[int]]:
 
 
 def fastest(rows: Iterable[Row]) -> frozenset[Row]:
-    """Return the row with the lowest p50 and its ties, whose 95 % intervals overlap."""
-    spreads = {row: row.spread for row in rows if row.spread}
+    """Return the row with the lowest p50 and its ties, whose 95 % intervals overlap.
+
+    A row whose accuracy is no better than chance is never among them.
+    """
+    spreads = {row: row.spread for row in rows if row.spread and not row.quality.is_of_chance}
     bound = min((middle, high) for _, middle, high in spreads.values())[1] if spreads else inf
     return frozenset(row for row, (low, _, _) in spreads.items() if low <= bound)
 
 
 def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
-    """Return the row with the highest chief metric of its task and its ties, whose 95 % intervals overlap."""
-    shares = {row: row.share for row in rows if row.share}
+    """Return the row with the highest chief metric of its task and its ties, whose 95 % intervals overlap.
+
+    A row whose accuracy is no better than chance is never among them.
+    """
+    shares = {row: row.share for row in rows if row.share and not row.quality.is_of_chance}
     bound = max((middle, low) for low, middle, _ in shares.values())[1] if shares else inf
     return frozenset(row for row, (_, _, high) in shares.items() if high >= bound)
 

@@ -13,6 +13,7 @@ from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize, times_stages
+from edgebench.results.measurement.verdict import is_of_chance, untrained
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import Around, Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
@@ -250,6 +251,7 @@ def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
         spot_images=spot.images if spot else None,
         spot_difference=spot.difference if spot else None,
         published_top1=_published(evidence.case.variant),
+        is_of_chance=bool(accuracy and untrained(accuracy)),
     )
 
 
@@ -264,8 +266,8 @@ def _of_task(accuracy: Accuracy | None) -> dict[str, Figure]:
 
 
 def _in_percent(metric: Metric) -> Figure:
-    ends = (metric.value if end is None else end for end in (metric.low, metric.high))
-    return Figure(value=metric.value * 100, **dict(zip(("low", "high"), (end * 100 for end in ends), strict=True)))
+    low, high = (100 * (metric.value if end is None else end) for end in (metric.low, metric.high))
+    return Figure(value=metric.value * 100, low=low, high=high)
 
 
 def _metric(share: Share) -> Figure:
@@ -283,7 +285,7 @@ def _published(variant: Variant) -> float | None:
 def _fidelity(appraisal: Appraisal | None, accuracy: Accuracy | None, *, is_counted: bool) -> Fidelity:
     """Return the comparison with the float parent; accuracies only if `is_counted`."""
     change = appraisal.change if appraisal and is_counted else None
-    agreement = appraisal.agreement if appraisal else None
+    agreement = appraisal.agreement if appraisal and accuracy and not is_of_chance(accuracy) else None
     paired = accuracy.change if accuracy and is_counted else None
     alike = Fidelity(
         agreement=agreement.value * 100 if agreement else None,
