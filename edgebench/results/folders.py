@@ -66,7 +66,7 @@ def study(folder: Path) -> tuple[Table, Background]:
     """
     journal = existing(folder)
     records = tuple(journal)
-    evidence = gather(records)
+    evidence = gather(records, journal.aside)
     if not evidence:
         found = f"only {len(records)} records whose session's line is not there" if records else "none"
         raise InvalidFile(f"wanted a measured case in {folder}, found {found}; run a sweep of that name first")
