@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
 
 from tests.hostile import tally
@@ -13,7 +15,8 @@ def report(kind: str, name: str, outcome: str, when: str = "call") -> pytest.Tes
 
 
 def test_an_input_counts_once_and_is_wrong_if_one_test_of_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "KINDS", kinds := type(tally.KINDS)(tally.Kind))
+    kinds: dict[str, tally.Kind] = defaultdict(tally.Kind)
+    monkeypatch.setattr(tally, "KINDS", kinds)
     for name, outcome in (("a", "passed"), ("a", "failed"), ("b", "passed"), ("b", "passed"), ("c", "skipped")):
         tally.pytest_runtest_logreport(report("texts", name, outcome))
     tally.pytest_runtest_logreport(report("files", "a", "failed", "setup"))

@@ -64,7 +64,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table."""
     rows = [(kind, *KINDS[kind].counts) for kind in sorted(KINDS)]
-    total = [sum(row[place] for row in rows) for place in (1, 2, 3)]
+    total = (sum(row[1] for row in rows), sum(row[2] for row in rows), sum(row[3] for row in rows))
     terminalreporter.write_line(f"{'inputs':>7}{'tried':>7}{'wrong':>7}  kind")
     for kind, inputs, tried, wrong in [*rows, ("all", *total)]:
         terminalreporter.write_line(f"{inputs:>7}{tried:>7}{wrong:>7}  {kind}")
