@@ -142,6 +142,11 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
     assert ratio(rows[0], after[0]) is None
 
 
+def test_a_row_without_a_time_is_not_called_scarcely_measured() -> None:
+    pairs = contrast.contrast(RESULTS / "three_ways", RESULTS / "three_ways").pairs
+    assert {pair.why for pair in pairs} == {"", "no time: A EMULATED, B EMULATED"}
+
+
 def test_a_runtime_that_was_upgraded_is_compared_and_the_version_told() -> None:
     line = folders.latest_lines(RESULTS / "x86_vm")[1][0]
     keys = [contrast._key(names) for names in contrast.KEYS]

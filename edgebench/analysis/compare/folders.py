@@ -132,10 +132,18 @@ def _pair(before: Row, after: Row, in_beats: Ratio | None, varies: float) -> Pai
         before_ms=before.latency.p50_ms,
         after_ms=after.latency.p50_ms,
         ratio=None if whys else p50_ratio,
-        why=", ".join(whys) or ("" if p50_ratio and p50_ratio.low else "too few processes for an interval"),
+        why=", ".join(whys) or _why(before, after, p50_ratio),
         in_beats=in_beats,
         sessions=varies,
     )
+
+
+def _why(before: Row, after: Row, p50_ratio: Ratio | None) -> str:
+    """Say why a ratio has no interval; empty if it has one."""
+    if p50_ratio and p50_ratio.low:
+        return ""
+    untimed = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if not row.latency.p50_ms]
+    return f"no time: {', '.join(untimed)}" if untimed else "too few processes for an interval"
 
 
 def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequence[float] = ()) -> float:
