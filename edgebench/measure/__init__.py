@@ -63,8 +63,10 @@ def answer(
         return
     if differs := cases.differs(session.environment, records):
         show(Notice(text=differs))
-    yield session
     started = monotonic()
+    if deadline:  # the journal then says what time there was: with its end it tells whether any was left
+        session = replace(session, time_limit_s=max(deadline - started, MOMENT_S))
+    yield session
     jobs = yield from _staged(open_states, Stage(session=session, connection=held.connection, show=show))
     limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session
     yield from measure(jobs, held.connection, limited, show)

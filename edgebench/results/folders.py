@@ -50,12 +50,22 @@ def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
     """
+    table, _, left_out = latest_lines(folder)
+    return table, left_out
+
+
+def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
+    """Compute what `latest` does, and the lines of its table.
+
+    Raises:
+        InvalidFile: there is no journal, or one that cannot be read.
+    """
     table, background = study(folder)
+    lines = tuple(line for line in background.lines if line.evidence.is_latest)
     earlier = [line.row for line in background.lines if not line.evidence.is_latest]
     epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
     note = f"{table.title}: {len(earlier)} rows of earlier environments are left out, epoch {epochs}."
-    rows = tuple(line.row for line in background.lines if line.evidence.is_latest)
-    return replace(table, rows=rows), (note,) if earlier else ()
+    return replace(table, rows=tuple(line.row for line in lines)), lines, (note,) if earlier else ()
 
 
 def study(folder: Path) -> tuple[Table, Background]:
@@ -66,7 +76,7 @@ def study(folder: Path) -> tuple[Table, Background]:
     """
     journal = existing(folder)
     records = tuple(journal)
-    evidence = gather(records)
+    evidence = gather(records, journal.aside)
     if not evidence:
         found = f"only {len(records)} records whose session is not in the journal" if records else "none"
         raise InvalidFile(f"wanted a measured case in {folder}, found {found}; run a sweep of that name first")

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+from codecs import BOM_UTF8
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -185,6 +186,8 @@ class Journal:
                 if size > MOST_BYTES and not text.endswith(b"\n"):
                     yield Line(number=number, text=text[:1000], size=size + _skip_line(stream))
                     continue
+                if number == 1:
+                    text = text.removeprefix(BOM_UTF8)  # that an editor put there
                 for part in text.replace(_START, b"\n" + _START).split(b"\n"):
                     if part.strip():
                         yield Line(number=number, text=part, size=len(part))

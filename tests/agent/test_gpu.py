@@ -278,6 +278,9 @@ def test_nvml_is_read_in_units_and_a_missing_sensor_is_left_out() -> None:
 WATCHED = {"gpu_throttle_before": "idle", "gpu_throttle_after": "nothing"}
 
 
+UNWATCHED = "nobody watched the GPU's clock"
+
+
 def found(runs: list[Run]) -> dict[str, str]:
     """The reasons that runs on a GPU give, with the verdict of each."""
     seen = evidence.Evidence(case=case(), session=session(device="cuda"), runs=tuple(runs), artifact=artifact())
@@ -288,7 +291,8 @@ def found(runs: list[Run]) -> dict[str, str]:
     ("conditions", "reasons"),
     [
         (WATCHED, {}),
-        ({}, {"nobody watched the GPU's clock: install nvidia-ml-py on the target": "SUSPECT"}),
+        ({}, {f"{UNWATCHED}: NVML gave no answer, it needs nvidia-ml-py on the target": "SUSPECT"}),
+        ({"gpu_power_w_after": "90.0"}, {f"{UNWATCHED}: its driver does not say": "SUSPECT"}),
         (WATCHED | {"gpu_throttle_after": "power cap"}, {"the GPU lowered its clock: power cap": "SUSPECT"}),
         (WATCHED | {"gpu_throttle_after": "power brake"}, {"the GPU lowered its clock: power brake": "INVALID"}),
         (

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -17,7 +18,7 @@ from edgebench.foundation import stats
 from edgebench.foundation.stats import Ratio
 from edgebench.results import folders
 from edgebench.results.table.ranking import ratio
-from edgebench.results.table.row import Row, Table
+from edgebench.results.table.row import Line, Row, Table
 from edgebench.schema.environment import Difference, differences
 from tests import GOLDEN, ROOT
 from tests.support.command import cli
@@ -125,8 +126,15 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
     rows: tuple[Row, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     after = (replace(rows[0], verdict="INVALID"), changed(rows[1], processes=3), *rows[2:])
+    _, lines, _ = folders.latest_lines(RESULTS / "x86_vm")
     tables = {"x86_vm": rows, "x86_vm_int8": after}
-    monkeypatch.setattr(folders, "latest", lambda path: (Table(title="t", rows=tables[path.name], notes=()), ()))
+
+    def changed_lines(path: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
+        known = tables[path.name]
+        pairs = zip(lines, known, strict=True)
+        return Table(title="t", rows=known, notes=()), tuple(replace(line, row=row) for line, row in pairs), ()
+
+    monkeypatch.setattr(folders, "latest_lines", changed_lines)
     first, second, *others = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm_int8").pairs
     assert (first.ratio, first.why) == (None, "B INVALID")
     assert second.ratio and (second.ratio.low, second.why) == (None, "too few processes for an interval")
@@ -134,11 +142,16 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
     assert ratio(rows[0], after[0]) is None
 
 
+def test_a_row_without_a_time_is_not_called_scarcely_measured() -> None:
+    pairs = contrast.contrast(RESULTS / "three_ways", RESULTS / "three_ways").pairs
+    assert {pair.why for pair in pairs} == {"", "no time: A EMULATED, B EMULATED"}
+
+
 def test_a_runtime_that_was_upgraded_is_compared_and_the_version_told() -> None:
-    row = folders.read(RESULTS / "x86_vm").rows[0]
+    line = folders.latest_lines(RESULTS / "x86_vm")[1][0]
     keys = [contrast._key(names) for names in contrast.KEYS]
-    assert paired([row], [changed(row, runtime_version="2.0", target="rpi4")], keys)[0]
-    assert not paired([row], [changed(row, threads=2)], keys)[0]
+    assert paired([line], [replace(line, row=changed(line.row, runtime_version="2.0", target="rpi4"))], keys)[0]
+    assert not paired([line], [replace(line, row=changed(line.row, threads=2))], keys)[0]
 
 
 def test_the_nearest_published_row_is_of_the_same_board_then_runtime_then_threads(rows: tuple[Row, ...]) -> None:

@@ -124,7 +124,7 @@ def test_times_and_memory_that_an_emulator_did_give_are_not_shown() -> None:
         ({"case": case(threads=2)}, "instructions are counted with 1 thread, not 2"),
         ({"session": emulated(counter="")}, "its instructions are not counted: no plugin was loaded"),
         ({"runs": (counted(1000), counted(1011))}, "instructions of processes differ by 1.1%"),
-        ({"runs": ()}, "not measured: no time was left"),
+        ({"runs": ()}, "not measured: its session was interrupted before, or still runs"),
     ],
 )
 def test_what_a_reader_of_counts_must_know_is_a_reason(changes: dict[str, Any], text: str) -> None:

@@ -1,5 +1,8 @@
 """Medians, intervals, ratios and tests against known values and simulations."""
 
+from collections import Counter
+from itertools import combinations
+from random import Random
 from statistics import median
 
 import pytest
@@ -114,3 +117,23 @@ def test_that_many_pairs_find_the_difference_in_four_of_five_studies() -> None:
     draws = numpy.random.default_rng(0).multinomial(pairs, [0.03, 0.01, 0.96], size=2000)
     found = [stats.mcnemar(int(first), int(second)) < 0.05 for first, second, _ in draws]
     assert sum(found) / len(found) == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize(("count", "other"), [(1, 1), (3, 4), (6, 6), (6, 8)])
+def test_orders_are_those_that_counting_finds(count: int, other: int) -> None:
+    found = Counter[int]()
+    for places in combinations(range(count + other), count):
+        rest = set(range(count + other)) - set(places)
+        found[sum(early < late for early in places for late in rest)] += 1
+    assert stats._orders(count, other) == [found[pairs] for pairs in range(count * other + 1)]
+
+
+def test_a_shift_lies_in_its_interval_in_95_of_100_samples() -> None:
+    draw, held = Random(1), 0
+    for _ in range(1000):
+        before, after = ([draw.gauss(moved, 1) for _ in range(8)] for moved in (0.0, 0.7))
+        low, _, high = stats.shift(before, after) or (0.0, 0.0, 0.0)
+        held += low <= 0.7 <= high
+    assert held / 1000 == pytest.approx(0.95, abs=0.02)
+    assert stats.shift([1.0] * 5, [1.0] * 6) is None
+    assert stats.shift([1.0] * 6, [3.0] * 6) == (2.0, 2.0, 2.0)

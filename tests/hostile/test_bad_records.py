@@ -139,6 +139,13 @@ def test_a_journal_of_nothing_else_is_refused_and_never_an_empty_table(kind: str
         folders.read(place)
 
 
+def test_a_mark_that_an_editor_put_before_a_journal_loses_no_line(place: Path) -> None:
+    whole = list(journal_of(place, *GOOD))
+    journal = journal_of(place, b"\xef\xbb\xbf" + GOOD[0], *GOOD[1:])
+    assert list(journal) == whole
+    assert (journal.aside, journal.torn) == (0, 0)
+
+
 @pytest.mark.parametrize("kind", BAD)
 def test_a_repair_writes_what_is_sound_and_keeps_the_original(kind: str, place: Path) -> None:
     whole = list(journal_of(place, *GOOD))

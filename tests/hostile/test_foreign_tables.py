@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgebench.analysis import lint
-from edgebench.analysis.lint import dialect, names
-from edgebench.foundation.errors import EdgebenchError
+from edgebench.analysis.lint import dialect, names, reading
+from edgebench.foundation.errors import EdgebenchError, RequestError
 from tests.support.command import cli
 
 INT8 = (
@@ -175,3 +175,9 @@ def test_a_number_that_may_be_two_is_none(cell: str, separator: str, place: Path
     rows = [["architecture", "width", "resolution", "precision", "p50_ms"], ["net", "1", "224", "fp32", f'"{cell}"']]
     path = written(place, "\n".join(separator.join(row) for row in rows))
     assert rules(path) == {("no number", (2,))}
+
+
+def test_a_heading_alone_is_refused_and_no_table_without_findings(place: Path) -> None:
+    (place / "t.csv").write_text("width;resolution;precision;p50_ms\n\n")
+    with reading.csv_rows(place / "t.csv", "") as rows, pytest.raises(RequestError, match="found a heading alone"):
+        reading.read(rows)

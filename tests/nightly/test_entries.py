@@ -62,7 +62,7 @@ def test_a_case_that_failed_is_invalid_with_its_stage_and_one_without_a_process_
     failure = Failure(case=case(), session="s1", epoch="e1", stage="measure", reason="it died")
     (failed,) = entries_of([session(), deployment(), failure, Stop(session="s1", spent_s=1.0)])
     assert (failed.verdict, failed.why) == (Outcome.INVALID, "measure: it died")
-    (missing,) = entries_of([session(), deployment(), Stop(session="s1", spent_s=1.0)])
+    (missing,) = entries_of([session(limit_s=1.0), deployment(), Stop(session="s1", spent_s=1.0)])
     assert (missing.verdict, missing.why) == (Outcome.MISSING, "not measured: no time was left")
 
 

@@ -10,8 +10,8 @@ from edgebench.results.reports import heat_maps, pareto
 from edgebench.results.table import ranking
 from edgebench.results.table.row import Row
 from edgebench.results.table.rows import row as row_of
-from edgebench.schema.quantization import Quantization
 from edgebench.schema.metric import Metric
+from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import Precision, WeightSource
 from tests.conftest import case, variant

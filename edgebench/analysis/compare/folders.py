@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from math import expm1
+from math import exp, expm1, hypot, log
 from statistics import median
 from typing import TYPE_CHECKING
 
-from edgebench.analysis.compare.pairing import Pair, paired, spread
+from edgebench.analysis.compare.pairing import T_9875, Pair, paired, scatter, spread
 from edgebench.foundation import stats
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
 from edgebench.foundation.units import milliseconds, number
 from edgebench.results import folders
 from edgebench.results.journal import Journal
+from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import BEAT, reference_medians
 from edgebench.results.table.ranking import ratio
 from edgebench.results.table.row import WORTHLESS
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from edgebench.results.table.row import Row, Table
+    from edgebench.results.table.row import Line, Row, Table
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
@@ -40,7 +41,8 @@ _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
     "Ratio of the medians, B over A, with a 95 % interval from those of both (MOVER, Zou and Donner 2008). The interval"
-    " covers the scatter of processes within each session, but not the differences between sessions."
+    " covers the scatter of processes within each session, but not the differences between sessions. In beats: the"
+    " shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and Whitney's test."
 )
 
 
@@ -68,15 +70,21 @@ def contrast(before: Path, after: Path) -> Contrast:
     Raises:
         InvalidFile: a folder has no readable journal.
     """
-    (first_table, first_left), (second_table, second_left) = folders.latest(before), folders.latest(after)
+    first_table, first_lines, first_left = folders.latest_lines(before)
+    second_table, second_lines, second_left = folders.latest_lines(after)
     journals = [tuple(Journal(folder)) for folder in (before, after)]
-    pairs, missing, new = paired(first_table.rows, second_table.rows, [_key(names) for names in KEYS])
+    pairs, missing, new = paired(first_lines, second_lines, [_key(names) for names in KEYS])
     first, second = (_environments(records) for records in journals)
     references = tuple(_references(_of(first_table, journals[0]), _of(second_table, journals[1])))
+    in_beats = [_in_beats(*pair) for pair in pairs]
+    changes = [log(change.value) for change in in_beats if change]
     return Contrast(
         before=first_table.title,
         after=second_table.title,
-        pairs=tuple(_pair(*pair, references) for pair in pairs),
+        pairs=tuple(
+            _pair(early.row, late.row, change, sessions(references, late.row.latency.beat if change else "", changes))
+            for (early, late), change in zip(pairs, in_beats, strict=True)
+        ),
         missing=tuple(map(_name, missing)),
         new=tuple(map(_name, new)),
         differences=tuple(_between(first, second)),
@@ -85,11 +93,15 @@ def contrast(before: Path, after: Path) -> Contrast:
     )
 
 
-def _key(names: Sequence[str]) -> Callable[[Row], Hashable]:
-    return lambda row: tuple(getattr(row.setup, name) for name in names)
+def _key(names: Sequence[str]) -> Callable[[Line], Hashable]:
+    return lambda line: tuple(getattr(line.row.setup, name) for name in names)
 
 
-def _name(row: Row) -> str:
+def _name(line: Line) -> str:
+    return _named(line.row)
+
+
+def _named(row: Row) -> str:
     setup = row.setup
     threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
     return f"{setup.network} {setup.scheme}, {setup.runtime}, {threads}, batch {setup.batch}"
@@ -101,34 +113,56 @@ def _of(table: Table, records: Sequence[Record]) -> list[Record]:
     return [record for record in records if isinstance(record, Run) and record.epoch in epochs]
 
 
-def _pair(before: Row, after: Row, references: Sequence[tuple[str, Ratio]]) -> Pair:
+def _in_beats(before: Line, after: Line) -> Ratio | None:
+    """Compare the processes in beats, if the same beat paced both rows and these are to be trusted."""
+    rows = before.row, after.row
+    if before.row.latency.beat != after.row.latency.beat or any(row.verdict in WORTHLESS for row in rows):
+        return None
+    change = stats.shift(beats.levels(before.evidence.timed), beats.levels(after.evidence.timed))
+    return Ratio(**dict(zip(("low", "value", "high"), map(exp, change), strict=True))) if change else None
+
+
+def _pair(before: Row, after: Row, in_beats: Ratio | None, varies: float) -> Pair:
     """Compare p50; the ratio has no interval if either side has none. An untrustworthy row has no ratio."""
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
     p50_ratio = ratio(after, before)
-    has_beats = not whys and before.paced and after.paced and before.latency.beat == after.latency.beat
-    in_beats = stats.ratio_of_medians(after.paced, before.paced) if has_beats and after.paced and before.paced else None
     if not whys and not p50_ratio and before.latency.p50_ms and after.latency.p50_ms:
         p50_ratio = Ratio(value=after.latency.p50_ms / before.latency.p50_ms, low=None, high=None)
     return Pair(
-        name=_name(after),
+        name=_named(after),
         before_ms=before.latency.p50_ms,
         after_ms=after.latency.p50_ms,
         ratio=None if whys else p50_ratio,
-        why=", ".join(whys) or ("" if p50_ratio and p50_ratio.low else "too few processes for an interval"),
+        why=", ".join(whys) or _why(before, after, p50_ratio),
         in_beats=in_beats,
-        sessions=sessions(references, after.latency.beat if in_beats else ""),
+        sessions=varies,
     )
 
 
-def sessions(references: Sequence[tuple[str, Ratio]], beat: str) -> float:
-    """Return how far apart equal sessions may be, as the logarithm of a ratio, from the reference workloads.
+def _why(before: Row, after: Row, p50_ratio: Ratio | None) -> str:
+    """Say why a ratio has no interval; empty if it has one."""
+    if p50_ratio and p50_ratio.low:
+        return ""
+    untimed = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if not row.latency.p50_ms]
+    return f"no time: {', '.join(untimed)}" if untimed else "too few processes for an interval"
 
-    If there are reference beats, each workload's time is divided by its beat's.
+
+def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequence[float] = ()) -> float:
+    """Return how far apart equal sessions may be, as the logarithm of a ratio.
+
+    It is computed from the reference workloads; if there are reference beats, each workload's time is divided by its
+    beat's. If many cases have beats, their `changes` tell more than two or three workloads: one that waits for memory moves by 20 % between sessions in which no case moves by 1 %.
+    Then it is how the cases scatter, and what the steadiest workload moved by, which all of them may have in common; or
+    what the workloads say, if that is less: if half of the cases changed, they scatter by that.
     """
     ratios = {name: ratio.value for name, ratio in references}
     unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
     others = [value / unit for name, value in ratios.items() if not beat or not name.startswith(BEAT)]
-    return spread(others)
+    scattered = scatter(changes) if beat else None
+    if scattered is None:
+        return spread(others)
+    both = hypot(scattered, min((abs(log(value)) for value in others), default=0.0))
+    return min(spread(others, T_9875), both) if others else both
 
 
 def _environments(records: Sequence[Record]) -> dict[str, Environment]:
@@ -186,10 +220,11 @@ def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
     by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
     for in_beats, varies in sorted(by_figure.items()):
         what = "in beats" if in_beats else "of the medians"
+        source = "the reference workloads and the scatter of the cases" if in_beats else "the reference workloads"
         yield (
             f"A case is called slower or faster only if its ratio {what} differs from 1 by more than its interval and"
-            f" the variation between sessions together ({expm1(varies):.1%}, a 95 % prediction from the reference"
-            " workloads). `edgebench nightly` finds smaller changes."
+            f" the variation between sessions together ({expm1(varies):.1%}, a 95 % prediction from {source})."
+            " `edgebench nightly` finds smaller changes."
         )
 
 

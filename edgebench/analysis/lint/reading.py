@@ -147,7 +147,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
     """Keep the first row of every configuration, and count its repetitions.
 
     Raises:
-        RequestError: the table has too many configurations.
+        RequestError: the table has no rows, or too many configurations.
     """
     reading = Reading()
     for line, values in rows:
@@ -169,6 +169,8 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
             raise RequestError(f"wanted at most {MOST_ENTRIES} configurations, found more by line {line}: lint a part")
         else:
             reading.entries[entry.identity] = entry
+    if not reading.rows:
+        raise RequestError("wanted a table with rows, found a heading alone: nothing to lint")
     return reading
 
 

@@ -36,7 +36,9 @@ class Evidence:
         sustained: its sustained runs.
         is_latest: whether no later session requested the case in a different epoch.
         set_aside: number of runs of the case and preset that count in no epoch; only in the latest evidence.
-        failures: failures in that session; `has_stopped` tells whether it ended normally.
+        failures: failures in that session; `stop` is its regular end, None if it has none.
+        others: runs of the case and preset in this epoch, of other artifacts or without one.
+        unread: number of the journal's lines that are not sound records, of unknown cases.
         halved: the latency runs of the same case at half the batch, in the same environment.
     """
 
@@ -49,7 +51,9 @@ class Evidence:
     failures: tuple[Failure, ...] = ()
     is_latest: bool = True
     set_aside: int = 0
-    has_stopped: bool = True
+    stop: Stop | None = None
+    others: tuple[Run, ...] = ()
+    unread: int = 0
     halved: tuple[Run, ...] = ()
 
     @property
@@ -159,27 +163,28 @@ def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
     return parts
 
 
-def gather(records: Iterable[Record]) -> tuple[Evidence, ...]:
+def gather(records: Iterable[Record], unread: int = 0) -> tuple[Evidence, ...]:
     """Group records into the evidence on each case, preset and epoch, in the order of their first request.
 
     An epoch in which a case has no result, or only a failure, is left out if a later one requested the case.
+    `unread` is the number of the journal's lines that are not sound records.
     """
     every = tuple(records)
     sessions = [record for record in every if isinstance(record, Session)]
-    stopped = {record.session for record in every if isinstance(record, Stop)}
+    stops = {record.session: record for record in every if isinstance(record, Stop)}
     asked: dict[Key, Session] = {key: session for session in sessions for key in _keys(session)}
     latest = {(case, session.preset): session.environment.epoch for session in sessions for case in session.cases}
     seen = by_case(every)
     found = {
         key: _evidence(
-            key, session, seen.get(key[0], ()), has_stopped=session.id in stopped, is_latest=key[2] == latest[key[:2]]
+            key, session, seen.get(key[0], ()), stop=stops.get(session.id), is_latest=key[2] == latest[key[:2]]
         )
         for key, session in asked.items()
     }
     kept = {key: one for key, one in found.items() if one.is_latest or _is_answered(one)}
     aside = _set_aside(kept, seen)
     return tuple(
-        replace(one, halved=_halved(one, kept), set_aside=aside[key[:2]] if one.is_latest else 0)
+        replace(one, halved=_halved(one, kept), set_aside=aside[key[:2]] if one.is_latest else 0, unread=unread)
         for key, one in kept.items()
     )
 
@@ -209,14 +214,14 @@ def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
     return found[key].timed if not odd and key in found else ()
 
 
-def _evidence(key: Key, session: Session, mine: Sequence[Record], *, has_stopped: bool, is_latest: bool) -> Evidence:
+def _evidence(key: Key, session: Session, mine: Sequence[Record], *, stop: Stop | None, is_latest: bool) -> Evidence:
     """Select the records of the artifact that was deployed last in the session's environment."""
     case, preset, epoch = key
     here = tuple(in_epoch(mine, epoch, preset))
     deployed = [one.artifact for one in here if isinstance(one, Deployment)]
     artifact = deployed[-1] if deployed else None
     pooled = of_artifact(here, artifact)
-    runs = [one for one in pooled if isinstance(one, Run)]
+    runs, counted = [one for one in pooled if isinstance(one, Run)], {id(one) for one in pooled}
     accuracies = [one for one in pooled if isinstance(one, Accuracy)]
     return Evidence(
         case=case,
@@ -226,6 +231,7 @@ def _evidence(key: Key, session: Session, mine: Sequence[Record], *, has_stopped
         artifact=artifact,
         accuracy=accuracies[-1] if accuracies else None,
         failures=tuple(one for one in here if isinstance(one, Failure) and one.session == session.id),
-        has_stopped=has_stopped,
+        stop=stop,
+        others=tuple(one for one in here if isinstance(one, Run) and id(one) not in counted),
         is_latest=is_latest,
     )

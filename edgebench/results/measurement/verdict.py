@@ -8,7 +8,7 @@ from statistics import median
 
 from edgebench.foundation import stats
 from edgebench.images.splits import why_no_accuracy
-from edgebench.results.measurement import beats
+from edgebench.results.measurement import beats, unmeasured
 from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.schema import throttle
 from edgebench.schema.artifact import Artifact
@@ -79,8 +79,7 @@ def _few(evidence: Evidence) -> Iterator[Reason]:
     if evidence.emulator and (count or not evidence.session.environment.counts_instructions):
         return
     if not count and not evidence.failures:
-        why = "no time was left" if evidence.has_stopped else "it was interrupted before"
-        yield Reason(verdict=Verdict.FAILED, text=f"not measured: {why}")
+        yield Reason(verdict=Verdict.FAILED, text=f"not measured: {unmeasured.why(evidence)}")
     elif count and count < stats.LEAST_FOR_INTERVAL:
         text = f"too few processes: {count}, an interval needs {stats.LEAST_FOR_INTERVAL}: min-max shown"
         yield Reason(verdict=Verdict.IMPRECISE, text=text)
@@ -105,7 +104,11 @@ def _wide(evidence: Evidence) -> Iterator[Reason]:
     if width is not None and width > allowed:
         levels = [exp(level) for level in beats.levels(evidence.timed)] if beats.beat(evidence.timed) else []
         in_beats = half_width(levels) if levels else None
-        why = ", but not in beats: others shared the core" if in_beats is not None and in_beats <= allowed else ""
+        why = (
+            ", but not in beats: the whole core was slower at times"
+            if in_beats is not None and in_beats <= allowed
+            else ""
+        )
         yield Reason(verdict=Verdict.IMPRECISE, text=f"interval wider than ±{allowed:.0%}{why}")
 
 
@@ -116,7 +119,10 @@ def _waited(evidence: Evidence) -> Iterator[Reason]:
     share = median(shares) if shares else 1.0
     if share < WAITED_SUSPECT:
         verdict = Verdict.INVALID if share < WAITED_INVALID else Verdict.SUSPECT
-        yield Reason(verdict=verdict, text=f"waited for a core: CPU time is {share:.0%} of wall time a thread")
+        which = (
+            "waited for a core" if _threads(evidence.timed[0]) == 1 else "threads waited, for a core or for each other"
+        )
+        yield Reason(verdict=verdict, text=f"{which}: CPU time is {share:.0%} of wall time a thread")
 
 
 def _crowded(evidence: Evidence) -> Iterator[Reason]:
@@ -200,7 +206,9 @@ def _clock_lowered(evidence: Evidence) -> Iterator[Reason]:
 def _unwatched(evidence: Evidence) -> Iterator[Reason]:
     is_watched = any(set(run.conditions) & set(_THROTTLE) for run in evidence.timed)
     if evidence.is_on_gpu and evidence.timed and not is_watched:
-        text = "nobody watched the GPU's clock: install nvidia-ml-py on the target"
+        answers = any(name.startswith("gpu_") for run in evidence.timed for name in run.conditions)
+        why = "its driver does not say" if answers else "NVML gave no answer, it needs nvidia-ml-py on the target"
+        text = f"nobody watched the GPU's clock: {why}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 
