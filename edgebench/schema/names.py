@@ -8,7 +8,8 @@ MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
 _PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a function or a signature
 CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
-WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors")
+KERAS_FILES = (".h5", ".hdf5")
+WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES)
 
 
 def is_custom(model: str) -> bool:

@@ -99,6 +99,8 @@ class Variant:
         preprocessing: None for the data set's own.
         feed: of a user-supplied model that is no classifier of images, what it is fed; then `classes` is 0, and
             `resolution` is 0 but for one input of square images. None for all others.
+        padding: `tf` for weights of TensorFlow: its SAME padding, its average pooling and its batch norm's epsilon;
+            empty for torch's.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -116,6 +118,7 @@ class Variant:
     dataset_classes: int = 0
     preprocessing: Preprocessing | None = None
     feed: Feed | None = None
+    padding: Literal["", "tf"] = ""
 
     def __post_init__(self) -> None:
         if self.feed is None:
@@ -128,13 +131,17 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
+_LATER = ("feed", "padding")  # fields that older keys lack
+
+
 def identity(variant: Variant) -> dict[str, str]:
     """Return each field that shapes a file as text, for keys.
 
-    A feed is among them only where there is one, so that other keys stay as they were; the values fed shape no file.
+    A feed and a padding are among them only where there are any, so that other keys stay as they were; the values fed
+    shape no file.
     """
     shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
-    return {name: repr(value) for name, value in asdict(shaping).items() if name != "feed" or value is not None}
+    return {name: repr(value) for name, value in asdict(shaping).items() if value or name not in _LATER}
 
 
 class Sized(Protocol):

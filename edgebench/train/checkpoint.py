@@ -10,11 +10,13 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation import cache, files
+from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.unpack import TooLarge, require_little
 from edgebench.schema.cards import Weights
+from edgebench.schema.names import KERAS_FILES
+from edgebench.train import keras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +45,17 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
         RequestError: it is not a weights file, or does not fit the network; the message has the first keys that do
             not fit, and the network that the file would fit.
     """
+    if is_keras := Path(path).suffix in KERAS_FILES:
+        keras.require(path, name, resolution)
     sha256 = _sha256(path)
-    stem = _stem(name, Path(path).name, sha256)
 
     def make(place: Path) -> Weights:
         import torch
 
-        state = _read(Path(path))
+        state = keras.read(path, name) if is_keras else _read(Path(path))
         classes = _require_fit(path, _shapes(state), name, width, resolution)
         _require_finite(path, state)
-        torch.save(state, place)
+        torch.save(_with_counters(state) if is_keras else state, place)
         return Weights(
             file="",
             sha256="",
@@ -61,10 +64,27 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
             classes=classes,
             top1=0.0,
             images=0,
-            network=f"{name}-{width:g}@{resolution}",
+            network=_network(name, width, resolution),
+            padding=keras.PADDING if is_keras else "",
+            inputs=keras.inputs(name) if is_keras else None,
         )
 
-    return cache.once(stem, ".pt", Weights, make), sha256
+    card = cache.once(_stem(name, Path(path).name, sha256), ".pt", Weights, make)
+    if card.network != _network(name, width, resolution):  # it was adopted for another size
+        _require_fit(path, _shapes(_read(cache.path_of(card))), name, width, resolution)
+    return card, sha256
+
+
+def _network(name: str, width: float, resolution: int) -> str:
+    return f"{name}-{width:g}@{resolution}"
+
+
+def _with_counters(state: State) -> State:
+    """Return the tensors with the counters that every batch norm has in torch."""
+    import torch
+
+    norms = [key.removesuffix("running_var") for key in state if key.endswith("running_var")]
+    return state | {f"{norm}{_COUNTERS}": torch.tensor(0) for norm in norms}
 
 
 def _sha256(path: str) -> str:
@@ -75,7 +95,9 @@ def _sha256(path: str) -> str:
 
 
 def _stem(name: str, file: str, sha256: str) -> str:
-    return f"{name}-{Path(file).stem}-{sha256[:16]}"
+    """Name the copy of a file; how a file of Keras is converted is part of it."""
+    converted = f"-{provenance.source('train/keras', 'train/hdf5')}" if Path(file).suffix in KERAS_FILES else ""
+    return f"{name}-{Path(file).stem}-{sha256[:16]}{converted}"
 
 
 def _read(path: Path) -> State:
