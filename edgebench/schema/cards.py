@@ -42,6 +42,16 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnfitWeights:
+    """Why a file of weights in a folder of them serves none of a sweep's networks: the row of its network says so."""
+
+    __pydantic_config__: ClassVar = STRICT
+    FOLDER: ClassVar = "weights"  # of the cache
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
     """A data set at the path that a user last named; cached because results must not contain this machine's paths.
 

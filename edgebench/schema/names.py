@@ -27,6 +27,11 @@ def is_weights_file(weights: str) -> bool:
     return Path(weights).suffix in WEIGHTS_FILES
 
 
+def origin(weights: str) -> str:
+    """Return what weights have in common with others: Keras' name for every file of Keras, else their own."""
+    return "of Keras" if Path(weights).suffix in KERAS_FILES else weights
+
+
 def title(model: str) -> str:
     """Return a model's name without its path: `net.onnx` for `nets/net.onnx`."""
     return Path(model).name if is_custom(model) else model

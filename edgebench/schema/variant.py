@@ -45,8 +45,8 @@ class Preprocessing:
             resize that to RxR.
         crop: that share; with `resize` first, R divided by the resized shorter side.
         shorter_side: length to resize the shorter side to, pixels, at least R; 0 if `crop` determines it.
-        interpolation: `bilinear` with antialiasing, over all source pixels of one output pixel (Pillow), or
-            `plain bilinear` between four neighbours (TensorFlow 1).
+        interpolation: `bilinear` or `bicubic` with antialiasing, over all source pixels of one output pixel (Pillow),
+            or `plain bilinear` between four neighbours (TensorFlow 1).
         white: value of a white pixel before `mean` is subtracted and the result divided by `std`: 1 or 255.
         channels: `RGB` or `BGR`; `mean` and `std` are in the same order.
         label_offset: added to every label: 1 if a network's first output is the background class.
@@ -58,7 +58,7 @@ class Preprocessing:
     first: Literal["resize", "crop"]
     crop: float = 1.0
     shorter_side: int = 0
-    interpolation: Literal["bilinear", "plain bilinear"] = "bilinear"
+    interpolation: Literal["bilinear", "bicubic", "plain bilinear"] = "bilinear"
     white: float = 1.0
     channels: Literal["RGB", "BGR"] = "RGB"
     mean: tuple[float, float, float]

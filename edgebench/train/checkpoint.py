@@ -16,14 +16,14 @@ from edgebench.foundation.shelf import load, names
 from edgebench.foundation.unpack import TooLarge, require_little
 from edgebench.schema.cards import Weights
 from edgebench.schema.names import KERAS_FILES
-from edgebench.train import keras
+from edgebench.train import keras, timm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from edgebench.schema.variant import Variant
+    from edgebench.schema.variant import Preprocessing, Variant
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store a state dict
 _PREFIX = "module."  # added to every name by data-parallel training
@@ -38,8 +38,12 @@ def find(variant: Variant) -> Weights | None:
     return cache.find_intact(_stem(variant.architecture, variant.weights, variant.weights_sha256), Weights)
 
 
-def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights, str]:
+def adopt(
+    path: str, name: str, width: float, resolution: int, *, named: str = "", inputs: Preprocessing | None = None
+) -> tuple[Weights, str]:
     """Copy the file's weights to the cache; return their card and the file's hash.
+
+    `named` is how results call the file, by default by its name; `inputs` is the preprocessing that belongs to it.
 
     Raises:
         RequestError: it is not a weights file, or does not fit the network; the message has the first keys that do
@@ -47,12 +51,12 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
     """
     if is_keras := Path(path).suffix in KERAS_FILES:
         keras.require(path, name, resolution)
-    sha256 = _sha256(path)
+    file_sha256 = sha256(path)
 
     def make(place: Path) -> Weights:
         import torch
 
-        state = keras.read(path, name) if is_keras else _read(Path(path))
+        state = keras.read(path, name) if is_keras else timm.renamed(_read(Path(path)), name)
         classes = _require_fit(path, _shapes(state), name, width, resolution)
         _require_finite(path, state)
         torch.save(_with_counters(state) if is_keras else state, place)
@@ -60,19 +64,19 @@ def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights,
             file="",
             sha256="",
             dataset="",
-            recipe=Path(path).name,
+            recipe=named or Path(path).name,
             classes=classes,
             top1=0.0,
             images=0,
             network=_network(name, width, resolution),
             padding=keras.PADDING if is_keras else "",
-            inputs=keras.inputs(name) if is_keras else None,
+            inputs=keras.inputs(name) if is_keras else inputs,
         )
 
-    card = cache.once(_stem(name, Path(path).name, sha256), ".pt", Weights, make)
+    card = cache.once(_stem(name, named or Path(path).name, file_sha256), ".pt", Weights, make)
     if card.network != _network(name, width, resolution):  # it was adopted for another size
         _require_fit(path, _shapes(_read(cache.path_of(card))), name, width, resolution)
-    return card, sha256
+    return card, file_sha256
 
 
 def _network(name: str, width: float, resolution: int) -> str:
@@ -87,7 +91,12 @@ def _with_counters(state: State) -> State:
     return state | {f"{norm}{_COUNTERS}": torch.tensor(0) for norm in norms}
 
 
-def _sha256(path: str) -> str:
+def sha256(path: str) -> str:
+    """Hash a file of weights.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
     try:
         return files.sha256(path)
     except OSError as error:

@@ -57,7 +57,9 @@ def convert(path: str, place: str) -> Layers:
     from safetensors.numpy import save_file
 
     if not h5py.is_hdf5(path):
-        raise RequestError(f"{path}: wanted an HDF5 file, as Keras saves weights, found another; fetch or save it again")
+        raise RequestError(
+            f"{path}: wanted an HDF5 file, as Keras saves weights, found another; fetch or save it again"
+        )
     arrays, layers, left = dict[str, Any](), Layers(), most_unpacked(Path(path))
     with h5py.File(path, "r", locking=False) as file:
         for layer, datasets in _layers(path, file):
@@ -90,7 +92,7 @@ def _counted(path: str, layers: Any) -> Iterator[tuple[str, list[Any]]]:
         raise RequestError(f"{path}: wanted at most {_MOST_LAYERS} layers, found {len(layers)}")
     for counted in layers:
         group = _inside(path, layers, counted)
-        values = _inside(path, group, "vars") if "vars" in group else {}
+        values: Any = _inside(path, group, "vars") if "vars" in group else {}
         if len(values):
             name = values.attrs.get("name", "")
             name = name.decode() if isinstance(name, bytes) else str(name)
@@ -99,7 +101,7 @@ def _counted(path: str, layers: Any) -> Iterator[tuple[str, list[Any]]]:
 
 def _texts(group: Any, name: str) -> list[str]:
     """Read a list of texts; Keras parts a long one into several attributes."""
-    values = group.attrs[name] if name in group.attrs else []
+    values = group.attrs.get(name, [])
     part = 0
     while f"{name}{part}" in group.attrs:
         values, part = [*values, *group.attrs[f"{name}{part}"]], part + 1

@@ -204,7 +204,9 @@ def _converted(part: Part, values: list[Tensor], biases: list[Tensor]) -> State:
     own = part.modules[0]
     match part.kind:
         case "batch norm" | "batch norm without scale":
-            scale, shift, mean, variance = values if part.kind == "batch norm" else [torch.ones_like(values[0]), *values]
+            scale, shift, mean, variance = (
+                values if part.kind == "batch norm" else [torch.ones_like(values[0]), *values]
+            )
             mean = mean - biases.pop() if biases else mean
             texts = ("weight", "bias", "running_mean", "running_var")
             return {f"{own}.{text}": value for text, value in zip(texts, (scale, shift, mean, variance), strict=True)}
@@ -312,5 +314,7 @@ def _class(part: Part) -> str:
 def _hint(name: str, found: set[str]) -> str:
     """Return which other network has a file's layers, for the end of a sentence."""
     own = {CONVOLUTION, NORM}
-    fitting = [other for other, layers in _LAYERS.items() if other != name and set(layers) - own and set(layers) - own <= found]
+    fitting = [
+        other for other, layers in _LAYERS.items() if other != name and set(layers) - own and set(layers) - own <= found
+    ]
     return f"; it fits --model {max(fitting, key=lambda other: len(_LAYERS[other]))}" if fitting else ""

@@ -47,7 +47,11 @@ def run(
     threads: Annotated[str, typer.Option(help="Threads per inference.")] = "",
     batch: Annotated[str, typer.Option(help="Images an inference.")] = "",
     weights: Annotated[
-        str, typer.Option(help="trained (on first use), random, none, or a .pth or .safetensors file.")
+        str,
+        typer.Option(help="trained (on first use), random, none, a .pth, .safetensors or Keras .h5 file, or hub:name."),
+    ] = "",
+    weights_dir: Annotated[
+        str, typer.Option(help="A folder of Keras' weights by their published names, one for each network.")
     ] = "",
     dataset: Annotated[
         str, typer.Option(help="Images to train, calibrate and evaluate on: digits, image_folder:path, cifar10:path.")
@@ -91,9 +95,9 @@ def run(
 
     options = SweepOptions(
         target=target, model=model, width=width, resolution=resolution, precision=precision, quantization=quantization,
-        runtime=runtime, threads=threads, batch=batch, weights=weights, dataset=dataset, preprocessing=preprocessing,
-        classes=classes, input=",".join(input or ()), input_data=input_data, calibration=calibration, preset=preset,
-        time_limit=time_limit, budget=budget, sustained=sustained, name=name,
+        runtime=runtime, threads=threads, batch=batch, weights=weights, weights_dir=weights_dir, dataset=dataset,
+        preprocessing=preprocessing, classes=classes, input=",".join(input or ()), input_data=input_data,
+        calibration=calibration, preset=preset, time_limit=time_limit, budget=budget, sustained=sustained, name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:

@@ -20,7 +20,8 @@ class SamePadded(nn.Conv2d):
     pads: tuple[int, int, int, int]
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return super()._conv_forward(functional.pad(input, self.pads), weight, bias)
+        padded: Tensor = super()._conv_forward(functional.pad(input, self.pads), weight, bias)
+        return padded
 
 
 def as_tf(network: nn.Module, name: str, resolution: int) -> nn.Module:

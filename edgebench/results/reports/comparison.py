@@ -68,7 +68,7 @@ def _speedup(row: Row) -> str:
     return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
-_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 20 down to 3
+_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 21 down to 3
 RANK = _OfRow.number("#", _rank, rank=4)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
 PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
@@ -80,6 +80,7 @@ KERNEL = _OfRow.number("kernel ms", lambda row: milliseconds(row.latency.kernel_
 TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.transfer_ms), rank=19)
 SPEEDUP = _OfRow.number("int8 x", _speedup, rank=9)
 TOP1 = _OfRow.number("top-1 %", _top1, rank=3)
+PUBLISHED = _OfRow.number("published %", lambda row: number(row.quality.published_top1, 1), rank=21)
 CHANGE = _OfRow.number("Δ top-1", _change, rank=10)
 MAP = _OfRow.number("mAP %", _map, rank=3)
 MAP_CHANGE = _OfRow.number("Δ mAP", _map_change, rank=10)
@@ -96,10 +97,11 @@ MACS = _OfRow.number("MACs M", lambda row: _counted(row.cost.macs, row.cost.macs
 PROCESSES = _OfRow.number("n", lambda row: str(row.latency.processes), rank=13)
 VERDICT = _OfRow.text("verdict", lambda row: row.verdict, OBJECTIVE)
 COLUMNS = (
-    RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, KERNEL, TRANSFER, SPEEDUP, TOP1, CHANGE, MAP, MAP_CHANGE,
-    AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
+    RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, KERNEL, TRANSFER, SPEEDUP, TOP1, PUBLISHED, CHANGE, MAP,
+    MAP_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES,
+    VERDICT,
 )  # fmt: skip
-SELDOM = (KERNEL, TRANSFER, INSTRUCTIONS, DEVICE_PEAK, DEVICE_USED)  # shown only if a row has a value
+SELDOM = (PUBLISHED, KERNEL, TRANSFER, INSTRUCTIONS, DEVICE_PEAK, DEVICE_USED)  # shown only if a row has a value
 OF_TASKS = {"classification": (TOP1, CHANGE), "detection": (MAP, MAP_CHANGE)}  # shown for rows of their task
 BEST = "*: the fastest or most accurate of its precision, and all that tie with it: the intervals overlap"
 
@@ -120,7 +122,7 @@ def group_title(row: Row) -> str:
 def _weights(setup: Setup) -> str:
     if setup.is_custom:
         return "user-supplied models"
-    return f"trained on {setup.dataset}" if setup.weights == "trained" else f"{setup.dataset}, weights {setup.weights}"
+    return f"trained on {setup.dataset}" if setup.weights == "trained" else f"{setup.dataset}, weights {setup.origin}"
 
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
