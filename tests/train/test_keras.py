@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,15 +97,19 @@ def test_padding_counts_the_sides_that_layers_really_read() -> None:
     import torch
 
     for name, resolution in (("mobilenet_v1", 160), ("mobilenet_v2", 97), ("xception", 299)):
-        sides = dict[str, int]()
-        made = network(name, 1.0, resolution)
-        for key, layer in made.named_modules():
+        sides, made = dict[Any, int](), network(name, 1.0, resolution)
+        for layer in made.modules():
             if hasattr(layer, "pads"):
-                layer.register_forward_pre_hook(lambda _, inputs, key=key: sides.update({key: inputs[0].shape[-1]}))
+                layer.register_forward_pre_hook(partial(record, sides))
         with torch.no_grad():
             made(torch.zeros(1, 3, resolution, resolution))
-        pads = {key: layer.pads for key, layer in made.named_modules() if hasattr(layer, "pads")}
-        assert pads == {key: (0, 1, 0, 1) if side % 2 == 0 else (1, 1, 1, 1) for key, side in sides.items()}
+        assert {layer: layer.pads for layer in sides} == {
+            layer: (0, 1, 0, 1) if side % 2 == 0 else (1, 1, 1, 1) for layer, side in sides.items()
+        }
+
+
+def record(sides: dict[Any, int], layer: Any, inputs: tuple[Any, ...]) -> None:
+    sides[layer] = inputs[0].shape[-1]
 
 
 @pytest.mark.slow

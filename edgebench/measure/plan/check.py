@@ -39,6 +39,8 @@ def check(sweep: Sweep) -> None:
         raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
     if sweep.budget and sweep.sustained:
         raise RequestError("a budget does not include sustained runs of every case; leave one of them out")
+    if sweep.weights_dir and sweep.weights != WeightSource.TRAINED:
+        raise RequestError(f"wanted --weights or --weights-dir, found both: {sweep.weights} and {sweep.weights_dir}")
     own_cells.check(sweep)
     if not (cells := list(sweep.cells())):
         raise RequestError("the sweep is empty: every list needs at least one entry")
