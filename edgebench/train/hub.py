@@ -195,7 +195,7 @@ def _timms(weights: str, repository: str, config: Path) -> Preprocessing:
         crop=crop,
         interpolation=interpolation,
         mean=mean,
-        std=std,  # type: ignore[arg-type]
+        std=std,
     )
 
 

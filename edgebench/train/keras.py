@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 State = dict[str, "Tensor"]
 
-PADDING = "tf"
+PADDING: Literal["tf"] = "tf"
 RESNETS = {"resnet50_v1": (3, 4, 6, 3), "resnet101_v1": (3, 4, 23, 3), "resnet152_v1": (3, 8, 36, 3)}
 _VGGS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _CAFFE = (*_VGGS, *RESNETS)  # networks whose weights Keras took from Caffe, with its preprocessing

@@ -24,7 +24,7 @@ PREPARED = {
 @pytest.fixture(autouse=True)
 def hubs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let both clients keep their files below the test's folder, and reach no network."""
-    constants = pytest.importorskip("huggingface_hub", reason="pip install 'edgebench[hub]'").constants
+    constants = pytest.importorskip("huggingface_hub.constants", reason="pip install 'edgebench[hub]'")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(place / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("TORCH_HOME", str(place / "torch"))

@@ -59,8 +59,9 @@ def difference(one: nn.Module, other: nn.Module, resolution: int) -> float:
 def test_every_form_of_a_file_gives_the_same_network(place: Path, name: str, width: float, resolution: int) -> None:
     made = network(name, width, resolution)
     layers = arrays(name, made)
-    files = [legacy(place / "net.h5", layers), counted(place / "net.weights.h5", name, layers)]
-    files.append(counted(place / "early.weights.h5", name, layers, named=False))
+    files = [counted(place / "early.weights.h5", name, layers, named=False)]
+    if (name, width, resolution) in SMALL:
+        files += [legacy(place / "net.h5", layers), counted(place / "net.weights.h5", name, layers)]
     if name == "inception_v3":  # Keras gives its norms no scale
         import torch
 
@@ -86,8 +87,8 @@ def test_padding_of_a_convolution_is_tensorflows_same(side: int) -> None:
     lacking = (count - 1) * 2 + 3 - side
     padded = numpy.pad(image[0].numpy(), ((0, 0), *[(lacking // 2, lacking - lacking // 2)] * 2))
     kernel = layer.weight.detach().numpy()
-    windows = numpy.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::2, ::2]
-    wanted = numpy.einsum("cyxij,ocij->oyx", windows, kernel)
+    rows = [[padded[:, y : y + 3, x : x + 3] for x in range(0, 2 * count, 2)] for y in range(0, 2 * count, 2)]
+    wanted = numpy.einsum("yxcij,ocij->oyx", numpy.array(rows), kernel)
     assert wanted.shape == (3, count, count)
     assert numpy.allclose(layer(image).detach().numpy()[0], wanted, atol=1e-6)
 
