@@ -179,13 +179,12 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
     precision = _precision(line, words["precision"], reading) if "precision" in values else ""
     known = published.reference(words["architecture"], width, int(resolution), precision)
     theirs = known if dataset_plugin(words["dataset"]) in ("", published.IMAGENET) else None
-    words["weights"] = origin(words["weights"])
     middle = next((figures[name] for name in ("p50_ms", "mean_ms", "p90_ms") if figures[name] is not None), None)
     parts = (words["architecture"], f"{width:g} @{resolution:g}", precision, words["quantization"])
     return CheckedRow(
         line=line,
         name=" ".join(filter(None, parts)),
-        setup=tuple(words[name] for name in SETUP),
+        setup=tuple(origin(words[name]) if name == "weights" else words[name] for name in SETUP),
         architecture=words["architecture"],
         width=width,
         resolution=int(resolution),
