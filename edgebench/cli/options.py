@@ -48,6 +48,7 @@ class SweepOptions:
     threads: str = ""
     batch: str = ""
     weights: str = ""
+    weights_dir: str = ""
     dataset: str = ""
     preprocessing: str = ""
     classes: str = ""

@@ -115,6 +115,7 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
         threads=_read(_many(_whole("threads")), options.threads),
         batches=_read(_many(_whole("batch")), options.batch),
         weights=options.weights or None,
+        weights_dir=options.weights_dir or None,
         dataset=options.dataset or None,
         preprocessing=options.preprocessing or None,
         classes=_read(_classes, options.classes),

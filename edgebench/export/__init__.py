@@ -69,6 +69,6 @@ def _weights(variant: Variant, show: Show) -> Weights | None:
     if variant.weights in _WITHOUT_FILE:
         return None
     known = known_weights(variant)
-    if known is None and variant.weights_sha256:
+    if known is None and variant.weights != WeightSource.TRAINED:
         raise CaseError(f"the weights of {variant.weights} in the cache were damaged; run again with the file")
     return known or train.train(variant, show)

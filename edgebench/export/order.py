@@ -112,6 +112,7 @@ def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights 
     )
     modules = [network, f"export/formats/{format}", "networks/build"]
     modules += ["export/__init__", "export/order", "export/write"]
+    modules += ["networks/architectures/_tf"] if variant.padding else []
     parts = identity(variant) | {"format": format}
     if weights:
         parts["weights"] = weights.sha256

@@ -84,6 +84,11 @@ class Capped:
         self._stream.close()
 
 
+def most_unpacked(path: Path) -> int:
+    """Return how many bytes a file of weights or pixels may unpack to."""
+    return _SMALL + _MOST_RATIO * path.stat().st_size
+
+
 def require_little(path: Path) -> None:
     """Refuse a zip whose declared content is far larger than weights or pixels could be; any other file passes.
 
@@ -93,7 +98,7 @@ def require_little(path: Path) -> None:
     """
     if not is_zipfile(path):
         return
-    most = _SMALL + _MOST_RATIO * path.stat().st_size
+    most = most_unpacked(path)
     with ZipFile(path) as packed:
         if sum(entry.file_size for entry in packed.infolist()) > most:
             raise TooLarge(most)

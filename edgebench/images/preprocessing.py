@@ -136,7 +136,7 @@ def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing
 
     if recipe.interpolation == "plain bilinear":
         return _plain_bilinear(numpy.asarray(picture, numpy.float32), width, height)
-    return numpy.asarray(picture.resize((width, height), Resampling.BILINEAR))
+    return numpy.asarray(picture.resize((width, height), Resampling[recipe.interpolation.upper()]))
 
 
 def _plain_bilinear(pixels: NDArray[float32], width: int, height: int) -> NDArray[float32]:

@@ -53,6 +53,15 @@ def outline(name: str, width: float, *, classes: int, resolution: int) -> nn.Mod
     return network.eval()
 
 
+def padded(network: nn.Module, name: str, resolution: int, padding: str) -> nn.Module:
+    """Return the network, with its weights, as the framework pads and normalizes that trained them."""
+    if not padding:
+        return network
+    from edgebench.networks.architectures import _tf
+
+    return _tf.as_tf(network, name, resolution)
+
+
 def build(variant: Variant, weights_path: str = "") -> nn.Module:
     """Build the variant's network with the weights of a file, or without one with seeded random weights.
 
@@ -75,4 +84,4 @@ def build(variant: Variant, weights_path: str = "") -> nn.Module:
             network.load_state_dict(state)
         except RuntimeError as error:
             raise CaseError(f"{weights_path} does not fit {variant}: {error}") from error
-    return network.eval()
+    return padded(network.eval(), variant.architecture, variant.resolution, variant.padding)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from edgebench.schema import STRICT
 from edgebench.schema.feed import Feed
-from edgebench.schema.variant import Precision
+from edgebench.schema.variant import Precision, Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,8 @@ class Weights:
         images: number of test images behind `top1`; 0 for a user-supplied file.
         metrics: the chief metric of another task than classification, a share, by name; then `top1` is 0.
         network: `mobilenet_v1-0.25@96`.
+        padding: `tf` for weights of TensorFlow, as a variant has it.
+        inputs: the preprocessing that belongs to a file of weights; None if it is not known.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -35,6 +37,18 @@ class Weights:
     network: str = ""
     preprocessing: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    padding: Literal["", "tf"] = ""
+    inputs: Preprocessing | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfitWeights:
+    """Why a file of weights in a folder of them serves none of a sweep's networks: the row of its network says so."""
+
+    __pydantic_config__: ClassVar = STRICT
+    FOLDER: ClassVar = "weights"  # of the cache
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
 _PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a function or a signature
 CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
-WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors")
+KERAS_FILES = (".h5", ".hdf5")
+WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES)
 
 
 def is_custom(model: str) -> bool:
@@ -24,6 +25,11 @@ def is_model_file(model: str) -> bool:
 def is_weights_file(weights: str) -> bool:
     """Return whether weights are a file, not a word such as `trained`."""
     return Path(weights).suffix in WEIGHTS_FILES
+
+
+def origin(weights: str) -> str:
+    """Return what weights have in common with others: Keras' name for every file of Keras, else their own."""
+    return "of Keras" if Path(weights).suffix in KERAS_FILES else weights
 
 
 def title(model: str) -> str:

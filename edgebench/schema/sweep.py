@@ -33,6 +33,7 @@ class Model:
     threads: tuple[int, ...] | None = None
     batches: tuple[int, ...] | None = None
     weights: str | None = None
+    weights_dir: str | None = None
     dataset: str | None = None
     preprocessing: str | None = None
     classes: int | None = None
@@ -47,7 +48,8 @@ class Cell:
 
     Attributes:
         quantization: the scheme's text for int8; empty for other precisions.
-        weights: a `WeightSource` or the path of a file.
+        weights: a `WeightSource`, the path of a file, or a name in a hub.
+        weights_dir: a folder of Keras' files, one for each network, in place of `weights`; empty for none.
         dataset: a data set's name, with a path if it needs one: `image_folder:photos/val`.
         preprocessing: a preset's name; empty for the data set's own.
         classes: 0 for the number of the data set, or of the model's file.
@@ -75,6 +77,7 @@ class Cell:
     input: str = ""
     calibration: str = ""
     input_data: str = ""
+    weights_dir: str = ""
 
     def __post_init__(self) -> None:
         check_size(self.model, self.width, self.resolution, self.classes or 1)
@@ -108,6 +111,7 @@ class Sweep:
     input: str = ""
     calibration: str = ""
     input_data: str = ""
+    weights_dir: str = ""
     preset: str = "standard"
     time_limit: str = ""
     budget: str = ""
@@ -142,6 +146,7 @@ class Sweep:
                 quantization=quantization,
                 runtime=runtime,
                 weights=model.weights or self.weights,
+                weights_dir=("" if model.weights else model.weights_dir or self.weights_dir),
                 dataset=model.dataset or self.dataset,
                 preprocessing=model.preprocessing or self.preprocessing,
                 classes=model.classes or self.classes,

@@ -45,8 +45,8 @@ class Preprocessing:
             resize that to RxR.
         crop: that share; with `resize` first, R divided by the resized shorter side.
         shorter_side: length to resize the shorter side to, pixels, at least R; 0 if `crop` determines it.
-        interpolation: `bilinear` with antialiasing, over all source pixels of one output pixel (Pillow), or
-            `plain bilinear` between four neighbours (TensorFlow 1).
+        interpolation: `bilinear` or `bicubic` with antialiasing, over all source pixels of one output pixel (Pillow),
+            or `plain bilinear` between four neighbours (TensorFlow 1).
         white: value of a white pixel before `mean` is subtracted and the result divided by `std`: 1 or 255.
         channels: `RGB` or `BGR`; `mean` and `std` are in the same order.
         label_offset: added to every label: 1 if a network's first output is the background class.
@@ -58,7 +58,7 @@ class Preprocessing:
     first: Literal["resize", "crop"]
     crop: float = 1.0
     shorter_side: int = 0
-    interpolation: Literal["bilinear", "plain bilinear"] = "bilinear"
+    interpolation: Literal["bilinear", "bicubic", "plain bilinear"] = "bilinear"
     white: float = 1.0
     channels: Literal["RGB", "BGR"] = "RGB"
     mean: tuple[float, float, float]
@@ -99,6 +99,8 @@ class Variant:
         preprocessing: None for the data set's own.
         feed: the inputs of a user-supplied model other than an image classifier; then `classes` is 0, and `resolution`
             is 0 unless its only input is square images. None for all others.
+        padding: `tf` for weights of TensorFlow: its SAME padding, its average pooling and its batch norm's epsilon;
+            empty for torch's.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -116,6 +118,7 @@ class Variant:
     dataset_classes: int = 0
     preprocessing: Preprocessing | None = None
     feed: Feed | None = None
+    padding: Literal["", "tf"] = ""
 
     def __post_init__(self) -> None:
         if self.feed is None:
@@ -128,13 +131,17 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
+_LATER = ("feed", "padding")  # fields that older keys lack
+
+
 def identity(variant: Variant) -> dict[str, str]:
     """Return each field that affects a file as text, for cache keys.
 
-    A feed is included only if there is one, so that other keys do not change; its values do not affect a file.
+    A feed or a padding is included only if there is one, so that other keys do not change; the values of a feed do not
+    affect a file.
     """
     shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
-    return {name: repr(value) for name, value in asdict(shaping).items() if name != "feed" or value is not None}
+    return {name: repr(value) for name, value in asdict(shaping).items() if value or name not in _LATER}
 
 
 class Sized(Protocol):

@@ -10,18 +10,20 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation import cache, files
+from edgebench.foundation import cache, files, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.unpack import TooLarge, require_little
 from edgebench.schema.cards import Weights
+from edgebench.schema.names import KERAS_FILES
+from edgebench.train import keras, timm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from edgebench.schema.variant import Variant
+    from edgebench.schema.variant import Preprocessing, Variant
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store a state dict
 _PREFIX = "module."  # added to every name by data-parallel training
@@ -36,38 +38,65 @@ def find(variant: Variant) -> Weights | None:
     return cache.find_intact(_stem(variant.architecture, variant.weights, variant.weights_sha256), Weights)
 
 
-def adopt(path: str, name: str, width: float, resolution: int) -> tuple[Weights, str]:
+def adopt(
+    path: str, name: str, width: float, resolution: int, *, named: str = "", inputs: Preprocessing | None = None
+) -> tuple[Weights, str]:
     """Copy the file's weights to the cache; return their card and the file's hash.
+
+    `named` is how results call the file, by default by its name; `inputs` is the preprocessing that belongs to it.
 
     Raises:
         RequestError: it is not a weights file, or does not fit the network; the message has the first keys that do
             not fit, and the network that the file would fit.
     """
-    sha256 = _sha256(path)
-    stem = _stem(name, Path(path).name, sha256)
+    if is_keras := Path(path).suffix in KERAS_FILES:
+        keras.require(path, name, resolution)
+    file_sha256 = sha256(path)
 
     def make(place: Path) -> Weights:
         import torch
 
-        state = _read(Path(path))
+        state = keras.read(path, name) if is_keras else timm.renamed(_read(Path(path)), name)
         classes = _require_fit(path, _shapes(state), name, width, resolution)
         _require_finite(path, state)
-        torch.save(state, place)
+        torch.save(_with_counters(state) if is_keras else state, place)
         return Weights(
             file="",
             sha256="",
             dataset="",
-            recipe=Path(path).name,
+            recipe=named or Path(path).name,
             classes=classes,
             top1=0.0,
             images=0,
-            network=f"{name}-{width:g}@{resolution}",
+            network=_network(name, width, resolution),
+            padding=keras.PADDING if is_keras else "",
+            inputs=keras.inputs(name) if is_keras else inputs,
         )
 
-    return cache.once(stem, ".pt", Weights, make), sha256
+    card = cache.once(_stem(name, named or Path(path).name, file_sha256), ".pt", Weights, make)
+    if card.network != _network(name, width, resolution):  # it was adopted for another size
+        _require_fit(path, _shapes(_read(cache.path_of(card))), name, width, resolution)
+    return card, file_sha256
 
 
-def _sha256(path: str) -> str:
+def _network(name: str, width: float, resolution: int) -> str:
+    return f"{name}-{width:g}@{resolution}"
+
+
+def _with_counters(state: State) -> State:
+    """Return the tensors with the counters that every batch norm has in torch."""
+    import torch
+
+    norms = [key.removesuffix("running_var") for key in state if key.endswith("running_var")]
+    return state | {f"{norm}{_COUNTERS}": torch.tensor(0) for norm in norms}
+
+
+def sha256(path: str) -> str:
+    """Hash a file of weights.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
     try:
         return files.sha256(path)
     except OSError as error:
@@ -75,7 +104,9 @@ def _sha256(path: str) -> str:
 
 
 def _stem(name: str, file: str, sha256: str) -> str:
-    return f"{name}-{Path(file).stem}-{sha256[:16]}"
+    """Name the copy of a file; how a file of Keras is converted is part of it."""
+    converted = f"-{provenance.source('train/keras', 'train/hdf5')}" if Path(file).suffix in KERAS_FILES else ""
+    return f"{name}-{Path(file).stem}-{sha256[:16]}{converted}"
 
 
 def _read(path: Path) -> State:

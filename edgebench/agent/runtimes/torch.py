@@ -179,7 +179,7 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
     from safetensors import safe_open
 
     from edgebench.foundation.shelf import literal, load
-    from edgebench.networks.build import outline
+    from edgebench.networks.build import outline, padded
 
     with safe_open(path, framework="pt") as file:
         fields: dict[str, str] = file.metadata()
@@ -187,6 +187,7 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
     name, resolution, classes = fields["architecture"], int(fields["resolution"]), int(fields["classes"])
     network = outline(name, float(fields["width"]), classes=classes, resolution=resolution)
     network.load_state_dict(state, assign=True)
+    network = padded(network, name, resolution, fields.get("padding", ""))
     shape = load("architectures", name).CHANNELS, resolution, resolution
     if not literal("architectures", name, "TASK"):
         return network, shape, classes

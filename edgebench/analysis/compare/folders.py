@@ -151,9 +151,10 @@ def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequen
     """Return how far apart equal sessions may be, as the logarithm of a ratio.
 
     It is computed from the reference workloads; if there are reference beats, each workload's time is divided by its
-    beat's. If many cases have beats, their `changes` tell more than two or three workloads: one that waits for memory moves by 20 % between sessions in which no case moves by 1 %.
-    Then it is how the cases scatter, and what the steadiest workload moved by, which all of them may have in common; or
-    what the workloads say, if that is less: if half of the cases changed, they scatter by that.
+    beat's. If many cases have beats, their `changes` tell more than two or three workloads: a memory workload moves by
+    20 % between sessions in which no case moves by 1 %. Then the result combines the scatter of the cases with the
+    change of the steadiest workload, which may affect all cases; or is what the workloads give, if that is less,
+    because cases of which half changed scatter by that change.
     """
     ratios = {name: ratio.value for name, ratio in references}
     unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0

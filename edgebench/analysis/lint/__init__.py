@@ -87,9 +87,7 @@ def sheet(review: Review) -> Sheet:
         Column.text("setup", lambda finding: review.setups.get(finding.lines[0], "")),
     )
     left_out = f"{review.left_out} rows are INVALID or FAILED and were not checked." if review.left_out else ""
-    unmeasured = (
-        f"{review.predicted} rows are predicted and were not checked." if review.predicted else ""
-    )
+    unmeasured = f"{review.predicted} rows are predicted and were not checked." if review.predicted else ""
     count = len(review.findings)
     rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
     silent = "" if review.says_precision else "Without a column of precisions no row was compared with its float twin."

@@ -16,6 +16,7 @@ from edgebench.analysis.lint.rules import CheckedRow, Finding
 from edgebench.foundation.errors import InvalidFile, RequestError, require
 from edgebench.foundation.escape import from_csv, plain
 from edgebench.networks import published
+from edgebench.schema.names import dataset_plugin, origin
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
@@ -185,13 +186,13 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
     words = {name: plain(str(values.get(name) or "")) for name in (*NETWORK, *SETUP)}
     precision = _precision(line, words["precision"], reading) if "precision" in values else ""
     known = published.reference(words["architecture"], width, int(resolution), precision)
-    theirs = known if words["dataset"] in ("", published.IMAGENET) else None
+    theirs = known if dataset_plugin(words["dataset"]) in ("", published.IMAGENET) else None
     middle = next((figures[name] for name in ("p50_ms", "mean_ms", "p90_ms") if figures[name] is not None), None)
     parts = (words["architecture"], f"{width:g} @{resolution:g}", precision, words["quantization"])
     return CheckedRow(
         line=line,
         name=" ".join(filter(None, parts)),
-        setup=tuple(words[name] for name in SETUP),
+        setup=tuple(origin(words[name]) if name == "weights" else words[name] for name in SETUP),
         architecture=words["architecture"],
         width=width,
         resolution=int(resolution),

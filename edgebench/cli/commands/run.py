@@ -58,7 +58,10 @@ def run(
     batch: Annotated[str, typer.Option(help="Images per inference; default: 1.")] = "",
     weights: Annotated[
         str,
-        typer.Option(help="trained (on first use), random, none, a .pth or a .safetensors file; default: trained."),
+        typer.Option(help="trained (on first use), random, none, .pth, .safetensors, .h5, hub:name; default: trained."),
+    ] = "",
+    weights_dir: Annotated[
+        str, typer.Option(help="A folder of Keras' weights by their published names, one for each network.")
     ] = "",
     dataset: Annotated[
         str,
@@ -113,10 +116,10 @@ def run(
 
     options = SweepOptions(
         target=target, model=model, width=width, resolution=resolution, precision=precision, quantization=quantization,
-        runtime=runtime, threads=threads, batch=batch, weights=weights, dataset=dataset, preprocessing=preprocessing,
-        classes=classes, input=",".join(input or ()), input_data=input_data, calibration=calibration, preset=preset,
-        time_limit=time_limit, budget=budget, sustained=sustained, stages="yes" if stages else "",
-        name=name,
+        runtime=runtime, threads=threads, batch=batch, weights=weights, weights_dir=weights_dir, dataset=dataset,
+        preprocessing=preprocessing, classes=classes, input=",".join(input or ()), input_data=input_data,
+        calibration=calibration, preset=preset, time_limit=time_limit, budget=budget, sustained=sustained,
+        stages="yes" if stages else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:

@@ -53,4 +53,5 @@ def _outline(variant: Variant) -> dict[str, str]:
         "resolution": str(variant.resolution),
         "classes": str(variant.classes),
         "precision": variant.precision.value,
+        **({"padding": variant.padding} if variant.padding else {}),
     }

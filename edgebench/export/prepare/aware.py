@@ -88,6 +88,7 @@ def _stem(variant: Variant, start: Weights) -> str:
         "source": provenance.source(
             module("architectures", variant.architecture),
             "networks/build",
+            *(["networks/architectures/_tf"] if variant.padding else []),
             "export/prepare",
             "train",
             *sources(variant.dataset),

@@ -60,4 +60,5 @@ def _applied(layer: Any, inputs: Tensor, weights: Tensor) -> Tensor:
 
     if not hasattr(layer, "stride"):
         return functional.linear(inputs, weights)
-    return functional.conv2d(inputs, weights, None, layer.stride, layer.padding, layer.dilation, layer.groups)
+    applied: Tensor = layer._conv_forward(inputs, weights, None)  # pads as the layer does
+    return applied

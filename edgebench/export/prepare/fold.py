@@ -13,10 +13,10 @@ def fold(network: nn.Module) -> GraphModule:
     """Return the network's folded graph with a copy of the weights; it computes the same function up to rounding."""
     from copy import deepcopy
 
-    from torch import fx, nn
+    from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-    graph = fx.symbolic_trace(deepcopy(network).eval())
+    graph = _graph(deepcopy(network).eval())
     for norm in [node for node in graph.graph.nodes if isinstance(layer(graph, node), nn.BatchNorm2d)]:
         before = norm.all_input_nodes[0]
         convolution = layer(graph, before)
@@ -27,6 +27,17 @@ def fold(network: nn.Module) -> GraphModule:
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph.requires_grad_()  # torch marks the biases that result from folding as not trainable
+
+
+def _graph(network: nn.Module) -> GraphModule:
+    """Trace the network's graph; every convolution is one of its nodes, also one that pads by itself."""
+    from torch import fx, nn
+
+    class Tracer(fx.Tracer):
+        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+            return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+
+    return fx.GraphModule(network, Tracer().trace(network))
 
 
 def layer(graph: GraphModule, node: Node) -> Any:

@@ -15,16 +15,14 @@ from edgebench.foundation.units import parse_duration
 from edgebench.images import catalogue
 from edgebench.images.splits import chosen_recipe, require_calibration
 from edgebench.measure.plan import custom as own_cells
-from edgebench.networks import build
+from edgebench.measure.plan.weights import Chosen, chosen
 from edgebench.schema.case import Case
 from edgebench.schema.environment import differences, lasting
-from edgebench.schema.names import is_weights_file
 from edgebench.schema.quantization import NAME, Quantization, overflows, parse
 from edgebench.schema.record import Session
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.sweep import Cell
 from edgebench.schema.variant import Variant, WeightSource
-from edgebench.train import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -153,19 +151,21 @@ def variant_of(
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
         recipe = own_cells.recipe(recipe, model)
-        weights, sha256, classes = str(WeightSource.CUSTOM), model.content_sha256, model.classes
+        weights = Chosen(name=WeightSource.CUSTOM, sha256=model.content_sha256, classes=model.classes)
     else:
-        weights, sha256, classes = _weights(cell, dataset.classes + (recipe.label_offset if recipe else 0))
-    if quantization and quantization.aware and weights in (WeightSource.RANDOM, WeightSource.NONE):
-        raise RequestError(f"qat fine-tunes weights, found {weights} ones; use --weights trained, or a file")
+        weights = chosen(cell, dataset.classes + (recipe.label_offset if recipe else 0))
+        recipe = recipe if cell.preprocessing else weights.inputs or recipe
+    if quantization and quantization.aware and weights.name in (WeightSource.RANDOM, WeightSource.NONE):
+        raise RequestError(f"qat fine-tunes weights, found {weights.name} ones; use --weights trained, or a file")
     return Variant(
         architecture=model.name if model else cell.model,
         width=cell.width,
         resolution=model.resolution if model else cell.resolution,
         precision=cell.precision,
-        classes=classes,
-        weights=weights,
-        weights_sha256=sha256,
+        classes=weights.classes,
+        weights=weights.name,
+        weights_sha256=weights.sha256,
+        padding=weights.padding,
         dataset=dataset.name,
         dataset_sha256=dataset.sha256,
         dataset_classes=dataset.classes if dataset.sha256 else 0,
@@ -201,22 +201,6 @@ def _scheme(runtime: Runtime) -> Quantization:
     for option in runtime.options:
         scheme = parse(module.SCHEMES[option], scheme) if option in module.SCHEMES else scheme
     return scheme
-
-
-def _weights(cell: Cell, classes: int) -> tuple[str, str, int]:
-    """Return the source or file name of a cell's weights, the file's hash if any, and the number of classes.
-
-    `classes` is the data set's number.
-    """
-    if not is_weights_file(cell.weights):
-        if cell.weights == WeightSource.TRAINED and cell.classes not in (0, classes):
-            raise RequestError(
-                f"wanted {cell.classes} classes, found {classes} in {catalogue.title(cell.dataset)} to train on"
-            )
-        return WeightSource(cell.weights), "", cell.classes or classes
-    build.check(cell.model, cell.width, cell.resolution)
-    weights, sha256 = checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution)
-    return weights.recipe, sha256, weights.classes
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,13 @@ from edgebench.schema.names import dataset_plugin, is_custom, is_model_file, is_
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import WeightSource
+from edgebench.train import hub
 
 if TYPE_CHECKING:
     from edgebench.schema.sweep import Cell, Sweep
 
 
+_TF_SLIM = re.compile(r"\.(ckpt|index|meta|data-\d+-of-\d+|pb)(-\d+)?(\.\w+)?$")
 _EXTRAS = ("tflite",)  # formats whose tools are installed by the extra of the same name
 _SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)  # valid in a request
 
@@ -36,6 +39,8 @@ def check(sweep: Sweep) -> None:
         raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
     if sweep.budget and sweep.sustained:
         raise RequestError("a budget does not include sustained runs of every case; leave one of them out")
+    if sweep.weights_dir and sweep.weights != WeightSource.TRAINED:
+        raise RequestError(f"wanted --weights or --weights-dir, found both: {sweep.weights} and {sweep.weights_dir}")
     own_cells.check(sweep)
     if not (cells := list(sweep.cells())):
         raise RequestError("the sweep is empty: every list needs at least one entry")
@@ -56,12 +61,21 @@ def _check_cell(cell: Cell) -> None:
         raise RequestError(wrong)
     if cell.preprocessing:
         preset(cell.preprocessing)
-    if cell.weights not in _SOURCES and not is_weights_file(cell.weights):
-        raise UnknownName("weights", cell.weights, (*_SOURCES, "or a file.pth or .safetensors"))
+    _check_weights(cell)
     if cell.quantization:
         parse(cell.quantization)
     if cell.threads < 1 or cell.batch < 1:
         raise RequestError(f"wanted threads and batch of at least 1, found {cell.threads} and {cell.batch}")
+
+
+def _check_weights(cell: Cell) -> None:
+    if _TF_SLIM.search(cell.weights):
+        raise RequestError(
+            f"{cell.weights}: checkpoints of TensorFlow are not read; give the same weights as Keras publishes them, "
+            " such as mobilenet_1_0_224_tf.h5, or save them from TensorFlow as .safetensors"
+        )
+    if cell.weights not in _SOURCES and not is_weights_file(cell.weights) and not hub.is_name(cell.weights):
+        raise UnknownName("weights", cell.weights, (*_SOURCES, "or a file.pth, .safetensors or .h5", "or hub:name"))
 
 
 def _reads_truth(cell: Cell) -> bool:

@@ -14,6 +14,7 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.images.catalogue import calibrating, family
 from edgebench.images.preprocessing import of_integers
+from edgebench.measure.plan import weights
 from edgebench.networks.custom import given as custom_card
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.names import is_custom
@@ -100,7 +101,9 @@ def model_of(variant: Variant) -> CustomModel | None:
 
 
 def refusal(case: Case) -> str:
-    """Return why a user-supplied model does not support a case; empty if it does, and for edgebench's own networks."""
+    """Return why a user-supplied model does not support a case, or the weights of a network are missing; else empty."""
+    if reason := weights.refusal(case.variant):
+        return reason
     model = model_of(case.variant)
     return _refusal(model, case.runtime.name, case.batch, case.variant.precision) if model else ""
 

@@ -85,7 +85,9 @@ def _toml(sweep: Sweep) -> str:
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
         block |= {key: names.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
-        block |= {key: Path(value).name for key, value in block.items() if key == "input_data" and value}
+        block |= {
+            key: Path(value).name for key, value in block.items() if key in ("input_data", "weights_dir") and value
+        }
         block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
     set_fields = {key: value for key, value in fields.items() if value != "" and value is not False}
     return dumps(set_fields | {"models": models})

@@ -33,7 +33,9 @@ def to_train(sweep: Sweep) -> tuple[Variant, ...]:
     for cell in cells:
         build.check(cell.model, cell.width, cell.resolution)
     floats = [
-        replace(cell, precision=Precision.FP32, quantization="", weights=WeightSource.TRAINED, classes=0)
+        replace(
+            cell, precision=Precision.FP32, quantization="", weights=WeightSource.TRAINED, weights_dir="", classes=0
+        )
         for cell in cells
     ]
     return tuple(dict.fromkeys(variant_of(cell, datasets[cell.dataset], None) for cell in floats))

@@ -69,7 +69,7 @@ def _speedup(row: Row) -> str:
     return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
-_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 20 down to 3
+_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 21 down to 3
 RANK = _OfRow.number("#", _rank, rank=4)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
 PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
@@ -86,6 +86,7 @@ KERNEL = _OfRow.number("kernel ms", lambda row: milliseconds(row.latency.kernel_
 TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.transfer_ms), rank=19)
 SPEEDUP = _OfRow.number("int8 x", _speedup, rank=9)
 TOP1 = _OfRow.number("top-1 %", _top1, rank=3)
+PUBLISHED = _OfRow.number("published %", lambda row: number(row.quality.published_top1, 1), rank=21)
 CHANGE = _OfRow.number("Δ top-1", _change, rank=10)
 MAP = _OfRow.number("mAP %", _map, rank=3)
 MAP_CHANGE = _OfRow.number("Δ mAP", _map_change, rank=10)
@@ -103,10 +104,11 @@ PROCESSES = _OfRow.number("n", lambda row: str(row.latency.processes), rank=13)
 VERDICT = _OfRow.text("verdict", lambda row: row.verdict, OBJECTIVE)
 COLUMNS = (
     RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, PRE, POST, TOTAL, SHARE, FPS, KERNEL, TRANSFER, SPEEDUP,
-    TOP1, CHANGE, MAP, MAP_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE,
-    PARAMS, MACS, PROCESSES, VERDICT,
+    TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED,
+    FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
 SELDOM = (
+    PUBLISHED,
     PRE,
     POST,
     TOTAL,
@@ -138,7 +140,7 @@ def group_title(row: Row) -> str:
 def _weights(setup: Setup) -> str:
     if setup.is_custom:
         return "user-supplied models"
-    return f"trained on {setup.dataset}" if setup.weights == "trained" else f"{setup.dataset}, weights {setup.weights}"
+    return f"trained on {setup.dataset}" if setup.weights == "trained" else f"{setup.dataset}, weights {setup.origin}"
 
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.schema.names import CLASSIFICATION
+from edgebench.schema.names import CLASSIFICATION, origin
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
@@ -65,7 +65,12 @@ class Setup:
             self.preset,
             self.task,
         )
-        return (self.target, self.epoch, *run, self.weights, "" if self.is_custom else self.dataset)
+        return (self.target, self.epoch, *run, self.origin, "" if self.is_custom else self.dataset)
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from; all files of Keras have one origin, so that a grid of them is one table."""
+        return origin(self.weights)
 
     @property
     def is_custom(self) -> bool:
@@ -88,7 +93,7 @@ class Setup:
     @property
     def pair(self) -> tuple[str, ...]:
         """The properties that an int8 row and its float twin share: network and group."""
-        return (*self.group, self.network, self.preprocessing)
+        return (*self.group, self.weights, self.network, self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,7 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: 
 
     images = torch.zeros(1, *shape)
     _write_norms_as_operators(network)
+    _write_padding_as_attributes(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         # These warn that sizes become constants, as intended.
@@ -185,6 +186,43 @@ def _write_norms_as_operators(network: nn.Module) -> None:
         if isinstance(norm, torch.nn.LocalResponseNorm):
             arguments = (norm.size, norm.alpha, norm.beta, norm.k)
             norm.forward = partial(_apply, Function, arguments)  # type: ignore[method-assign]
+
+
+def _write_padding_as_attributes(network: nn.Module) -> None:
+    """Let convolutions that pad one side more than the other become one operator: the exporter pads in another."""
+    import torch
+    from torch.nn import functional
+
+    from edgebench.networks.architectures._tf import SamePadded
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(_: Any, features: Tensor, weight: Tensor, bias: Tensor | None, layer: SamePadded) -> Tensor:
+            padded = functional.pad(features, layer.pads)
+            return functional.conv2d(padded, weight, bias, layer.stride, 0, layer.dilation, layer.groups)
+
+        @staticmethod
+        def symbolic(graph: Any, features: Any, weight: Any, bias: Any, layer: SamePadded) -> Any:
+            left, right, top, bottom = layer.pads
+            operator = graph.op(
+                "Conv",
+                *(features, weight, *([] if layer.bias is None else [bias])),
+                kernel_shape_i=layer.kernel_size,
+                strides_i=layer.stride,
+                pads_i=(top, left, bottom, right),
+                dilations_i=layer.dilation,
+                group_i=layer.groups,
+            )
+            return operator.setType(features.type().with_sizes([None] * 4))
+
+    for layer in network.modules():
+        if isinstance(layer, SamePadded):
+            layer._conv_forward = partial(_convolve, Function, layer)  # type: ignore[method-assign]
+
+
+def _convolve(function: Any, layer: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    convolved: Tensor = function.apply(features, weight, bias, layer)
+    return convolved
 
 
 def _apply(function: Any, arguments: tuple[float, ...], features: Tensor) -> Tensor:

@@ -1,0 +1,320 @@
+"""A weights file of keras.applications -> tensors by the names of this package's network, strictly by layer name.
+
+The networks are built here in the order in which Keras builds them: the names of Keras' layers are listed once for
+each network, and its modules follow. What differs besides names is the order of axes, and biases before a batch norm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load
+from edgebench.images.preprocessing import PRESETS
+from edgebench.networks.build import outline
+from edgebench.train import hdf5
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from edgebench.schema.variant import Preprocessing
+
+State = dict[str, "Tensor"]
+
+PADDING: Literal["tf"] = "tf"
+RESNETS = {"resnet50_v1": (3, 4, 6, 3), "resnet101_v1": (3, 4, 23, 3), "resnet152_v1": (3, 8, 36, 3)}
+_VGGS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+_CAFFE = (*_VGGS, *RESNETS)  # networks whose weights Keras took from Caffe, with its preprocessing
+_EVEN = {"mobilenet_v1": 32}  # Keras pads its odd maps otherwise than TF-Slim, so that all must be even
+_OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # which have the stride in another convolution
+CONVOLUTION, NORM = "conv2d", "batch_normalization"  # how Keras calls a layer that was given no name
+TOP = "predictions"  # the last layer; MobileNetV1 and older versions of Keras have other names for it
+_TOPS = (TOP, "conv_preds", "Logits")
+SIDE = 7  # of the maps that VGG's first dense layer reads
+
+
+def _mobilenet_v1() -> Iterator[str]:
+    yield from ("conv1", "conv1_bn")
+    for block in range(1, 14):
+        yield from (f"conv_{part}_{block}{norm}" for part in ("dw", "pw") for norm in ("", "_bn"))
+
+
+def _mobilenet_v2() -> Iterator[str]:
+    yield from ("Conv1", "bn_Conv1")
+    for block in range(17):
+        parts = ("expand", "depthwise", "project") if block else ("depthwise", "project")
+        prefix = f"block_{block}" if block else "expanded_conv"
+        yield from (f"{prefix}_{part}{norm}" for part in parts for norm in ("", "_BN"))
+    yield from ("Conv_1", "Conv_1_bn")
+
+
+def _vgg(convolutions: tuple[int, ...]) -> Iterator[str]:
+    for block, count in enumerate(convolutions, 1):
+        yield from (f"block{block}_conv{number}" for number in range(1, count + 1))
+    yield from ("fc1", "fc2")
+
+
+def _resnet(blocks: tuple[int, ...]) -> Iterator[str]:
+    yield from ("conv1_conv", "conv1_bn")
+    for stage, count in enumerate(blocks, 2):
+        for block in range(1, count + 1):
+            steps = range(0 if block == 1 else 1, 4)  # 0 is the projection
+            yield from (f"conv{stage}_block{block}_{step}_{part}" for step in steps for part in ("conv", "bn"))
+
+
+def _inception_v3() -> Iterator[str]:
+    for _ in range(94):
+        yield from (CONVOLUTION, NORM)
+
+
+def _xception() -> Iterator[str]:
+    for number in (1, 2):
+        yield from (f"block1_conv{number}", f"block1_conv{number}_bn")
+    for block in range(2, 14):
+        steps = 2 if block in (2, 3, 4, 13) else 3
+        yield from (f"block{block}_sepconv{step}{norm}" for step in range(1, steps + 1) for norm in ("", "_bn"))
+        yield from (CONVOLUTION, NORM) if steps == 2 else ()
+    yield from (f"block14_sepconv{step}{norm}" for step in (1, 2) for norm in ("", "_bn"))
+
+
+_LAYERS = {
+    "mobilenet_v1": tuple(_mobilenet_v1()),
+    "mobilenet_v2": tuple(_mobilenet_v2()),
+    **{name: tuple(_vgg(counts)) for name, counts in _VGGS.items()},
+    **{name: tuple(_resnet(counts)) for name, counts in RESNETS.items()},
+    "inception_v3": tuple(_inception_v3()),
+    "xception": tuple(_xception()),
+}
+
+
+def inputs(name: str) -> Preprocessing:
+    """Return the preprocessing that belongs to Keras' weights of a network."""
+    return PRESETS["caffe" if name in _CAFFE else "tf_1000"]
+
+
+def require(path: str, name: str, resolution: int) -> None:
+    """Refuse a network that keras.applications does not have, or a resolution at which Keras pads otherwise.
+
+    Raises:
+        RequestError: with what to use instead.
+    """
+    if name in _OTHERS:
+        raise RequestError(
+            f"{path}: Keras' {name} has its strides in the first convolution of a block; use --model {_OTHERS[name]}"
+        )
+    if name not in _LAYERS:
+        raise RequestError(f"{path} is a file of Keras, which are read for {', '.join(_LAYERS)}; found --model {name}")
+    step = _EVEN.get(name, 1)
+    if resolution % step:
+        nearest = max(step, round(resolution / step) * step)
+        raise RequestError(
+            f"wanted a multiple of {step} pixels for {name} with Keras' weights, found {resolution}; use --resolution"
+            f" {nearest}"
+        )
+
+
+def read(path: str, name: str) -> State:
+    """Return the file's weights by the names of this package's network.
+
+    Raises:
+        RequestError: it cannot be read, has no classifier, or its layers are not the network's.
+    """
+    from safetensors.torch import load_file
+
+    with TemporaryDirectory() as scratch:
+        layers = hdf5.read(Path(path), place := Path(scratch) / "arrays.safetensors")
+        arrays = load_file(place)
+    parts = _parts(name)
+    state: State = {}
+    biases: list[Tensor] = []
+    for part, layer in zip(parts, _found(path, name, parts, set(layers)), strict=True):
+        values = [arrays[key] for key in layers[layer]]
+        try:
+            state |= _converted(part, values, biases)
+        except (RuntimeError, ValueError):
+            shapes = " and ".join(str(list(value.shape)) for value in values)
+            raise RequestError(
+                f"{path} does not fit {name}: {layer.lstrip('#')} has {shapes}, wanted a {part.kind}"
+            ) from None
+    return state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A layer of Keras, and the modules of this package's network that take its arrays.
+
+    Attributes:
+        layer: its name, or how Keras calls and counts a layer without one.
+        depth: number of operations from there to the output.
+    """
+
+    layer: str
+    modules: tuple[str, ...]
+    kind: str
+    depth: int
+
+
+def _parts(name: str) -> list[Part]:
+    """List the layers of a network in the order in which Keras makes them."""
+    from torch import nn
+
+    network = outline(name, 1.0, classes=1, resolution=load("architectures", name).RESOLUTIONS[name][0])
+    depths = _depths(network)
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)
+    modules = ((key, module) for key, module in network.named_modules() if isinstance(module, kinds))
+    parts = []
+    for layer in (*_LAYERS[name], TOP):
+        key, module = next(modules)
+        is_separable = "sepconv" in layer and not layer.endswith("_bn")
+        keys = (key, next(modules)[0]) if is_separable else (key,)
+        kind = "separable convolution" if is_separable else _kind(name, layer, module)
+        parts.append(Part(layer=layer, modules=keys, kind=kind, depth=depths[key]))
+    return parts
+
+
+def _kind(name: str, layer: str, module: Any) -> str:
+    """Say what a layer's arrays are; `_converted` goes by it."""
+    from torch import nn
+
+    if isinstance(module, nn.BatchNorm2d):
+        return "batch norm without scale" if name == "inception_v3" else "batch norm"
+    if isinstance(module, nn.Linear):
+        return "dense layer after maps" if layer == "fc1" else "dense layer"
+    if module.groups > 1:
+        return "depthwise convolution"
+    if name in RESNETS:
+        return "convolution with bias before batch norm"
+    return "convolution" if module.bias is None else "convolution with bias"
+
+
+def _converted(part: Part, values: list[Tensor], biases: list[Tensor]) -> State:
+    """Return a layer's tensors as torch has them; `biases` keeps one that a batch norm takes up.
+
+    Raises:
+        ValueError, RuntimeError: they are not what the layer has.
+    """
+    import torch
+
+    own = part.modules[0]
+    match part.kind:
+        case "batch norm" | "batch norm without scale":
+            scale, shift, mean, variance = (
+                values if part.kind == "batch norm" else [torch.ones_like(values[0]), *values]
+            )
+            mean = mean - biases.pop() if biases else mean
+            texts = ("weight", "bias", "running_mean", "running_var")
+            return {f"{own}.{text}": value for text, value in zip(texts, (scale, shift, mean, variance), strict=True)}
+        case "separable convolution":
+            depthwise, pointwise = values
+            return {f"{own}.weight": _depthwise(depthwise), f"{part.modules[1]}.weight": _kernel(pointwise)}
+        case "depthwise convolution":
+            (kernel,) = values
+            return {f"{own}.weight": _depthwise(kernel)}
+        case "convolution":
+            (kernel,) = values
+            return {f"{own}.weight": _kernel(kernel)}
+    kernel, bias = values
+    if part.kind == "convolution with bias before batch norm":
+        biases.append(bias)
+        return {f"{own}.weight": _kernel(kernel)}
+    weight = _kernel(kernel) if part.kind == "convolution with bias" else _dense(kernel, maps="maps" in part.kind)
+    return {f"{own}.weight": weight, f"{own}.bias": bias}
+
+
+def _kernel(kernel: Tensor) -> Tensor:
+    return kernel.permute(3, 2, 0, 1).contiguous()
+
+
+def _depthwise(kernel: Tensor) -> Tensor:
+    return kernel.permute(2, 3, 0, 1).contiguous()
+
+
+def _dense(kernel: Tensor, *, maps: bool) -> Tensor:
+    """Return a dense layer's weights, (outputs, inputs); Keras flattens maps with their channels last."""
+    if maps:
+        return kernel.reshape(SIDE, SIDE, -1, kernel.shape[1]).permute(3, 2, 0, 1).flatten(1).contiguous()
+    return kernel.flatten(0, -2).T.contiguous()  # MobileNetV1's classifier is a 1x1 convolution
+
+
+def _depths(network: nn.Module) -> dict[str, int]:
+    """Return the number of operations from each module to the output: Keras counts its layers by it."""
+    from torch import fx
+
+    depths = dict[Any, int]()
+    for node in reversed(fx.symbolic_trace(network).graph.nodes):
+        depths[node] = max((depths[user] + 1 for user in node.users), default=0)
+    return {str(node.target): depth for node, depth in depths.items() if node.op == "call_module"}
+
+
+def _found(path: str, name: str, parts: Sequence[Part], found: set[str]) -> list[str]:
+    """Return the name in the file of each layer.
+
+    Raises:
+        RequestError: the file has other layers, or no classifier.
+    """
+    wanted = _by_class(parts) if found and all(layer.startswith("#") for layer in found) else _by_name(parts, found)
+    missing = [layer for layer in wanted if layer not in found]
+    unexpected = sorted(found - set(wanted))
+    tops = [layer for layer, part in zip(wanted, parts, strict=True) if part.layer in (TOP, "fc1", "fc2")]
+    if missing and missing == tops and not unexpected:
+        raise RequestError(
+            f"{path} has no classifier (a no_top file), and {name} needs it to classify; give the file with its top"
+        )
+    if missing or unexpected:
+        reasons = [f"missing {missing[0].lstrip('#')}"] if missing else []
+        reasons += [f"unexpected {unexpected[0].lstrip('#')}"] if unexpected else []
+        raise RequestError(f"{path} does not fit {name}: {', '.join(reasons)}{_hint(name, found)}")
+    return wanted
+
+
+def _by_name(parts: Sequence[Part], found: set[str]) -> list[str]:
+    """Return the name of each layer; those without one of their own follow each other by number."""
+    counted = {kind: iter(sorted(_counted(kind, found), key=_number)) for kind in (CONVOLUTION, NORM)}
+    top = next((layer for layer in _TOPS if layer in found), TOP)
+    return [
+        next(counted[part.layer], part.layer) if part.layer in counted else top if part.layer == TOP else part.layer
+        for part in parts
+    ]
+
+
+def _counted(kind: str, found: set[str]) -> list[str]:
+    return [layer for layer in found if re.fullmatch(rf"{kind}(_\d{{1,6}})?", layer)]
+
+
+def _number(layer: str) -> int:
+    number = layer.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _by_class(parts: Sequence[Part]) -> list[str]:
+    """Return how each layer is called in a file without names: its class, and its number from the input on."""
+    names, counts = dict[int, str](), Counter[str]()
+    for place, part in sorted(enumerate(parts), key=lambda pair: -pair[1].depth):
+        kind = _class(part)
+        names[place] = f"#{kind}_{counts[kind]}" if counts[kind] else f"#{kind}"
+        counts[kind] += 1
+    return [names[place] for place in range(len(parts))]
+
+
+def _class(part: Part) -> str:
+    """Return the class of a layer as Keras spells it in a file."""
+    word = part.kind.partition(" ")[0]
+    if part.layer == TOP and part.modules == ("classifier",):
+        return CONVOLUTION  # of MobileNetV1
+    classes = {"depthwise": f"depthwise_{CONVOLUTION}", "separable": f"separable_{CONVOLUTION}", "batch": NORM}
+    return classes.get(word, word if word == "dense" else CONVOLUTION)
+
+
+def _hint(name: str, found: set[str]) -> str:
+    """Return which other network has a file's layers, for the end of a sentence."""
+    own = {CONVOLUTION, NORM}
+    fitting = [
+        other for other, layers in _LAYERS.items() if other != name and set(layers) - own and set(layers) - own <= found
+    ]
+    return f"; it fits --model {max(fitting, key=lambda other: len(_LAYERS[other]))}" if fitting else ""

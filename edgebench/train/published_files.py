@@ -1,0 +1,42 @@
+"""A folder of Keras' weights by their published names, and a network -> the path of its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgebench.foundation.errors import RequestError
+
+_LONG = "_weights_tf_dim_ordering_tf_kernels"
+_V1_WIDTHS = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
+_LARGE = {"vgg16": "vgg16", "vgg19": "vgg19", "inception_v3": "inception_v3", "xception": "xception"} | {
+    f"resnet{depth}_v1": f"resnet{depth}" for depth in (50, 101, 152)
+}
+_TOPLESS = {"mobilenet_v1": "_no_top", "mobilenet_v2": "_no_top"}  # and "_notop" of all others
+
+
+def stem(name: str, width: float, resolution: int) -> str:
+    """Return the published file's name of a network, without its suffix; empty if Keras publishes none."""
+    if name == "mobilenet_v1" and width in _V1_WIDTHS:
+        return f"mobilenet_{_V1_WIDTHS[width]}_{resolution}_tf"
+    if name == "mobilenet_v2":
+        return f"mobilenet_v2{_LONG}_{float(width)}_{resolution}"
+    return f"{_LARGE[name]}{_LONG}" if name in _LARGE else ""
+
+
+def find(folder: Path, name: str, width: float, resolution: int) -> Path:
+    """Return the path of a network's file, in either of Keras' forms; where there is none, where it should be.
+
+    A file without its classifier is returned where there is no other, so that reading it says what it lacks.
+
+    Raises:
+        RequestError: there is no such folder, or Keras publishes no weights of the network.
+    """
+    if not folder.is_dir():
+        raise RequestError(f"wanted a folder of Keras' weights for --weights-dir, found none at {folder}")
+    if not (wanted := stem(name, width, resolution)):
+        raise RequestError(
+            f"Keras publishes no weights of {name} {width:g}, wanted a network of keras.applications; use --weights"
+        )
+    topless = f"{wanted}{_TOPLESS.get(name, '_notop')}"
+    names = [f"{each}{suffix}" for each in (wanted, topless) for suffix in (".h5", ".weights.h5")]
+    return next((folder / each for each in names if (folder / each).exists()), folder / names[0])
