@@ -20,7 +20,9 @@ from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.units import MIB
 from edgebench.networks.custom import stem
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.feed import Feed
 from edgebench.schema.names import MODEL_FILES, PYTHON, file_and_function, title
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +56,37 @@ def adopt(name: str, asked: str) -> CustomModel:
     with TemporaryDirectory() as scratch:
         module.trace(path, function, asked, traced := Path(scratch) / "traced.onnx")
         return _in_bounds(traced, title(name), "", source=os.path.abspath(path))  # noqa: PTH100  # links keep their names
+
+
+def refused(name: str, why: str) -> CustomModel:
+    """Return the card of a model that cannot be measured, so that its cases fail with the reason `why`."""
+    file, _ = file_and_function(name)
+    path = Path(file)
+    try:
+        content = files.sha256(path)
+    except OSError:
+        content = ""
+    card = CustomModel(
+        file="",
+        sha256="",
+        name=title(name),
+        format=path.suffix.removeprefix("."),
+        content_sha256=content,
+        source="",
+        layout="",
+        channels=0,
+        resolution=0,
+        dtype="",
+        batch=0,
+        classes=0,
+        precision=Precision.FP32,
+        params=None,
+        macs=None,
+        feed=Feed(inputs=()),
+        refused=why.replace(file, title(file)),  # results contain no paths
+    )
+    cache.put(stem(title(name), content, provenance.key({"why": card.refused})), card)
+    return card
 
 
 def _require_file(path: Path) -> None:
@@ -130,7 +163,7 @@ def _read(path: Path, place: Path, **given: str) -> CustomModel:
 
 def _by_name(name: str, asked: str) -> CustomModel:
     """Return the card of a model that was used before, by its name in results."""
-    known = [card for card in cache.cards(CustomModel) if card.name == name]
+    known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
     if not known:
         raise RequestError(
             f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one used before"

@@ -51,15 +51,23 @@ def adopt(cells: Iterable[Cell]) -> Models:
     """Copy every user-supplied model of the cells to the cache; return their cards.
 
     Raises:
-        RequestError: a model cannot be measured, or two different models have the same name.
+        RequestError: two different models have the same name.
     """
     keys = dict.fromkeys((cell.model, cell.input) for cell in cells if is_custom(cell.model))
-    models = {(name, shape): custom.adopt(name, shape) for name, shape in keys}
+    models = {(name, shape): _adopted(name, shape) for name, shape in keys}
     contents = dict[str, str]()
     for model in models.values():
         if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
             raise RequestError(f"wanted models of different names, found two called {model.name}; rename one")
     return models
+
+
+def _adopted(name: str, shape: str) -> CustomModel:
+    """Return the card of a model, also of one that cannot be measured: its cases fail, and the sweep goes on."""
+    try:
+        return custom.adopt(name, shape)
+    except RequestError as refusal:
+        return custom.refused(name, str(refusal))
 
 
 def card(cell: Cell, models: Models) -> CustomModel | None:
@@ -71,15 +79,14 @@ def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
     """Complete each cell with its model's sizes; cells that the model does not support stay, and fail as cases.
 
     Raises:
-        RequestError: a model supports none of its cells, or there are no images to calibrate int8.
+        RequestError: no cell can be measured, or there are no images to calibrate int8.
     """
     reasons = [
         (cell, model, _why_not(cell, model) if model else "") for cell in cells for model in (card(cell, models),)
     ]
-    supported = {cell.model for cell, _, why in reasons if not why}
+    if reasons and all(why for _, _, why in reasons):
+        raise RequestError(reasons[0][2])
     for cell, model, why in reasons:
-        if cell.model not in supported:
-            raise RequestError(why)
         yield _completed(cell, model, is_possible=not why) if model else cell
 
 
@@ -102,6 +109,8 @@ def _why_not(cell: Cell, model: CustomModel) -> str:
 
 
 def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision) -> str:
+    if model.refused:
+        return model.refused
     format = load("runtimes", RuntimeRequest.parse(runtime).name).FORMAT
     if not _can_be(model, format):
         function = f"built by its own function, found {runtime}, which builds only edgebench's own networks"
@@ -146,7 +155,7 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
         weights=WeightSource.CUSTOM,
         dataset=_dataset(cell, model),
         preprocessing=_preprocessing(cell, model),
-        quantization=cell.quantization if cell.precision != model.precision else "",
+        quantization=cell.quantization if cell.precision != model.precision and not model.refused else "",
     )
 
 
@@ -179,7 +188,7 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
                 f"{model.name} is a classifier of images, found --input-data; use --dataset for its images"
             )
         return None
-    if not folder:
+    if not folder or model.refused:
         return model.feed
     card = data.adopt(folder, model)
     return replace(model.feed, data=card.name, data_sha256=card.sha256)
