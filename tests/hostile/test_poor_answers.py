@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 import pytest
@@ -91,21 +92,23 @@ def read(place: Path) -> object:
     return labels(place, "", sorted(listing.stamps), listing)
 
 
+Form = Literal["NFC", "NFD"]
+FORMS: tuple[Form, ...] = ("NFC", "NFD")
 TWINS = ("café", "Ångström", "한국")
 
 
 @pytest.mark.parametrize("name", TWINS)
 def test_class_folders_whose_names_look_the_same_are_refused(name: str, place: Path) -> None:
-    twins = [f"{normalize(form, name)}/{form}.png" for form in ("NFC", "NFD")]
+    twins = [f"{normalize(form, name)}/{form}.png" for form in FORMS]
     with pytest.raises(RequestError, match=r"found .* twice, .*\(Unicode NFC and NFD\); merge or rename them"):
         read(folder(place / "twins", *twins, "other/1.png"))
 
 
 @pytest.mark.parametrize("name", TWINS)
-@pytest.mark.parametrize("of_files", ["NFC", "NFD"])
-@pytest.mark.parametrize("of_list", ["NFC", "NFD"])
+@pytest.mark.parametrize("of_files", FORMS)
+@pytest.mark.parametrize("of_list", FORMS)
 def test_accents_of_lists_and_files_may_be_written_in_two_ways(
-    name: str, of_files: str, of_list: str, place: Path
+    name: str, of_files: Form, of_list: Form, place: Path
 ) -> None:
     held, listed = normalize(of_files, name), normalize(of_list, name)
     classes = folder(place / "classes", f"{held}/1.png", "b/2.png")

@@ -13,15 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench.export.custom import inputs, module, onnx, shape, tflite
+from edgebench.export.custom import inputs, module, onnx, parts, shape, tflite
 from edgebench.foundation import bounded, cache, files, provenance
 from edgebench.foundation.bounded import Bounds, OutOfBounds
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.units import MIB
 from edgebench.networks.custom import stem
+from edgebench.schema import names
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.feed import Feed
-from edgebench.schema.names import MODEL_FILES, PYTHON, file_and_function, title
+from edgebench.schema.names import MODEL_FILES, PARTS, PYTHON, file_and_function, title
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
@@ -43,9 +44,11 @@ def adopt(name: str, asked: str) -> CustomModel:
     Raises:
         RequestError: the model is missing, damaged or cannot be measured; the message says what to do.
     """
+    inputs.parse(asked)
+    if PARTS in name:
+        return _of_parts(name, asked)
     file, function = file_and_function(name)
     path = Path(file)
-    inputs.parse(asked)
     if not path.exists():
         return _by_name(name, asked)
     _require_file(path)
@@ -58,19 +61,27 @@ def adopt(name: str, asked: str) -> CustomModel:
         return _in_bounds(traced, title(name), "", source=os.path.abspath(path))  # noqa: PTH100  # links keep their names
 
 
+def _of_parts(name: str, asked: str) -> CustomModel:
+    """Copy several files to the cache; if none of them is there, find them by their name in results."""
+    if any(Path(file_and_function(part)[0]).exists() for part in parts.require(name)):
+        return parts.adopt(name, asked, adopt)
+    return _by_name(name, asked)
+
+
 def refused(name: str, why: str) -> CustomModel:
     """Return the card of a model that cannot be measured, so that its cases fail with the reason `why`."""
-    file, _ = file_and_function(name)
-    path = Path(file)
+    paths = [Path(file_and_function(part)[0]) for part in names.parts(name)]
     try:
-        content = files.sha256(path)
+        content = "".join(map(files.sha256, paths)) if len(paths) == 1 else ""
     except OSError:
         content = ""
+    for path in filter(lambda path: path.name, paths):
+        why = why.replace(str(path), path.name)  # results contain no paths
     card = CustomModel(
         file="",
         sha256="",
         name=title(name),
-        format=path.suffix.removeprefix("."),
+        format=paths[-1].suffix.removeprefix("."),
         content_sha256=content,
         source="",
         layout="",
@@ -83,9 +94,9 @@ def refused(name: str, why: str) -> CustomModel:
         params=None,
         macs=None,
         feed=Feed(inputs=()),
-        refused=why.replace(file, title(file)),  # results contain no paths
+        refused=why,
     )
-    cache.put(stem(title(name), content, provenance.key({"why": card.refused})), card)
+    cache.put(stem(title(name), content, provenance.key({"why": why})), card)
     return card
 
 
@@ -165,9 +176,8 @@ def _by_name(name: str, asked: str) -> CustomModel:
     """Return the card of a model that was used before, by its name in results."""
     known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
     if not known:
-        raise RequestError(
-            f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one used before"
-        )
+        place = name if PARTS in name else file_and_function(name)[0]
+        raise RequestError(f"nothing is at {place}; wanted a model's file, or the name of one used before")
     wanted = inputs.parse(asked)
     fitting = [card for card in known if _fits(card, wanted)]
     if not fitting:

@@ -13,7 +13,7 @@ from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.precision import computed
 from edgebench.export.formats.onnx.count import prepared, sizes_of, weights
 from edgebench.foundation.errors import RequestError, shown
-from edgebench.schema.names import MODEL_FILES, file_and_function
+from edgebench.schema.names import MODEL_FILES, PARTS, file_and_function, parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +85,8 @@ def inspect(name: str, asked: str = "") -> Inspected:
     Raises:
         RequestError: the file is not a complete model file.
     """
+    if PARTS in name:
+        raise RequestError(f"wanted one file to inspect, found {name}; inspect each of {', '.join(parts(name))}")
     path = Path(file_and_function(name)[0])
     if path.suffix not in MODEL_FILES or not path.is_file():
         raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name an existing file")

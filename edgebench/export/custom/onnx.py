@@ -82,7 +82,7 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
         float_nodes=left,
         integer_share=share,
         **asdict(cost),
-        **inputs.kind(declared, shapes, _outputs(name, place)),
+        **inputs.kind(declared, shapes, tuple(outputs(name, place).values())),
     )
 
 
@@ -106,7 +106,9 @@ def run_once(path: Path) -> None:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         images = {
-            given.name: numpy.zeros([size if isinstance(size, int) else 1 for size in given.shape], _of_numpy(given))
+            given.name: numpy.zeros(
+                [size if isinstance(size, int) else 1 for size in given.shape], of_numpy(given.type)
+            )
             for given in session.get_inputs()
         }
         session.run(None, images)
@@ -115,9 +117,9 @@ def run_once(path: Path) -> None:
             raise MemoryError from error
 
 
-def _of_numpy(given: Any) -> str:
-    """Return numpy's name for an input's type: `tensor(float)` is float32."""
-    name = str(given.type).removeprefix("tensor(").removesuffix(")")
+def of_numpy(kind: str) -> str:
+    """Return numpy's name for one of onnxruntime's types: `tensor(float)` is float32."""
+    name = kind.removeprefix("tensor(").removesuffix(")")
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
@@ -348,8 +350,8 @@ def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[t
         return (), None
 
 
-def _outputs(name: str, place: Path) -> tuple[tuple[str, shape.Dimensions], ...]:
-    """Return type and sizes of every output for a batch of one; 0 stands for an open size.
+def outputs(name: str, place: Path) -> dict[str, tuple[str, shape.Dimensions]]:
+    """Return type and sizes of every output by its name, for a batch of one; 0 stands for an open size.
 
     At a batch of one most sizes are constants, and onnxruntime's optimizations leave few shapes to compute. This is the
     first time that onnxruntime opens the file.
@@ -368,7 +370,7 @@ def _outputs(name: str, place: Path) -> tuple[tuple[str, shape.Dimensions], ...]
         onnx.save(proto, one := Path(scratch) / "one.onnx")
         with _said(name, "cannot be opened by onnxruntime"):
             session = onnxruntime.InferenceSession(str(one), options, providers=["CPUExecutionProvider"])
-    return tuple(
-        (output.type, tuple(size if isinstance(size, int) else 0 for size in output.shape))
+    return {
+        output.name: (output.type, tuple(size if isinstance(size, int) else 0 for size in output.shape))
         for output in session.get_outputs()
-    )
+    }
