@@ -51,7 +51,7 @@ def adopt(name: str, asked: str) -> CustomModel:
     path = Path(file)
     if not path.exists():
         return _by_name(name, asked)
-    _require_file(path)
+    require_file(path)
     if path.suffix != PYTHON:
         return _in_bounds(path, title(name), asked)
     if not function:
@@ -100,7 +100,12 @@ def refused(name: str, why: str) -> CustomModel:
     return card
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
+    """Refuse a path that is no file, an empty or too large file, and a name that cannot be shown.
+
+    Raises:
+        RequestError: the file is one of these.
+    """
     if not path.is_file():
         raise RequestError(f"{path} is no file; wanted one such as net.onnx, net.tflite or nets.py:function")
     if not (size := path.stat().st_size):

@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgebench.export import custom
 from edgebench.export.custom import inputs, layers, onnx, shape, tflite
 from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.precision import computed
@@ -91,8 +92,7 @@ def inspect(name: str, asked: str = "") -> Inspected:
     if path.suffix not in MODEL_FILES or not path.is_file():
         raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name an existing file")
     try:
-        if not path.stat().st_size:
-            raise RequestError(f"{path} is empty; write it again")
+        custom.require_file(path)
         return _inspected(path, name, asked)
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
@@ -111,6 +111,7 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
     operators = Counter(shown(node.op_type) for node in onnx.nodes(graph))
     types = _types((onnx.type_name(tensor.data_type), prod(tensor.dims)) for tensor in onnx.tensors(graph))
     way, declared = _way(path.name, lambda: _declared_of_onnx(path, graph), asked)
+    way = way if way.refusal else _opened(way, path, graph, asked)
     sized = prepared(onnx.settled(graph, way.shapes) if way.shapes else graph)
     sizes = sizes_of(sized)
     made = [(port.dtype, sizes.get(port.name, ())) for port in outputs_found]
@@ -128,6 +129,17 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
         cost=Cost.of(weights=lambda: weights(sized), multiply_adds=lambda: onnx.macs_of(sized, may_open=False)),
         way=_judged(way, declared, made, lambda: onnx.require_bounded(path.name, sizes)),
     )
+
+
+def _opened(way: Way, path: Path, graph: Any, asked: str) -> Way:
+    """Refuse what onnxruntime refuses: in doubt the file is opened as a run opens it, in a process with bounds."""
+    if not onnx.may_be_refused(graph):
+        return way
+    try:
+        custom.adopt(str(path), asked) if way.shapes else None
+    except RequestError as error:
+        return Way(refusal=str(error))
+    return way
 
 
 def _declared_of_onnx(path: Path, graph: Any) -> Sequence[Declared]:
