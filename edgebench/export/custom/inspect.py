@@ -112,8 +112,10 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
     types = _types((onnx.type_name(tensor.data_type), prod(tensor.dims)) for tensor in onnx.tensors(graph))
     way, declared = _way(path.name, lambda: _declared_of_onnx(path, graph), asked)
     way = way if way.refusal else _opened(way, path, graph, asked)
-    sized = prepared(onnx.settled(graph, way.shapes) if way.shapes else graph)
-    sizes = sizes_of(sized)
+    is_safe = bool(way.shapes) or not graph.functions  # unfolded, a few functions can be billions of operators
+    sized = onnx.settled(graph, way.shapes) if way.shapes else graph
+    sized = prepared(sized) if is_safe else sized
+    sizes = sizes_of(sized) if is_safe else {}
     made = [(port.dtype, sizes.get(port.name, ())) for port in outputs_found]
     return Inspected(
         name=path.name,
@@ -126,9 +128,13 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
         types=types,
         precision=precision,
         given=given,
-        cost=Cost.of(weights=lambda: weights(sized), multiply_adds=lambda: onnx.macs_of(sized, may_open=False)),
+        cost=_cost(sized) if is_safe else Cost(params=None, macs=None, uncounted="functions are not unfolded here"),
         way=_judged(way, declared, made, lambda: onnx.require_bounded(path.name, sizes)),
     )
+
+
+def _cost(sized: Any) -> Cost:
+    return Cost.of(weights=lambda: weights(sized), multiply_adds=lambda: onnx.macs_of(sized, may_open=False))
 
 
 def _opened(way: Way, path: Path, graph: Any, asked: str) -> Way:

@@ -89,11 +89,14 @@ def read(path: Path, place: Path, *, name: str, asked: str, content: str, source
 def may_be_refused(proto: Any) -> bool:
     """Return whether onnxruntime refuses a graph whose large weights have no values; here they are inputs.
 
-    A few operators want values that they do not get here, so only the file itself decides.
+    A few operators want values that they do not get here, so only the file itself decides. So it does of functions,
+    which a runtime unfolds: a few of them can become billions of operators.
     """
     import onnx
     import onnxruntime
 
+    if proto.functions:
+        return True
     light = onnx.ModelProto()
     light.CopyFrom(proto)
     declared = {entry.name for entry in light.graph.input}
