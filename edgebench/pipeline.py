@@ -28,7 +28,7 @@ from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
 from edgebench.networks.custom import channels
 from edgebench.results import write_reports
-from edgebench.results.folders import RESULTS, results_folder
+from edgebench.results.folders import RESULTS, require_name, results_folder
 from edgebench.results.journal import Journal
 from edgebench.results.table.row import Table
 from edgebench.schema.artifact import Artifact
@@ -58,6 +58,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
         RequestError: the sweep is impossible; nothing was run.
     """
     check(sweep)
+    require_name(sweep.name)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
@@ -172,8 +173,13 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
 
 
 def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
-    """Forecast what `run` would do, without training, exporting or measuring."""
+    """Forecast what `run` would do, without training, exporting or measuring.
+
+    Raises:
+        RequestError: the sweep is impossible, as in a run.
+    """
     check(sweep)
+    require_name(sweep.name)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]
     records = tuple(Journal(RESULTS / sweep.name))

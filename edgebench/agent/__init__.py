@@ -15,6 +15,7 @@ By hand on a board: `python3 edgebench-agent.pyz < request.json`.
 
 from typing import Any
 
+from edgebench.agent import chain
 from edgebench.foundation.errors import in_words
 from edgebench.foundation.shelf import load
 
@@ -40,8 +41,10 @@ def _handler(name: str) -> Any:
 
 
 def open_session(request: dict[str, Any]) -> Any:
-    """Open the runtime's session on the request's artifact."""
+    """Open the runtime's session on the request's artifact, or on each of its parts."""
     runtime = load("runtimes", request["runtime"])
+    if (request.get("feed") or {}).get("parts"):
+        return chain.open_parts(runtime, request)
     return runtime.open(request["path"], **opening(request))
 
 

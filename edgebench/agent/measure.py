@@ -5,7 +5,7 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, counter, device, machine, open_session, reference, stages, timing
+from edgebench.agent import CUDA, chain, counter, device, machine, open_session, reference, stages, timing
 from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
@@ -67,6 +67,8 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
     if workload := request.get("reference"):
         return lambda: (reference.open(workload), dict)
     load("runtimes", request["runtime"]).prepare()  # importing the engine counts as start time, not as load time
+
+    request = chain.unpacked(request)  # what is deployed are the parts
 
     def opener() -> Opened:
         session = open_session(request)

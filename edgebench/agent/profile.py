@@ -7,6 +7,7 @@ from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
 WARM_UP, ITERATIONS = 10, 20
+SEVERAL = "operators of several graphs are not timed together: the row has each part's time; measure a part alone"
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -16,8 +17,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     type. `whole_s` is the median of a whole inference; the profiler slows it down.
     """
     runtime = load("runtimes", request["runtime"])
-    if runtime.NO_PROFILE:
-        return {"why": runtime.NO_PROFILE, "whole_s": 0.0, "operators": []}
+    if why := SEVERAL if (request.get("feed") or {}).get("parts") else runtime.NO_PROFILE:
+        return {"why": why, "whole_s": 0.0, "operators": []}
     report = watch(request)
     profile: dict[str, Any] = runtime.profile(
         request["path"], warm_up=WARM_UP, iterations=ITERATIONS, **opening(request)

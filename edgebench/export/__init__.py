@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench import train
@@ -54,7 +55,19 @@ def _made(order: Order, show: Show) -> Artifact:
         return known
     parent = _made(order.parent, show) if order.parent else None
     show(Step(activity="export", subject=str(order.variant)))
-    return cache.keep(order.stem, order.plugin.SUFFIX, Artifact, lambda path: write.write(path, order, parent, show))
+    return cache.keep(
+        order.stem,
+        _suffix(order),
+        Artifact,
+        lambda path: write.write(path, order, parent, show),
+    )
+
+
+def _suffix(order: Order) -> str:
+    """Return the suffix of the order's file: that of its format, unless it has several graphs."""
+    has_parts = order.variant.feed is not None and bool(order.variant.feed.parts)
+    suffix: str = Path(order.model.file).suffix if order.model and has_parts else order.plugin.SUFFIX
+    return suffix
 
 
 def known_weights(variant: Variant) -> Weights | None:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export import custom
+from edgebench.export import custom, several
 from edgebench.export.custom.calibration import sets
 from edgebench.export.formats import Written
 from edgebench.export.prepare import prepare
@@ -80,8 +80,11 @@ def _write(
         with _timed(QUANTIZE, took_s):
             yielded = _turned(images) if order.original and order.original.layout == "NHWC" else images
             counts = [0]
-            written: Written = order.plugin.write_int8(source, path, variant.quantization, _counted(yielded, counts))
-            if variant.feed:
+            if variant.feed and variant.feed.parts:
+                written = several.write_int8(order, source, path, _counted(yielded, counts))
+            else:
+                written = order.plugin.write_int8(source, path, variant.quantization, _counted(yielded, counts))
+            if variant.feed and not variant.feed.parts:
                 written = replace(written, outputs=order.plugin.compared(source, path, variant.quantization, yielded))
         return replace(written, calibrated_on=counts[0])
 

@@ -51,7 +51,7 @@ def read(
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
         content = tomllib.loads(text)
         check_content(content)
         content = {"name": name} | content

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from edgebench.foundation.errors import RequestError
 from edgebench.images.listing import LABELS, ORDERS, SUFFIXES, some
@@ -23,6 +24,11 @@ WHOLE = r"-?\d{1,18}"  # a class's number
 FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
 NAME = r'(?:"([^"]*)"|(.*\S))\s+'
 NAME_AND_CLASS = [re.compile(NAME + label) for label in (r'"([^"]*)"', r"(\S+)")]
+
+FROM_ONE = (
+    "{file}: no image has class 0, the least is {first}; numbers count from 0, so if these count from 1, subtract 1"
+    " from each"
+)
 
 Line = tuple[int, str]  # a line of a file: its number from 1, and its text
 
@@ -49,10 +55,11 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
     if file and all(re.fullmatch(WHOLE, label) for label in given.values()):
         count = len(written) or max(2, 1 + max(map(int, given.values())))
         numbers = _numbered(file, given, min(count, MAX_CLASSES))
-        return Labels(classes=written or tuple(map(str, range(count))), by_name=numbers)
+        unused = (FROM_ONE.format(file=file.name, first=min(numbers.values())),) if min(numbers.values()) else ()
+        return Labels(classes=written or tuple(map(str, range(count))), by_name=numbers, notices=unused)
     if file and not written:
         _require_names(file, given)
-    empty = () if file or written else sorted(listing.empty)
+    empty = () if file or written else sorted(set(map(composed, listing.empty)))
     classes = _several(folder, written or tuple(sorted({*given.values(), *empty}, key=_in_order)))
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
@@ -64,10 +71,15 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
 def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
     """Return the file that lists pictures; beside class folders, a `labels.txt` may list the classes instead."""
     files = [folder / name for name in LABELS if (folder / name).is_file()]
-    known = set(names)
+    known = set(map(composed, names))
     listing = (file for file in files if any(_names_picture(line, known) for _, line in _lines(file)))
     has_loose = any(os.sep not in name for name in names)
     return next(listing, files[0] if files and has_loose else None)
+
+
+def composed(text: str) -> str:
+    """Return text with each accented letter as one character (NFC): file systems and archives decompose some names."""
+    return normalize("NFC", text)
 
 
 def _names_picture(line: str, names: set[str]) -> bool:
@@ -76,7 +88,7 @@ def _names_picture(line: str, names: set[str]) -> bool:
 
 
 def _lines(file: Path) -> list[Line]:
-    """Read the lines that are not empty, with any line ending, with or without a byte order mark."""
+    """Read the lines that are not empty, composed, with any line ending, with or without a byte order mark."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -85,7 +97,7 @@ def _lines(file: Path) -> list[Line]:
         ) from error
     except OSError as error:
         raise RequestError(f"cannot read {file}: {error.strerror}; correct it") from error
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return [(number, line) for number, line in enumerate(composed(text).split("\n"), 1) if line.strip()]
 
 
 def _fields(line: str) -> tuple[str, ...]:
@@ -104,13 +116,14 @@ def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, 
         RequestError: a line is malformed, or the lines do not name exactly the images in the folder.
     """
     given, lines = dict[str, str](), dict[str, int]()
+    real = _by_composed_name(file.parent, names)
     for number, line in _lines(file):
         if len(fields := _fields(line)) != 2:
             raise RequestError(f"{file}:{number}: wanted an image's name and its class, found {line.strip()!r}")
         name, label = fields
         if lines.setdefault(name, number) != number:
             raise RequestError(f"{file}:{number}: {name} is named in line {lines[name]}, too; remove one")
-        given[name] = label
+        given[real.get(name, name)] = label
     if odd := sorted((given.keys() ^ set(names)) - listing.repeated.keys()):
         why = "is named there and not in the folder" if odd[0] in given else "has no label"
         raise RequestError(f"{file}: {odd[0]} {why}, as {len(odd) - 1} others; correct it")
@@ -123,12 +136,29 @@ def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[
     Raises:
         RequestError: an image is in no class folder, or a class folder has files but no image.
     """
-    given = {name: name.partition(os.sep)[0] for name in names}
+    _by_composed_name(folder, sorted({name.partition(os.sep)[0] for name in names}))
+    given = {name: composed(name.partition(os.sep)[0]) for name in names}
     if loose := [name for name in names if os.sep not in name]:
         raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
-    if odd := sorted(listing.folders - listing.empty - set(given.values())):
+    if odd := sorted({*map(composed, listing.folders - listing.empty)} - set(given.values())):
         raise RequestError(f"{folder}: found no image in class folder {odd[0]}; fill it or remove it")
     return given
+
+
+def _by_composed_name(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the real name for each composed one.
+
+    Raises:
+        RequestError: two names look the same, because their accented letters are written in two ways.
+    """
+    real = dict[str, str]()
+    for name in names:
+        if (other := real.setdefault(composed(name), name)) != name:
+            raise RequestError(
+                f"{folder}: wanted different names, found {composed(name)} twice, {other!a} and {name!a},"
+                " which differ only in how their accents are written (Unicode NFC and NFD); merge or rename them"
+            )
+    return real
 
 
 def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str]) -> tuple[str, tuple[str, ...]]:

@@ -117,6 +117,19 @@ def _words(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 RESULTS = Path("results")
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
+MOST_SHOWN = 80  # characters of a name in a message
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that cannot be that of a results folder.
+
+    Raises:
+        RequestError: it has other characters, or is longer than a file system takes.
+    """
+    if not re.fullmatch(NAME, name):
+        found = repr(name) if len(name) <= MOST_SHOWN else f"{len(name)} characters"
+        raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {found}")
 
 
 def results_folder(name: str) -> Path:
@@ -125,8 +138,7 @@ def results_folder(name: str) -> Path:
     Raises:
         RequestError: the name is not a valid folder name, or the folder cannot be made or written.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {name!r}")
+    require_name(name)
     folder = RESULTS / name
     try:
         make(folder)

@@ -103,6 +103,7 @@ class CustomModel:
             `least_params` and `least_macs` are lower bounds: what could be counted.
         feed: the inputs of a model other than an image classifier; then `classes` is 0, `layout` and `dtype` are
             empty, and `batch` says whether it takes one set of inputs at a time. None for a classifier.
+        refused: why it cannot be measured; then there is no copy of it. Empty for a model that can be.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -132,6 +133,7 @@ class CustomModel:
     least_params: int | None = None
     least_macs: int | None = None
     feed: Feed | None = None
+    refused: str = ""
 
     @property
     def is_classifier(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from edgebench.schema import STRICT
 
@@ -35,10 +35,46 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An input of a part that takes an output of an earlier part.
+
+    Attributes:
+        part: index of the earlier part.
+        by: whether they have the same name, or only the same type and shape.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    input: str
+    part: int
+    output: str
+    by: Literal["name", "shape"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One graph of several that are run one after the other.
+
+    Attributes:
+        name: of its file, with the signature if it has one: `decoder.onnx`, `net.tflite:decode`.
+        signature: the signature of a TFLite file that is run; empty for its first graph.
+        inputs: pairs of an input's name in this graph and its name in the feed.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    name: str
+    signature: str = ""
+    inputs: tuple[tuple[str, str], ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """All inputs of a model.
 
     Attributes:
+        parts: the graphs, if there are several; `inputs` are those that no earlier part makes.
         signature: the signature of a TFLite file that is run; empty for its first graph.
         data: name of the folder with the input arrays; empty for random values.
         data_sha256: hash of these arrays.
@@ -50,6 +86,7 @@ class Feed:
     signature: str = ""
     data: str = ""
     data_sha256: str = ""
+    parts: tuple[Part, ...] = ()
 
     @property
     def sizes(self) -> str:
@@ -75,7 +112,17 @@ class Feed:
 
     def __str__(self) -> str:
         signature = [f"signature {self.signature}"] if self.signature else []
-        return ", ".join([*signature, *(self._words(entry) for entry in self.inputs)]) or "nothing"
+        inputs = (self._words(entry) for entry in self.inputs)
+        return ", ".join([*signature, *inputs, *self._links()]) or "nothing"
+
+    def _links(self) -> list[str]:
+        """Say which outputs of parts are inputs of later parts, and by what they were matched."""
+        return [
+            f"{part.name}:{link.input} takes {self.parts[link.part].name}:{link.output}"
+            + (" of the same type and shape" if link.by == "shape" else "")
+            for part in self.parts
+            for link in part.links
+        ]
 
     def _words(self, entry: Input) -> str:
         values = f"of {self.data}" if self.data else f"random in [{entry.low:g}, {entry.high:g}]"

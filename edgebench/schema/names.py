@@ -6,6 +6,7 @@ from edgebench.foundation.shelf import literal, names
 
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
+PARTS = "|"  # joins the files of one deployment that are run one after the other
 _PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a function or a signature
 CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
@@ -14,12 +15,12 @@ WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES)
 
 def is_custom(model: str) -> bool:
     """Return whether a model is user-supplied, not a network of this package."""
-    return Path(file_and_function(model)[0]).suffix in (*MODEL_FILES, PYTHON)
+    return any(Path(file_and_function(part)[0]).suffix in (*MODEL_FILES, PYTHON) for part in parts(model))
 
 
 def is_model_file(model: str) -> bool:
     """Return whether a model is already a model file, so that no tools are needed to write one."""
-    return Path(file_and_function(model)[0]).suffix in MODEL_FILES
+    return all(Path(file_and_function(part)[0]).suffix in MODEL_FILES for part in parts(model))
 
 
 def is_weights_file(weights: str) -> bool:
@@ -34,7 +35,12 @@ def origin(weights: str) -> str:
 
 def title(model: str) -> str:
     """Return a model's name without its path: `net.onnx` for `nets/net.onnx`."""
-    return Path(model).name if is_custom(model) else model
+    return PARTS.join(Path(part).name for part in parts(model)) if is_custom(model) else model
+
+
+def parts(model: str) -> tuple[str, ...]:
+    """Split `encoder.onnx|decoder.onnx` into its files; any other name is one part."""
+    return tuple(part.strip() for part in model.split(PARTS))
 
 
 def dataset_plugin(dataset: str) -> str:

@@ -24,6 +24,8 @@ class Quantization:
         equalized: channel ranges of consecutive layers are equalized first (Nagel et al. 2019, section 4.1).
         bias_corrected: the mean error of the rounded weights is subtracted from the biases (ibid., section 4.2).
         aware: weights are fine-tuned under fake quantization first (QAT), on the data set's training split.
+        float_outputs: the operators between the last products with weights and the outputs stay in float; of an output
+            that is one product, not several joined, that product, too.
         images: number of calibration images, drawn with `seed` from the calibration split of a data set.
         calibration: that data set, `image_folder:val`; empty for the variant's own. If it is user-supplied,
             `calibration_sha256` is the hash of its content. For a model other than an image classifier, `data:` and
@@ -41,6 +43,7 @@ class Quantization:
     equalized: bool = False
     bias_corrected: bool = False
     aware: bool = False
+    float_outputs: bool = False
     images: int = 100
     seed: int = 0
     calibration: str = ""
@@ -83,6 +86,7 @@ WORDS: dict[str, dict[str, Any]] = {
     "equalized": {"equalized": True},
     "bias_corrected": {"bias_corrected": True},
     "qat": {"aware": True},
+    "float_outputs": {"float_outputs": True},
 }
 COUNTS = ("images", "seed")
 CALIBRATION = "calibration"

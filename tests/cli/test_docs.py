@@ -27,6 +27,8 @@ from edgebench.results.measurement.verdict import Verdict
 from tests import GOLDEN, ROOT
 from tests.export.test_any_int8 import sequence, tokens
 from tests.export.test_custom_onnx import NETS, write
+from tests.hostile.graphs import node
+from tests.hostile.test_any_model import F, save
 from tests.nightly.test_nightly import SWEEP
 from tests.support.command import cli
 from tests.support.nights import quiet_history
@@ -147,6 +149,8 @@ def draw_inputs(place: Path) -> None:
     """The recorded inputs of a reader whose models take no images of a data set."""
     sequence(place).rename(place / "encoder.onnx")
     tokens(place)
+    save(place / "backbone.onnx", [node("Sigmoid", ["x"], "y")], [("x", F, [1, 4])], [("y", F, [1, 4])])
+    save(place / "head.onnx", [node("Softmax", ["y"], "z")], [("y", F, [1, 4])], [("z", F, [1, 4])])
     (place / "frames").mkdir()
     for number in range(40):
         numpy.save(place / "frames" / f"{number}.npy", numpy.full((1, 3, 48, 320), number / 40, "f4"))

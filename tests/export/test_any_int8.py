@@ -12,6 +12,7 @@ from PIL import Image
 
 from edgebench.export import custom, export
 from edgebench.export.custom import calibration
+from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.images.splits import why_no_accuracy
 from edgebench.schema.artifact import Artifact, OutputNoise
@@ -135,6 +136,30 @@ def test_boxes_and_scores_under_one_scale_are_named(place: Path) -> None:
     assert output.name == "found" and output.apart > 1000
     assert output.parts.startswith("b (up to 1") and " and s (up to 0." in output.parts
     assert (output.sqnr_db or 0) > 30, "the mean over both hides that scores are lost"
+
+
+def test_float_outputs_gives_joined_heads_a_scale_each(place: Path) -> None:
+    path, folder = detector(place, joined=True), frames(place)
+    before, after = int8(path, folder), int8(path, folder, "per_channel+float_outputs")
+    (joined,), (kept,) = before.outputs, after.outputs
+    assert joined.apart > 1000 and (kept.apart, kept.parts) == (0.0, "")
+    assert not after.float_nodes and after.integer_share == 1.0
+    lost, found = part_noise(before), part_noise(after)
+    assert lost["scores"] < 5 < 25 < found["scores"] and min(lost["boxes"], found["boxes"]) > 25
+
+
+def part_noise(made: Artifact) -> dict[str, float]:
+    """The SQNR of boxes and of scores in the one output that joins them, dB, on an image that is not of the frames."""
+    import onnxruntime
+
+    image = {"x": numpy.random.default_rng(9).uniform(0, 1, (1, 3, 16, 24)).astype("f4")}
+    files = ("detector.onnx", cache.path_of(made))
+    wanted, found = (onnxruntime.InferenceSession(file).run(None, image)[0] for file in files)
+    parts = {"boxes": numpy.s_[..., :4], "scores": numpy.s_[..., 4:]}
+    return {
+        name: float(10 * numpy.log10((wanted[part] ** 2).sum() / ((wanted[part] - found[part]) ** 2).sum()))
+        for name, part in parts.items()
+    }
 
 
 def test_heads_of_their_own_are_no_trap(place: Path) -> None:

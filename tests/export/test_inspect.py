@@ -73,6 +73,35 @@ def test_what_cannot_be_measured_is_still_looked_into(place: Path, name: str) ->
     assert facts("net.onnx", asked)["run"] is None
 
 
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_run_refuses_is_refused_here(place: Path, name: str) -> None:
+    write, asked, message = REFUSED[name]
+    write(place / "net.onnx")
+    found = verdict("net.onnx", asked)
+    assert found.startswith("--input") if name == "an open axis" else message in found
+
+
+def verdict(name: str, asked: str = "") -> str:
+    """What is said of whether and how a file can be measured; empty if it can."""
+    try:
+        way = inspect(name, asked).way
+    except RequestError as error:
+        return str(error)
+    return way.refusal or ("" if way.shapes or not way.asked else f"--input {way.asked[0]}")
+
+
+@pytest.mark.parametrize(
+    "file", sorted(path for path in DATA.iterdir() if path.suffix in (".onnx", ".tflite")), ids=str
+)
+def test_files_of_others_can_be_measured_where_that_is_said(file: Path, place: Path) -> None:
+    try:
+        custom.adopt(str(file), "")
+        refusal = ""
+    except RequestError as error:
+        refusal = str(error)
+    assert bool(verdict(str(file))) == bool(refusal)
+
+
 @pytest.mark.parametrize("name", ["open sides", "open sides without names", "an axis of two inputs", "two inputs"])
 def test_the_command_that_is_shown_is_one_that_works(place: Path, name: str) -> None:
     import shlex

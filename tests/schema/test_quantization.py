@@ -18,7 +18,10 @@ schemes = st.builds(
     images=st.integers(1, 5000),
     seed=st.integers(0, 9),
     calibration=st.sampled_from(["", "digits", "image_folder:val"]),
-    **{name: st.booleans() for name in ("symmetric", "reduce_range", "equalized", "bias_corrected", "aware")},
+    **{
+        name: st.booleans()
+        for name in ("symmetric", "reduce_range", "equalized", "bias_corrected", "aware", "float_outputs")
+    },
 )
 
 

@@ -26,6 +26,9 @@ and a Session
                                outputs, the one with `classes` values (0: the first); or all outputs joined, channels
                                before pixels, if together they have `classes` values
     outputs()                  every output of the last run by its name, as arrays; of sessions that take a feed
+    give(name, value), take(name)
+                               of sessions that take a feed: set an input, and get an output of the last run, in the
+                               runtime's own type, so that one part's output is another's input
     facts()                    facts about its runs, read after the last one and stored in the run's conditions:
                                `kernel_s` and `transfer_s`, seconds by the device's clock;
                                `gpu_allocated_peak_bytes`, the peak of its allocator on the GPU; `fallback`, operators

@@ -28,18 +28,36 @@ class FedSession:
     """
 
     def __init__(self, interpreter: Any, batch: int, feed: Mapping[str, Any]) -> None:
-        import numpy
-
         self._interpreter, self._graph = interpreter, interpreter._interpreter
         self._number, inputs, self._places = _signature(interpreter, feed.get("signature", ""))
+        self._inputs = {name: (details["index"], tuple(details["shape"])) for name, details in inputs.items()}
         values = arrays(feed, batch)
         for name, value in values.items():
-            if tuple(inputs[name]["shape"]) != value.shape:
-                shape = numpy.array(value.shape, numpy.int32)
-                self._graph.ResizeInputTensor(inputs[name]["index"], shape, False, self._number)
+            self._resize(name, value.shape)
         self._graph.AllocateTensors(self._number)
         for name, value in values.items():
             self._graph.SetTensor(inputs[name]["index"], value, self._number)
+
+    def _resize(self, name: str, wanted: tuple[int, ...]) -> bool:
+        """Give an input another shape, unless it has it; the tensors are then to be allocated again."""
+        import numpy
+
+        index, shape = self._inputs[name]
+        if shape == wanted:
+            return False
+        self._graph.ResizeInputTensor(index, numpy.array(wanted, numpy.int32), False, self._number)
+        self._inputs[name] = index, wanted
+        return True
+
+    def give(self, name: str, value: Any) -> None:
+        """Set an input to what another session made."""
+        if self._resize(name, value.shape):
+            self._graph.AllocateTensors(self._number)
+        self._graph.SetTensor(self._inputs[name][0], value, self._number)
+
+    def take(self, name: str) -> Any:
+        """Return a copy of an output of the last run."""
+        return self._graph.GetTensor(self._places[name], self._number)
 
     def run(self) -> None:
         """Run the graph on the bound inputs; the outputs are in host memory on return."""

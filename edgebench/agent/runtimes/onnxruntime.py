@@ -84,6 +84,15 @@ class InferenceSession:
         values = self._binding.get_outputs()
         return {name: _array(value) for name, value in zip(self._names, values, strict=True)}
 
+    def give(self, name: str, value: Any) -> None:
+        """Bind an input to what another session made."""
+        self._values[name] = value
+        self._binding.bind_ortvalue_input(name, value)
+
+    def take(self, name: str) -> Any:
+        """Return an output of the last run as onnxruntime's own value."""
+        return self._binding.get_outputs()[self._names.index(name)]
+
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...], classes: int = 0) -> bytes:
         """Run the graph on float32 inputs of `shape` (N, C, R, R); return the scores of its classes as float32."""
         import numpy

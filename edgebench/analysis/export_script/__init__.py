@@ -55,6 +55,8 @@ def rendered(row: Evidence, files: Sequence[FileCard]) -> str:
 
 def _require_script(row: Evidence) -> None:
     """Refuse a row that no script can repeat."""
+    if row.case.variant.feed and row.case.variant.feed.parts:
+        raise RequestError(f"wanted a row of one model file, found {row.case.variant}; measure one of its files alone")
     runtime, wanted = row.case.runtime, f"wanted a row of {', '.join(RUNTIMES)} with a latency on a CPU"
     if runtime.name not in RUNTIMES:
         raise RequestError(f"{wanted}, found one of {runtime.name}; measure it with --runtime onnxruntime")

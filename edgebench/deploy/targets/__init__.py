@@ -10,18 +10,25 @@ from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import Checkup, Status
 from edgebench.deploy.wheels import platform
-from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.errors import InvalidFile, RequestError, require
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.sheet import IDENTITY, Column, Sheet
 from edgebench.foundation.shelf import load
 from edgebench.schema.runtime import PIN, Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
+NOTE = "One TOML file per target, in ./targets, in your configuration directory, or shipped; the first applies."
+
 
 def listed() -> Sheet:
-    """Return a table of all known targets."""
-    note = "One TOML file per target, in ./targets, in your configuration directory, or shipped; the first applies."
-    return Sheet.of("targets", _TARGETS, map(catalogue.target, catalogue.targets()), (note,))
+    """Return a table of all known targets; its notes name each file that cannot be read."""
+    known, faults = list[Target](), list[str]()
+    for name in catalogue.targets():
+        try:
+            known.append(catalogue.target(name))
+        except InvalidFile as fault:
+            faults.append(f"{fault}; until it is mended, {name} cannot be used.")
+    return Sheet.of("targets", _TARGETS, known, (NOTE, *faults))
 
 
 def _address(target: Target) -> str | None:

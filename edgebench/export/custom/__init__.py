@@ -13,14 +13,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.custom import inputs, module, onnx, shape, tflite
+from edgebench.export.custom import inputs, module, onnx, parts, shape, tflite
 from edgebench.foundation import bounded, cache, files, provenance
 from edgebench.foundation.bounded import Bounds, OutOfBounds
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.units import MIB
 from edgebench.networks.custom import stem
+from edgebench.schema import names
 from edgebench.schema.cards import CustomModel
-from edgebench.schema.names import MODEL_FILES, PYTHON, file_and_function, title
+from edgebench.schema.feed import Feed
+from edgebench.schema.names import MODEL_FILES, PARTS, PYTHON, file_and_function, title
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +46,14 @@ def adopt(name: str, asked: str, *, is_fed: bool = False) -> CustomModel:
     Raises:
         RequestError: the model is missing, damaged or cannot be measured; the message says what to do.
     """
+    inputs.parse(asked)
+    if PARTS in name:
+        return _of_parts(name, asked)
     file, function = file_and_function(name)
     path = Path(file)
-    inputs.parse(asked)
     if not path.exists():
         return _by_name(name, asked, is_fed=is_fed)
-    _require_file(path)
+    require_file(path)
     if path.suffix != PYTHON:
         return _in_bounds(path, title(name), asked, is_fed=is_fed)
     if not function:
@@ -59,7 +64,51 @@ def adopt(name: str, asked: str, *, is_fed: bool = False) -> CustomModel:
         return _in_bounds(traced, title(name), "", source=source, is_fed=is_fed)
 
 
-def _require_file(path: Path) -> None:
+def _of_parts(name: str, asked: str) -> CustomModel:
+    """Copy several files to the cache; if none of them is there, find them by their name in results."""
+    if any(Path(file_and_function(part)[0]).exists() for part in parts.require(name)):
+        return parts.adopt(name, asked, adopt)
+    return _by_name(name, asked, is_fed=False)
+
+
+def refused(name: str, why: str) -> CustomModel:
+    """Return the card of a model that cannot be measured, so that its cases fail with the reason `why`."""
+    paths = [Path(file_and_function(part)[0]) for part in names.parts(name)]
+    try:
+        content = "".join(map(files.sha256, paths)) if len(paths) == 1 else ""
+    except OSError:
+        content = ""
+    for path in filter(lambda path: path.name, paths):
+        why = why.replace(str(path), path.name)  # results contain no paths
+    card = CustomModel(
+        file="",
+        sha256="",
+        name=title(name),
+        format=paths[-1].suffix.removeprefix("."),
+        content_sha256=content,
+        source="",
+        layout="",
+        channels=0,
+        resolution=0,
+        dtype="",
+        batch=0,
+        classes=0,
+        precision=Precision.FP32,
+        params=None,
+        macs=None,
+        feed=Feed(inputs=()),
+        refused=why,
+    )
+    cache.put(stem(title(name), content, provenance.key({"why": why})), card)
+    return card
+
+
+def require_file(path: Path) -> None:
+    """Refuse a path that is no file, an empty or too large file, and a name that cannot be shown.
+
+    Raises:
+        RequestError: the file is one of these.
+    """
     if not path.is_file():
         raise RequestError(f"{path} is no file; wanted one such as net.onnx, net.tflite or nets.py:function")
     if not (size := path.stat().st_size):
@@ -96,7 +145,7 @@ def _memory_for(size: int) -> int:
     return LEAST_MEMORY_BYTES + COPIES * size
 
 
-def keep(path: str, name: str, asked: str, source: str, *, is_fed: bool) -> str:
+def keep(path: str, name: str, asked: str, source: str, *, is_fed: bool = False) -> str:
     """Copy a file's model to the cache; return the stem of its card."""
     return _kept(Path(path), name, asked, source=source, is_fed=is_fed)
 
@@ -133,11 +182,11 @@ def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
 
 def _by_name(name: str, asked: str, *, is_fed: bool) -> CustomModel:
     """Return the card of a model that was used before, by its name in results."""
-    known = [card for card in cache.cards(CustomModel) if card.name == name and (card.feed is not None or not is_fed)]
+    known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
+    known = [card for card in known if card.feed is not None or not is_fed]
     if not known:
-        raise RequestError(
-            f"nothing is at {file_and_function(name)[0]}; wanted a model's file, or the name of one used before"
-        )
+        place = name if PARTS in name else file_and_function(name)[0]
+        raise RequestError(f"nothing is at {place}; wanted a model's file, or the name of one used before")
     wanted = inputs.parse(asked)
     fitting = [card for card in known if _fits(card, wanted)]
     if not fitting:

@@ -8,12 +8,13 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgebench.export import custom
 from edgebench.export.custom import inputs, layers, onnx, shape, tflite
 from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.precision import computed
 from edgebench.export.formats.onnx.count import prepared, sizes_of, weights
 from edgebench.foundation.errors import RequestError, shown
-from edgebench.schema.names import MODEL_FILES, file_and_function
+from edgebench.schema.names import MODEL_FILES, PARTS, file_and_function, parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,12 +86,13 @@ def inspect(name: str, asked: str = "") -> Inspected:
     Raises:
         RequestError: the file is not a complete model file.
     """
+    if PARTS in name:
+        raise RequestError(f"wanted one file to inspect, found {name}; inspect each of {', '.join(parts(name))}")
     path = Path(file_and_function(name)[0])
     if path.suffix not in MODEL_FILES or not path.is_file():
         raise RequestError(f"wanted a file such as net.onnx or net.tflite, found {name}; name an existing file")
     try:
-        if not path.stat().st_size:
-            raise RequestError(f"{path} is empty; write it again")
+        custom.require_file(path)
         return _inspected(path, name, asked)
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
@@ -109,8 +111,11 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
     operators = Counter(shown(node.op_type) for node in onnx.nodes(graph))
     types = _types((onnx.type_name(tensor.data_type), prod(tensor.dims)) for tensor in onnx.tensors(graph))
     way, declared = _way(path.name, lambda: _declared_of_onnx(path, graph), asked)
-    sized = prepared(onnx.settled(graph, way.shapes) if way.shapes else graph)
-    sizes = sizes_of(sized)
+    way = way if way.refusal else _opened(way, path, graph, asked)
+    is_safe = bool(way.shapes) or not graph.functions  # unfolded, a few functions can be billions of operators
+    sized = onnx.settled(graph, way.shapes) if way.shapes else graph
+    sized = prepared(sized) if is_safe else sized
+    sizes = sizes_of(sized) if is_safe else {}
     made = [(port.dtype, sizes.get(port.name, ())) for port in outputs_found]
     return Inspected(
         name=path.name,
@@ -123,9 +128,24 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
         types=types,
         precision=precision,
         given=given,
-        cost=Cost.of(weights=lambda: weights(sized), multiply_adds=lambda: onnx.macs_of(sized, may_open=False)),
+        cost=_cost(sized) if is_safe else Cost(params=None, macs=None, uncounted="functions are not unfolded here"),
         way=_judged(way, declared, made, lambda: onnx.require_bounded(path.name, sizes)),
     )
+
+
+def _cost(sized: Any) -> Cost:
+    return Cost.of(weights=lambda: weights(sized), multiply_adds=lambda: onnx.macs_of(sized, may_open=False))
+
+
+def _opened(way: Way, path: Path, graph: Any, asked: str) -> Way:
+    """Refuse what onnxruntime refuses: in doubt the file is opened as a run opens it, in a process with bounds."""
+    if not onnx.may_be_refused(graph):
+        return way
+    try:
+        custom.adopt(str(path), asked) if way.shapes else None
+    except RequestError as error:
+        return Way(refusal=str(error))
+    return way
 
 
 def _declared_of_onnx(path: Path, graph: Any) -> Sequence[Declared]:

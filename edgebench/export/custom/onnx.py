@@ -84,8 +84,44 @@ def read(
         float_nodes=left,
         integer_share=share,
         **asdict(cost),
-        **inputs.kind(declared, shapes, _outputs(name, place), is_fed=is_fed),
+        **inputs.kind(declared, shapes, tuple(outputs(name, place).values()), is_fed=is_fed),
     )
+
+
+def may_be_refused(proto: Any) -> bool:
+    """Return whether onnxruntime refuses a graph whose large weights have no values; here they are inputs.
+
+    A few operators want values that they do not get here, so only the file itself decides. So it does of functions,
+    which a runtime unfolds: a few of them can become billions of operators.
+    """
+    import onnx
+    import onnxruntime
+
+    if proto.functions:
+        return True
+    light = onnx.ModelProto()
+    light.CopyFrom(proto)
+    declared = {entry.name for entry in light.graph.input}
+    empty = [tensor for tensor in light.graph.initializer if prod(tensor.dims) and _is_empty(tensor)]
+    for tensor in empty:
+        if tensor.name not in declared:
+            entry = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+            light.graph.input.append(entry)
+        light.graph.initializer.remove(tensor)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(light.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception:  # onnxruntime raises many kinds of errors
+        return True
+    return False
+
+
+def _is_empty(tensor: Any) -> bool:
+    """Return whether a constant's values were left out, or are in another file."""
+    fields = (tensor.raw_data, tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data)
+    return not any((*fields, tensor.uint64_data, tensor.string_data))
 
 
 def precision_of(proto: Any) -> tuple[Precision, str]:
@@ -108,7 +144,9 @@ def run_once(path: Path) -> None:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         images = {
-            given.name: numpy.zeros([size if isinstance(size, int) else 1 for size in given.shape], _of_numpy(given))
+            given.name: numpy.zeros(
+                [size if isinstance(size, int) else 1 for size in given.shape], of_numpy(given.type)
+            )
             for given in session.get_inputs()
         }
         session.run(None, images)
@@ -117,9 +155,9 @@ def run_once(path: Path) -> None:
             raise MemoryError from error
 
 
-def _of_numpy(given: Any) -> str:
-    """Return numpy's name for an input's type: `tensor(float)` is float32."""
-    name = str(given.type).removeprefix("tensor(").removesuffix(")")
+def of_numpy(kind: str) -> str:
+    """Return numpy's name for one of onnxruntime's types: `tensor(float)` is float32."""
+    name = kind.removeprefix("tensor(").removesuffix(")")
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
@@ -350,8 +388,8 @@ def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[t
         return (), None
 
 
-def _outputs(name: str, place: Path) -> tuple[tuple[str, shape.Dimensions], ...]:
-    """Return type and sizes of every output for a batch of one; 0 stands for an open size.
+def outputs(name: str, place: Path) -> dict[str, tuple[str, shape.Dimensions]]:
+    """Return type and sizes of every output by its name, for a batch of one; 0 stands for an open size.
 
     At a batch of one most sizes are constants, and onnxruntime's optimizations leave few shapes to compute. This is the
     first time that onnxruntime opens the file.
@@ -370,7 +408,7 @@ def _outputs(name: str, place: Path) -> tuple[tuple[str, shape.Dimensions], ...]
         onnx.save(proto, one := Path(scratch) / "one.onnx")
         with _said(name, "cannot be opened by onnxruntime"):
             session = onnxruntime.InferenceSession(str(one), options, providers=["CPUExecutionProvider"])
-    return tuple(
-        (output.type, tuple(size if isinstance(size, int) else 0 for size in output.shape))
+    return {
+        output.name: (output.type, tuple(size if isinstance(size, int) else 0 for size in output.shape))
         for output in session.get_outputs()
-    )
+    }

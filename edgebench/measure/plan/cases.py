@@ -46,10 +46,22 @@ def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ..
     datasets = _data_sets(cells, models)
     # Removes duplicates, because different texts may mean the same scheme.
     result = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells))
+    require_cores(result, environment)
     variants = (case.variant for case in result)
     for variant in {(item.dataset, item.dataset_sha256, item.quantization): item for item in variants}.values():
         require_calibration(variant)
     return result
+
+
+def require_cores(requested: Iterable[Case], environment: Environment) -> None:
+    """Refuse more threads than the target has cores, because they would wait for each other.
+
+    Raises:
+        RequestError: a case has more.
+    """
+    cores = int(environment.facts.get("cores") or 0)
+    if cores and (most := max((case.threads for case in requested), default=0)) > cores:
+        raise RequestError(f"wanted at most {cores} threads on target {environment.target}, its cores, found {most}")
 
 
 def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, DataSet]:

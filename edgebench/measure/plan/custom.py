@@ -52,18 +52,26 @@ def adopt(cells: Iterable[Cell]) -> Models:
     """Copy every user-supplied model of the cells to the cache; return their cards.
 
     Raises:
-        RequestError: a model cannot be measured, or two different models have the same name.
+        RequestError: two different models have the same name.
     """
     fed = dict[tuple[str, str], bool]()
     for cell in cells:
         if is_custom(cell.model):
             fed[cell.model, cell.input] = fed.get((cell.model, cell.input), False) or _is_calibrated_on_arrays(cell)
-    models = {(name, shape): custom.adopt(name, shape, is_fed=is_fed) for (name, shape), is_fed in fed.items()}
+    models = {(name, shape): _adopted(name, shape, is_fed=is_fed) for (name, shape), is_fed in fed.items()}
     contents = dict[str, str]()
     for model in models.values():
         if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
             raise RequestError(f"wanted models of different names, found two called {model.name}; rename one")
     return models
+
+
+def _adopted(name: str, shape: str, *, is_fed: bool) -> CustomModel:
+    """Return the card of a model, also of one that cannot be measured: its cases fail, and the sweep goes on."""
+    try:
+        return custom.adopt(name, shape, is_fed=is_fed)
+    except RequestError as refusal:
+        return custom.refused(name, str(refusal))
 
 
 def _is_calibrated_on_arrays(cell: Cell) -> bool:
@@ -81,15 +89,14 @@ def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
     """Complete each cell with its model's sizes; cells that the model does not support stay, and fail as cases.
 
     Raises:
-        RequestError: a model supports none of its cells, or there are no images to calibrate int8.
+        RequestError: no cell can be measured, or there are no images to calibrate int8.
     """
     reasons = [
         (cell, model, _why_not(cell, model) if model else "") for cell in cells for model in (card(cell, models),)
     ]
-    supported = {cell.model for cell, _, why in reasons if not why}
+    if reasons and all(why for _, _, why in reasons):
+        raise RequestError(reasons[0][2])
     for cell, model, why in reasons:
-        if cell.model not in supported:
-            raise RequestError(why)
         yield _completed(cell, model, is_possible=not why) if model else cell
 
 
@@ -114,6 +121,8 @@ def _why_not(cell: Cell, model: CustomModel) -> str:
 
 
 def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision) -> str:
+    if model.refused:
+        return model.refused
     format = load("runtimes", RuntimeRequest.parse(runtime).name).FORMAT
     if not _can_be(model, format):
         function = f"built by its own function, found {runtime}, which builds only edgebench's own networks"
@@ -158,7 +167,7 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
         weights=WeightSource.CUSTOM,
         dataset=_dataset(cell, model),
         preprocessing=_preprocessing(cell, model),
-        quantization=cell.quantization if cell.precision != model.precision else "",
+        quantization=cell.quantization if cell.precision != model.precision and not model.refused else "",
     )
 
 
@@ -189,7 +198,7 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
         if folder:
             raise RequestError(f"{model.name} is an image classifier, found --input-data; use --dataset for its images")
         return None
-    if not folder:
+    if not folder or model.refused:
         return model.feed
     card = data.adopt(folder, model)
     return replace(model.feed, data=card.name, data_sha256=card.sha256)

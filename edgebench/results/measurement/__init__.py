@@ -9,6 +9,7 @@ from functools import partial
 from math import exp
 from statistics import median
 
+from edgebench.agent.chain import FACT
 from edgebench.foundation import stats
 from edgebench.foundation.shelf import load
 from edgebench.results.measurement import beats
@@ -20,7 +21,7 @@ from edgebench.results.measurement.evidence import (
     process_medians,
 )
 from edgebench.results.measurement.verdict import Reason, Verdict, reasons
-from edgebench.schema.case import PRESETS, Purpose, Settings
+from edgebench.schema.case import PRESETS, Case, Purpose, Settings
 from edgebench.schema.names import task
 from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
@@ -60,6 +61,7 @@ class Measurement:
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
         kernel_s, transfer_s: times by the device's own clock: computing a batch, and transferring it there and back;
             None if the runtime does not report them.
+        parts_s: of a model of several graphs, the name of each and the median over processes of its median seconds.
         model_bytes: resident memory after loading minus before; `peak_bytes` is the peak while loading or running.
         device_peak_bytes: the peak of the runtime's allocator on the device; `device_used_bytes` is the increase of
             the device's memory in use over a process, by NVML.
@@ -85,6 +87,7 @@ class Measurement:
     first_s: float | None = None
     kernel_s: float | None = None
     transfer_s: float | None = None
+    parts_s: tuple[tuple[str, float], ...] = ()
     model_bytes: float | None = None
     peak_bytes: float | None = None
     device_peak_bytes: float | None = None
@@ -215,8 +218,15 @@ def _timed(untimed: Measurement, evidence: Evidence) -> Measurement:
         first_s=median(run.first_s for run in timed),
         kernel_s=median_condition(timed, "kernel_s"),
         transfer_s=median_condition(timed, "transfer_s"),
+        parts_s=_parts_s(evidence.case, timed),
         endurance=endurance(evidence.sustained[-1]) if evidence.sustained else None,
     )
+
+
+def _parts_s(case: Case, timed: Sequence[Run]) -> tuple[tuple[str, float], ...]:
+    parts = case.variant.feed.parts if case.variant.feed else ()
+    times_s = ((part.name, median_condition(timed, FACT.format(place))) for place, part in enumerate(parts, 1))
+    return tuple((name, time_s) for name, time_s in times_s if time_s is not None)
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:

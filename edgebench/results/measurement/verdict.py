@@ -267,7 +267,8 @@ def _outputs(evidence: Evidence) -> Iterator[Reason]:
         if output.apart:
             text = (
                 f"output {output.name} has one int8 scale for ranges {output.apart:.0f}x apart, {output.parts}: the"
-                " smaller is lost, export them as outputs of their own (split heads) or keep this output in float"
+                " smaller is lost, add float_outputs to --quantization, or export them as outputs of their own"
+                " (split heads)"
             )
             yield Reason(verdict=Verdict.SUSPECT, text=text)
         if output.not_finite:

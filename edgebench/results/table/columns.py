@@ -66,6 +66,7 @@ COLUMNS = (
     "task",
     *(f"{name}{end}" for name, has_interval in OTHERS.items() for end in ("", "_low", "_high")[: 1 + 2 * has_interval]),
     *("metric_change", "metric_change_low", "metric_change_high"),
+    "parts",
     *_AROUND,
 )
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
@@ -85,6 +86,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         row.setup.task,
         *_others(row),
         *_ends(row.fidelity.change),
+        row.latency.parts,
         *_around(row),
     )
 

@@ -124,6 +124,7 @@ class Latency:
         p50_low_ms, p50_high_ms: 95 % interval; the range of the processes if there are too few for an interval.
         p50_beats, p50_low_beats, p50_high_beats: p50 and its interval in interleaved reference beats.
         beat: name of the reference workload.
+        parts: of a model of several graphs, the p50 of each in ms, by its name.
     """
 
     processes: int
@@ -140,6 +141,7 @@ class Latency:
     p90_ms: float | None
     kernel_ms: float | None
     transfer_ms: float | None
+    parts: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,6 +182,7 @@ def _latency(measurement: Measurement) -> Latency:
         p90_ms=_over(measurement.p90_s, 1e-3),
         kernel_ms=_over(measurement.kernel_s, 1e-3),
         transfer_ms=_over(measurement.transfer_s, 1e-3),
+        parts={name: time_s / 1e-3 for name, time_s in measurement.parts_s} or None,
     )
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.export.formats import Written
 from edgebench.export.formats.onnx.calibrate import REMEDY, nothing_of
-from edgebench.export.formats.onnx.inspect import float_nodes, integer_share
+from edgebench.export.formats.onnx.inspect import float_nodes, integer_share, layer_name
 from edgebench.export.formats.onnx.noise import layer_noise
 from edgebench.export.formats.onnx.outputs import output_noise
-from edgebench.export.formats.onnx.quantize import quantize
+from edgebench.export.formats.onnx.quantize import last_operators, quantize
 from edgebench.foundation.errors import CaseError, in_words
 from edgebench.foundation.shelf import load
 from edgebench.schema.names import task
@@ -69,10 +69,21 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
         quantize(named, path, quantization, calibration)
         _require_quantized(named, path)
         return Written(
-            float_nodes=float_nodes(path),
+            float_nodes=_fallen(named, path, quantization),
             integer_share=integer_share(named, path),
             layers=layer_noise(named, path, islice(calibration(), NOISE_BATCHES)),
         )
+
+
+def _fallen(named: Path, path: Path, quantization: Quantization) -> tuple[str, ...]:
+    """Name the operators of an int8 file that compute in float although nobody asked for that."""
+    import onnx
+
+    left, wanted = float_nodes(path), set[str]()
+    if quantization.float_outputs:
+        graph = onnx.load(named, load_external_data=False).graph
+        wanted = {layer_name(name) for name in last_operators(graph)}
+    return tuple(node for node in left if node.partition(" ")[2] not in wanted)
 
 
 def compared(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> tuple[OutputNoise, ...]:

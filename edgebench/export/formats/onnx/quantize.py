@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.export.formats.onnx.calibrate import ranges
+from edgebench.export.formats.onnx.count import MULTIPLIES
 from edgebench.export.formats.onnx.range_methods import is_masked
 
 if TYPE_CHECKING:
@@ -45,14 +46,39 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
         reduce_range=quantization.reduce_range,
         activation_type=types[quantization.activations],
         weight_type=types[quantization.weights],
-        nodes_to_exclude=_touching(prepared, masked) if masked else [],
+        nodes_to_exclude=_left_in_float(prepared, masked, quantization),
         extra_options={"ActivationSymmetric": quantization.symmetric},
     )
 
 
-def _touching(path: Path, tensors: set[str]) -> list[str]:
-    """Return the names of the operators that write or read these tensors; they stay in float."""
+def _left_in_float(path: Path, masked: set[str], quantization: Quantization) -> list[str]:
+    """Return the names of the operators that stay in float: those at masked tensors, on request the last."""
     import onnx
 
-    nodes = onnx.load(path, load_external_data=False).graph.node
-    return [node.name for node in nodes if tensors & {*node.input, *node.output}]
+    if not masked and not quantization.float_outputs:
+        return []
+    graph = onnx.load(path, load_external_data=False).graph
+    touching = [node.name for node in graph.node if masked & {*node.input, *node.output}]
+    return touching + (last_operators(graph) if quantization.float_outputs else [])
+
+
+def last_operators(graph: Any) -> list[str]:
+    """Name the operators between the last products with weights and the outputs.
+
+    Of an output that is one product, not several joined, that product is among them: its channels share a scale.
+    """
+    makers = {tensor: node for node in graph.node for tensor in node.output}
+    found, waiting = dict[str, None](), [(output.name, False) for output in graph.output]
+    entered = set[tuple[str, bool]]()
+    while waiting:
+        tensor, is_joined = waiting.pop()
+        node = makers.get(tensor)
+        if node is None or (tensor, is_joined) in entered:
+            continue
+        entered.add((tensor, is_joined))
+        is_product = node.op_type in MULTIPLIES
+        if not (is_product and is_joined):
+            found[node.name] = None
+        if not is_product:
+            waiting += [(name, is_joined or node.op_type == "Concat") for name in node.input]
+    return list(found)
