@@ -18,9 +18,9 @@ A format offers
 """
 
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from edgebench.agent.runtimes import onnxruntime
+from edgebench.foundation.provenance import version
 from edgebench.schema.artifact import LayerNoise, OutputNoise
 
 OFFERS = ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write")
