@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,16 @@ def key(parts: Mapping[str, str]) -> str:
     """Hash everything that determines a file's content into 16 hexadecimal digits."""
     text = "\n".join(f"{name}={value}" for name, value in sorted(parts.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@functools.cache  # the package's description is read and parsed for each answer: 2 ms, several times per case
+def version(package: str) -> str:
+    """Return the version of an installed package.
+
+    Raises:
+        PackageNotFoundError: it is not installed.
+    """
+    return metadata.version(package)
 
 
 @functools.cache

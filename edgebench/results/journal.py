@@ -80,6 +80,14 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
     return TypeAdapter(JournalLine)
 
 
+@cache
+def _invalid() -> type[ValidationError]:
+    """Return pydantic's error, which every import statement would look up anew, line by line."""
+    from pydantic import ValidationError
+
+    return ValidationError
+
+
 class _Distinct:
     """Counts different records; equal records count once, even if their lines are formatted differently."""
 
@@ -188,7 +196,8 @@ class Journal:
                     continue
                 if number == 1:
                     text = text.removeprefix(BOM_UTF8)  # that an editor put there
-                for part in text.replace(_START, b"\n" + _START).split(b"\n"):
+                is_one = text.find(_START, 1) < 0  # as nearly every line, which is then not copied twice
+                for part in (text.rstrip(b"\n"),) if is_one else text.replace(_START, b"\n" + _START).split(b"\n"):
                     if part.strip():
                         yield Line(number=number, text=part, size=len(part))
 
@@ -204,13 +213,11 @@ class Journal:
 
     def _decoded(self, line: Line, todays: bytes, *, may_be_torn: bool) -> Record | None:
         """Return the line's record; None for a cut-off line, which is not JSON, or an invalid one; count both."""
-        from pydantic import ValidationError
-
         reason = f"a line of {line.size >> 20} MiB, wanted at most {MOST_BYTES >> 20} MiB"
         if line.is_whole:
             try:
                 record = _line_adapter().validate_json(todays).record
-            except ValidationError as error:
+            except _invalid() as error:
                 if may_be_torn and error.errors()[0]["type"] == "json_invalid":
                     self.torn += 1
                     return None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import cache, files, provenance, stats
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.foundation.provenance import version
 from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import recipe as preprocessing

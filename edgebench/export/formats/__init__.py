@@ -17,10 +17,9 @@ A format offers
 """
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 
 from edgebench.agent.runtimes import onnxruntime
+from edgebench.foundation.provenance import version
 from edgebench.schema.artifact import LayerNoise, OutputNoise
 
 OFFERS = ("SUFFIX", "SCHEME", "TOOLS", "refuses", "write")
@@ -36,16 +35,6 @@ class Written:
     layers: tuple[LayerNoise, ...] = ()
     calibrated_on: int | None = None
     outputs: tuple[OutputNoise, ...] = ()
-
-
-@cache
-def version(package: str) -> str:
-    """Return the version of an installed package; reading it again would parse its description again.
-
-    Raises:
-        PackageNotFoundError: it is not installed.
-    """
-    return metadata.version(package)
 
 
 def tool_version(tool: str) -> str:
