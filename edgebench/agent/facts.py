@@ -22,7 +22,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "conditions": machine.conditions() | (gpu.conditions() if on_gpu else {}),
         "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # pushed files are stored there, too
         "missing_device": gpu.why_missing() if on_gpu else "",
-        "packages": {item.metadata["Name"]: item.version for item in distributions() if item.metadata["Name"]},
+        "packages": {found["Name"]: found["Version"] for item in distributions() if (found := item.metadata)["Name"]},
         "runtimes": {name: _runtime(name) for name in runtimes},
     }
 

@@ -6,10 +6,12 @@
 """
 
 import sys
+from functools import cached_property
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from edgebench import __version__
 from edgebench.cli import exit_codes, guide, streams
@@ -51,7 +53,20 @@ class _Commands(TyperGroup):
             raise typer.Exit(exit_codes.ended_by(ending.signal_of(interruption))) from interruption
 
 
-app = typer.Typer(
+class _Program(typer.Typer):
+    """The command line, whose parser is built once in a process that runs several commands."""
+
+    @cached_property
+    def parser(self) -> Any:
+        """The parser of every command."""
+        return get_command(self)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command that the arguments name."""
+        return self.parser(*arguments, **options)
+
+
+app = _Program(
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

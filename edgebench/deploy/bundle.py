@@ -70,7 +70,8 @@ def _sources() -> list[tuple[str, str]]:
     return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text(encoding="utf-8")), *sources]
 
 
-def closure() -> list[Path]:
+@once
+def closure() -> tuple[Path, ...]:
     """List the files of `ROOTS` and all files of this package that they import, directly or not.
 
     Imports inside functions count, too.
@@ -81,7 +82,7 @@ def closure() -> list[Path]:
         if file not in files:
             files.add(file)
             left += [path for module in _imports(file) for path in _with_parents(module)]
-    return sorted(files)
+    return tuple(sorted(files))
 
 
 def _file(module: str) -> Path:

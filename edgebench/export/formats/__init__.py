@@ -18,7 +18,8 @@ A format offers
 """
 
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.schema.artifact import LayerNoise, OutputNoise
@@ -36,6 +37,16 @@ class Written:
     layers: tuple[LayerNoise, ...] = ()
     calibrated_on: int | None = None
     outputs: tuple[OutputNoise, ...] = ()
+
+
+@cache
+def version(package: str) -> str:
+    """Return the version of an installed package; reading it again would parse its description again.
+
+    Raises:
+        PackageNotFoundError: it is not installed.
+    """
+    return metadata.version(package)
 
 
 def tool_version(tool: str) -> str:
