@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import edgebench
 
 PACKAGE = Path(edgebench.__file__).parent
+CALLS = re.compile(r"\b(open|read_text|write_text|fdopen|run|Popen|check_output)\(")
 
 
 def unstated(file: Path) -> Iterator[str]:
     """Yield calls that take the locale's encoding."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    text = file.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)) if CALLS.search(text) else ():
         if not isinstance(node, ast.Call):
             continue
         keywords = {keyword.arg: keyword.value for keyword in node.keywords}

@@ -58,6 +58,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_sdist_has_what_a_release_is_made_of_and_no_results(release: Path) -> None:
     (path,) = release.glob("*.tar.gz")
     with tarfile.open(path) as archive:
@@ -68,6 +69,7 @@ def test_the_sdist_has_what_a_release_is_made_of_and_no_results(release: Path) -
     assert path.stat().st_size < 6 * 2**20  # 5 MB of it are the bases of detectors
 
 
+@pytest.mark.slow
 def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(
     release: Path, place: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +79,7 @@ def test_the_wheel_ships_targets_and_sweeps_and_runs_in_an_empty_directory(
     assert running(unpacked, place) == f"this machine 76\n{' '.join(pages())}\n<!doctype html>\n"
 
 
+@pytest.mark.slow
 def test_the_sdist_alone_runs_in_an_empty_directory(release: Path, place: Path, tmp_path: Path) -> None:
     (path,) = release.glob("*.tar.gz")
     shutil.unpack_archive(path, tmp_path / "unpacked", filter="data")

@@ -106,6 +106,7 @@ def test_the_fast_tests_pass(python: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert done.returncode == 0, done.stdout[-4000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", PYTHONS)
 def test_the_agent_measures_on_a_bare_python(version: str, place: Path) -> None:
     artifact = place / "null.json"
@@ -119,3 +120,4 @@ def test_the_agent_measures_on_a_bare_python(version: str, place: Path) -> None:
             assert len(reply["value"]["samples_s"]) == 20
         else:
             assert reply["value"]["machine"]["python"].startswith(f"CPython {version}.")
+            assert reply["value"]["runtimes"]["null"]["version"] == "1"

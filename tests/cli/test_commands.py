@@ -78,6 +78,7 @@ def test_help_imports_no_heavy_library() -> None:
     assert done.stdout.endswith("[]\n")
 
 
+@pytest.mark.slow
 def test_output_that_is_piped_has_no_colour(place: Path) -> None:
     golden = GOLDEN
     (place / "runs.jsonl").write_bytes((golden / "runs.jsonl").read_bytes())

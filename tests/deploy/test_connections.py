@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -22,27 +21,31 @@ from tests.support import board
 
 FACTS = {"do": "facts", "runtimes": ["null"]}
 LONG_S = 300.0  # ends a hung test, and no emulated process on a busy machine
-# What a connection needs on this host; where it takes minutes, its tests are slow.
+# What a connection needs on this host, to start it there: tests of those are slow.
 LACKING = {"qemu": emulation.missing(), "ssh": board.missing()}
 MARKS: dict[str, list[Any]] = {
-    name: [pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking)}")] for name, lacking in LACKING.items()
+    name: [pytest.mark.slow, pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking)}")]
+    for name, lacking in LACKING.items()
 }
-MARKS["qemu"].append(pytest.mark.slow)
+
+
+@pytest.fixture(scope="module")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[board.Board]:
+    with board.board(tmp_path_factory.mktemp("loopback") / "board") as there:
+        yield there
 
 
 @pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, [])) for name in shelf.names("connections")])
-def connection(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    plugin, where = shelf.load("connections", request.param), tmp_path / "board"
-    with board.board(where) if plugin.ADDRESS else nullcontext() as there:
-        if there:
-            monkeypatch.setenv("PATH", f"{where}/bin{os.pathsep}{os.environ['PATH']}")
-        address, python = (there.address, there.python) if there else ("", "")
-        target = Target(
-            name="t", board="b", connection=request.param, runtimes=("null",), address=address, python=python
-        )
-        opened: Connection = plugin.open(target, bundle()[0])
-        yield opened
-        opened.close()
+def connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    plugin, address, python = shelf.load("connections", request.param), "", ""
+    if plugin.ADDRESS:
+        there = request.getfixturevalue("loopback")
+        monkeypatch.setenv("PATH", f"{there.folder}/bin", prepend=os.pathsep)
+        address, python = there.address, there.python
+    target = Target(name="t", board="b", connection=request.param, runtimes=("null",), address=address, python=python)
+    opened: Connection = plugin.open(target, bundle()[0])
+    yield opened
+    opened.close()
 
 
 def test_it_answers_facts(connection: Connection) -> None:

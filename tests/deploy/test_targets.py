@@ -81,7 +81,8 @@ def test_a_board_is_checked_and_prepared_once(tmp_path: Path) -> None:
         assert (refused.returncode, "no runtime of target loop 'litert'" in refused.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 11), (3, 12), (3, 13)])
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 11)])  # later ones: tests/test_pythons.py
 def test_the_agent_answers_on_the_oldest_python_and_says_so_on_older_ones(version: tuple[int, int]) -> None:
     python = interpreter(name := f"{version[0]}.{version[1]}")
     if not python:

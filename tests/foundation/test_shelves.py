@@ -81,8 +81,9 @@ def read_of_plugins(function: ast.AST) -> Iterator[tuple[str, str]]:
 
 def test_the_program_reads_nothing_of_a_plugin_that_its_shelf_does_not_promise() -> None:
     read = set[tuple[str, str]]()
-    for file in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+    takes_one = re.compile(rf"\b({'|'.join(READS)}|literal)\(")
+    for text in (text for file in PACKAGE.rglob("*.py") if takes_one.search(text := file.read_text())):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 read |= set(read_of_plugins(node))
     assert {name for name, _ in read} >= {"architectures", "datasets", "formats", "runtimes", "reports"}

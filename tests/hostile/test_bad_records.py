@@ -356,7 +356,7 @@ records = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(records, min_size=1, max_size=3, unique_by=repr))
 def test_what_is_appended_is_read(place: Path, appended: list[Record]) -> None:
     (place / JOURNAL).unlink(missing_ok=True)

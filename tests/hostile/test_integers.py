@@ -82,6 +82,7 @@ def test_an_integer_input_of_tflite_takes_pixels_as_they_are(
     assert numpy.abs(integers - levels).max() < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 def test_an_integer_input_of_onnx_takes_pixels_as_they_are(place: Path, fed: Fed, dtype: str) -> None:
     import onnx
@@ -171,6 +172,7 @@ def product(path: Path, kind: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "precision", "given"),
     [("dynamic", "int8", "dynamic range"), ("weights", "fp32", "int8 weights"), ("static", "int8", "")],
@@ -182,11 +184,13 @@ def test_onnx_s_precision_is_that_of_weights_and_activations(
     assert (card.precision, card.given) == (precision, given)
 
 
+@pytest.mark.slow
 def test_16_bit_activations_of_onnx_are_told_by_their_name(place: Path) -> None:
     card = custom.adopt(str(product(place / "net.onnx", "16 bits")), "")
     assert (card.precision, card.given) == ("int8", "uint16 activations")
 
 
+@pytest.mark.slow
 def test_a_dynamic_range_file_from_the_field_is_told_as_one() -> None:
     card = custom.adopt(str(DATA / "dynamic.tflite"), "")
     assert (card.precision, card.given) == ("int8", "dynamic range")

@@ -63,6 +63,7 @@ def restored(survives: Path, folder: Path, into: Path) -> None:
             (into / name).write_bytes(content.read_bytes() if content.exists() else b"")
 
 
+@pytest.mark.slow
 def test_what_was_written_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library, survives, place = tmp_path / "world.so", tmp_path / "survives", tmp_path / "place"
     subprocess.run(["gcc", "-O1", "-shared", "-fPIC", WORLD, "-ldl", "-o", library], check=True)

@@ -190,6 +190,7 @@ def test_our_json_has_every_configuration_with_its_evidence() -> None:
     assert regression["findings"][0]["p"] == 1e-7
 
 
+@pytest.mark.slow
 def test_pytest_benchmark_compares_two_nights(place: Path) -> None:
     for name in ("one", "two"):
         (place / f"{name}.json").write_text(pytest_benchmark.render(of(Outcome.OK, Outcome.OK)))

@@ -30,6 +30,7 @@ def compare(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_the_real_command_compares_what_was_written(place: Path) -> None:
     shutil.copytree(RESULTS, place / "mine")  # a report is written beside its journal
     (place / "now.json").write_text(cli("report", "mine", "--format", "pytest-benchmark").stdout)

@@ -44,7 +44,7 @@ def random_image(random: numpy.random.Generator) -> Image:
     return objects, classes, Boxes(found, random.random(len(found)).round(2), labels)
 
 
-def images_of(seed: int, count: int = 200) -> list[Image]:
+def images_of(seed: int, count: int = 80) -> list[Image]:
     random = numpy.random.default_rng(seed)
     return [random_image(random) for _ in range(count)]
 
