@@ -151,6 +151,18 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_cache(tmp_path_factory, "documents")
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
+    """Measure a small network once; its artifacts are in the cache of this file."""
+    place = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        for name, value in (("EDGEBENCH_CACHE", shared_cache), ("EDGEBENCH_LOCK", place / "lock")):
+            patch.setenv(name, str(value))
+        assert cli("run", *SMALL, "--name", "small").returncode == 0
+    return place / "results" / "small"
+
+
 @pytest.fixture
 def made(request: pytest.FixtureRequest, place: Path) -> None:
     """What the commands read: folders of results, weights in the cache; and a measured file, where torch may run."""
@@ -159,7 +171,7 @@ def made(request: pytest.FixtureRequest, place: Path) -> None:
     card = Weights(file="net.pt", sha256="a" * 64, dataset="", recipe="given", classes=10, top1=0.0, images=0)
     cache.put("net", card)
     if "slow" in request.keywords and request.node.callspec.params["command"] in ("evaluate", "why"):
-        assert cli("run", *SMALL, "--name", "small").returncode == 0
+        shutil.copytree(request.getfixturevalue("measured"), place / "results" / "small")
 
 
 def test_every_command_that_prints_json_is_run_here() -> None:

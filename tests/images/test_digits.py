@@ -76,7 +76,7 @@ def test_memory_does_not_grow_with_the_number_of_images() -> None:
 
 def spread(count: int) -> numpy.ndarray[tuple[int], numpy.dtype[numpy.int64]]:
     """Choose all of a few indices, of many the first, the last and some between: a scene is drawn when it is read."""
-    return numpy.unique(numpy.linspace(0, count - 1, min(count, 200), dtype=numpy.int64))
+    return numpy.unique(numpy.linspace(0, count - 1, min(count, 60), dtype=numpy.int64))
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgebench.results.table.choice import Candidate, Figure, Limit, Quantity, choose, dominates, front
 
 Q = Quantity
-CALM = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
+CALM = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
 VALUES = st.integers(1, 9).map(float)  # few, so that equals and ties are common
 
 
