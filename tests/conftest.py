@@ -9,11 +9,9 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import NamedTuple
 
 import pytest
 
-from edgebench.foundation.cache import CARD
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case, Purpose
 from edgebench.schema.environment import Environment
@@ -44,21 +42,9 @@ needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="needs torch: a 
 needs_tflite_runtime = pytest.mark.skipif(
     not find_spec("tflite_runtime"), reason="needs tflite-runtime, which is for Linux and Python up to 3.11"
 )
-WORKER = "PYTEST_XDIST_WORKER"
 LONGEST = "test_pythons.py"  # installs what the project needs on two Pythons, and runs the fast tests there
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
-MADE = ("weights", "artifacts")  # what takes long to make: shared by all but the caches that a file has for itself
-MOST_BYTES = 2**25  # of what is shared: a larger file is made again sooner than copied
-
-
-class Shared(NamedTuple):
-    """Where the processes of the suite share parts of a cache, and which."""
-
-    folder: Path
-    kinds: tuple[str, ...]
-
-
-SHARED = dict[Path, Shared]()  # by cache
+DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,30 +60,25 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all that a process trains or exports, and for what other processes of the suite have."""
-    return make_cache(tmp_path_factory, "cache", (*DOWNLOADED, *MADE) if WORKER in os.environ else DOWNLOADED)
+    """One cache for all that a process trains or exports: what the tests of a file share is made once."""
+    return make_cache(tmp_path_factory, "cache")
 
 
-def make_cache(factory: pytest.TempPathFactory, name: str, kinds: tuple[str, ...] = DOWNLOADED) -> Path:
-    """Make a cache of which some kinds are shared by all processes of the suite."""
+def make_cache(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Make a cache of which only what was downloaded is shared by all processes of the suite."""
     home = factory.mktemp(name)
     of_all = factory.getbasetemp()
-    of_all = of_all.parent if WORKER in os.environ else of_all
-    SHARED[home] = Shared(of_all / "shared", kinds)
-    copy_new(SHARED[home].folder, home, kinds)
+    of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
+    DOWNLOADS[home] = of_all / "downloaded"
+    copy_new(DOWNLOADS[home], home)
     return home
 
 
-def copy_new(source: Path, goal: Path, kinds: tuple[str, ...]) -> None:
-    """Copy what is not there yet; a cache follows no links."""
-    for path in (path for kind in kinds for path in sorted((source / kind).glob("*"), key=is_card)):
+def copy_new(source: Path, goal: Path) -> None:
+    """Copy what was downloaded and is not there yet; a cache follows no links."""
+    for path in (path for folder in DOWNLOADED for path in sorted((source / folder).glob("*"))):
         place = goal / path.parent.name / path.name
-        if (
-            os.path.lexists(place)
-            or path.name.startswith("making-")
-            or path.suffix == ".lock"
-            or not is_worth(path, place)
-        ):
+        if os.path.lexists(place) or path.name.startswith("making-") or path.suffix == ".lock":
             continue
         place.parent.mkdir(0o700, parents=True, exist_ok=True)
         scratch = Path(mkdtemp(dir=place.parent, prefix="making-"))
@@ -108,20 +89,6 @@ def copy_new(source: Path, goal: Path, kinds: tuple[str, ...]) -> None:
         with suppress(OSError):  # another process was faster
             (scratch / path.name).rename(place)
         shutil.rmtree(scratch)
-
-
-def is_card(path: Path) -> bool:
-    """A card says that its file is there: it is copied after it."""
-    return path.name.endswith(CARD)
-
-
-def is_worth(path: Path, place: Path) -> bool:
-    """Whether what was made is small enough to copy; of a card, whether its file was."""
-    if path.parent.name not in MADE:
-        return True
-    if not is_card(path):
-        return path.is_file() and path.stat().st_size <= MOST_BYTES
-    return path.name.removesuffix(CARD) in {file.stem for file in place.parent.glob("*") if not is_card(file)}
 
 
 @pytest.fixture(autouse=True)
@@ -136,13 +103,9 @@ def place(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("EDGEBENCH_LOCK", str(tmp_path / "lock"))  # else two tests at once would wait for this machine
-    makes_much = bool(request.node.get_closest_marker("slow"))
-    shared = SHARED[shared_cache]
-    if makes_much:
-        copy_new(shared.folder, shared_cache, shared.kinds)
     yield work
-    if makes_much:
-        copy_new(shared_cache, *shared)
+    if request.node.get_closest_marker("slow"):  # no other one downloads
+        copy_new(shared_cache, DOWNLOADS[shared_cache])
 
 
 @pytest.fixture(autouse=True)
