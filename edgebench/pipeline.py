@@ -28,13 +28,14 @@ from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
 from edgebench.networks.custom import channels
 from edgebench.results import write_reports
-from edgebench.results.folders import RESULTS, require_name, results_folder
+from edgebench.results.folders import RESULTS, results_folder
 from edgebench.results.journal import Journal
 from edgebench.results.table.row import Table
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.cards import Weights
 from edgebench.schema.case import Case
 from edgebench.schema.environment import Environment
+from edgebench.schema.names import require_name
 from edgebench.schema.record import Accuracy, Session
 from edgebench.schema.sweep import Sweep
 from edgebench.schema.variant import Variant, parent

@@ -12,7 +12,7 @@ from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import calibrated, sources
 from edgebench.networks.build import channels
-from edgebench.networks.cost import cost
+from edgebench.networks.cost import cost, lacks_weights
 from edgebench.networks.custom import given
 from edgebench.schema.names import PARTS, is_model_file
 from edgebench.schema.variant import WeightSource, as_float, identity
@@ -72,18 +72,16 @@ def resolve(variant: Variant, format: str, weights: Callable[[], Weights | None]
     plugin = load("formats", format)
     _require_accepted(plugin, variant)
     model = given(variant) if variant.weights == WeightSource.CUSTOM else None
-    paper = model or cost(variant)
-    params = paper.params
-    if variant.weights == WeightSource.NONE and params:
-        raise CaseError(f"{variant.architecture} has {params} parameters; use --weights trained or random")
-    card = weights()
+    if reason := lacks_weights(variant):
+        raise CaseError(reason)
+    paper, card = model or cost(variant), weights()
     order = Order(
         variant=variant,
         format=format,
         plugin=plugin,
         weights=card,
         model=model,
-        params=params,
+        params=paper.params,
         macs=paper.macs,
         channels=model.channels if model else channels(variant),
         made_by=made_by(variant, format, plugin, card),

@@ -19,7 +19,7 @@ from edgebench.measure.plan.state import CaseState, Progress, case_states
 from edgebench.measure.rounds import measure
 from edgebench.measure.stage import Stage
 from edgebench.schema.record import Session, Stop
-from edgebench.schema.variant import parent
+from edgebench.schema.variant import WeightSource, parent
 from edgebench.train import cohort
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None
     """Train missing weights, then make every case ready; return the jobs of the cases that did not fail."""
     variants = [state.case.variant for state in states]
     splits.inspect(variants, stage.show)
-    cohort.train((parent(variant) or variant for variant in variants), stage.show)
+    if trained := [parent(variant) or variant for variant in variants if variant.weights == WeightSource.TRAINED]:
+        cohort.train(trained, stage.show)
     jobs: list[Job | None] = []
     for state in states:
         jobs.append((yield from stage.ready(state)))  # noqa: PERF401  # a comprehension cannot yield

@@ -21,7 +21,6 @@ from edgebench.measure import around, evaluate
 from edgebench.measure.evaluate import FloatAnswers, stand_in
 from edgebench.measure.plan import custom as own_cells
 from edgebench.measure.rounds import Job
-from edgebench.results.measurement import times_stages
 from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
 
@@ -60,17 +59,18 @@ class Stage:
             yield (evaluated := self._evaluated(state, deployed))
             if isinstance(evaluated, Failure):
                 require_answer(self.connection, session.environment.target, monotonic() - started)
-        around = self._around(case, state.channels)
+        around = self._around(state)
         return Job(case=case, deployed=deployed, around=around, runs=list(state.runs))
 
-    def _around(self, case: Case, channels: int) -> dict[str, Any]:
+    def _around(self, state: CaseState) -> dict[str, Any]:
         """Return what a request needs to time the stages around inference; empty if they are not timed."""
-        if not times_stages(case.variant, self.session):
+        variant = state.case.variant
+        if not state.times_stages:
             return {}
         try:
-            return around.request(case.variant, channels, self.connection, is_whole=self.session.stages)
+            return around.request(variant, state.channels, self.connection, is_whole=self.session.stages)
         except CaseError as error:
-            self.show(Notice(text=f"{case.variant}: nothing around inference is timed: {error}"))
+            self.show(Notice(text=f"{variant}: nothing around inference is timed: {error}"))
             return {}
 
     def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:

@@ -18,6 +18,7 @@ from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, load, module, names
 from edgebench.networks.describe import Description, describe
+from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,13 @@ def _torch() -> str:
         return version(TORCH).partition("+")[0]  # a build for a GPU has the same shapes
     except PackageNotFoundError:
         return _every_shipped()[TORCH]
+
+
+def lacks_weights(variant: Variant) -> str:
+    """Return why a built-in network cannot do without weights; empty if it has some, or no parameters."""
+    if variant.weights != WeightSource.NONE or not (params := cost(variant).params):
+        return ""
+    return f"{variant.architecture} has {params} parameters; use --weights trained or random"
 
 
 def cost(variant: Variant) -> Description:

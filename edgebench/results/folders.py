@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from edgebench.results.table.columns import COLUMNS, cells
 from edgebench.results.table.notes import method, notes_of
 from edgebench.results.table.ranking import compared
 from edgebench.results.table.row import Background, Line, Machine, Table
+from edgebench.schema.names import require_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -117,19 +117,6 @@ def _words(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 RESULTS = Path("results")
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
-MOST_SHOWN = 80  # characters of a name in a message
-
-
-def require_name(name: str) -> None:
-    """Refuse a name that cannot be that of a results folder.
-
-    Raises:
-        RequestError: it has other characters, or is longer than a file system takes.
-    """
-    if not re.fullmatch(NAME, name):
-        found = repr(name) if len(name) <= MOST_SHOWN else f"{len(name)} characters"
-        raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {found}")
 
 
 def results_folder(name: str) -> Path:

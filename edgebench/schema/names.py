@@ -1,7 +1,9 @@
 """A user's name of a model, weights or a data set -> its kind, from the name alone."""
 
+import re
 from pathlib import Path
 
+from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, names
 
 MODEL_FILES = (".onnx", ".tflite")
@@ -10,6 +12,9 @@ PARTS = "|"  # joins the files of one deployment that are run one after the othe
 _PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a function or a signature
 CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
+RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # what the name of a results folder consists of
+MOST_SHOWN = 80  # characters of a name in a message
+HUB = "hub:"
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES)
 
 
@@ -26,6 +31,11 @@ def is_model_file(model: str) -> bool:
 def is_weights_file(weights: str) -> bool:
     """Return whether weights are a file, not a word such as `trained`."""
     return Path(weights).suffix in WEIGHTS_FILES
+
+
+def is_in_hub(weights: str) -> bool:
+    """Return whether weights are named in a hub: `hub:timm/mobilenetv2_100.ra_in1k`."""
+    return weights.startswith(HUB)
 
 
 def origin(weights: str) -> str:
@@ -63,3 +73,14 @@ def task(model: str) -> str:
 def datasets_for(task: str) -> tuple[str, ...]:
     """List the data sets that have the truth for a task."""
     return tuple(name for name in names("datasets") if task in (literal("datasets", name, "TASKS") or ()))
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that cannot be that of a results folder.
+
+    Raises:
+        RequestError: it has other characters, or is longer than a file system takes.
+    """
+    if not re.fullmatch(RESULTS, name):
+        found = repr(name) if len(name) <= MOST_SHOWN else f"{len(name)} characters"
+        raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {found}")

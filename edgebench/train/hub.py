@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation import files
 from edgebench.foundation.errors import RequestError
 from edgebench.images.preprocessing import PRESETS
+from edgebench.schema.names import HUB
 from edgebench.schema.variant import Preprocessing
 from edgebench.train import checkpoint
 
@@ -30,17 +31,11 @@ if TYPE_CHECKING:
 
     from edgebench.schema.cards import Weights
 
-HUB = "hub:"
 TORCHVISION = "torchvision"
 NAME = re.compile(r"hub:[\w.-]{1,100}/[\w.-]{1,100}(@[\w./-]{1,100})?")
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _CONFIG, _MOST_BYTES = "config.json", 2**20
 _TRANSFORMED = ("googlenet", "inception_v3")  # torchvision's networks that turn their images to [-1, 1] themselves
-
-
-def is_name(weights: str) -> bool:
-    """Return whether weights are named in a hub."""
-    return weights.startswith(HUB)
 
 
 def adopt(weights: str, name: str, width: float, resolution: int) -> tuple[Weights, str]:

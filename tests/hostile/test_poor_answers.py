@@ -17,7 +17,7 @@ from edgebench.images.listing import pictures
 from edgebench.measure.plan import custom as own_cells
 from edgebench.measure.plan import sweeps
 from edgebench.measure.plan.cases import require_cores
-from edgebench.results.folders import require_name
+from edgebench.schema.names import require_name
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
 from tests.conftest import case, environment

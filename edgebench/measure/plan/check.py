@@ -13,11 +13,10 @@ from edgebench.images.preprocessing import preset
 from edgebench.images.splits import wrong_task
 from edgebench.measure.plan import custom as own_cells
 from edgebench.schema.case import PRESETS
-from edgebench.schema.names import dataset_plugin, is_custom, is_model_file, is_weights_file
+from edgebench.schema.names import dataset_plugin, is_custom, is_in_hub, is_model_file, is_weights_file
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import WeightSource
-from edgebench.train import hub
 
 if TYPE_CHECKING:
     from edgebench.schema.sweep import Cell, Sweep
@@ -74,7 +73,7 @@ def _check_weights(cell: Cell) -> None:
             f"{cell.weights}: checkpoints of TensorFlow are not read; give the same weights as Keras publishes them, "
             " such as mobilenet_1_0_224_tf.h5, or save them from TensorFlow as .safetensors"
         )
-    if cell.weights not in _SOURCES and not is_weights_file(cell.weights) and not hub.is_name(cell.weights):
+    if cell.weights not in _SOURCES and not is_weights_file(cell.weights) and not is_in_hub(cell.weights):
         raise UnknownName("weights", cell.weights, (*_SOURCES, "or a file.pth, .safetensors or .h5", "or hub:name"))
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench import train
-from edgebench.measure.plan.custom import refusal
 from edgebench.measure.plan.state import CaseState, Progress
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
@@ -31,7 +30,7 @@ class Forecast:
 
 def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
     """Estimate a session's time from typical times of its steps on two cores of a 2.5 GHz x86 server."""
-    open_cases = [state for state in states if state.progress == Progress.OPEN and not refusal(state.case)]
+    open_cases = [state for state in states if state.progress == Progress.OPEN and not state.refusal]
     processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S
     untrained = {
@@ -48,8 +47,8 @@ def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
 
 
 def _needs(state: CaseState) -> str:
-    if reason := refusal(state.case):
-        return f"nothing: it cannot be measured: {reason}"
+    if state.refusal:
+        return f"nothing: it cannot be measured: {state.refusal}"
     if state.progress != Progress.OPEN:
         return f"nothing: it is {state.progress}"
     if state.artifact:

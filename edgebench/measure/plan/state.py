@@ -16,6 +16,7 @@ from edgebench.images.splits import has_answers
 from edgebench.measure.evaluate import made_by
 from edgebench.measure.plan.custom import model_of, refusal
 from edgebench.networks import build
+from edgebench.networks.cost import lacks_weights
 from edgebench.results.measurement import needed, times_stages
 from edgebench.results.measurement.evidence import Evidence, by_case, gather, in_epoch, of_artifact
 from edgebench.schema.case import Case
@@ -48,6 +49,8 @@ class CaseState:
         of_any: the runs and accuracies of this epoch and preset, for every artifact of the case; `runs` and `accuracy`
             are those of `artifact`.
         shown: the evidence that the table shows for the case in this epoch; None if the case was never requested there.
+        refusal: why the case cannot be measured; empty if nothing is known against it.
+        times_stages: whether the session times what an app does around inference.
     """
 
     case: Case
@@ -56,6 +59,8 @@ class CaseState:
     artifact: Artifact | None = None
     shown: Evidence | None = None
     progress: Progress = Progress.OPEN
+    refusal: str = ""
+    times_stages: bool = False
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -112,13 +117,17 @@ def case_states(session: Session, records: Sequence[Record]) -> tuple[CaseState,
 def _state(
     case: Case, of_any: tuple[Record, ...], shown: Evidence | None, session: Session, records: Sequence[Record]
 ) -> CaseState:
-    if refusal(case):
-        return CaseState(case=case, of_any=of_any, shown=shown)
+    around = times_stages(case.variant, session)
+    state = CaseState(case=case, of_any=of_any, shown=shown, refusal=refusal(case), times_stages=around)
+    if state.refusal:
+        return state
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
     if artifact is None and not is_custom:  # with an artifact the check is not needed; it would import torch
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
-    state = CaseState(case=case, of_any=of_any, model=model_of(case.variant), artifact=artifact, shown=shown)
+        if reason := lacks_weights(case.variant):
+            return replace(state, refusal=reason)
+    state = replace(state, model=model_of(case.variant), artifact=artifact)
     return replace(state, progress=_progress(state, session, records))
 
 
@@ -126,7 +135,7 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
     """Return the progress of a case; a case whose artifact the table does not show is open."""
     if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
-    if not any(needed(state.runs, session, times_stages=times_stages(state.case.variant, session))):
+    if not any(needed(state.runs, session, times_stages=state.times_stages)):
         return Progress.SETTLED
     spent = _spent(state.case, session, records)
     return Progress.OUT_OF_TIME if any(run.session in spent for run in state.runs) else Progress.OPEN

@@ -11,7 +11,7 @@ from edgebench.foundation.errors import RequestError
 from edgebench.images import catalogue
 from edgebench.networks import build
 from edgebench.schema.cards import UnfitWeights
-from edgebench.schema.names import is_weights_file
+from edgebench.schema.names import is_in_hub, is_weights_file
 from edgebench.schema.variant import WeightSource
 from edgebench.train import checkpoint, hub, published_files
 
@@ -45,7 +45,7 @@ def chosen(cell: Cell, classes: int) -> Chosen:
     """
     if cell.weights_dir:
         return _from_folder(cell, classes)
-    if hub.is_name(cell.weights):
+    if is_in_hub(cell.weights):
         build.check(cell.model, cell.width, cell.resolution)
         return _adopted(*hub.adopt(cell.weights, cell.model, cell.width, cell.resolution))
     if is_weights_file(cell.weights):
