@@ -43,6 +43,7 @@ _REPORTS = {
     "latex": "latex",
     BENCHMARK: "pytest_benchmark",
 }  # that can print these formats
+EDGES = 2  # blanks at both ends of a line, which a table too wide for the terminal does without
 KEPT = DETAIL  # columns up to this rank are shown however narrow the terminal is
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 
@@ -233,24 +234,44 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
 
 def _print(sheet: Sheet, console: Console) -> None:
     console.print(f"\n{escape.terminal(sheet.title)}", markup=False, style="bold", soft_wrap=True)
-    columns = [_shown(column) for column in _fitting(sheet, console)]
+    columns, remarks = _fitting([_shown(column) for column in sheet.columns], console.width)
     if console.is_terminal or _width(columns) > console.width:
-        console.print(_grid(columns))
+        console.print(_grid(columns, has_edges=not remarks))
     else:  # the same lines, without rich's work on every cell: a log may have ten thousand rows
         console.file.write("\n".join(_lines(columns)) + "\n")
-    for note in sheet.notes:
+    for note in (*remarks, *sheet.notes):
         console.print(f"  {escape.terminal(note)}", markup=False, style="dim")
 
 
-def _fitting(sheet: Sheet, console: Console) -> list[FormattedColumn]:
-    """Leave out columns from the highest rank down until the rest fits."""
-    columns = list(sheet.columns)
-    while _width([_shown(column) for column in columns]) > console.width:
-        rank, place = max((column.rank, place) for place, column in enumerate(columns))
+def _fitting(columns: list[FormattedColumn], width: int) -> tuple[list[FormattedColumn], tuple[str, ...]]:
+    """Make columns fit: say an int8 scheme that all rows share once, then leave out those of the highest ranks.
+
+    Returns:
+        the columns, and a sentence on the scheme and on what was left out.
+    """
+    if _width(columns) <= width:
+        return columns, ()
+    briefs = [_brief(column) for column in columns]
+    shown = [column for column, _ in briefs]
+    while _width(shown) - EDGES > width:
+        rank, place = max((column.rank, place) for place, column in enumerate(shown))
         if rank <= KEPT:
             break
-        del columns[place]
-    return columns
+        del shown[place]
+    remarks = [remark for _, remark in briefs if remark]
+    if left_out := [column.heading for column, _ in briefs if column not in shown]:
+        remarks.append(f"left out at a width of {width}: {', '.join(left_out)}")
+    return shown, tuple(remarks)
+
+
+def _brief(column: FormattedColumn) -> tuple[FormattedColumn, str]:
+    """Return the column of precisions without the int8 scheme, if all rows share it, and a sentence that says it."""
+    schemes = {cell for cell in column.cells if " " in cell}
+    if column.heading != comparison.PRECISION.heading or len(schemes) != 1:
+        return column, ""
+    (scheme,) = schemes
+    brief = replace(column, cells=tuple(cell.partition(" ")[0] for cell in column.cells))
+    return brief, f"{scheme.partition(' ')[0]}: {scheme}"
 
 
 def _shown(column: FormattedColumn) -> FormattedColumn:
@@ -290,12 +311,12 @@ def _padded(column: FormattedColumn, width: int) -> Iterator[str]:
         yield text + room if column.align == "left" else room + text
 
 
-def _grid(columns: Sequence[FormattedColumn]) -> Grid:
+def _grid(columns: Sequence[FormattedColumn], *, has_edges: bool) -> Grid:
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=has_edges)
     for column in columns:
         grid.add_column(Text(column.heading), justify=column.align, no_wrap=True)
     for cells in zip(*(column.cells for column in columns), strict=True):

@@ -3,11 +3,10 @@
 from itertools import pairwise
 
 import pytest
-from rich.console import Console
 
 from edgebench.cli import terminal
 from edgebench.foundation.errors import UnknownName, require
-from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, as_csv, latex, markdown
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, FormattedColumn, Sheet, as_csv, latex, markdown
 
 COLUMNS = (
     Column[int].text("name", lambda item: f"net-{item}", IDENTITY),
@@ -20,7 +19,10 @@ SHEET = Sheet.of("t", COLUMNS, (item for item in (1, 20)))
 
 
 def headings(width: int) -> list[str]:
-    return [column.heading for column in terminal._fitting(SHEET, Console(width=width))]
+    columns, remarks = terminal._fitting(list(SHEET.columns), width)
+    left_out = [column.heading for column in SHEET.columns if column not in columns]
+    assert remarks == ((f"left out at a width of {width}: {', '.join(left_out)}",) if left_out else ())
+    return [column.heading for column in columns]
 
 
 def test_a_sheet_has_a_row_for_each_item_and_a_cell_for_each_column() -> None:
@@ -55,3 +57,14 @@ def test_an_empty_name_is_refused_unless_it_may_be_empty() -> None:
     for name, may_be_empty in (("", False), ("cpuu", True)):
         with pytest.raises(UnknownName, match=r"no target .* \(has cpu\)"):
             require("target", name, ["cpu"], may_be_empty=may_be_empty)
+
+
+def test_an_int8_scheme_that_all_rows_share_is_said_once_where_room_is_scarce() -> None:
+    def fitting(*cells: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        column = FormattedColumn(heading="precision", cells=cells, align="left", rank=0)
+        (shown,), remarks = terminal._fitting([column], 12)
+        return shown.cells, remarks
+
+    assert fitting("fp32", "int8 per_channel") == (("fp32", "int8"), ("int8: int8 per_channel",))
+    assert fitting("int8 s8s8", "int8 per_channel") == (("int8 s8s8", "int8 per_channel"), ())
+    assert fitting("fp32", "int8 x") == (("fp32", "int8 x"), ())

@@ -83,5 +83,5 @@ def test_words_that_contradict_each_other_are_refused(words: str) -> None:
     ],
 )
 def test_a_word_that_is_none_is_refused(words: str) -> None:
-    with pytest.raises((UnknownName, RequestError), match="quantization"):
+    with pytest.raises((UnknownName, RequestError), match="quantization|int8 scheme"):
         parse(words)
