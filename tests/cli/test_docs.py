@@ -225,6 +225,7 @@ def valid_rows() -> Iterator[tuple[str, ...]]:
         for group in file.read_text().split("\n## ")[1:]:
             headings, *rows = cells(group)
             for row in (dict(zip(headings, row, strict=True)) for row in rows if row[-1] == Verdict.VALID.name):
+                row = {heading: cell.rstrip("*") for heading, cell in row.items()}  # the best of a precision
                 p50 = f"{row['p50 ms']} {row['[95 %] or (range)']}"
                 accuracy = row.get("mAP %") or row["top-1 %"]
                 yield row["network"], row["precision"], p50, accuracy, row["int8 x"], row["file MiB"]

@@ -58,7 +58,7 @@ def test_ties_are_counted_and_the_fastest_of_the_most_accurate_is_named() -> Non
 @pytest.mark.parametrize(
     ("p", "top1", "said"),
     [
-        (0.001, 80.0, "and is significantly less accurate in 2 of 2 pairs."),
+        (0.001, 80.0, "and is significantly less accurate in 2 of 2 pairs, by up to 10.0 points."),
         (0.001, 94.0, "and costs no accuracy that 600 images could show."),
         (0.2, 80.0, "and costs no accuracy that 600 images could show."),
     ],
@@ -77,7 +77,7 @@ def test_rows_that_are_not_valid_are_counted_with_what_to_do() -> None:
         measured(1.0, 90.0),
         *(replace(measured(2.0, 90.0, resolution=size), verdict="FAILED") for size in (96, 128)),
     ]
-    assert conclude(rows)[-1] == "2 of 3 rows are not VALID. 2 FAILED: their reasons are above."
+    assert conclude(rows)[-1] == "2 of 3 rows are not VALID. 2 FAILED: see their reasons."
     quick = [replace(measured(1.0, 90.0, preset="quick"), verdict="IMPRECISE")]
     assert "measure without --preset quick" in conclude(quick)[-1]
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 TO_DO = {
     "IMPRECISE": "measure longer, or on a machine that does nothing else",
-    "SUSPECT": "their reasons are above",
-    "INVALID": "do not use them; their reasons are above",
-    "FAILED": "their reasons are above",
+    "SUSPECT": "see their reasons",
+    "INVALID": "do not use them, see their reasons",
+    "FAILED": "see their reasons",
 }
 QUICK = "measure without --preset quick, which takes too few processes for an interval"
 
@@ -77,14 +77,15 @@ def _int8(rows: Sequence[Row]) -> str:
     pairs = [(row, row.standing.speedup) for row in rows if row.standing.speedup and not row.is_worthless]
     if not pairs:
         return ""
-    judged = [row for row, _ in pairs if _change(row)]
-    worse = sum(_change(row) == "worse" for row in judged)
+    judged = [row for row, _ in pairs if _lost(row) is not None]
+    worse = [lost for row in judged if (lost := _lost(row))]
     images = max((row.quality.images or 0 for row in judged), default=0)
     cost = ""
     if judged and not worse:
         cost = f", and costs no accuracy that {images} images could show"
     elif judged:
-        cost = f", and is significantly less accurate in {worse} of {len(judged)} pairs"
+        points = f"by up to {max(worse):.1f} points"
+        cost = f", and is significantly less accurate in {len(worse)} of {len(judged)} pairs, {points}"
     return f"{_times([speedup for _, speedup in pairs])}{cost}."
 
 
@@ -100,15 +101,14 @@ def _times(speedups: Sequence[Ratio]) -> str:
     return f"int8 is {least:.2f} to {most:.2f} times as fast as float{beyond}"
 
 
-def _change(row: Row) -> str:
-    """Return whether an int8 row is `worse` than float, significantly, or `no worse`; empty if it was not compared."""
+def _lost(row: Row) -> float | None:
+    """Return by how many points an int8 row is significantly less accurate than float; None if it was not compared."""
     fidelity = row.fidelity
     if fidelity.change:
-        return "worse" if fidelity.change.high < 0 else "no worse"
+        return -fidelity.change.value if fidelity.change.high < 0 else 0.0
     if row.top1 is None or fidelity.parent_top1 is None or fidelity.mcnemar_p is None:
-        return ""
-    is_lower = row.top1.value < fidelity.parent_top1
-    return "worse" if is_lower and fidelity.mcnemar_p < SIGNIFICANT else "no worse"
+        return None
+    return max(0.0, fidelity.parent_top1 - row.top1.value) if fidelity.mcnemar_p < SIGNIFICANT else 0.0
 
 
 def _unsettled(rows: Sequence[Row]) -> str:

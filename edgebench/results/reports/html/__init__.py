@@ -19,6 +19,7 @@ from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import numbered
 from edgebench.results.reports.comparison import HALF_WIDTH, MAP, P50, TOP1, VERDICT, beside, columns, which
+from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
@@ -99,6 +100,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
         figures=[(title, [(panel, drawing.inline(panel)) for panel in _drawn(rows)]) for title, rows in groups],
         reasons=_reasons(table.rows),
         beside=list(beside(table)),
+        conclusion=conclude(table.rows),
         verdicts=[(name, counts[name], meaning) for name, meaning in MEANINGS.items() if counts[name]],
         notes=table.notes,
         machines=background.machines,
