@@ -123,7 +123,9 @@ def spoils() -> dict[tuple[str, int | str], str]:
     """Give each kind a case of its own: the number of threads says which."""
     latency = [ONLY_LATENCY + code for code, _ in SPOILT.values()]
     memory = [ONLY_MEMORY + code for code, _ in MEMORY.values()]
-    return {("measure", number): code for number, code in enumerate([*latency, *memory, *HARMLESS.values()], 1)}
+    cases = dict(enumerate([*latency, *memory, *HARMLESS.values()], 1))
+    cores = f"v['machine']['cores'] = '{len(cases) + 1}'"  # more threads than cores are refused
+    return {("facts", "all"): cores} | {("measure", number): code for number, code in cases.items()}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def reasons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, tupl
         patch.chdir(place)
         for name in ("EDGEBENCH_CACHE", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(place / name))
-        count = len(spoils()) + 1
+        count = len(spoils())  # one of them is no case, and one case is honest
         outcome = pipeline.run(sweep(spoilt_target(spoils()), count), lambda _: None)
         assert len(outcome.table.rows) == count and outcome.table.has_failures
         assert pipeline.run(sweep("spoilt", 1), lambda _: None).table.rows  # the journal is read again

@@ -134,7 +134,7 @@ def test_labels_that_do_not_begin_at_0_are_said(numbers: tuple[int, ...], least:
         ("junk.onnx", b"junk" * 50, "is no whole ONNX file"),
         ("empty.onnx", b"", "is empty"),
         ("junk.tflite", b"junk" * 50, "junk.tflite"),
-        ("none.onnx", None, "nothing is at none.onnx"),
+        ("gone_before.onnx", None, "nothing is at gone_before.onnx"),
         ("nets.py", b"", "is empty"),
     ],
 )

@@ -24,7 +24,7 @@ SMALL = {"nights": 40, "configurations": 30}
 def test_a_quiet_machine_and_a_board_have_no_false_alarm_and_find_five_per_cent_on_the_first_night(
     profile: str,
 ) -> None:
-    drawn = series.simulated(noise.PROFILES[profile], noise.TUNING_SEED, nights=SMALL["nights"], configurations=100)
+    drawn = series.simulated(noise.PROFILES[profile], noise.TUNING_SEED, nights=SMALL["nights"], configurations=150)
     unchanged, slowed = decide.decide(drawn), decide.decide(drawn, 1.05, since=SMALL["nights"] - 1)
     assert not (unchanged.is_slower | unchanged.is_faster).any()
     assert slowed.is_slower[-1].mean() >= 0.95

@@ -339,13 +339,15 @@ def untrained(accuracy: Accuracy) -> str:
     for metric in accuracy.metrics[:1]:
         is_worthless = (metric.value if metric.low is None else metric.low) < LEAST_METRIC
         return f"no better than chance: {metric.name} is {metric.value:.1%}, it has learned nothing" * is_worthless
-    top1, chance = appraise(accuracy).top1, _chance(accuracy)
+    appraisal, chance = appraise(accuracy), _chance(accuracy)
+    top1, change = appraisal.top1, appraisal.change
     if top1 is None or top1.interval[0] > chance or not chance:
         return ""
     low, high = top1.interval
+    has_learned = change is not None and change.parent.interval[0] > chance  # and int8 lost it
     return (
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing has"
-        f" {chance:.1%}: it has learned nothing that they show"
+        f" {chance:.1%}{'' if has_learned else ': it has learned nothing that they show'}"
     )
 
 

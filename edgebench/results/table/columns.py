@@ -66,8 +66,8 @@ COLUMNS = (
     "task",
     *(f"{name}{end}" for name, has_interval in OTHERS.items() for end in ("", "_low", "_high")[: 1 + 2 * has_interval]),
     *("metric_change", "metric_change_low", "metric_change_high"),
-    "parts",
     *_AROUND,
+    "parts",
 )
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
@@ -86,8 +86,8 @@ def cells(row: Row) -> tuple[Any, ...]:
         row.setup.task,
         *_others(row),
         *_ends(row.fidelity.change),
-        row.latency.parts,
         *_around(row),
+        row.latency.parts,
     )
 
 
