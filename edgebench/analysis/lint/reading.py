@@ -201,12 +201,8 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
         latency_ms=middle,
         low_ms=figures["p50_low_ms"],
         high_ms=figures["p50_high_ms"],
-        mean_ms=figures["mean_ms"],
-        p50_ms=figures["p50_ms"],
-        p90_ms=figures["p90_ms"],
         macs=figures["macs"] or (known.macs if known else None),
-        top1=figures["top1"],
-        map=figures["map"],
+        **{name: figures[name] for name in ("mean_ms", "p50_ms", "p90_ms", "top1", "map")},
         published_top1=theirs.top1 if theirs else None,
     )
 

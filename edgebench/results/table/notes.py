@@ -87,6 +87,11 @@ def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
             " processes of their own. total ms: p50 and what stands beside it of pre and post; runtime %: the network's"
             " part of it; fps: pictures a second by it."
         )
+    yield from _terms_of_machines(evidence)
+
+
+def _terms_of_machines(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield the meanings of the columns that only emulators and GPUs have."""
     if any(case_evidence.counts for case_evidence in evidence):
         yield (
             "Minstr: millions of instructions per inference on one thread, the lowest count after warm-up, as counted"
