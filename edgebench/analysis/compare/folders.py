@@ -104,7 +104,7 @@ def _name(line: Line) -> str:
 def _named(row: Row) -> str:
     setup = row.setup
     threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
-    return f"{setup.network} {setup.scheme}, {setup.runtime}, {threads}, batch {setup.batch}"
+    return f"{setup.title}, {setup.runtime}, {threads}, batch {setup.batch}"
 
 
 def _of(table: Table, records: Sequence[Record]) -> list[Record]:

@@ -95,7 +95,7 @@ def _distance(row: Row, cited: PublishedLatency) -> tuple[bool, ...]:
 def _beside(row: Row, theirs: PublishedLatency) -> Beside:
     figure, ours, other, bounds = _figures(row, theirs)
     return Beside(
-        name=f"{row.setup.network} {row.setup.scheme}, {row.setup.runtime}",
+        name=f"{row.setup.title}, {row.setup.runtime}",
         figure=figure,
         ours_ms=ours,
         theirs_ms=other,

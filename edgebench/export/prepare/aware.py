@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from edgebench.export.prepare.fake import release, simulate
@@ -83,8 +82,8 @@ def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Sh
 def _stem(variant: Variant, start: Weights) -> str:
     parts = identity(variant) | {
         "start": start.sha256,
-        "torch": version("torch"),
-        **{f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS},
+        "torch": provenance.version("torch"),
+        **{f"version.{tool}": provenance.version(tool) for tool in family(variant.dataset).TOOLS},
         "source": provenance.source(
             module("architectures", variant.architecture),
             "networks/build",

@@ -7,7 +7,6 @@ import os
 from base64 import b64decode
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -131,7 +130,7 @@ def evaluate(
 
 def made_by(variant: Variant) -> str:
     """Return a hash of the code and tools that determine an accuracy besides artifact, target and data set."""
-    tools = {f"version.{tool}": version(tool) for tool in family(variant.dataset).TOOLS}
+    tools = {f"version.{tool}": provenance.version(tool) for tool in family(variant.dataset).TOOLS}
     return provenance.key(
         tools | {"source": provenance.source("measure/evaluate/__init__", _source(variant), *sources(variant.dataset))}
     )

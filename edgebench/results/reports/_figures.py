@@ -32,11 +32,6 @@ def withheld(title: str, why: str) -> Panel:
     return Panel(title=title, width=WIDTH, height=0.0, body="", notes=(f"Not drawn: {why}.",))
 
 
-def name(row: Row) -> str:
-    """Return a short name of a row."""
-    return f"{row.setup.network} {row.setup.scheme}"
-
-
 def shortened(words: str, most: int) -> str:
     """Shorten a text to `most` letters by an ellipsis before its last third, where the names of schemes differ."""
     tail = most // 3

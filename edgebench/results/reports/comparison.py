@@ -13,7 +13,6 @@ from edgebench.results.table.parts import Setup
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.names import CLASSIFICATION
-from edgebench.tasks.classification import SIGNIFICANT
 
 FILE = "comparison.md"
 MOST_NAMED = 4  # rows that a reason names one by one
@@ -43,16 +42,11 @@ def _map(row: Row) -> str:
     return "-" if figure is None else f"{figure.value:.1f} [{figure.low:.1f}, {figure.high:.1f}]"
 
 
-def _map_change(row: Row) -> str:
-    change = row.fidelity.change
-    return "-" if change is None else f"{change.value:+.1f}{' =' if change.low <= 0 <= change.high else ''}"
-
-
 def _change(row: Row) -> str:
-    fidelity = row.fidelity
-    if row.top1 is None or fidelity.parent_top1 is None or fidelity.mcnemar_p is None:
+    if row.change is None:
         return "-"
-    return f"{row.top1.value - fidelity.parent_top1:+.1f}{'' if fidelity.mcnemar_p < SIGNIFICANT else ' ='}"
+    points, is_significant = row.change
+    return f"{points:+.1f}{'' if is_significant else ' ='}"
 
 
 def _counted(whole: int | None, least: int | None, digits: int) -> str:
@@ -87,9 +81,9 @@ TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.tra
 SPEEDUP = _OfRow.number("int8 x", _speedup, rank=9)
 TOP1 = _OfRow.number("top-1 %", _top1, rank=3)
 PUBLISHED = _OfRow.number("published %", lambda row: number(row.quality.published_top1, 1), rank=21)
-CHANGE = _OfRow.number("Δ top-1", _change, rank=10)
+CHANGE = _OfRow.number("Δ top-1", lambda row: "-" if row.top1 is None else _change(row), rank=10)
 MAP = _OfRow.number("mAP %", _map, rank=3)
-MAP_CHANGE = _OfRow.number("Δ mAP", _map_change, rank=10)
+MAP_CHANGE = _OfRow.number("Δ mAP", lambda row: "-" if row.fidelity.change is None else _change(row), rank=10)
 AGREEMENT = _OfRow.number("agree %", lambda row: number(row.fidelity.agreement, 1), rank=12)
 SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), rank=11)
 INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2))
@@ -282,14 +276,10 @@ def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
     if len(some) > 1 and len(precisions) == 1 and precisions.isdisjoint(str(row.setup.precision) for row in others):
         return f"all {next(iter(precisions))} rows"
     if len(others) <= MOST_NAMED < len(some):
-        return f"all rows but {', '.join(map(_name, others))}"
+        return f"all rows but {', '.join(row.setup.title for row in others)}"
     more = [f"{len(some) - MOST_NAMED} more rows"] if len(some) > MOST_NAMED + 1 else []
     named = some[:MOST_NAMED] if more else some
-    return ", ".join([*map(_name, named), *more])
-
-
-def _name(row: Row) -> str:
-    return f"{row.setup.network} {row.setup.scheme}"
+    return ", ".join([*(row.setup.title for row in named), *more])
 
 
 def _custom(rows: list[Row]) -> Iterator[str]:

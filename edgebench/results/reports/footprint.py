@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from edgebench.foundation.units import number
 from edgebench.results.drawing import MARGIN, Panel, label, legend, mark
-from edgebench.results.reports._figures import MOST_LINES, WIDTH, has, name, shortened, stacked, withheld
+from edgebench.results.reports._figures import MOST_LINES, WIDTH, has, shortened, stacked, withheld
 from edgebench.results.table.ranking import by_precision
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
@@ -42,7 +42,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
 
 
 def _line(place: int, row: Row, most: Mapping[str, float], y: float) -> str:
-    parts = [label(shortened(name(row), LONGEST), MARGIN, y + THICK - 1, class_="name")]
+    parts = [label(shortened(row.setup.title, LONGEST), MARGIN, y + THICK - 1, class_="name")]
     for kind, (left, digits, of) in KINDS.items():
         value = of(row)
         wide = WIDE * value / most[kind] if has(value) else 0.0

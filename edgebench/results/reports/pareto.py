@@ -22,7 +22,6 @@ from edgebench.results.reports._figures import (
     WIDTH,
     ends,
     metric_name,
-    name,
     shortened,
     stacked,
     timed,
@@ -145,7 +144,7 @@ def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iter
     has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
     taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
     for row in rows[:MOST_LABELS]:
-        words = shortened(name(row), LONGEST) if has_several else f"{row.setup.network} {row.setup.precision}"
+        words = shortened(row.setup.title, LONGEST) if has_several else f"{row.setup.network} {row.setup.precision}"
         box = next((place for place in _places(*_spot(row, x, y), text_width(words)) if _is_free(place, taken)), None)
         if box:
             taken.append(box)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.units import milliseconds
 from edgebench.results.table.ranking import fastest, most_accurate, together
-from edgebench.tasks.classification import SIGNIFICANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +46,7 @@ def _fastest(rows: Sequence[Row]) -> str:
     if best is None or best.spread is None or len(rows) == 1:
         return ""
     low, middle, high = map(milliseconds, best.spread)
-    return f"Fastest: {_name(best)}, p50 {middle} [{low}, {high}] ms{_tied(ties)}."
+    return f"Fastest: {best.setup.title}, p50 {middle} [{low}, {high}] ms{_tied(ties)}."
 
 
 def _most_accurate(rows: Sequence[Row]) -> str:
@@ -61,7 +60,7 @@ def _most_accurate(rows: Sequence[Row]) -> str:
     heading = literal("tasks", best.setup.task, "HEADING")
     share = f"{heading} {figure.value:.1f} [{figure.low:.1f}, {figure.high:.1f}] %"
     slower = " and are slower" if len(known) == len(ties) else ""
-    return f"Most accurate: {_name(best)}, {share}{_tied(ties, slower)}."
+    return f"Most accurate: {best.setup.title}, {share}{_tied(ties, slower)}."
 
 
 def _tied(rows: frozenset[Row], more: str = "") -> str:
@@ -77,9 +76,9 @@ def _int8(rows: Sequence[Row]) -> str:
     pairs = [(row, row.standing.speedup) for row in rows if row.standing.speedup and not row.is_worthless]
     if not pairs:
         return ""
-    judged = [row for row, _ in pairs if _lost(row) is not None]
-    worse = [lost for row in judged if (lost := _lost(row))]
-    images = max((row.quality.images or 0 for row in judged), default=0)
+    judged = [(row.change, row.quality.images or 0) for row, _ in pairs if row.change]
+    worse = [-points for (points, is_significant), _ in judged if is_significant and points < 0]
+    images = max((count for _, count in judged), default=0)
     cost = ""
     if judged and not worse:
         cost = f", and costs no accuracy that {images} images could show"
@@ -101,16 +100,6 @@ def _times(speedups: Sequence[Ratio]) -> str:
     return f"int8 is {least:.2f} to {most:.2f} times as fast as float{beyond}"
 
 
-def _lost(row: Row) -> float | None:
-    """Return by how many points an int8 row is significantly less accurate than float; None if it was not compared."""
-    fidelity = row.fidelity
-    if fidelity.change:
-        return -fidelity.change.value if fidelity.change.high < 0 else 0.0
-    if row.top1 is None or fidelity.parent_top1 is None or fidelity.mcnemar_p is None:
-        return None
-    return max(0.0, fidelity.parent_top1 - row.top1.value) if fidelity.mcnemar_p < SIGNIFICANT else 0.0
-
-
 def _unsettled(rows: Sequence[Row]) -> str:
     """Count the rows that are not VALID, and say what to do about them."""
     counts = Counter(row.verdict for row in rows if row.verdict in TO_DO)
@@ -119,7 +108,3 @@ def _unsettled(rows: Sequence[Row]) -> str:
     to_do = TO_DO | ({"IMPRECISE": QUICK} if all(row.setup.preset == "quick" for row in rows) else {})
     listed = "; ".join(f"{counts[verdict]} {verdict}: {todo}" for verdict, todo in to_do.items() if counts[verdict])
     return f"{counts.total()} of {len(rows)} rows are not VALID. {listed}."
-
-
-def _name(row: Row) -> str:
-    return f"{row.setup.network} {row.setup.scheme}"

@@ -91,6 +91,11 @@ class Setup:
         return f"{self.precision} {self.quantization}".rstrip()
 
     @property
+    def title(self) -> str:
+        """The network with its precision and quantization scheme."""
+        return f"{self.network} {self.scheme}"
+
+    @property
     def pair(self) -> tuple[str, ...]:
         """The properties that an int8 row and its float twin share: network and group."""
         return (*self.group, self.weights, self.network, self.preprocessing)

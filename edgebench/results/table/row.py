@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.results.table.parts import Around, Standing
+from edgebench.tasks.classification import SIGNIFICANT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,19 @@ class Row:
     def metric(self) -> Figure | None:
         """The chief metric of the row's task in % with its 95 % interval; None if not measured."""
         return self.quality.metrics.get(literal("tasks", self.setup.task, "METRIC"))
+
+    @property
+    def change(self) -> tuple[float, bool] | None:
+        """The chief metric minus the float parent's, in points, and whether that is significant; None if not compared.
+
+        By the interval over paired resamples if the task has one, else by McNemar's exact test of top-1.
+        """
+        fidelity = self.fidelity
+        if paired := fidelity.change:
+            return paired.value, not paired.low <= 0 <= paired.high
+        if self.top1 is None or fidelity.parent_top1 is None or fidelity.mcnemar_p is None:
+            return None
+        return self.top1.value - fidelity.parent_top1, fidelity.mcnemar_p < SIGNIFICANT
 
     @property
     def share(self) -> Spread | None:
