@@ -49,7 +49,7 @@ def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"images": len(pixels), "took_s": samples, "lacks": lacks, "settings": _task(request).THRESHOLDS}
 
 
-Step = tuple[str, "Callable[[Any], Any]"]  # the name of a stage, empty for what is not timed here; what it does
+Step = tuple[str, "Callable[[Any], Any]"]  # name of a stage, empty for a step that is not timed; its function
 
 
 def _run(steps: Sequence[Step], value: Any) -> Iterator[tuple[str, float]]:

@@ -62,7 +62,7 @@ def _in_use(what: str, who: str) -> str:
 
 @contextmanager
 def lock(name: str, label: str = "") -> Iterator[None]:
-    """Lock a name among the processes of this user; error messages call it `label`, or `name` by default.
+    """Take the lock `name`, which one process of this user can hold at a time; errors show `label`, or else `name`.
 
     Raises:
         Busy: another process holds the lock.

@@ -99,7 +99,7 @@ class _Walk:
             self._enter([link for link in links if self._leads_to_new_folder(link)])
 
     def files(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Yield each real file under one name, with its status; None for a broken link."""
+        """Yield each file once, even if several links lead to it, with its status: None for a broken link."""
         for path, status in self._statuses.items():
             if status is None or self._is_new(path, status):
                 yield self._name(path), status

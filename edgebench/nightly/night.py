@@ -74,7 +74,7 @@ class Figures:
 
     @property
     def beats(self) -> list[float]:
-        """Log time of the interleaved reference beats per process; empty if there were none."""
+        """The logarithm of the time of the interleaved reference beats, per process; empty if there were none."""
         return _differences(logs(self.latencies_s), self.ratios) if self.beat else []
 
     @property

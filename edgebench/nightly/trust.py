@@ -65,7 +65,7 @@ def accept(folder: Path, code: str, reason: str) -> str:
     """Allow code of a history to run for this user; return its full hash.
 
     Raises:
-        RequestError: the history has no such code, it is damaged, or the acceptance cannot be stored.
+        RequestError: the history lacks this code or is damaged, or that the code is accepted cannot be stored.
     """
     known = [file for file in (folder / PINNED).glob("*") if file.suffix in CODE]
     meant = [file for file in known if re.fullmatch(rf"[0-9a-f]{{{SHORT},64}}", code) and file.stem.startswith(code)]

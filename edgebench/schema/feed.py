@@ -36,7 +36,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """An input of a part that takes an output of an earlier part.
+    """An input of a part, fed by an output of an earlier part.
 
     Attributes:
         part: index of the earlier part.

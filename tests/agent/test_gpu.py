@@ -278,7 +278,7 @@ def test_nvml_is_read_in_units_and_a_missing_sensor_is_left_out() -> None:
 WATCHED = {"gpu_throttle_before": "idle", "gpu_throttle_after": "nothing"}
 
 
-UNWATCHED = "nobody watched the GPU's clock"
+UNWATCHED = "the GPU's clock was not monitored"
 
 
 def found(runs: list[Run]) -> dict[str, str]:

@@ -28,7 +28,7 @@ and a Session
     outputs()                  every output of the last run by its name, as arrays; of sessions that take a feed
     give(name, value), take(name)
                                of sessions that take a feed: set an input, and get an output of the last run, in the
-                               runtime's own type, so that one part's output is another's input
+                               runtime's own type, so that it can be the input of another part
     facts()                    facts about its runs, read after the last one and stored in the run's conditions:
                                `kernel_s` and `transfer_s`, seconds by the device's clock;
                                `gpu_allocated_peak_bytes`, the peak of its allocator on the GPU; `fallback`, operators

@@ -34,7 +34,7 @@ SETUP = (
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1", "map")
 MISFIT = "misfit"  # key of a misfit row: why its cells do not match the heading
-ORIGIN, PREDICTED = "figure", "predicted"  # a column that says which rows nobody measured
+ORIGIN, PREDICTED = "figure", "predicted"  # a column that marks predicted rows
 FED = "inputs"  # width of networks that have none; no rule compares them with others
 COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
 NUMBERS = (*FIGURES, "width", "resolution")

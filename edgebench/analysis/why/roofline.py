@@ -28,9 +28,9 @@ class Position:
     """Where a network lies below its roofline.
 
     Attributes:
-        gops: reached 10^9 operations/s; a multiply-add is two operations.
+        gops: measured speed, in 10^9 operations/s; a multiply-add counts as two operations.
         intensity: operations per byte, if every value is moved once.
-        attainable_gops: limit of the roof at that intensity, in 10^9 operations/s.
+        attainable_gops: the highest speed that the roofline allows at that intensity, in 10^9 operations/s.
     """
 
     gops: float

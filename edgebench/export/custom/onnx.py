@@ -125,7 +125,7 @@ def _is_empty(tensor: Any) -> bool:
 
 
 def precision_of(proto: Any) -> tuple[Precision, str]:
-    """Return the precision of a graph, and how its weights are quantized if its activations are not."""
+    """Return the precision of a graph; if only its weights are quantized, also how they are."""
     return of_onnx(tuple(nodes(proto)), tuple(tensors(proto)))
 
 

@@ -152,7 +152,7 @@ def _unread(place: Path) -> Iterator[str]:
 
 
 def fingerprint(everything: Sequence[Files]) -> str:
-    """Return a hash of names, contents and labels: a folder with equal ones is the same data set."""
+    """Return a hash of file names, contents and labels; two folders with the same hash are the same data set."""
     digest = hashlib.sha256(os.fsencode("\n".join(everything[0].classes)))
     for files in everything:
         for name, content, label in zip(files.names, files.digests, files.labels, strict=True):

@@ -231,7 +231,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
 
 
 def following(session: Session, records: Iterable[Record]) -> Session:
-    """Return the session with a start after every earlier start, even if the clock was set back; it orders records."""
+    """Return the session with a start time after all earlier ones, whatever the clock says; records sort by it."""
     last = max((record.started_at for record in records if isinstance(record, Session)), default="")
     if session.started_at > last:
         return session

@@ -110,7 +110,7 @@ def _spreads(series: Series, rule: Rule) -> list[Floats]:
 def _confirm(
     decided: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
 ) -> None:
-    """Take pairs of the suspects of one night, (C,), and store the decisions in `decided`."""
+    """Draw pairs for the suspected configurations of one night, a mask (C,); store the decisions in `decided`."""
     import numpy
 
     for is_noisy in (False, True):

@@ -208,7 +208,7 @@ def _unwatched(evidence: Evidence) -> Iterator[Reason]:
     if evidence.is_on_gpu and evidence.timed and not is_watched:
         answers = any(name.startswith("gpu_") for run in evidence.timed for name in run.conditions)
         why = "its driver does not say" if answers else "NVML gave no answer, it needs nvidia-ml-py on the target"
-        text = f"nobody watched the GPU's clock: {why}"
+        text = f"the GPU's clock was not monitored: {why}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 

@@ -37,7 +37,7 @@ class Figure:
     """A number with its 95 % interval; without an interval, `low` and `high` equal `value`.
 
     Attributes:
-        is_predicted: whether nobody measured it; then the interval is one of 90 %, and limits hold for its worse end.
+        is_predicted: whether it is predicted; then the interval is one of 90 %, and limits apply to its worse end.
     """
 
     value: float

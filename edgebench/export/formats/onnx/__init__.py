@@ -76,7 +76,7 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
 
 
 def _fallen(named: Path, path: Path, quantization: Quantization) -> tuple[str, ...]:
-    """Name the operators of an int8 file that compute in float although nobody asked for that."""
+    """Name the operators of an int8 file that compute in float without a request for it."""
     import onnx
 
     left, wanted = float_nodes(path), set[str]()

@@ -137,7 +137,7 @@ def _template() -> Template:
 
 
 def _shown(value: object) -> object:
-    """Take what commands a reader out of plain text; the template escapes markup."""
+    """Remove control characters from plain text; the template escapes markup."""
     return plain(value) if type(value) is str else value
 
 
