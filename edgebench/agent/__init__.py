@@ -43,7 +43,7 @@ def _handler(name: str) -> Any:
 def open_session(request: dict[str, Any]) -> Any:
     """Open the runtime's session on the request's artifact, or on each of its parts."""
     runtime = load("runtimes", request["runtime"])
-    if (request.get("feed") or {}).get("parts"):
+    if chain.has_parts(request):
         return chain.open_parts(runtime, request)
     return runtime.open(request["path"], **opening(request))
 

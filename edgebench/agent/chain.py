@@ -21,15 +21,18 @@ from edgebench.agent.feed import arrays
 FACT = "part_{}_s"  # of a run's conditions: the median seconds of a part, counted from 1
 
 
+def has_parts(request: Mapping[str, Any]) -> bool:
+    """Return whether a request is for several graphs in one file."""
+    return bool((request.get("feed") or {}).get("parts"))
+
+
 def unpacked(request: dict[str, Any]) -> dict[str, Any]:
     """Return the request with the paths of its parts, in a folder that this process deletes at its end."""
-    if not (request.get("feed") or {}).get("parts") or "files" in request:
+    if not has_parts(request) or "files" in request:
         return request
     scratch = TemporaryDirectory(prefix="edgebench-")
     atexit.register(scratch.cleanup)
-    with ZipFile(request["path"]) as packed:
-        files = [packed.extract(name, scratch.name) for name in packed.namelist()]
-    return request | {"files": files}
+    return request | {"files": unpack(request["path"], scratch.name)}
 
 
 def open_parts(runtime: Any, request: dict[str, Any]) -> Session:
@@ -107,3 +110,9 @@ def pack(files: Sequence[Path], path: Path) -> None:
             ):
                 while block := source.read(2**20):
                     goal.write(block)
+
+
+def unpack(path: str | Path, folder: str | Path) -> list[str]:
+    """Unpack the graphs of a file into a folder; return their paths in order."""
+    with ZipFile(path) as packed:
+        return [packed.extract(name, folder) for name in packed.namelist()]

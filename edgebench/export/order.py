@@ -14,7 +14,7 @@ from edgebench.images.splits import calibrated, sources
 from edgebench.networks.build import channels
 from edgebench.networks.cost import cost, lacks_weights
 from edgebench.networks.custom import given
-from edgebench.schema.names import PARTS, is_model_file
+from edgebench.schema.names import file_title, is_model_file
 from edgebench.schema.variant import WeightSource, as_float, identity
 
 if TYPE_CHECKING:
@@ -127,7 +127,4 @@ def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights 
 
 def stem(variant: Variant, made_by: dict[str, str]) -> str:
     """Return the name of the artifact's files: the variant and the hash of `made_by`."""
-    name = (
-        str(variant).replace("/", "-").replace(":", "-").replace(PARTS, "+")
-    )  # tools such as scp read a colon as the end of a host name
-    return f"{name}-{provenance.key(made_by)}"
+    return f"{file_title(str(variant))}-{provenance.key(made_by)}"

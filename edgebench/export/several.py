@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.agent import chain
-from edgebench.export.custom.parts import sets_of, unpacked, weighted
+from edgebench.export.custom.parts import sets_of, weighted
 from edgebench.export.formats import Written
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def write_int8(order: Order, source: Path, path: Path, images: Calibration) -> W
     assert order.variant.feed is not None
     parts, made = order.variant.feed.parts, list[Written]()
     with TemporaryDirectory() as scratch:
-        floats = unpacked(source, Path(scratch))
+        floats = [Path(file) for file in chain.unpack(source, scratch)]
         goals = [file.with_name(f"int8-{file.name}") for file in floats]
         for place, goal in enumerate(goals):
             sets = partial(_sets, parts[: place + 1], floats[:place], images)

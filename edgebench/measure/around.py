@@ -6,6 +6,7 @@ from dataclasses import asdict
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from edgebench.agent.stages import PICTURE
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
@@ -75,7 +76,7 @@ def _write(path: Path, name: str, images: Images, *, is_whole: bool) -> FedData:
     arrays = {"pixels": images.pixels(places)}
     if is_whole:
         pictures = (images.pictures.picture(int(number)) for number in images.kept[places])
-        arrays |= {f"picture{at}": _as_jpeg(one, images.pictures.white) for at, one in enumerate(pictures)}
+        arrays |= {f"{PICTURE}{at}": _as_jpeg(one, images.pictures.white) for at, one in enumerate(pictures)}
     with path.open("wb") as stream:
         numpy.savez(stream, **arrays)
     return FedData(file="", sha256="", name=name)

@@ -9,7 +9,7 @@ from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
 from edgebench.networks.build import channels as channels_of_shelf
 from edgebench.schema.cards import CustomModel
-from edgebench.schema.names import PARTS
+from edgebench.schema.names import file_title
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def stem(name: str, content_sha256: str, key: str) -> str:
     """Return the file name of a model in the cache, made of its name and content, by which `given` finds it."""
-    return f"{name.replace(':', '-').replace(PARTS, '+')}-{content_sha256[:16]}-{key}"
+    return f"{file_title(name)}-{content_sha256[:16]}-{key}"
 
 
 def given(variant: Variant) -> CustomModel:

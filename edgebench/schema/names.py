@@ -53,6 +53,11 @@ def parts(model: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in model.split(PARTS))
 
 
+def file_title(name: str) -> str:
+    """Return a name as part of a file's name; tools such as scp read a colon as the end of a host's name."""
+    return name.replace("/", "-").replace(":", "-").replace(PARTS, "+")
+
+
 def dataset_plugin(dataset: str) -> str:
     """Return the name of a data set's plug-in: `image_folder` for `image_folder:val`."""
     return dataset.partition(":")[0]

@@ -224,14 +224,6 @@ def weighted(shares: Sequence[tuple[int | None, float | None]]) -> float | None:
     return sum(count * share for count, share in known) / macs if macs and len(known) == len(shares) else None
 
 
-def unpacked(path: Path, scratch: Path) -> list[Path]:
-    """Unpack the parts of a file into a folder; return their paths in order."""
-    from zipfile import ZipFile
-
-    with ZipFile(path) as packed:
-        return [Path(packed.extract(name, scratch)) for name in packed.namelist()]
-
-
 def sets_of(part: Part, own: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the inputs of a part, from a set of what all are fed and from what earlier parts made of it."""
     return {name: own[shared] for name, shared in part.inputs} | {

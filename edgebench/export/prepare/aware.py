@@ -14,6 +14,7 @@ from edgebench.images.splits import recipe as preprocessing
 from edgebench.images.splits import sources, split
 from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
+from edgebench.schema.names import file_title
 from edgebench.schema.variant import identity
 from edgebench.train import Options, follow, require_small, task_of
 from edgebench.train.course import Course, Recipe, packed, score
@@ -93,4 +94,4 @@ def _stem(variant: Variant, start: Weights) -> str:
             *sources(variant.dataset),
         ),
     }
-    return f"{str(variant).replace('/', '-')}-qat-{provenance.key(parts)}"
+    return f"{file_title(str(variant))}-qat-{provenance.key(parts)}"
