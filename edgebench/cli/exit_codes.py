@@ -19,6 +19,6 @@ EPILOG = (
     " what was measured is kept."
 )
 EPILOG_OF_NIGHTLY = (
-    "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression, 2 the"
-    " request cannot be met, 3 something was not measured, or is INVALID."
+    "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression to which"
+    " nobody reacted, 2 the request cannot be met, 3 something was not measured, or is INVALID."
 )

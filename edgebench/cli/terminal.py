@@ -164,9 +164,13 @@ def _console() -> Console:
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print a night's result, one line per change."""
     _say(f"{bulletin.headline}; {bulletin.nights} nights")
+    for cause in bulletin.causes:
+        _say(f"  {cause}")
     for line in bulletin.needs_attention:
         cells = (column.cell(line) for column in CHANGES)
         _say("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
+    for reminder in bulletin.reminders:
+        _say(f"  known: {reminder}")
     for note in bulletin.notes:
         _say(f"  {note}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,11 +27,12 @@ from edgebench.measure import answer, open_session
 from edgebench.measure.plan.check import check
 from edgebench.nightly import history, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
-from edgebench.nightly.night import Acceptance, Night, Outcome, following
+from edgebench.nightly.night import Acceptance, Decision, Outcome, State, following
 from edgebench.nightly.pairs import aa_pairs, paired_times
 from edgebench.nightly.rule.judge import examine, judge
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.tonight import NightContext, Reached, begin_night, complete_night, pinned
+from edgebench.nightly.triage import episodes
 from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from edgebench.schema.sweep import Sweep
     from edgebench.schema.target import Target
 
+CANDIDATES = 5  # configurations that a refusal lists
 BULLETINS = "nightly.bulletins"  # the shelf of a night's reports
 REGRESSED, UNMEASURED = 1, 3  # exit codes; 2 is a RequestError
 
@@ -160,7 +163,46 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
         number=following(known.acceptances),
     )
     history.write_acceptance(folder, acceptance)
+    report(folder)
     return acceptance
+
+
+def decide(folder: Path, state: State, pattern: str, reason: str = "", person: str = "", link: str = "") -> Decision:
+    """React to the changes of the last night in the configurations that match `pattern`; write its reports again.
+
+    `pattern` is the name of a configuration, a part of it, or a pattern with `*`.
+
+    Raises:
+        RequestError: no matching configuration changed, or `state` needs a person or a reason that is not given.
+    """
+    known = history.read(folder)
+    if not known.nights:
+        raise RequestError(f"no night in {folder}: expected a history such as results/nightly")
+    if state == State.ASSIGNED and not person.strip():
+        raise RequestError("wanted the person who takes care of the change; add --to NAME")
+    if state == State.INVALID and not reason.strip():
+        raise RequestError('wanted the reason why the change is not real; add --reason "the board was throttled"')
+    changed = [name for name, found in episodes(known).items() if any(each.state != State.MENDED for each in found)]
+    meant = [name for name in changed if pattern == name] or [
+        name for name in changed if pattern in name or fnmatchcase(name, pattern)
+    ]
+    if not meant:
+        listed = "; ".join(changed[:CANDIDATES]) or "none"
+        raise RequestError(f"no changed configuration of the last night matches {pattern!r}; changed are: {listed}")
+    decision = Decision(
+        id=uuid4().hex[:12],
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        night=known.nights[-1].id,
+        configurations=tuple(meant),
+        state=state,
+        reason=reason.strip(),
+        person=person.strip(),
+        link=link.strip(),
+        number=following(known.decisions),
+    )
+    history.write_decision(folder, decision)
+    report(folder)
+    return decision
 
 
 def accept_code(folder: Path, code: str, reason: str) -> str:
@@ -174,9 +216,8 @@ def accept_code(folder: Path, code: str, reason: str) -> str:
     return trust.accept(folder, code, reason.strip())
 
 
-def exit_code(night: Night) -> int:
-    """Return 1 if a regression is confirmed, else 3 if a configuration is MISSING or INVALID, else 0."""
-    verdicts = {entry.verdict for entry in night.entries}
-    if Outcome.REGRESSION in verdicts:
+def exit_code(bulletin: Bulletin) -> int:
+    """Return 1 if a regression waits for a reaction, else 3 if a configuration is MISSING or INVALID, else 0."""
+    if any(line.is_waiting for line in bulletin.lines):
         return REGRESSED
-    return UNMEASURED if verdicts & {Outcome.MISSING, Outcome.INVALID} else 0
+    return UNMEASURED if bulletin.of(Outcome.MISSING, Outcome.INVALID) else 0

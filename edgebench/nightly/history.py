@@ -1,7 +1,8 @@
-"""results/nightly/ <-> nights, acceptances and pinned environments, as files; copying files merges two histories.
+"""results/nightly/ <-> nights, acceptances, decisions and environments, as files; copying files merges two histories.
 
     nights/20261123T001248Z-<id>.json.gz     figures and verdicts, never deleted
     accepted/20261124T090000Z-<id>.json      which night became the baseline, and why
+    decided/20261124T091500Z-<id>.json       which change was acknowledged, assigned or marked as invalid, and why
     pinned/<sha256>.onnx, .pyz, .json        files of the measured environments
     raw/20261123T001248Z-<id>/runs.jsonl     all samples, of the last 60 nights
     raw/20261123T001248Z-<id>/begun.json     the night as it began, and the sweep that it measures in sweep.toml
@@ -26,14 +27,14 @@ from typing import TYPE_CHECKING, TypeVar
 from edgebench.foundation import collector, files
 from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
 from edgebench.foundation.unpack import gunzip
-from edgebench.nightly.night import Acceptance, History, Night, Pin, following
+from edgebench.nightly.night import Acceptance, Decision, History, Night, Pin, following
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic import TypeAdapter
 
-NIGHTS, ACCEPTED, PINNED, RAW = "nights", "accepted", "pinned", "raw"
+NIGHTS, ACCEPTED, DECIDED, PINNED, RAW = "nights", "accepted", "decided", "pinned", "raw"
 PIN_DIGITS = 16  # hexadecimal digits of the hash of a pin's content, which is its name
 MOST_BYTES = 2**28  # limit on a night's file: a thousand configurations need a hundredth of it
 BEGUN = "begun.json"
@@ -42,7 +43,8 @@ RESUMED_WITHIN = timedelta(hours=12)
 RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
-T = TypeVar("T", Acceptance, Night, Pin)
+T = TypeVar("T", Acceptance, Decision, Night, Pin)
+Note = TypeVar("Note", Acceptance, Decision)
 VERSION_1 = b'{"version": 1,'
 
 
@@ -51,10 +53,12 @@ def read(folder: Path) -> History:
     notes = list[str]()
     with collector.paused():
         nights = _read_nights(folder / NIGHTS, notes)
-    acceptances = tuple(_read_acceptances(folder / ACCEPTED, notes))
+    acceptances = tuple(_read_notes(folder / ACCEPTED, Acceptance, notes))
+    decisions = tuple(_read_notes(folder / DECIDED, Decision, notes))
     return History(
         nights=tuple(sorted(nights.values(), key=lambda night: night.place)),
         acceptances=tuple(sorted(acceptances, key=lambda acceptance: acceptance.place)),
+        decisions=tuple(sorted(decisions, key=lambda decision: decision.place)),
         notes=tuple(notes),
     )
 
@@ -103,32 +107,37 @@ def _read_night(path: Path) -> Night:
         ) from error
 
 
-def _read_acceptances(folder: Path, notes: list[str]) -> Iterator[Acceptance]:
+def _read_notes(folder: Path, kind: type[Note], notes: list[str]) -> Iterator[Note]:
     for path in sorted(folder.glob("*.json")):
         try:
-            yield _read_acceptance(path)
+            yield _read_note(path, kind)
         except InvalidFile as error:
             notes.append(str(error))
 
 
-def _read_acceptance(path: Path) -> Acceptance:
+def _read_note(path: Path, kind: type[Note]) -> Note:
     from pydantic import ValidationError
 
     try:
-        acceptance: Acceptance = _adapter(Acceptance).validate_json(path.read_bytes())
-        return acceptance
+        adapter: TypeAdapter[Note] = _adapter(kind)  # type: ignore[arg-type]
+        return adapter.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise InvalidFile(f"{path.name}: skipped: not an acceptance") from error
+        raise InvalidFile(f"{path.name}: skipped: this file is no {kind.__name__.lower()}") from error
 
 
 def set_aside(folder: Path) -> list[tuple[Path, str]]:
-    """Rename the files of nights and acceptances that cannot be read; return each one's new path and the reason.
+    """Rename the files of nights, acceptances and decisions that cannot be read; return new paths and reasons.
 
     Raises:
         RequestError: the folder cannot be written.
     """
     renamed = []
-    for kind, pattern, reader in ((NIGHTS, "[0-9]*.json.gz", _read_night), (ACCEPTED, "*.json", _read_acceptance)):
+    readers: tuple[tuple[str, str, Callable[[Path], object]], ...] = (
+        (NIGHTS, "[0-9]*.json.gz", _read_night),
+        (ACCEPTED, "*.json", lambda path: _read_note(path, Acceptance)),
+        (DECIDED, "*.json", lambda path: _read_note(path, Decision)),
+    )
+    for kind, pattern, reader in readers:
         for path in sorted((folder / kind).glob(pattern)):
             try:
                 reader(path)
@@ -166,6 +175,15 @@ def write_acceptance(folder: Path, acceptance: Acceptance) -> Path:
     """
     content = _adapter(Acceptance).dump_json(acceptance, indent=2)
     return _write(folder / ACCEPTED / f"{acceptance.stem}.json", content)
+
+
+def write_decision(folder: Path, decision: Decision) -> Path:
+    """Write a decision to the history; return its file.
+
+    Raises:
+        RequestError: the file cannot be written.
+    """
+    return _write(folder / DECIDED / f"{decision.stem}.json", _adapter(Decision).dump_json(decision, indent=2))
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -1,4 +1,4 @@
-"""The values of a nightly run: figures and verdicts per configuration, acceptances, pins and paired times."""
+"""The values of a nightly run: figures and verdicts of a configuration, acceptances, decisions, pins, paired times."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ class Outcome(StrEnum):
     def severity(self) -> int:
         """Return the rank, 0 for OK; higher is worse."""
         return list(Outcome).index(self)
+
+
+class State(StrEnum):
+    """What is known about a change, and whether somebody reacted to it."""
+
+    NEW = "new"
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ASSIGNED = "assigned"
+    INVALID = "invalid"
+    MENDED = "mended"
 
 
 # Nights with these verdicts enter the history for screening; others only after they are accepted.
@@ -256,8 +267,44 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The reaction of a reader to changes of one night.
+
+    Attributes:
+        decided_at: UTC, ISO 8601.
+        night: id of the night whose changes are meant.
+        configurations: the names of the configurations that changed.
+        person: who takes care of an assigned change; else empty.
+        link: address of an issue or a discussion; may be empty.
+        number: its place among the decisions of the history, from 1.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    id: str
+    decided_at: str
+    night: str
+    configurations: tuple[str, ...]
+    state: State
+    reason: str = ""
+    person: str = ""
+    link: str = ""
+    number: int = 0
+
+    @property
+    def stem(self) -> str:
+        """File name without suffix."""
+        return _stem(self.decided_at, self.id)
+
+    @property
+    def place(self) -> Place:
+        """Sort key of decisions, by number first, because a clock may have been wrong; the last one counts."""
+        return self.number, self.decided_at, self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All readable nights and acceptances, in order.
+    """All readable nights, acceptances and decisions, in order.
 
     Attributes:
         notes: one line per skipped file, with the reason.
@@ -265,6 +312,7 @@ class History:
 
     nights: tuple[Night, ...] = ()
     acceptances: tuple[Acceptance, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -337,8 +385,8 @@ class PairedTimes:
         return both_logs(self.accepted.latencies_s, self.tonight.latencies_s)
 
 
-def following(members: Sequence[Night] | Sequence[Acceptance]) -> int:
-    """Return the number after that of all nights, or acceptances, of a history, including those without a number."""
+def following(members: Sequence[Night] | Sequence[Acceptance] | Sequence[Decision]) -> int:
+    """Return the number after those of all members of a history of one kind; members of older versions have none."""
     return max((member.number for member in members), default=0) + 1
 
 

@@ -5,20 +5,27 @@ Pure: no I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import expm1
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import median_interval
-from edgebench.nightly.night import QUIET, Outcome
+from edgebench.nightly.night import QUIET, Outcome, State
+from edgebench.nightly.rule.figures import FIGURES, LATENCY, effect, size, values
 from edgebench.nightly.rule.past import pasts
+from edgebench.nightly.triage import episodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from edgebench.nightly.night import Change, Entry, History, Night
     from edgebench.nightly.rule.past import Past
+    from edgebench.nightly.triage import Episode
 
+HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a changed component known by its hash
 NIGHTS = 60  # nights shown per configuration
 NAMED = 8  # removed configurations listed by name; further ones are only counted
 
@@ -44,25 +51,55 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryLine:
-    """A configuration tonight, with its recent nights."""
+    """A configuration tonight, with its recent nights and the state of its changes."""
 
     entry: Entry
     points: tuple[Point, ...]
+    episodes: tuple[Episode, ...] = ()
 
     @property
     def is_calm(self) -> bool:
-        """Whether the verdict needs no attention."""
-        return self.entry.verdict in QUIET and self.entry.verdict != Outcome.HOST_CHANGE
+        """Whether the verdict needs no attention and no regression was mended."""
+        is_quiet = self.entry.verdict in QUIET and self.entry.verdict != Outcome.HOST_CHANGE
+        return is_quiet and not self.episodes
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an earlier night told all changes of this configuration."""
+        has_other = self.entry.verdict in (Outcome.MISSING, Outcome.INVALID, Outcome.HOST_CHANGE)
+        return not has_other and bool(self.episodes) and not any(episode.is_news for episode in self.episodes)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the configuration has a regression to which nobody has reacted."""
+        if self.entry.verdict != Outcome.REGRESSION:
+            return False
+        return not self.episodes or any(episode.is_waiting for episode in self.episodes)
 
     @property
     def findings(self) -> list[Change]:
-        """The changes, in order of severity; the first one decides the verdict."""
-        return sorted(self.entry.findings, key=lambda change: (-change.verdict.severity, -abs(change.change)))
+        """The changes, in order of severity, the latency first; the first one decides the verdict."""
+        return sorted(
+            self.entry.findings,
+            key=lambda change: (-change.verdict.severity, change.figure != LATENCY.name, -abs(change.change)),
+        )
 
     @property
     def worst(self) -> Change | None:
         """The most severe change; None without changes."""
         return next(iter(self.findings), None)
+
+    @property
+    def states(self) -> str:
+        """The state of each change in words; the figure is named where there are several."""
+        if len(self.episodes) == 1:
+            return str(self.episodes[0])
+        return "; ".join(f"{episode.change.figure} {episode}" for episode in self.episodes)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The changed components and facts of the host, without hashes."""
+        return tuple(HASHES.sub(r"\1", change) for change in self.entry.changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,31 +112,115 @@ class Bulletin:
     notes: tuple[str, ...] = ()
 
     def of(self, *verdicts: Outcome) -> list[SummaryLine]:
-        """Return the lines with one of these verdicts."""
-        return [line for line in self.lines if line.entry.verdict in verdicts]
+        """Return the lines with one of these verdicts, without those that an earlier night told."""
+        return [line for line in self.lines if line.entry.verdict in verdicts and not line.is_known]
 
     @property
     def needs_attention(self) -> list[SummaryLine]:
-        """Return the lines that need attention."""
-        return [line for line in self.lines if not line.is_calm]
+        """Return the lines with news."""
+        return [line for line in self.lines if not line.is_calm and not line.is_known]
+
+    @property
+    def known(self) -> list[SummaryLine]:
+        """Return the lines whose changes an earlier night told."""
+        return [line for line in self.lines if line.is_known]
 
     @property
     def headline(self) -> str:
         """Summarize the night in one sentence."""
-        counts = {outcome: len(self.of(outcome)) for outcome in reversed(Outcome)}
-        changed = [f"{count} {outcome}" for outcome, count in counts.items() if count and outcome != Outcome.OK]
+        counts: dict[str, int] = {outcome: len(self.of(outcome)) for outcome in reversed(Outcome)}
+        counts["mended"] = sum(any(episode.state == State.MENDED for episode in line.episodes) for line in self.lines)
+        counts["known"] = len(self.known)
+        changed = [f"{count} {what}" for what, count in counts.items() if count and what != Outcome.OK]
         if not changed:
             return f"nothing changed: {len(self.lines)} configurations"
         return f"{', '.join(changed)} of {len(self.lines)} configurations"
 
+    @property
+    def causes(self) -> list[str]:
+        """Return one sentence per cause of tonight's new changes: `runtime: a 1 -> a 2: 3 slower (+4% to +12%)`."""
+        by_cause = defaultdict[str, list[SummaryLine]](list)
+        for line in self.needs_attention:
+            if line.findings:
+                by_cause["; ".join(line.causes) or "no component changed"].append(line)
+        return [f"{cause}: {_effects(lines)}" for cause, lines in by_cause.items()]
+
+    @property
+    def reminders(self) -> list[str]:
+        """Return one sentence per configuration whose changes an earlier night told."""
+        return [f"{line.entry.name}: {'; '.join(map(_told, line.episodes))}" for line in self.known]
+
+
+def _effects(lines: Sequence[SummaryLine]) -> str:
+    """Count what changed by figure and direction, with the smallest and the largest change, the latency first."""
+    by_effect: dict[str, list[Change]] = defaultdict(list)
+    figures = list(FIGURES)
+    for change in sorted(
+        (change for line in lines for change in line.findings),
+        key=lambda change: figures.index(change.figure) if change.figure in FIGURES else len(figures),
+    ):
+        by_effect[effect(change)].append(change)
+    return ", ".join(f"{len(changes)} {words} ({_range(changes)})" for words, changes in by_effect.items())
+
+
+def _range(changes: Sequence[Change]) -> str:
+    ordered = sorted(changes, key=lambda change: abs(change.change))
+    return " to ".join(dict.fromkeys((size(ordered[0]), size(ordered[-1]))))
+
+
+def _told(episode: Episode) -> str:
+    """Describe a change that an earlier night told, in one line."""
+    change = episode.change
+    return f"{change.figure} {size(change)} ({values(change)}), {episode}"
+
 
 def bulletin(history: History) -> Bulletin:
     """Describe the last night of a history with at least one night."""
-    night = history.nights[-1]
-    by_name = {past.tonight.entry.name: past for past in pasts(history, night)}
-    lines = [SummaryLine(entry=entry, points=_points(by_name.get(entry.name), history)) for entry in night.entries]
-    notes = (*_gone(night), *_aa_pairs(night), *history.notes)
+    last = history.nights[-1]
+    night = replace(last, entries=tuple(_as_accepted(entry, history) for entry in last.entries))
+    history = replace(history, nights=(*history.nights[:-1], night))
+    by_name, states = {past.tonight.entry.name: past for past in pasts(history, night)}, episodes(history)
+    accepted = {entry.name for entry, former in zip(night.entries, last.entries, strict=True) if entry != former}
+    lines = [
+        SummaryLine(
+            entry=entry,
+            points=_points(by_name.get(entry.name), history),
+            episodes=() if entry.name in accepted else states[entry.name],
+        )
+        for entry in night.entries
+    ]
+    notes = (*_gone(night), *_aa_pairs(night), *_clocks(history), *history.notes)
     return Bulletin(night=night, lines=tuple(sorted(lines, key=_order)), nights=len(history.nights), notes=notes)
+
+
+def _as_accepted(entry: Entry, history: History) -> Entry:
+    """Return an entry of the last night as OK if its components were accepted since it was judged."""
+    nights = {night.id: night for night in history.nights}
+    for acceptance in reversed(history.acceptances):
+        if not acceptance.covers(entry.name) or acceptance.night not in nights or not entry.is_measured:
+            continue
+        entries = nights[acceptance.night].entries
+        accepted = next((other for other in entries if other.name == entry.name), None)
+        if accepted and acceptance.night != entry.since and accepted.components == entry.components:
+            return replace(entry, verdict=Outcome.OK, findings=(), why=f"accepted: {acceptance.reason}")
+        return entry
+    return entry
+
+
+def _clocks(history: History) -> Iterator[str]:
+    """Say that a clock was wrong: nights are ordered by number, and a later one has an earlier date."""
+    numbered = [night for night in history.nights if night.number]
+    wrong = [
+        (former, night)
+        for former, night in pairwise(numbered)
+        if former.hosts == night.hosts and former.number < night.number and night.started_at < former.started_at
+    ]
+    if wrong:
+        former, night = wrong[-1]
+        yield (
+            f"night {night.number} began at {night.started_at}, before night {former.number} at {former.started_at}: a"
+            f" clock was wrong; nights are ordered by their number ({len(wrong)} times in this history)"
+        )
 
 
 def _gone(night: Night) -> Iterator[str]:
@@ -114,9 +235,11 @@ def _aa_pairs(night: Night) -> Iterator[str]:
         yield f"two copies of one accepted environment differ by {aa.change:+.2%} {interval} in {aa.pairs} pairs"
 
 
-def _order(line: SummaryLine) -> tuple[int, float, str]:
+def _order(line: SummaryLine) -> tuple[int, bool, float, str]:
+    """Sort by severity; within one severity changed latencies first, and larger changes before smaller ones."""
     change = abs(line.worst.change) if line.worst else 0.0
-    return -line.entry.verdict.severity, -change, line.entry.name
+    is_other = line.worst is None or line.worst.figure != LATENCY.name
+    return -line.entry.verdict.severity, is_other, -change, line.entry.name
 
 
 def _points(past: Past | None, history: History) -> tuple[Point, ...]:

@@ -31,7 +31,7 @@ from tests.hostile.graphs import node
 from tests.hostile.test_any_model import F, save
 from tests.nightly.test_nightly import SWEEP
 from tests.support.command import cli
-from tests.support.nights import quiet_history
+from tests.support.nights import history_with_a_regression
 
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "edgebench").rglob("*.md"))]
 PAGES = {str(file.relative_to(ROOT)): file.read_text() for file in FILES}
@@ -173,7 +173,7 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     draw_inputs(place)
     (place / "nets.py").write_text(NETS)
     (place / "nightly.toml").write_text(SWEEP)
-    for night in quiet_history(20).nights:
+    for night in history_with_a_regression(20, "mobilenet_v1-0.25@96/fp32 onnxruntime cpu threads=1 batch=1").nights:
         history.write_night(place / "results" / "nightly", night)
     golden = place / "results" / "default"
     golden.mkdir(parents=True)

@@ -183,7 +183,7 @@ def test_a_night_whose_accepted_environment_has_code_from_elsewhere_is_invalid_u
     monkeypatch.setenv("EDGEBENCH_CACHE", str(tmp_path / "another"))
     second = run()
     (line,) = second.lines
-    assert (line.entry.verdict, nightly.exit_code(second.night)) == (Outcome.INVALID, 3)
+    assert (line.entry.verdict, nightly.exit_code(second)) == (Outcome.INVALID, 3)
     code = Path(sent.agent).stem[:12]
     assert f"edgebench nightly accept {HISTORY} --code {code}" in line.entry.why
     assert not (place / MARKER).exists()

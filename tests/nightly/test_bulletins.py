@@ -67,8 +67,8 @@ def test_a_line_says_what_its_worst_finding_rests_on_and_what_else_was_found() -
     standing = replace(FINDING, figure="load", change=0.4, confirmed_at="2026-01-09T02:00:00+00:00")
     line = replace(EVERY.lines[0], entry=replace(EVERY.lines[0].entry, findings=(FINDING, standing)))
     _, _, figure, change, *_, evidence, _ = (column.cell(line) for column in markdown.COLUMNS)
-    assert (figure, change) == ("load", "+40.0%")
-    assert evidence == "20 pairs on 2026-01-09, p = 1e-07; also latency +10.0%"
+    assert (figure, change) == ("latency", "+10.0%")
+    assert evidence == "20 pairs, p = 1e-07; also load +40.0%"
 
 
 def test_when_nothing_happened_the_page_and_the_summary_fit_a_screen() -> None:

@@ -19,11 +19,11 @@ from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock_folder
 from edgebench.nightly import arms, history, pairs
-from edgebench.nightly.night import Outcome
+from edgebench.nightly.night import History, Outcome
 from edgebench.nightly.rule import judge
 from edgebench.nightly.rule.figures import PAIRED_FIGURES
 from edgebench.nightly.rule.thresholds import RULE, Rule
-from edgebench.nightly.summary import Bulletin
+from edgebench.nightly.summary import Bulletin, bulletin
 from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
 from edgebench.schema.sweep import Model, Sweep
@@ -107,10 +107,10 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
 ) -> None:
     first = run()
     assert [line.entry.verdict for line in first.lines] == [Outcome.NEW]
-    assert nightly.exit_code(first.night) == 0
+    assert nightly.exit_code(first) == 0
     second = run()
     assert {line.entry.verdict for line in second.lines} <= CALM
-    assert nightly.exit_code(second.night) == 0
+    assert nightly.exit_code(second) == 0
     assert paired(second) == [0, 0]
     assert second.night.arms is not None and second.night.arms.pairs == pairs.LEAST_PAIRS
     shutil.rmtree(shared_cache / "artifacts")  # the accepted model is in the history, too
@@ -122,13 +122,13 @@ def test_a_first_night_is_new_a_second_calm_and_a_slower_model_found_the_first_n
         latency = next(one for one in line.entry.findings if one.figure == "latency")
         assert latency.change > 3
         assert latency.pairs == FEW.pairs
-        assert nightly.exit_code(third.night) == 1
+        assert nightly.exit_code(third) == 1
         fourth = run()  # of the same model
         assert [one.confirmed_at for one in fourth.lines[0].entry.confirmed] == [third.night.started_at] * len(
             line.entry.confirmed
         )
         assert paired(fourth) == [0, 0]
-        assert nightly.exit_code(fourth.night) == 1
+        assert nightly.exit_code(fourth) == 1
         nightly.accept(HISTORY, "a better model")
         fifth = run()
     assert {line.entry.verdict for line in fifth.lines} <= CALM
@@ -161,7 +161,7 @@ def test_a_target_that_is_not_there_tonight_is_missing_and_the_others_are_measur
         one.name for one in history.read(HISTORY).nights[0].entries if one.target == "gone"
     )
     assert verdicts["cpu"].verdict in CALM
-    assert nightly.exit_code(found.night) == 3
+    assert nightly.exit_code(found) == 3
     assert len(history.read(HISTORY).nights) >= 2
 
 
@@ -279,4 +279,5 @@ def test_a_night_that_measured_nothing_cannot_be_accepted() -> None:
     ],
 )
 def test_exit_codes(verdicts: tuple[Outcome, ...], code: int) -> None:
-    assert nightly.exit_code(night(0, *(entry(verdict=one) for one in verdicts))) == code
+    tonight = night(0, *(entry(verdict=one, name=f"net-{n}") for n, one in enumerate(verdicts)))
+    assert nightly.exit_code(bulletin(History(nights=(tonight,)))) == code

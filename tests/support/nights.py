@@ -8,7 +8,7 @@ from math import exp, log
 from random import Random
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Entry, Figures, History, Night, Outcome
+from edgebench.nightly.night import Change, Entry, Figures, History, Night, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,15 @@ def quiet_history(count: int, names: Sequence[str] = (NAME,), between: float = B
         for number in range(first, first + count)
     ]
     return History(nights=tuple(nights))
+
+
+def history_with_a_regression(count: int, name: str) -> History:
+    """Quiet nights, of which the last has a confirmed regression of the latency."""
+    history = quiet_history(count, [name])
+    *calm, last = history.nights
+    slower = Change(figure="latency", verdict=Outcome.REGRESSION, before=1e-3, after=1.1e-3, change=0.1, p=1e-7)
+    changed = replace(last.entries[0], verdict=Outcome.REGRESSION, findings=(slower,))
+    return replace(history, nights=(*calm, replace(last, entries=(changed,))))
 
 
 def _quiet(name: str, number: int, first: int, level: float) -> Entry:

@@ -46,7 +46,7 @@ def run(
     with terminal.progress(quiet=quiet) as show:
         bulletin = nightly.run(sweeps.sweep(sweep), history, show, address)
     terminal.show_bulletin(bulletin)
-    raise typer.Exit(nightly.exit_code(bulletin.night))
+    raise typer.Exit(nightly.exit_code(bulletin))
 
 
 @app.command()
@@ -67,6 +67,45 @@ def accept(
         return
     accepted = nightly.accept(history, reason, night, tuple(configuration or ()))
     typer.echo(escape.terminal(f"accepted night {accepted.night}: {accepted.reason}"))
+
+
+Changed = Annotated[str, typer.Argument(help="A changed configuration: its name, a part of it, or a pattern with *.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+Link = Annotated[str, typer.Option(help="Address of an issue or a discussion.")]
+OfHistory = Annotated[Path, typer.Option("--history", help="Folder of the nights.")]
+
+
+@app.command()
+def ack(case: Changed, history: OfHistory = HISTORY, reason: Reason = "", link: Link = "") -> None:
+    """Acknowledge a change of the last night: it no longer fails, and later nights only remind of it."""
+    _decide(history, "acknowledged", case, reason, link=link)
+
+
+@app.command()
+def assign(
+    case: Changed,
+    to: Annotated[str, typer.Option(help="Who takes care of it.")],
+    history: OfHistory = HISTORY,
+    reason: Reason = "",
+    link: Link = "",
+) -> None:
+    """Assign a change of the last night to a person: it no longer fails, and later nights only remind of it."""
+    _decide(history, "assigned", case, reason, to, link)
+
+
+@app.command()
+def invalid(case: Changed, reason: Reason, history: OfHistory = HISTORY, link: Link = "") -> None:
+    """Mark a change of the last night as not real: it no longer fails, and later nights only remind of it."""
+    _decide(history, "invalid", case, reason, link=link)
+
+
+def _decide(history: Path, state: str, case: str, reason: str, person: str = "", link: str = "") -> None:
+    from edgebench import nightly
+    from edgebench.nightly.night import State
+
+    decision = nightly.decide(history, State(state), case, reason, person, link)
+    for name in decision.configurations:
+        typer.echo(escape.terminal(f"{decision.state}: {name}"))
 
 
 @app.command()

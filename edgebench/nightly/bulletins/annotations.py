@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.escape import command_property, command_text
 from edgebench.nightly.night import Outcome
+from edgebench.nightly.rule.figures import size, values
 
 if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
@@ -20,12 +21,16 @@ KINDS = {
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write one command per configuration that changed or failed."""
-    return "".join(_command(kind, line) for kind, verdicts in KINDS.items() for line in bulletin.of(*verdicts)[:MOST])
+    """Write one command per configuration that changed or failed; a known regression is an error while it waits."""
+    waiting = [line for line in bulletin.known if line.is_waiting]
+    lines = {kind: bulletin.of(*verdicts) for kind, verdicts in KINDS.items()}
+    lines["error"] += waiting
+    lines["notice"] += [line for line in bulletin.known if not line.is_waiting]
+    return "".join(_command(kind, line) for kind in KINDS for line in lines[kind][:MOST])
 
 
 def _command(kind: str, line: SummaryLine) -> str:
     entry = line.entry
-    changes = [f"{change.figure} {change.change:+.1%}" for change in line.findings]
-    text = "; ".join((*changes, *entry.changed, *([entry.why] if entry.why else [])))
+    changes = [f"{change.figure} {size(change)} ({values(change)})" for change in line.findings]
+    text = "; ".join((*changes, *filter(None, [line.states]), *line.causes, *filter(None, [entry.why])))
     return f"::{kind} title={command_property(f'{entry.verdict} {entry.name}')}::{command_text(text)}\n"

@@ -1,4 +1,4 @@
-"""The night as JSON: every configuration with its figures, findings and evidence, as stored in the history."""
+"""The night as JSON: every configuration as stored in the history, and the state of its changes."""
 
 from __future__ import annotations
 
@@ -15,5 +15,11 @@ FILE = "night.json"
 
 def render(bulletin: Bulletin) -> str:
     """Write one JSON object."""
-    fields = {"headline": bulletin.headline, "notes": bulletin.notes, "night": asdict(bulletin.night)}
+    fields = {
+        "headline": bulletin.headline,
+        "causes": bulletin.causes,
+        "changes": {line.entry.name: list(map(asdict, line.episodes)) for line in bulletin.lines if line.episodes},
+        "notes": bulletin.notes,
+        "night": asdict(bulletin.night),
+    }
     return json_text(fields, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""The night as JUnit XML: a failure is a confirmed regression, an error a MISSING or INVALID configuration."""
+"""The night as JUnit XML: a regression that waits for a reaction is a failure, a MISSING or INVALID entry an error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from edgebench.foundation.escape import plain
 from edgebench.nightly.night import Outcome
+from edgebench.nightly.rule.figures import size, values
 
 if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
@@ -23,7 +24,7 @@ OUTCOMES = {
 
 def render(bulletin: Bulletin) -> str:
     """Write one test suite with one test case per configuration."""
-    outcomes = [OUTCOMES.get(line.entry.verdict, "") for line in bulletin.lines]
+    outcomes = [_outcome(line) for line in bulletin.lines]
     suite = Element(
         "testsuite",
         name=plain(f"edgebench nightly {bulletin.night.sweep}"),
@@ -44,11 +45,17 @@ def render(bulletin: Bulletin) -> str:
 def _case(suite: Element, line: SummaryLine) -> None:
     entry = line.entry
     case = SubElement(suite, "testcase", classname=plain(entry.target), name=plain(entry.name), time=_seconds(line))
-    if outcome := OUTCOMES.get(entry.verdict):
+    if outcome := _outcome(line):
         kind = {} if outcome == "skipped" else {"type": str(entry.verdict)}
         SubElement(case, outcome, {"message": plain(_text(line)), **kind})
     elif entry.why or entry.changed:
         SubElement(case, "system-out").text = plain(_text(line))
+
+
+def _outcome(line: SummaryLine) -> str:
+    """Return `failure`, `error`, `skipped` or ""; a regression to which somebody reacted passes."""
+    outcome = OUTCOMES.get(line.entry.verdict, "")
+    return "" if outcome == "failure" and not line.is_waiting else outcome
 
 
 def _seconds(line: SummaryLine) -> str:
@@ -56,8 +63,6 @@ def _seconds(line: SummaryLine) -> str:
 
 
 def _text(line: SummaryLine) -> str:
-    changes = [
-        f"{change.figure} {change.change:+.1%} ({change.before:.6g} -> {change.after:.6g})"
-        for change in line.entry.findings
-    ]
-    return "; ".join((str(line.entry.verdict), *changes, *line.entry.changed, *filter(None, [line.entry.why])))
+    changes = [f"{change.figure} {size(change)} ({values(change)})" for change in line.findings]
+    states = filter(None, [line.states])
+    return "; ".join((str(line.entry.verdict), *changes, *states, *line.entry.changed, *filter(None, [line.entry.why])))

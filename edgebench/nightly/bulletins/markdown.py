@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import escape
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markdown
 from edgebench.foundation.units import milliseconds
+from edgebench.nightly.rule.figures import size, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +23,13 @@ NOTES = 10
 def render(bulletin: Bulletin) -> str:
     """Write the headline and the configurations that need attention, the worst first."""
     lines = bulletin.needs_attention
+    causes = "".join(f"\n- {escape.markdown_line(cause)}" for cause in bulletin.causes[:NOTES])
     title, headline = escape.markdown(bulletin.night.started_at), escape.markdown(bulletin.headline)
     head = f"# Nightly {title}\n\n**{headline}.** {_ending(bulletin)}\n"
     notes = "".join(f"\n- {escape.markdown_line(note)}" for note in bulletin.notes[:NOTES])
-    text = "\n".join((head, _table(lines) if lines else "", notes)).rstrip() + "\n"
+    told = "".join(f"\n- {escape.markdown_line(reminder)}" for reminder in bulletin.reminders[:ROWS])
+    known = f"\nKnown from earlier nights:\n{told}" if told else ""
+    text = "\n".join((head, causes, _table(lines) if lines else "", known, notes)).rstrip() + "\n"
     return text.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
@@ -61,7 +65,7 @@ def _evidence(line: SummaryLine) -> Iterator[str]:
         yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"
     elif line.entry.why:
         yield line.entry.why
-    if others := ", ".join(f"{change.figure} {change.change:+.1%}" for change in line.findings[1:]):
+    if others := ", ".join(f"{change.figure} {size(change)}" for change in line.findings[1:]):
         yield f"also {others}"
 
 
@@ -69,10 +73,12 @@ COLUMNS: tuple[Column[SummaryLine], ...] = (
     Column.text("verdict", lambda line: str(line.entry.verdict), OBJECTIVE),
     Column.text("configuration", lambda line: line.entry.name, IDENTITY),
     Column.text("figure", lambda line: line.worst.figure if line.worst else "-", IDENTITY),
-    Column.number("change", lambda line: f"{line.worst.change:+.1%}" if line.worst else "-", OBJECTIVE),
+    Column.number("change", lambda line: size(line.worst) if line.worst else "-", OBJECTIVE),
     Column.number("[95 %]", _interval, OBJECTIVE),
+    Column.text("before -> after", lambda line: values(line.worst) if line.worst else "-", OBJECTIVE),
+    Column.text("state", lambda line: line.states or "-", OBJECTIVE),
     Column.number("p50 ms", _p50),
     Column.number("finds ± %", _detectable),
     Column.text("evidence", lambda line: "; ".join(_evidence(line))),
-    Column.text("changed", lambda line: "; ".join(line.entry.changed)),
+    Column.text("changed", lambda line: "; ".join(line.causes)),
 )

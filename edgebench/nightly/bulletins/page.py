@@ -19,7 +19,7 @@ LEAST_SPAN = 0.05  # of the axis, a share, so that noise does not look like a ch
 STYLE = """
 :root{color-scheme:light dark}
 body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}
-h1{font-size:1.2rem;margin:0 0 .3rem}
+h1{font-size:1.2rem;margin:0 0 .3rem}h2{font-size:1rem;margin:1rem 0 .3rem}
 table{border-collapse:collapse;margin:.6rem 0}
 td,th{padding:.15rem .6rem;text-align:left;border-bottom:1px solid #8884;vertical-align:middle}
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -32,13 +32,16 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 
 def render(bulletin: Bulletin) -> str:
     """Write the page: configurations that need attention first, the others folded."""
-    attention, calm = bulletin.needs_attention, [line for line in bulletin.lines if line.is_calm]
+    attention, known = bulletin.needs_attention, bulletin.known
+    calm = [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
     parts = [
         f"<h1>{html(bulletin.headline)}</h1>",
         f"<p>{html(night.started_at)}, sweep {html(night.sweep)}, {bulletin.nights} nights,"
         f" measured in {night.measured_s:.0f} s of {night.spent_s:.0f} s</p>",
+        "".join(f"<p>{html(cause)}</p>" for cause in bulletin.causes),
         _table(attention) if attention else "",
+        f"<h2>Known from earlier nights</h2>{_table(known)}" if known else "",
         f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
         f'<p class="key">The line shows the last {NIGHTS} nights: latency relative to the reference workload, as change'
         " from the median. The band is the 95 % interval; a gap is a night without a measurement. Blue marks a changed"
@@ -61,7 +64,8 @@ def _row(line: SummaryLine) -> str:
     written = "".join(
         f"<td{' class=n' if column.align == 'right' else ''}>{html(column.cell(line))}</td>" for column in COLUMNS[1:]
     )
-    return f'<tr><td class="{verdict}">{verdict}</td>{written}<td>{sparkline(line.points)}</td></tr>'
+    changed = html("; ".join(line.entry.changed))
+    return f'<tr title="{changed}"><td class="{verdict}">{verdict}</td>{written}<td>{sparkline(line.points)}</td></tr>'
 
 
 def sparkline(points: Sequence[Point]) -> str:

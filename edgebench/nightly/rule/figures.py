@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.units import MIB, milliseconds
 from edgebench.nightly.night import Change, Outcome, both_logs
 from edgebench.nightly.rule.thresholds import COLD
 
@@ -24,12 +25,19 @@ class Figure:
 
     Attributes:
         value: reads the figure from a night, in the figure's unit; None if not measured.
+        show: formats a value with its unit for people.
+        worse, better: words for a configuration whose figure became so: `slower`, `faster`.
         is_worse_above: whether a larger value is worse.
+        in_points: whether a change is a difference of shares; else it is a share of the accepted value.
     """
 
     name: str
     value: Callable[[Figures], float | None]
+    show: Callable[[float], str]
+    worse: str
+    better: str
     is_worse_above: bool = True
+    in_points: bool = False
 
     def outcome(self, *, is_above: bool) -> Outcome:
         """Return whether a change, up or down, is a regression or an improvement."""
@@ -63,14 +71,12 @@ class ExactFigure(Figure):
 
     Attributes:
         share, least: tolerated change: the larger of this share of the accepted value and this amount.
-        in_points: whether the change is a difference; else it is a share of the accepted value.
         condition: a value that must be equal in both nights for the figure to be comparable.
         is_per_host: whether the figure differs between hosts, so compare with this host's first accepted night.
     """
 
     share: float = 0.0
     least: float
-    in_points: bool = False
     condition: Callable[[Figures], float | None] = lambda _: None
     is_per_host: bool = False
 
@@ -90,9 +96,28 @@ class ExactFigure(Figure):
         )
 
 
+def _milliseconds(seconds: float) -> str:
+    return f"{milliseconds(seconds * 1e3)} ms"
+
+
+def _mebibytes(count: float) -> str:
+    return f"{count / MIB:.2f} MiB"
+
+
+def _millions(count: float) -> str:
+    return f"{count / 1e6:.2f} M"
+
+
+def _per_cent(share: float) -> str:
+    return f"{share:.1%}"
+
+
 LATENCY = PairedFigure(
     name="latency",
     value=lambda figures: figures.p50_s,
+    show=_milliseconds,
+    worse="slower",
+    better="faster",
     seconds=lambda arm: arm.latencies_s,
     is_paced=True,
 )
@@ -101,12 +126,18 @@ PAIRED_FIGURES = (
     PairedFigure(
         name="load",
         value=lambda figures: figures.load_s,
+        show=_milliseconds,
+        worse="slower to load",
+        better="faster to load",
         seconds=lambda arm: arm.load_s,
         rule=COLD,
     ),
     PairedFigure(
         name="first inference",
         value=lambda figures: figures.first_s,
+        show=_milliseconds,
+        worse="slower at the first inference",
+        better="faster at the first inference",
         seconds=lambda arm: arm.first_s,
         rule=COLD,
     ),
@@ -115,6 +146,9 @@ EXACT_FIGURES = (
     ExactFigure(
         name="peak memory",
         value=lambda figures: figures.peak_bytes or None,
+        show=_mebibytes,
+        worse="with more memory",
+        better="with less memory",
         share=0.01,
         least=512 * 1024,  # repeats within 0.1 MiB
         is_per_host=True,
@@ -122,18 +156,27 @@ EXACT_FIGURES = (
     ExactFigure(
         name="file size",
         value=lambda figures: figures.file_bytes or None,
+        show=_mebibytes,
+        worse="with a larger file",
+        better="with a smaller file",
         share=0.001,
         least=1,
     ),
     ExactFigure(
         name="instructions",
         value=lambda figures: figures.instructions or None,
+        show=_millions,
+        worse="with more instructions",
+        better="with fewer instructions",
         share=0.001,  # repeats within 0.03 %
         least=1,
     ),
     ExactFigure(
         name="accuracy",
         value=lambda figures: figures.accuracy,
+        show=_per_cent,
+        worse="less accurate",
+        better="more accurate",
         is_worse_above=False,
         least=0.005,  # three of 600 images
         in_points=True,
@@ -142,8 +185,34 @@ EXACT_FIGURES = (
     ExactFigure(
         name="agreement",
         value=lambda figures: figures.agreement,
+        show=_per_cent,
+        worse="agreeing less with fp32",
+        better="agreeing more with fp32",
         is_worse_above=False,
         least=0.005,
         in_points=True,
     ),
 )
+
+
+FIGURES: dict[str, Figure] = {figure.name: figure for figure in (*PAIRED_FIGURES, *EXACT_FIGURES)}
+
+
+def size(change: Change) -> str:
+    """Format the size of a change: `+10.0%`, or `-1.5 points` for a difference of shares."""
+    figure = FIGURES.get(change.figure)
+    return f"{change.change * 100:+.1f} points" if figure and figure.in_points else f"{change.change:+.1%}"
+
+
+def values(change: Change) -> str:
+    """Format the values before and after a change, with their unit: `1.000 ms -> 1.100 ms`."""
+    show = figure.show if (figure := FIGURES.get(change.figure)) else "{:.6g}".format
+    return f"{show(change.before)} -> {show(change.after)}"
+
+
+def effect(change: Change) -> str:
+    """Say in words what a change does: `slower`, `less accurate`."""
+    figure = FIGURES.get(change.figure)
+    if figure is None:
+        return f"with another {change.figure}"
+    return figure.worse if change.verdict == Outcome.REGRESSION else figure.better

@@ -1,0 +1,120 @@
+"""A history and the decisions of its readers -> the state of every change of the last night.
+
+A change is news on the first night that finds it. On later nights it is open until somebody reacts: acknowledges it,
+assigns it to a person, or marks it as invalid, which means that it is not real. A decision holds as long as the change
+lasts; when the change is gone and comes back, it is news again.
+
+Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgebench.nightly.night import Outcome, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    from edgebench.nightly.night import Change, Decision, Entry, History, Night
+
+    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # latest first, entries by name
+
+FOUND = (Outcome.REGRESSION, Outcome.IMPROVEMENT)  # verdicts of changes that last until they are accepted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """A change of one figure of one configuration, from the first night that found it to the last night.
+
+    Attributes:
+        change: the finding of the last night, or of the night before if the change is mended.
+        since: start of the first night that found it.
+        nights: number of nights that found it.
+        decision: the last reaction to it; None without any.
+    """
+
+    change: Change
+    state: State
+    since: str
+    nights: int
+    decision: Decision | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the last night is the first one to say so."""
+        return self.state in (State.NEW, State.MENDED)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is a regression to which nobody has reacted."""
+        return self.change.verdict == Outcome.REGRESSION and self.state in (State.NEW, State.OPEN)
+
+    def __str__(self) -> str:
+        """Describe the state in a few words: `assigned to Ana: https://..., since 2026-11-20`."""
+        if self.is_news:
+            return str(self.state)
+        since = f"since {self.since[:10]}"
+        return f"{self.state}, {since}" if self.decision is None else f"{_reaction(self.decision)}, {since}"
+
+
+def _reaction(decision: Decision) -> str:
+    """Describe a decision: its state, its person, and its reason and link."""
+    to = f" to {decision.person}" if decision.person else ""
+    words = " ".join(filter(None, (decision.reason, decision.link)))
+    return f"{decision.state}{to}{': ' if words else ''}{words}"
+
+
+def episodes(history: History) -> Mapping[str, tuple[Episode, ...]]:
+    """Return the changes of every configuration of the last night, and those that are mended since the night before."""
+    *earlier, last = history.nights
+    entries = [{entry.name: entry for entry in night.entries} for night in earlier]
+    nights = list(zip(reversed(earlier), reversed(entries), strict=True))
+    return {entry.name: tuple(_episodes(entry, last, nights, history.decisions)) for entry in last.entries}
+
+
+def _episodes(entry: Entry, last: Night, nights: Nights, decisions: Sequence[Decision]) -> Iterator[Episode]:
+    now = {change.figure: change for change in entry.findings if change.verdict in FOUND}
+    for change in now.values():
+        yield _lasting(change, entry, [last, *_nights_with(change, entry, nights)], decisions)
+    if entry.is_measured:
+        for change in _changes_before(entry, nights):
+            if change.figure not in now and change.verdict == Outcome.REGRESSION:
+                found = list(_nights_with(change, entry, nights))
+                yield Episode(change=change, state=State.MENDED, since=found[-1].started_at, nights=len(found))
+
+
+def _lasting(change: Change, entry: Entry, found: Sequence[Night], decisions: Sequence[Decision]) -> Episode:
+    """Describe a change that the last night has; `found` are the nights that found it, latest first."""
+    ids = {night.id for night in found}
+    meant = (decision for decision in decisions if entry.name in decision.configurations and decision.night in ids)
+    decision = max(meant, key=lambda decision: decision.place, default=None)
+    undecided = State.NEW if len(found) == 1 else State.OPEN
+    return Episode(
+        change=change,
+        state=decision.state if decision else undecided,
+        since=found[-1].started_at,
+        nights=len(found),
+        decision=decision,
+    )
+
+
+def _nights_with(change: Change, entry: Entry, nights: Nights) -> Iterator[Night]:
+    """Yield the nights before the last that found the same change, latest first; unmeasured nights do not end it."""
+    for night, entries in nights:
+        earlier = entries.get(entry.name)
+        if earlier is None or not earlier.is_measured:
+            continue
+        same = any(other.figure == change.figure and other.verdict == change.verdict for other in earlier.findings)
+        if not same or earlier.since != entry.since:
+            return
+        yield night
+
+
+def _changes_before(entry: Entry, nights: Nights) -> Sequence[Change]:
+    """Return the findings of the night that measured the configuration last, if no acceptance came between."""
+    measured = (entries[entry.name] for _, entries in nights if entry.name in entries)
+    before = next((earlier for earlier in measured if earlier.is_measured), None)
+    return before.findings if before and before.since == entry.since else ()
