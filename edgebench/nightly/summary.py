@@ -65,7 +65,7 @@ class SummaryLine:
 
     @property
     def is_known(self) -> bool:
-        """Whether an earlier night told all changes of this configuration."""
+        """Whether an earlier night already reported all changes of this configuration."""
         has_other = self.entry.verdict in (Outcome.MISSING, Outcome.INVALID, Outcome.HOST_CHANGE)
         return not has_other and bool(self.episodes) and not any(episode.is_news for episode in self.episodes)
 
@@ -112,7 +112,7 @@ class Bulletin:
     notes: tuple[str, ...] = ()
 
     def of(self, *verdicts: Outcome) -> list[SummaryLine]:
-        """Return the lines with one of these verdicts, without those that an earlier night told."""
+        """Return the lines with one of these verdicts, without those that an earlier night already reported."""
         return [line for line in self.lines if line.entry.verdict in verdicts and not line.is_known]
 
     @property
@@ -122,7 +122,7 @@ class Bulletin:
 
     @property
     def known(self) -> list[SummaryLine]:
-        """Return the lines whose changes an earlier night told."""
+        """Return the lines whose changes an earlier night already reported."""
         return [line for line in self.lines if line.is_known]
 
     @property
@@ -147,7 +147,7 @@ class Bulletin:
 
     @property
     def reminders(self) -> list[str]:
-        """Return one sentence per configuration whose changes an earlier night told."""
+        """Return one sentence per configuration whose changes an earlier night already reported."""
         return [f"{line.entry.name}: {'; '.join(map(_told, line.episodes))}" for line in self.known]
 
 
@@ -169,7 +169,7 @@ def _range(changes: Sequence[Change]) -> str:
 
 
 def _told(episode: Episode) -> str:
-    """Describe a change that an earlier night told, in one line."""
+    """Describe, in one line, a change that an earlier night already reported."""
     change = episode.change
     return f"{change.figure} {size(change)} ({values(change)}), {episode}"
 

@@ -44,7 +44,7 @@ class Episode:
 
     @property
     def is_news(self) -> bool:
-        """Whether the last night is the first one to say so."""
+        """Whether the last night is the first one to report the change, or that it is mended."""
         return self.state in (State.NEW, State.MENDED)
 
     @property
