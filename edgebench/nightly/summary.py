@@ -6,7 +6,7 @@ Pure: no I/O.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import expm1
@@ -90,10 +90,17 @@ class SummaryLine:
         return next(iter(self.findings), None)
 
     @property
+    def state(self) -> State | None:
+        """The state of the first change; one that waits for a reaction comes first. None without changes."""
+        waiting = [episode for episode in self.episodes if episode.is_waiting]
+        return next((episode.state for episode in (*waiting, *self.episodes)), None)
+
+    @property
     def states(self) -> str:
         """The state of each change in words; the figure is named where there are several."""
-        if len(self.episodes) == 1:
-            return str(self.episodes[0])
+        words = list(dict.fromkeys(map(str, self.episodes)))
+        if len(words) == 1:
+            return words[0]
         return "; ".join(f"{episode.change.figure} {episode}" for episode in self.episodes)
 
     @property
@@ -130,7 +137,8 @@ class Bulletin:
         """Summarize the night in one sentence."""
         counts: dict[str, int] = {outcome: len(self.of(outcome)) for outcome in reversed(Outcome)}
         counts["mended"] = sum(any(episode.state == State.MENDED for episode in line.episodes) for line in self.lines)
-        counts["known"] = len(self.known)
+        known = Counter(line.state for line in self.known)
+        counts |= {"still open" if state == State.OPEN else str(state): known[state] for state in State if known[state]}
         changed = [f"{count} {what}" for what, count in counts.items() if count and what != Outcome.OK]
         if not changed:
             return f"nothing changed: {len(self.lines)} configurations"

@@ -106,7 +106,7 @@ def test_the_last_decision_counts_whatever_the_clock_said() -> None:
 
 def test_an_open_regression_is_a_reminder_that_still_fails() -> None:
     found = bulletin(then(changed(SLOWER), changed(SLOWER)))
-    assert found.headline == "1 known of 1 configurations"
+    assert found.headline == "1 still open of 1 configurations"
     assert nightly.exit_code(found) == 1
     assert "open, since 2026-01-04" in found.reminders[0]
 

@@ -23,7 +23,7 @@ NOTES = 10
 def render(bulletin: Bulletin) -> str:
     """Write the headline and the configurations that need attention, the worst first."""
     lines = bulletin.needs_attention
-    causes = "".join(f"\n- {escape.markdown_line(cause)}" for cause in bulletin.causes[:NOTES])
+    causes = "".join(f"- {escape.markdown_line(cause)}\n" for cause in bulletin.causes[:NOTES])
     title, headline = escape.markdown(bulletin.night.started_at), escape.markdown(bulletin.headline)
     head = f"# Nightly {title}\n\n**{headline}.** {_ending(bulletin)}\n"
     notes = "".join(f"\n- {escape.markdown_line(note)}" for note in bulletin.notes[:NOTES])

@@ -22,7 +22,7 @@ body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}
 h1{font-size:1.2rem;margin:0 0 .3rem}h2{font-size:1rem;margin:1rem 0 .3rem}
 table{border-collapse:collapse;margin:.6rem 0}
 td,th{padding:.15rem .6rem;text-align:left;border-bottom:1px solid #8884;vertical-align:middle}
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td:nth-child(6){white-space:nowrap}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .REGRESSION{color:#c62828;font-weight:600}.INVALID,.MISSING{color:#b26a00;font-weight:600}
 .IMPROVEMENT{color:#2e7d32;font-weight:600}.HOST_CHANGE,.UNDERPOWERED{color:#b26a00}
 .band{fill:#8886}.line{fill:none;stroke:currentColor}.epoch{stroke:#1565c0}.accepted{stroke:#2e7d32;stroke-width:2}
