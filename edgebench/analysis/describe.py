@@ -239,8 +239,8 @@ _NETWORKS: tuple[Column[Description], ...] = (
     Column.text("network", _name, IDENTITY),
     Column.figure("input", lambda network: network.resolution, key="input_pixels"),
     Column.figure("classes", lambda network: network.classes),
-    Column.figure("params M", lambda network: network.params, partial(millions, digits=2), rank=4, key="params"),
-    Column.figure("MACs M", lambda network: network.macs, partial(millions, digits=1), rank=3, key="macs"),
+    Column.figure("params M", lambda network: network.params, partial(millions, digits=2), OBJECTIVE, key="params"),
+    Column.figure("MACs M", lambda network: network.macs, partial(millions, digits=1), OBJECTIVE, key="macs"),
     Column.figure(
         "peak live MiB fp32", lambda network: network.peak_live * FLOAT_BYTES / MIB, _MIB, key="peak_live_fp32_mib"
     ),

@@ -52,6 +52,7 @@ class Contrast:
 
     Attributes:
         left_out: a sentence on each folder's rows of earlier environments.
+        shared: settings that all cases in both have.
     """
 
     before: str
@@ -62,6 +63,7 @@ class Contrast:
     differences: tuple[Difference, ...]
     references: tuple[tuple[str, Ratio], ...]
     left_out: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 def contrast(before: Path, after: Path) -> Contrast:
@@ -78,11 +80,15 @@ def contrast(before: Path, after: Path) -> Contrast:
     references = tuple(_references(_of(first_table, journals[0]), _of(second_table, journals[1])))
     in_beats = [_in_beats(*pair) for pair in pairs]
     changes = [log(change.value) for change in in_beats if change]
+    shared = _shared([late.row for _, late in pairs])
     return Contrast(
         before=first_table.title,
         after=second_table.title,
         pairs=tuple(
-            _pair(early.row, late.row, change, sessions(references, late.row.latency.beat if change else "", changes))
+            replace(
+                _pair(early.row, late.row, change, sessions(references, _beat(late, change), changes)),
+                short_name=", ".join(name for name in _phrases(late.row) if name not in shared),
+            )
             for (early, late), change in zip(pairs, in_beats, strict=True)
         ),
         missing=tuple(map(_name, missing)),
@@ -90,6 +96,7 @@ def contrast(before: Path, after: Path) -> Contrast:
         differences=tuple(_between(first, second)),
         references=references,
         left_out=first_left + second_left,
+        shared=shared,
     )
 
 
@@ -102,9 +109,24 @@ def _name(line: Line) -> str:
 
 
 def _named(row: Row) -> str:
+    return ", ".join(_phrases(row))
+
+
+def _phrases(row: Row) -> tuple[str, ...]:
+    """Return the phrases of a case's name: network and precision, then the settings."""
     setup = row.setup
     threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
-    return f"{setup.title}, {setup.runtime}, {threads}, batch {setup.batch}"
+    return setup.title, setup.runtime, threads, f"batch {setup.batch}"
+
+
+def _beat(line: Line, change: Ratio | None) -> str:
+    return line.row.latency.beat if change else ""
+
+
+def _shared(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the settings that all rows have, which are said once."""
+    first = _phrases(rows[0])[1:] if rows else ()
+    return tuple(setting for setting in first if all(setting in _phrases(row) for row in rows))
 
 
 def _of(table: Table, records: Sequence[Record]) -> list[Record]:
@@ -206,7 +228,8 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
         *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
     ]
-    title = f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both"
+    title = f"A {contrast.before} · B {contrast.after} · {_cases(len(contrast.pairs))} in both"
+    title = " · ".join((title, *contrast.shared))
     has_beats = any(pair.in_beats for pair in contrast.pairs)
     columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
     none = () if contrast.differences else ("None in what is recorded.",)
@@ -214,6 +237,10 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
         Sheet.of(title, columns, contrast.pairs, notes, name="cases"),
         Sheet.of("differences of the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
     )
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'s' * (count != 1)}"
 
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
@@ -271,7 +298,7 @@ _IN_BEATS: tuple[Column[Pair], ...] = (
 )
 _VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # in the table: in JSON
 _CASES: tuple[Column[Pair], ...] = (
-    Column.text("case", lambda pair: pair.name, IDENTITY),
+    Column.text("case", lambda pair: pair.short_name or pair.name, IDENTITY, case=lambda pair: pair.name),
     Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),
     Column.figure("B p50 ms", lambda pair: pair.after_ms, milliseconds, key="after_p50_ms"),
     Column.figure(
@@ -290,7 +317,7 @@ _CASES: tuple[Column[Pair], ...] = (
     ),
     *_IN_BEATS,
     Column.text(
-        "",
+        "verdict",
         lambda pair: pair.why or pair.verdict,
         OBJECTIVE,
         verdict=lambda pair: _VERDICTS[pair.verdict],

@@ -142,11 +142,16 @@ NOTHING = Background()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows in order, with notes for the reader."""
+    """Rows in order, with notes for the reader.
+
+    Attributes:
+        method: those of the notes that say how the rows were measured, and on what; a terminal points to them.
+    """
 
     title: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    method: tuple[str, ...] = ()
 
     @property
     def has_failures(self) -> bool:
