@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
 
 LOG_WIDTH = 1000
+HOW = "How this is computed: `edgebench guide analysis`."
 METHOD = "How it was measured: `edgebench guide measure`."
 _FOR_PEOPLE = {"md": markdown, "latex": latex}
 FORMATS = ("table", "md", "csv", "latex", "json")
@@ -257,8 +258,11 @@ def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
     for remark in filter(None, (laid.above, *remarks)):
         _say_wrapped(remark, console, "dim", indent=2)
     _write(laid.lines, console)
-    for note in (*_left_out(laid, width, whole or _command()), *sheet.notes):
+    notes = [note for note in sheet.notes if note not in (*sheet.conclusion, *sheet.method)]
+    for note in (*_left_out(laid, width, whole or _command()), *notes, *([HOW] if sheet.method else [])):
         _say_wrapped(note, console, "dim", indent=2)
+    for sentence in sheet.conclusion:
+        _say_wrapped(sentence, console, "bold", indent=2)
 
 
 def _write(lines: Sequence[str], console: Console) -> None:

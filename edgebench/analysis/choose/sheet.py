@@ -68,7 +68,28 @@ def sheet(answer: Answer) -> Sheet:
         Column[Candidate].text("accuracy", lambda candidate: answer.accuracies[candidate.name], rank=9),
     )
     title = " · ".join(filter(None, (headline, answer.shared)))
-    return Sheet.of(title, columns, shown, (*_notes(answer, len(roles)), *answer.notes))
+    notes = (*_notes(answer, len(roles)), *answer.notes)
+    return Sheet.of(title, columns, shown, notes).closed(_conclusion(answer))
+
+
+def _conclusion(answer: Answer) -> Iterator[str]:
+    """Say which configuration to take and why, or what comes nearest."""
+    choice, objective = answer.choice, answer.objective
+    if choice.chosen:
+        name, unit = _heading(objective).rsplit(" ", 1)
+        best = f"{name} {_cell(answer, choice.chosen, objective)} {unit}"
+        rest = (
+            f" of {choice.feasible} that keep every limit"
+            if choice.feasible > 1
+            else ", the only one within the limits"
+        )
+        yield f"Take {choice.chosen.name}: {best}, the best{rest}."
+        fastest = min(choice.ties, key=_latency, default=None)
+        if fastest and _latency(fastest) < _latency(choice.chosen):
+            times = _latency(choice.chosen) / _latency(fastest)
+            yield f"{fastest.name} ties with it and is {times:.2f} times as fast."
+    elif choice.misses:
+        yield f"Nothing keeps every limit; {choice.misses[0].candidate.name} comes nearest."
 
 
 def fields(answer: Answer) -> dict[str, Value]:

@@ -221,8 +221,6 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     """Lay out the cases, and the differences of the environments."""
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
-        APART,
-        *_judged(contrast.pairs),
         *contrast.left_out,
         *([f"Reference workloads, which use no runtime: {references} times as long in B."] if references else []),
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
@@ -234,13 +232,44 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
     none = () if contrast.differences else ("None in what is recorded.",)
     return (
-        Sheet.of(title, columns, contrast.pairs, notes, name="cases"),
+        Sheet.of(title, columns, contrast.pairs, notes, name="cases").closed(
+            _conclusion(contrast.pairs), (APART, *_judged(contrast.pairs))
+        ),
         Sheet.of("differences of the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
     )
 
 
 def _cases(count: int) -> str:
     return f"{count} case{'s' * (count != 1)}"
+
+
+def _conclusion(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Say what became faster or slower beyond its interval and the variation between sessions, and by how much."""
+    judged = [pair for pair in pairs if pair.verdict != "-"]
+    if not judged:
+        yield "No case was measured well enough in both folders to be compared."
+        return
+    changed = [_change(judged, verdict) for verdict in ("slower", "faster")]
+    if not any(changed):
+        yield f"Nothing became faster or slower beyond the noise: {_cases(len(judged))} compared."
+    yield from filter(None, changed)
+    if len(judged) < len(pairs):
+        yield f"{_cases(len(pairs) - len(judged))} could not be judged; see the column verdict."
+
+
+def _change(judged: Sequence[Pair], verdict: str) -> str:
+    """Count the cases of a verdict, and name the one that changed most; empty if there are none."""
+    changes = {pair: pair.in_beats or pair.ratio for pair in judged if pair.verdict == verdict}
+    known = {pair: change for pair, change in changes.items() if change}
+    if not known:
+        return ""
+    most = max(known, key=lambda pair: abs(log(known[pair].value)))
+    per_cent = 100 * (known[most].value - 1)
+    name = most.short_name or most.name
+    return (
+        f"B is {verdict} than A in {len(known)} of {_cases(len(judged))}; most in {name}: its latency is"
+        f" {per_cent:+.1f} % ({known[most].value:.3f} {bounds(known[most])} times A's)."
+    )
 
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:

@@ -79,7 +79,8 @@ def why(row: str, other: str, address: str, show: Show) -> tuple[Sheet, ...]:
     measured = evidence(row)
     other_evidence = evidence(other) if other else None
     profile, roof = _profile_and_roof(measured, address, show)
-    sheets = [_summary(measured, profile, roof), *_operators(measured, profile)]
+    summary = _summary(measured, profile, roof).closed([_reason(measured, profile, roof, other_evidence)])
+    sheets = [summary, *_operators(measured, profile)]
     return tuple(sheets + ([_apart(measured, other_evidence)] if other_evidence else []))
 
 
@@ -182,6 +183,37 @@ def _summary(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> S
     ]
     rows += [*_threads(measured), *_integers(measured), *_under(measured, profile, roof)]
     return Sheet.of_facts(str(measured.case), _SUMMARY, rows, name="summary")
+
+
+def _reason(measured: Evidence, profile: OperatorTimes, roof: Roof | None, other: Evidence | None) -> str:
+    """Say the one main reason for the row's latency, and how it compares with another row's."""
+    sentences = [_spent(profile)]
+    time_s, macs, moved = (
+        summarize(measured).p50_s,
+        measured.artifact and measured.artifact.macs,
+        _moved(measured, profile),
+    )
+    if roof and time_s and macs and moved:
+        place = position(macs=macs * measured.case.batch, moved_bytes=moved, time_s=time_s, roof=roof)
+        sentences.append(f"It computes at {place.share:.0%} of what the machine's {place.bound} allows.")
+    other_s = summarize(other).p50_s if other else None
+    if time_s and other_s:
+        word = "slower" if time_s > other_s else "faster"
+        times = max(time_s, other_s) / min(time_s, other_s)
+        sentences.append(f"It is {times:.2f} times {word} than the other row; the differences stand below.")
+    return " ".join(sentences)
+
+
+def _spent(profile: OperatorTimes) -> str:
+    """Name the kind of operator that takes most of the time."""
+    if not profile.operators:
+        return f"The main reason is not known, because there are no operator times: {profile.why}."
+    spent = defaultdict[str, float](float)
+    for operator in profile.operators:
+        spent[operator["operator"]] += operator["seconds"]
+    kind = max(spent, key=lambda name: spent[name])
+    share = spent[kind] / (sum(spent.values()) or 1)
+    return f"Main reason: {kind} takes {share:.0%} of the time in operators."
 
 
 def _ms(time_s: float | None) -> float | None:
