@@ -249,7 +249,7 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
 
 def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
     """Print a sheet as wide as the terminal allows; `whole` is the command that shows all of it."""
-    width = console.width
+    width = console.width if console.width != LOG_WIDTH else sys.maxsize  # a log has no width
     remarks, columns = list[str](), [_shown(column) for column in sheet.columns]
     if layout.table_width(columns, layout.WIDE) + layout.EDGES > width:
         columns, remarks = _brief(columns)
