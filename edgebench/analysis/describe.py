@@ -1,5 +1,6 @@
 """Descriptions of networks -> sheets."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -57,7 +58,7 @@ def layers(described: Description) -> Sheet:
         _notes(described),
         name="layers",
         totals=(_total(described),),
-    )
+    ).closed(_conclusion(described))
 
 
 def _total(described: Description) -> Layer:
@@ -115,6 +116,33 @@ def _notes(described: Description) -> Iterator[str]:
     )
     if described.name.startswith("vgg16"):
         yield VGG16_NOTE
+
+
+def _conclusion(described: Description) -> Iterator[str]:
+    """Say in which kind of layer the parameters and the multiply-adds sit."""
+    places = [
+        f"{share:.0%} of its {millions(total, 2)} million {name} sit in the {_plural(kind, count)}"
+        for what, name in (("params", "parameters"), ("macs", "multiply-adds"))
+        for kind, count, share, total in _heaviest(described, what)
+    ]
+    if places:
+        yield f"{described.name}: {', and '.join(places)}."
+
+
+def _heaviest(described: Description, what: str) -> Iterator[tuple[str, int, float, int]]:
+    """Yield the kind of layer with the largest sum of a quantity, how many layers it has, its share and the total."""
+    sums, counts = Counter[str](), Counter[str]()
+    for layer in described.layers:
+        sums[layer.kind] += getattr(layer, what)
+        counts[layer.kind] += getattr(layer, what) > 0
+    if total := sums.total():
+        kind, most = sums.most_common(1)[0]
+        yield kind, counts[kind], most / total, total
+
+
+def _plural(kind: str, count: int) -> str:
+    layers = kind if kind.endswith("convolution") else f"{kind} layer"
+    return layers if count == 1 else f"{count} {layers}s"
 
 
 def _most(described: Description, what: str) -> str:
@@ -239,8 +267,8 @@ _NETWORKS: tuple[Column[Description], ...] = (
     Column.text("network", _name, IDENTITY),
     Column.figure("input", lambda network: network.resolution, key="input_pixels"),
     Column.figure("classes", lambda network: network.classes),
-    Column.figure("params M", lambda network: network.params, partial(millions, digits=2), rank=4, key="params"),
-    Column.figure("MACs M", lambda network: network.macs, partial(millions, digits=1), rank=3, key="macs"),
+    Column.figure("params M", lambda network: network.params, partial(millions, digits=2), OBJECTIVE, key="params"),
+    Column.figure("MACs M", lambda network: network.macs, partial(millions, digits=1), OBJECTIVE, key="macs"),
     Column.figure(
         "peak live MiB fp32", lambda network: network.peak_live * FLOAT_BYTES / MIB, _MIB, key="peak_live_fp32_mib"
     ),

@@ -23,7 +23,7 @@ _PRECISION: Column[Any] = Column.text("precision", lambda row: row.precision, ID
 _TOP1: Column[Any] = Column.figure("top-1 %", lambda row: row.top1, _TENTHS, rank=3)
 _TAIL: tuple[Column[Any], ...] = (
     Column.text("note", lambda row: row.note or None, rank=7),
-    Column.text("source", lambda row: row.source),
+    Column.text("source", lambda row: row.source, rank=8),
 )
 COLUMNS: dict[str, tuple[Column[Any], ...]] = {
     "accuracy": (
@@ -44,8 +44,8 @@ COLUMNS: dict[str, tuple[Column[Any], ...]] = {
         _TOP1,
         Column.text("runtime", runtime),
         Column.figure("threads", lambda row: row.threads),
-        Column.figure("MHz", lambda row: row.clock_mhz, key="clock_mhz"),
-        Column.figure("W", lambda row: row.power_w, partial(number, digits=2), key="power_w"),
+        Column.figure("MHz", lambda row: row.clock_mhz, rank=4, key="clock_mhz"),
+        Column.figure("W", lambda row: row.power_w, partial(number, digits=2), rank=5, key="power_w"),
         Column.text("board", lambda row: row.board, rank=6, target=lambda row: row.target, board=lambda row: row.board),
         *_TAIL,
     ),

@@ -2,7 +2,7 @@
 
 `commands` has the commands, `options` shared options, `reader` turns options into a sweep, `terminal` prints, and
 `exit_codes` defines the exit codes: 0 answered, 1 failed or nothing found, 2 refused, 130 interrupted.
-`streams` prepares standard output and standard error.
+`layout` fits tables into a terminal; `streams` prepares standard output and standard error.
 """
 
 import sys

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.weights import weights
+from edgebench.cli import layout
 from edgebench.foundation import escape
 from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
-from edgebench.foundation.sheet import DETAIL, as_csv, as_json, document, latex, markdown
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, as_csv, as_json, document, latex, markdown
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import duration
 from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
@@ -24,15 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
-    from rich.table import Table as Grid
 
     from edgebench.foundation.progress import Show
-    from edgebench.foundation.sheet import FormattedColumn, Sheet, Value
+    from edgebench.foundation.sheet import FormattedColumn, Value
     from edgebench.measure.plan.forecast import Forecast
     from edgebench.nightly.summary import Bulletin
     from edgebench.schema.cards import Weights
+    from edgebench.schema.case import Case
 
 LOG_WIDTH = 1000
+HOW = "How this is computed: `edgebench guide analysis`."
+METHOD = "How it was measured: `edgebench guide measure`."
 _FOR_PEOPLE = {"md": markdown, "latex": latex}
 FORMATS = ("table", "md", "csv", "latex", "json")
 BENCHMARK = "pytest-benchmark"
@@ -43,9 +48,15 @@ _REPORTS = {
     "latex": "latex",
     BENCHMARK: "pytest_benchmark",
 }  # that can print these formats
-EDGES = 2  # blanks at both ends of a line, which a table too wide for the terminal does without
-KEPT = DETAIL  # columns up to this rank are shown however narrow the terminal is
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
+
+_WORK: tuple[Column[tuple[Case, str]], ...] = (
+    Column.text("variant", lambda work: str(work[0].variant), IDENTITY),
+    Column.text("runtime", lambda work: str(work[0].runtime)),
+    Column.number("threads", lambda work: str(work[0].threads)),
+    Column.number("batch", lambda work: str(work[0].batch)),
+    Column.text("needs", lambda work: work[1], OBJECTIVE),
+)
 
 
 @contextmanager
@@ -111,11 +122,16 @@ def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
         show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
         return
     for one in forecasts:
-        _say(f"{one.target}: {len(one.work)} cases")
-        width = max(len(f"{case.variant}") for case, _ in one.work)
-        for case, needs in one.work:
-            _say(f"  {case.variant!s:<{width}}  {case.runtime}, threads {case.threads}, batch {case.batch}: {needs}")
-        print(f"  about {duration(one.prepare_s)} to train and export, at most {duration(one.measure_s)} to measure")
+        _print(_forecast_sheet(one), _console())
+
+
+def _forecast_sheet(forecast: Forecast) -> Sheet:
+    """Lay out the cases of a run with what each needs, and the expected time."""
+    count = len(forecast.work)
+    times = (
+        f"about {duration(forecast.prepare_s)} to train and export, at most {duration(forecast.measure_s)} to measure"
+    )
+    return Sheet.of(f"{forecast.target}: {count} case{'s' * (count != 1)}", _WORK, forecast.work, (times,))
 
 
 def _forecast(forecast: Forecast) -> dict[str, Value]:
@@ -157,49 +173,46 @@ def show_rows(command: str, table: Table) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    # A log is not a terminal: as wide as necessary, without wrapping.
-    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    # A log is not a terminal: as wide as necessary, without wrapping, unless it says how wide it is.
+    has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return Console(highlight=False, emoji=False, width=None if has_width else LOG_WIDTH)
 
 
 def show_bulletin(bulletin: Bulletin) -> None:
-    """Print a night's result, one line per change."""
-    _say(f"{bulletin.headline}; {bulletin.nights} nights")
-    for cause in bulletin.causes:
-        _say(f"  {cause}")
-    for line in bulletin.needs_attention:
-        cells = (column.cell(line) for column in CHANGES)
-        _say("  " + "  ".join(cell for cell in cells if cell not in ("", "-")))
-    for reminder in bulletin.reminders:
-        _say(f"  known: {reminder}")
-    for note in bulletin.notes:
-        _say(f"  {note}")
+    """Print a night's result: its news, one row each, their causes, and one line per known change."""
+    console, nights = _console(), f"{bulletin.nights} night{'s' * (bulletin.nights != 1)}"
+    known = [f"known: {reminder}" for reminder in bulletin.reminders]
+    if lines := bulletin.needs_attention:
+        notes = (*bulletin.causes, *known, *bulletin.notes)
+        _print(Sheet.of(f"{bulletin.headline}; {nights}", CHANGES, lines, notes), console)
+        return
+    _say_wrapped(f"{bulletin.headline}; {nights}", console, "bold")
+    for note in (*known, *bulletin.notes):
+        _say_wrapped(note, console, "dim", indent=2)
 
 
-def _say(line: str) -> None:
-    """Print a line that may contain foreign text; escape it."""
-    print(escape.terminal(line))
-
-
-def show_table(table: Table) -> None:
-    """Print the table for reading, as wide as the terminal allows."""
-    console = _console()
+def show_table(table: Table, folder: str = "") -> None:
+    """Print the table for reading, as wide as the terminal allows, and what it says; `folder` has its reports."""
+    console, folder = _console(), shlex.quote(folder or f"results/{table.title}")
     for sheet in comparison.every_sheet(table):
-        _print(sheet, console)
+        _print(sheet, console, _unlimited(f"edgebench report {folder}"))
     for note in table.notes:
-        console.print(escape.terminal(note), markup=False, style="dim")
+        if note not in table.method:
+            _say_wrapped(note, console, "dim")
     for sentence in conclude(table.rows):
-        console.print(escape.terminal(sentence), markup=False, style="bold")
+        _say_wrapped(sentence, console, "bold")
+    _say_wrapped(f"Page: {folder}/report.html. Words: `edgebench guide words`. {METHOD}", console, "dim")
 
 
-def show_report(table: Table, format: str, background: Background = NOTHING) -> None:
-    """Print a results table in a format: as a terminal's table, or as a report.
+def show_report(table: Table, format: str, background: Background = NOTHING, folder: str = "") -> None:
+    """Print a results table in a format: as a terminal's table, or as a report; `folder` has its reports.
 
     Raises:
         UnknownName: the format does not exist.
     """
     require("format", format, REPORT_FORMATS)
     if format == "table":
-        show_table(table)
+        show_table(table, folder)
     elif format == "json":
         show_rows("report", table)
     else:
@@ -236,46 +249,76 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
             print(_FOR_PEOPLE[format](sheet))
 
 
-def _print(sheet: Sheet, console: Console) -> None:
-    console.print(f"\n{escape.terminal(sheet.title)}", markup=False, style="bold", soft_wrap=True)
-    columns, remarks = _fitting([_shown(column) for column in sheet.columns], console.width)
-    if console.is_terminal or _width(columns) > console.width:
-        console.print(_grid(columns, has_edges=not remarks))
-    else:  # the same lines, without rich's work on every cell: a log may have ten thousand rows
-        console.file.write("\n".join(_lines(columns)) + "\n")
-    for note in (*remarks, *sheet.notes):
-        console.print(f"  {escape.terminal(note)}", markup=False, style="dim")
+def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
+    """Print a sheet as wide as the terminal allows; `whole` is the command that shows all of it."""
+    width = console.width if console.width != LOG_WIDTH else sys.maxsize  # a log has no width
+    remarks, columns = list[str](), [_shown(column) for column in sheet.columns]
+    if layout.table_width(columns, layout.WIDE) + layout.EDGES > width:
+        columns, remarks = _brief(columns)
+    laid = layout.lay_out(columns, width)
+    _say_wrapped(sheet.title, console, "bold", before="\n")
+    for remark in filter(None, (laid.above, *remarks)):
+        _say_wrapped(remark, console, "dim", indent=2)
+    _write(laid.lines, console)
+    notes = [note for note in sheet.notes if note not in (*sheet.conclusion, *sheet.method)]
+    for note in (*_left_out(laid, width, whole or _command()), *notes, *([HOW] if sheet.method else [])):
+        _say_wrapped(note, console, "dim", indent=2)
+    for sentence in sheet.conclusion:
+        _say_wrapped(sentence, console, "bold", indent=2)
 
 
-def _fitting(columns: list[FormattedColumn], width: int) -> tuple[list[FormattedColumn], tuple[str, ...]]:
-    """Make columns fit: say an int8 scheme that all rows share once, then leave out those of the highest ranks.
+def _write(lines: Sequence[str], console: Console) -> None:
+    """Write the lines of a table; on a terminal the verdicts have colours."""
+    if not console.is_terminal:  # without rich's work on every line: a log may have ten thousand rows
+        console.file.write("\n".join(lines) + "\n" * bool(lines))
+        return
+    from rich.text import Text
 
-    Returns:
-        the columns, and a sentence on the scheme and on what was left out.
-    """
-    if _width(columns) <= width:
-        return columns, ()
-    briefs = [_brief(column) for column in columns]
-    shown = [column for column, _ in briefs]
-    while _width(shown) - EDGES > width:
-        rank, place = max((column.rank, place) for place, column in enumerate(shown))
-        if rank <= KEPT:
-            break
-        del shown[place]
-    remarks = [remark for _, remark in briefs if remark]
-    if left_out := [column.heading for column, _ in briefs if column not in shown]:
-        remarks.append(f"left out at a width of {width}: {', '.join(left_out)}")
-    return shown, tuple(remarks)
+    for line in lines:
+        text = Text(line, no_wrap=True)
+        for verdict, style in _STYLES.items():
+            text.highlight_regex(rf"\b{verdict}\b", style)
+        console.print(text, soft_wrap=True)
 
 
-def _brief(column: FormattedColumn) -> tuple[FormattedColumn, str]:
-    """Return the column of precisions without the int8 scheme, if all rows share it, and a sentence that says it."""
-    schemes = {cell for cell in column.cells if " " in cell}
-    if column.heading != comparison.PRECISION.heading or len(schemes) != 1:
-        return column, ""
-    (scheme,) = schemes
-    brief = replace(column, cells=tuple(cell.partition(" ")[0] for cell in column.cells))
-    return brief, f"{scheme.partition(' ')[0]}: {scheme}"
+def _say_wrapped(text: str, console: Console, style: str, *, indent: int = 0, before: str = "") -> None:
+    """Print a sentence that may contain foreign text, broken at blanks to the width of the terminal."""
+    lines = layout.wrap(escape.terminal(text), console.width - indent)
+    shown = "\n".join(" " * indent + line for line in lines)
+    console.print(f"{before}{shown}", markup=False, style=style, soft_wrap=True)
+
+
+def _left_out(laid: layout.Laid, width: int, whole: str) -> Iterator[str]:
+    """Say what a narrow terminal leaves out, and which command shows it."""
+    parts = [", ".join(laid.left_out)] if laid.left_out else []
+    parts += [f"the intervals of {', '.join(laid.without_intervals)}"] if laid.without_intervals else []
+    if parts:
+        yield f"Left out at a width of {width}: {'; '.join(parts)}. `{whole}` shows them."
+
+
+def _command() -> str:
+    """Return the command that prints without the limit of the terminal's width."""
+    return _unlimited(shlex.join(["edgebench", *sys.argv[1:]]))
+
+
+def _unlimited(command: str) -> str:
+    return f"{f'COLUMNS={LOG_WIDTH} ' if 'COLUMNS' in os.environ else ''}{command} | less -S"
+
+
+def _brief(columns: list[FormattedColumn]) -> tuple[list[FormattedColumn], list[str]]:
+    """Shorten what all rows share: an int8 scheme is a remark, and a heading names a range only if there is one."""
+    precisions = next((column.cells for column in columns if column.heading == comparison.PRECISION.heading), ())
+    schemes = {cell for cell in precisions if " " in cell}
+    remarks = [f"{scheme.partition(' ')[0]}: {scheme}" for scheme in schemes] if len(schemes) == 1 else []
+    return [_shortened(column, bool(remarks)) for column in columns], remarks
+
+
+def _shortened(column: FormattedColumn, has_one_scheme: bool) -> FormattedColumn:
+    if has_one_scheme and column.heading == comparison.PRECISION.heading:
+        return replace(column, cells=tuple(cell.partition(" ")[0] for cell in column.cells))
+    if column.heading == comparison.INTERVAL.heading and not any(cell.startswith("(") for cell in column.cells):
+        return replace(column, heading=column.heading.partition(" or ")[0])
+    return column
 
 
 def _shown(column: FormattedColumn) -> FormattedColumn:
@@ -283,46 +326,3 @@ def _shown(column: FormattedColumn) -> FormattedColumn:
     return replace(
         column, heading=escape.terminal(column.heading), cells=tuple(escape.terminal(cell) for cell in column.cells)
     )
-
-
-def _widths(columns: Sequence[FormattedColumn]) -> list[int]:
-    return [max(map(_cells, (column.heading, *column.cells))) for column in columns]
-
-
-def _width(columns: Sequence[FormattedColumn]) -> int:
-    """Return how wide a grid of these columns is, with the blanks around and between them."""
-    return sum(_widths(columns)) + 3 * len(columns) - 1
-
-
-def _cells(text: str) -> int:
-    """Return how many places of a terminal a text takes."""
-    from rich.cells import cell_len
-
-    return len(text) if text.isascii() else cell_len(text)
-
-
-def _lines(columns: Sequence[FormattedColumn]) -> Iterator[str]:
-    """Yield the lines of a grid as rich lays it out."""
-    widths, blank = _widths(columns), " " * _width(columns)
-    padded = [[*_padded(column, width)] for column, width in zip(columns, widths, strict=True)]
-    heading, *rows = (f" {'   '.join(cells)} " for cells in zip(*padded, strict=True))
-    yield from (blank, heading, f" {'─' * (len(blank) - 2)} ", *rows, blank)
-
-
-def _padded(column: FormattedColumn, width: int) -> Iterator[str]:
-    for text in map(str.rstrip, (column.heading, *column.cells)):
-        room = " " * (width - _cells(text))
-        yield text + room if column.align == "left" else room + text
-
-
-def _grid(columns: Sequence[FormattedColumn], *, has_edges: bool) -> Grid:
-    from rich import box
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=has_edges)
-    for column in columns:
-        grid.add_column(Text(column.heading), justify=column.align, no_wrap=True)
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        grid.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
-    return grid

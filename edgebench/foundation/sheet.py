@@ -114,6 +114,8 @@ class Sheet:
     Attributes:
         name: of the table in a JSON document, and of `--table`.
         fields: the values for machines by key, from top to bottom.
+        conclusion: those of the notes that say what the table shows; a terminal closes with them.
+        method: those of the notes that say how the table was computed; a terminal points to the guide instead.
     """
 
     title: str
@@ -121,6 +123,8 @@ class Sheet:
     notes: tuple[str, ...] = ()
     name: str = "rows"
     fields: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    conclusion: tuple[str, ...] = ()
+    method: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -152,6 +156,11 @@ class Sheet:
         facts = tuple(facts)
         values = {key: (value,) for fact in facts for key, value in fact.values.items()}
         return replace(cls.of(title, columns, facts, notes, name=name), fields=values)
+
+    def closed(self, conclusion: Iterable[str], method: Iterable[str] = ()) -> Sheet:
+        """Add sentences that say what the table shows, and those that say how it was computed, before the notes."""
+        told, how = tuple(conclusion), tuple(method)
+        return replace(self, notes=(*told, *how, *self.notes), conclusion=told, method=how)
 
     @property
     def records(self) -> tuple[Mapping[str, Value], ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import cache, provenance
-from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load, names
 from edgebench.schema.cards import DataSet
@@ -32,9 +32,14 @@ def family(dataset: str) -> ModuleType:
     """Return the plug-in of a data set: `image_folder` for `image_folder:val`.
 
     Raises:
-        UnknownName: there is no such plug-in.
+        UnknownName: there is no such plug-in; of a folder, the message has the name to use.
     """
-    return load("datasets", dataset_plugin(dataset))
+    try:
+        return load("datasets", dataset_plugin(dataset))
+    except UnknownName as error:
+        if Path(dataset).is_dir():
+            error.args = (f"{error}; for the images in that folder write image_folder:{dataset}",)
+        raise
 
 
 def title(dataset: str) -> str:

@@ -13,7 +13,7 @@ from edgebench.results.journal import existing
 from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.results.table import rows
 from edgebench.results.table.columns import COLUMNS, cells
-from edgebench.results.table.notes import method, notes_of
+from edgebench.results.table.notes import method, methods_of, notes_of
 from edgebench.results.table.ranking import compared
 from edgebench.results.table.row import Background, Line, Machine, Table
 from edgebench.schema.names import require_name
@@ -85,6 +85,7 @@ def study(folder: Path) -> tuple[Table, Background]:
         title=folder.resolve().name,
         rows=tuple(line.row for line in lines),
         notes=tuple(notes_of(records, evidence, journal)),
+        method=tuple(methods_of(records, evidence)),
     )
     return table, _background(lines)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edgebench.analysis import describe as tabulate
 from edgebench.analysis import lessons
-from edgebench.cli import terminal
+from edgebench.cli import layout
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.sheet import Sheet, as_csv
@@ -259,8 +259,7 @@ def test_what_an_optimizer_keeps_is_what_torch_keeps() -> None:
 def test_a_terminal_of_eighty_columns_leaves_out_no_number_of_a_lesson(name: str) -> None:
     for sheet in sheets(name, *lessons.SHEETS).values():
         if sheet.name in ("fields", "memory", "sharing", "stacks"):
-            assert terminal._fitting(list(sheet.columns), 80) == (list(sheet.columns), ()), sheet.name
-            assert terminal._width(sheet.columns) <= 80, sheet.name
+            assert not layout.lay_out(sheet.columns, 80).left_out, sheet.name
 
 
 def test_machines_get_every_sheet() -> None:

@@ -74,6 +74,23 @@ def test_a_row_is_found_by_words_of_its_own() -> None:
     assert why.evidence(f"{RESULTS}:mobilenet_v1-0.25@64/int8 threads=1 cpu standard").case == found.case
 
 
+def test_a_row_is_found_by_parts_of_its_words_and_several_are_listed_so_that_they_differ() -> None:
+    short, whole = "mobilenet_v1-0.25 64 int8", "mobilenet_v1-0.25@64/int8"
+    assert why.evidence(f"{RESULTS}:{short}").case == why.evidence(f"{RESULTS}:{whole}").case
+    with pytest.raises(RequestError) as refused:
+        why.evidence(f"{RESULTS}:mobilenet_v1-0.25 fp32")
+    listed = str(refused.value).partition("words of one: ")[2].split("; ")
+    assert len(set(listed)) == len(listed) == 2
+    assert all("threads=" not in words for words in listed), "what all have tells nothing"
+
+
+def test_a_row_of_a_folder_names_its_artifact_and_another_name_stays() -> None:
+    found = why.artifact_of(f"{RESULTS}:mobilenet_v1-0.25@64/int8")
+    assert found.startswith("mobilenet_v1-0.25@64-int8")
+    assert why.artifact_of("lenet5-1@32/int8") == "lenet5-1@32/int8"
+    assert why.artifact_of("nets.py:build") == "nets.py:build"
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

@@ -90,3 +90,10 @@ def test_what_cannot_be_trained_is_told_and_exit_code_1(photos: Path) -> None:
         done = cli("train", "--resolution", "32", *which, "--json")
         assert (done.returncode, json.loads(done.stdout)["rows"]) == (1, [])
         assert message in done.stderr
+
+
+def test_a_folder_given_as_a_data_set_is_refused_with_the_name_to_use(tmp_path: Path) -> None:
+    for name, hint in ((str(tmp_path), f"write image_folder:{tmp_path}"), (f"{tmp_path}/none", "")):
+        done = cli("run", "--model", "lenet5", "--resolution", "32", "--dataset", name, "--dry-run")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert hint in done.stderr and ("image_folder:/" in done.stderr) == bool(hint)

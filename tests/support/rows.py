@@ -29,6 +29,9 @@ def changed(row: Row, **columns: Any) -> Row:
         verdict=values["verdict"],
         reasons=values["reasons"],
         around=_part(row.around, columns),
+        time_verdict=columns.get("time_verdict", ""),
+        accuracy_verdict=columns.get("accuracy_verdict", ""),
+        memory_verdict=columns.get("memory_verdict", ""),
         standing=_part(row.standing, columns | {"speedup": _figure(Ratio, "speedup", values)}),
     )
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from edgebench.results.table.row import Row
 
 
+TIMES = (Q.LATENCY, Q.P90, Q.TOTAL)
 CITED = "Accuracy: published for ImageNet, not measured on these files; `edgebench published` lists the sources."
 
 
@@ -51,7 +52,7 @@ def offer(folder: Path, request: Request) -> Offer:
     rows = _matching(table.rows, folder, request)
     if request.compares_accuracies:
         _require_one_dataset(rows)
-    usable = [row for row in rows if row.verdict not in WORTHLESS and not row.quality.is_of_chance]
+    usable = [row for row in rows if _is_usable(row)]
     epochs = defaultdict[str, set[str]](set)
     for row in usable:
         epochs[row.setup.target].add(row.setup.epoch)
@@ -60,6 +61,12 @@ def offer(folder: Path, request: Request) -> Offer:
         notes=(*earlier, *_left_out(rows), *([CITED] if references else _datasets(usable))),
         metric=_metric(usable),
     )
+
+
+def _is_usable(row: Row) -> bool:
+    """Whether the answers of the file can be used; figures of time and memory may be unusable for themselves."""
+    is_worthless = (row.accuracy_verdict or row.verdict) in WORTHLESS
+    return not is_worthless and row.verdict != "FAILED" and not row.quality.is_of_chance
 
 
 def _metric(rows: Sequence[Row]) -> Quantity:
@@ -110,6 +117,13 @@ def _configuration(row: Row) -> Configuration:
 
 
 def _figures(row: Row) -> dict[Quantity, Figure | None]:
+    """Return the figures of a row, without those that their own verdict calls unusable."""
+    unusable = {*(TIMES if (row.time_verdict or row.verdict) in WORTHLESS else ())}
+    unusable |= {Q.PEAK} if (row.memory_verdict or row.verdict) in WORTHLESS else set()
+    return {quantity: figure for quantity, figure in _every_figure(row).items() if quantity not in unusable}
+
+
+def _every_figure(row: Row) -> dict[Quantity, Figure | None]:
     return {
         Q.LATENCY: figure(row.latency.p50_ms, row.latency.p50_low_ms, row.latency.p50_high_ms),
         Q.P90: figure(row.latency.p90_ms),
@@ -135,7 +149,7 @@ def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
 
 
 def _left_out(rows: Sequence[Row]) -> Iterator[str]:
-    counts = Counter(row.verdict for row in rows if row.verdict in WORTHLESS)
+    counts = Counter(row.verdict for row in rows if not _is_usable(row) and row.verdict in WORTHLESS)
     untrained = sum(row.quality.is_of_chance and row.verdict not in WORTHLESS for row in rows)
     if untrained:
         yield f"Left out, no better than chance: {untrained} row{'s' * (untrained > 1)} that learned nothing."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.request import MEAN
-from edgebench.foundation.sheet import DETAIL, IDENTITY, Column, Sheet, Value
+from edgebench.foundation.sheet import DETAIL, IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.units import milliseconds, number
 from edgebench.measure.budget.kinds import PREDICTED
 from edgebench.results.table.choice import Candidate, Choice, Limit, Price, Quantity
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the rest is only counted
-RANKS = {Q.P90: 7, Q.TOTAL: 8, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3, Q.MAP: 3}
+RANKS = {Q.P90: 7, Q.TOTAL: 8, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3, Q.MAP: 3, Q.AGREEMENT: 6}
 UNITS = {
     Q.LATENCY: "ms",
     Q.P90: "ms",
@@ -65,10 +65,31 @@ def sheet(answer: Answer) -> Sheet:
             for quantity in Quantity
             if any(quantity in candidate.figures for candidate in shown)
         ),
-        Column[Candidate].text("accuracy", lambda candidate: answer.accuracies[candidate.name]),
+        Column[Candidate].text("accuracy", lambda candidate: answer.accuracies[candidate.name], rank=9),
     )
     title = " · ".join(filter(None, (headline, answer.shared)))
-    return Sheet.of(title, columns, shown, (*_notes(answer, len(roles)), *answer.notes))
+    notes = (*_notes(answer, len(roles)), *answer.notes)
+    return Sheet.of(title, columns, shown, notes).closed(_conclusion(answer))
+
+
+def _conclusion(answer: Answer) -> Iterator[str]:
+    """Say which configuration to take and why, or what comes nearest."""
+    choice, objective = answer.choice, answer.objective
+    if choice.chosen:
+        name, unit = _heading(objective).rsplit(" ", 1)
+        best = f"{name} {_cell(answer, choice.chosen, objective)} {unit}"
+        rest = (
+            f" of {choice.feasible} that keep every limit"
+            if choice.feasible > 1
+            else ", the only one within the limits"
+        )
+        yield f"Take {choice.chosen.name}: {best}, the best{rest}."
+        fastest = min(choice.ties, key=_latency, default=None)
+        if fastest and _latency(fastest) < _latency(choice.chosen):
+            times = _latency(choice.chosen) / _latency(fastest)
+            yield f"{fastest.name} ties with it and is {times:.2f} times as fast."
+    elif choice.misses:
+        yield f"Nothing keeps every limit; {choice.misses[0].candidate.name} comes nearest."
 
 
 def fields(answer: Answer) -> dict[str, Value]:
@@ -138,7 +159,9 @@ def _named(quantity: Quantity, end: str = "") -> str:
 
 
 def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
-    rank = RANKS.get(quantity, DETAIL)
+    """Return the column of a quantity; the objective and what is limited are never left out."""
+    asked = {answer.objective, *(limit.quantity for limit in answer.request.limits)}
+    rank = OBJECTIVE if quantity in asked else RANKS.get(quantity, DETAIL)
     return Column.number(_heading(quantity), lambda candidate: _cell(answer, candidate, quantity), rank)
 
 

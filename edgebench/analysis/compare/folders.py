@@ -52,6 +52,7 @@ class Contrast:
 
     Attributes:
         left_out: a sentence on each folder's rows of earlier environments.
+        shared: settings that all cases in both have.
     """
 
     before: str
@@ -62,6 +63,7 @@ class Contrast:
     differences: tuple[Difference, ...]
     references: tuple[tuple[str, Ratio], ...]
     left_out: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 def contrast(before: Path, after: Path) -> Contrast:
@@ -78,11 +80,15 @@ def contrast(before: Path, after: Path) -> Contrast:
     references = tuple(_references(_of(first_table, journals[0]), _of(second_table, journals[1])))
     in_beats = [_in_beats(*pair) for pair in pairs]
     changes = [log(change.value) for change in in_beats if change]
+    shared = _shared([late.row for _, late in pairs])
     return Contrast(
         before=first_table.title,
         after=second_table.title,
         pairs=tuple(
-            _pair(early.row, late.row, change, sessions(references, late.row.latency.beat if change else "", changes))
+            replace(
+                _pair(early.row, late.row, change, sessions(references, _beat(late, change), changes)),
+                short_name=", ".join(name for name in _phrases(late.row) if name not in shared),
+            )
             for (early, late), change in zip(pairs, in_beats, strict=True)
         ),
         missing=tuple(map(_name, missing)),
@@ -90,6 +96,7 @@ def contrast(before: Path, after: Path) -> Contrast:
         differences=tuple(_between(first, second)),
         references=references,
         left_out=first_left + second_left,
+        shared=shared,
     )
 
 
@@ -102,9 +109,24 @@ def _name(line: Line) -> str:
 
 
 def _named(row: Row) -> str:
+    return ", ".join(_phrases(row))
+
+
+def _phrases(row: Row) -> tuple[str, ...]:
+    """Return the phrases of a case's name: network and precision, then the settings."""
     setup = row.setup
     threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
-    return f"{setup.title}, {setup.runtime}, {threads}, batch {setup.batch}"
+    return setup.title, setup.runtime, threads, f"batch {setup.batch}"
+
+
+def _beat(line: Line, change: Ratio | None) -> str:
+    return line.row.latency.beat if change else ""
+
+
+def _shared(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the settings that all rows have, which are said once."""
+    first = _phrases(rows[0])[1:] if rows else ()
+    return tuple(setting for setting in first if all(setting in _phrases(row) for row in rows))
 
 
 def _of(table: Table, records: Sequence[Record]) -> list[Record]:
@@ -199,20 +221,54 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     """Lay out the cases, and the differences of the environments."""
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
-        APART,
-        *_judged(contrast.pairs),
         *contrast.left_out,
         *([f"Reference workloads, which use no runtime: {references} times as long in B."] if references else []),
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
         *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
     ]
-    title = f"A {contrast.before} · B {contrast.after} · {len(contrast.pairs)} cases in both"
+    title = f"A {contrast.before} · B {contrast.after} · {_cases(len(contrast.pairs))} in both"
+    title = " · ".join((title, *contrast.shared))
     has_beats = any(pair.in_beats for pair in contrast.pairs)
     columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
     none = () if contrast.differences else ("None in what is recorded.",)
     return (
-        Sheet.of(title, columns, contrast.pairs, notes, name="cases"),
+        Sheet.of(title, columns, contrast.pairs, notes, name="cases").closed(
+            _conclusion(contrast.pairs), (APART, *_judged(contrast.pairs))
+        ),
         Sheet.of("differences of the environments", _DIFFERENCES, contrast.differences, none, name="differences"),
+    )
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'s' * (count != 1)}"
+
+
+def _conclusion(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Say what became faster or slower beyond its interval and the variation between sessions, and by how much."""
+    judged = [pair for pair in pairs if pair.verdict != "-"]
+    if not judged:
+        yield "No case was measured well enough in both folders to be compared."
+        return
+    changed = [_change(judged, verdict) for verdict in ("slower", "faster")]
+    if not any(changed):
+        yield f"Nothing became faster or slower beyond the noise: {_cases(len(judged))} compared."
+    yield from filter(None, changed)
+    if len(judged) < len(pairs):
+        yield f"{_cases(len(pairs) - len(judged))} could not be judged; see the column verdict."
+
+
+def _change(judged: Sequence[Pair], verdict: str) -> str:
+    """Count the cases of a verdict, and name the one that changed most; empty if there are none."""
+    changes = {pair: pair.in_beats or pair.ratio for pair in judged if pair.verdict == verdict}
+    known = {pair: change for pair, change in changes.items() if change}
+    if not known:
+        return ""
+    most = max(known, key=lambda pair: abs(log(known[pair].value)))
+    per_cent = 100 * (known[most].value - 1)
+    name = most.short_name or most.name
+    return (
+        f"B is {verdict} than A in {len(known)} of {_cases(len(judged))}; most in {name}: its latency is"
+        f" {per_cent:+.1f} % ({known[most].value:.3f} {bounds(known[most])} times A's)."
     )
 
 
@@ -271,7 +327,7 @@ _IN_BEATS: tuple[Column[Pair], ...] = (
 )
 _VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # in the table: in JSON
 _CASES: tuple[Column[Pair], ...] = (
-    Column.text("case", lambda pair: pair.name, IDENTITY),
+    Column.text("case", lambda pair: pair.short_name or pair.name, IDENTITY, case=lambda pair: pair.name),
     Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),
     Column.figure("B p50 ms", lambda pair: pair.after_ms, milliseconds, key="after_p50_ms"),
     Column.figure(
@@ -290,7 +346,7 @@ _CASES: tuple[Column[Pair], ...] = (
     ),
     *_IN_BEATS,
     Column.text(
-        "",
+        "verdict",
         lambda pair: pair.why or pair.verdict,
         OBJECTIVE,
         verdict=lambda pair: _VERDICTS[pair.verdict],

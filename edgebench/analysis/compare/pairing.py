@@ -34,6 +34,7 @@ class Pair:
         ratio: of the p50; None if a row is untrustworthy; `why` says which.
         in_beats: the ratio in units of the interleaved reference beats, if both have them; the verdict then uses it.
         sessions: how far apart sessions of the same code may be, as the logarithm of a ratio.
+        short_name: the name without the settings that all pairs share.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Pair:
     why: str = ""
     in_beats: Ratio | None = None
     sessions: float = 0.0
+    short_name: str = ""
 
     @property
     def verdict(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -31,7 +32,7 @@ from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from edgebench.deploy.connections import Connection
     from edgebench.foundation.progress import Show
@@ -79,7 +80,8 @@ def why(row: str, other: str, address: str, show: Show) -> tuple[Sheet, ...]:
     measured = evidence(row)
     other_evidence = evidence(other) if other else None
     profile, roof = _profile_and_roof(measured, address, show)
-    sheets = [_summary(measured, profile, roof), *_operators(measured, profile)]
+    summary = _summary(measured, profile, roof).closed([_reason(measured, profile, roof, other_evidence)])
+    sheets = [summary, *_operators(measured, profile)]
     return tuple(sheets + ([_apart(measured, other_evidence)] if other_evidence else []))
 
 
@@ -96,22 +98,54 @@ def evidence(query: str) -> Evidence:
     is_module = Path(left).suffix == ".py"  # `nets.py:build` is a network's name
     folder, terms = (Path(left), right) if colon and not is_module else (RESULTS / "default", query)
     rows = gather(existing(folder))
-    matches = [row for row in rows if set(terms.split()) <= _names(row)]
+    matches = [row for row in rows if set(terms.split()) <= {*_words(row)}] or [
+        row for row in rows if all(_is_meant(term, row) for term in terms.split())
+    ]
     matches = [row for row in matches if row.is_latest] or matches
     if not terms.split() or not matches:
         known = dict.fromkeys(str(row.case.variant) for row in rows)
         raise UnknownName(f"row of {folder}", terms, tuple(known))
     if len(matches) > 1:
-        named = [f"{row.case} {row.session.preset} {row.session.environment.epoch}" for row in matches[:NAMED]]
-        listed = "; ".join(named)
+        listed = _candidates(matches)
         raise RequestError(
             f"expected one row of {folder}, found {len(matches)} for {terms!r}; add words of one: {listed}"
         )
     return matches[0]
 
 
-def _names(row: Evidence) -> set[str]:
-    return {*str(row.case).split(), row.session.preset, row.session.environment.epoch}
+def artifact_of(query: str) -> str:
+    """Return the name of the artifact behind a row, such as `results/mine:lenet5-1@32/int8`; other names stay.
+
+    Raises:
+        UnknownName, RequestError: no row or more than one matches, or the row has no artifact.
+    """
+    folder, colon, _ = query.partition(":")
+    if not colon or not Path(folder).is_dir():
+        return query
+    if (artifact := evidence(query).artifact) is None:
+        raise RequestError(
+            f"wanted a row with an artifact, found none for {query}: its export failed; measure it again"
+        )
+    return Path(artifact.file).stem
+
+
+def _words(row: Evidence) -> tuple[str, ...]:
+    """Return the words that name a row, in order."""
+    return *str(row.case).split(), row.session.preset, row.session.environment.epoch
+
+
+def _is_meant(term: str, row: Evidence) -> bool:
+    """Whether a word of the row begins with the term or has it as a part: `int8` of `lenet5-1@32/int8-per_channel`."""
+    ends = tuple(f"{term}{mark}" for mark in "-/@")
+    return any(word == term or word.startswith(ends) or term in re.split("[/@-]", word) for word in _words(row))
+
+
+def _candidates(matches: Sequence[Evidence]) -> str:
+    """List rows by the words that not all of them have, so that each differs from the others."""
+    shared = set(_words(matches[0])).intersection(*map(_words, matches))
+    listed = [" ".join(word for word in _words(row) if word not in shared) for row in matches]
+    more = f"; and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+    return "; ".join(dict.fromkeys(listed[:NAMED])) + more
 
 
 def _profile_and_roof(measured: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:
@@ -182,6 +216,37 @@ def _summary(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> S
     ]
     rows += [*_threads(measured), *_integers(measured), *_under(measured, profile, roof)]
     return Sheet.of_facts(str(measured.case), _SUMMARY, rows, name="summary")
+
+
+def _reason(measured: Evidence, profile: OperatorTimes, roof: Roof | None, other: Evidence | None) -> str:
+    """Say the one main reason for the row's latency, and how it compares with another row's."""
+    sentences = [_spent(profile)]
+    time_s, macs, moved = (
+        summarize(measured).p50_s,
+        measured.artifact and measured.artifact.macs,
+        _moved(measured, profile),
+    )
+    if roof and time_s and macs and moved:
+        place = position(macs=macs * measured.case.batch, moved_bytes=moved, time_s=time_s, roof=roof)
+        sentences.append(f"It computes at {place.share:.0%} of what the machine's {place.bound} allows.")
+    other_s = summarize(other).p50_s if other else None
+    if time_s and other_s:
+        word = "slower" if time_s > other_s else "faster"
+        times = max(time_s, other_s) / min(time_s, other_s)
+        sentences.append(f"It is {times:.2f} times {word} than the other row; the differences stand below.")
+    return " ".join(sentences)
+
+
+def _spent(profile: OperatorTimes) -> str:
+    """Name the kind of operator that takes most of the time."""
+    if not profile.operators:
+        return f"The main reason is not known, because there are no operator times: {profile.why}."
+    spent = defaultdict[str, float](float)
+    for operator in profile.operators:
+        spent[operator["operator"]] += operator["seconds"]
+    kind = max(spent, key=lambda name: spent[name])
+    share = spent[kind] / (sum(spent.values()) or 1)
+    return f"Main reason: {kind} takes {share:.0%} of the time in operators."
 
 
 def _ms(time_s: float | None) -> float | None:

@@ -73,7 +73,9 @@ def inspect(
 
 
 def evaluate(
-    artifact: Annotated[str, typer.Argument(help="A cached artifact, such as mobilenet_v1-0.25@96/int8.")],
+    artifact: Annotated[
+        str, typer.Argument(help="An artifact: mobilenet_v1-0.25@96/int8, or a row: results/default:...")
+    ],
     target: Annotated[str, typer.Option(help="The target whose runtime evaluates it.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads per inference.")] = 1,
     diagram: Annotated[
@@ -86,7 +88,7 @@ def evaluate(
 ) -> None:
     """Show an artifact's accuracy, its loss through int8, the layers that lose most, and operators left in float."""
     from edgebench import pipeline
-    from edgebench.analysis import evaluate, reliability
+    from edgebench.analysis import evaluate, reliability, why
     from edgebench.cli import terminal
     from edgebench.results import drawing
 
@@ -96,7 +98,7 @@ def evaluate(
     if diagram:
         drawing.check(diagram.suffix.removeprefix("."))
     with terminal.progress(quiet=quiet) as show:
-        card, accuracy = pipeline.evaluate(artifact, target, threads, show)
+        card, accuracy = pipeline.evaluate(why.artifact_of(artifact), target, threads, show)
     if diagram:
         reliability.write(diagram, card, accuracy)
     terminal.show_sheets("evaluate", evaluate.sheets(card, accuracy), format, table)

@@ -21,7 +21,7 @@ def report(
     format = resolved(format, json=json)
     require("format", format, terminal.REPORT_FORMATS)
     table, background = write_reports(results, terminal.warn)
-    terminal.show_report(table, format, background)
+    terminal.show_report(table, format, background, str(results))
 
 
 def repair(results: Results) -> None:

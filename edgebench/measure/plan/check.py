@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName, require
 from edgebench.foundation.shelf import load, names
+from edgebench.images.catalogue import family
 from edgebench.images.preprocessing import preset
 from edgebench.images.splits import wrong_task
 from edgebench.measure.plan import custom as own_cells
 from edgebench.schema.case import PRESETS
-from edgebench.schema.names import dataset_plugin, is_custom, is_in_hub, is_model_file, is_weights_file
+from edgebench.schema.names import is_custom, is_in_hub, is_model_file, is_weights_file
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import WeightSource
@@ -55,7 +56,7 @@ def _check_cell(cell: Cell) -> None:
     if not is_model_file(cell.model):
         _require_tools(request.name)
     request.resolve(runtime.OPTIONS)
-    load("datasets", dataset_plugin(cell.dataset))
+    family(cell.dataset)
     if _reads_truth(cell) and (wrong := wrong_task(cell.model, cell.dataset)):
         raise RequestError(wrong)
     if cell.preprocessing:

@@ -20,7 +20,7 @@ from edgebench.results.measurement.evidence import (
     median_condition,
     process_medians,
 )
-from edgebench.results.measurement.verdict import Reason, Verdict, reasons
+from edgebench.results.measurement.verdict import Reason, Verdict, reasons, worst
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings
 from edgebench.schema.names import task
 from edgebench.schema.record import Run, Session, Stages
@@ -102,7 +102,7 @@ class Measurement:
     @property
     def verdict(self) -> Verdict:
         """The worst of the reasons."""
-        return max((reason.verdict for reason in self.reasons), default=Verdict.VALID)
+        return worst(self.reasons)
 
 
 def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:

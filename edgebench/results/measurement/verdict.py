@@ -1,7 +1,7 @@
 """Evidence -> what a number is worth: reasons, the worst of which is its verdict."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import exp, inf
 from statistics import median
@@ -56,17 +56,31 @@ class Verdict(IntEnum):
     FAILED = 5
 
 
+TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # what a reason may speak of
+FIGURES = (TIME, MEMORY, ACCURACY)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a number is worth less than VALID."""
+    """Why a number is worth less than VALID.
+
+    Attributes:
+        figures: which of `FIGURES` it speaks of: contention on a core says nothing of an accuracy.
+    """
 
     verdict: Verdict
     text: str
+    figures: tuple[str, ...] = FIGURES
 
 
 def reasons(evidence: Evidence) -> tuple[Reason, ...]:
     """Run every check; nothing found is VALID."""
-    return tuple(reason for check in CHECKS for reason in check(evidence))
+    return tuple(replace(reason, figures=figures) for check, figures in CHECKS.items() for reason in check(evidence))
+
+
+def worst(reasons: Iterable[Reason], figure: str = "") -> Verdict:
+    """Return the worst verdict of the reasons, or of those that speak of one of `FIGURES`."""
+    return max((reason.verdict for reason in reasons if figure in ("", *reason.figures)), default=Verdict.VALID)
 
 
 def _failed(evidence: Evidence) -> Iterator[Reason]:
@@ -382,30 +396,30 @@ def _stand_in(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(verdict=Verdict.INVALID, text=text)
 
 
-CHECKS: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
-    _failed,
-    _emulated,
-    _few,
-    _wide,
-    _waited,
-    _crowded,
-    _limited,
-    _clock_lowered,
-    _load,
-    _drift,
-    _clock,
-    _swap,
-    _throttled,
-    _unwatched,
-    _other_device,
-    _unsynchronised,
-    _float_fallback,
-    _calibration,
-    _outputs,
-    _delegate,
-    _saturation,
-    _not_finite,
-    _collapse,
-    _untrained,
-    _stand_in,
-)
+CHECKS: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {  # and the figures that each speaks of
+    _failed: FIGURES,
+    _emulated: (TIME, MEMORY),
+    _few: (TIME,),
+    _wide: (TIME,),
+    _waited: (TIME,),
+    _crowded: (TIME,),
+    _limited: (TIME,),
+    _clock_lowered: (TIME,),
+    _load: (TIME,),
+    _drift: (TIME,),
+    _clock: (TIME,),
+    _swap: (TIME, MEMORY),
+    _throttled: (TIME,),
+    _unwatched: (TIME,),
+    _other_device: (TIME, MEMORY),
+    _unsynchronised: (TIME,),
+    _float_fallback: (TIME,),
+    _calibration: (ACCURACY,),
+    _outputs: (ACCURACY,),
+    _delegate: (TIME,),
+    _saturation: (ACCURACY,),
+    _not_finite: (ACCURACY,),
+    _collapse: (ACCURACY,),
+    _untrained: (ACCURACY,),
+    _stand_in: (ACCURACY,),
+}

@@ -63,12 +63,12 @@ def _speedup(row: Row) -> str:
     return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
-_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 21 down to 3
-RANK = _OfRow.number("#", _rank, rank=4)
+_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 21 down to 2
+RANK = _OfRow.number("#", _rank, OBJECTIVE)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
 PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
 P50 = _OfRow.number("p50 ms", lambda row: milliseconds(row.latency.p50_ms), OBJECTIVE)
-INTERVAL = _OfRow.number("[95 %] or (range)", _interval, rank=4)
+INTERVAL = _OfRow.number("[95 %] or (range)", _interval, OBJECTIVE)
 HALF_WIDTH = _OfRow.number("± %", _half_width, rank=5)
 P90 = _OfRow.number("p90 ms", lambda row: milliseconds(row.latency.p90_ms), rank=16)
 PRE = _OfRow.number("pre ms", lambda row: milliseconds(row.around.pre_ms), rank=16)
@@ -78,11 +78,11 @@ SHARE = _OfRow.number("runtime %", lambda row: number(row.around.runtime_share, 
 FPS = _OfRow.number("fps", lambda row: number(row.around.fps, 0), rank=17)
 KERNEL = _OfRow.number("kernel ms", lambda row: milliseconds(row.latency.kernel_ms), rank=6)
 TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.transfer_ms), rank=19)
-SPEEDUP = _OfRow.number("int8 x", _speedup, rank=9)
-TOP1 = _OfRow.number("top-1 %", _top1, rank=3)
+SPEEDUP = _OfRow.number("int8 x", _speedup, OBJECTIVE)
+TOP1 = _OfRow.number("top-1 %", _top1, OBJECTIVE)
 PUBLISHED = _OfRow.number("published %", lambda row: number(row.quality.published_top1, 1), rank=21)
 CHANGE = _OfRow.number("Δ top-1", lambda row: "-" if row.top1 is None else _change(row), rank=10)
-MAP = _OfRow.number("mAP %", _map, rank=3)
+MAP = _OfRow.number("mAP %", _map, OBJECTIVE)
 MAP_CHANGE = _OfRow.number("Δ mAP", lambda row: "-" if row.fidelity.change is None else _change(row), rank=10)
 AGREEMENT = _OfRow.number("agree %", lambda row: number(row.fidelity.agreement, 1), rank=12)
 SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), rank=11)

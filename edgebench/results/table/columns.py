@@ -57,6 +57,7 @@ _AROUND = _paths(
     ("around", "decode_ms resize_ms normalize_ms pre_ms post_ms total_p50_ms runtime_share fps"),
     ("around", "score_threshold iou_threshold"),
 )
+_VERDICTS = ("time_verdict", "accuracy_verdict", "memory_verdict")
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -68,7 +69,9 @@ COLUMNS = (
     *("metric_change", "metric_change_low", "metric_change_high"),
     *_AROUND,
     "parts",
+    *_VERDICTS,
 )
+_verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
 _after_metrics = attrgetter(*_AFTER_METRICS.values())
@@ -88,6 +91,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_ends(row.fidelity.change),
         *_around(row),
         row.latency.parts,
+        *(verdict or None for verdict in _verdicts(row)),
     )
 
 

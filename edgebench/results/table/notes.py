@@ -47,6 +47,14 @@ def method(preset: str) -> str:
     )
 
 
+def methods_of(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield those of the notes that say how the rows were measured, and on what."""
+    yield from _terms(evidence)
+    yield from _machines(records, evidence)
+    yield from _times(records, evidence)
+    yield from _datasets(evidence)
+
+
 def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
     """Yield notes on the columns, the machines, the time spent and excluded data."""
     yield from _terms(evidence)

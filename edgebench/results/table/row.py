@@ -27,7 +27,12 @@ BARE = Around()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One case under one preset, in parts; `reasons` explains the verdict and missing figures."""
+    """One case under one preset, in parts; `reasons` explains the verdict and missing figures.
+
+    Attributes:
+        verdict: the worst of the three below.
+        time_verdict, accuracy_verdict, memory_verdict: of these figures alone; empty if that is not known.
+    """
 
     setup: Setup
     cost: Cost
@@ -41,6 +46,9 @@ class Row:
     reasons: str
     standing: Standing = UNCOMPARED
     around: Around = BARE
+    time_verdict: str = ""
+    accuracy_verdict: str = ""
+    memory_verdict: str = ""
 
     def __hash__(self) -> int:
         """Hash the setup, which is unique in a table."""
@@ -96,7 +104,8 @@ class Row:
     def share(self) -> Spread | None:
         """The chief metric with its 95 % interval as (low, value, high), in %; None if not measured or unusable."""
         metric = self.metric
-        return None if self.is_worthless or metric is None else (metric.low, metric.value, metric.high)
+        is_worthless = (self.accuracy_verdict or self.verdict) in WORTHLESS
+        return None if is_worthless or metric is None else (metric.low, metric.value, metric.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +151,16 @@ NOTHING = Background()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows in order, with notes for the reader."""
+    """Rows in order, with notes for the reader.
+
+    Attributes:
+        method: those of the notes that say how the rows were measured, and on what; a terminal points to them.
+    """
 
     title: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    method: tuple[str, ...] = ()
 
     @property
     def has_failures(self) -> bool:

@@ -13,7 +13,7 @@ from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize, times_stages
-from edgebench.results.measurement.verdict import is_of_chance, untrained
+from edgebench.results.measurement.verdict import ACCURACY, MEMORY, TIME, is_of_chance, untrained, worst
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import Around, Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
@@ -49,6 +49,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
     remarks = (*_remarks(evidence), *_untimed(evidence, measurement))
+    has_memory = _memory(measurement).peak_mib is not None
     return Row(
         setup=_setup(evidence),
         cost=_cost(evidence, measurement),
@@ -59,6 +60,9 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         fidelity=_of_outputs(artifact) or _fidelity(appraisal, accuracy, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
+        time_verdict=worst(measurement.reasons, TIME).name,
+        accuracy_verdict=worst(measurement.reasons, ACCURACY).name if accuracy else "",
+        memory_verdict=worst(measurement.reasons, MEMORY).name if has_memory else "",
         reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *remarks, why])),
         around=_around(measurement, evidence.case.batch),
     )
