@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 FLOAT_BYTES, INT8_BYTES = 4, 1
 
 # Modules that a deployed graph computes in the buffer of their input, or folds into the layer before.
-_KEEPS_SHAPE = {"BatchNorm2d", "ReLU", "ReLU6", "Dropout", "Identity", "Sigmoid"}
+_ACTIVATIONS = {"ReLU", "ReLU6", "LeakyReLU", "Hardswish", "Hardsigmoid", "Sigmoid"}
+_KEEPS_SHAPE = _ACTIVATIONS | {"BatchNorm2d", "Dropout", "Identity"}
 _WINDOWS = {"Conv2d", "MaxPool2d", "AvgPool2d"}
 _IN_PLACE = _KEEPS_SHAPE | {"Flatten"}
 _KINDS = {
