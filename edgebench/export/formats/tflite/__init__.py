@@ -14,8 +14,6 @@ from edgebench.export.formats.tflite.convert import convert
 from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.export.formats.tflite.quantize import quantize
 from edgebench.export.formats.tflite.tidy import tidy
-from edgebench.foundation.shelf import load
-from edgebench.schema.names import CLASSIFICATION, task
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision, WeightSource
 
@@ -56,8 +54,7 @@ def refuses(variant: Variant) -> str:
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Convert the variant's network."""
-    maps = 0 if task(variant.architecture) == CLASSIFICATION else len(load("tasks", task(variant.architecture)).OUTPUTS)
-    convert(network(), channels, variant.resolution, path, maps)
+    convert(network(), channels, variant.resolution, path)
     tidy(path)
 
 
