@@ -31,7 +31,7 @@ class Truth:
     Attributes:
         classes: of each object, from 0, (n,); of the picture as a whole, (1,), where `boxes` is None.
         boxes: left, top, right and bottom of each object in pixels of the picture, ends exclusive, (n, 4).
-        mask: the class of each pixel plus 1; 0 is background, (H, W).
+        mask: the class of each pixel plus 1; 0 is background, 255 is not judged, (H, W).
         size: width and height of the picture that boxes are in, pixels; not needed without boxes.
     """
 
@@ -194,22 +194,26 @@ class Images:
         return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
-        """Return what is in an image: classes in the network's numbering, boxes in the part that preprocessing keeps.
+        """Return what is in an image: classes in the network's numbering, boxes and mask in the part that is kept.
 
-        An object whose centre is cut off is left out; the mask is not cut, and left out too.
+        Preprocessing keeps that part. An object whose centre is cut off is left out. In the mask, the background stays
+        0 and ignored pixels stay 255.
         """
         import numpy
 
         truth = self.pictures.truth(int(self.kept[index]))
         classes = truth.classes + self.recipe.label_offset
-        if truth.boxes is None:
+        if truth.boxes is None and truth.mask is None:
             return Truth(classes=classes)
-        left, top, right, bottom = frame(truth.size, self.recipe, self.resolution)
-        size = right - left, bottom - top
+        whole = truth.size if truth.mask is None else truth.mask.shape[::-1]
+        left, top, right, bottom = frame((whole[0], whole[1]), self.recipe, self.resolution)
+        size, mask = (right - left, bottom - top), None if truth.mask is None else truth.mask[top:bottom, left:right]
+        if truth.boxes is None:
+            return Truth(classes=classes, mask=mask, size=size)
         boxes = truth.boxes - numpy.array((left, top, left, top), numpy.float32)
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         is_inside = ((middle >= 0) & (middle <= size)).all(1)
-        return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), size=size)
+        return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), mask=mask, size=size)
 
     def _normalized(self, pixels: NDArray[Any]) -> NDArray[float32]:
         return self.normalization.apply(pixels, pixels if self.depth == "float32" else None)

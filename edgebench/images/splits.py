@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Notice
-from edgebench.foundation.shelf import module
+from edgebench.foundation.shelf import literal, module
 from edgebench.images.catalogue import damaged, family, find
 from edgebench.images.listing import some
 from edgebench.images.loader import Images
@@ -88,6 +88,8 @@ def wrong_task(model: str, dataset: str) -> str:
     task, tasks = names.task(model), family(dataset).TASKS
     if task in tasks or not tasks:
         return ""
+    if not literal("tasks", task, "METRIC"):
+        return f"{model} gives a map of scores, for which no data set has the truth; use --weights random, or a file"
     others = " or ".join(name for name in names.datasets_for(task) if name != "null")
     return (
         f"{model} is for {task}, and {dataset} has no truth for it; use --dataset {others}, or a network for {tasks[0]}"

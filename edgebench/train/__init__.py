@@ -11,7 +11,7 @@ from edgebench.foundation import cache, files, provenance, stats
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.provenance import version
-from edgebench.foundation.shelf import load, module
+from edgebench.foundation.shelf import literal, load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import recipe as preprocessing
 from edgebench.images.splits import sources, split
@@ -150,7 +150,12 @@ def _base(variant: Variant, options: Options) -> Path | None:
     """Return the base weights that a detector starts from, if there are any; None if trained from scratch."""
     if not task_of(variant).PART or options.epochs:
         return None
-    return base.find(variant.architecture, variant.width, variant.classes)
+    return base.find(_owner(variant), variant.width, variant.classes)
+
+
+def _owner(variant: Variant) -> str:
+    """Return the network whose base a variant's training starts from: another one that has the same features."""
+    return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 
 def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
@@ -214,7 +219,9 @@ def _course(variant: Variant, start: Weights | None, recipe: Recipe, base_file: 
     torch.set_num_threads(1)
     network = build(variant, str(cache.path_of(start)) if start else "")
     if base_file:
-        base.restore(network, base_file.read_bytes())
+        base.restore(
+            network, base_file.read_bytes(), part=base.FEATURES if _owner(variant) != variant.architecture else ""
+        )
     images, held_out = _split(variant, "train"), _split(variant, "calibration")
     if task_of(variant).PART:
         held_out = replace(held_out, kept=held_out.kept[:HELD_OUT])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
-from edgebench.results.table.choice import Limit, Quantity
+from edgebench.results.table.choice import METRICS, Limit, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +28,8 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "min_top1": (Q.TOP1, parse_share),
     "min_top5": (Q.TOP5, parse_share),
     "min_map": (Q.MAP, parse_share),
+    "min_miou": (Q.MIOU, parse_share),
+    "min_iou": (Q.IOU, parse_share),
     "min_agreement": (Q.AGREEMENT, parse_share),
 }
 
@@ -37,7 +39,8 @@ class Request:
     """Filters, an objective and limits; an empty filter accepts all rows.
 
     Attributes:
-        objective: None for the metric of the rows' task: top-1, or mAP of detectors.
+        objective: None for the metric of the rows' task: top-1, mAP of detectors, mIoU of segmenters, mean IoU of
+            localizers.
         accuracy: `measured`, or `published`: on ImageNet, for the same network, width, resolution and precision.
         predicted: whether unmeasured cells of the folder's sweep may be chosen by their predicted latencies.
         any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
@@ -56,7 +59,7 @@ class Request:
     def compares_accuracies(self) -> bool:
         """Whether the choice depends on measured accuracies."""
         quantities = {self.objective or Q.TOP1, *(limit.quantity for limit in self.limits)}
-        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5, Q.MAP})
+        return self.accuracy == MEASURED and bool(quantities & {*METRICS})
 
 
 def parse(

@@ -114,8 +114,8 @@ def choose(
     objective: Annotated[
         str,
         typer.Option(
-            help="Minimize latency, p90, total, peak, file, macs or instructions, or maximize top1, top5, map or"
-            " agreement; default: top1, or map of detectors."
+            help="Minimize latency, p90, total, peak, file, macs or instructions, or maximize top1, top5, map,"
+            " miou, iou or agreement; default: the metric of the rows' task, such as top1."
         ),
     ] = "",
     max_latency: Annotated[str, typer.Option(help="Limit on p50, or on a published mean: 20ms.")] = "",
@@ -128,6 +128,8 @@ def choose(
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
     min_map: Annotated[str, typer.Option(help="Least mAP of detectors, per cent.")] = "",
+    min_miou: Annotated[str, typer.Option(help="Least mIoU of segmenters, per cent.")] = "",
+    min_iou: Annotated[str, typer.Option(help="Least mean IoU of localizers, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[
         bool, typer.Option("--predicted", help="Also unmeasured cells, by predicted latency and metric.")
@@ -147,7 +149,8 @@ def choose(
     limits = {
         "max_latency": max_latency, "max_p90": max_p90, "max_total": max_total, "max_peak": max_peak,
         "max_file": max_file, "max_macs": max_macs, "max_instructions": max_instructions,
-        "min_top1": min_top1, "min_top5": min_top5, "min_map": min_map, "min_agreement": min_agreement,
+        "min_top1": min_top1, "min_top5": min_top5, "min_map": min_map, "min_miou": min_miou, "min_iou": min_iou,
+        "min_agreement": min_agreement,
     }  # fmt: skip
     request = parse(
         target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName, require
-from edgebench.foundation.shelf import load, names
+from edgebench.foundation.shelf import literal, load, names
 from edgebench.images.preprocessing import preset
 from edgebench.images.splits import wrong_task
 from edgebench.measure.plan import custom as own_cells
 from edgebench.schema.case import PRESETS
-from edgebench.schema.names import dataset_plugin, is_custom, is_in_hub, is_model_file, is_weights_file
+from edgebench.schema.names import dataset_plugin, is_custom, is_in_hub, is_model_file, is_weights_file, task
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import WeightSource
@@ -79,7 +79,10 @@ def _check_weights(cell: Cell) -> None:
 
 def _reads_truth(cell: Cell) -> bool:
     """Return whether the data set's truth is needed: to train a network, or for the accuracy of given weights."""
-    return cell.weights not in (WeightSource.RANDOM, WeightSource.NONE)
+    has_metric = is_custom(cell.model) or literal("tasks", task(cell.model), "METRIC")
+    return cell.weights not in (WeightSource.RANDOM, WeightSource.NONE) and (
+        bool(has_metric) or cell.weights == WeightSource.TRAINED
+    )
 
 
 def _require_tools(runtime: str) -> None:

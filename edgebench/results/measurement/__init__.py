@@ -114,11 +114,14 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
 
 
 def times_stages(variant: Variant, session: Session) -> bool:
-    """Return whether a session times what an app does around inference: if requested, and always of detectors."""
+    """Return whether a session times what an app does around inference: if requested, or if it always takes time.
+
+    It does where outputs are decoded by thresholds, as boxes are, or reduced, as scores of pixels to a map.
+    """
     if variant.feed or session.environment.emulator:
         return False
     plugin = load("tasks", task(variant.architecture))
-    return bool(plugin.THRESHOLDS or (session.stages and plugin.OUTPUTS))
+    return bool(plugin.THRESHOLDS or hasattr(plugin, "reduced") or (session.stages and plugin.OUTPUTS))
 
 
 def needed(runs: Sequence[Run], session: Session, *, times_stages: bool = False) -> Iterator[Purpose]:
