@@ -20,9 +20,10 @@ from edgebench.foundation.prefetch import ahead
 from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import sources
-from edgebench.schema.names import task
 from edgebench.schema.record import Accuracy
-from edgebench.schema.variant import WeightSource
+from edgebench.schema.variant import WeightSource, task
+from edgebench.tasks import values
+from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -138,7 +139,7 @@ def made_by(variant: Variant) -> str:
 
 def _source(variant: Variant) -> str:
     """Return the module of a variant's task."""
-    return module("tasks", task(variant.architecture))
+    return module("tasks", task(variant))
 
 
 def _is_fine_tuned(case: Case) -> bool:
@@ -164,21 +165,21 @@ def _answers(
 ) -> Answers:
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
-    values, digests = _values(deployed.variant), list[str]()
-    request |= {"classes": values}  # selects the output with this many values, or all outputs together
+    count, digests = values(deployed.variant), list[str]()
+    request |= {"classes": count}  # selects the output with this many values, or all outputs together
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         stream = stack.enter_context(TemporaryFile(buffering=0))
         file = Path(scratch) / "outputs"
         if connection.shares_files:
             request["outputs"] = str(file)
-        for part in ahead(_parts(images, values, Path(scratch), connection)):
+        for part in ahead(_parts(images, count, Path(scratch), connection)):
             file.unlink(missing_ok=True)
             answer = ask(connection, Inferred, request | part, timeout_s=TIMEOUT_S)
             deployed.require(answer, runtime, connection)
             _require_inputs(answer, part, connection)
-            stream.write(_outputs(answer, file, 4 * part["shape"][0] * values))
+            stream.write(_outputs(answer, file, 4 * part["shape"][0] * count))
             digests.append(answer.inputs_sha256)
-        result = Answers(stream=stream, values=values, inputs_sha256=_joined(digests))
+        result = Answers(stream=stream, values=count, inputs_sha256=_joined(digests))
         finalize(result, stack.pop_all().close)  # closed when the last reference to the outputs is gone
     return result
 
@@ -216,15 +217,9 @@ def _joined(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
-def _values(variant: Variant) -> int:
-    """Return the number of values of all outputs for one image."""
-    count: int = load("tasks", task(variant.architecture)).values(variant.classes, variant.resolution)
-    return count
-
-
-def _parts(images: Images, values: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
+def _parts(images: Images, count: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
     """Yield the request's fields for each part of the images, once the part is on the target."""
-    answers = PART_BYTES // (COPIES * 4 * values)
+    answers = PART_BYTES // (COPIES * 4 * count)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))
     batches = min(PART_BYTES // images.pixel_bytes, answers) // BATCH
@@ -278,11 +273,13 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 
 def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
     """Return the fields of an accuracy, computed by the variant's task from the outputs and the float parent's."""
-    counted: dict[str, Any] = load("tasks", task(variant.architecture)).tally(
+    of_file = {"decode": decoders.decoder(variant.decoding, variant.resolution)} if variant.decoding else {}
+    counted: dict[str, Any] = load("tasks", task(variant)).tally(
         outputs.rows(TALLY_ROWS),
         reference.rows(TALLY_ROWS) if reference else None,
         images.truth,
         variant.classes,
         variant.resolution,
+        **of_file,
     )
     return counted

@@ -15,9 +15,9 @@ from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.export.formats.tflite.quantize import quantize
 from edgebench.export.formats.tflite.tidy import tidy
 from edgebench.foundation.shelf import load
-from edgebench.schema.names import CLASSIFICATION, task
+from edgebench.schema.names import CLASSIFICATION
 from edgebench.schema.quantization import Quantization
-from edgebench.schema.variant import Precision, WeightSource
+from edgebench.schema.variant import Precision, WeightSource, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,15 @@ def refuses(variant: Variant) -> str:
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Convert the variant's network."""
-    maps = 0 if task(variant.architecture) == CLASSIFICATION else len(load("tasks", task(variant.architecture)).OUTPUTS)
-    convert(network(), channels, variant.resolution, path, maps)
+    convert(network(), channels, variant.resolution, path, _maps(variant))
     tidy(path)
+
+
+def _maps(variant: Variant) -> int:
+    """Return the number of outputs that are maps, which TFLite computes channels last."""
+    if variant.decoding:
+        return len(variant.decoding.shapes) * all(len(shape) == 3 for shape in variant.decoding.shapes)
+    return 0 if task(variant) == CLASSIFICATION else len(load("tasks", task(variant)).OUTPUTS)
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
