@@ -54,6 +54,8 @@ class SweepOptions:
     classes: str = ""
     input: str = ""
     input_data: str = ""
+    task: str = ""
+    decode: str = ""
     calibration: str = ""
     preset: str = ""
     time_limit: str = ""

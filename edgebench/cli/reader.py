@@ -122,6 +122,8 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
         input=options.input or None,
         calibration=options.calibration or None,
         input_data=options.input_data or None,
+        task=options.task or None,
+        decode=options.decode or None,
     )
 
 
@@ -171,7 +173,11 @@ def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
             raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
-    for option, text in (("input", options.input), ("input-data", options.input_data)):
+    for option, text in (
+        ("input", options.input),
+        ("input-data", options.input_data),
+        ("decode", options.decode),
+    ):
         if text and not any(given):
             raise RequestError(f"--{option} applies to models given as a file, such as --model net.onnx; found none")
 

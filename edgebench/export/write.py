@@ -84,7 +84,7 @@ def _write(
                 written = several.write_int8(order, source, path, _counted(yielded, counts))
             else:
                 written = order.plugin.write_int8(source, path, variant.quantization, _counted(yielded, counts))
-            if variant.feed and not variant.feed.parts:
+            if variant.decoding or (variant.feed and not variant.feed.parts):
                 written = replace(written, outputs=order.plugin.compared(source, path, variant.quantization, yielded))
         return replace(written, calibrated_on=counts[0])
 

@@ -38,7 +38,7 @@ class Truth:
     classes: NDArray[int64]
     boxes: NDArray[float32] | None = None
     mask: NDArray[uint8] | None = None
-    size: tuple[int, int] = (0, 0)
+    size: tuple[float, float] = (0, 0)
 
 
 class Pictures(Protocol):

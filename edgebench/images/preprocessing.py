@@ -35,7 +35,12 @@ _CAFFE = Preprocessing(
 )
 # For networks that normalize pixels themselves.
 _RAW = replace(_TORCHVISION, name="raw", white=255.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-_ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW)
+# The whole picture as a square, its proportions changed: edgebench's own detectors, and SSD in TensorFlow.
+_WHOLE = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+# YOLO of Ultralytics: utils/augmentations.py, letterbox; the proportions stay, the rest is grey.
+_LETTERBOX = Preprocessing(name="letterbox", first="letterbox", mean=(0.0, 0.0, 0.0))
+_ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW, _WHOLE, _LETTERBOX)
+GREY = 114  # of the padding of a letterbox
 PRESETS = {recipe.name: recipe for recipe in _ALL}
 
 
@@ -78,8 +83,7 @@ def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:
     """
     import numpy
 
-    crop = _resized if recipe.first == "resize" else _cropped
-    layers = numpy.atleast_3d(crop(picture, resolution, recipe)).transpose(2, 0, 1)
+    layers = numpy.atleast_3d(_CUTS[recipe.first](picture, resolution, recipe)).transpose(2, 0, 1)
     in_order = layers[:: -1 if recipe.channels == "BGR" else 1]
     return numpy.broadcast_to(in_order, (3, resolution, resolution))
 
@@ -103,15 +107,30 @@ def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
     return numpy.asarray(pixels)[top : top + resolution, left : left + resolution]
 
 
-def _sizes(size: tuple[int, int], resolution: int, recipe: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
+def _sizes(
+    size: tuple[float, float], resolution: int, recipe: Preprocessing
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the size that a picture is resized to, and the upper left corner of its centre."""
     shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
     width, height = (int(shorter * side / min(size)) for side in size)
     return (width, height), (round((width - resolution) / 2), round((height - resolution) / 2))
 
 
-def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
-    """Return which part of a picture of this size `cut` keeps: left, top, right and bottom, its pixels."""
+def frame(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[float, float, float, float]:
+    """Return which part of a picture of this size `cut` keeps: left, top, right and bottom, its pixels.
+
+    A letterbox also has grey around the picture, where there are no pixels: its left or top is negative.
+    """
+    if recipe.first == "letterbox":
+        inner, corner = _inner(size, resolution)
+        left, top = (-start * side / length for start, side, length in zip(corner, size, inner, strict=True))
+        width, height = (resolution * side / length for side, length in zip(size, inner, strict=True))
+        return left, top, left + width, top + height
+    return _kept(size, recipe, resolution)
+
+
+def _kept(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
+    """Return the part that is cut out, in whole pixels."""
     if recipe.first == "resize":
         resized, corner = _sizes(size, resolution, recipe)
         places = (*corner, *(start + resolution for start in corner))
@@ -125,9 +144,26 @@ def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tupl
 
 def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
     """Crop the central share of each side, rounded as in tf.image.central_crop, then resize it to a square."""
-    box = frame(picture.size, recipe, resolution)
+    box = _kept(picture.size, recipe, resolution)
     centre = picture.crop(box) if box[0] or box[1] else picture
     return _interpolated(centre, resolution, resolution, recipe)
+
+
+def _inner(size: tuple[float, float], resolution: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the size of a picture in a letterbox, and its upper left corner there; both as Ultralytics rounds them."""
+    width, height = (max(1, round(side * resolution / max(size))) for side in size)
+    return (width, height), (round((resolution - width) / 2 - 0.1), round((resolution - height) / 2 - 0.1))
+
+
+def _letterboxed(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[Any]:
+    """Resize the longer side and pad the shorter with grey, as much on either side."""
+    import numpy
+
+    (width, height), (left, top) = _inner(picture.size, resolution)
+    pixels = numpy.atleast_3d(_interpolated(picture, width, height, recipe))
+    whole = numpy.full((resolution, resolution, pixels.shape[2]), GREY, pixels.dtype)
+    whole[top : top + height, left : left + width] = pixels
+    return whole
 
 
 def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing) -> NDArray[float32]:
@@ -160,3 +196,6 @@ def _along(pixels: NDArray[float32], axis: int, side: int) -> NDArray[float32]:
     first, second = pixels.take(low, axis), pixels.take(high, axis)
     between: NDArray[float32] = first + (second - first) * shares
     return between
+
+
+_CUTS = {"resize": _resized, "crop": _cropped, "letterbox": _letterboxed}

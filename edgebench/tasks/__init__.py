@@ -30,9 +30,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgebench.foundation.shelf import load
+from edgebench.schema.variant import task
+
 if TYPE_CHECKING:
     from numpy import int64, uint8
     from numpy.typing import NDArray
+
+    from edgebench.schema.variant import Variant
 
 OFFERS = (
     *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "THRESHOLDS", "values", "targets"),
@@ -57,5 +62,13 @@ class Truth(Protocol):
         """The class of each pixel plus 1; 0 is background, 255 is not judged, (H, W)."""
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> tuple[float, float]:
         """Width and height of the image that the boxes are in, pixels."""
+
+
+def values(variant: Variant) -> int:
+    """Return the number of values of all outputs of a network for one image."""
+    if variant.decoding:
+        return variant.decoding.values
+    count: int = load("tasks", task(variant)).values(variant.classes, variant.resolution)
+    return count

@@ -20,9 +20,10 @@ from edgebench.foundation.prefetch import ahead
 from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import sources
-from edgebench.schema.names import task
 from edgebench.schema.record import Accuracy
-from edgebench.schema.variant import WeightSource
+from edgebench.schema.variant import WeightSource, task
+from edgebench.tasks import values
+from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -144,7 +145,7 @@ def made_by(variant: Variant) -> str:
 
 def _source(variant: Variant) -> str:
     """Return the module of a variant's task."""
-    return module("tasks", task(variant.architecture))
+    return module("tasks", task(variant))
 
 
 def _is_fine_tuned(case: Case) -> bool:
@@ -177,7 +178,7 @@ def answers(
 
 def _reduce(variant: Variant) -> dict[str, object]:
     """Return the request's fields that make the target reduce the outputs; none if the variant's task does not."""
-    name = task(variant.architecture)
+    name = task(variant)
     if not hasattr(load("tasks", name), "reduced"):
         return {}
     return {"reduce": {"task": name, "classes": variant.classes, "resolution": variant.resolution}}
@@ -195,7 +196,7 @@ def _answers(
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch), **reduce}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     digests = list[str]()
-    request |= {"classes": _values(deployed.variant)}  # selects the output with so many values, or all outputs together
+    request |= {"classes": values(deployed.variant)}  # selects the output with so many values, or all outputs together
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         empty = _empty(deployed.variant, stack.enter_context(TemporaryFile(buffering=0)), is_reduced=bool(reduce))
         file = Path(scratch) / "outputs"
@@ -217,10 +218,10 @@ def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
     """Return answers for no image yet, with the number and the type of the values that an image will have."""
     import numpy
 
-    values = _values(variant)
+    count = values(variant)
     if not is_reduced:
-        return Answers(stream=stream, values=values)
-    plugin, nothing = load("tasks", task(variant.architecture)), numpy.zeros((1, values), numpy.float32)
+        return Answers(stream=stream, values=count)
+    plugin, nothing = load("tasks", task(variant)), numpy.zeros((1, count), numpy.float32)
     return Answers(
         stream=stream, values=plugin.reduced(nothing, variant.classes, variant.resolution).shape[1], dtype="u1"
     )
@@ -257,12 +258,6 @@ def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
 
 def _joined(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-
-
-def _values(variant: Variant) -> int:
-    """Return the number of values of all outputs for one image."""
-    count: int = load("tasks", task(variant.architecture)).values(variant.classes, variant.resolution)
-    return count
 
 
 def _parts(images: Images, row_bytes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
@@ -321,11 +316,13 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 
 def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
     """Return the fields of an accuracy, computed by the variant's task from the outputs and the float parent's."""
-    counted: dict[str, Any] = load("tasks", task(variant.architecture)).tally(
+    of_file = {"decode": decoders.decoder(variant.decoding, variant.resolution)} if variant.decoding else {}
+    counted: dict[str, Any] = load("tasks", task(variant)).tally(
         outputs.rows(TALLY_ROWS),
         reference.rows(TALLY_ROWS) if reference else None,
         images.truth,
         variant.classes,
         variant.resolution,
+        **of_file,
     )
     return counted

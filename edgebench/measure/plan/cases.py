@@ -82,7 +82,7 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
     """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
-    if model and not model.is_classifier:
+    if model and not model.takes_images:
         return cell.dataset  # such a model is calibrated on its own inputs
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(calibration) if calibration else cell.dataset
@@ -93,7 +93,7 @@ def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet]
     quantization = None
     if cell.quantization:
         scheme = _quantization(cell, runtime, environment)
-        if model and not model.is_classifier:
+        if model and not model.takes_images:
             quantization = own_cells.calibrated(scheme, cell, model, chosen_recipe(cell.dataset, cell.preprocessing))
         else:
             quantization = _calibrated(scheme, datasets[_calibrating(cell, model)], dataset)
@@ -184,6 +184,7 @@ def variant_of(
         preprocessing=recipe,
         quantization=quantization,
         feed=own_cells.feed(model, cell.input_data) if model else None,
+        decoding=model.decoding if model else None,
     )
 
 

@@ -22,10 +22,9 @@ from edgebench.results.measurement.evidence import (
 )
 from edgebench.results.measurement.verdict import Reason, Verdict, reasons
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings
-from edgebench.schema.names import task
 from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
-from edgebench.schema.variant import Variant
+from edgebench.schema.variant import Variant, task
 
 # duration of the burst that starts a sustained run; share of the last windows that count as sustained
 BURST_S, LATE = 15.0, 0.2
@@ -120,7 +119,7 @@ def times_stages(variant: Variant, session: Session) -> bool:
     """
     if variant.feed or session.environment.emulator:
         return False
-    plugin = load("tasks", task(variant.architecture))
+    plugin = load("tasks", task(variant))
     return bool(plugin.THRESHOLDS or hasattr(plugin, "reduced") or (session.stages and plugin.OUTPUTS))
 
 

@@ -15,10 +15,9 @@ from edgebench.schema import throttle
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
 from edgebench.schema.metric import Metric
-from edgebench.schema.names import task
 from edgebench.schema.quantization import RANDOM, Quantization, overflows
 from edgebench.schema.record import Accuracy, Run
-from edgebench.schema.variant import Precision
+from edgebench.schema.variant import Precision, task
 from edgebench.tasks.classification import appraise
 
 # This project's own proposals, each a share unless its name says otherwise.
@@ -357,14 +356,14 @@ def untrained(accuracy: Accuracy) -> str:
 def _of_learning(accuracy: Accuracy) -> Metric | None:
     """Return the metric that shows that a network has learned something: its task's LEARNED, else the chief one."""
     named = {metric.name: metric for metric in accuracy.metrics}
-    wanted = literal("tasks", task(accuracy.case.variant.architecture), "LEARNED")
+    wanted = literal("tasks", task(accuracy.case.variant), "LEARNED")
     return named.get(wanted) or next(iter(accuracy.metrics), None)
 
 
 def _least(accuracy: Accuracy) -> float:
     """Return the value of that metric at which a network has learned nothing."""
     variant = accuracy.case.variant
-    plugin = load("tasks", task(variant.architecture))
+    plugin = load("tasks", task(variant))
     least: float = plugin.chance(variant.classes) if hasattr(plugin, "chance") else LEAST_METRIC
     return least
 
