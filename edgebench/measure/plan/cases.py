@@ -23,6 +23,7 @@ from edgebench.schema.record import Session
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.sweep import Cell
 from edgebench.schema.variant import Variant, WeightSource
+from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -184,7 +185,7 @@ def variant_of(
         preprocessing=recipe,
         quantization=quantization,
         feed=own_cells.feed(model, cell.input_data) if model else None,
-        decoding=model.decoding if model else None,
+        decoding=model.decoding if model else decoders.of_network(cell.model, weights.classes, cell.resolution),
     )
 
 

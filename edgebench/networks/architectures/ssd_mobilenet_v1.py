@@ -15,6 +15,7 @@ from edgebench.networks.architectures.mobilenet_v1 import STAGES, MobileNetV1
 SOURCE = "Howard et al., MobileNets, arXiv:1704.04861, Table 13; tensorflow/models ssd_mobilenet_v1_coco.config"
 NAMES = ("ssd_mobilenet_v1",)
 TASK = "detection"
+DECODER = "ssd_tensorflow+score=0.001+iou=0.6"
 WIDTHS = (1.0,)
 RESOLUTIONS = {"ssd_mobilenet_v1": (300,)}
 CHANNELS = 3

@@ -16,6 +16,7 @@ from edgebench.networks.architectures.vgg import CONVOLUTIONS, MAPS, features
 SOURCE = "Liu et al., SSD, arXiv:1512.02325, Fig. 2; torchvision's detection/ssd.py"
 NAMES = ("ssd300_vgg16",)
 TASK = "detection"
+DECODER = "ssd300+score=0.01+iou=0.45"
 WIDTHS = (1.0,)
 RESOLUTIONS = {"ssd300_vgg16": (300,)}
 CHANNELS = 3

@@ -13,6 +13,7 @@ from edgebench.networks.architectures.mobilenet_v2 import LAST, MobileNetV2
 SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, section 6.2; tensorflow/models ssdlite_mobilenet_v2_coco.config"
 NAMES = ("ssdlite_mobilenet_v2",)
 TASK = "detection"
+DECODER = "ssd_tensorflow+score=0.001+iou=0.6"
 WIDTHS = (1.0,)
 RESOLUTIONS = {"ssdlite_mobilenet_v2": (320, 300)}
 CHANNELS = 3

@@ -12,6 +12,7 @@ from edgebench.networks.architectures.mobilenet_v3 import BLOCKS, TAIL, features
 SOURCE = "Howard et al., Searching for MobileNetV3, arXiv:1905.02244, section 6.3; torchvision's detection/ssdlite.py"
 NAMES = ("ssdlite320_mobilenet_v3_large",)
 TASK = "detection"
+DECODER = "ssdlite320+score=0.001+iou=0.55"
 WIDTHS = (1.0,)
 RESOLUTIONS = {"ssdlite320_mobilenet_v3_large": (320,)}
 CHANNELS = 3

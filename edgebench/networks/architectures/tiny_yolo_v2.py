@@ -11,6 +11,7 @@ from edgebench.networks.architectures._ssd import COORDINATES, listed
 SOURCE = "Redmon and Farhadi, YOLO9000, arXiv:1612.08242; pjreddie/darknet cfg/yolov2-tiny-voc.cfg"
 NAMES = ("tiny_yolo_v2_voc",)
 TASK = "detection"
+DECODER = "tiny_yolo_v2+score=0.005+iou=0.45"
 WIDTHS = (1.0,)
 RESOLUTIONS = {"tiny_yolo_v2_voc": (416,)}
 CHANNELS = 3

@@ -13,6 +13,7 @@ from edgebench.networks.architectures._ssd import COORDINATES, listed
 SOURCE = "Redmon and Farhadi, YOLOv3, arXiv:1804.02767; pjreddie/darknet cfg/yolov3-tiny.cfg"
 NAMES = ("tiny_yolo_v3",)
 TASK = "detection"
+DECODER = "tiny_yolo_v3+score=0.005+iou=0.45"
 WIDTHS = (1.0,)
 RESOLUTIONS = {"tiny_yolo_v3": (416,)}
 CHANNELS = 3

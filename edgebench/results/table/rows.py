@@ -22,7 +22,7 @@ from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.schema.feed import MOST_SHOWN
 from edgebench.schema.names import dataset_plugin
-from edgebench.schema.variant import task
+from edgebench.schema.variant import WeightSource, task
 from edgebench.tasks.classification import appraise
 from edgebench.tasks.detection import decoders
 
@@ -142,9 +142,10 @@ def _of_output(output: OutputNoise) -> str:
 
 
 def _of_outputs(evidence: Evidence) -> Fidelity | None:
-    """Return the comparison of a model without images: the SQNR of its worst output."""
+    """Return the comparison of a model without an accuracy: the SQNR of its worst output."""
     artifact = evidence.artifact
-    if artifact is None or not artifact.outputs or evidence.case.variant.decoding:
+    variant = evidence.case.variant
+    if artifact is None or not artifact.outputs or (variant.decoding and variant.weights != WeightSource.RANDOM):
         return None
     worst = artifact.worst_output
     agreement = next((output.agreement for output in artifact.outputs if output.agreement is not None), None)

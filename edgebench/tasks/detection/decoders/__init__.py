@@ -9,16 +9,19 @@ A decoder defines
     candidates(outputs, resolution)
                                 scores (classes, n) from 0 to 1 and boxes (n, 4) of one image, from its outputs in the
                                 file's order; a box is left, top, right, bottom in fractions of the input
+    priors(resolution)          optional: the default boxes, (n, 4), of a layout whose boxes are offsets from these
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.shelf import load, names
+from edgebench.foundation.shelf import literal, load, names
+from edgebench.schema.decoding import parse
 from edgebench.tasks.detection import boxes
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     Shapes = Sequence[tuple[int, ...]]
 
 OFFERS = ("SHAPES", "SCORES", "PREPROCESSING", "MIXES", "classes", "candidates")
+MAY_OFFER = ("priors",)
 CANDIDATES = 1000  # boxes of one picture before suppression; a layout of three boxes per cell has many duplicates
 LEAST_SCORE = -1.0  # a smaller value is no probability, even after int8 has rounded it
 
@@ -80,6 +84,15 @@ def _advice(decoder: str) -> str:
     plugins = {name: load("decoders", name) for name in names("decoders") if name != decoder}
     others = "; ".join(f"{name} wants {plugin.SHAPES}" for name, plugin in plugins.items() if plugin.SHAPES)
     return f"no decoder fits ({others}): export the model with such outputs"
+
+
+def of_network(name: str, classes: int, resolution: int) -> Decoding | None:
+    """Return how the raw heads of a network of this package become boxes; None unless its family names a decoder."""
+    if not (text := literal("architectures", name, "DECODER")):
+        return None
+    decoding = parse(text)
+    count = len(load("decoders", decoding.name).priors(resolution))
+    return replace(decoding, shapes=((count, 1 + classes), (count, 4)))
 
 
 def decoder(decoding: Decoding, resolution: int) -> Callable[..., list[Boxes]]:
