@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from edgebench.export.order import Order
     from edgebench.foundation.progress import Show
     from edgebench.images.loader import Images
+    from edgebench.schema.artifact import OutputNoise
     from edgebench.schema.cards import CustomModel
     from edgebench.schema.variant import Variant
-
-    from edgebench.schema.artifact import OutputNoise
 
     Calibration = Callable[[], Iterator[Any]]
     Network = Callable[[], nn.Module]

@@ -38,7 +38,8 @@ def read(path: str, name: str, resolution: int) -> State:
         RequestError: it cannot be read, or does not have as many floats as the network, whatever its classes.
     """
     if name not in NETWORKS:
-        raise RequestError(f"{path} is a file of Darknet, which are read for {', '.join(NETWORKS)}; found --model {name}")
+        known = ", ".join(NETWORKS)
+        raise RequestError(f"{path} is a file of Darknet, which are read for {known}; found --model {name}")
     values = _floats(path)
     if not (classes := _classes(name, resolution, len(values))):
         raise _misfit(path, name, resolution, len(values))

@@ -1,4 +1,4 @@
-"""The published detectors, segmentation networks and MobileNetV3: exact totals, public names, outputs as noted elsewhere."""
+"""Published detectors, segmentation networks and MobileNetV3: exact totals, public names, outputs as torchvision's."""
 
 from typing import NamedTuple
 

@@ -1,8 +1,8 @@
 """Heads of detectors with several boxes per cell on feature maps of falling size, shared by the SSD and YOLO networks.
 
-Outputs are `scores`, (N, boxes, 1 + classes), and `boxes`, (N, boxes, 4), from the first feature map to the last, row by
-row, and box by box in a cell. They are raw, and separate, so that each has its own int8 scale in a file: the modules of
-edgebench/tasks/detection turn them into boxes.
+Outputs are `scores`, (N, boxes, 1 + classes), and `boxes`, (N, boxes, 4), from the first feature map to the last, row
+by row, and box by box in a cell. They are raw, and separate, so that each has its own int8 scale in a file. What the
+family names as its DECODER, in edgebench/tasks/detection/decoders, turns them into boxes.
 """
 
 from collections.abc import Callable, Sequence

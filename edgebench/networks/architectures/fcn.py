@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from edgebench.networks.architectures.vgg import CONVOLUTIONS, DROPOUT, HIDDEN, MAPS, SIDE
 
-SOURCE = "Long et al., Fully Convolutional Networks for Semantic Segmentation, arXiv:1411.4038, Fig. 3; wkentaro/pytorch-fcn"
+SOURCE = "Long et al., Fully Convolutional Networks, arXiv:1411.4038, Fig. 3; wkentaro/pytorch-fcn"
 NAMES = ("fcn32s", "fcn16s", "fcn8s")
 TASK = "segmentation"
 WIDTHS = (1.0,)

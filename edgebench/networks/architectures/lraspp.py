@@ -25,9 +25,7 @@ class Head(nn.Module):
 
     def __init__(self, inputs: int, columns: int, side: int) -> None:
         super().__init__()
-        self.cbr = nn.Sequential(
-            nn.Conv2d(inputs, INNER, 1, bias=False), nn.BatchNorm2d(INNER), nn.ReLU(inplace=True)
-        )
+        self.cbr = nn.Sequential(nn.Conv2d(inputs, INNER, 1, bias=False), nn.BatchNorm2d(INNER), nn.ReLU(inplace=True))
         self.scale = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(inputs, INNER, 1, bias=False), nn.Sigmoid())
         self.low_classifier = nn.Conv2d(LOW_CHANNELS, columns, 1)
         self.high_classifier = nn.Conv2d(INNER, columns, 1)

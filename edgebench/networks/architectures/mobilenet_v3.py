@@ -1,4 +1,4 @@
-"""MobileNetV3: inverted residuals with squeeze-and-excitation and h-swish (Howard et al., arXiv:1905.02244, Tables 1, 2).
+"""MobileNetV3: inverted residuals with squeeze-and-excitation and h-swish (Howard et al., arXiv:1905.02244).
 
 The names in the state dict are torchvision's. Widths scale every layer, the last one too, as there.
 """

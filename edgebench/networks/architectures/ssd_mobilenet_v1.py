@@ -1,4 +1,4 @@
-"""SSD on MobileNetV1 with 1x1 heads, as in TensorFlow's object detection API and in MLPerf (arXiv:1704.04861, Table 13).
+"""SSD on MobileNetV1 with 1x1 heads, as in TensorFlow's object detection API and MLPerf (arXiv:1704.04861, Table 13).
 
 Two outputs: see `_ssd`. `classes` does not count the background, which is column 0 of the scores; the published network
 has 90. There is no public checkpoint for torch with these heads; the names in the state dict are those of torchvision's

@@ -8,7 +8,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from edgebench.networks.architectures._ssd import SSD, Backbone
 from edgebench.networks.architectures.vgg import CONVOLUTIONS, MAPS, features
@@ -23,6 +22,7 @@ CHANNELS = 3
 CLASSES = 90
 
 BOXES = (4, 6, 6, 6, 4, 4)  # per cell of each of the six feature maps
+LEAST = 1e-12  # limit on the length of a pixel's features
 SCALE = 20.0  # of the normalized first map (paper, section 3.1)
 FC = 1024
 EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))  # 1x1, 3x3, its stride and padding
@@ -63,7 +63,8 @@ class ScaledBackbone(Backbone):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         features = self.features(images)
-        maps = [self.scale_weight.view(1, -1, 1, 1) * functional.normalize(features)]
+        lengths = (features * features).sum(1, keepdim=True).clamp(min=LEAST**2)
+        maps = [features * torch.rsqrt(lengths) * self.scale_weight.view(1, -1, 1, 1)]
         for stage in self.extra:
             features = stage(features)
             maps.append(features)

@@ -10,7 +10,9 @@ from torch import nn
 from edgebench.networks.architectures._ssd import EXTRAS, SSD, STRIDE, Backbone, cut, extra, predictor, sides
 from edgebench.networks.architectures.mobilenet_v2 import LAST, MobileNetV2
 
-SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, section 6.2; tensorflow/models ssdlite_mobilenet_v2_coco.config"
+SOURCE = (
+    "Sandler et al., MobileNetV2, arXiv:1801.04381, section 6.2; tensorflow/models ssdlite_mobilenet_v2_coco.config"
+)
 NAMES = ("ssdlite_mobilenet_v2",)
 TASK = "detection"
 DECODER = "ssd_tensorflow+score=0.001+iou=0.6"

@@ -77,7 +77,7 @@ def square_and(scale: float, larger: float, ratios: Sequence[float]) -> list[Siz
 
 
 def moved(offsets: NDArray[Any], priors: NDArray[float32]) -> NDArray[Any]:
-    """Return boxes, left, top, right, bottom, from offsets of default boxes: centre x, y, width, height; (n, 4) each."""
+    """Return boxes, left, top, right, bottom, from offsets of default boxes in x, y, width and height; (n, 4) each."""
     import numpy
 
     scaled = offsets * numpy.array(VARIANCES, numpy.float32)
@@ -108,6 +108,7 @@ def around(raw: NDArray[Any], priors: NDArray[float32], cells: NDArray[float32])
 
     Args:
         raw: x, y, and logarithms of width and height, (n, 4).
+        priors: the anchors at every cell, (n, 4).
         cells: the side of each box's cell, in fractions of the input, (n, 1).
     """
     import numpy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ classes = _priors.classes
 def priors(resolution: int) -> NDArray[float32]:
     """Return the default boxes (ssd_anchor_generator with reduce_boxes_in_lowest_layer)."""
     sizes = [[_priors.shaped(SMALLEST, 1.0), _priors.shaped(SCALES[0], 2.0), _priors.shaped(SCALES[0], 0.5)]]
-    for scale, larger in zip(SCALES[1:], SCALES[2:], strict=False):
+    for scale, larger in pairwise(SCALES[1:]):
         sizes.append([*(_priors.shaped(scale, ratio) for ratio in RATIOS), _priors.shaped(sqrt(scale * larger), 1.0)])
     return _priors.placed(_priors.halvings(-(-resolution // STRIDE), MAPS), sizes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ classes = _priors.classes
 @cache
 def priors(resolution: int) -> NDArray[float32]:
     """Return the default boxes: two squares, and each ratio in both directions; none larger than the input."""
-    sizes = [_priors.square_and(SCALES[place], sqrt(SCALES[place] * SCALES[place + 1]), RATIOS) for place in range(MAPS)]
+    sizes = [_priors.square_and(scale, sqrt(scale * larger), RATIOS) for scale, larger in pairwise(SCALES)]
     return _priors.placed(_priors.halvings(-(-resolution // STRIDE), MAPS), sizes)
 
 
