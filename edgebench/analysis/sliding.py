@@ -113,12 +113,18 @@ def _turned(name: str, network: nn.Module, channels: int, own: int) -> nn.Module
     Raises:
         RequestError: it has none, or they cannot be turned.
     """
+    import torch
+
     from edgebench.networks.architectures import _convolutional as forms
 
     try:
-        return forms.convolutional(network, channels, own)
+        turned = forms.convolutional(network, channels, own)
+        layers(turned, torch.empty(1, channels, own, own, device="meta"))
     except ValueError as error:
         raise RequestError(f"{name} has no convolutional form: {error}") from error
+    except RuntimeError as error:  # of torch, for shapes that do not fit
+        raise RequestError(f"{name} has no convolutional form: a layer that is not dense reads vectors") from error
+    return turned
 
 
 def _difference(name: str, width: float, own: int, resolution: int, classes: int) -> float:
@@ -129,35 +135,46 @@ def _difference(name: str, width: float, own: int, resolution: int, classes: int
 
     family = load("architectures", name)
     torch.manual_seed(SEED)
-    network: Any = family.build(name, width, classes=classes, resolution=own).eval()
-    whole, image = (
-        forms.convolutional(network, family.CHANNELS, own),
-        torch.randn(1, family.CHANNELS, *(resolution,) * 2),
-    )
+    network: Any = family.build(name, width, classes=classes, resolution=own)
+    image = torch.randn(1, family.CHANNELS, resolution, resolution)
     with torch.inference_mode():
-        one = whole(image)
+        _normalize(network, image[:, :, :own, :own])
+        one = forms.convolutional(network, family.CHANNELS, own)(image)
         each = forms.windows(network, family.CHANNELS, own, resolution)(image)
         return float((one[:, :, : each.shape[2], : each.shape[3]] - each).abs().max() / each.abs().max())
 
 
+def _normalize(network: Any, image: Any) -> None:
+    """Let batch norms normalize by the statistics of an image: by their initial ones, random weights fade to nothing."""
+    import torch
+
+    norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    network.eval()
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.train()
+    if norms:
+        network(image)
+    network.eval()
+
+
 def _notes(compared: Sliding) -> Iterator[str]:
-    windows, whole = compared.windows, compared.convolutional
+    ratio = compared.windows.macs / compared.convolutional.macs
     yield (
-        f"{compared.side}×{compared.side} scores for each class. Convolutions need {windows.macs / whole.macs:.2f} times"
-        " fewer multiply-adds, because neighbouring windows share what the layers before the dense ones compute."
+        f"{compared.side}×{compared.side} scores for each class. Convolutions need {ratio:.2f} times fewer multiply-adds,"
+        " because neighbouring windows share what the layers before the dense ones compute."
     )
     padded = "not the same, because layers pad: the padding lies at the edge of the image, not of each window"
     if compared.difference is None:
-        yield f"The scores are {padded if compared.pads else 'the same'}; both ways would take too long to compare here."
-    elif compared.difference <= EXACT:
-        yield f"The scores are the same, with random weights and pixels: the largest difference is {_of_largest(compared)}."
-    else:
-        why = padded if compared.pads else "not the same: a layer reads more than its window"
-        yield f"The scores are {why}. With random weights and pixels, the largest difference is {_of_largest(compared)}."
-
-
-def _of_largest(compared: Sliding) -> str:
-    return f"{compared.difference:.2g} of the largest score"
+        equal = padded if compared.pads else "the same"
+        yield f"The scores are {equal}. They were not computed: {MOST_MACS:.0e} multiply-adds are the limit for that."
+        return
+    is_same = compared.difference <= EXACT and not compared.pads
+    equal = "the same" if is_same else padded if compared.pads else "not the same: a layer reads more than its window"
+    yield (
+        f"The scores are {equal}. With random weights and pixels, the largest difference is {compared.difference:.2g} of"
+        " the largest score."
+    )
 
 
 _WAYS: tuple[Column[Way], ...] = (
