@@ -145,7 +145,7 @@ def _difference(name: str, width: float, own: int, resolution: int, classes: int
 
 
 def _normalize(network: Any, image: Any) -> None:
-    """Let batch norms normalize by the statistics of an image: by their initial ones, random weights fade to nothing."""
+    """Let batch norms normalize by the statistics of an image; by their initial ones, all scores would be nearly 0."""
     import torch
 
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
@@ -161,8 +161,8 @@ def _normalize(network: Any, image: Any) -> None:
 def _notes(compared: Sliding) -> Iterator[str]:
     ratio = compared.windows.macs / compared.convolutional.macs
     yield (
-        f"{compared.side}×{compared.side} scores for each class. Convolutions need {ratio:.2f} times fewer multiply-adds,"
-        " because neighbouring windows share what the layers before the dense ones compute."
+        f"{compared.side}×{compared.side} scores for each class. Convolutions need {ratio:.2f} times fewer"
+        " multiply-adds, because neighbouring windows share what the layers before the dense ones compute."
     )
     padded = "not the same, because layers pad: the padding lies at the edge of the image, not of each window"
     if compared.difference is None:
@@ -170,10 +170,11 @@ def _notes(compared: Sliding) -> Iterator[str]:
         yield f"The scores are {equal}. They were not computed: {MOST_MACS:.0e} multiply-adds are the limit for that."
         return
     is_same = compared.difference <= EXACT and not compared.pads
-    equal = "the same" if is_same else padded if compared.pads else "not the same: a layer reads more than its window"
+    unpadded = "the same" if is_same else "not the same: a layer reads more than its window"
+    equal = padded if compared.pads else unpadded
     yield (
-        f"The scores are {equal}. With random weights and pixels, the largest difference is {compared.difference:.2g} of"
-        " the largest score."
+        f"The scores are {equal}. With random weights and pixels, the largest difference is {compared.difference:.2g}"
+        " of the largest score."
     )
 
 

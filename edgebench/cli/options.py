@@ -60,6 +60,7 @@ class SweepOptions:
     budget: str = ""
     sustained: str = ""
     stages: str = ""
+    convolutional: str = ""
     name: str = ""
 
 
