@@ -119,11 +119,13 @@ def _turned(name: str, network: nn.Module, channels: int, own: int) -> nn.Module
 
     try:
         turned = forms.convolutional(network, channels, own)
-        layers(turned, torch.empty(1, channels, own, own, device="meta"))
+        scores = layers(turned, torch.empty(1, channels, own, own, device="meta"))[-1].output
     except ValueError as error:
         raise RequestError(f"{name} has no convolutional form: {error}") from error
-    except RuntimeError as error:  # of torch, for shapes that do not fit
-        raise RequestError(f"{name} has no convolutional form: a layer that is not dense reads vectors") from error
+    except RuntimeError:  # of torch, for shapes that do not fit
+        scores = ()
+    if scores[1:] != (1, 1):
+        raise RequestError(f"{name} has no convolutional form: a layer that is not dense reads vectors")
     return turned
 
 
@@ -138,13 +140,13 @@ def _difference(name: str, width: float, own: int, resolution: int, classes: int
     network: Any = family.build(name, width, classes=classes, resolution=own)
     image = torch.randn(1, family.CHANNELS, resolution, resolution)
     with torch.inference_mode():
-        _normalize(network, image[:, :, :own, :own])
+        normalize(network, image[:, :, :own, :own])
         one = forms.convolutional(network, family.CHANNELS, own)(image)
         each = forms.windows(network, family.CHANNELS, own, resolution)(image)
         return float((one[:, :, : each.shape[2], : each.shape[3]] - each).abs().max() / each.abs().max())
 
 
-def _normalize(network: Any, image: Any) -> None:
+def normalize(network: Any, image: Any) -> None:
     """Let batch norms normalize by the statistics of an image; by their initial ones, all scores would be nearly 0."""
     import torch
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from edgebench.analysis.sliding import normalize
 from edgebench.cli.reader import CONVOLUTIONAL
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
@@ -42,6 +43,7 @@ def test_a_map_shifts_with_its_image_by_the_stride_and_by_no_less() -> None:
     name, width, side, stride = "mobilenet_v1_seg", 0.25, 640, 32
     margin = describe(name, width, side, 2).layers[-1].field // 2 + stride
     network, scene = built(name, width, 2, side), torch.randn(1, 3, side + stride, side + stride)
+    normalize(network, scene[:, :, :side, :side])
     inner = slice(margin, side - margin)
     shifted_inner = slice(margin - stride, side - margin - stride)
     with torch.inference_mode():
