@@ -62,6 +62,7 @@ class SweepOptions:
     budget: str = ""
     sustained: str = ""
     stages: str = ""
+    convolutional: str = ""
     name: str = ""
 
 

@@ -21,6 +21,7 @@ from edgebench.train.base import CLASSES, RESOLUTION
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
 
 DEFAULT = "default"
+CONVOLUTIONAL = "_conv"  # ends the names of networks whose dense layers have become convolutions
 Value = TypeVar("Value")
 
 
@@ -95,6 +96,7 @@ def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
 def _changed(start: Sweep, options: SweepOptions) -> Sweep:
     """Return a sweep with the options applied."""
     of_cells, of_run = _of_cells(options), _of_run(options)
+    start = _convolutional(start) if options.convolutional else start
     _require_its_kind(start, options)
     blocks: dict[str, Any] = dict.fromkeys(of_cells)
     of_shelf = blocks | _present(widths=_read(_many(_width), options.width))
@@ -103,6 +105,18 @@ def _changed(start: Sweep, options: SweepOptions) -> Sweep:
     _require_int8("quantization", options.quantization, requested)
     _require_int8("calibration", options.calibration, requested)
     return requested
+
+
+def _convolutional(start: Sweep) -> Sweep:
+    """Return a sweep of the same networks with convolutions in place of their dense layers.
+
+    Raises:
+        UnknownName: a network has no such form.
+    """
+    known = {name.removesuffix(CONVOLUTIONAL): name for name in names("architectures") if name.endswith(CONVOLUTIONAL)}
+    for block in start.models:
+        require("network with a convolutional form", block.name, known)
+    return replace(start, models=tuple(replace(block, name=known[block.name]) for block in start.models))
 
 
 def _of_cells(options: SweepOptions) -> dict[str, Any]:

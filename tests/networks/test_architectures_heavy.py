@@ -188,8 +188,9 @@ def classes_of(name: str) -> int:
 
 
 def test_every_network_of_the_shelf_has_its_exact_cost_here_or_with_the_mobilenets() -> None:
-    mobilenets = {f"mobilenet_{version}{task}" for version in ("v1", "v2") for task in ("", "_det")}
-    assert set(names("architectures")) == {*FAMILIES, *mobilenets, "null"}
+    mobilenets = {f"mobilenet_{version}{task}" for version in ("v1", "v2") for task in ("", "_det", "_loc", "_seg")}
+    sliding = {f"{name}_{form}" for name in ("lenet5", "vgg16") for form in ("conv", "windows")}
+    assert set(names("architectures")) == {*FAMILIES, *mobilenets, *sliding, "null"}
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -40,6 +40,12 @@ def describe(
     lessons: Annotated[
         bool, typer.Option("--lessons", help="Also what sharing weights and stacking small kernels save.")
     ] = False,
+    sliding: Annotated[
+        bool,
+        typer.Option(
+            "--sliding", help="Instead: the cost of a window over a larger image, and of convolutions in one pass."
+        ),
+    ] = False,
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
@@ -47,11 +53,13 @@ def describe(
     from edgebench.analysis import describe
     from edgebench.cli import terminal
 
+    if sliding:
+        return terminal.show_sheets("describe", [describe.sliding(network, width, resolution, classes)], format, table)
     is_whole = format == "json" or table  # machines get everything
     chosen = {"fields": fields, "memory": memory, "lessons": lessons}
     more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
     sheets = describe.every_network() if all else describe.network(network, width, resolution, classes, more)
-    terminal.show_sheets("describe", sheets, format, table)
+    return terminal.show_sheets("describe", sheets, format, table)
 
 
 def inspect(

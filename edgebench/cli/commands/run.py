@@ -107,6 +107,10 @@ def run(
             "--stages", help="Also time what an app does around inference: decode, resize, normalize, post-process."
         ),
     ] = False,
+    convolutional: Annotated[
+        bool,
+        typer.Option("--convolutional", help="Turn dense layers into convolutions: a map of scores at a larger ρ."),
+    ] = False,
     name: Annotated[
         str, typer.Option(help="Name of the folder under results/, which may exist; default: the sweep's name.")
     ] = "",
@@ -125,8 +129,7 @@ def run(
         runtime=runtime, threads=threads, batch=batch, weights=weights, weights_dir=weights_dir, dataset=dataset,
         preprocessing=preprocessing, classes=classes, input=",".join(input or ()), input_data=input_data,
         task=task, decode=decode, calibration=calibration, preset=preset, time_limit=time_limit, budget=budget,
-        sustained=sustained,
-        stages="yes" if stages else "", name=name,
+        sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:

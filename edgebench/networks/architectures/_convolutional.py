@@ -55,13 +55,17 @@ def _with_prefix(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: A
         state[prefix + PREFIX + name.removeprefix(prefix)] = state.pop(name)
 
 
-def convolutional(network: nn.Module, channels: int) -> nn.Module:
-    """Turn the dense layers of a classifier into convolutions, with the same weights.
+def convolutional(network: nn.Module, channels: int, own: int) -> nn.Module:
+    """Turn the dense layers of a classifier into convolutions, with the same weights; `own` is its own resolution.
+
+    A global average pool becomes one of the maps' side at that resolution, in steps of one.
 
     Raises:
         ValueError: it has no dense layer on maps, or one that cannot be turned.
     """
     traced = fx.symbolic_trace(network)
+    for name, side in _pooled(network, channels, own).items():
+        traced.set_submodule(name, nn.AvgPool2d(side, 1))
     dense = [node for node in traced.graph.nodes if _module(traced, node, nn.Linear)]
     if not dense:
         raise ValueError("it has no dense layer")
@@ -77,6 +81,24 @@ def convolutional(network: nn.Module, channels: int) -> nn.Module:
         traced.graph.erase_node(node)
     traced.recompile()
     return traced
+
+
+def _pooled(network: nn.Module, channels: int, own: int) -> dict[str, int]:
+    """Return the side of the maps that each global average pool reads at the network's own resolution."""
+    pools = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.AdaptiveAvgPool2d)}
+    if not pools:
+        return {}
+    sides, device = dict[str, int](), next(network.parameters()).device
+
+    def keep(name: str) -> Any:
+        return lambda _, inputs: sides.update({name: inputs[0].shape[-1]})
+
+    handles = [layer.register_forward_pre_hook(keep(name)) for name, layer in pools.items()]
+    with torch.inference_mode():
+        network(torch.empty(1, channels, own, own, device=device))
+    for handle in handles:
+        handle.remove()
+    return sides
 
 
 def _module(traced: fx.GraphModule, node: fx.Node, kind: Any) -> Any:

@@ -29,4 +29,4 @@ def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Modul
     network = lenet5.build("lenet5", width, classes=classes, resolution=OWN)
     if name == "lenet5_windows":
         return _convolutional.windows(network, CHANNELS, OWN, resolution)
-    return _convolutional.convolutional(network, CHANNELS)
+    return _convolutional.convolutional(network, CHANNELS, OWN)

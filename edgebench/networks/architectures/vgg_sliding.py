@@ -29,4 +29,4 @@ def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Modul
     network = vgg.build("vgg16", width, classes=classes, resolution=OWN)
     if name == "vgg16_windows":
         return _convolutional.windows(network, CHANNELS, OWN, resolution)
-    return _convolutional.convolutional(network, CHANNELS)
+    return _convolutional.convolutional(network, CHANNELS, OWN)
