@@ -105,9 +105,17 @@ def _write(
                 written = several.write_int8(order, source, path, _counted(yielded, counts))
             else:
                 written = order.plugin.write_int8(source, path, variant.quantization, _counted(yielded, counts))
-            if variant.decoding or (variant.feed and not variant.feed.parts):
-                written = replace(written, outputs=order.plugin.compared(source, path, variant.quantization, yielded))
+            if _is_compared(order):
+                mixes = bool(variant.decoding and load("decoders", variant.decoding.name).MIXES)
+                outputs = order.plugin.compared(source, path, variant.quantization, yielded, mixes=mixes)
+                written = replace(written, outputs=outputs)
         return replace(written, calibrated_on=counts[0])
+
+
+def _is_compared(order: Order) -> bool:
+    """Return whether each output of an int8 file is compared with its float parent's: of all but classifiers."""
+    feed = order.variant.feed
+    return bool((order.variant.decoding and order.original) or (feed and not feed.parts))
 
 
 def _write_as_it_is(path: Path, order: Order, variant: Variant, network: Network, took_s: dict[str, float]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgebench.foundation.prefetch import ahead
-from edgebench.images.preprocessing import cut, frame, keeps_levels, normalization
+from edgebench.images.preprocessing import cut, frame, keeps_levels, margins, normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -194,6 +194,10 @@ class Images:
         return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
+        """Return what is in an image; a letterbox has grey around the part of the picture that is kept."""
+        return _padded(self._of_part(index), self.recipe, self.resolution)
+
+    def _of_part(self, index: int) -> Truth:
         """Return what is in an image: classes in the network's numbering, boxes and mask in the part that is kept.
 
         Preprocessing keeps that part. An object whose centre is cut off is left out. In the mask, the background stays
@@ -206,7 +210,7 @@ class Images:
         if truth.boxes is None and truth.mask is None:
             return Truth(classes=classes)
         whole = truth.size if truth.mask is None else truth.mask.shape[::-1]
-        left, top, right, bottom = frame((whole[0], whole[1]), self.recipe, self.resolution)
+        left, top, right, bottom = frame((int(whole[0]), int(whole[1])), self.recipe, self.resolution)
         size, mask = (right - left, bottom - top), None if truth.mask is None else truth.mask[top:bottom, left:right]
         if truth.boxes is None:
             return Truth(classes=classes, mask=mask, size=size)
@@ -249,3 +253,14 @@ class Images:
         if indices is None:
             return ahead(map(self._normalized, self.parts(size)))
         return ahead(self.read(indices[start : start + size]) for start in range(0, len(indices), size))
+
+
+def _padded(truth: Truth, recipe: Preprocessing, resolution: int) -> Truth:
+    """Return the truth with the grey that a letterbox adds around it."""
+    import numpy
+
+    left, top, right, bottom = margins(truth.size, recipe, resolution) if truth.boxes is not None else (0.0,) * 4
+    if truth.boxes is None or not any((left, top, right, bottom)):
+        return truth
+    size = truth.size[0] + left + right, truth.size[1] + top + bottom
+    return replace(truth, boxes=truth.boxes + numpy.array((left, top, left, top), numpy.float32), size=size)

@@ -107,30 +107,15 @@ def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
     return numpy.asarray(pixels)[top : top + resolution, left : left + resolution]
 
 
-def _sizes(
-    size: tuple[float, float], resolution: int, recipe: Preprocessing
-) -> tuple[tuple[int, int], tuple[int, int]]:
+def _sizes(size: tuple[int, int], resolution: int, recipe: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the size that a picture is resized to, and the upper left corner of its centre."""
     shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
     width, height = (int(shorter * side / min(size)) for side in size)
     return (width, height), (round((width - resolution) / 2), round((height - resolution) / 2))
 
 
-def frame(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[float, float, float, float]:
-    """Return which part of a picture of this size `cut` keeps: left, top, right and bottom, its pixels.
-
-    A letterbox also has grey around the picture, where there are no pixels: its left or top is negative.
-    """
-    if recipe.first == "letterbox":
-        inner, corner = _inner(size, resolution)
-        left, top = (-start * side / length for start, side, length in zip(corner, size, inner, strict=True))
-        width, height = (resolution * side / length for side, length in zip(size, inner, strict=True))
-        return left, top, left + width, top + height
-    return _kept(size, recipe, resolution)
-
-
-def _kept(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
-    """Return the part that is cut out, in whole pixels."""
+def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
+    """Return which part of a picture of this size `cut` keeps: left, top, right and bottom, its pixels."""
     if recipe.first == "resize":
         resized, corner = _sizes(size, resolution, recipe)
         places = (*corner, *(start + resolution for start in corner))
@@ -144,9 +129,19 @@ def _kept(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> 
 
 def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
     """Crop the central share of each side, rounded as in tf.image.central_crop, then resize it to a square."""
-    box = _kept(picture.size, recipe, resolution)
+    box = frame(picture.size, recipe, resolution)
     centre = picture.crop(box) if box[0] or box[1] else picture
     return _interpolated(centre, resolution, resolution, recipe)
+
+
+def margins(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[float, float, float, float]:
+    """Return how much grey a recipe adds at the left, top, right and bottom, in pixels of the part that is kept."""
+    if recipe.first != "letterbox":
+        return 0.0, 0.0, 0.0, 0.0
+    inner, corner = _inner(size, resolution)
+    left, top = (start * side / length for start, side, length in zip(corner, size, inner, strict=True))
+    width, height = (resolution * side / length for side, length in zip(size, inner, strict=True))
+    return left, top, width - left - size[0], height - top - size[1]
 
 
 def _inner(size: tuple[float, float], resolution: int) -> tuple[tuple[int, int], tuple[int, int]]:

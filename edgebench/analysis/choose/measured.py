@@ -70,7 +70,7 @@ def _metric(rows: Sequence[Row]) -> Quantity:
 
 
 def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
-    for name in ("target", "precision", "dataset"):
+    for name in ("target", "precision", "dataset", "task"):
         wanted = getattr(request, name)
         require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}), may_be_empty=True)
         rows = [row for row in rows if wanted in ("", getattr(row.setup, name))]

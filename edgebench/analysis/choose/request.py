@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.shelf import names
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
 from edgebench.results.table.choice import METRICS, Limit, Quantity
 
@@ -49,6 +50,7 @@ class Request:
     target: str = ""
     precision: str = ""
     dataset: str = ""
+    task: str = ""
     accuracy: str = MEASURED
     objective: Quantity | None = None
     predicted: bool = False
@@ -67,6 +69,7 @@ def parse(
     target: str = "",
     precision: str = "",
     dataset: str = "",
+    task: str = "",
     accuracy: str = "",
     objective: str = "",
     predicted: bool = False,
@@ -80,11 +83,13 @@ def parse(
     """
     accuracy = accuracy or MEASURED
     require("accuracy", accuracy, (MEASURED, PUBLISHED))
+    require("task", task, names("tasks"), may_be_empty=True)
     require("objective", objective, tuple(Quantity), may_be_empty=True)
     return Request(
         target=target,
         precision=precision,
         dataset=dataset,
+        task=task,
         accuracy=accuracy,
         objective=Quantity(objective) if objective else None,
         predicted=predicted,

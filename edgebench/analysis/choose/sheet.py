@@ -86,6 +86,7 @@ def fields(answer: Answer) -> dict[str, Value]:
         "target": request.target or None,
         "precision": request.precision or None,
         "dataset": request.dataset or None,
+        "task": request.task or None,
         "accuracy": request.accuracy,
         "objective": str(answer.objective),
         "predicted": request.predicted,

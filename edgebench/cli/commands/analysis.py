@@ -118,6 +118,9 @@ def choose(
     target: Annotated[str, typer.Option(help="Only rows of this target.")] = "",
     precision: Annotated[str, typer.Option(help="Only rows of this precision: fp32, int8.")] = "",
     dataset: Annotated[str, typer.Option(help="Only rows of this data set.")] = "",
+    task: Annotated[
+        str, typer.Option(help="Only rows of this task: classification, detection; published: classification.")
+    ] = "",
     accuracy: Annotated[str, typer.Option(help="measured; or published: the same network's on ImageNet.")] = "measured",
     objective: Annotated[
         str,
@@ -161,7 +164,7 @@ def choose(
         "min_agreement": min_agreement,
     }  # fmt: skip
     request = parse(
-        target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective,
+        target=target, precision=precision, dataset=dataset, task=task, accuracy=accuracy, objective=objective,
         predicted=predicted, any_published=any_published, limits=limits,
     )  # fmt: skip
     answer = choose.answer(results, published, request)

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 OFFERS = ("SHAPES", "SCORES", "PREPROCESSING", "MIXES", "classes", "candidates")
 MAY_OFFER = ("priors",)
 CANDIDATES = 1000  # boxes of one picture before suppression; a layout of three boxes per cell has many duplicates
-LEAST_SCORE = -1.0  # a smaller value is no probability, even after int8 has rounded it
 
 
 def require_fit(model: str, decoder: str, shapes: Shapes) -> int:
@@ -120,14 +119,5 @@ def _split(row: NDArray[float32], shapes: Shapes) -> Iterator[NDArray[float32]]:
 
 
 def _of_image(scores: NDArray[Any], found: NDArray[Any], least: float, overlap: float) -> Boxes:
-    """Return the boxes that are kept of one image.
-
-    Raises:
-        ValueError: the scores are no probabilities.
-    """
-    if scores.min(initial=0.0) < LEAST_SCORE:
-        raise ValueError(
-            f"wanted class scores from 0 to 1, found {scores.min():.3g} to {scores.max():.3g}; export the model with"
-            " the sigmoid or softmax in it, or name another --decode"
-        )
+    """Return the boxes of one image that are kept."""
     return boxes.kept(scores, lambda places: found[places].clip(0, 1), least, overlap, CANDIDATES)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+LEAST_SCORE = -1.0  # a smaller value is no probability, even after int8 has rounded it
 IN_PIXELS = 2.0  # boxes in fractions of the input end near 1
 
 
@@ -45,3 +46,17 @@ def fractions(found: NDArray[Any], resolution: int) -> NDArray[Any]:
     import numpy
 
     return found / numpy.float32(resolution if abs(found).max(initial=0.0) > IN_PIXELS else 1)
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
+    """Return the scores.
+
+    Raises:
+        ValueError: they are no probabilities.
+    """
+    if scores.min(initial=0.0) < LEAST_SCORE:
+        raise ValueError(
+            f"wanted scores from 0 to 1, found {scores.min():.3g} to {scores.max():.3g}; export the model with the"
+            " sigmoid or softmax in it, or name another --decode"
+        )
+    return scores

@@ -25,6 +25,11 @@ def classes(shapes: Sequence[tuple[int, ...]]) -> int:
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4)."""
+    """Return scores (classes, n) and boxes (n, 4).
+
+    Raises:
+        ValueError: the scores are no probabilities.
+    """
     table = _layouts.channels_first(outputs[0], by_box=True)
-    return table[4:5] * table[5:], _layouts.corners(table[:4], resolution)
+    scores = _layouts.probabilities(table[4:])
+    return scores[:1] * scores[1:], _layouts.corners(table[:4], resolution)

@@ -23,6 +23,10 @@ def classes(shapes: Sequence[tuple[int, ...]]) -> int:
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4)."""
+    """Return scores (classes, n) and boxes (n, 4).
+
+    Raises:
+        ValueError: the scores are no probabilities.
+    """
     table = _layouts.channels_first(outputs[0], by_box=False)
-    return table[4:], _layouts.corners(table[:4], resolution)
+    return _layouts.probabilities(table[4:]), _layouts.corners(table[:4], resolution)
