@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.shelf import names
+from edgebench.foundation.shelf import literal, names
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
 from edgebench.schema.names import is_custom, task, title
@@ -167,7 +167,8 @@ def detectors(model: str, width: str) -> list[tuple[str, float]]:
     """
     if not model and not width:
         return []
-    known = [name for name in names("architectures") if task(name) == "detection"]
+    detecting = [name for name in names("architectures") if task(name) == "detection"]
+    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # the others are not trained
     if not width:
         raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
     chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]

@@ -98,7 +98,7 @@ def is_ordinary(variant: Variant, options: Options) -> bool:
 
 
 def require_small(variant: Variant, options: Options) -> None:
-    """Refuse a training that takes too long, has too few images, or has no parameters.
+    """Refuse a training that takes too long, has too few images, no parameters, or heads without a loss.
 
     Raises:
         CaseError: with the reason and advice.
@@ -107,6 +107,10 @@ def require_small(variant: Variant, options: Options) -> None:
     if forbidden := [kind for kind in options.augmentation or () if kind not in plugin.AUGMENTATION]:
         name = task(variant.architecture)
         raise CaseError(f"{' and '.join(forbidden)} would make the labels of {name} wrong; use --augmentation none")
+    if literal("architectures", variant.architecture, "DECODER"):
+        raise CaseError(
+            f"{variant.architecture} is not trained here, because its heads have no loss; use --weights random or a file"
+        )
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
     images = len(_split(variant, "train"))

@@ -13,7 +13,11 @@ from edgebench.schema.metric import Metric
 from edgebench.schema.names import CLASSIFICATION, datasets_for, task
 from edgebench.tasks import classification, detection
 
-DETECTORS = [name for name in names("architectures") if task(name) == "detection"]
+DETECTORS = [  # with the task's own heads
+    name
+    for name in names("architectures")
+    if task(name) == "detection" and not literal("architectures", name, "DECODER")
+]
 CLASSES, SIDE = 10, 96
 
 

@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
     Size = tuple[float, float]  # width and height
 
-SHAPES = "two outputs, scores of 1xboxesx(1+classes) and boxes of 1xboxesx4, both raw"
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # what offsets of a centre and logarithms of a size are multiplied by
 MOST_LOG = log(1000 / 16)  # limit on the logarithm of a size
 
 
-def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes in two raw outputs, scores first; 0 if the outputs do not fit."""
-    if [len(shape) for shape in shapes] != [2, 2] or shapes[0][0] != shapes[1][0] or shapes[1][1] != len(VARIANCES):
+def shapes(*counts: int) -> str:
+    """Describe two raw outputs with one of these numbers of boxes."""
+    count = " or ".join(map(str, counts))
+    return f"two raw outputs for {count} boxes: scores of 1xboxesx(1+classes), then boxes of 1xboxesx4"
+
+
+def classes(found: Sequence[tuple[int, ...]], *counts: int) -> int:
+    """Return the number of classes in two raw outputs, scores first; 0 if the outputs do not fit the counts of boxes."""
+    if [len(shape) for shape in found] != [2, 2] or found[0][0] != found[1][0] or found[1][1] != len(VARIANCES):
         return 0
-    return max(0, shapes[0][1] - 1)
+    return max(0, found[0][1] - 1) if found[0][0] in counts else 0
 
 
 def halvings(first: int, count: int) -> tuple[int, ...]:

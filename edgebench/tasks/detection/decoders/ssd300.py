@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-SHAPES = _priors.SHAPES
+COUNTS = (8732,)  # of boxes, at the published resolution
+SHAPES = _priors.shapes(*COUNTS)
 SCORES = "Scores are the softmax over the classes and the background, which comes first and is dropped."
 PREPROCESSING = "whole"
 MIXES = False
@@ -23,7 +24,10 @@ SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
 STEPS = (8, 16, 32, 64, 100, 300)  # pixels between the centres of cells
 RATIOS = ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
 
-classes = _priors.classes
+
+def classes(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of classes; 0 if the outputs do not fit."""
+    return _priors.classes(shapes, *COUNTS)
 
 
 def sides(resolution: int) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-SHAPES = _priors.SHAPES
+COUNTS = (1917, 2034)  # of boxes, at the published resolution
+SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of its own logit; the background comes first and is dropped."
 PREPROCESSING = "whole"
 MIXES = False
@@ -26,7 +27,10 @@ RATIOS = (1.0, 2.0, 0.5, 3.0, 0.3333)
 SMALLEST = 0.1  # of the first map's squares
 ORDER = [1, 0, 3, 2]  # of x, y, width and height in the files, which have y, x, height and width
 
-classes = _priors.classes
+
+def classes(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of classes; 0 if the outputs do not fit."""
+    return _priors.classes(shapes, *COUNTS)
 
 
 @cache

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-SHAPES = _priors.SHAPES
+COUNTS = (3234,)  # of boxes, at the published resolution
+SHAPES = _priors.shapes(*COUNTS)
 SCORES = "Scores are the softmax over the classes and the background, which comes first and is dropped."
 PREPROCESSING = "whole"
 MIXES = False
@@ -23,7 +24,10 @@ MIXES = False
 STRIDE, MAPS, RATIOS = 16, 6, (2.0, 3.0)
 SCALES = _priors.scales(0.2, 0.95, MAPS)
 
-classes = _priors.classes
+
+def classes(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of classes; 0 if the outputs do not fit."""
+    return _priors.classes(shapes, *COUNTS)
 
 
 @cache

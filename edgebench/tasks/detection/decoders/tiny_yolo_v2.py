@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-SHAPES = _priors.SHAPES
+COUNTS = (845,)  # of boxes, at the published resolution
+SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times the softmax over the classes."
 PREPROCESSING = "letterbox"
 MIXES = False
@@ -21,7 +22,10 @@ MIXES = False
 STRIDE = 32
 ANCHORS = ((1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52))  # cells
 
-classes = _priors.classes
+
+def classes(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of classes; 0 if the outputs do not fit."""
+    return _priors.classes(shapes, *COUNTS)
 
 
 @cache

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-SHAPES = _priors.SHAPES
+COUNTS = (2535,)  # of boxes, at the published resolution
+SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times that of the class."
 PREPROCESSING = "letterbox"
 MIXES = False
@@ -21,7 +22,10 @@ MIXES = False
 STRIDES = (32, 16)
 ANCHORS = (((81, 82), (135, 169), (344, 319)), ((10, 14), (23, 27), (37, 58)))  # pixels
 
-classes = _priors.classes
+
+def classes(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of classes; 0 if the outputs do not fit."""
+    return _priors.classes(shapes, *COUNTS)
 
 
 @cache
