@@ -109,7 +109,7 @@ def require_small(variant: Variant, options: Options) -> None:
         raise CaseError(f"{' and '.join(forbidden)} would make the labels of {name} wrong; use --augmentation none")
     if literal("architectures", variant.architecture, "DECODER"):
         raise CaseError(
-            f"{variant.architecture} is not trained here, because its heads have no loss; use --weights random or a file"
+            f"{variant.architecture} is not trained here, as its heads have no loss; use --weights random, or a file"
         )
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")

@@ -28,7 +28,7 @@ def shapes(*counts: int) -> str:
 
 
 def classes(found: Sequence[tuple[int, ...]], *counts: int) -> int:
-    """Return the number of classes in two raw outputs, scores first; 0 if the outputs do not fit the counts of boxes."""
+    """Return the number of classes in two raw outputs, scores first; 0 if they have another number of boxes."""
     if [len(shape) for shape in found] != [2, 2] or found[0][0] != found[1][0] or found[1][1] != len(VARIANCES):
         return 0
     return max(0, found[0][1] - 1) if found[0][0] in counts else 0
