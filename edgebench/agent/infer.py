@@ -11,6 +11,7 @@ from edgebench.agent import open_session
 from edgebench.agent.feed import written
 from edgebench.agent.opened import watch
 from edgebench.foundation.prefetch import ahead
+from edgebench.foundation.shelf import load
 from edgebench.schema.normalization import Normalization
 
 
@@ -22,7 +23,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     afterwards.
 
     Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64. If the model has
-    several outputs, the one with `classes` scores is used. `inputs_sha256` is the hash of the inputs that were read.
+    several outputs, the one with `classes` scores is used. With `reduce`, its `task` reduces the values to bytes first.
+    `inputs_sha256` is the hash of the inputs that were read.
     With a `feed`, the model runs on one batch, and every output is returned.
     """
     if request.get("feed"):
@@ -51,9 +53,20 @@ def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
     with Path(request["inputs"]).open("rb") as stream:
         stream.seek(request.get("offset", 0))
         for data, shape in ahead(reader(_Hashed(stream, digest), request)):
-            yield session.infer(data, shape, **scores)
+            yield _reduced(session.infer(data, shape, **scores), shape[0], request)
     if request.get("discard"):
         Path(request["inputs"]).unlink()
+
+
+def _reduced(values: bytes, images: int, request: dict[str, Any]) -> bytes:
+    """Return what travels of the values of a batch: all of them, or what the request's task reduces them to."""
+    if not (reduce := request.get("reduce")):
+        return values
+    import numpy
+
+    rows = numpy.frombuffer(values, "<f4").reshape(images, -1)
+    reduced: bytes = load("tasks", reduce["task"]).reduced(rows, reduce["classes"], reduce["resolution"]).tobytes()
+    return reduced
 
 
 class _Hashed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.agent.timing import resting_collector
 from edgebench.foundation.errors import in_words
 from edgebench.foundation.shelf import load
+from edgebench.schema.decoding import Decoding
 from edgebench.schema.normalization import Normalization
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         pixels = held["pixels"]
         encoded = [held[name].tobytes() for name in held.files if name.startswith(PICTURE)]
     before, lacks = _before(encoded[0], request) if encoded else ((), {})
-    after = _after(session, request)
+    decode, settings = _decoder(request)
+    after = _after(session, request, decode)
     samples: dict[str, list[float]] = {name: [] for name, _ in (*before, *after) if name}
     started, count = perf_counter(), 0
     with resting_collector():
@@ -46,7 +48,7 @@ def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
             for name, spent_s in took if count >= WARM_UP else ():
                 samples[name].append(spent_s)
             count += 1
-    return {"images": len(pixels), "took_s": samples, "lacks": lacks, "settings": _task(request).THRESHOLDS}
+    return {"images": len(pixels), "took_s": samples, "lacks": lacks, "settings": settings}
 
 
 Step = tuple[str, "Callable[[Any], Any]"]  # name of a stage, empty for a step that is not timed; its function
@@ -89,19 +91,26 @@ def _pictures(pillow: Any, request: Mapping[str, Any]) -> tuple[Step, ...]:
     )
 
 
-def _after(session: Any, request: Mapping[str, Any]) -> tuple[Step, ...]:
+def _after(session: Any, request: Mapping[str, Any], decode: Callable[[Any], Any]) -> tuple[Step, ...]:
     """Return the steps from pixels to an answer; only the last is timed, because an inference is timed alone."""
     import numpy
 
     normalization, count = Normalization(**request["normalization"]), request["values"]
-    task, classes, side = _task(request), request["classes"], request["resolution"]
 
     def infer(pixels: Any) -> Any:
         images = normalization.apply(pixels)
         return numpy.frombuffer(session.infer(images.data, images.shape, classes=count), "<f4").reshape(1, -1)
 
-    return ("", infer), (POSTPROCESS, lambda values: task.decode(values, classes, side))
+    return ("", infer), (POSTPROCESS, decode)
 
 
-def _task(request: Mapping[str, Any]) -> Any:
-    return load("tasks", request["task"])
+def _decoder(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], Mapping[str, float]]:
+    """Return the function from outputs to answers, and its thresholds: the task's own, or that of a user's detector."""
+    classes, side = request["classes"], request["resolution"]
+    if request.get("decoding"):
+        from edgebench.tasks.detection import decoders
+
+        decoding = Decoding(**request["decoding"])
+        return decoders.decoder(decoding, side), decoding.thresholds
+    task = load("tasks", request["task"])
+    return lambda values: task.decode(values, classes, side), task.THRESHOLDS

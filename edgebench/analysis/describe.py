@@ -8,8 +8,10 @@ from itertools import pairwise
 from math import prod
 
 from edgebench.analysis import lessons
-from edgebench.foundation.errors import RequestError
+from edgebench.analysis import sliding as of_windows
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.shelf import names
 from edgebench.foundation.units import MIB, millions, number
 from edgebench.networks import published
 from edgebench.networks.cost import blueprint, published_widths
@@ -42,6 +44,19 @@ def network(
         sheets.append(multipliers(described, full))
     sheets += (sheet for several in wanted for sheet in several)
     return tuple(sheet for sheet in sheets if sheet)
+
+
+def sliding(name: str, width: float, resolution: int | None, classes: int | None) -> Sheet:
+    """Compare a network's window that slides over a larger image with its form as convolutions.
+
+    Raises:
+        UnknownName, RequestError: the network, width or resolution does not exist, or it has no such form.
+    """
+    if not name:
+        raise RequestError("name a network to describe with --sliding, such as lenet5")
+    check_size(name, width, 1 if resolution is None else resolution, 1 if classes is None else classes)
+    require("model", name, names("architectures"))
+    return of_windows.sheet(name, width, resolution or 0, classes or 0)
 
 
 def every_network() -> tuple[Sheet, ...]:

@@ -90,7 +90,7 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
     named = [] if why else [*counted, *map(_Figure.of_metric, accuracy.metrics)]
     as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
     title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
-    how = "bootstrap over images, for mAP," if accuracy.metrics else "Wilson's"
+    how = "bootstrap over images, for a task's chief metric," if accuracy.metrics else "Wilson's"
     chance = f"SUSPECT: {text}." if (text := untrained(accuracy)) else ""
     notes = tuple(filter(None, (chance, why or f"low and high: {how} 95 % interval.", family(accuracy.dataset).NOTE)))
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")

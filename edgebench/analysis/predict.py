@@ -17,9 +17,9 @@ from edgebench.measure.budget.kinds import PREDICTED, Kind, Predicted, kind_of, 
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan.check import check
 from edgebench.results.journal import existing
-from edgebench.schema.names import is_custom, task
+from edgebench.schema.names import is_custom
 from edgebench.schema.record import Session
-from edgebench.schema.variant import network, scheme
+from edgebench.schema.variant import network, scheme, task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ def _columns(outlook: Outlook) -> tuple[Column[Predicted], ...]:
 
 def _metric_column(metrics: Mapping[Case, Prediction]) -> Column[Predicted]:
     """Return the column of predicted metrics, %, each under its task's name."""
-    tasks = {task(case.variant.architecture) for case in metrics}
+    tasks = {task(case.variant) for case in metrics}
     headings = [literal("tasks", name, "HEADING") for name in sorted(tasks)]
 
     def end(cell: Predicted, name: str) -> float | None:
@@ -180,7 +180,7 @@ def _notes(outlook: Outlook) -> Iterator[str]:
         if kind.fit:
             yield f"{_kind(kind.cases[0])}: {_formula(kind.fit)}"
     for relief in outlook.reliefs:
-        heading = literal("tasks", task(relief.cases[0].variant.architecture), "HEADING")
+        heading = literal("tasks", task(relief.cases[0].variant), "HEADING")
         yield (
             f"{_kind(relief.cases[0])}: {heading} {PREDICTED}, its log odds linear in ln α, (ln α)² and 1/ρ and never"
             f" falling as α or ρ grows; {relief.surface.cells} evaluated cells, scatter {relief.surface.scatter:.1%}."

@@ -25,6 +25,12 @@ _TAIL: tuple[Column[Any], ...] = (
     Column.text("note", lambda row: row.note or None, rank=7),
     Column.text("source", lambda row: row.source, rank=8),
 )
+_RUN: tuple[Column[Any], ...] = (
+    Column.text("runtime", runtime),
+    Column.figure("threads", lambda row: row.threads),
+    Column.figure("MHz", lambda row: row.clock_mhz, key="clock_mhz"),
+    Column.text("board", lambda row: row.board, rank=6, target=lambda row: row.target, board=lambda row: row.board),
+)
 COLUMNS: dict[str, tuple[Column[Any], ...]] = {
     "accuracy": (
         _NETWORK,
@@ -49,6 +55,17 @@ COLUMNS: dict[str, tuple[Column[Any], ...]] = {
         Column.text("board", lambda row: row.board, rank=6, target=lambda row: row.target, board=lambda row: row.board),
         *_TAIL,
     ),
+    "detection": (
+        _NETWORK,
+        _PRECISION,
+        Column.figure("mean ms", lambda row: row.mean_ms, milliseconds, OBJECTIVE),
+        Column.figure("p50 ms", lambda row: row.p50_ms, milliseconds, OBJECTIVE),
+        Column.figure("p90 ms", lambda row: row.p90_ms, milliseconds, rank=5),
+        Column.figure("mAP %", lambda row: row.map, partial(number, digits=2), rank=3, key="map"),
+        Column.text("data set", lambda row: row.dataset or None, rank=6, dataset=lambda row: row.dataset),
+        *_RUN,
+        *_TAIL,
+    ),
     "quantization": (
         _NETWORK,
         Column.text("method", lambda row: row.method, IDENTITY),
@@ -62,6 +79,7 @@ KINDS = tuple(COLUMNS)
 TITLES = {
     "accuracy": "published accuracy on ImageNet",
     "latency": "published latency on boards, batch 1",
+    "detection": "published latency of detectors on boards, batch 1",
     "quantization": "published accuracy after quantization, ImageNet",
 }
 
@@ -85,7 +103,7 @@ def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
     rows = _rows()
     models = sorted({row.architecture for rows_of_kind in rows.values() for row in rows_of_kind})
     require("published model", model, models, may_be_empty=True)
-    require("published target", target, targets(), may_be_empty=True)
+    require("published target", target, sorted({*targets(), *targets("detection")}), may_be_empty=True)
     for name in [kind] if kind else KINDS:
         selected = [row for row in rows[name] if model in ("", row.architecture)]
         selected = [row for row in selected if not target or getattr(row, "target", None) == target]
@@ -94,4 +112,10 @@ def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
 
 
 def _rows() -> dict[str, tuple[Any, ...]]:
-    return dict(zip(KINDS, (published.accuracies(), published.latencies(), published.quantized()), strict=True))
+    return dict(
+        zip(
+            KINDS,
+            (published.accuracies(), published.latencies(), published.detections(), published.quantized()),
+            strict=True,
+        )
+    )

@@ -15,8 +15,8 @@ def _top1(card: Weights) -> float | None:
     return card.top1 * 100 if card.images and not card.metrics else None
 
 
-def _map(card: Weights) -> float | None:
-    return card.metrics["map"] * 100 if "map" in card.metrics else None
+def _of_task(card: Weights, metric: str) -> float | None:
+    return card.metrics[metric] * 100 if metric in card.metrics else None
 
 
 COLUMNS: tuple[Column[Weights], ...] = (
@@ -24,7 +24,10 @@ COLUMNS: tuple[Column[Weights], ...] = (
     Column.text("data set", lambda card: card.dataset or None, dataset=lambda card: card.dataset or None),
     Column.text("preprocessing", lambda card: card.preprocessing or None),
     Column.figure("top-1 %", _top1, partial(number, digits=1), rank=3),
-    Column.figure("mAP %", _map, partial(number, digits=1), rank=3),
+    *(
+        Column.figure(f"{heading} %", partial(_of_task, metric=metric), partial(number, digits=1), rank=3)
+        for metric, heading in (("map", "mAP"), ("miou", "mIoU"), ("iou", "IoU"))
+    ),
     Column.figure("images", lambda card: card.images or None),
     Column.figure("classes", lambda card: card.classes),
     Column.text("how", lambda card: card.recipe, rank=4, recipe=lambda card: card.recipe),

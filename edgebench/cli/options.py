@@ -17,7 +17,9 @@ WIDTH, RESOLUTION = ("--width", "--alpha"), ("--resolution", "--rho")
 Widths = Annotated[str, typer.Option(*WIDTH, help="Width multipliers α.")]
 Resolutions = Annotated[str, typer.Option(*RESOLUTION, help="Input sides ρ, pixels.")]
 Precisions = Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")]
-Preprocessing = Annotated[str, typer.Option(help="torchvision, tf, tf_1000, caffe; default: the data set's.")]
+Preprocessing = Annotated[
+    str, typer.Option(help="torchvision, tf, tf_1000, caffe, raw, whole, letterbox; default: the data set's.")
+]
 Address = Annotated[str, typer.Option(help="Its address: user@host, or a host of ssh's configuration.")]
 
 Format = Annotated[str, typer.Option(help="table, md, csv, latex or json.")]
@@ -54,12 +56,15 @@ class SweepOptions:
     classes: str = ""
     input: str = ""
     input_data: str = ""
+    task: str = ""
+    decode: str = ""
     calibration: str = ""
     preset: str = ""
     time_limit: str = ""
     budget: str = ""
     sustained: str = ""
     stages: str = ""
+    convolutional: str = ""
     name: str = ""
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
 from edgebench.foundation.errors import RequestError, require
-from edgebench.foundation.shelf import names
+from edgebench.foundation.shelf import literal, names
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
 from edgebench.schema.names import is_custom, task, title
@@ -21,6 +21,7 @@ from edgebench.train.base import CLASSES, RESOLUTION
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
 
 DEFAULT = "default"
+CONVOLUTIONAL = "_conv"  # ends the names of networks whose dense layers have become convolutions
 Value = TypeVar("Value")
 
 
@@ -95,6 +96,7 @@ def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
 def _changed(start: Sweep, options: SweepOptions) -> Sweep:
     """Return a sweep with the options applied."""
     of_cells, of_run = _of_cells(options), _of_run(options)
+    start = _convolutional(start) if options.convolutional else start
     _require_its_kind(start, options)
     blocks: dict[str, Any] = dict.fromkeys(of_cells)
     of_shelf = blocks | _present(widths=_read(_many(_width), options.width))
@@ -103,6 +105,18 @@ def _changed(start: Sweep, options: SweepOptions) -> Sweep:
     _require_int8("quantization", options.quantization, requested)
     _require_int8("calibration", options.calibration, requested)
     return requested
+
+
+def _convolutional(start: Sweep) -> Sweep:
+    """Return a sweep of the same networks with convolutions in place of their dense layers.
+
+    Raises:
+        UnknownName: a network has no such form.
+    """
+    known = {name.removesuffix(CONVOLUTIONAL): name for name in names("architectures") if name.endswith(CONVOLUTIONAL)}
+    for block in start.models:
+        require("network with a convolutional form", block.name, known)
+    return replace(start, models=tuple(replace(block, name=known[block.name]) for block in start.models))
 
 
 def _of_cells(options: SweepOptions) -> dict[str, Any]:
@@ -122,6 +136,8 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
         input=options.input or None,
         calibration=options.calibration or None,
         input_data=options.input_data or None,
+        task=options.task or None,
+        decode=options.decode or None,
     )
 
 
@@ -151,7 +167,8 @@ def detectors(model: str, width: str) -> list[tuple[str, float]]:
     """
     if not model and not width:
         return []
-    known = [name for name in names("architectures") if task(name) == "detection"]
+    detecting = [name for name in names("architectures") if task(name) == "detection"]
+    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # the others are not trained
     if not width:
         raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
     chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]
@@ -171,7 +188,11 @@ def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
             raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
-    for option, text in (("input", options.input), ("input-data", options.input_data)):
+    for option, text in (
+        ("input", options.input),
+        ("input-data", options.input_data),
+        ("decode", options.decode),
+    ):
         if text and not any(given):
             raise RequestError(f"--{option} applies to models given as a file, such as --model net.onnx; found none")
 

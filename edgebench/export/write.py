@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache as once
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -18,10 +19,12 @@ from edgebench.export.formats import Written
 from edgebench.export.prepare import prepare
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, EdgebenchError, in_words
+from edgebench.foundation.shelf import load
 from edgebench.images.splits import calibrated, split, too_few
 from edgebench.networks.build import build
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE, Artifact
-from edgebench.schema.variant import as_float
+from edgebench.schema.names import CLASSIFICATION
+from edgebench.schema.variant import WeightSource, as_float, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,11 +36,15 @@ if TYPE_CHECKING:
     from edgebench.export.order import Order
     from edgebench.foundation.progress import Show
     from edgebench.images.loader import Images
+    from edgebench.schema.artifact import OutputNoise
     from edgebench.schema.cards import CustomModel
     from edgebench.schema.variant import Variant
 
     Calibration = Callable[[], Iterator[Any]]
     Network = Callable[[], nn.Module]
+
+
+FEW = 8  # images on which the outputs of untrained networks are compared
 
 
 def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Artifact:
@@ -56,7 +63,21 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
     except Exception as error:
         advice = "; use --precision fp32" if order.variant.feed and order.variant.quantization else ""
         raise CaseError(f"{order.format}: {in_words(error)[:300]}{advice}") from error
-    return _card(path, order, parent, written, took_s)
+    return _card(path, order, parent, _compared(path, order, parent, written, images), took_s)
+
+
+def _compared(path: Path, order: Order, parent: Artifact | None, written: Written, images: Calibration) -> Written:
+    """Compare each output of an int8 file with its float parent's, where no evaluation will: of random weights."""
+    variant = order.variant
+    if not parent or variant.weights != WeightSource.RANDOM or task(variant) == CLASSIFICATION:
+        return written
+    outputs = order.plugin.compared(cache.path_of(parent), path, variant.quantization, lambda: islice(images(), FEW))
+    names = load("tasks", task(variant)).OUTPUTS
+    return replace(written, outputs=tuple(map(_named, outputs, names)))
+
+
+def _named(output: OutputNoise, name: str) -> OutputNoise:
+    return replace(output, name=name)
 
 
 def _write(
@@ -84,9 +105,17 @@ def _write(
                 written = several.write_int8(order, source, path, _counted(yielded, counts))
             else:
                 written = order.plugin.write_int8(source, path, variant.quantization, _counted(yielded, counts))
-            if variant.feed and not variant.feed.parts:
-                written = replace(written, outputs=order.plugin.compared(source, path, variant.quantization, yielded))
+            if _is_compared(order):
+                mixes = bool(variant.decoding and load("decoders", variant.decoding.name).MIXES)
+                outputs = order.plugin.compared(source, path, variant.quantization, yielded, mixes=mixes)
+                written = replace(written, outputs=outputs)
         return replace(written, calibrated_on=counts[0])
+
+
+def _is_compared(order: Order) -> bool:
+    """Return whether each output of an int8 file is compared with its float parent's: of all but classifiers."""
+    feed = order.variant.feed
+    return bool((order.variant.decoding and order.original) or (feed and not feed.parts))
 
 
 def _write_as_it_is(path: Path, order: Order, variant: Variant, network: Network, took_s: dict[str, float]) -> None:

@@ -30,6 +30,7 @@ SHELVES = {  # by short name, as in records, TOML files and on the command line
     "architectures": Shelf("networks.architectures", "model"),
     "connections": Shelf("deploy.connections", "connection"),
     "datasets": Shelf("images.datasets", "data set"),
+    "decoders": Shelf("tasks.detection.decoders", "decoder"),
     "formats": Shelf("export.formats", "format"),
     "nightly.bulletins": Shelf("nightly.bulletins", "bulletin"),
     "reports": Shelf("results.reports", "report"),

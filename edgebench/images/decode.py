@@ -59,6 +59,17 @@ def decode(file: Path) -> Image.Image:
         return _upright(image)
 
 
+def size(file: Path) -> tuple[int, int]:
+    """Return width and height of an upright picture from its header.
+
+    Raises:
+        Exception: the header is damaged; each decoder raises different errors.
+    """
+    with Image.open(file) as image:
+        width, height = image.size
+        return (height, width) if _orientation(image) >= 5 else (width, height)  # 5 to 8 lie on their side
+
+
 def inspect(file: Path) -> Inspected:
     """Decode a picture just enough to find damage; return whether it is usable, and how decoding changes it."""
     try:

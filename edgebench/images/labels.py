@@ -231,3 +231,13 @@ def _require_names(file: Path, given: dict[str, str]) -> None:
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]
         raise RequestError(f"{file}: wanted whole numbers from 0 as classes, or names, found {found}; correct it")
+
+
+def listed(folder: Path) -> tuple[str, ...]:
+    """Return the classes that a folder's `classes.txt` or `labels.txt` lists, one per line; else nothing.
+
+    Raises:
+        RequestError: a class is listed twice.
+    """
+    files = (folder / name for name in ORDERS[:2] if (folder / name).is_file())
+    return next((_classes(file, lines, set()) for file in files if (lines := _lines(file))), ())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgebench.foundation.prefetch import ahead
-from edgebench.images.preprocessing import cut, frame, keeps_levels, normalization
+from edgebench.images.preprocessing import cut, frame, keeps_levels, margins, normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,14 +31,14 @@ class Truth:
     Attributes:
         classes: of each object, from 0, (n,); of the picture as a whole, (1,), where `boxes` is None.
         boxes: left, top, right and bottom of each object in pixels of the picture, ends exclusive, (n, 4).
-        mask: the class of each pixel plus 1; 0 is background, (H, W).
+        mask: the class of each pixel plus 1; 0 is background, 255 is not judged, (H, W).
         size: width and height of the picture that boxes are in, pixels; not needed without boxes.
     """
 
     classes: NDArray[int64]
     boxes: NDArray[float32] | None = None
     mask: NDArray[uint8] | None = None
-    size: tuple[int, int] = (0, 0)
+    size: tuple[float, float] = (0, 0)
 
 
 class Pictures(Protocol):
@@ -194,22 +194,30 @@ class Images:
         return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
-        """Return what is in an image: classes in the network's numbering, boxes in the part that preprocessing keeps.
+        """Return what is in an image; a letterbox has grey around the part of the picture that is kept."""
+        return _padded(self._of_part(index), self.recipe, self.resolution)
 
-        An object whose centre is cut off is left out; the mask is not cut, and left out too.
+    def _of_part(self, index: int) -> Truth:
+        """Return what is in an image: classes in the network's numbering, boxes and mask in the part that is kept.
+
+        Preprocessing keeps that part. An object whose centre is cut off is left out. In the mask, the background stays
+        0 and ignored pixels stay 255.
         """
         import numpy
 
         truth = self.pictures.truth(int(self.kept[index]))
         classes = truth.classes + self.recipe.label_offset
-        if truth.boxes is None:
+        if truth.boxes is None and truth.mask is None:
             return Truth(classes=classes)
-        left, top, right, bottom = frame(truth.size, self.recipe, self.resolution)
-        size = right - left, bottom - top
+        whole = truth.size if truth.mask is None else truth.mask.shape[::-1]
+        left, top, right, bottom = frame((int(whole[0]), int(whole[1])), self.recipe, self.resolution)
+        size, mask = (right - left, bottom - top), None if truth.mask is None else truth.mask[top:bottom, left:right]
+        if truth.boxes is None:
+            return Truth(classes=classes, mask=mask, size=size)
         boxes = truth.boxes - numpy.array((left, top, left, top), numpy.float32)
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         is_inside = ((middle >= 0) & (middle <= size)).all(1)
-        return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), size=size)
+        return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), mask=mask, size=size)
 
     def _normalized(self, pixels: NDArray[Any]) -> NDArray[float32]:
         return self.normalization.apply(pixels, pixels if self.depth == "float32" else None)
@@ -245,3 +253,14 @@ class Images:
         if indices is None:
             return ahead(map(self._normalized, self.parts(size)))
         return ahead(self.read(indices[start : start + size]) for start in range(0, len(indices), size))
+
+
+def _padded(truth: Truth, recipe: Preprocessing, resolution: int) -> Truth:
+    """Return the truth with the grey that a letterbox adds around it."""
+    import numpy
+
+    left, top, right, bottom = margins(truth.size, recipe, resolution) if truth.boxes is not None else (0.0,) * 4
+    if truth.boxes is None or not any((left, top, right, bottom)):
+        return truth
+    size = truth.size[0] + left + right, truth.size[1] + top + bottom
+    return replace(truth, boxes=truth.boxes + numpy.array((left, top, left, top), numpy.float32), size=size)

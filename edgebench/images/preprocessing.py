@@ -35,7 +35,12 @@ _CAFFE = Preprocessing(
 )
 # For networks that normalize pixels themselves.
 _RAW = replace(_TORCHVISION, name="raw", white=255.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-_ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW)
+# The whole picture as a square, its proportions changed: edgebench's own detectors, and SSD in TensorFlow.
+_WHOLE = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+# YOLO of Ultralytics: utils/augmentations.py, letterbox; the proportions stay, the rest is grey.
+_LETTERBOX = Preprocessing(name="letterbox", first="letterbox", mean=(0.0, 0.0, 0.0))
+_ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW, _WHOLE, _LETTERBOX)
+GREY = 114  # of the padding of a letterbox
 PRESETS = {recipe.name: recipe for recipe in _ALL}
 
 
@@ -78,8 +83,7 @@ def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:
     """
     import numpy
 
-    crop = _resized if recipe.first == "resize" else _cropped
-    layers = numpy.atleast_3d(crop(picture, resolution, recipe)).transpose(2, 0, 1)
+    layers = numpy.atleast_3d(_CUTS[recipe.first](picture, resolution, recipe)).transpose(2, 0, 1)
     in_order = layers[:: -1 if recipe.channels == "BGR" else 1]
     return numpy.broadcast_to(in_order, (3, resolution, resolution))
 
@@ -130,6 +134,33 @@ def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
     return _interpolated(centre, resolution, resolution, recipe)
 
 
+def margins(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[float, float, float, float]:
+    """Return how much grey a recipe adds at the left, top, right and bottom, in pixels of the part that is kept."""
+    if recipe.first != "letterbox":
+        return 0.0, 0.0, 0.0, 0.0
+    inner, corner = _inner(size, resolution)
+    left, top = (start * side / length for start, side, length in zip(corner, size, inner, strict=True))
+    width, height = (resolution * side / length for side, length in zip(size, inner, strict=True))
+    return left, top, width - left - size[0], height - top - size[1]
+
+
+def _inner(size: tuple[float, float], resolution: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the size of a picture in a letterbox, and its upper left corner there; both as Ultralytics rounds them."""
+    width, height = (max(1, round(side * resolution / max(size))) for side in size)
+    return (width, height), (round((resolution - width) / 2 - 0.1), round((resolution - height) / 2 - 0.1))
+
+
+def _letterboxed(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[Any]:
+    """Resize the longer side and pad the shorter with grey, as much on either side."""
+    import numpy
+
+    (width, height), (left, top) = _inner(picture.size, resolution)
+    pixels = numpy.atleast_3d(_interpolated(picture, width, height, recipe))
+    whole = numpy.full((resolution, resolution, pixels.shape[2]), GREY, pixels.dtype)
+    whole[top : top + height, left : left + width] = pixels
+    return whole
+
+
 def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing) -> NDArray[float32]:
     import numpy
     from PIL.Image import Resampling
@@ -160,3 +191,6 @@ def _along(pixels: NDArray[float32], axis: int, side: int) -> NDArray[float32]:
     first, second = pixels.take(low, axis), pixels.take(high, axis)
     between: NDArray[float32] = first + (second - first) * shares
     return between
+
+
+_CUTS = {"resize": _resized, "crop": _cropped, "letterbox": _letterboxed}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Notice
-from edgebench.foundation.shelf import module
+from edgebench.foundation.shelf import literal, module
 from edgebench.images.catalogue import damaged, family, find
 from edgebench.images.listing import some
 from edgebench.images.loader import Images
@@ -21,7 +21,7 @@ from edgebench.images.preprocessing import preset
 from edgebench.schema import names
 from edgebench.schema.names import dataset_plugin
 from edgebench.schema.quantization import Quantization
-from edgebench.schema.variant import WeightSource
+from edgebench.schema.variant import WeightSource, task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,10 +67,10 @@ def why_no_accuracy(variant: Variant) -> str:
         return "no accuracy: the model is fed arrays, which have no labels"
     if variant.weights == WeightSource.RANDOM:
         return "no accuracy: the weights are random"
-    if variant.weights == WeightSource.CUSTOM and not variant.dataset_sha256:
+    if variant.weights == WeightSource.CUSTOM and not (variant.dataset_sha256 or variant.decoding):
         return "no accuracy: its classes are unknown; name labelled images, --dataset image_folder:path"
     try:
-        if wrong := wrong_task(variant.architecture, variant.dataset):
+        if wrong := wrong_task(variant.architecture, variant.dataset, task(variant)):
             return f"no accuracy: {wrong}"
         labelled = variant.dataset_classes or family(variant.dataset).CLASSES
     except UnknownName:  # in the records of another version
@@ -83,14 +83,19 @@ def why_no_accuracy(variant: Variant) -> str:
     return ""
 
 
-def wrong_task(model: str, dataset: str) -> str:
-    """Return an error message if a data set has no truth for a network's task, but for others; else an empty string."""
-    task, tasks = names.task(model), family(dataset).TASKS
-    if task in tasks or not tasks:
+def wrong_task(model: str, dataset: str, wanted: str = "") -> str:
+    """Return an error message if a data set has no truth for a network's task, but for others; else an empty string.
+
+    `wanted` is the task of a user-supplied detector, whose name states none.
+    """
+    kind, tasks = wanted or names.task(model), family(dataset).TASKS
+    if kind in tasks or not tasks:
         return ""
-    others = " or ".join(name for name in names.datasets_for(task) if name != "null")
+    if not literal("tasks", kind, "METRIC"):
+        return f"{model} gives a map of scores, for which no data set has the truth; use --weights random, or a file"
+    others = " or ".join(name for name in names.datasets_for(kind) if name != "null")
     return (
-        f"{model} is for {task}, and {dataset} has no truth for it; use --dataset {others}, or a network for {tasks[0]}"
+        f"{model} is for {kind}, and {dataset} has no truth for it; use --dataset {others}, or a network for {tasks[0]}"
     )
 
 

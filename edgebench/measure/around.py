@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.agent.stages import PICTURE
 from edgebench.foundation import cache, provenance
-from edgebench.foundation.shelf import load
 from edgebench.images import splits
 from edgebench.images.preprocessing import normalization
 from edgebench.schema.cards import FedData
-from edgebench.schema.names import task
+from edgebench.schema.variant import task
+from edgebench.tasks import values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +37,14 @@ def request(variant: Variant, channels: int, connection: Connection, *, is_whole
     Raises:
         CaseError: the data set has no pictures, or was moved.
     """
-    images, kind = splits.split(variant, "test", channels), task(variant.architecture)
+    images, kind = splits.split(variant, "test", channels), task(variant)
     card = _pictures(variant, images, is_whole=is_whole)
     recipe = splits.recipe(variant)
     return {
         "pictures": connection.push(cache.path_of(card), card.sha256),
         "task": kind,
-        "values": load("tasks", kind).values(variant.classes, variant.resolution),
+        "decoding": asdict(variant.decoding) if variant.decoding else None,
+        "values": values(variant),
         "classes": variant.classes,
         "resolution": variant.resolution,
         "recipe": asdict(recipe),

@@ -28,9 +28,9 @@ def given(variant: Variant) -> CustomModel:
         CaseError: it is no longer in the cache.
     """
     feed = variant.feed.without_data if variant.feed else None
-    wanted = (variant.architecture, variant.weights_sha256, variant.resolution, feed)
+    wanted = (variant.architecture, variant.weights_sha256, variant.resolution, feed, variant.decoding)
     for card in reversed(cache.cards(CustomModel, stem(escape(variant.architecture), variant.weights_sha256, "*"))):
-        if (card.name, card.content_sha256, card.resolution, card.feed) == wanted:
+        if (card.name, card.content_sha256, card.resolution, card.feed, card.decoding) == wanted:
             return card
     raise CaseError(f"{variant.architecture} is no longer in the cache; run again and give its file")
 

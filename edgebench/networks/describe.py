@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 FLOAT_BYTES, INT8_BYTES = 4, 1
 
 # Modules that a deployed graph computes in the buffer of their input, or folds into the layer before.
-_KEEPS_SHAPE = {"BatchNorm2d", "ReLU", "ReLU6", "Dropout", "Identity", "Sigmoid"}
+_ACTIVATIONS = {"ReLU", "ReLU6", "LeakyReLU", "Hardswish", "Hardsigmoid", "Sigmoid"}
+_KEEPS_SHAPE = _ACTIVATIONS | {"BatchNorm2d", "Dropout", "Identity"}
 _WINDOWS = {"Conv2d", "MaxPool2d", "AvgPool2d"}
+_WEIGHTED = ("convolution", "transposed convolution", "linear")
 _IN_PLACE = _KEEPS_SHAPE | {"Flatten"}
 _KINDS = {
     "Conv2d": "convolution",
+    "ConvTranspose2d": "transposed convolution",
     "Linear": "linear",
     "MaxPool2d": "max pool",
     "AvgPool2d": "average pool",
@@ -42,7 +45,7 @@ class Layer:
     Attributes:
         output: shape without the batch axis, (C, H, W) or (C,).
         params: number of trainable values, those of a folded batch norm included.
-        macs: multiply-adds per image; only convolutions and linear layers have any.
+        macs: multiply-adds per image; only convolutions, transposed ones, and linear layers have any.
         live: number of values in memory while it runs: its output and all earlier outputs that are still needed.
         kernel, stride, padding: (height, width) of a convolution or pool; zeros for others.
         inputs: shape of its input, (C, H, W) or (C,), before any flattening; empty for the network's own input.
@@ -119,14 +122,12 @@ def describe(name: str, width: float, resolution: int, classes: int) -> Descript
     """
     check(name, width, resolution)
     network, image = _on_meta(name, width, resolution, classes)
-    graph, shapes = _trace(network, image)
-    return Description(
-        name=name,
-        width=width,
-        resolution=resolution,
-        classes=classes,
-        layers=tuple(_layers(graph, shapes)),
-    )
+    return Description(name=name, width=width, resolution=resolution, classes=classes, layers=layers(network, image))
+
+
+def layers(network: nn.Module, image: Any) -> tuple[Layer, ...]:
+    """Describe the layers of any network, in order, for an image (1, C, R, R); both on the meta device."""
+    return tuple(_layers(*_trace(network, image)))
 
 
 def _on_meta(name: str, width: float, resolution: int, classes: int) -> tuple[nn.Module, Any]:
@@ -152,6 +153,20 @@ def output_side(side: int, layer: Any, axis: int) -> int:
     return count - 1 if (count - 1) * stride >= side + padding else count
 
 
+def enlarged_side(side: int, layer: Any, axis: int) -> int:
+    """Return the output side of a transposed convolution: (W - 1)S - 2P + F + the output padding."""
+    kernel, stride, padding, dilation, more = (
+        _side(getattr(layer, name))[axis] for name in ("kernel_size", "stride", "padding", "dilation", "output_padding")
+    )
+    return (side - 1) * stride - 2 * padding + dilation * (kernel - 1) + more + 1
+
+
+def _of_one_image(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of what one image gives; of several windows of an image, their channels are counted together."""
+    rows, *rest = shape
+    return tuple(rest) if rows == 1 or not rest else (rows * rest[0], *rest[1:])
+
+
 Shapes = dict["Node", tuple[int, ...]]
 
 
@@ -166,7 +181,7 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
         def run_node(self, n: Node) -> Any:
             output = super().run_node(n)
             if isinstance(output, torch.Tensor):
-                shapes[n] = tuple(output.shape) if n.op == "get_attr" else tuple(output.shape[1:])
+                shapes[n] = tuple(output.shape) if n.op == "get_attr" else _of_one_image(output.shape)
             return output
 
         def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -178,6 +193,10 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
                 count, channels, *sides = args[0].shape
                 outputs = (output_side(side, module, axis) for axis, side in enumerate(sides))
                 return torch.empty(count, getattr(module, "out_channels", channels), *outputs, device="meta")
+            if isinstance(module, nn.ConvTranspose2d):
+                count, _, *sides = args[0].shape
+                outputs = (enlarged_side(side, module, axis) for axis, side in enumerate(sides))
+                return torch.empty(count, module.out_channels, *outputs, device="meta")
             if isinstance(module, nn.Linear):
                 return torch.empty(*args[0].shape[:-1], module.out_features, device="meta")
             return super().call_module(target, args, kwargs)
@@ -239,6 +258,9 @@ def _behind(module: Any, outputs: tuple[int, ...], inputs: tuple[int, ...], befo
         kernel, stride, dilation = (max(_side(getattr(module, name, 1))) for name in names)
         kernel = dilation * (kernel - 1) + 1
         unread = max(_unread(module, length, axis) for axis, length in enumerate(inputs[1:]))
+    elif type(module).__name__ == "ConvTranspose2d":  # each output sees the inputs whose kernels reach it
+        wide, apart = (max(_side(getattr(module, name))) for name in ("kernel_size", "stride"))
+        return _Sight(field=before.field + (-(-wide // apart) - 1) * before.step, step=max(1, before.step // apart))
     elif now > side:  # upsampling: the outputs lie closer
         return _Sight(field=before.field, step=max(1, before.step * side // now))
     else:  # what pools all of its input to fewer values, or flattens it
@@ -307,14 +329,13 @@ def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live:
     module: Any = graph.get_submodule(str(node.target))
     kind = _KINDS.get(type(module).__name__, type(module).__name__.lower())
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    has_macs = kind in ("convolution", "linear")
+    has_macs = kind in _WEIGHTED
     return Layer(
         name=str(node.target),
         kind="depthwise convolution" if getattr(module, "groups", 1) == shapes[node][0] > 1 else kind,
         output=shapes[node],
         params=params,
-        # number of outputs, times the number of inputs that each sums: the weight's size without its output axis
-        macs=prod(shapes[node]) * int(weight[0].numel()) if has_macs and weight is not None else 0,
+        macs=_macs(node, shapes, kind, weight) if has_macs and weight is not None else 0,
         live=live,
         kernel=_side(getattr(module, "kernel_size", 0)),
         weights=int(weight.numel()) if has_macs and weight is not None else 0,
@@ -322,6 +343,15 @@ def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live:
         stride=_side(getattr(module, "stride", 0)),
         padding=_side(getattr(module, "padding", 0)),
     )
+
+
+def _macs(node: Node, shapes: Shapes, kind: str, weight: Any) -> int:
+    """Return a layer's multiply-adds: its outputs, times the inputs that each sums, the weight without its first axis.
+
+    That axis is the outputs'; of a transposed convolution it is the inputs', each of which is added to many outputs.
+    """
+    counted = node.all_input_nodes[0] if kind == "transposed convolution" else node
+    return prod(shapes[counted]) * int(weight[0].numel())
 
 
 def _side(value: Any) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from edgebench.schema import STRICT
+from edgebench.schema.decoding import Decoding
 from edgebench.schema.feed import Feed
 from edgebench.schema.variant import Precision, Preprocessing
 
@@ -101,9 +102,10 @@ class CustomModel:
         input_scale, input_zero: an integer of the input means scale x (integer - zero); 0 for no scale.
         params, macs: weights, and multiply-adds per image; None if not all could be counted, as `uncounted` says; then
             `least_params` and `least_macs` are lower bounds: what could be counted.
-        feed: the inputs of a model other than an image classifier; then `classes` is 0, `layout` and `dtype` are
-            empty, and `batch` says whether it takes one set of inputs at a time. None for a classifier.
+        feed: the inputs of a model other than an image classifier or a detector; then `classes` is 0, `layout` and
+            `dtype` are empty, and `batch` says whether it takes one set of inputs at a time. None for those two.
         refused: why it cannot be measured; then there is no copy of it. Empty for a model that can be.
+        decoding: of a detector, how its outputs become boxes.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -134,10 +136,11 @@ class CustomModel:
     least_macs: int | None = None
     feed: Feed | None = None
     refused: str = ""
+    decoding: Decoding | None = None
 
     @property
-    def is_classifier(self) -> bool:
-        """Whether its input is a square image and its output is class scores."""
+    def takes_images(self) -> bool:
+        """Whether its input is a square image, and its outputs are class scores or what a decoder reads."""
         return self.feed is None
 
 

@@ -15,7 +15,8 @@ KERAS_FILES = (".h5", ".hdf5")
 RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # what the name of a results folder consists of
 MOST_SHOWN = 80  # characters of a name in a message
 HUB = "hub:"
-WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES)
+DARKNET_FILES = (".weights",)
+WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES, *DARKNET_FILES)
 
 
 def is_custom(model: str) -> bool:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import ClassVar, TypeVar
 
 from edgebench.schema import STRICT
+from edgebench.schema.names import is_custom
 from edgebench.schema.quantization import ORDINARY
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource, check_size
@@ -40,6 +41,8 @@ class Model:
     input: str | None = None
     calibration: str | None = None
     input_data: str | None = None
+    task: str | None = None
+    decode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,8 @@ class Cell:
         input_data: a folder of arrays, or of images, that a user-supplied model is fed; empty for random values.
         calibration: source of the calibration images for int8: a folder's path or a data set's name, with its path
             if it needs one; empty for `dataset`. A `calibration=` option of the scheme takes precedence.
+        task: that a model is for, as a check; empty for any.
+        decode: the decoder of a user-supplied detector, `yolov8` or `yolov8+score=0.001`; empty for other models.
     """
 
     model: str
@@ -78,6 +83,8 @@ class Cell:
     calibration: str = ""
     input_data: str = ""
     weights_dir: str = ""
+    task: str = ""
+    decode: str = ""
 
     def __post_init__(self) -> None:
         check_size(self.model, self.width, self.resolution, self.classes or 1)
@@ -112,6 +119,8 @@ class Sweep:
     calibration: str = ""
     input_data: str = ""
     weights_dir: str = ""
+    task: str = ""
+    decode: str = ""
     preset: str = "standard"
     time_limit: str = ""
     budget: str = ""
@@ -153,6 +162,8 @@ class Sweep:
                 input=model.input or self.input,
                 calibration=model.calibration or self.calibration,
                 input_data=model.input_data or self.input_data,
+                task=model.task or self.task,
+                decode=(model.decode or self.decode) if is_custom(model.name) else "",
                 target=target,
                 threads=threads,
                 batch=batch,

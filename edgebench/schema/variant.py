@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 from edgebench.foundation.errors import RequestError
-from edgebench.schema import STRICT
+from edgebench.schema import STRICT, names
+from edgebench.schema.decoding import Decoding
 from edgebench.schema.feed import Feed
 from edgebench.schema.quantization import ORDINARY, Quantization
 
@@ -42,7 +43,7 @@ class Preprocessing:
 
     Attributes:
         first: `resize` the shorter side, then crop the central RxR; or `crop` the central share of each side, then
-            resize that to RxR.
+            resize that to RxR; or `letterbox`: resize the longer side to R, and pad to RxR with grey.
         crop: that share; with `resize` first, R divided by the resized shorter side.
         shorter_side: length to resize the shorter side to, pixels, at least R; 0 if `crop` determines it.
         interpolation: `bilinear` or `bicubic` with antialiasing, over all source pixels of one output pixel (Pillow),
@@ -55,7 +56,7 @@ class Preprocessing:
     __pydantic_config__: ClassVar = STRICT
 
     name: str
-    first: Literal["resize", "crop"]
+    first: Literal["resize", "crop", "letterbox"]
     crop: float = 1.0
     shorter_side: int = 0
     interpolation: Literal["bilinear", "bicubic", "plain bilinear"] = "bilinear"
@@ -101,6 +102,7 @@ class Variant:
             is 0 unless its only input is square images. None for all others.
         padding: `tf` for weights of TensorFlow: its SAME padding, its average pooling and its batch norm's epsilon;
             empty for torch's.
+        decoding: how the outputs of a user-supplied detector become boxes; None for all others.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -119,6 +121,7 @@ class Variant:
     preprocessing: Preprocessing | None = None
     feed: Feed | None = None
     padding: Literal["", "tf"] = ""
+    decoding: Decoding | None = None
 
     def __post_init__(self) -> None:
         if self.feed is None:
@@ -131,7 +134,7 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
-_LATER = ("feed", "padding")  # fields that older keys lack
+_LATER = ("feed", "padding", "decoding")  # fields that older keys lack
 
 
 def identity(variant: Variant) -> dict[str, str]:
@@ -163,6 +166,11 @@ class Sized(Protocol):
 def network(sized: Sized) -> str:
     """Return the network's name as shown in tables: `mobilenet_v2 0.5 @160`."""
     return f"{sized.architecture} {sized.width:g} @{sized.resolution}"
+
+
+def task(variant: Variant) -> str:
+    """Return the task of a network; of a user-supplied model, that of its decoder."""
+    return variant.decoding.TASK if variant.decoding else names.task(variant.architecture)
 
 
 def scheme(variant: Variant) -> str:

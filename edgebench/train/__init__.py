@@ -11,7 +11,7 @@ from edgebench.foundation import cache, files, provenance, stats
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.provenance import version
-from edgebench.foundation.shelf import load, module
+from edgebench.foundation.shelf import literal, load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import recipe as preprocessing
 from edgebench.images.splits import sources, split
@@ -98,7 +98,7 @@ def is_ordinary(variant: Variant, options: Options) -> bool:
 
 
 def require_small(variant: Variant, options: Options) -> None:
-    """Refuse a training that takes too long, has too few images, or has no parameters.
+    """Refuse a training that takes too long, has too few images, no parameters, or heads without a loss.
 
     Raises:
         CaseError: with the reason and advice.
@@ -107,6 +107,10 @@ def require_small(variant: Variant, options: Options) -> None:
     if forbidden := [kind for kind in options.augmentation or () if kind not in plugin.AUGMENTATION]:
         name = task(variant.architecture)
         raise CaseError(f"{' and '.join(forbidden)} would make the labels of {name} wrong; use --augmentation none")
+    if literal("architectures", variant.architecture, "DECODER"):
+        raise CaseError(
+            f"{variant.architecture} is not trained here, as its heads have no loss; use --weights random, or a file"
+        )
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
     images = len(_split(variant, "train"))
@@ -150,7 +154,12 @@ def _base(variant: Variant, options: Options) -> Path | None:
     """Return the base weights that a detector starts from, if there are any; None if trained from scratch."""
     if not task_of(variant).PART or options.epochs:
         return None
-    return base.find(variant.architecture, variant.width, variant.classes)
+    return base.find(_owner(variant), variant.width, variant.classes)
+
+
+def _owner(variant: Variant) -> str:
+    """Return the network whose base a variant's training starts from: another one that has the same features."""
+    return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 
 def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
@@ -214,7 +223,9 @@ def _course(variant: Variant, start: Weights | None, recipe: Recipe, base_file: 
     torch.set_num_threads(1)
     network = build(variant, str(cache.path_of(start)) if start else "")
     if base_file:
-        base.restore(network, base_file.read_bytes())
+        base.restore(
+            network, base_file.read_bytes(), part=base.FEATURES if _owner(variant) != variant.architecture else ""
+        )
     images, held_out = _split(variant, "train"), _split(variant, "calibration")
     if task_of(variant).PART:
         held_out = replace(held_out, kept=held_out.kept[:HELD_OUT])

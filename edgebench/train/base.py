@@ -47,6 +47,7 @@ NETWORKS = (
     ("mobilenet_v2_det", 0.5),
 )
 RESOLUTION, STRIDE = 96, 8
+FEATURES = "features."  # with which the names of a network's weights begin that other heads can use
 CLASSES = 10
 SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
@@ -348,8 +349,8 @@ def packed(network: nn.Module) -> bytes:
     return buffer.getvalue()
 
 
-def restore(network: nn.Module, content: bytes) -> None:
-    """Load the weights of a base into a network, in float.
+def restore(network: nn.Module, content: bytes, part: str = "") -> None:
+    """Load the weights of a base into a network, in float; with `part`, only those whose names begin so.
 
     Raises:
         RuntimeError: the weights do not fit the network.
@@ -358,9 +359,12 @@ def restore(network: nn.Module, content: bytes) -> None:
     import torch
 
     with numpy.load(BytesIO(content)) as arrays:
-        state = {name: torch.from_numpy(arrays[name].astype(numpy.float32)) for name in arrays.files}
+        state = {
+            name: torch.from_numpy(arrays[name].astype(numpy.float32)) for name in arrays.files if name.startswith(part)
+        }
+    own = {name: value for name, value in network.state_dict().items() if part and not name.startswith(part)}
     counters = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
-    network.load_state_dict(state | counters)
+    network.load_state_dict(own | counters | state)
 
 
 def find(name: str, width: float, classes: int) -> Path | None:

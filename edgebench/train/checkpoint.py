@@ -15,8 +15,8 @@ from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.unpack import TooLarge, require_little
 from edgebench.schema.cards import Weights
-from edgebench.schema.names import KERAS_FILES
-from edgebench.train import keras, timm
+from edgebench.schema.names import DARKNET_FILES, KERAS_FILES
+from edgebench.train import darknet, keras, timm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +56,10 @@ def adopt(
     def make(place: Path) -> Weights:
         import torch
 
-        state = keras.read(path, name) if is_keras else timm.renamed(_read(Path(path)), name)
+        state = _state(path, name, resolution)
         classes = _require_fit(path, _shapes(state), name, width, resolution)
         _require_finite(path, state)
-        torch.save(_with_counters(state) if is_keras else state, place)
+        torch.save(state, place)
         return Weights(
             file="",
             sha256="",
@@ -77,6 +77,15 @@ def adopt(
     if card.network != _network(name, width, resolution):  # it was adopted for another size
         _require_fit(path, _shapes(_read(cache.path_of(card))), name, width, resolution)
     return card, file_sha256
+
+
+def _state(path: str, name: str, resolution: int) -> State:
+    """Return a file's tensors by the names of this package's network."""
+    if Path(path).suffix in KERAS_FILES:
+        return _with_counters(keras.read(path, name))
+    if Path(path).suffix in DARKNET_FILES:
+        return _with_counters(darknet.read(path, name, resolution))
+    return timm.renamed(_read(Path(path)), name)
 
 
 def _network(name: str, width: float, resolution: int) -> str:
@@ -104,8 +113,10 @@ def sha256(path: str) -> str:
 
 
 def _stem(name: str, file: str, sha256: str) -> str:
-    """Name the copy of a file; how a file of Keras is converted is part of it."""
-    converted = f"-{provenance.source('train/keras', 'train/hdf5')}" if Path(file).suffix in KERAS_FILES else ""
+    """Name the copy of a file; how a file of Keras or Darknet is converted is part of it."""
+    readers = ("train/keras", "train/hdf5") if Path(file).suffix in KERAS_FILES else ()
+    readers = ("train/darknet",) if Path(file).suffix in DARKNET_FILES else readers
+    converted = f"-{provenance.source(*readers)}" if readers else ""
     return f"{name}-{Path(file).stem}-{sha256[:16]}{converted}"
 
 

@@ -30,6 +30,7 @@ from tests.export.test_custom_onnx import NETS, write
 from tests.hostile.graphs import node
 from tests.hostile.test_any_model import F, save
 from tests.nightly.test_nightly import SWEEP
+from tests.support import annotated
 from tests.support.command import cli
 from tests.support.nights import history_with_a_regression
 
@@ -151,6 +152,13 @@ def draw_inputs(place: Path) -> None:
     tokens(place)
     save(place / "backbone.onnx", [node("Sigmoid", ["x"], "y")], [("x", F, [1, 4])], [("y", F, [1, 4])])
     save(place / "head.onnx", [node("Softmax", ["y"], "z")], [("y", F, [1, 4])], [("z", F, [1, 4])])
+    shape = {"rows": numpy.array([0, 14, 48], "i8")}
+    made = [node("GlobalAveragePool", ["x"], "mean"), node("Expand", ["mean", "sides"], "wide")]
+    made += [node("Reshape", ["wide", "rows"], "y")]
+    shape["sides"] = numpy.array([1, 3, 14, 16], "i8")
+    save(place / "yolo.onnx", made, [("x", F, ["n", 3, 64, 64])], [("y", F, ["n", 14, 48])], shape)
+    (place / "annotated").mkdir()
+    annotated.coco(place / "annotated", annotated.drawn(4))
     (place / "frames").mkdir()
     for number in range(40):
         numpy.save(place / "frames" / f"{number}.npy", numpy.full((1, 3, 48, 320), number / 40, "f4"))

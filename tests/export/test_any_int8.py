@@ -276,7 +276,7 @@ def test_a_classifier_is_calibrated_on_random_values_too(place: Path, is_old: bo
     (output,) = of_card(card).outputs
     assert card.feed and card.feed.sizes == "1x3x16x16" and card.resolution == 16
     assert output.agreement is None and output.sqnr_db and output.sqnr_db > 20
-    assert custom.adopt(str(path), "").is_classifier and custom.adopt("classes.onnx", "", is_fed=True).feed
+    assert custom.adopt(str(path), "").takes_images and custom.adopt("classes.onnx", "", is_fed=True).feed
 
 
 def test_both_precisions_of_a_classifier_are_fed_the_same(place: Path) -> None:

@@ -208,7 +208,7 @@ def test_there_are_at_least_thirty() -> None:
 @pytest.mark.parametrize("name", GRAPHS)
 def test_any_graph_of_onnx_is_run_on_what_it_takes(place: Path, name: str) -> None:
     card, shapes = written(place, name)
-    assert card.feed and not card.is_classifier and (card.classes, card.layout) == (0, "")
+    assert card.feed and not card.takes_images and (card.classes, card.layout) == (0, "")
     outputs = every_output(card)
     assert {output: tuple(made["shape"]) for output, made in outputs.items()} == shapes
 
@@ -285,7 +285,7 @@ def test_a_classifier_has_one_output_of_class_scores(
         nodes += [node("MatMul", ["flat", f"w_{name}"], f"m_{name}"), node("Reshape", [f"m_{name}", f"s_{name}"], name)]
     path = save(place / "net.onnx", nodes, [("x", F, ("n", 3, 8, 8))], [(name, F, None) for name, _ in outputs], held)
     card = custom.adopt(str(path), "")
-    assert (card.classes, card.is_classifier, card.resolution) == (classes, bool(classes), 8)
+    assert (card.classes, card.takes_images, card.resolution) == (classes, bool(classes), 8)
     if not classes:
         return
     images = numpy.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype("<f4")

@@ -7,6 +7,7 @@ import pytest
 from edgebench.foundation.shelf import load, names
 from edgebench.networks.describe import describe
 from tests.conftest import variant
+from tests.networks.test_published_networks import TOTALS
 from tests.support.images import split
 
 pytestmark = pytest.mark.slow
@@ -188,8 +189,9 @@ def classes_of(name: str) -> int:
 
 
 def test_every_network_of_the_shelf_has_its_exact_cost_here_or_with_the_mobilenets() -> None:
-    mobilenets = {f"mobilenet_{version}{task}" for version in ("v1", "v2") for task in ("", "_det")}
-    assert set(names("architectures")) == {*FAMILIES, *mobilenets, "null"}
+    mobilenets = {f"mobilenet_{version}{task}" for version in ("v1", "v2") for task in ("", "_det", "_loc", "_seg")}
+    sliding = {f"{name}_{form}" for name in ("lenet5", "vgg16") for form in ("conv", "windows")}
+    assert set(names("architectures")) == {*FAMILIES, *mobilenets, *sliding, *TOTALS, "null"}
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -64,3 +64,24 @@ def test_multiply_adds_are_those_of_the_network_whatever_its_precision() -> None
     assert all(
         counts[one.architecture, one.width, one.resolution] == one.macs for one in published.accuracies() if one.macs
     )
+
+
+def test_every_latency_of_a_detector_has_a_source_and_a_latency() -> None:
+    for one in published.detections():
+        figures = [figure for figure in (one.p50_ms, one.p90_ms) if figure is not None]
+        assert one.source and figures == sorted(figures) and (figures or one.mean_ms)
+        assert (one.map is None) == (one.dataset == "")
+        assert one.top1 is None
+
+
+def test_the_figures_of_detectors_are_those_of_their_sources() -> None:
+    rows = {
+        (one.target, one.architecture, one.precision, one.runtime, one.threads): one for one in published.detections()
+    }
+    assert len(published.detections()) == 1 + 7 * 4 * 2 + 6
+    mlperf = rows["rpi4", "ssd_mobilenet_v1", "fp32", "tflite", 4]
+    assert (mlperf.p90_ms, mlperf.map) == (170.99, 22.35)
+    assert rows["rpi4", "mobilenet_ssd", "int8", "ncnn", 4].mean_ms == 71.1
+    assert rows["rpi02w", "yolov4_tiny", "fp32", "ncnn", 1].mean_ms == 1258.7
+    boards = {one.target for one in published.detections() if one.runtime == "ncnn"}
+    assert boards == {"rpi3", "rpi4", "rpi5", "rpi02w"}

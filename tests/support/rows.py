@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from edgebench.foundation.stats import Ratio
 from edgebench.results.table.choice import Figure
-from edgebench.results.table.columns import COLUMNS, METRICS, OTHERS, flat
+from edgebench.results.table.columns import COLUMNS, DETECTION, METRICS, OTHERS, flat
 from edgebench.results.table.row import Row
 
 Part = TypeVar("Part")
@@ -16,7 +16,7 @@ def changed(row: Row, **columns: Any) -> Row:
     """The row with other values in some columns; a figure without ends of its interval is exact."""
     assert columns.keys() <= set(COLUMNS), columns.keys() - set(COLUMNS)
     values = flat(row) | columns
-    metrics = {name: metric for name in (*METRICS, *OTHERS) if (metric := _figure(Figure, name, values))}
+    metrics = {name: metric for name in (*METRICS, *DETECTION, *OTHERS) if (metric := _figure(Figure, name, values))}
     return Row(
         setup=_part(row.setup, columns),
         cost=_part(row.cost, columns),

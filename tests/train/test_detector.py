@@ -11,11 +11,11 @@ from edgebench import train
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Notice, Show, Step
-from edgebench.foundation.shelf import names
+from edgebench.foundation.shelf import literal, names
 from edgebench.images.splits import why_no_accuracy, wrong_task
 from edgebench.measure.plan.check import check
 from edgebench.networks.build import build
-from edgebench.schema.names import CLASSIFICATION, datasets_for, task
+from edgebench.schema.names import datasets_for, task
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, Variant
 from edgebench.train import Options, base
@@ -99,7 +99,7 @@ def test_what_would_move_boxes_is_refused(kind: str) -> None:
     assert str(caught.value) == f"{kind} would make the labels of detection wrong; use --augmentation none"
 
 
-BUNDLED = ("digits", "scenes")
+BUNDLED = ("digits", "scenes", "scenes_single")
 
 
 @needs_torch
@@ -107,12 +107,18 @@ BUNDLED = ("digits", "scenes")
 @pytest.mark.parametrize("model", names("architectures"))
 def test_a_data_set_without_the_truth_for_a_network_is_refused_before_anything_runs(model: str, dataset: str) -> None:
     sweep = Sweep(models=(Model(name=model),), dataset=dataset, runtimes=("onnxruntime",), resolutions=(64,))
-    if task(model) == (CLASSIFICATION if dataset == "digits" else "detection"):
+    if task(model) in literal("datasets", dataset, "TASKS"):
         assert wrong_task(model, dataset) == ""
         return check(sweep)
     with pytest.raises(RequestError) as caught:
         check(sweep)
     text = str(caught.value)
+    if task(model) == "score_map":  # of which no data set has the truth
+        assert (
+            text
+            == f"{model} gives a map of scores, for which no data set has the truth; use --weights random, or a file"
+        )
+        return check(replace(sweep, weights="random"))
     assert text.startswith(f"{model} is for {task(model)}, and {dataset} has no truth for it; use --dataset ")
     assert "\n" not in text
     assert all(name in text for name in datasets_for(task(model)) if name != "null")

@@ -22,9 +22,9 @@ A runtime defines
 and a Session
     run()                      run one inference on bound inputs; return when its outputs can be read on the host
     infer(data, shape, classes)
-                               raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major; with several
-                               outputs, the one with `classes` values (0: the first); or all outputs joined, channels
-                               before pixels, if together they have `classes` values
+                               raw float32 inputs of `shape` (N, ...) -> raw float32 outputs, row-major, channels
+                               before pixels; with several outputs, the one with `classes` values (0: the first); or
+                               all outputs joined, if together they have `classes` values
     outputs()                  every output of the last run by its name, as arrays; of sessions that take a feed
     give(name, value), take(name)
                                of sessions that take a feed: set an input, and get an output of the last run, in the

@@ -137,7 +137,7 @@ class InferenceSession:
         self._bind(numpy.pad(part, [(0, self._batch - len(part)), (0, 0), (0, 0), (0, 0)]))
         self._interpreter.invoke()
         outputs = [self._output(details)[: len(part)] for details in self._answers]
-        return outputs[0] if len(outputs) == 1 else numpy.concatenate(list(map(_flat, outputs)), 1)
+        return numpy.concatenate(list(map(_flat, outputs)), 1)
 
     def _output(self, details: Any) -> Any:
         """Return an output in float32."""

@@ -23,6 +23,7 @@ from edgebench.foundation.shelf import literal
 from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.results import folders
+from edgebench.results.table.choice import METRICS
 from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ def _is_usable(row: Row) -> bool:
 def _metric(rows: Sequence[Row]) -> Quantity:
     """Return the metric of the rows' task; top-1 if they are of several."""
     metrics = {literal("tasks", row.setup.task, "METRIC") for row in rows}
-    return Q.MAP if metrics == {str(Q.MAP)} else Q.TOP1
+    return Q(metrics.pop()) if len(metrics) == 1 and metrics <= {*METRICS} else Q.TOP1
 
 
 def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
-    for name in ("target", "precision", "dataset"):
+    for name in ("target", "precision", "dataset", "task"):
         wanted = getattr(request, name)
         require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}), may_be_empty=True)
         rows = [row for row in rows if wanted in ("", getattr(row.setup, name))]
@@ -132,9 +133,7 @@ def _every_figure(row: Row) -> dict[Quantity, Figure | None]:
         Q.FILE: figure(row.cost.file_mib),
         Q.MACS: figure(row.cost.macs and row.cost.macs / 1e6),
         Q.INSTRUCTIONS: figure(row.cost.instructions_m),
-        Q.TOP1: row.quality.metrics.get("top1"),
-        Q.MAP: row.quality.metrics.get("map"),
-        Q.TOP5: row.quality.metrics.get("top5"),
+        **{quantity: row.quality.metrics.get(quantity) for quantity in METRICS},
         Q.AGREEMENT: share(row.fidelity.agreement, row.quality.images or 0),
     }
 

@@ -16,7 +16,7 @@ from edgebench.analysis.choose.option import (
     threads,
 )
 from edgebench.analysis.choose.request import MEAN, MEASURED, P50, Q
-from edgebench.foundation.errors import require
+from edgebench.foundation.errors import RequestError, require
 from edgebench.networks import published
 from edgebench.schema.variant import network
 
@@ -32,6 +32,12 @@ NOTE = (
     " measured by you."
 )
 
+NOTE_OF_DETECTORS = (
+    "Latency is the published median, else the mean, marked as such; mAP is the row's own, on the data set that its"
+    " note names. Nothing here was measured by you."
+)
+DETECTION, NO_ACCURACY = "detection", "none published"
+
 
 def offer(request: Request) -> Offer:
     """Make an option of each latency published for the target in the requested precision.
@@ -43,8 +49,10 @@ def offer(request: Request) -> Offer:
     Raises:
         UnknownName: nothing was published for the board or in the precision.
     """
-    boards, references, latencies = published.targets(), published.references(), published.latencies()
-    require("published target", request.target, boards)
+    references, latencies = published.references(), published.of_task(request.task)
+    if not latencies:
+        raise RequestError(f"wanted --task classification or detection with --published, found {request.task}")
+    require("published target", request.target, published.targets(request.task))
     rows = [row for row in latencies if row.target == request.target]
     precisions = sorted({row.precision for row in rows})
     require(f"precision published for {request.target}", request.precision, precisions, may_be_empty=True)
@@ -57,10 +65,12 @@ def offer(request: Request) -> Offer:
                 row,
                 references.get((row.architecture, row.width, row.resolution, row.precision)),
                 has_own=row.top1 is not None and request.accuracy == MEASURED,
+                is_detector=request.task == DETECTION,
             )
             for row in usable
         ),
-        notes=(NOTE, *_left_out(left_out)),
+        notes=(NOTE_OF_DETECTORS if request.task == DETECTION else NOTE, *_left_out(left_out)),
+        metric=Q.MAP if request.task == DETECTION else Q.TOP1,
     )
 
 
@@ -70,14 +80,15 @@ def _left_out(rows: Sequence[PublishedLatency]) -> Iterator[str]:
         yield f"Left out: {len(rows)} that are not an inference of the network ({why}); --any-published includes them."
 
 
-def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool) -> Option:
+def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool, is_detector: bool) -> Option:
     own = {Q.TOP1: share(row.top1, published.IMAGENET_IMAGES)} if has_own else {}
+    own |= {Q.MAP: figure(row.map)} if row.map is not None else {}
     return Option(
         configuration=_configuration(row),
         figures=known(_figures(row, reference) | own),
-        accuracy="the row's own" if has_own else PUBLISHED_ACCURACY,
+        accuracy="the row's own" if has_own or row.map is not None else NO_ACCURACY * is_detector or PUBLISHED_ACCURACY,
         statistic=P50 if row.p50_ms is not None else MEAN if row.mean_ms is not None else "",
-        note=row.note,
+        note="; ".join(filter(None, (row.note, f"mAP on {row.dataset}" if row.dataset else ""))),
     )
 
 

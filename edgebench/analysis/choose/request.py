@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.shelf import names
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
-from edgebench.results.table.choice import Limit, Quantity
+from edgebench.results.table.choice import METRICS, Limit, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,8 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "min_top1": (Q.TOP1, parse_share),
     "min_top5": (Q.TOP5, parse_share),
     "min_map": (Q.MAP, parse_share),
+    "min_miou": (Q.MIOU, parse_share),
+    "min_iou": (Q.IOU, parse_share),
     "min_agreement": (Q.AGREEMENT, parse_share),
 }
 
@@ -37,7 +40,8 @@ class Request:
     """Filters, an objective and limits; an empty filter accepts all rows.
 
     Attributes:
-        objective: None for the metric of the rows' task: top-1, or mAP of detectors.
+        objective: None for the metric of the rows' task: top-1, mAP of detectors, mIoU of segmenters, mean IoU of
+            localizers.
         accuracy: `measured`, or `published`: on ImageNet, for the same network, width, resolution and precision.
         predicted: whether unmeasured cells of the folder's sweep may be chosen by their predicted latencies.
         any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
@@ -46,6 +50,7 @@ class Request:
     target: str = ""
     precision: str = ""
     dataset: str = ""
+    task: str = ""
     accuracy: str = MEASURED
     objective: Quantity | None = None
     predicted: bool = False
@@ -56,7 +61,7 @@ class Request:
     def compares_accuracies(self) -> bool:
         """Whether the choice depends on measured accuracies."""
         quantities = {self.objective or Q.TOP1, *(limit.quantity for limit in self.limits)}
-        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5, Q.MAP})
+        return self.accuracy == MEASURED and bool(quantities & {*METRICS})
 
 
 def parse(
@@ -64,6 +69,7 @@ def parse(
     target: str = "",
     precision: str = "",
     dataset: str = "",
+    task: str = "",
     accuracy: str = "",
     objective: str = "",
     predicted: bool = False,
@@ -77,11 +83,13 @@ def parse(
     """
     accuracy = accuracy or MEASURED
     require("accuracy", accuracy, (MEASURED, PUBLISHED))
+    require("task", task, names("tasks"), may_be_empty=True)
     require("objective", objective, tuple(Quantity), may_be_empty=True)
     return Request(
         target=target,
         precision=precision,
         dataset=dataset,
+        task=task,
         accuracy=accuracy,
         objective=Quantity(objective) if objective else None,
         predicted=predicted,

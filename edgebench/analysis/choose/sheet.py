@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Q = Quantity
 SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the rest is only counted
-RANKS = {Q.P90: 7, Q.TOTAL: 8, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.TOP1: 3, Q.MAP: 3, Q.AGREEMENT: 6}
+RANKS = {Q.P90: 7, Q.TOTAL: 8, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.AGREEMENT: 6} | dict.fromkeys(
+    (Q.TOP1, Q.MAP, Q.MIOU, Q.IOU), 3
+)
 UNITS = {
     Q.LATENCY: "ms",
     Q.P90: "ms",
@@ -27,6 +29,9 @@ UNITS = {
     Q.MACS: "M MACs",
     Q.INSTRUCTIONS: "M instructions",
 }
+NAMES = {
+    Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MAP: "mAP", Q.MIOU: "mIoU", Q.IOU: "IoU", Q.MACS: "MACs",
+}  # fmt: skip
 SUFFIXES = {  # of keys in JSON
     quantity: "per_cent"
     if quantity.is_share
@@ -41,6 +46,8 @@ WHY_LACKING = {
     Q.TOP1: "no top-1",
     Q.TOP5: "no top-5",
     Q.MAP: "no mAP",
+    Q.MIOU: "no mIoU",
+    Q.IOU: "no IoU",
     Q.INSTRUCTIONS: "no instructions (an emulator counts them: --target rpi4_emulated)",
     Q.AGREEMENT: "no float parent to agree with",
 }
@@ -102,6 +109,7 @@ def fields(answer: Answer) -> dict[str, Value]:
         "target": request.target or None,
         "precision": request.precision or None,
         "dataset": request.dataset or None,
+        "task": request.task or None,
         "accuracy": request.accuracy,
         "objective": str(answer.objective),
         "predicted": request.predicted,
@@ -177,8 +185,7 @@ def _roles(choice: Choice) -> dict[str, str]:
 
 
 def _heading(quantity: Quantity) -> str:
-    name = {Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MAP: "mAP", Q.MACS: "MACs"}.get(quantity, str(quantity))
-    return f"{name} {'%' if quantity.is_share else UNITS[quantity].split()[0]}"
+    return f"{NAMES.get(quantity, str(quantity))} {'%' if quantity.is_share else UNITS[quantity].split()[0]}"
 
 
 def _cell(answer: Answer, candidate: Candidate, quantity: Quantity) -> str:

@@ -32,7 +32,7 @@ SETUP = (
     "target", "board", "epoch", "runtime", "runtime_version", "runtime_options", "runtime_packages", "threads", "batch",
     "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
 )  # fmt: skip
-FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1", "map")
+FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1", "map", "miou", "iou")
 MISFIT = "misfit"  # key of a misfit row: why its cells do not match the heading
 ORIGIN, PREDICTED = "figure", "predicted"  # a column that marks predicted rows
 FED = "inputs"  # width of networks that have none; no rule compares them with others
@@ -202,7 +202,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
         low_ms=figures["p50_low_ms"],
         high_ms=figures["p50_high_ms"],
         macs=figures["macs"] or (known.macs if known else None),
-        **{name: figures[name] for name in ("mean_ms", "p50_ms", "p90_ms", "top1", "map")},
+        **{name: figures[name] for name in ("mean_ms", "p50_ms", "p90_ms", "top1", "map", "miou", "iou")},
         published_top1=theirs.top1 if theirs else None,
     )
 

@@ -33,7 +33,7 @@ class CheckedRow:
         setup: what rows must share to be compared, beside network, width, resolution and precision.
         latency_ms: the median, else the mean, else the 90th percentile; `low_ms` and `high_ms` are its interval, or
             equal it.
-        map: mean average precision of a detector, per cent.
+        map, miou, iou: the metric of a detector, a segmenter or a localizer, per cent.
         published_top1: of the same network, per cent, where the row's accuracy is ImageNet's.
     """
 
@@ -54,14 +54,15 @@ class CheckedRow:
     macs: float | None = None
     top1: float | None = None
     map: float | None = None
+    miou: float | None = None
+    iou: float | None = None
     published_top1: float | None = None
 
     @property
     def metric(self) -> tuple[str, float] | None:
         """The chief metric of the row's task, per cent, after its name; None if there is none."""
-        if self.top1 is not None:
-            return "top-1", self.top1
-        return None if self.map is None else ("mAP", self.map)
+        named = {"IoU": self.iou, "mIoU": self.miou, "mAP": self.map, "top-1": self.top1}
+        return next(((name, value) for name, value in named.items() if value is not None), None)
 
     @property
     def grid(self) -> Hashable:

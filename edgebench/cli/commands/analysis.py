@@ -40,6 +40,12 @@ def describe(
     lessons: Annotated[
         bool, typer.Option("--lessons", help="Also what sharing weights and stacking small kernels save.")
     ] = False,
+    sliding: Annotated[
+        bool,
+        typer.Option(
+            "--sliding", help="Instead: the cost of a window over a larger image, and of convolutions in one pass."
+        ),
+    ] = False,
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
@@ -47,11 +53,13 @@ def describe(
     from edgebench.analysis import describe
     from edgebench.cli import terminal
 
+    if sliding:
+        return terminal.show_sheets("describe", [describe.sliding(network, width, resolution, classes)], format, table)
     is_whole = format == "json" or table  # machines get everything
     chosen = {"fields": fields, "memory": memory, "lessons": lessons}
     more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
     sheets = describe.every_network() if all else describe.network(network, width, resolution, classes, more)
-    terminal.show_sheets("describe", sheets, format, table)
+    return terminal.show_sheets("describe", sheets, format, table)
 
 
 def inspect(
@@ -112,12 +120,15 @@ def choose(
     target: Annotated[str, typer.Option(help="Only rows of this target.")] = "",
     precision: Annotated[str, typer.Option(help="Only rows of this precision: fp32, int8.")] = "",
     dataset: Annotated[str, typer.Option(help="Only rows of this data set.")] = "",
+    task: Annotated[
+        str, typer.Option(help="Only rows of this task: classification, detection; published: classification.")
+    ] = "",
     accuracy: Annotated[str, typer.Option(help="measured; or published: the same network's on ImageNet.")] = "measured",
     objective: Annotated[
         str,
         typer.Option(
-            help="Minimize latency, p90, total, peak, file, macs or instructions, or maximize top1, top5, map or"
-            " agreement; default: top1, or map of detectors."
+            help="Minimize latency, p90, total, peak, file, macs or instructions, or maximize top1, top5, map,"
+            " miou, iou or agreement; default: the metric of the rows' task, such as top1."
         ),
     ] = "",
     max_latency: Annotated[str, typer.Option(help="Limit on p50, or on a published mean: 20ms.")] = "",
@@ -130,6 +141,8 @@ def choose(
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
     min_map: Annotated[str, typer.Option(help="Least mAP of detectors, per cent.")] = "",
+    min_miou: Annotated[str, typer.Option(help="Least mIoU of segmenters, per cent.")] = "",
+    min_iou: Annotated[str, typer.Option(help="Least mean IoU of localizers, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[
         bool, typer.Option("--predicted", help="Also unmeasured cells, by predicted latency and metric.")
@@ -149,10 +162,11 @@ def choose(
     limits = {
         "max_latency": max_latency, "max_p90": max_p90, "max_total": max_total, "max_peak": max_peak,
         "max_file": max_file, "max_macs": max_macs, "max_instructions": max_instructions,
-        "min_top1": min_top1, "min_top5": min_top5, "min_map": min_map, "min_agreement": min_agreement,
+        "min_top1": min_top1, "min_top5": min_top5, "min_map": min_map, "min_miou": min_miou, "min_iou": min_iou,
+        "min_agreement": min_agreement,
     }  # fmt: skip
     request = parse(
-        target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective,
+        target=target, precision=precision, dataset=dataset, task=task, accuracy=accuracy, objective=objective,
         predicted=predicted, any_published=any_published, limits=limits,
     )  # fmt: skip
     answer = choose.answer(results, published, request)

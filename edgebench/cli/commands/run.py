@@ -78,6 +78,12 @@ def run(
     input_data: Annotated[
         str, typer.Option(help="Input values of a given model: a folder of name.npy, .npz, or images; default: random.")
     ] = "",
+    task: Annotated[
+        str, typer.Option(help="What the models are for: classification, detection; default: theirs.")
+    ] = "",
+    decode: Annotated[
+        str, typer.Option(help="Layout of a given detector's outputs: yolov8, yolov5, ssd, raw; yolov8+score=0.001.")
+    ] = "",
     calibration: Annotated[
         str, typer.Option(help="Calibration images: a folder, digits, cifar10:path, ...; default: the data set's.")
     ] = "",
@@ -101,6 +107,10 @@ def run(
             "--stages", help="Also time what an app does around inference: decode, resize, normalize, post-process."
         ),
     ] = False,
+    convolutional: Annotated[
+        bool,
+        typer.Option("--convolutional", help="Turn dense layers into convolutions: a map of scores at a larger ρ."),
+    ] = False,
     name: Annotated[
         str, typer.Option(help="Name of the folder under results/, which may exist; default: the sweep's name.")
     ] = "",
@@ -118,8 +128,8 @@ def run(
         target=target, model=model, width=width, resolution=resolution, precision=precision, quantization=quantization,
         runtime=runtime, threads=threads, batch=batch, weights=weights, weights_dir=weights_dir, dataset=dataset,
         preprocessing=preprocessing, classes=classes, input=",".join(input or ()), input_data=input_data,
-        calibration=calibration, preset=preset, time_limit=time_limit, budget=budget, sustained=sustained,
-        stages="yes" if stages else "", name=name,
+        task=task, decode=decode, calibration=calibration, preset=preset, time_limit=time_limit, budget=budget,
+        sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
     if dry_run:

@@ -1,9 +1,9 @@
 """A user-supplied model, `net.onnx`, `net.tflite` or `nets.py:build` -> a card in the cache.
 
-Every model whose inputs and outputs are tensors of numbers can be measured. Accuracy is measured for classifiers only:
-models with one input of images, (N, C, S, S) or (N, S, S, C) with 1 or 3 channels, and one output of class scores,
-(N, K). `inputs` defines what other models are fed. Of a model file only its graph is executed; of `nets.py` the module
-and the named function.
+Every model whose inputs and outputs are tensors of numbers can be measured. Accuracy is measured for classifiers and
+for detectors: models with one input of images, (N, C, S, S) or (N, S, S, C) with 1 or 3 channels, and one output of
+class scores, (N, K), or outputs that the decoder named by `--decode` reads. `inputs` defines what other models are fed.
+Of a model file only its graph is executed; of `nets.py` the module and the named function.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from edgebench.foundation.units import MIB
 from edgebench.networks.custom import stem
 from edgebench.schema import names
 from edgebench.schema.cards import CustomModel
+from edgebench.schema.decoding import parse
 from edgebench.schema.feed import Feed
 from edgebench.schema.names import MODEL_FILES, PARTS, PYTHON, file_and_function, title
 from edgebench.schema.variant import Precision
@@ -38,8 +39,8 @@ LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
 _READERS = dict(zip(MODEL_FILES, (onnx, tflite), strict=True))
 
 
-def adopt(name: str, asked: str, *, is_fed: bool = False) -> CustomModel:
-    """Copy a model to the cache by its content; `asked` is the value of `--input`.
+def adopt(name: str, asked: str, *, is_fed: bool = False, decode: str = "") -> CustomModel:
+    """Copy a model to the cache by its content; `asked` is the value of `--input`, `decode` that of `--decode`.
 
     With `is_fed` an image classifier, too, is described by its tensors and fed arrays instead of images.
 
@@ -48,27 +49,33 @@ def adopt(name: str, asked: str, *, is_fed: bool = False) -> CustomModel:
     """
     inputs.parse(asked)
     if PARTS in name:
+        _require_alone(name, decode)
         return _of_parts(name, asked)
     file, function = file_and_function(name)
     path = Path(file)
     if not path.exists():
-        return _by_name(name, asked, is_fed=is_fed)
+        return _by_name(name, asked, is_fed=is_fed, decode=decode)
     require_file(path)
     if path.suffix != PYTHON:
-        return _in_bounds(path, title(name), asked, is_fed=is_fed)
+        return _in_bounds(path, title(name), asked, is_fed=is_fed, decode=decode)
     if not function:
         raise RequestError(f"wanted {file}:function, one that returns an nn.Module; found {name}")
     with TemporaryDirectory() as scratch:
         module.trace(path, function, asked, traced := Path(scratch) / "traced.onnx")
         source = os.path.abspath(path)  # noqa: PTH100  # links keep their names
-        return _in_bounds(traced, title(name), "", source=source, is_fed=is_fed)
+        return _in_bounds(traced, title(name), "", source=source, is_fed=is_fed, decode=decode)
+
+
+def _require_alone(name: str, decode: str) -> None:
+    if decode:
+        raise RequestError(f"wanted one file with --decode, found {name}; export the detector as one file")
 
 
 def _of_parts(name: str, asked: str) -> CustomModel:
     """Copy several files to the cache; if none of them is there, find them by their name in results."""
     if any(Path(file_and_function(part)[0]).exists() for part in parts.require(name)):
         return parts.adopt(name, asked, adopt)
-    return _by_name(name, asked, is_fed=False)
+    return _by_name(name, asked, is_fed=False, decode="")
 
 
 def refused(name: str, why: str) -> CustomModel:
@@ -119,14 +126,15 @@ def require_file(path: Path) -> None:
         raise RequestError(f"wanted a model's name in characters that can be shown, found {str(path)!r}; rename it")
 
 
-def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: bool) -> CustomModel:
+def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: bool, decode: str) -> CustomModel:
     """Read a model in a child process, because a small file can make a library take all memory, or never end.
 
     A small TFLite file is read in this process: no library opens it, and our reader takes only a few times its size.
     """
     size = path.stat().st_size
     bounds = Bounds(memory_bytes=_memory_for(size), time_s=LEAST_TIME_S + size / SLOWEST_BYTES_PER_S)
-    given: dict[str, Any] = {"path": str(path), "name": name, "asked": asked, "source": source, "is_fed": is_fed}
+    given: dict[str, Any] = {"path": str(path), "name": name, "asked": asked, "source": source}
+    given |= {"is_fed": is_fed, "decode": decode}
     is_harmless = path.suffix == f".{tflite.FORMAT}" and size < LEAST_FOR_BOUNDS_BYTES
     try:
         kept_under = keep(**given) if is_harmless else bounded.call(f"{__name__}:keep", given, bounds)
@@ -145,12 +153,12 @@ def _memory_for(size: int) -> int:
     return LEAST_MEMORY_BYTES + COPIES * size
 
 
-def keep(path: str, name: str, asked: str, source: str, *, is_fed: bool = False) -> str:
+def keep(path: str, name: str, asked: str, source: str, *, is_fed: bool = False, decode: str = "") -> str:
     """Copy a file's model to the cache; return the stem of its card."""
-    return _kept(Path(path), name, asked, source=source, is_fed=is_fed)
+    return _kept(Path(path), name, asked, source=source, is_fed=is_fed, decode=decode)
 
 
-def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool) -> str:
+def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decode: str) -> str:
     """Read a model file, unless the same content was read before."""
     reader = _READERS[path.suffix]
     try:
@@ -159,14 +167,17 @@ def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool) -> st
         raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
     if content != files.sha256(path):  # it has external data
         bounded.limit(_memory_for(onnx.size(path)))
-    made_by = provenance.source("export/custom", "export/formats/onnx")
-    key = provenance.key({"name": name, "asked": asked, "from": source, "source": made_by, "fed": str(is_fed)})
+    made_by = provenance.source("export/custom", "export/formats/onnx", *(["tasks/detection"] if decode else []))
+    parts = {"name": name, "asked": asked, "from": source, "source": made_by, "fed": str(is_fed), "decode": decode}
+    key = provenance.key(parts)
     kept_under = stem(title(name), content, key)
     card = cache.once(
         kept_under,
         path.suffix,
         CustomModel,
-        lambda place: _read(path, place, name=name, asked=asked, content=content, source=source, is_fed=is_fed),
+        lambda place: _read(
+            path, place, name=name, asked=asked, content=content, source=source, is_fed=is_fed, decode=decode
+        ),
     )
     cache.put(kept_under, card)  # the name finds the model that was used last
     return kept_under
@@ -180,10 +191,11 @@ def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
     return card
 
 
-def _by_name(name: str, asked: str, *, is_fed: bool) -> CustomModel:
+def _by_name(name: str, asked: str, *, is_fed: bool, decode: str) -> CustomModel:
     """Return the card of a model that was used before, by its name in results."""
     known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
     known = [card for card in known if card.feed is not None or not is_fed]
+    known = [card for card in known if str(card.decoding or "") == (str(parse(decode)) if decode else "")]
     if not known:
         place = name if PARTS in name else file_and_function(name)[0]
         raise RequestError(f"nothing is at {place}; wanted a model's file, or the name of one used before")

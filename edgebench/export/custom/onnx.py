@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.custom import inputs, shape
+from edgebench.export.custom import detector, inputs, shape
 from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.inputs import Declared
 from edgebench.export.custom.precision import of_onnx
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 _STRING = 8  # as onnx numbers types
 # Operators that keep their input's values.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -56,7 +57,15 @@ def size(path: Path) -> int:
 
 
 def read(
-    path: Path, place: Path, *, name: str, asked: str, content: str, source: str, is_fed: bool = False
+    path: Path,
+    place: Path,
+    *,
+    name: str,
+    asked: str,
+    content: str,
+    source: str,
+    is_fed: bool = False,
+    decode: str = "",
 ) -> CustomModel:
     """Write the copy to `place` and describe the model.
 
@@ -84,8 +93,26 @@ def read(
         float_nodes=left,
         integer_share=share,
         **asdict(cost),
-        **inputs.kind(declared, shapes, tuple(outputs(name, place).values()), is_fed=is_fed),
+        **_takes(name, declared, shapes, outputs(name, place), is_fed=is_fed, decode=decode),
     )
+
+
+def _takes(
+    name: str,
+    declared: Sequence[Declared],
+    shapes: Sequence[shape.Dimensions],
+    made: Mapping[str, tuple[str, shape.Dimensions]],
+    *,
+    is_fed: bool,
+    decode: str,
+) -> dict[str, Any]:
+    """Describe the inputs of a file: of a detector, of an image classifier, or of any other model."""
+    if not decode:
+        return inputs.kind(declared, shapes, tuple(made.values()), is_fed=is_fed)
+    sizes = {label: dims for label, (kind, dims) in made.items() if kind in _FLOATS}
+    if integers := [label for label in made if label not in sizes]:
+        raise RequestError(f"{name}: wanted outputs of floats with --decode, found {integers[0]}; export it in float")
+    return detector.described(name, declared, shapes, sizes, decode)
 
 
 def may_be_refused(proto: Any) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgebench.export.custom import inputs, shape
+from edgebench.export.custom import detector, inputs, shape
 from edgebench.export.custom.cost import Cost
 from edgebench.export.custom.inputs import Declared
 from edgebench.export.custom.layers import NAMES, Operator, Tensor, integers, macs, tables, types, weights
@@ -112,7 +112,15 @@ def content(path: Path, most_bytes: int) -> str:
 
 
 def read(
-    path: Path, place: Path, *, name: str, asked: str, content: str, source: str, is_fed: bool = False
+    path: Path,
+    place: Path,
+    *,
+    name: str,
+    asked: str,
+    content: str,
+    source: str,
+    is_fed: bool = False,
+    decode: str = "",
 ) -> CustomModel:
     """Write the copy to `place` and describe the model; `net.tflite:encode` means the signature `encode`.
 
@@ -131,7 +139,7 @@ def read(
         format=FORMAT,
         content_sha256=content,
         source=source,
-        **_takes(graph, shapes, is_fed=is_fed),
+        **_takes(graph, shapes, is_fed=is_fed, name=name, decode=decode),
         **_computes(list(graph.operators)),
     )
 
@@ -269,8 +277,12 @@ def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
             )
 
 
-def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool) -> dict[str, Any]:
-    """Describe the inputs of a file: as images for an image classifier, otherwise, or with `is_fed`, as a feed."""
+def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool, name: str, decode: str) -> dict[str, Any]:
+    """Describe the inputs of a file: as images for a classifier or detector, otherwise, or with `is_fed`, as a feed."""
+    if decode:
+        described = _detector(graph, shapes, name, decode)
+        given = graph.tensors[graph.places[0]]
+        return described | {"input_scale": given.scale, "input_zero": given.zero, "batch": 0}
     outputs = [(tensor.dtype, tensor.dims) for tensor in graph.outputs.values()]
     described = inputs.kind(graph.inputs, shapes, outputs, is_fed=is_fed)
     if graph.signature or described["layout"] == "NCHW":
@@ -279,6 +291,20 @@ def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool) ->
         given = graph.tensors[graph.places[0]]
         # The interpreter can resize the batch, or reports why it cannot.
         described |= {"input_scale": given.scale, "input_zero": given.zero, "batch": 0}
+    return described
+
+
+def _detector(graph: Graph, shapes: Sequence[shape.Dimensions], name: str, decode: str) -> dict[str, Any]:
+    """Describe a detector, whose maps have channels last in the file and first in the outputs of its session."""
+    if graph.signature:
+        raise RequestError(f"{name}: wanted a file without signatures with --decode; name its first graph, {name}")
+    sizes = {
+        label: (tensor.dims[0], tensor.dims[3], *tensor.dims[1:3]) if len(tensor.dims) == 4 else tensor.dims
+        for label, tensor in graph.outputs.items()
+    }
+    described = detector.described(name, graph.inputs, shapes, sizes, decode)
+    if described["layout"] == "NCHW":
+        raise RequestError(f"{name}: wanted an input of channels last with --decode, found NCHW; convert it so")
     return described
 
 

@@ -16,7 +16,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
@@ -50,6 +50,9 @@ NOTE = "user-supplied images; those set aside for calibration are not in the tes
 PARTS = ("train", "val")
 # Calibration images: a tenth of all, within these limits; all but one if there are too few.
 CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
+
+
+Listed = TypeVar("Listed", bound="Files")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ class Files(Labelled):
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(lambda index: decode.inspect(self.root / self.names[index]), indices))
 
-    def only(self, indices: Sequence[int]) -> Files:
+    def only(self, indices: Sequence[int]) -> Self:
         """Return the pictures at these indices."""
         names, digests = (tuple(all[index] for index in indices) for all in (self.names, self.digests))
         return replace(self, names=names, digests=digests, labels=self.labels[list(indices)])
@@ -113,7 +116,7 @@ def open(place: Path | None) -> Opened:
     if all((place / part).is_dir() for part in PARTS):
         return _both(place, _listed(place, "train/"), _listed(place, "val/"))
     files = _listed(place, "")
-    calibration, test = _set_aside(files)
+    calibration, test = set_aside(files)
     return _opened(files, {"calibration": calibration, "test": test})
 
 
@@ -121,7 +124,7 @@ def _both(place: Path, train: Files, val: Files) -> Opened:
     if train.classes != val.classes:
         odd = next(iter(sorted(set(train.classes) ^ set(val.classes))), "their order")
         raise RequestError(f"{place}: wanted the same classes in train and val, found them to differ in {odd}")
-    calibration, rest = _set_aside(train, LEAST_CALIBRATION)  # at least this number remains for training
+    calibration, rest = set_aside(train, LEAST_CALIBRATION)  # at least this number remains for training
     return _opened(train, {"calibration": calibration, "train": rest, "test": val}, also=val)
 
 
@@ -197,7 +200,7 @@ def _sha256(file: Path) -> str:
         return ""
 
 
-def _set_aside(files: Files, left: int = 0) -> tuple[Files, Files]:
+def set_aside(files: Listed, left: int = 0) -> tuple[Listed, Listed]:
     """Draw the calibration images; return them and the remaining images, more than `left` if the least is drawn."""
     import numpy
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CLASSES = 10
-TASKS = ("detection",)
+TASKS = ("detection", "segmentation")
 SOURCE = (
     "composed here of handwritten digits (Alpaydin and Kaynak, UCI, 1998, CC BY 4.0) and two photos (china.jpg by"
     " danielbuechele, flower.jpg from flickr.com/photos/vultilion, CC BY 2.0), all as bundled with scikit-learn"
@@ -54,13 +54,23 @@ TRAIN_COLUMNS = 416  # columns of a photo, which has 640
 CROPS = range(112, SIDE + 1, 16)  # side of the crop of a photo that becomes the background, pixels
 CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges for the background: contrast factor, and mean grey level
 MOST = 6  # digits in a scene
-SIZES = (16.0, 56.0)  # height of a digit, pixels
 LIFT = (80.0, 140.0)  # grey levels of a digit above its background
 TINT = (0.75, 1.0)  # range of factors on a digit's brightness in each channel
 GAP = 2  # minimum gap between the boxes of two digits, pixels
 TRIES = 20  # number of attempts to find a free place for a digit
 FINE = 64  # side of a digit before it is scaled to its final size, pixels
 INK = 128  # lowest coverage, of 255, at which a pixel belongs to the digit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is drawn: 1 to `most` digits, with heights in the range `sizes`, pixels."""
+
+    most: int
+    sizes: tuple[float, float]
+
+
+SEVERAL = Kind(most=MOST, sizes=(16.0, 56.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +110,7 @@ class Scenes:
     white: float = 255.0
     depth: str = "uint8"
     digests: tuple[str, ...] = ()
+    kind: Kind = SEVERAL
 
     def name(self, index: int) -> str:
         """Return the scene's number."""
@@ -109,11 +120,11 @@ class Scenes:
         """Draw the scene."""
         from PIL.Image import fromarray
 
-        return fromarray(_kept(self.split, index).pixels)
+        return fromarray(_kept(self.split, index, self.kind).pixels)
 
     def truth(self, index: int) -> Truth:
         """Return classes, boxes and mask of the scene's digits."""
-        return _kept(self.split, index).truth
+        return _kept(self.split, index, self.kind).truth
 
 
 def open(place: Path | None) -> Opened:
@@ -121,7 +132,7 @@ def open(place: Path | None) -> Opened:
     return Opened(classes=CLASSES, sha256="", part=part)
 
 
-def part(split: str, count: int = 0) -> Scenes:
+def part(split: str, count: int = 0, kind: Kind = SEVERAL) -> Scenes:
     """Return the first `count` scenes of a split, by default as many as its evaluation or training reads.
 
     Raises:
@@ -131,25 +142,25 @@ def part(split: str, count: int = 0) -> Scenes:
 
     if split not in COUNTS:
         raise CaseError(f"scenes: wanted a split of {', '.join(COUNTS)}, found {split}")
-    return Scenes(split=split, labels=numpy.zeros(count or COUNTS[split], numpy.int64))
+    return Scenes(split=split, labels=numpy.zeros(count or COUNTS[split], numpy.int64), kind=kind)
 
 
-def draw(split: str, index: int) -> Scene:
-    """Draw one scene: a pure function of SEED, split and index."""
+def draw(split: str, index: int, kind: Kind = SEVERAL) -> Scene:
+    """Draw one scene: a pure function of SEED, split, index and kind."""
     import numpy
 
     random, parts = numpy.random.default_rng((SEED, ORDER.index(split), index)), parts_of(split)
     pixels = _background(random, parts)
     mask = numpy.zeros((SIDE, SIDE), numpy.uint8)
-    drawn = [_drawn(glyph, label, pixels, mask, random) for glyph, label in _placed(random, parts)]
+    drawn = [_drawn(glyph, label, pixels, mask, random) for glyph, label in _placed(random, parts, kind)]
     classes, boxes = numpy.array([label for label, _ in drawn]), numpy.array([box for _, box in drawn], numpy.float32)
     return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
 
 
 # Enough for some batches, because the pixels of a scene and its labels are read one after the other.
 @lru_cache(maxsize=160)
-def _kept(split: str, index: int) -> Scene:
-    return draw(split, index)
+def _kept(split: str, index: int, kind: Kind) -> Scene:
+    return draw(split, index, kind)
 
 
 @cache
@@ -207,13 +218,13 @@ def _background(random: Generator, parts: Parts) -> NDArray[uint8]:
     return numpy.clip(dimmed + numpy.int16(level - dimmed[::8, ::8].mean()), 0, 255).astype(numpy.uint8)
 
 
-def _placed(random: Generator, parts: Parts) -> Iterator[tuple[_Glyph, int]]:
+def _placed(random: Generator, parts: Parts, kind: Kind) -> Iterator[tuple[_Glyph, int]]:
     """Yield scaled and placed digits that do not overlap."""
     import numpy
 
     taken = list[tuple[int, int, int, int]]()
-    low, high = numpy.log(SIZES)
-    for _ in range(int(random.integers(1, MOST + 1))):
+    low, high = numpy.log(kind.sizes)
+    for _ in range(int(random.integers(1, kind.most + 1))):
         number, height = int(random.integers(len(parts.glyphs))), round(float(numpy.exp(random.uniform(low, high))))
         fine = parts.glyphs[number]
         width = max(3, round(height * fine.width / fine.height))

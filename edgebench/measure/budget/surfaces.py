@@ -15,7 +15,7 @@ from edgebench.measure.budget.metric import Share, Size, Surface
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.results.measurement.verdict import Verdict, untrained
-from edgebench.schema.names import task
+from edgebench.schema.variant import task
 from edgebench.tasks.classification import appraise
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _share(accuracy: Accuracy) -> Share | None:
 
 def metric_of(variant: Variant) -> str:
     """Return the name of the chief metric of a variant's task: `top1`, `map`."""
-    return str(literal("tasks", task(variant.architecture), "METRIC"))
+    return str(literal("tasks", task(variant), "METRIC"))
 
 
 def size(case: Case) -> Size:

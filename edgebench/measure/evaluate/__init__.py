@@ -6,7 +6,7 @@ import hashlib
 import os
 from base64 import b64decode
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -20,14 +20,14 @@ from edgebench.foundation.prefetch import ahead
 from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import sources
-from edgebench.schema.names import task
 from edgebench.schema.record import Accuracy
-from edgebench.schema.variant import WeightSource
+from edgebench.schema.variant import WeightSource, task
+from edgebench.tasks import values
+from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from numpy import float32
     from numpy.typing import NDArray
 
     from edgebench.deploy import Deployed
@@ -49,24 +49,31 @@ TIMEOUT_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Answers:
-    """The outputs of an artifact, (N, values) float32, in a file, because they may not fit in memory.
+    """The outputs of an artifact, (N, values), in a file, because they may not fit in memory.
 
     Attributes:
-        values: number of values of all outputs for one image.
+        values: number of values for one image: of all outputs, or of what the task reduces them to on the target.
+        dtype: their type: float32, or bytes if they are reduced.
         inputs_sha256: hash of the pixels that the process read; if they came in several parts, a hash of their hashes.
     """
 
     stream: IO[bytes]
     values: int
     inputs_sha256: str = ""
+    dtype: str = "<f4"
 
-    def rows(self, count: int) -> Iterator[NDArray[float32]]:
+    @property
+    def row_bytes(self) -> int:
+        """Size of one image's values."""
+        return self.values * (1 if self.dtype == "u1" else 4)
+
+    def rows(self, count: int) -> Iterator[NDArray[Any]]:
         """Yield the outputs in order, `count` rows at a time."""
         import numpy
 
-        size, done = count * self.values * 4, 0
+        size, done = count * self.row_bytes, 0
         while block := os.pread(self.stream.fileno(), size, done):
-            yield numpy.frombuffer(block, "<f4").reshape(-1, self.values)
+            yield numpy.frombuffer(block, self.dtype).reshape(-1, self.values)
             done += size
 
 
@@ -138,7 +145,7 @@ def made_by(variant: Variant) -> str:
 
 def _source(variant: Variant) -> str:
     """Return the module of a variant's task."""
-    return module("tasks", task(variant.architecture))
+    return module("tasks", task(variant))
 
 
 def _is_fine_tuned(case: Case) -> bool:
@@ -146,41 +153,78 @@ def _is_fine_tuned(case: Case) -> bool:
     return case.variant.quantization is not None and case.variant.quantization.aware
 
 
-def answers(images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
+def answers(
+    images: Images,
+    deployed: Deployed,
+    runtime: Runtime,
+    threads: int,
+    connection: Connection,
+    *,
+    is_reduced: bool = True,
+) -> Answers:
     """Return an artifact's outputs for images, requested in parts of bounded size, in batches that it takes.
 
-    A user-supplied file may contain a batch of one, although its input says otherwise.
+    With `is_reduced` they are what the task reduces them to, if it does. A user-supplied file may contain a batch of
+    one, although its input says otherwise.
     """
+    reduce = _reduce(deployed.variant) if is_reduced else {}
     try:
-        return _answers(images, deployed, runtime, threads, connection, BATCH)
+        return _answers(images, deployed, runtime, threads, connection, BATCH, reduce)
     except AgentError:
         if deployed.variant.weights != WeightSource.CUSTOM:
             raise
-    return _answers(images, deployed, runtime, threads, connection, 1)
+    return _answers(images, deployed, runtime, threads, connection, 1, reduce)
+
+
+def _reduce(variant: Variant) -> dict[str, object]:
+    """Return the request's fields that make the target reduce the outputs; none if the variant's task does not."""
+    name = task(variant)
+    if not hasattr(load("tasks", name), "reduced"):
+        return {}
+    return {"reduce": {"task": name, "classes": variant.classes, "resolution": variant.resolution}}
 
 
 def _answers(
-    images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection, batch: int
+    images: Images,
+    deployed: Deployed,
+    runtime: Runtime,
+    threads: int,
+    connection: Connection,
+    batch: int,
+    reduce: dict[str, object],
 ) -> Answers:
-    request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch)}
+    request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch), **reduce}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
-    values, digests = _values(deployed.variant), list[str]()
-    request |= {"classes": values}  # selects the output with this many values, or all outputs together
+    digests = list[str]()
+    request |= {"classes": values(deployed.variant)}  # selects the output with so many values, or all outputs together
     with ExitStack() as stack, TemporaryDirectory() as scratch:
-        stream = stack.enter_context(TemporaryFile(buffering=0))
+        empty = _empty(deployed.variant, stack.enter_context(TemporaryFile(buffering=0)), is_reduced=bool(reduce))
         file = Path(scratch) / "outputs"
         if connection.shares_files:
             request["outputs"] = str(file)
-        for part in ahead(_parts(images, values, Path(scratch), connection)):
+        for part in ahead(_parts(images, empty.row_bytes, Path(scratch), connection)):
             file.unlink(missing_ok=True)
             answer = ask(connection, Inferred, request | part, timeout_s=TIMEOUT_S)
             deployed.require(answer, runtime, connection)
             _require_inputs(answer, part, connection)
-            stream.write(_outputs(answer, file, 4 * part["shape"][0] * values))
+            empty.stream.write(_outputs(answer, file, part["shape"][0] * empty.row_bytes))
             digests.append(answer.inputs_sha256)
-        result = Answers(stream=stream, values=values, inputs_sha256=_joined(digests))
+        result = replace(empty, inputs_sha256=_joined(digests))
         finalize(result, stack.pop_all().close)  # closed when the last reference to the outputs is gone
     return result
+
+
+def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
+    """Return answers for no image yet, with the number and the type of the values that an image will have."""
+    import numpy
+
+    count = values(variant)
+    if not is_reduced:
+        return Answers(stream=stream, values=count)
+    plugin, nothing = load("tasks", task(variant)), numpy.zeros((1, count), numpy.float32)
+    return Answers(
+        stream=stream, values=plugin.reduced(nothing, variant.classes, variant.resolution).shape[1], dtype="u1"
+    )
 
 
 def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
@@ -216,15 +260,9 @@ def _joined(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
-def _values(variant: Variant) -> int:
-    """Return the number of values of all outputs for one image."""
-    count: int = load("tasks", task(variant.architecture)).values(variant.classes, variant.resolution)
-    return count
-
-
-def _parts(images: Images, values: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
+def _parts(images: Images, row_bytes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
     """Yield the request's fields for each part of the images, once the part is on the target."""
-    answers = PART_BYTES // (COPIES * 4 * values)
+    answers = PART_BYTES // (COPIES * row_bytes)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))
     batches = min(PART_BYTES // images.pixel_bytes, answers) // BATCH
@@ -278,11 +316,13 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 
 def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
     """Return the fields of an accuracy, computed by the variant's task from the outputs and the float parent's."""
-    counted: dict[str, Any] = load("tasks", task(variant.architecture)).tally(
+    of_file = {"decode": decoders.decoder(variant.decoding, variant.resolution)} if variant.decoding else {}
+    counted: dict[str, Any] = load("tasks", task(variant)).tally(
         outputs.rows(TALLY_ROWS),
         reference.rows(TALLY_ROWS) if reference else None,
         images.truth,
         variant.classes,
         variant.resolution,
+        **of_file,
     )
     return counted

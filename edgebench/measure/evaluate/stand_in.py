@@ -96,8 +96,8 @@ def spot_check(
 
     places = numpy.unique(numpy.linspace(0, len(images) - 1, SPOT_IMAGES).astype(numpy.int64))
     sample = replace(images, kept=images.kept[places], memory=None)
-    on_host = evaluate.answers(sample, here, stand_in.runtime, case.threads, stand_in.connection)
-    on_board = evaluate.answers(sample, there, case.runtime, case.threads, board)
+    on_host = evaluate.answers(sample, here, stand_in.runtime, case.threads, stand_in.connection, is_reduced=False)
+    on_board = evaluate.answers(sample, there, case.runtime, case.threads, board, is_reduced=False)
     (hosts,), (boards,) = on_host.rows(len(places)), on_board.rows(len(places))
     finite = numpy.isfinite(hosts)
     if (finite != numpy.isfinite(boards)).any():

@@ -23,6 +23,7 @@ from edgebench.schema.record import Session
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.sweep import Cell
 from edgebench.schema.variant import Variant, WeightSource
+from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,7 +83,7 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
     """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
-    if model and not model.is_classifier:
+    if model and not model.takes_images:
         return cell.dataset  # such a model is calibrated on its own inputs
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(calibration) if calibration else cell.dataset
@@ -93,7 +94,7 @@ def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet]
     quantization = None
     if cell.quantization:
         scheme = _quantization(cell, runtime, environment)
-        if model and not model.is_classifier:
+        if model and not model.takes_images:
             quantization = own_cells.calibrated(scheme, cell, model, chosen_recipe(cell.dataset, cell.preprocessing))
         else:
             quantization = _calibrated(scheme, datasets[_calibrating(cell, model)], dataset)
@@ -184,6 +185,7 @@ def variant_of(
         preprocessing=recipe,
         quantization=quantization,
         feed=own_cells.feed(model, cell.input_data) if model else None,
+        decoding=model.decoding if model else decoders.of_network(cell.model, weights.classes, cell.resolution),
     )
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName, require
-from edgebench.foundation.shelf import load, names
+from edgebench.foundation.shelf import literal, load, names
 from edgebench.images.catalogue import family
 from edgebench.images.preprocessing import preset
 from edgebench.images.splits import wrong_task
 from edgebench.measure.plan import custom as own_cells
+from edgebench.schema import names as names_of
 from edgebench.schema.case import PRESETS
+from edgebench.schema.decoding import Decoding
+from edgebench.schema.decoding import parse as parse_decoder
 from edgebench.schema.names import is_custom, is_in_hub, is_model_file, is_weights_file
 from edgebench.schema.quantization import parse
 from edgebench.schema.runtime import RuntimeRequest
@@ -57,7 +60,8 @@ def _check_cell(cell: Cell) -> None:
         _require_tools(request.name)
     request.resolve(runtime.OPTIONS)
     family(cell.dataset)
-    if _reads_truth(cell) and (wrong := wrong_task(cell.model, cell.dataset)):
+    _require_decoder(cell)
+    if _reads_truth(cell) and (wrong := wrong_task(cell.model, cell.dataset, cell.decode and Decoding.TASK)):
         raise RequestError(wrong)
     if cell.preprocessing:
         preset(cell.preprocessing)
@@ -66,6 +70,28 @@ def _check_cell(cell: Cell) -> None:
         parse(cell.quantization)
     if cell.threads < 1 or cell.batch < 1:
         raise RequestError(f"wanted threads and batch of at least 1, found {cell.threads} and {cell.batch}")
+
+
+def _require_decoder(cell: Cell) -> None:
+    """Refuse a task that is not the model's, a detector without a decoder, and an unknown decoder.
+
+    Raises:
+        UnknownName: there is no such task or decoder.
+    """
+    task = names_of.task(cell.model)
+    if cell.task:
+        require("task", cell.task, names("tasks"))
+    if cell.decode:
+        require("decoder", parse_decoder(cell.decode).name, names("decoders"))
+        task = Decoding.TASK
+    if cell.task in ("", task):
+        return
+    if cell.task == Decoding.TASK and is_custom(cell.model):
+        known = " or ".join(name for name in names("decoders") if name != "null")
+        raise RequestError(
+            f"wanted --decode {known} with --task detection of {cell.model}, found none; name its layout"
+        )
+    raise RequestError(f"{cell.model} is for {task}, found --task {cell.task}; leave it out")
 
 
 def _check_weights(cell: Cell) -> None:
@@ -80,7 +106,10 @@ def _check_weights(cell: Cell) -> None:
 
 def _reads_truth(cell: Cell) -> bool:
     """Return whether the data set's truth is needed: to train a network, or for the accuracy of given weights."""
-    return cell.weights not in (WeightSource.RANDOM, WeightSource.NONE)
+    has_metric = is_custom(cell.model) or literal("tasks", names_of.task(cell.model), "METRIC")
+    return cell.weights not in (WeightSource.RANDOM, WeightSource.NONE) and (
+        bool(has_metric) or cell.weights == WeightSource.TRAINED
+    )
 
 
 def _require_tools(runtime: str) -> None:

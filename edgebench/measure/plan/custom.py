@@ -34,7 +34,8 @@ UNLABELLED = "unlabelled:"  # how the sweep in a results folder names a calibrat
 REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
 RAW = "raw"  # the preprocessing of a network that takes integers, if none is requested
 
-Models = Mapping[tuple[str, str], CustomModel]  # cards by the model and the input that a cell names
+Key = tuple[str, str, str]
+Models = Mapping[Key, CustomModel]  # cards by the model, the input and the decoder that a cell names
 
 
 def check(sweep: Sweep) -> None:
@@ -54,11 +55,11 @@ def adopt(cells: Iterable[Cell]) -> Models:
     Raises:
         RequestError: two different models have the same name.
     """
-    fed = dict[tuple[str, str], bool]()
+    fed = dict[Key, bool]()
     for cell in cells:
         if is_custom(cell.model):
-            fed[cell.model, cell.input] = fed.get((cell.model, cell.input), False) or _is_calibrated_on_arrays(cell)
-    models = {(name, shape): _adopted(name, shape, is_fed=is_fed) for (name, shape), is_fed in fed.items()}
+            fed[_key(cell)] = fed.get(_key(cell), False) or _is_calibrated_on_arrays(cell)
+    models = {key: _adopted(key, is_fed=is_fed) for key, is_fed in fed.items()}
     contents = dict[str, str]()
     for model in models.values():
         if contents.setdefault(model.name, model.content_sha256) != model.content_sha256:
@@ -66,10 +67,15 @@ def adopt(cells: Iterable[Cell]) -> Models:
     return models
 
 
-def _adopted(name: str, shape: str, *, is_fed: bool) -> CustomModel:
+def _key(cell: Cell) -> Key:
+    return cell.model, cell.input, cell.decode
+
+
+def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
     """Return the card of a model, also of one that cannot be measured: its cases fail, and the sweep goes on."""
+    name, shape, decode = key
     try:
-        return custom.adopt(name, shape, is_fed=is_fed)
+        return custom.adopt(name, shape, is_fed=is_fed and not decode, decode=decode)
     except RequestError as refusal:
         return custom.refused(name, str(refusal))
 
@@ -82,7 +88,7 @@ def _is_calibrated_on_arrays(cell: Cell) -> bool:
 
 def card(cell: Cell, models: Models) -> CustomModel | None:
     """Return the card of a cell's user-supplied model; None for a network of this package."""
-    return models.get((cell.model, cell.input))
+    return models.get(_key(cell))
 
 
 def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
@@ -129,7 +135,7 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
         file = f"for runtimes that open {model.format}, found {runtime}, which opens {format}"
         return f"{model.name} is {function if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and batch > model.batch:
-        taken = "one image" if model.is_classifier else "what its inputs say"
+        taken = "one image" if model.takes_images else "what its inputs say"
         return f"{model.name} takes {taken} at a time, found --batch {batch}; export it with an open batch axis"
     if precision == model.precision:
         return ""
@@ -140,9 +146,9 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
             f"{model.name} is {model.precision} as supplied, found --precision {precision}; use --precision"
             f" {model.precision}"
         )
-    if not model.is_classifier and format != custom.onnx.FORMAT:
+    if not model.takes_images and format != custom.onnx.FORMAT:
         return f"{model.name} is quantized for runtimes that open onnx, found {runtime}; use --precision fp32 there"
-    if model.is_classifier and model.dtype != "float32":
+    if model.takes_images and model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
 
@@ -174,18 +180,19 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
 def _dataset(cell: Cell, model: CustomModel) -> str:
     """Return the data set for a model: the user-supplied one, else the calibration images.
 
-    A bundled data set is not used: its classes are not the model's.
+    A bundled data set is used for a detector only: the classes of a classifier are others.
     """
-    if family(cell.dataset).PLACE:
+    if family(cell.dataset).PLACE or model.decoding:
         return cell.dataset
-    if not model.is_classifier:
+    if not model.takes_images:
         return NO_DATA_SET
     return calibrating(cell.calibration) if cell.calibration else NO_DATA_SET
 
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
-    """Return the preprocessing of a cell; `raw` if none is requested for a model that takes integers."""
-    return cell.preprocessing or ("" if model.dtype in ("", "float32") else RAW)
+    """Return the preprocessing of a cell; by default a decoder's own, and `raw` for integers."""
+    of_decoder = load("decoders", model.decoding.name).PREPROCESSING if model.decoding else ""
+    return cell.preprocessing or of_decoder or ("" if model.dtype in ("", "float32") else RAW)
 
 
 def feed(model: CustomModel, folder: str) -> Feed | None:
@@ -238,7 +245,7 @@ def _require_quantizable(cell: Cell, model: CustomModel) -> None:
             f"{model.name}: equalized, bias_corrected and qat are for edgebench's own networks, found"
             f" {cell.quantization}; leave them out"
         )
-    if model.is_classifier and _dataset(cell, model) == NO_DATA_SET:
+    if model.takes_images and _dataset(cell, model) == NO_DATA_SET:
         raise RequestError(
             f"int8 of {model.name} needs images for calibration and comparison: add --calibration folder or"
             " --dataset image_folder:path; or --calibration random for its time alone, or --precision fp32"

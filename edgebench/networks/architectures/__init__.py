@@ -8,6 +8,9 @@ A family defines
     WIDTHS                         published multipliers of every layer's channels
     CLASSES                        number of outputs of the published networks
     TASK                           optional: what its outputs are, a name of `tasks/`; else classification
+    DECODER                        optional: what makes boxes of a detector's raw heads, as `--decode` names it; else
+                                   the task's own
+    BASE                           optional: the network whose base (`train/base`) has the same features
     accepts(name, resolution)      whether the network can be built at that resolution and exported to every format
     build(name, width, *, classes, resolution)
                                    an nn.Module from (N, CHANNELS, R, R) float32 to (N, classes), or to a tuple of its
@@ -18,4 +21,4 @@ than one pixel needs windows of one size, as in ONNX; a resolution with windows 
 """
 
 OFFERS = ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "CLASSES", "accepts", "build")
-MAY_OFFER = ("TASK",)
+MAY_OFFER = ("TASK", "DECODER", "BASE")

@@ -26,11 +26,15 @@ def accepts(name: str, resolution: int) -> bool:
     return resolution >= 32
 
 
-def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network for any width multiplier."""
+def stages(width: float) -> tuple[tuple[nn.Module, ...], list[int]]:
+    """Return MobileNetV1's features up to strides 8, 16 and 32, each from the previous, and their output channels."""
     whole = MobileNetV1(width, 1)
     stem = nn.Sequential(whole.conv_stem, whole.bn1, whole.act)
     first, second, third, fourth, fifth = whole.blocks
-    stages = (nn.Sequential(stem, first, second, third), fourth, fifth)
     counts = [channels(STAGES[stage][0], width) for stage in LAST_STAGES]
-    return Detector(stages, counts, classes, resolution)
+    return (nn.Sequential(stem, first, second, third), fourth, fifth), counts
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build the network for any width multiplier."""
+    return Detector(*stages(width), classes, resolution)

@@ -31,12 +31,23 @@ def channels(count: float, divisor: int = 8) -> int:
     return rounded + divisor if rounded < 0.9 * count else rounded
 
 
-def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Chain convolution, batch norm and ReLU6."""
+def convolution(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int = 1,
+    groups: int = 1,
+    *,
+    dilation: int = 1,
+    act: type[nn.Module] | None = nn.ReLU6,
+    epsilon: float = 1e-5,
+) -> nn.Sequential:
+    """Chain convolution, batch norm and, unless it is None, an activation."""
+    padding = (kernel - 1) // 2 * dilation
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU6(inplace=True),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
+        nn.BatchNorm2d(outputs, epsilon),
+        *([act(inplace=True)] if act else []),
     )
 
 

@@ -26,14 +26,18 @@ def accepts(name: str, resolution: int) -> bool:
     return resolution >= 32
 
 
+def stages(width: float) -> tuple[list[nn.Module], list[int]]:
+    """Return MobileNetV2's features up to strides 8, 16 and 32, each from the previous, and their output channels."""
+    features = MobileNetV2(width, 1).features
+    parts: list[nn.Module] = [features[start:end] for start, end in zip((0, *ENDS), ENDS, strict=False)]
+    return parts, [output_channels(stage) for stage in parts]
+
+
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
     """Build the network for any width multiplier."""
-    features = MobileNetV2(width, 1).features
-    stages = [features[start:end] for start, end in zip((0, *ENDS), ENDS, strict=False)]
-    counts = [_channels(stage) for stage in stages]
-    return Detector(stages, counts, classes, resolution)
+    return Detector(*stages(width), classes, resolution)
 
 
-def _channels(stage: nn.Module) -> int:
+def output_channels(stage: nn.Module) -> int:
     """Return a stage's number of output channels: that of its last batch norm."""
     return [layer.num_features for layer in stage.modules() if isinstance(layer, nn.BatchNorm2d)][-1]

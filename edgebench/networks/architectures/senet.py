@@ -25,15 +25,20 @@ DROPOUT = {"se_resnet50": 0.0, "senet154": 0.2}
 
 
 class SqueezeExcite(nn.Module):
-    """Weight each channel by a factor between 0 and 1, which a small network computes from all channels' means."""
+    """Weight each channel by a factor between 0 and 1, which a small network computes from all channels' means.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        squeezed: channels of the small network's hidden layer.
+        gate: the function that limits the factors.
+    """
+
+    def __init__(self, channels: int, squeezed: int, gate: type[nn.Module] = nn.Sigmoid) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc1 = nn.Conv2d(channels, channels // REDUCTION, 1)
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
         self.relu = nn.ReLU()
-        self.fc2 = nn.Conv2d(channels // REDUCTION, channels, 1)
-        self.gate = nn.Sigmoid()
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+        self.gate = gate()
 
     def forward(self, features: Tensor) -> Tensor:
         weights: Tensor = self.gate(self.fc2(self.relu(self.fc1(self.pool(features)))))
@@ -54,7 +59,7 @@ class SEBottleneck(Bottleneck):
         kernel: int = 1,
     ) -> None:
         super().__init__(inputs, planes, stride, factors=factors, groups=groups, kernel=kernel)
-        self.se = SqueezeExcite(self.outputs)
+        self.se = SqueezeExcite(self.outputs, self.outputs // REDUCTION)
 
     def residual(self, features: Tensor) -> Tensor:
         weighted: Tensor = self.se(super().residual(features))

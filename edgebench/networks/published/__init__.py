@@ -36,6 +36,7 @@ class PublishedLatency:
 
     Attributes:
         top1: measured with the same file, or published for it, per cent.
+        map: the same of a detector, COCO's mean average precision on `dataset`.
         power_w: mean power of the board at the wall socket, idle power included.
     """
 
@@ -53,6 +54,8 @@ class PublishedLatency:
     p50_ms: float | None = None
     p90_ms: float | None = None
     top1: float | None = None
+    map: float | None = None
+    dataset: str = ""
     power_w: float | None = None
     note: str = ""
     source: str
@@ -108,8 +111,19 @@ def accuracies() -> tuple[PublishedAccuracy, ...]:
 
 @cache
 def latencies() -> tuple[PublishedLatency, ...]:
-    """Return all latencies; the boards are Raspberry Pis."""
+    """Return all latencies of classifiers; the boards are Raspberry Pis."""
     return _read("latency.csv", PublishedLatency)
+
+
+@cache
+def detections() -> tuple[PublishedLatency, ...]:
+    """Return all latencies of detectors, whose networks need not be on the shelf; the boards are Raspberry Pis."""
+    return _read("detection.csv", PublishedLatency)
+
+
+def of_task(task: str) -> tuple[PublishedLatency, ...]:
+    """Return the latencies of a task's networks; of classifiers by default."""
+    return {"detection": detections, "classification": latencies}.get(task or "classification", tuple)()
 
 
 @cache
@@ -149,6 +163,6 @@ def runtime(row: PublishedLatency) -> str:
     return f"{row.runtime} {row.runtime_version}".rstrip()
 
 
-def targets() -> tuple[str, ...]:
-    """List the boards with published latencies."""
-    return tuple(sorted({row.target for row in latencies()}))
+def targets(task: str = "") -> tuple[str, ...]:
+    """List the boards with published latencies of a task's networks; of classifiers by default."""
+    return tuple(sorted({row.target for row in of_task(task)}))

@@ -22,10 +22,9 @@ from edgebench.results.measurement.evidence import (
 )
 from edgebench.results.measurement.verdict import Reason, Verdict, reasons, worst
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings
-from edgebench.schema.names import task
 from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
-from edgebench.schema.variant import Variant
+from edgebench.schema.variant import Variant, task
 
 # duration of the burst that starts a sustained run; share of the last windows that count as sustained
 BURST_S, LATE = 15.0, 0.2
@@ -114,11 +113,14 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
 
 
 def times_stages(variant: Variant, session: Session) -> bool:
-    """Return whether a session times what an app does around inference: if requested, and always of detectors."""
+    """Return whether a session times what an app does around inference: if requested, or if it always takes time.
+
+    It does where outputs are decoded by thresholds, as boxes are, or reduced, as scores of pixels to a map.
+    """
     if variant.feed or session.environment.emulator:
         return False
-    plugin = load("tasks", task(variant.architecture))
-    return bool(plugin.THRESHOLDS or (session.stages and plugin.OUTPUTS))
+    plugin = load("tasks", task(variant))
+    return bool(plugin.THRESHOLDS or hasattr(plugin, "reduced") or (session.stages and plugin.OUTPUTS))
 
 
 def needed(runs: Sequence[Run], session: Session, *, times_stages: bool = False) -> Iterator[Purpose]:

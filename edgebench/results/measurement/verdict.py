@@ -7,15 +7,17 @@ from math import exp, inf
 from statistics import median
 
 from edgebench.foundation import stats
+from edgebench.foundation.shelf import literal, load
 from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement import beats, unmeasured
 from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
 from edgebench.schema import throttle
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
+from edgebench.schema.metric import Metric
 from edgebench.schema.quantization import RANDOM, Quantization, overflows
 from edgebench.schema.record import Accuracy, Run
-from edgebench.schema.variant import Precision
+from edgebench.schema.variant import Precision, task
 from edgebench.tasks.classification import appraise
 
 # This project's own proposals, each a share unless its name says otherwise.
@@ -350,8 +352,8 @@ def untrained(accuracy: Accuracy) -> str:
     """
     if accuracy.not_finite or why_no_accuracy(accuracy.case.variant):
         return ""
-    for metric in accuracy.metrics[:1]:
-        is_worthless = (metric.value if metric.low is None else metric.low) < LEAST_METRIC
+    if metric := _of_learning(accuracy):
+        is_worthless = (metric.value if metric.low is None else metric.low) <= _least(accuracy)
         return f"no better than chance: {metric.name} is {metric.value:.1%}, it has learned nothing" * is_worthless
     appraisal, chance = appraise(accuracy), _chance(accuracy)
     top1, change = appraisal.top1, appraisal.change
@@ -363,6 +365,21 @@ def untrained(accuracy: Accuracy) -> str:
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing has"
         f" {chance:.1%}{'' if has_learned else ': it has learned nothing that they show'}"
     )
+
+
+def _of_learning(accuracy: Accuracy) -> Metric | None:
+    """Return the metric that shows that a network has learned something: its task's LEARNED, else the chief one."""
+    named = {metric.name: metric for metric in accuracy.metrics}
+    wanted = literal("tasks", task(accuracy.case.variant), "LEARNED")
+    return named.get(wanted) or next(iter(accuracy.metrics), None)
+
+
+def _least(accuracy: Accuracy) -> float:
+    """Return the value of that metric at which a network has learned nothing."""
+    variant = accuracy.case.variant
+    plugin = load("tasks", task(variant))
+    least: float = plugin.chance(variant.classes) if hasattr(plugin, "chance") else LEAST_METRIC
+    return least
 
 
 def _chance(accuracy: Accuracy) -> float:

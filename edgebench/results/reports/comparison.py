@@ -37,9 +37,17 @@ def _top1(row: Row) -> str:
     return "-" if row.top1 is None else f"{row.top1.value:.1f} [{row.top1.low:.1f}, {row.top1.high:.1f}]"
 
 
-def _map(row: Row) -> str:
-    figure = row.quality.metrics.get("map")
-    return "-" if figure is None else f"{figure.value:.1f} [{figure.low:.1f}, {figure.high:.1f}]"
+def _metric(name: str, heading: str) -> tuple[Column[Row], Column[Row]]:
+    """Return the columns of a task's chief metric with its interval, and of its difference to the float parent."""
+
+    def cell(row: Row) -> str:
+        figure = row.quality.metrics.get(name)
+        return "-" if figure is None else f"{figure.value:.1f} [{figure.low:.1f}, {figure.high:.1f}]"
+
+    def change(row: Row) -> str:
+        return "-" if row.fidelity.change is None or name not in row.quality.metrics else _change(row)
+
+    return _OfRow.number(f"{heading} %", cell, OBJECTIVE), _OfRow.number(f"Δ {heading}", change, rank=10)
 
 
 def _change(row: Row) -> str:
@@ -81,9 +89,10 @@ TRANSFER = _OfRow.number("transfer ms", lambda row: milliseconds(row.latency.tra
 SPEEDUP = _OfRow.number("int8 x", _speedup, OBJECTIVE)
 TOP1 = _OfRow.number("top-1 %", _top1, OBJECTIVE)
 PUBLISHED = _OfRow.number("published %", lambda row: number(row.quality.published_top1, 1), rank=21)
-CHANGE = _OfRow.number("Δ top-1", lambda row: "-" if row.top1 is None else _change(row), rank=10)
-MAP = _OfRow.number("mAP %", _map, OBJECTIVE)
-MAP_CHANGE = _OfRow.number("Δ mAP", lambda row: "-" if row.fidelity.change is None else _change(row), rank=10)
+CHANGE = _OfRow.number("Δ top-1", lambda row: "-" if row.top1 is None or row.fidelity.change else _change(row), rank=10)
+MAP, MAP_CHANGE = _metric("map", "mAP")
+MIOU, MIOU_CHANGE = _metric("miou", "mIoU")
+IOU, IOU_CHANGE = _metric("iou", "IoU")
 AGREEMENT = _OfRow.number("agree %", lambda row: number(row.fidelity.agreement, 1), rank=12)
 SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), rank=11)
 INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2))
@@ -98,8 +107,8 @@ PROCESSES = _OfRow.number("n", lambda row: str(row.latency.processes), rank=13)
 VERDICT = _OfRow.text("verdict", lambda row: row.verdict, OBJECTIVE)
 COLUMNS = (
     RANK, NETWORK, PRECISION, P50, INTERVAL, HALF_WIDTH, P90, PRE, POST, TOTAL, SHARE, FPS, KERNEL, TRANSFER, SPEEDUP,
-    TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED,
-    FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
+    TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, MIOU, MIOU_CHANGE, IOU, IOU_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD,
+    PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
 SELDOM = (
     PUBLISHED,
@@ -114,7 +123,12 @@ SELDOM = (
     DEVICE_PEAK,
     DEVICE_USED,
 )  # shown only if a row has a value
-OF_TASKS = {"classification": (TOP1, CHANGE), "detection": (MAP, MAP_CHANGE)}  # shown for rows of their task
+OF_TASKS = {  # shown for rows of their task; the first is its chief metric
+    "classification": (TOP1, CHANGE),
+    "detection": (MAP, MAP_CHANGE),
+    "segmentation": (MIOU, MIOU_CHANGE),
+    "localization": (IOU, IOU_CHANGE, TOP1),
+}
 BEST = "*: the fastest or most accurate of its precision, and all that tie with it: the intervals overlap"
 
 
@@ -164,7 +178,8 @@ def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
-    empty += [column for task, columns in OF_TASKS.items() if task not in tasks for column in columns]
+    shown = {column for task in tasks for column in OF_TASKS.get(task, ())}
+    empty += [column for columns in OF_TASKS.values() for column in columns if column not in shown]
     return tuple(column for column in COLUMNS if column not in empty)
 
 
@@ -173,8 +188,14 @@ def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
     parts = by_precision(rows).values()
     return {
         P50: frozenset[Row]().union(*map(fastest, parts)),
-        **dict.fromkeys((TOP1, MAP), frozenset[Row]().union(*map(most_accurate, parts))),
+        **dict.fromkeys(chief(rows), frozenset[Row]().union(*map(most_accurate, parts))),
     }
+
+
+def chief(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
+    """Return the columns of the chief metrics of the rows' tasks."""
+    tasks = {row.setup.task for row in rows}
+    return tuple(columns[0] for task, columns in OF_TASKS.items() if task in tasks)
 
 
 def _starred(column: Column[Row], best: frozenset[Row]) -> Column[Row]:

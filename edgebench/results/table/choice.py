@@ -24,12 +24,17 @@ class Quantity(StrEnum):
     TOP1 = "top1"
     TOP5 = "top5"
     MAP = "map"
+    MIOU = "miou"
+    IOU = "iou"
     AGREEMENT = "agreement"
 
     @property
     def is_share(self) -> bool:
-        """Whether the quantity is a share in %, of which more is better: an accuracy, mAP or agreement."""
-        return self in (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.AGREEMENT)
+        """Whether the quantity is a share in %, of which more is better: a metric of a task, or agreement."""
+        return self in (*METRICS, Quantity.AGREEMENT)
+
+
+METRICS = (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.MIOU, Quantity.IOU)  # measured on labelled images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

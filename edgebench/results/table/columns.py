@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation.shelf import literal, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from edgebench.foundation.stats import Ratio
     from edgebench.results.table.choice import Figure
     from edgebench.results.table.row import Row
 
 METRICS = ("top1", "top5")  # three columns each: the value and both ends of its interval
-OTHERS: dict[str, bool] = {  # metrics of the other tasks, and whether they have an interval
+DETECTION: dict[str, bool] = literal("tasks", "detection", "COLUMNS")  # and whether they have an interval
+OTHERS: dict[str, bool] = {  # metrics of the other tasks, at the end: columns keep their places
     metric: has_interval
     for task in names("tasks")
     for metric, has_interval in (literal("tasks", task, "COLUMNS") or {}).items()
-    if metric not in METRICS
+    if metric not in (*METRICS, *DETECTION)
 }
+
+
+def _named(metrics: Mapping[str, bool]) -> tuple[str, ...]:
+    """Return the columns of metrics: one each, three for those with an interval."""
+    return tuple(f"{name}{end}" for name, wide in metrics.items() for end in ("", "_low", "_high")[: 1 + 2 * wide])
 
 
 def _paths(*parts: tuple[str, str]) -> dict[str, str]:
@@ -65,11 +71,12 @@ COLUMNS = (
     *(f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")),
     *_AFTER_METRICS,
     "task",
-    *(f"{name}{end}" for name, has_interval in OTHERS.items() for end in ("", "_low", "_high")[: 1 + 2 * has_interval]),
+    *_named(DETECTION),
     *("metric_change", "metric_change_low", "metric_change_high"),
     *_AROUND,
     "parts",
     *_VERDICTS,
+    *_named(OTHERS),
 )
 _verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
@@ -87,11 +94,12 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_metrics(row),
         *_after_metrics(row),
         row.setup.task,
-        *_others(row),
+        *_of_tasks(row, DETECTION),
         *_ends(row.fidelity.change),
         *_around(row),
         row.latency.parts,
         *(verdict or None for verdict in _verdicts(row)),
+        *_of_tasks(row, OTHERS),
     )
 
 
@@ -105,8 +113,8 @@ def _metrics(row: Row) -> Iterator[float | None]:
         yield from _ends(row.quality.metrics.get(name))
 
 
-def _others(row: Row) -> Iterator[float | None]:
-    for name, has_interval in OTHERS.items():
+def _of_tasks(row: Row, metrics: Mapping[str, bool]) -> Iterator[float | None]:
+    for name, has_interval in metrics.items():
         yield from _ends(row.quality.metrics.get(name))[: 1 + 2 * has_interval]
 
 

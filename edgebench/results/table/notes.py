@@ -80,14 +80,7 @@ def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
         " interval; both in interleaved reference beats, if both rows have them. Δ top-1: difference to the float"
         " parent in percentage points; = means that McNemar's exact test finds no significant difference."
     )
-    if any(case_evidence.accuracy and case_evidence.accuracy.metrics for case_evidence in evidence):
-        yield (
-            "mAP: mean average precision, computed as COCO does (101 recall points, IoU 0.5 to 0.95, at most 100 boxes"
-            " per image), with its 95 % interval by a bootstrap over images. Δ mAP: difference to the float parent in"
-            " percentage points, on the same resamples; = means that its interval contains 0. agree: share of the float"
-            " parent's boxes with a score of at least 0.3 that the int8 file also finds, with their class and an IoU of"
-            " at least 0.5."
-        )
+    yield from _terms_of_tasks(evidence)
     if any(run.stages for case_evidence in evidence for run in case_evidence.runs):
         yield (
             "post ms: turning the network's outputs into an answer: of a detector, decoding and suppression in numpy."
@@ -96,6 +89,35 @@ def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
             " part of it; fps: pictures a second by it."
         )
     yield from _terms_of_machines(evidence)
+
+
+def _terms_of_tasks(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield the meanings of the columns of tasks other than classification that have been evaluated."""
+    evaluated = {
+        metric.name for case_evidence in evidence if (accuracy := case_evidence.accuracy) for metric in accuracy.metrics
+    }
+    if "map" in evaluated:
+        yield (
+            "mAP: mean average precision, computed as COCO does (101 recall points, IoU 0.5 to 0.95, at most 100 boxes"
+            " per image), with its 95 % interval by a bootstrap over images. Δ mAP: difference to the float parent in"
+            " percentage points, on the same resamples; = means that its interval contains 0. agree: share of the float"
+            " parent's boxes with a score of at least 0.3 that the int8 file also finds, with their class and an IoU of"
+            " at least 0.5."
+        )
+    if "miou" in evaluated:
+        yield (
+            "mIoU: mean over the background and the classes of intersection over union, from the pixels of all images"
+            " together (not a mean over images), with its 95 % interval by a bootstrap over images. Δ mIoU: difference"
+            " to the float parent in percentage points, on the same resamples; = means that its interval contains 0."
+            " agree: share of pixels with the same class as in the float parent's map."
+        )
+    if "iou" in evaluated:
+        yield (
+            "IoU: mean over images of intersection over union of box and object, with its 95 % interval by a bootstrap"
+            " over images. Δ IoU: difference to the float parent in percentage points, on the same resamples; = means"
+            " that its interval contains 0. agree: share of images with the float parent's class and a box that"
+            " overlaps the parent's by an IoU of at least 0.5."
+        )
 
 
 def _terms_of_machines(evidence: Sequence[Evidence]) -> Iterator[str]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from edgebench.agent.stages import DECODE, NORMALIZE, POSTPROCESS, RESIZE
 from edgebench.foundation.errors import UnknownName
+from edgebench.foundation.shelf import names
 from edgebench.foundation.units import MIB
+from edgebench.images.catalogue import family
 from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
@@ -19,8 +21,10 @@ from edgebench.results.table.parts import Around, Cost, Fidelity, Int8, Latency,
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.schema.feed import MOST_SHOWN
-from edgebench.schema.names import dataset_plugin, task
+from edgebench.schema.names import dataset_plugin
+from edgebench.schema.variant import WeightSource, task
 from edgebench.tasks.classification import appraise
+from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +61,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         memory=_memory(measurement),
         sustained=_sustained(measurement.endurance),
         quality=_quality(evidence, None if why else appraisal),
-        fidelity=_of_outputs(artifact) or _fidelity(appraisal, accuracy, is_counted=not why),
+        fidelity=_of_outputs(evidence) or _fidelity(appraisal, accuracy, is_counted=not why),
         int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
         verdict=measurement.verdict.name,
         time_verdict=worst(measurement.reasons, TIME).name,
@@ -100,7 +104,7 @@ def _setup(evidence: Evidence) -> Setup:
         batch=case.batch,
         inputs=str(variant.feed or ""),
         sizes=variant.feed.sizes if variant.feed else "",
-        task=task(variant.architecture),
+        task=task(variant),
     )
 
 
@@ -112,8 +116,17 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
         yield _outputs(evidence.artifact)
     if evidence.accuracy:
         yield read_as(recipe(evidence.case.variant))
+    yield _read_otherwise(evidence.case.variant)
     if evidence.accuracy and evidence.accuracy.parent_sha256 and evidence.case.variant.classes == 1:
         yield "no agreement: one output has no classes"
+
+
+def _read_otherwise(variant: Variant) -> str:
+    """Say why a detector's classes are not those of its data set, and which decoder would read as many; or nothing."""
+    if not variant.decoding or (variant.dataset not in names("datasets") and not variant.dataset_classes):
+        return ""
+    known = variant.dataset_classes or family(variant.dataset).CLASSES
+    return decoders.alternatives(variant.decoding, variant.classes, known) if known else ""
 
 
 def _outputs(artifact: Artifact) -> str:
@@ -132,9 +145,11 @@ def _of_output(output: OutputNoise) -> str:
     return f"{output.name} ({sqnr}, largest difference {output.largest_difference:.3g}{cosine})"
 
 
-def _of_outputs(artifact: Artifact | None) -> Fidelity | None:
-    """Return the comparison of a model other than an image classifier: the SQNR of its worst output."""
-    if artifact is None or not artifact.outputs:
+def _of_outputs(evidence: Evidence) -> Fidelity | None:
+    """Return the comparison of a model without an accuracy: the SQNR of its worst output."""
+    artifact = evidence.artifact
+    variant = evidence.case.variant
+    if artifact is None or not artifact.outputs or (variant.decoding and variant.weights != WeightSource.RANDOM):
         return None
     worst = artifact.worst_output
     agreement = next((output.agreement for output in artifact.outputs if output.agreement is not None), None)

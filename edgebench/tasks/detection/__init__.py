@@ -1,6 +1,7 @@
 """Boxes around objects, and their classes: COCO's mean average precision.
 
-`boxes` decodes a network's heads, `coco` scores boxes, and `losses` defines the training loss of the heads.
+`boxes` decodes a network's heads, `decoders` those of user-supplied detectors, `coco` scores boxes, and `losses`
+defines the training loss of the heads.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from edgebench.tasks import Truth
     from edgebench.tasks.detection.boxes import Boxes
     from edgebench.tasks.detection.coco import Matches
+
+    Decode = Callable[..., list[Boxes]]  # values (N, values), and optionally the lowest score -> boxes of each image
 
 OUTPUTS = ("scores", "boxes")
 METRIC = "map"
@@ -104,19 +107,28 @@ def tally(
     truth: Callable[[int], Truth],
     classes: int,
     resolution: int,
+    decode: Decode | None = None,
 ) -> dict[str, Any]:
-    """Compute mAP with its interval and, with a float parent, the paired difference from it and the agreement."""
-    tally, parents = _Tally(classes, resolution), None if reference is None else iter(reference)
+    """Compute mAP with its interval and, with a float parent, the paired difference from it and the agreement.
+
+    `decode` reads the outputs of a user-supplied detector; by default they are raw heads.
+    """
+    tally, parents = _Tally(decode or _of_heads(classes, resolution)), None if reference is None else iter(reference)
     for rows in outputs:
         tally.add(rows, None if parents is None else next(parents), truth)
     return tally.fields()
 
 
+def _of_heads(classes: int, resolution: int) -> Decode:
+    """Return the decoder of raw heads."""
+    return lambda values, score=boxes.SCORE: decode(values, classes, resolution, score)
+
+
 class _Tally:
     """The running results of an artifact and of its float parent."""
 
-    def __init__(self, classes: int, resolution: int) -> None:
-        self._head = classes, resolution
+    def __init__(self, decode: Decode) -> None:
+        self._decode = decode
         self._images, self._parents = list[Any](), list[Any]()
         self._not_finite = self._parent_not_finite = self._sure = self._again = 0
         self._signal = self._noise = 0.0
@@ -127,11 +139,11 @@ class _Tally:
 
         truths = [truth(len(self._images) + place) for place in range(len(rows))]
         self._not_finite += int((~numpy.isfinite(rows).all(1)).sum())
-        self._images += map(seen, decode(rows, *self._head), truths)
+        self._images += map(seen, self._decode(rows), truths)
         if expected is None:
             return
         self._parent_not_finite += int((~numpy.isfinite(expected).all(1)).sum())
-        self._parents += map(seen, decode(expected, *self._head), truths)
+        self._parents += map(seen, self._decode(expected), truths)
         self._compare(rows, expected)
 
     def _compare(self, rows: NDArray[float32], expected: NDArray[float32]) -> None:
@@ -141,7 +153,7 @@ class _Tally:
         given, exact = (numpy.where(numpy.isfinite(values), values, 0).astype("f8") for values in (rows, expected))
         self._signal += float((exact**2).sum())
         self._noise += float(((exact - given) ** 2).sum())
-        for answer, wanted in zip(decode(rows, *self._head), decode(expected, *self._head, SURE), strict=True):
+        for answer, wanted in zip(self._decode(rows), self._decode(expected, SURE), strict=True):
             overlaps = boxes.iou(wanted.boxes, answer.boxes)
             overlaps[wanted.classes[:, None] != answer.classes] = 0
             self._sure += len(wanted.boxes)

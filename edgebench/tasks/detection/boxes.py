@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edgebench.schema import decoding
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
 PRIOR = 0.125  # fraction of a picture's side: the side of a box whose logarithms of width and height are 0
-# Boxes with a lower score are dropped; of two boxes of a class that overlap more, the one with the lower score is
-# dropped, too.
-SCORE, OVERLAP = 0.02, 0.5
+SCORE, OVERLAP = decoding.SCORE, decoding.OVERLAP
 CANDIDATES, MOST = 200, 100  # boxes of one picture before and after suppression; COCO counts 100
 LARGEST_LOG = 2.1  # limit on the logarithms of width and height: boxes as large as the picture
 
@@ -100,16 +102,36 @@ def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[f
 
 def decode(scores: NDArray[float32], raw: NDArray[float32], score: float = SCORE, overlap: float = OVERLAP) -> Boxes:
     """Return the boxes of one picture, as fractions of its side: scores (1 + classes, S, S), raw (4, S, S)."""
+    side, heads = scores.shape[-1], raw.reshape(4, -1)
+    likely = probabilities(scores).reshape(len(scores) - 1, -1)
+    return kept(likely, lambda cells: placed(heads, cells, side), score, overlap, CANDIDATES)
+
+
+def kept(
+    scores: NDArray[Any],
+    place: Callable[[NDArray[int64]], NDArray[Any]],
+    score: float,
+    overlap: float,
+    most: int,
+) -> Boxes:
+    """Return the boxes of one picture that are kept, highest score first.
+
+    Args:
+        scores: of each class at each of n places, (classes, n).
+        place: returns the boxes at some places, (m,) -> (m, 4).
+        score: lowest score of a box that is kept.
+        overlap: largest overlap of two kept boxes of a class.
+        most: boxes before suppression.
+    """
     import numpy
 
-    side = scores.shape[-1]
-    likely = probabilities(scores).reshape(-1)
-    places = (likely >= score).nonzero()[0]
-    places = places[numpy.argsort(-likely[places], kind="stable")[:CANDIDATES]]
-    classes, cells = numpy.divmod(places, side * side)
-    boxes = placed(raw.reshape(4, -1), cells, side)
-    kept = nms(boxes, classes, overlap).nonzero()[0][:MOST]
-    return Boxes(boxes[kept], likely[places[kept]], classes[kept])
+    likely = scores.reshape(-1)
+    pairs = (likely >= score).nonzero()[0]
+    pairs = pairs[numpy.argsort(-likely[pairs], kind="stable")[:most]]
+    classes, places = numpy.divmod(pairs, scores.shape[1])
+    found = place(places)
+    chosen = nms(found, classes, overlap).nonzero()[0][:MOST]
+    return Boxes(found[chosen], likely[pairs[chosen]], classes[chosen])
 
 
 def assigned(objects: NDArray[float64], side: int) -> tuple[NDArray[int64], NDArray[float32]]:

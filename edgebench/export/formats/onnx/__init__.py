@@ -17,7 +17,7 @@ from edgebench.export.formats import Written
 from edgebench.export.formats.onnx.calibrate import REMEDY, nothing_of
 from edgebench.export.formats.onnx.inspect import float_nodes, integer_share, layer_name
 from edgebench.export.formats.onnx.noise import layer_noise
-from edgebench.export.formats.onnx.outputs import output_noise
+from edgebench.export.formats.onnx.outputs import APART, MIXED, output_noise
 from edgebench.export.formats.onnx.quantize import last_operators, quantize
 from edgebench.foundation.errors import CaseError, in_words
 from edgebench.foundation.shelf import load
@@ -86,12 +86,16 @@ def _fallen(named: Path, path: Path, quantization: Quantization) -> tuple[str, .
     return tuple(node for node in left if node.partition(" ")[2] not in wanted)
 
 
-def compared(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> tuple[OutputNoise, ...]:
+def compared(
+    parent: Path, path: Path, quantization: Quantization, calibration: Images, *, mixes: bool = False
+) -> tuple[OutputNoise, ...]:
     """Compare every output of an int8 file with its float parent's, on the calibration images or inputs.
 
-    Agreement of class scores is only computed on real inputs, because random ones show no class.
+    Agreement of class scores is only computed on real inputs, because random ones show no class. `mixes` says that an
+    output of a detector may have both boxes and scores.
     """
-    return output_noise(parent, path, calibration(), compares_rows=quantization.calibration != RANDOM)
+    is_real, apart = quantization.calibration != RANDOM, MIXED if mixes else APART
+    return output_noise(parent, path, calibration(), compares_rows=is_real, apart=apart)
 
 
 def _require_quantized(parent: Path, path: Path) -> None:

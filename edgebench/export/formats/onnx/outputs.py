@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgebench.export.formats.onnx.calibrate import Batch
 
 APART = 100.0  # ratio of two ranges that share a scale, so that the smaller has only two of the 256 steps
+MIXED = 10.0  # the same, of a detector's output that mixes boxes with scores: 26 steps for scores from 0 to 1
 PROBABLE = 1.0  # probabilities of absent classes are near zero, and an error of one step there is harmless
 # Operators that pass on their first input with its scale.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -105,9 +106,12 @@ class Parts:
 
 
 def output_noise(
-    float_path: Path, int8_path: Path, sets: Iterable[Batch], *, compares_rows: bool
+    float_path: Path, int8_path: Path, sets: Iterable[Batch], *, compares_rows: bool, apart: float = APART
 ) -> tuple[OutputNoise, ...]:
-    """Compare every float output; with `compares_rows`, also count the agreeing rows of class scores."""
+    """Compare every float output; with `compares_rows`, also count the agreeing rows of class scores.
+
+    `apart` is the ratio of ranges from which parts that share a scale are named.
+    """
     import onnx
 
     reference, quantized = onnx.load(float_path), onnx.load(int8_path)
@@ -127,7 +131,9 @@ def output_noise(
         for one in parts.values():
             one.add(wanted)
     return tuple(
-        gap.noise_of(name, is_scores=name == scores, trap=_trap(gap, parts[name]) if name in parts else (0.0, ""))
+        gap.noise_of(
+            name, is_scores=name == scores, trap=_trap(gap, parts[name], apart) if name in parts else (0.0, "")
+        )
         for name, gap in gaps.items()
     )
 
@@ -173,20 +179,21 @@ def _joined(graph: Any, output: str) -> tuple[str, ...]:
     return tuple(name for name in node.input if name in makers)
 
 
-def _trap(gap: Gap, parts: Parts) -> tuple[float, str]:
+def _trap(gap: Gap, parts: Parts, least: float) -> tuple[float, str]:
     """Return the ratio of two ranges that share a scale, and a description of them, if the ratio is too large."""
     joined = {f"{name} (up to {largest:.3g})": largest for name, largest in parts.ranges.items() if largest}
-    apart = _apart(joined)
+    apart = _apart(joined, least)
     if apart[0] or gap.ranges is None or gap.ranges.max(initial=0.0) <= PROBABLE:
         return apart
     return _apart(
-        {f"channel {place} (up to {largest:.3g})": largest for place, largest in enumerate(gap.ranges) if largest}
+        {f"channel {place} (up to {largest:.3g})": largest for place, largest in enumerate(gap.ranges) if largest},
+        least,
     )
 
 
-def _apart(ranges: Mapping[str, float]) -> tuple[float, str]:
+def _apart(ranges: Mapping[str, float], least: float) -> tuple[float, str]:
     if not ranges:
         return 0.0, ""
     most, least = max(ranges, key=lambda one: ranges[one]), min(ranges, key=lambda one: ranges[one])
     ratio = float(ranges[most] / ranges[least])
-    return (ratio, f"{most} and {least}") if ratio > APART else (0.0, "")
+    return (ratio, f"{most} and {least}") if ratio > least else (0.0, "")

@@ -10,12 +10,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from edgebench.export.formats import Written
+from edgebench.export.formats.tflite.compare import output_noise
 from edgebench.export.formats.tflite.convert import convert
 from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.export.formats.tflite.quantize import quantize
 from edgebench.export.formats.tflite.tidy import tidy
-from edgebench.foundation.shelf import load
-from edgebench.schema.names import CLASSIFICATION, task
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Precision, WeightSource
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgebench.export.formats.tflite.quantize import Images
+    from edgebench.schema.artifact import OutputNoise
     from edgebench.schema.variant import Variant
 
 SUFFIX = ".tflite"
@@ -56,8 +56,7 @@ def refuses(variant: Variant) -> str:
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
     """Convert the variant's network."""
-    maps = 0 if task(variant.architecture) == CLASSIFICATION else len(load("tasks", task(variant.architecture)).OUTPUTS)
-    convert(network(), channels, variant.resolution, path, maps)
+    convert(network(), channels, variant.resolution, path)
     tidy(path)
 
 
@@ -69,3 +68,8 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
     """
     quantize(parent, path, quantization, calibration)
     return Written(float_nodes=float_nodes(path), integer_share=integer_share(path))
+
+
+def compared(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> tuple[OutputNoise, ...]:
+    """Compare every output of an int8 file with its float parent's, on the calibration images."""
+    return output_noise(parent, path, calibration())

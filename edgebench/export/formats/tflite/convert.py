@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def convert(network: nn.Module, channels: int, resolution: int, path: Path, maps: int = 0) -> None:
-    """Write the network, from (N, C, R, R) images to (N, classes) logits, to a file that takes (1, R, R, C).
+def convert(network: nn.Module, channels: int, resolution: int, path: Path) -> None:
+    """Write the network, from (N, C, R, R) images to its outputs, to a file that takes (1, R, R, C).
 
-    The number `maps` of outputs, if not 0, are feature maps (N, C, S, S); the file returns (1, S, S, C), which avoids
-    a transpose.
+    Outputs that are maps, (N, C, S, S), are returned as (1, S, S, C), which avoids a transpose.
     """
     with silent():
         import litert_torch
         import torch
 
         write_norms_as_convolutions(network)
-        outer = litert_torch.to_channel_last_io(network, args=[0], outputs=list(range(maps)) or None).eval()
+        with torch.inference_mode():
+            outputs = network(torch.zeros(1, channels, resolution, resolution))
+        several = outputs if isinstance(outputs, tuple) else (outputs,)
+        maps = [place for place, output in enumerate(several) if output.ndim == 4]
+        outer = litert_torch.to_channel_last_io(network, args=[0], outputs=maps or None).eval()
         image = torch.zeros(1, resolution, resolution, channels)
         litert_torch.convert(outer, (image,)).export(str(path))

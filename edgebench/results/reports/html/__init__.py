@@ -18,7 +18,7 @@ from edgebench.foundation.escape import plain
 from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import numbered
-from edgebench.results.reports.comparison import HALF_WIDTH, MAP, P50, TOP1, VERDICT, beside, columns, which
+from edgebench.results.reports.comparison import HALF_WIDTH, P50, VERDICT, beside, chief, columns, which
 from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
 from edgebench.results.table.row import NOTHING, Background, Row, Table
@@ -153,7 +153,7 @@ def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> I
     """Split a group by precision and mark the best rows of each, with their ties."""
     numbers = {id(row): number for number, row in rows.items()}
     for precision, part in by_precision(rows.values()).items():
-        best = {P50: fastest(part), **dict.fromkeys((TOP1, MAP), most_accurate(part))}
+        best = {P50: fastest(part), **dict.fromkeys(chief(part), most_accurate(part))}
         lines = tuple(_line(numbers[id(row)], row, shown, best) for row in part)
         yield Part(group=group, title=f"{precision} · {title}", precision=precision, lines=lines)
 

@@ -1,0 +1,51 @@
+"""A detector's inputs and outputs, and the decoder named by `--decode` -> what its card says, or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from edgebench.export.custom import shape
+from edgebench.export.custom.inputs import IMAGES
+from edgebench.foundation.errors import RequestError
+from edgebench.schema.decoding import parse
+from edgebench.tasks.detection import decoders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edgebench.export.custom.inputs import Declared
+    from edgebench.export.custom.shape import Dimensions
+
+
+def described(
+    name: str,
+    declared: Sequence[Declared],
+    shapes: Sequence[Dimensions],
+    outputs: Mapping[str, Dimensions],
+    decode: str,
+) -> dict[str, Any]:
+    """Describe a detector; `outputs` are the sizes of each output by its name, with the batch.
+
+    Raises:
+        RequestError: its input is not one square image, or its outputs do not fit the decoder.
+    """
+    image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
+    if image is None:
+        found = ", ".join(f"{entry.name} {entry.dtype} of {shape.said(entry.sizes)}" for entry in declared) or "none"
+        raise RequestError(f"{name}: wanted one input of a square image with --decode, found {found}; export it so")
+    for label, sizes in outputs.items():
+        _require_fixed(name, label, sizes)
+    decoding = replace(parse(decode), shapes=tuple(tuple(sizes[1:]) for sizes in outputs.values()))
+    classes = decoders.require_fit(name, decoding.name, decoding.shapes)
+    return {**asdict(image), "dtype": declared[0].dtype, "classes": classes, "decoding": decoding}
+
+
+def _require_fixed(name: str, label: str, sizes: Dimensions) -> None:
+    """Refuse an output without a row per image, or whose size depends on the values, as after suppression."""
+    if len(sizes) > 1 and sizes[0] < 2 and 0 not in sizes[1:]:
+        return
+    raise RequestError(
+        f"{name}: wanted outputs of a fixed size with --decode, a row per image, found {label} of {shape.said(sizes)};"
+        " export it without non-maximum suppression, which edgebench does"
+    )

@@ -1,0 +1,36 @@
+"""Composed pictures of 224x224 pixels with one real handwritten digit of 32 to 112 pixels: `scenes`, for localization.
+
+Each has one class and one box, as a network with one answer per image needs; all else is as in `scenes`, whose module
+names the sources.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from edgebench.images.datasets import scenes
+from edgebench.images.loader import Opened
+from edgebench.schema.variant import Preprocessing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLASSES = 10
+TASKS = ("localization",)
+SOURCE = scenes.SOURCE
+PLACE = ""
+PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+AUGMENTATION: tuple[str, ...] = ()  # without augmentation, because no scene is seen twice
+TOOLS = ("scikit-learn", "pillow", "numpy")
+NOTE = (
+    "500 test scenes of 224x224 pixels, each composed of one real handwritten digit, 32 to 112 pixels high, on a crop"
+    " of a real photo. A figure here compares networks with each other, not with published ones."
+)
+
+SINGLE = scenes.Kind(most=1, sizes=(32.0, 112.0))
+
+
+def open(place: Path | None) -> Opened:
+    """Open the scenes, which are drawn when they are read."""
+    return Opened(classes=CLASSES, sha256="", part=partial(scenes.part, kind=SINGLE))

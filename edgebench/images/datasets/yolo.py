@@ -1,0 +1,168 @@
+"""Images with a text file each, as YOLO's tools write them: boxes or polygons, in fractions of the picture.
+
+    images/val/a.jpg, labels/val/a.txt                 or one folder each, images/ and labels/
+    train/images/a.jpg, train/labels/a.txt, valid/...  as labelling tools export it
+    data.yaml or classes.txt                           the names of the classes
+
+A line is `class x y width height`, from 0 to 1 with the centre of the box; or a polygon, `class x y x y x y ...`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.errors import RequestError
+from edgebench.images.datasets import _annotated, _masks
+from edgebench.images.datasets._annotated import Notes, Object
+from edgebench.images.datasets.image_folder import TOOLS
+from edgebench.images.labels import listed
+from edgebench.images.preprocessing import PRESETS
+from edgebench.schema.variant import MAX_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+    from edgebench.images.datasets._annotated import Annotated, Folder
+    from edgebench.images.loader import Opened
+
+__all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE", "TOOLS", "open"]
+
+CLASSES = 0
+TASKS = ("detection",)
+SOURCE = "given"
+PLACE = "a folder with images/ and labels/*.txt, or with train and val in each"
+PREPROCESSING = PRESETS["whole"]
+AUGMENTATION: tuple[str, ...] = ()
+NOTE = "user-supplied images; those set aside for calibration are not in the test set."
+
+TRAIN, TEST = ("train", "training"), ("val", "valid", "validation", "test")
+UNREAD = "lines of labels are not `class x y width height`, nor a polygon, and are left out"
+STRAY = "label files have no image and are left out"
+_NAMES = re.compile(r"^names:[ \t]*(\[(?P<row>[^\]]*)\])?(?P<rows>(\n[ \t]*(-|\d+:)[^\n]*)*)", re.MULTILINE)
+
+
+def open(place: Path | None) -> Opened:
+    """Read the labels and list the images; nothing is decoded.
+
+    Raises:
+        RequestError: the folder has no such layout, or a class has no name although others have.
+    """
+    assert place is not None
+    if not place.is_dir():
+        raise RequestError(f"{place} is not a folder; wanted {PLACE}")
+    folders, notes = _folders(place), {}
+    found = {part: _annotated.folder(images) for part, (images, _) in folders.items()}
+    objects = dict[str, list[Object]]()
+    for part, (_, labels) in folders.items():
+        notes[part] = Notes()
+        objects[part] = list(_objects(found[part], labels, notes[part]))
+    classes = _classes(place, [one.label for several in objects.values() for one in several])
+    return _annotated.opened(place, {part: _part(found[part], classes, objects[part], notes[part]) for part in folders})
+
+
+def _folders(place: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the folders of images and of labels of each part.
+
+    Raises:
+        RequestError: there are none.
+    """
+    pairs = {
+        part: [
+            (images, labels)
+            for name in names
+            for images, labels in (
+                (place / "images" / name, place / "labels" / name),
+                (place / name / "images", place / name / "labels"),
+            )
+            if images.is_dir() and labels.is_dir()
+        ]
+        for part, names in (("train", TRAIN), ("test", TEST))
+    }
+    if not pairs["test"]:
+        below = [(place / "images", place / "labels"), (place, place)]
+        pairs = {"test": [*pairs["train"], *(pair for pair in below if all(map(Path.is_dir, pair)))]}
+    return {part: several[0] for part, several in pairs.items() if several}
+
+
+def _objects(found: Folder, labels: Path, notes: Notes) -> Iterator[Object]:
+    """Yield the objects of all label files."""
+    known = {Path(name).with_suffix("").as_posix(): index for name, index in found.by_name().items()}
+    read = 0
+    for file in sorted(labels.rglob("*.txt")):
+        index = known.get(file.relative_to(labels).with_suffix("").as_posix())
+        if index is not None:
+            read += 1
+            yield from _lines(file, index, found.sizes[index], notes)
+        elif file.name not in ("classes.txt", "labels.txt", "train.txt", "val.txt", "test.txt"):
+            notes.add(STRAY, file.name)
+    if not read:
+        raise RequestError(f"{labels}: found no label file of an image in {found.root}; wanted {PLACE}")
+
+
+def _lines(file: Path, index: int, size: tuple[int, int], notes: Notes) -> Iterator[Object]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"cannot read {file}: {error}; write it again") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            label, *values = map(float, line.split())
+        except ValueError:
+            label, values = -1.0, []
+        is_polygon = len(values) > 4 and len(values) % 2 == 0
+        if not 0 <= label < MAX_CLASSES or label != int(label) or not (len(values) == 4 or is_polygon):
+            notes.add(UNREAD, f"{file.name}:{number}")
+            continue
+        yield _object(int(label), values, index, size)
+
+
+def _object(label: int, values: Sequence[float], index: int, size: tuple[int, int]) -> Object:
+    """Return an object in pixels."""
+    scaled = [value * size[place % 2] for place, value in enumerate(values)]
+    if len(values) == 4:
+        x, y, width, height = scaled
+        return Object(index, label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+    across, down = scaled[::2], scaled[1::2]
+    return Object(index, label, (min(across), min(down), max(across), max(down)), [scaled])
+
+
+def _classes(place: Path, labels: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of the classes: of data.yaml, of classes.txt, or their numbers.
+
+    Raises:
+        RequestError: a class has no name.
+    """
+    highest = max(labels, default=-1)
+    names = next((_of_yaml(file) for file in sorted(place.glob("*.y*ml"))), ()) or listed(place)
+    if names and highest >= len(names):
+        raise RequestError(f"{place}: class {highest} is used, and {len(names)} are named; name all, from 0 on")
+    return _annotated.require_classes(place, names or tuple(map(str, range(highest + 1))))
+
+
+def _of_yaml(file: Path) -> tuple[str, ...]:
+    """Return the names in a data.yaml, a list or a mapping from numbers; nothing if it has none."""
+    match = _NAMES.search(file.read_text(encoding="utf-8", errors="replace"))
+    if not match:
+        return ()
+    if match["row"] is not None:
+        rows = [row for row in match["row"].split(",") if row.strip()]
+    else:
+        rows = [re.sub(r"^\s*(-|\d+:)", "", row) for row in match["rows"].splitlines() if row.strip()]
+    return tuple(row.split(" #")[0].strip().strip("'\"") for row in rows)
+
+
+def _part(found: Folder, classes: Sequence[str], objects: Sequence[Object], notes: Notes) -> Annotated:
+    draw = _drawn if any(one.outline for one in objects) else None
+    return _annotated.annotated(found, classes, objects, notes, used=range(len(found.names)), draw=draw)
+
+
+def _drawn(name: str, size: tuple[int, int], objects: Sequence[Object]) -> NDArray[uint8]:
+    """Draw a picture's mask from its polygons."""
+    return _masks.drawn(size, [(one.label, one.box, one.outline) for one in objects])

@@ -1,0 +1,136 @@
+"""Heads of detectors with several boxes per cell on feature maps of falling size, shared by the SSD and YOLO networks.
+
+Outputs are `scores`, (N, boxes, 1 + classes), and `boxes`, (N, boxes, 4), from the first feature map to the last, row
+by row, and box by box in a cell. They are raw, and separate, so that each has its own int8 scale in a file. What the
+family names as its DECODER, in edgebench/tasks/detection/decoders, turns them into boxes.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from edgebench.networks.architectures.mobilenet_v2 import convolution
+
+COORDINATES = 4
+EXTRAS = (512, 256, 256, 128)  # channels of the maps behind a MobileNet's own
+STRIDE = 16  # of a MobileNet's first map
+
+unit = partial(convolution, epsilon=1e-3)  # as in TensorFlow and torchvision
+
+
+class Head(nn.Module):
+    """A convolution per feature map, whose values are joined into one list: (N, boxes, columns).
+
+    Args:
+        module_list: gives each map's values, (N, boxes per cell * columns, S, S).
+        boxes: number of boxes of all maps.
+    """
+
+    def __init__(self, module_list: Sequence[nn.Module], columns: int, boxes: int) -> None:
+        super().__init__()
+        self.module_list = nn.ModuleList(module_list)
+        self.columns, self.boxes = columns, boxes
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        return listed([layer(map) for layer, map in zip(self.module_list, maps, strict=True)], self.columns, self.boxes)
+
+
+def listed(maps: Sequence[Tensor], columns: int, boxes: int) -> Tensor:
+    """Join maps of values, (N, boxes per cell * columns, S, S) each, into one list: (N, boxes, columns)."""
+    values = [map.permute(0, 2, 3, 1).flatten(1) for map in maps]
+    return torch.cat(values, 1).reshape(-1, boxes, columns)
+
+
+class Heads(nn.Module):
+    """Both heads, by torchvision's names.
+
+    Args:
+        scores, boxes: one module per feature map.
+        count: number of boxes of all maps.
+    """
+
+    def __init__(self, scores: Sequence[nn.Module], boxes: Sequence[nn.Module], classes: int, count: int) -> None:
+        super().__init__()
+        self.classification_head = Head(scores, 1 + classes, count)
+        self.regression_head = Head(boxes, COORDINATES, count)
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return self.classification_head(maps), self.regression_head(maps)
+
+
+class Backbone(nn.Module):
+    """Stages in a chain, each of which gives a feature map.
+
+    Attributes:
+        counts: channels of the maps.
+    """
+
+    def __init__(self, features: Sequence[nn.Module], extra: Sequence[nn.Module], counts: Sequence[int]) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*features)
+        self.extra = nn.ModuleList(extra)
+        self.counts = tuple(counts)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        maps = list[Tensor]()
+        for stage in (*self.features, *self.extra):
+            images = stage(images)
+            maps.append(images)
+        return maps
+
+
+class SSD(nn.Module):
+    """A backbone's feature maps and, on each of them, two heads.
+
+    Args:
+        backbone: gives the maps; its `counts` are their channels.
+        predictor: builds a map's layer for a head from numbers of input and output channels.
+        per_cell: boxes per cell of each map; `sides` are the sides of the maps.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        predictor: Callable[[int, int], nn.Module],
+        per_cell: Sequence[int],
+        sides: Sequence[int],
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        lines = list(zip(backbone.counts, per_cell, strict=True))  # type: ignore[arg-type]
+        scores, boxes = (
+            [predictor(inputs, each * columns) for inputs, each in lines] for columns in (1 + classes, COORDINATES)
+        )
+        count = sum(side * side * each for side, each in zip(sides, per_cell, strict=True))
+        self.head = Heads(scores, boxes, classes, count)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        scores, boxes = self.head(self.backbone(images))
+        return scores, boxes
+
+
+def predictor(inputs: int, outputs: int) -> nn.Sequential:
+    """Chain SSDLite's 3x3 depthwise and 1x1 convolution (Sandler et al., arXiv:1801.04381, section 6.2)."""
+    return nn.Sequential(unit(inputs, inputs, 3, groups=inputs), nn.Conv2d(inputs, outputs, 1))
+
+
+def extra(inputs: int, outputs: int) -> nn.Sequential:
+    """Halve a feature map as SSDLite does: 1x1, 3x3 depthwise of stride 2, 1x1."""
+    hidden = outputs // 2
+    return nn.Sequential(unit(inputs, hidden, 1), unit(hidden, hidden, 3, 2, hidden), unit(hidden, outputs, 1))
+
+
+def cut(chain: nn.Sequential, place: int, inside: nn.Sequential) -> tuple[nn.Module, nn.Module]:
+    """Split a chain of blocks behind the first layer of the block at a place, whose layers are `inside`."""
+    return nn.Sequential(*chain[:place], inside[0]), nn.Sequential(inside[1:], *chain[place + 1 :])
+
+
+def sides(first: int, count: int) -> tuple[int, ...]:
+    """Return the sides of feature maps, each of which halves the one before and rounds up."""
+    maps = [first]
+    while len(maps) < count:
+        maps.append(-(-maps[-1] // 2))
+    return tuple(maps)

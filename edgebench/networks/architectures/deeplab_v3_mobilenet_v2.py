@@ -1,0 +1,63 @@
+"""DeepLabV3 without ASPP on MobileNetV2 at output stride 16 (Sandler et al., arXiv:1801.04381, section 6.3, Table 7).
+
+One output, `map`, (N, 1 + classes, R, R): the score of the background and those of the classes. There is no public
+checkpoint for torch with this head; the features have torchvision's names.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from edgebench.networks.architectures.mobilenet_v2 import STAGES, MobileNetV2, convolution
+
+SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, section 6.3, Table 7; tensorflow/models deeplab"
+NAMES = ("deeplab_v3_mobilenet_v2",)
+TASK = "segmentation"
+WIDTHS = (1.0,)
+RESOLUTIONS = {"deeplab_v3_mobilenet_v2": (513,)}
+CHANNELS = 3
+CLASSES = 20
+
+INNER, STRIDE = 256, 16
+DILATED = slice(14, 18)  # of the features: the blocks behind the fourth stride, whose own is replaced by dilation
+
+
+def features() -> nn.Sequential:
+    """Return MobileNetV2's features without the last convolution, at stride 16."""
+    chain = MobileNetV2(1.0, 1).features[:-1]
+    for place, block in enumerate(chain[DILATED]):  # type: ignore[arg-type]
+        depthwise = block.conv[1][0]
+        depthwise.stride = (1, 1)
+        if place:  # the first block reads what has no gaps yet
+            depthwise.dilation = depthwise.padding = (2, 2)
+    return chain  # type: ignore[no-any-return]
+
+
+class DeepLab(nn.Module):
+    """Features, their global means beside a 1x1 convolution, scores, and bilinear enlargement to the image's size."""
+
+    def __init__(self, classes: int, resolution: int) -> None:
+        super().__init__()
+        inputs, side = STAGES[-1][1], -(-resolution // STRIDE)
+        self.features = features()
+        self.image_pooling = nn.Sequential(nn.AdaptiveAvgPool2d(1), convolution(inputs, INNER, 1, act=nn.ReLU))
+        self.aspp0 = convolution(inputs, INNER, 1, act=nn.ReLU)
+        self.spread = nn.Upsample(size=(side, side), mode="nearest")
+        self.concat_projection = convolution(2 * INNER, INNER, 1, act=nn.ReLU)
+        self.logits = nn.Conv2d(INNER, 1 + classes, 1)
+        self.enlarge = nn.Upsample(size=(resolution, resolution), mode="bilinear", align_corners=True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        found = self.features(images)
+        both = torch.cat((self.spread(self.image_pooling(found)), self.aspp0(found)), 1)
+        scores: Tensor = self.enlarge(self.logits(self.concat_projection(both)))
+        return scores
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Return whether at least one pixel is left after four strides of 2."""
+    return resolution >= 16
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build the network; it has a single width."""
+    return DeepLab(classes, resolution)

@@ -1,0 +1,43 @@
+"""SSDLite on MobileNetV2 (Sandler et al., arXiv:1801.04381, section 6.2), as in TensorFlow's object detection API.
+
+Two outputs: see `_ssd`. `classes` does not count the background, which is column 0 of the scores; the paper's network
+has 80. There is no public checkpoint for torch with these heads; the names in the state dict are those of torchvision's
+SSDLite.
+"""
+
+from torch import nn
+
+from edgebench.networks.architectures._ssd import EXTRAS, SSD, STRIDE, Backbone, cut, extra, predictor, sides
+from edgebench.networks.architectures.mobilenet_v2 import LAST, MobileNetV2
+
+SOURCE = (
+    "Sandler et al., MobileNetV2, arXiv:1801.04381, section 6.2; tensorflow/models ssdlite_mobilenet_v2_coco.config"
+)
+NAMES = ("ssdlite_mobilenet_v2",)
+TASK = "detection"
+DECODER = "ssd_tensorflow+score=0.001+iou=0.6"
+WIDTHS = (1.0,)
+RESOLUTIONS = {"ssdlite_mobilenet_v2": (320, 300)}
+CHANNELS = 3
+CLASSES = 80
+
+BOXES = (3, 6, 6, 6, 6, 6)  # per cell of each feature map
+PLACE, EXPANDED = 14, 576  # of the block whose expansion is the first map; its channels
+
+
+def backbone() -> Backbone:
+    """Return the last expansion at stride 16, the last features at stride 32, and four extras."""
+    chain = MobileNetV2(1.0, 1).features
+    counts = EXPANDED, LAST, *EXTRAS
+    extras = [extra(*pair) for pair in zip(counts[1:-1], EXTRAS, strict=True)]
+    return Backbone(cut(chain, PLACE, chain[PLACE].conv), extras, counts)  # type: ignore[arg-type]
+
+
+def accepts(name: str, resolution: int) -> bool:
+    """Return whether at least one pixel is left after five strides of 2."""
+    return resolution >= 32
+
+
+def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
+    """Build the network; it has a single width."""
+    return SSD(backbone(), predictor, BOXES, sides(-(-resolution // STRIDE), len(BOXES)), classes)

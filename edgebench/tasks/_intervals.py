@@ -1,0 +1,46 @@
+"""Results of images -> intervals by a bootstrap over images; two networks are compared on the same resamples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgebench.foundation import stats
+from edgebench.schema.metric import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy import float64
+    from numpy.typing import NDArray
+
+RESAMPLES, SEED = 1000, 0
+
+Ends = tuple[float, float]
+
+
+def weights(images: int, resamples: int = RESAMPLES) -> NDArray[float64]:
+    """Return how often each resample contains each image, (R, images); the same number of images gives the same."""
+    import numpy
+
+    random = numpy.random.default_rng(SEED)
+    drawn: NDArray[float64] = random.multinomial(images, numpy.full(images, 1 / images), resamples).astype("f8")
+    return drawn
+
+
+def interval(values: NDArray[float64]) -> Ends:
+    """Return the ends of the central 95 % of the resamples."""
+    import numpy
+
+    tail = (1 - stats.CONFIDENCE) / 2
+    low, high = numpy.nanquantile(values, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def metric(name: str, value: float, ends: Ends | None = None) -> Metric:
+    """Return a metric, with an interval if there is one."""
+    return Metric(name=name, value=value, low=ends[0] if ends else None, high=ends[1] if ends else None)
+
+
+def metrics(values: Mapping[str, float], ends: Mapping[str, Ends]) -> tuple[Metric, ...]:
+    """Return metrics by name, each with its interval if it has one."""
+    return tuple(metric(name, value, ends.get(name)) for name, value in values.items())

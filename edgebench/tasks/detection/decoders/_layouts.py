@@ -1,0 +1,62 @@
+"""What layouts have in common: lists of boxes in either order, centres and sizes, pixels or fractions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+LEAST_SCORE = -1.0  # a smaller value is no probability, even after int8 has rounded it
+IN_PIXELS = 2.0  # boxes in fractions of the input end near 1
+
+
+def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return a shape without its axes of size 1, but with two axes at least if it has them."""
+    longer = tuple(size for size in shape if size != 1)
+    return longer if len(longer) > 1 else tuple(shape)
+
+
+def channels(shapes: Sequence[tuple[int, ...]], before: int) -> int:
+    """Return the number of classes of one list of boxes, whose shorter axis has `before` values before the classes."""
+    if len(shapes) != 1 or len(squeezed(shapes[0])) != 2:
+        return 0
+    return max(0, min(squeezed(shapes[0])) - before)
+
+
+def channels_first(output: NDArray[Any], *, by_box: bool) -> NDArray[Any]:
+    """Return a list of boxes as (channels, n): the shorter axis are channels; of equal ones the layout's own."""
+    table = output.reshape(squeezed(output.shape))
+    is_turned = table.shape[0] > table.shape[1] or (by_box and table.shape[0] == table.shape[1])
+    return table.T if is_turned else table
+
+
+def corners(centres: NDArray[Any], resolution: int) -> NDArray[Any]:
+    """Return boxes in fractions of the input: centre and size, (4, n), in pixels or in fractions -> (n, 4)."""
+    import numpy
+
+    middle, half = centres[:2], centres[2:] / 2
+    return fractions(numpy.concatenate((middle - half, middle + half)).T, resolution)
+
+
+def fractions(found: NDArray[Any], resolution: int) -> NDArray[Any]:
+    """Return boxes in fractions of the input, from pixels unless all end near 1: (n, 4) -> (n, 4)."""
+    import numpy
+
+    return found / numpy.float32(resolution if abs(found).max(initial=0.0) > IN_PIXELS else 1)
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
+    """Return the scores.
+
+    Raises:
+        ValueError: they are no probabilities.
+    """
+    if scores.min(initial=0.0) < LEAST_SCORE:
+        raise ValueError(
+            f"wanted scores from 0 to 1, found {scores.min():.3g} to {scores.max():.3g}; export the model with the"
+            " sigmoid or softmax in it, or name another --decode"
+        )
+    return scores

@@ -1,0 +1,209 @@
+"""One class and one box per image: the mean intersection over union of the boxes, and how often both are right."""
+
+from __future__ import annotations
+
+from math import log10
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgebench.foundation import stats
+from edgebench.tasks import _intervals
+from edgebench.tasks.detection.boxes import iou
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy import float32, float64
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from edgebench.tasks import Truth
+
+OUTPUTS = ("logits", "box")
+METRIC = "iou"
+HEADING = "IoU"
+COLUMNS = {"iou": True, "iou50": True, "both_right": True, "top1": True}
+LEARNED = "top1"  # a box of the mean size in the middle of every image has an IoU far above 0
+AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the box
+PART = 1000
+THRESHOLDS: dict[str, float] = {}
+
+OVERLAP = 0.5  # least IoU of a box that is right
+BOX_WEIGHT = 10.0  # of the boxes' mean squared error in the loss, beside the cross-entropy of the classes
+NOTHING = -1  # class of an image without an object: it is not learned from, and not counted
+
+
+class Answer(NamedTuple):
+    """The class of an image, and its box as fractions of the image's sides: left, top, right, bottom, (4,)."""
+
+    label: int
+    box: NDArray[float32]
+
+
+class Result(NamedTuple):
+    """The IoU of an image's box with its object's, and whether the class is right; NaN and False without an object."""
+
+    iou: float
+    is_right: bool
+
+
+def values(classes: int, resolution: int) -> int:
+    """Return the number of values of both heads: one per class, and four of the box."""
+    return classes + 4
+
+
+def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
+    """Return the class of each image, (N,), and its box as fractions of the image's sides, (N, 4)."""
+    import numpy
+
+    objects = [_object(truth) for truth in truths]
+    labels, boxes = zip(*objects, strict=True)
+    return numpy.array(labels, numpy.int64), numpy.array(boxes, numpy.float32)
+
+
+def _object(truth: Truth) -> tuple[int, NDArray[float64]]:
+    """Return class and box of the image's largest object, the box as fractions; class `NOTHING` without any."""
+    import numpy
+
+    assert truth.boxes is not None, "a data set of TASKS with localization has boxes"
+    if not len(truth.boxes):
+        return NOTHING, numpy.zeros(4)
+    sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
+    largest = int(sides.prod(1).argmax())
+    return int(truth.classes[largest]), truth.boxes[largest] / numpy.array(truth.size * 2)
+
+
+def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Return cross-entropy of the classes and mean squared error of the boxes' four numbers, weighted by 10."""
+    from torch.nn import functional
+
+    (logits, boxes), (labels, wanted) = outputs, targets
+    held = (labels != NOTHING).to(boxes.dtype)
+    count = held.sum().clamp(min=1)
+    entropy = functional.cross_entropy(logits, labels, ignore_index=NOTHING, reduction="sum") / count
+    squares = (functional.mse_loss(boxes, wanted, reduction="none").mean(1) * held).sum() / count
+    return entropy + BOX_WEIGHT * squares
+
+
+def decode(values: NDArray[float32], classes: int, resolution: int) -> list[Answer]:
+    """Return class and box of each image; a box is cut at the image's edges, and never ends before it begins."""
+    import numpy
+
+    labels = values[:, :classes].argmax(1)
+    corners = numpy.nan_to_num(values[:, classes:]).clip(0, 1)
+    corners[:, 2:] = numpy.maximum(corners[:, 2:], corners[:, :2])
+    return [Answer(int(label), box) for label, box in zip(labels, corners, strict=True)]
+
+
+def seen(answer: Answer, truth: Truth) -> Result:
+    """Compare an answer with the image's object."""
+    label, box = _object(truth)
+    if label == NOTHING:
+        return Result(float("nan"), False)
+    return Result(_overlap(answer.box, box), answer.label == label)
+
+
+def _overlap(box: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the IoU of two boxes; 0 if they have no area."""
+    return float(iou(box[None].astype("f8"), other[None].astype("f8"))[0, 0])
+
+
+def figures(images: Sequence[Result]) -> dict[str, float]:
+    """Return the mean IoU and the shares of right boxes, of right images and of right classes; none without objects."""
+    results = _counted(images)
+    if not len(results):
+        return {}
+    return {METRIC: float(results[:, 0].mean()), **{name: float(right.mean()) for name, right in _right(results)}}
+
+
+def intervals(images: Sequence[Result]) -> dict[str, tuple[float, float]]:
+    """Return the interval of the mean IoU, by a bootstrap over images, and Wilson's of the shares."""
+    results = _counted(images)
+    if not len(results):
+        return {}
+    shares = {name: stats.wilson(int(right.sum()), len(right)) for name, right in _right(results)}
+    return {METRIC: _intervals.interval(_resampled(results[:, 0])), **shares}
+
+
+def _counted(images: Sequence[Result]) -> NDArray[float64]:
+    """Return the results of the images that have an object: IoU and whether the class is right, (N, 2)."""
+    import numpy
+
+    results = numpy.array(images, float).reshape(-1, 2)
+    counted: NDArray[float64] = results[~numpy.isnan(results[:, 0])]
+    return counted
+
+
+def _right(results: NDArray[float64]) -> list[tuple[str, NDArray[Any]]]:
+    is_box, is_class = results[:, 0] > OVERLAP, results[:, 1] > 0
+    return [("iou50", is_box), ("both_right", is_box & is_class), ("top1", is_class)]
+
+
+def _resampled(overlaps: NDArray[float64]) -> NDArray[float64]:
+    """Return the mean of each resample."""
+    means: NDArray[float64] = _intervals.weights(len(overlaps)) @ overlaps / len(overlaps)
+    return means
+
+
+def chance(classes: int) -> float:
+    """Return the top-1 of guessing."""
+    return 1 / classes
+
+
+def tally(
+    outputs: Iterable[NDArray[float32]],
+    reference: Iterable[NDArray[float32]] | None,
+    truth: Callable[[int], Truth],
+    classes: int,
+    resolution: int,
+) -> dict[str, Any]:
+    """Compute the metrics with their intervals and, with a float parent, the paired difference of the mean IoU."""
+    tally, parents = _Tally(classes, resolution), None if reference is None else iter(reference)
+    for rows in outputs:
+        tally.add(rows, None if parents is None else next(parents), truth)
+    return tally.fields()
+
+
+class _Tally:
+    """The running results of an artifact and of its float parent."""
+
+    def __init__(self, classes: int, resolution: int) -> None:
+        self._head = classes, resolution
+        self._images, self._parents = list[Result](), list[Result]()
+        self._not_finite = self._parent_not_finite = self._agreed = 0
+        self._signal = self._noise = 0.0
+
+    def add(self, rows: NDArray[float32], expected: NDArray[float32] | None, truth: Callable[[int], Truth]) -> None:
+        """Add one part of the outputs, and the same part of the parent's outputs."""
+        import numpy
+
+        truths = [truth(len(self._images) + place) for place in range(len(rows))]
+        self._not_finite += int((~numpy.isfinite(rows).all(1)).sum())
+        self._images += map(seen, decode(rows, *self._head), truths)
+        if expected is None:
+            return
+        self._parent_not_finite += int((~numpy.isfinite(expected).all(1)).sum())
+        self._parents += map(seen, decode(expected, *self._head), truths)
+        given, exact = (numpy.where(numpy.isfinite(part), part, 0).astype("f8") for part in (rows, expected))
+        self._signal += float((exact**2).sum())
+        self._noise += float(((exact - given) ** 2).sum())
+        pairs = zip(decode(rows, *self._head), decode(expected, *self._head), strict=True)
+        self._agreed += sum(
+            own.label == parent.label and _overlap(own.box, parent.box) >= OVERLAP for own, parent in pairs
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of an `Accuracy` record."""
+        if self._not_finite or not self._images:
+            return {"correct": 0, "not_finite": self._not_finite}
+        alone = {"correct": 0, "metrics": _intervals.metrics(figures(self._images), intervals(self._images))}
+        if not self._parents or self._parent_not_finite:
+            return alone
+        noise = 10 * log10(self._signal / self._noise) if self._noise and self._signal else None
+        return alone | {"change": self._change(), "agreement": self._agreed / len(self._images), "sqnr_db": noise}
+
+    def _change(self) -> Any:
+        """Return the difference of the mean IoU from the parent's, image by image; None without objects."""
+        gaps = _counted(self._images)[:, 0] - _counted(self._parents)[:, 0]
+        if not len(gaps):
+            return None
+        return _intervals.metric(METRIC, float(gaps.mean()), _intervals.interval(_resampled(gaps)))

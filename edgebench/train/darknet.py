@@ -1,0 +1,125 @@
+"""A `.weights` file of Darknet -> tensors by the names of this package's network, read as floats in the cfg's order.
+
+A file has no names and no shapes: a header of three integers, the number of images seen, and the floats of every
+convolution. The networks here are built in the order of the cfg, so their modules say how many floats each one takes.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load
+from edgebench.networks.build import outline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy import float32
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+State = dict[str, "Tensor"]
+
+NETWORKS = ("tiny_yolo_v2_voc", "tiny_yolo_v3")
+_HEADER = 3  # integers of 4 bytes: major and minor version, revision
+_LONG = 2  # version from which the number of images takes 8 bytes instead of 4
+_FLOAT_BYTES = 4
+_NORM = ("bias", "weight", "running_mean", "running_var")  # of a batch norm, in a file's order
+_COORDINATES = 4  # of a box, before its scores
+
+
+def read(path: str, name: str, resolution: int) -> State:
+    """Return the file's weights by the names of this package's network; their number tells the number of classes.
+
+    Raises:
+        RequestError: it cannot be read, or does not have as many floats as the network, whatever its classes.
+    """
+    if name not in NETWORKS:
+        known = ", ".join(NETWORKS)
+        raise RequestError(f"{path} is a file of Darknet, which are read for {known}; found --model {name}")
+    values = _floats(path)
+    if not (classes := _classes(name, resolution, len(values))):
+        raise _misfit(path, name, resolution, len(values))
+    network = outline(name, 1.0, classes=classes, resolution=resolution)
+    return dict(_tensors(network, values))
+
+
+def _floats(path: str) -> NDArray[float32]:
+    import numpy
+
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise RequestError(f"cannot read the weights {path}: {error.strerror}") from error
+    if len(content) < 4 * _HEADER:
+        raise RequestError(f"{path}: wanted a file of Darknet, found {len(content)} bytes")
+    major, minor, _ = numpy.frombuffer(content, "<i4", _HEADER).tolist()
+    start = 4 * _HEADER + (8 if major * 10 + minor >= _LONG and major < 1000 and minor < 1000 else 4)
+    if (len(content) - start) % _FLOAT_BYTES:
+        raise RequestError(f"{path}: not a complete file of Darknet: its {len(content)} bytes are no whole floats")
+    return numpy.frombuffer(content[start:], "<f4")
+
+
+def _units(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the network's convolutions with what belongs to them, in order."""
+    from edgebench.networks.architectures._darknet import Output, Unit
+
+    return [(name, module) for name, module in network.named_modules() if isinstance(module, (Unit, Output))]
+
+
+def _size(name: str, resolution: int, classes: int) -> int:
+    """Return the number of floats of a network in a file: parameters and running statistics."""
+    network = outline(name, 1.0, classes=classes, resolution=resolution)
+    return sum(value.numel() for value in network.state_dict().values() if value.is_floating_point())
+
+
+def _classes(name: str, resolution: int, floats: int) -> int:
+    """Return the number of classes with which the network has so many floats; 0 if there is none."""
+    few, more = (_size(name, resolution, classes) for classes in (1, 2))
+    further, rest = divmod(floats - few, more - few)
+    return 0 if rest or further < 0 else further + 1
+
+
+def _misfit(path: str, name: str, resolution: int, floats: int) -> RequestError:
+    published = _size(name, resolution, load("architectures", name).CLASSES)
+    fitting = [other for other in NETWORKS if _classes(other, resolution, floats)]
+    hint = f"it fits --model {fitting[0]}" if fitting else "it fits no network here"
+    return RequestError(f"{path} does not fit {name}: {floats} floats, wanted {published}; {hint}")
+
+
+def _tensors(network: nn.Module, values: NDArray[float32]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of each convolution, taken from the front of what is left of the file."""
+    from edgebench.networks.architectures._darknet import Unit
+
+    taken = 0
+
+    def take(*shape: int) -> Any:
+        nonlocal taken
+        import torch
+
+        count = prod(shape)
+        part = torch.from_numpy(values[taken : taken + count].copy()).reshape(shape)
+        taken += count
+        return part
+
+    for name, module in _units(network):
+        if isinstance(module, Unit):
+            convolution: Any = module[0]
+            for field in _NORM:
+                yield f"{name}.1.{field}", take(convolution.out_channels)
+            yield f"{name}.0.weight", take(*convolution.weight.shape)
+        else:
+            yield from _output(name, module, take)
+
+
+def _output(name: str, module: Any, take: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield the two convolutions that are one in the file: of each box, its coordinates and then its scores."""
+    boxes, inputs = module.per_cell, module.boxes.in_channels
+    columns = (module.boxes.out_channels + module.scores.out_channels) // boxes
+    for field, shape in (("bias", ()), ("weight", (inputs, 1, 1))):
+        whole = take(boxes, columns, *shape)
+        yield f"{name}.boxes.{field}", whole[:, :_COORDINATES].flatten(0, 1)
+        yield f"{name}.scores.{field}", whole[:, _COORDINATES:].flatten(0, 1)
