@@ -1,4 +1,4 @@
-"""A detector's file answers as the network in torch does: both heads, in order, in every format and at odd sides."""
+"""A file of several outputs or of maps answers as the network in torch: in order, in every format, at odd sides."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from edgebench.networks.build import build
 from edgebench.networks.describe import describe
 from edgebench.schema.names import task
 from edgebench.schema.variant import Precision, Variant
+from edgebench.train.course import several
 
 DETECTORS = [  # with the task's own heads
     name
@@ -43,16 +44,22 @@ def answers(runtime: str, path: Path, images: NDArray[Any], values: int) -> NDAr
     return numpy.frombuffer(session.infer(images.tobytes(), images.shape, values), "<f4").reshape(len(images), -1)
 
 
-@pytest.mark.parametrize("resolution", [64, 100])
 @pytest.mark.parametrize("runtime", FORMATS)
-@pytest.mark.parametrize("name", DETECTORS)
-def test_a_file_gives_both_heads_in_order(name: str, runtime: str, resolution: int, place: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "resolution"),
+    [
+        *((name, side) for name in DETECTORS for side in (64, 100)),
+        ("mobilenet_v1_seg", 100),
+        ("mobilenet_v1_loc", 64),
+    ],
+)
+def test_a_file_gives_every_output_in_order(name: str, runtime: str, resolution: int, place: Path) -> None:
     import torch
 
     of = variant(name, resolution)
     images = numpy.random.default_rng(0).uniform(-1, 1, (3, 3, resolution, resolution)).astype("f4")
     with torch.inference_mode():
-        heads = build(of)(torch.from_numpy(images))
+        heads = several(build(of)(torch.from_numpy(images)))
     wanted = torch.cat([head.flatten(1) for head in heads], 1).numpy()
     path = place / "net"
     FORMATS[runtime].write(path, of, 3, lambda: build(of))

@@ -39,7 +39,8 @@ def answer(label: int, *box: float) -> Answer:
 )
 def test_the_hand_cases(given: Answer, iou: float, is_right: bool) -> None:
     found = localization.seen(given, truth((1, (10, 10, 30, 30))))
-    assert found == (pytest.approx(iou, abs=1e-6), is_right)
+    assert found.iou == pytest.approx(iou, abs=1e-6)
+    assert found.is_right == is_right
 
 
 def test_figures_and_intervals_of_five_images() -> None:
@@ -55,14 +56,17 @@ def test_figures_and_intervals_of_five_images() -> None:
 def test_images_without_an_object_do_not_count() -> None:
     found = localization.seen(answer(1, 10, 10, 30, 30), truth())
     assert numpy.isnan(found.iou) and not found.is_right
-    assert localization.figures([found]) == localization.intervals([found]) == localization.figures([]) == {}
+    assert localization.figures([found]) == localization.figures([]) == {}
+    assert localization.intervals([found]) == {}
     labels, boxes = localization.targets([truth()], 64)
     assert (labels.tolist(), boxes.tolist()) == ([-1], [[0, 0, 0, 0]])
 
 
 def test_the_largest_of_several_objects_counts() -> None:
     several = truth((0, (0, 0, 10, 10)), (3, (20, 0, 60, 40)))
-    assert localization.seen(answer(3, 20, 0, 60, 40), several) == (pytest.approx(1.0), True)
+    found = localization.seen(answer(3, 20, 0, 60, 40), several)
+    assert found.iou == pytest.approx(1.0)
+    assert found.is_right
 
 
 @pytest.mark.parametrize(

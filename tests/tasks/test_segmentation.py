@@ -16,7 +16,7 @@ CLASSES, SIDE = 3, 4
 
 def truth(mask: Any) -> Truth:
     array = numpy.array(mask, numpy.uint8)
-    return Truth(classes=numpy.zeros(0, "i8"), mask=array, size=array.shape[::-1])
+    return Truth(classes=numpy.zeros(0, "i8"), mask=array, size=(array.shape[1], array.shape[0]))
 
 
 def figures(*pairs: tuple[Any, Any]) -> dict[str, float]:
@@ -62,13 +62,15 @@ def test_the_counts_are_those_of_the_confusion_matrix() -> None:
 
 
 def test_no_images_have_no_figure() -> None:
-    assert segmentation.figures([]) == segmentation.intervals([]) == {}
+    assert segmentation.figures([]) == {}
+    assert segmentation.intervals([]) == {}
 
 
 def scores(maps: NDArray[Any]) -> NDArray[Any]:
     """The values of a network that gives these maps, (N, SIDE, SIDE)."""
     planes = numpy.stack([maps == number for number in range(1 + CLASSES)], 1)
-    return planes.reshape(len(maps), -1).astype("f4")
+    values: NDArray[Any] = planes.reshape(len(maps), -1).astype("f4")
+    return values
 
 
 def maps(seed: int, count: int = 30) -> NDArray[Any]:
@@ -79,7 +81,8 @@ def test_what_travels_is_the_map_of_the_largest_scores() -> None:
     random = numpy.random.default_rng(1)
     values = random.normal(size=(5, segmentation.values(CLASSES, SIDE))).astype("f4")
     reduced = segmentation.reduced(values, CLASSES, SIDE)
-    assert (reduced.dtype, reduced.shape) == (numpy.uint8, (5, SIDE * SIDE))
+    assert reduced.dtype == numpy.uint8
+    assert reduced.shape == (5, SIDE * SIDE)
     assert (reduced.reshape(5, SIDE, SIDE) == values.reshape(5, 1 + CLASSES, SIDE, SIDE).argmax(1)).all()
     assert (segmentation.reduced(numpy.zeros_like(values), CLASSES, SIDE) == 0).all()  # of equal scores the first class
 

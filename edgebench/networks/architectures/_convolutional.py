@@ -32,8 +32,8 @@ class Windows(nn.Module):
         self.network, self.channels, self.own, self.side = network, channels, own, side
         places = torch.arange(side)[:, None] * step + torch.arange(own)
         self.register_buffer("places", places.flatten(), persistent=False)
-        self.register_state_dict_post_hook(_without_prefix)
-        self.register_load_state_dict_pre_hook(_with_prefix)
+        self.register_state_dict_post_hook(_without_prefix)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_with_prefix)  # type: ignore[no-untyped-call]
 
     def forward(self, images: Tensor) -> Tensor:
         cut = images.index_select(2, self.places).index_select(3, self.places)
@@ -145,8 +145,8 @@ def _as_convolution(layer: nn.Linear, channels: int, side: int) -> nn.Conv2d:
         if f"{prefix}weight" in state:
             state[f"{prefix}weight"] = state[f"{prefix}weight"].reshape(shape)
 
-    convolution.register_state_dict_post_hook(flat)
-    convolution.register_load_state_dict_pre_hook(as_maps)
+    convolution.register_state_dict_post_hook(flat)  # type: ignore[no-untyped-call]
+    convolution.register_load_state_dict_pre_hook(as_maps)  # type: ignore[no-untyped-call]
     return convolution.train(layer.training)
 
 
