@@ -9,7 +9,7 @@ import pytest
 from tests.support import annotated, detectors
 from tests.support.command import cli
 
-QUICK = ("--preset", "quick", "--time-limit", "1s", "--quiet")
+QUICK = ("--preset", "quick", "--time-limit", "90s", "--quiet")
 
 pytestmark = pytest.mark.slow
 
