@@ -20,6 +20,7 @@ from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
 from edgebench.measure import answer, budget, open_session
+from edgebench.measure.evaluate import album
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
@@ -109,6 +110,8 @@ def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show:
         journal.settle()
         for record in answer(part, held, tuple(journal), show, deadline=deadline):
             journal.append(record)
+            if isinstance(record, Accuracy):
+                album.copy(record.artifact_sha256, journal.path.parent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def tile(pictures: Pictures, index: int) -> Image:
     from PIL import Image
     from PIL.ImageDraw import Draw
 
-    truth, picture = pictures.truth(index), _coloured(pictures.picture(index), pictures.white)
+    truth, picture = pictures.truth(index), coloured(pictures.picture(index), pictures.white)
     scale = TILE / max(picture.size)
     if truth.mask is not None:
         picture = _masked(picture, truth)
@@ -86,7 +86,7 @@ def tile(pictures: Pictures, index: int) -> Image:
     return whole
 
 
-def _coloured(picture: Image, white: float) -> Image:
+def coloured(picture: Image, white: float) -> Image:
     """Return a picture in 8-bit RGB; grey in float becomes three equal channels."""
     import numpy
     from PIL.Image import fromarray

@@ -219,6 +219,13 @@ class Images:
         is_inside = ((middle >= 0) & (middle <= size)).all(1)
         return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), mask=mask, size=size)
 
+    def part(self, index: int) -> tuple[float, float, float, float]:
+        """Return what a network sees of a picture: left, top, right and bottom, pixels; beyond the picture is grey."""
+        width, height = self.pictures.picture(int(self.kept[index])).size
+        left, top, right, bottom = frame((width, height), self.recipe, self.resolution)
+        around = margins((right - left, bottom - top), self.recipe, self.resolution)
+        return left - around[0], top - around[1], right + around[2], bottom + around[3]
+
     def _normalized(self, pixels: NDArray[Any]) -> NDArray[float32]:
         return self.normalization.apply(pixels, pixels if self.depth == "float32" else None)
 

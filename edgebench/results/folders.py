@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.foundation.files import make
+from edgebench.results import pictures
 from edgebench.results.journal import existing
 from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.results.table import rows
@@ -87,7 +88,13 @@ def study(folder: Path) -> tuple[Table, Background]:
         notes=tuple(notes_of(records, evidence, journal)),
         method=tuple(methods_of(records, evidence)),
     )
-    return table, _background(lines)
+    return table, replace(_background(lines), albums=_albums(folder, lines))
+
+
+def _albums(folder: Path, lines: Iterable[Line]) -> dict[str, dict[str, Any]]:
+    """Return the pictures of each artifact that has some in the folder, by the artifact's hash."""
+    hashes = dict.fromkeys(line.evidence.artifact.sha256 for line in lines if line.evidence.artifact)
+    return {sha256: album for sha256 in hashes if (album := pictures.read(folder, sha256))}
 
 
 def _background(lines: tuple[Line, ...]) -> Background:

@@ -16,6 +16,8 @@ from edgebench.images.preprocessing import PRESETS, cut, normalization, preset
 Pixels = NDArray[Any]
 ONE_LEVEL = 1.01  # of 255: Pillow rounds to whole levels after each of two passes
 
+WITHOUT_MARGINS = sorted(name for name, recipe in PRESETS.items() if recipe.first != "letterbox")
+
 
 def picture(width: int, height: int) -> Pixels:
     """Smooth in both directions, another slope a channel, no symmetry."""
@@ -103,7 +105,7 @@ def test_caffe_resizes_to_256_and_subtracts_blue_green_and_red() -> None:
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(sorted(PRESETS)), st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(0, 255)
+    st.sampled_from(WITHOUT_MARGINS), st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(0, 255)
 )
 def test_a_picture_of_one_colour_stays_so_at_any_size(
     name: str, width: int, height: int, resolution: int, level: int

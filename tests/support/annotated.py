@@ -69,7 +69,7 @@ def coco(place: Path, of: list[scenes.Scene], *, compress: bool = False, gap: in
     """Write COCO's layout; the ids of the categories have gaps. Return the content of the JSON."""
     names = pictures(place / "val", of)
     images = [{"id": 100 + at, "file_name": name, "width": SIDE, "height": SIDE} for at, name in enumerate(names)]
-    annotations = []
+    annotations = list[dict[str, Any]]()
     for at, scene in enumerate(of):
         for label, (left, top, right, bottom), inside in entries(scene):
             mask = runs(inside)

@@ -16,7 +16,7 @@ LAYOUTS = ("raw", "yolov8", "yolov5", "ssd")
 def trained(path: Path) -> None:
     """Write the shipped base in fp32, with its raw heads `scores` and `boxes`."""
     from edgebench.export.formats.onnx import trace
-    from edgebench.networks.build import load
+    from edgebench.foundation.shelf import load
     from edgebench.train.base import find, restore
 
     network = load("architectures", NAME).build(NAME, WIDTH, classes=CLASSES, resolution=SIDE)

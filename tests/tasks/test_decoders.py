@@ -82,7 +82,8 @@ LAYOUTS: dict[str, tuple[str, Callable[[Outputs], Outputs]]] = {
 
 
 def row(outputs: Outputs) -> NDArray[Any]:
-    return numpy.concatenate([output.reshape(-1) for output in outputs]).astype("f4")
+    values: NDArray[Any] = numpy.concatenate([output.reshape(-1) for output in outputs]).astype("f4")
+    return values
 
 
 def shapes(outputs: Outputs) -> tuple[tuple[int, ...], ...]:
@@ -102,7 +103,8 @@ def test_the_same_heads_in_another_layout_are_the_same_boxes(layout: str) -> Non
     assert decoding.values == len(row(images[0]))
     found = decoders.decoder(decoding, SIDE)(numpy.stack([row(outputs) for outputs in images]))
     for seed, boxed in enumerate(found):
-        wanted = boxes.decode(*heads(seed))
+        scores, raw = heads(seed)
+        wanted = boxes.decode(scores, raw)
         assert len(wanted.boxes) > 3
         assert numpy.allclose(boxed.boxes, wanted.boxes, atol=1e-5)
         assert numpy.allclose(boxed.scores, wanted.scores, atol=1e-5)
@@ -119,7 +121,8 @@ def test_the_stage_after_inference_decodes_on_the_target(name: str) -> None:
     (found,) = decode(row(outputs)[None])
     assert settings == {"score": 0.3, "iou": 0.7}
     assert found.scores.min() >= 0.3
-    assert len(found.scores) == len(boxes.decode(*heads(1), score=0.3, overlap=0.7).scores)
+    scores, raw = heads(1)
+    assert len(found.scores) == len(boxes.decode(scores, raw, score=0.3, overlap=0.7).scores)
 
 
 @pytest.mark.parametrize("wanted", DECODERS)

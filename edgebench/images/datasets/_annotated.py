@@ -103,7 +103,7 @@ class Annotated(Files):
 
     def only(self, indices: Sequence[int]) -> Self:
         """Return the pictures at these indices."""
-        sizes, objects = (tuple(all[index] for index in indices) for all in (self.sizes, self.objects))
+        sizes, objects = tuple(map(self.sizes.__getitem__, indices)), tuple(map(self.objects.__getitem__, indices))
         return replace(Files.only(self, indices), sizes=sizes, objects=objects)
 
 

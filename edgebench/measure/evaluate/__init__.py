@@ -20,6 +20,7 @@ from edgebench.foundation.prefetch import ahead
 from edgebench.foundation.shelf import load, module
 from edgebench.images.catalogue import family
 from edgebench.images.splits import sources
+from edgebench.measure.evaluate import album
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import WeightSource, task
 from edgebench.tasks import values
@@ -117,6 +118,7 @@ def evaluate(
     else:
         outputs = float_answers.of(images, deployed, runtime, case.threads, connection)
     counted = _tally(case.variant, images, outputs, reference)
+    album.write(deployed.sha256, case.variant, images, *_parts_of(outputs, reference))
     if _is_fine_tuned(case):
         counted |= {"sqnr_db": None}
     return Accuracy(
@@ -133,6 +135,10 @@ def evaluate(
         pixels_sha256=outputs.inputs_sha256,
         **counted,
     )
+
+
+def _parts_of(*answers: Answers | None) -> Iterator[Iterator[NDArray[float32]] | None]:
+    return (one.rows(TALLY_ROWS) if one else None for one in answers)
 
 
 def made_by(variant: Variant) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
@@ -139,11 +139,13 @@ class Background:
     Attributes:
         lines: one per row of the table, in order.
         methods: descriptions of the presets among the rows.
+        albums: of each artifact that has one, by its hash, the test pictures on which it errs most.
     """
 
     lines: tuple[Line, ...] = ()
     machines: tuple[Machine, ...] = ()
     methods: tuple[str, ...] = ()
+    albums: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 NOTHING = Background()

@@ -191,9 +191,9 @@ def _trap(gap: Gap, parts: Parts, least: float) -> tuple[float, str]:
     )
 
 
-def _apart(ranges: Mapping[str, float], least: float) -> tuple[float, str]:
+def _apart(ranges: Mapping[str, float], limit: float) -> tuple[float, str]:
     if not ranges:
         return 0.0, ""
     most, least = max(ranges, key=lambda one: ranges[one]), min(ranges, key=lambda one: ranges[one])
     ratio = float(ranges[most] / ranges[least])
-    return (ratio, f"{most} and {least}") if ratio > least else (0.0, "")
+    return (ratio, f"{most} and {least}") if ratio > limit else (0.0, "")

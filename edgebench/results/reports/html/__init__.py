@@ -19,6 +19,7 @@ from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import numbered
 from edgebench.results.reports.comparison import HALF_WIDTH, P50, VERDICT, beside, chief, columns, which
+from edgebench.results.reports.html import pictures
 from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
 from edgebench.results.table.row import NOTHING, Background, Row, Table
@@ -102,6 +103,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
         beside=list(beside(table)),
         conclusion=conclude(table.rows),
         verdicts=[(name, counts[name], meaning) for name, meaning in MEANINGS.items() if counts[name]],
+        albums=pictures.albums(background.lines, background.albums),
         notes=table.notes,
         machines=background.machines,
         methods=background.methods,
@@ -109,7 +111,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
         light=drawing.style(drawing.LIGHT),
         dark=drawing.style(drawing.DARK),
         script=_read("page.js"),
-        style=_read("page.css"),
+        style=_read("page.css") + (_read("pictures.css") if background.albums else ""),
     )
 
 
@@ -133,7 +135,8 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_read("page.html"))
+    section = "{% if albums %}" + _read("pictures.html") + "{% endif %}"
+    return environment.from_string(_read("page.html").replace("{# pictures #}\n", section))
 
 
 def _shown(value: object) -> object:

@@ -1,0 +1,106 @@
+"""A detector's answers on its test images -> the ten on which it errs most, with their truth, for people to look at."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation import cache
+from edgebench.foundation.files import folder
+from edgebench.foundation.shelf import load
+from edgebench.images.contact import COLOURS, coloured
+from edgebench.results import pictures
+from edgebench.schema.variant import task
+from edgebench.tasks.detection import boxes, decoders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edgebench.images.loader import Images, Truth
+    from edgebench.schema.variant import Variant
+    from edgebench.tasks.detection.boxes import Boxes
+
+MOST = 10  # pictures
+SHOWN, ALIKE = 0.3, 0.5  # lowest score of a box that is drawn, and least overlap with an object that it finds
+SIDE, QUALITY = 224, 80  # longer side of a picture, pixels, and quality of its JPEG
+
+Rows = Any  # an iterator over parts of the outputs, (n, values)
+
+
+def write(artifact_sha256: str, variant: Variant, images: Images, outputs: Rows, reference: Rows | None) -> None:
+    """Keep the album of an artifact in the cache; only detectors have one."""
+    if task(variant) != "detection":
+        return
+    decode = _decoder(variant)
+    found = _all(decode, outputs)
+    floats = _all(decode, reference) if reference is not None else None
+    errors = [_errors(answer, images.truth(index)) for index, answer in enumerate(found)]
+    worst = sorted(range(len(errors)), key=lambda index: (-errors[index], index))[:MOST]
+    kept = [_page(images, index, errors[index], found[index], floats[index] if floats else None) for index in worst]
+    cache.write_sealed(place(artifact_sha256), {"pictures": kept, "colours": list(COLOURS)})
+
+
+def place(artifact_sha256: str) -> Path:
+    """Return the path of an artifact's album in the cache."""
+    return folder("albums") / f"{artifact_sha256[:16]}.json"
+
+
+def copy(artifact_sha256: str, results: Path) -> None:
+    """Copy an artifact's album to a results folder, if there is one."""
+    if album := cache.read(place(artifact_sha256)):
+        pictures.write(results, artifact_sha256, album)
+
+
+def _decoder(variant: Variant) -> Callable[..., list[Boxes]]:
+    if variant.decoding:
+        return decoders.decoder(variant.decoding, variant.resolution)
+    plugin = load("tasks", task(variant))
+    return lambda values, score: plugin.decode(values, variant.classes, variant.resolution, score)
+
+
+def _all(decode: Callable[..., list[Boxes]], rows: Rows) -> list[Boxes]:
+    return [answer for part in rows for answer in decode(part, SHOWN)]
+
+
+def _errors(answer: Boxes, truth: Truth) -> int:
+    """Count the objects that no box finds, and the boxes that find no object."""
+    import numpy
+
+    assert truth.boxes is not None
+    overlaps = boxes.iou(answer.boxes * numpy.array(truth.size * 2), truth.boxes)
+    is_found = (overlaps >= ALIKE) & (answer.classes[:, None] == truth.classes)
+    return int((~is_found.any(0)).sum() + (~is_found.any(1)).sum())
+
+
+def _page(images: Images, index: int, errors: int, answer: Boxes, parent: Boxes | None) -> dict[str, Any]:
+    """Describe one picture: what the network sees of it, and boxes in fractions of that."""
+    truth = images.truth(index)
+    assert truth.boxes is not None
+    whole = truth.size * 2
+    objects = [
+        [label, 1.0, *(round(value / side, 4) for value, side in zip(box, whole, strict=True))]
+        for label, box in zip(truth.classes.tolist(), truth.boxes.tolist(), strict=True)
+    ]
+    answers = {"truth": objects, "this": _boxes(answer)} | ({"float": _boxes(parent)} if parent else {})
+    name = images.pictures.name(int(images.kept[index]))
+    return {"name": name, "errors": errors, "jpeg": _jpeg(images, index), "size": list(truth.size)} | answers
+
+
+def _boxes(answer: Boxes) -> list[list[float]]:
+    rows = zip(answer.classes.tolist(), answer.scores.tolist(), answer.boxes.tolist(), strict=True)
+    return [[label, round(score, 3), *(round(value, 4) for value in box)] for label, score, box in rows]
+
+
+def _jpeg(images: Images, index: int) -> str:
+    """Return the part of the picture that the network sees, as a JPEG in base64."""
+    picture = coloured(images.pictures.picture(int(images.kept[index])), images.pictures.white)
+    left, top, right, bottom = map(round, images.part(index))
+    part = picture.crop((left, top, right, bottom))  # a letterbox's margins become black
+    scale = min(1.0, SIDE / max(part.size))
+    width, height = (max(1, round(side * scale)) for side in part.size)
+    small = part.resize((width, height))
+    file = BytesIO()
+    small.save(file, "JPEG", quality=QUALITY)
+    return b64encode(file.getvalue()).decode()

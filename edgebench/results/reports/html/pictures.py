@@ -1,0 +1,97 @@
+"""The albums of detectors -> a section of the page: truth, float and int8 side by side, the worst picture first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from edgebench.foundation.escape import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from edgebench.results.table.row import Line
+
+SIDES = {"truth": "truth", "float": "float", "this": ""}  # what a drawing shows; empty for the row's own precision
+STROKE = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """One picture with the boxes of one source, as SVG."""
+
+    caption: str
+    markup: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One test picture: its drawings, side by side."""
+
+    title: str
+    drawings: tuple[Drawing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Album:
+    """The pictures of one row, the worst first."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+def albums(lines: Sequence[Line], known: Mapping[str, Mapping[str, Any]]) -> list[Album]:
+    """Return the album of each artifact that has one, once; of a float file only if no int8 form of it has one."""
+    of_rows = [(line, known[sha256]) for line in lines if (sha256 := _artifact(line)) in known]
+    compared = {line.row.setup.network for line, album in of_rows if any("float" in one for one in album["pictures"])}
+    shown = dict[str, Album]()
+    for line, album in of_rows:
+        is_float = not any("float" in one for one in album["pictures"])
+        if not (is_float and line.row.setup.network in compared):
+            title = f"{line.row.setup.network} {line.row.setup.scheme}"
+            pages = tuple(_pictures(album, line.row.setup.precision, f"picture-{len(shown)}"))
+            shown.setdefault(title, Album(title=title, pictures=pages))
+    return list(shown.values())
+
+
+def _artifact(line: Line) -> str:
+    return line.evidence.artifact.sha256 if line.evidence.artifact else ""
+
+
+def _pictures(album: Mapping[str, Any], precision: str, stem: str) -> Iterator[Picture]:
+    for number, one in enumerate(album["pictures"]):
+        errors = f"{one['errors']} error{'s' * (one['errors'] != 1)}"
+        yield Picture(
+            title=f"{plain(str(one['name']))}: {errors}",
+            drawings=tuple(
+                Drawing(
+                    caption=_caption(name, precision, one[name]),
+                    markup=_svg(one, name, album["colours"], f"{stem}-{number}"),
+                )
+                for name in SIDES
+                if name in one
+            ),
+        )
+
+
+def _caption(name: str, precision: str, found: Sequence[Any]) -> str:
+    return f"{SIDES[name] or precision}: {len(found)}"
+
+
+def _svg(one: Mapping[str, Any], name: str, colours: Sequence[str], image: str) -> str:
+    """Draw the boxes of a picture over it; its pixels are in the first of its drawings alone."""
+    width, height = one["size"]
+    line = STROKE * max(width, height) / 224
+    pixels = f'href="data:image/jpeg;base64,{escape(str(one["jpeg"]))}" width="{width:g}" height="{height:g}"'
+    parts = [f'<image id="{image}" {pixels}/>' if name == "truth" else f'<use href="#{image}"/>']
+    for label, score, left, top, right, bottom in one[name]:
+        colour = escape(str(colours[int(label) % len(colours)]))
+        place = f'x="{left * width:.1f}" y="{top * height:.1f}"'
+        size = f'width="{(right - left) * width:.1f}" height="{(bottom - top) * height:.1f}"'
+        parts.append(f'<rect {place} {size} fill="none" stroke="{colour}" stroke-width="{line:.2f}"/>')
+        text = f"{int(label)}" if name == "truth" else f"{int(label)} {score:.2f}"
+        at = f'x="{left * width:.1f}" y="{max(top * height - 2 * line, 8 * line):.1f}" font-size="{7 * line:.1f}"'
+        parts.append(f'<text {at} fill="{colour}">{text}</text>')
+    words = escape(f"{SIDES[name] or 'this file'}, {len(one[name])} boxes")
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{words}">{"".join(parts)}</svg>'
