@@ -67,6 +67,8 @@ def why_no_accuracy(variant: Variant) -> str:
         return "no accuracy: the model is fed arrays, which have no labels"
     if variant.weights == WeightSource.RANDOM:
         return "no accuracy: the weights are random"
+    if variant.classifier:
+        return f"no accuracy: {variant.weights} has no classifier, so the network has a random one"
     if variant.weights == WeightSource.CUSTOM and not (variant.dataset_sha256 or variant.decoding):
         return "no accuracy: its classes are unknown; name labelled images, --dataset image_folder:path"
     try:

@@ -80,6 +80,7 @@ def build(variant: Variant, weights_path: str = "") -> nn.Module:
     )
     if weights_path:
         state = torch.load(weights_path, map_location="cpu", weights_only=True)
+        state = network.state_dict() | state if variant.classifier else state
         try:
             network.load_state_dict(state)
         except RuntimeError as error:

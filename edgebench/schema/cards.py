@@ -17,6 +17,7 @@ class Weights:
 
     Attributes:
         recipe: how they were trained, in words; for a user-supplied file its name.
+        classes: 0 for a user-supplied file without a classifier.
         top1: share of test images classified correctly after training.
         images: number of test images behind `top1`; 0 for a user-supplied file.
         metrics: the chief metric of another task than classification, a share, by name; then `top1` is 0.

@@ -103,6 +103,7 @@ class Variant:
         padding: `tf` for weights of TensorFlow: its SAME padding, its average pooling and its batch norm's epsilon;
             empty for torch's.
         decoding: how the outputs of a user-supplied detector become boxes; None for all others.
+        classifier: `random` if the file of weights has no classifier, so that the network has a seeded random one.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -122,6 +123,7 @@ class Variant:
     feed: Feed | None = None
     padding: Literal["", "tf"] = ""
     decoding: Decoding | None = None
+    classifier: Literal["", "random"] = ""
 
     def __post_init__(self) -> None:
         if self.feed is None:
@@ -134,14 +136,14 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
-_LATER = ("feed", "padding", "decoding")  # fields that older keys lack
+_LATER = ("feed", "padding", "decoding", "classifier")  # fields that older keys lack
 
 
 def identity(variant: Variant) -> dict[str, str]:
     """Return each field that affects a file as text, for cache keys.
 
-    A feed or a padding is included only if there is one, so that other keys do not change; the values of a feed do not
-    affect a file.
+    A feed, a padding or a classifier is included only if there is one, so that other keys do not change; the values of
+    a feed do not affect a file.
     """
     shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
     return {name: repr(value) for name, value in asdict(shaping).items() if value or name not in _LATER}

@@ -183,13 +183,20 @@ def _network_shapes(name: str, width: float, resolution: int, classes: int) -> S
 
 
 def _require_fit(path: str, shapes: Shapes, name: str, width: float, resolution: int) -> int:
-    """Refuse a file that does not fit the network; return its number of classes."""
+    """Refuse a file that does not fit the network; return its number of classes, 0 for Keras' without a classifier."""
     count, expected = _expected(shapes, name, width, resolution)
+    if Path(path).suffix in KERAS_FILES and not (top := keras.classifier(name)) & set(map(_module, shapes)):
+        count, expected = 0, {key: shape for key, shape in expected.items() if _module(key) not in top}
     if shapes == expected:
         return count
     fitting = next(_fitting(shapes), None)
     hint = f"; it fits --model {fitting}" if fitting else "; it fits no network here"
     raise RequestError(f"{path} does not fit {name} {width:g}: {', '.join(_differences(shapes, expected))}{hint}")
+
+
+def _module(key: str) -> str:
+    """Return the module that a tensor belongs to."""
+    return key.rpartition(".")[0]
 
 
 def _require_finite(path: str, state: State) -> None:

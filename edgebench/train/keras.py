@@ -35,6 +35,7 @@ _EVEN = {"mobilenet_v1": 32}  # Keras pads its odd maps otherwise than TF-Slim, 
 _OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # which have the stride in another convolution
 CONVOLUTION, NORM = "conv2d", "batch_normalization"  # how Keras calls a layer that was given no name
 TOP = "predictions"  # the last layer; MobileNetV1 and older versions of Keras have other names for it
+_CLASSIFIER = ("fc1", "fc2", TOP)
 _TOPS = (TOP, "conv_preds", "Logits")
 SIDE = 7  # of the maps that VGG's first dense layer reads
 
@@ -120,10 +121,10 @@ def require(path: str, name: str, resolution: int) -> None:
 
 
 def read(path: str, name: str) -> State:
-    """Return the file's weights by the names of this package's network.
+    """Return the file's weights by the names of this package's network, without the classifier if the file has none.
 
     Raises:
-        RequestError: it cannot be read, has no classifier, or its layers are not the network's.
+        RequestError: it cannot be read, or its layers are not the network's.
     """
     from safetensors.torch import load_file
 
@@ -133,7 +134,7 @@ def read(path: str, name: str) -> State:
     parts = _parts(name)
     state: State = {}
     biases: list[Tensor] = []
-    for part, layer in zip(parts, _found(path, name, parts, set(layers)), strict=True):
+    for part, layer in _found(path, name, parts, set(layers)):
         values = [arrays[key] for key in layers[layer]]
         try:
             state |= _converted(part, values, biases)
@@ -252,25 +253,28 @@ def _depths(network: nn.Module) -> dict[str, int]:
     return {str(node.target): depth for node, depth in depths.items() if node.op == "call_module"}
 
 
-def _found(path: str, name: str, parts: Sequence[Part], found: set[str]) -> list[str]:
-    """Return the name in the file of each layer.
+def classifier(name: str) -> set[str]:
+    """Return the modules of a network's classifier, which a `no_top` file lacks."""
+    return {module for part in _parts(name) if part.layer in _CLASSIFIER for module in part.modules}
+
+
+def _found(path: str, name: str, parts: Sequence[Part], found: set[str]) -> list[tuple[Part, str]]:
+    """Return each layer of the file with its name there: all of the network, or all but its classifier.
 
     Raises:
-        RequestError: the file has other layers, or no classifier.
+        RequestError: the file has other layers.
     """
     wanted = _by_class(parts) if found and all(layer.startswith("#") for layer in found) else _by_name(parts, found)
     missing = [layer for layer in wanted if layer not in found]
     unexpected = sorted(found - set(wanted))
-    tops = [layer for layer, part in zip(wanted, parts, strict=True) if part.layer in (TOP, "fc1", "fc2")]
-    if missing and missing == tops and not unexpected:
-        raise RequestError(
-            f"{path} has no classifier (a no_top file), and {name} needs it to classify; give the file with its top"
-        )
+    named = list(zip(parts, wanted, strict=True))
+    if not unexpected and missing == [layer for part, layer in named if part.layer in _CLASSIFIER]:
+        return [(part, layer) for part, layer in named if layer in found]
     if missing or unexpected:
         reasons = [f"missing {missing[0].lstrip('#')}"] if missing else []
         reasons += [f"unexpected {unexpected[0].lstrip('#')}"] if unexpected else []
         raise RequestError(f"{path} does not fit {name}: {', '.join(reasons)}{_hint(name, found)}")
-    return wanted
+    return named
 
 
 def _by_name(parts: Sequence[Part], found: set[str]) -> list[str]:

@@ -26,7 +26,7 @@ def stem(name: str, width: float, resolution: int) -> str:
 def find(folder: Path, name: str, width: float, resolution: int) -> Path:
     """Return the path of a network's file, in either of Keras' forms; where there is none, where it should be.
 
-    A file without its classifier is returned where there is no other, so that reading it says what it lacks.
+    A file without its classifier is returned only where there is no other.
 
     Raises:
         RequestError: there is no such folder, or Keras publishes no weights of the network.

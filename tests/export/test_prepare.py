@@ -26,10 +26,11 @@ from edgebench.schema.cards import Weights
 from edgebench.schema.quantization import Quantization, overflows, parse
 from edgebench.schema.variant import Precision, Variant, WeightSource
 from edgebench.tasks import classification
-from edgebench.train import Options
+from edgebench.train import Options, checkpoint
 from edgebench.train.course import score
 from tests.conftest import CPU, variant
 from tests.support.images import split
+from tests.support.keras_files import arrays, legacy
 from tests.support.networks import awake
 
 pytestmark = pytest.mark.slow
@@ -70,9 +71,9 @@ def answers(network: Any, resolution: int = 32) -> Array:
         return network(torch.from_numpy(images(resolution))).numpy()  # type: ignore[no-any-return]
 
 
-def int8_answers(folder: Path, of: Variant, network: Any, scheme: Quantization) -> Array:
+def int8_answers(folder: Path, of: Variant, network: Any, scheme: Quantization, start: Weights | None = None) -> Array:
     asked = replace(of, precision=Precision.INT8, quantization=scheme)
-    onnx.write(folder / "float.onnx", of, build.channels(of), lambda: prepare(network, asked, None, digits, print))
+    onnx.write(folder / "float.onnx", of, build.channels(of), lambda: prepare(network, asked, start, digits, print))
     onnx.write_int8(folder / "float.onnx", folder / "int8.onnx", scheme, digits)
     session = load("runtimes", "onnxruntime").open(str(folder / "int8.onnx"), threads=1, batch=1, options=CPU)
     outputs = session.infer(images().tobytes(), images().shape)
@@ -185,6 +186,27 @@ def test_fine_tuning_under_rounding_mends_what_rounding_breaks() -> None:
     assert before < 0.8
     assert after > before + 0.1
     assert {event.activity for event in told if isinstance(event, Step)} == {"train"}
+
+
+def test_weights_of_keras_are_calibrated_and_fine_tuned_as_keras_pads(place: Path) -> None:
+    name = "mobilenet_v1"
+    pytest.importorskip("h5py", reason="h5py reads Keras' files: pip install 'edgebench[keras]'")
+    path = legacy(place / "net.h5", arrays(name, trained(small(name))))
+    start, sha256 = checkpoint.adopt(str(path), name, small(name).width, 32)
+    of = replace(small(name), weights=start.recipe, weights_sha256=sha256, padding=start.padding)
+    labels = split(of, "calibration").labels[: len(images())]
+
+    def network() -> Any:
+        return build.build(of, str(cache.path_of(start)))
+
+    def right(outputs: Array) -> float:
+        return float((outputs.argmax(1) == labels).mean())
+
+    before = answers(network())
+    assert sqnr_db(before, answers(trained(small(name)))) < 30, "its padding differs from torch's"
+    assert sqnr_db(before, int8_answers(place, of, network(), Quantization())) > 15
+    tuned = int8_answers(place, of, network(), parse("qat"), start)
+    assert right(tuned) > right(before) + 0.3, "weights that were trained with torch's padding learn Keras'"
 
 
 def test_a_kill_undoes_at_most_an_epoch_of_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,14 +92,13 @@ def legacy(path: Path, layers: Arrays) -> Path:
     return path
 
 
-def counted(path: Path, name: str, layers: Arrays, *, named: bool = True) -> Path:
-    """Write the form of Keras 3, in which early versions gave no names."""
+def counted(path: Path, name: str, layers: Arrays) -> Path:
+    """Write the form of early versions of Keras 3, which gave layers no names."""
     import h5py
 
     with h5py.File(path, "w") as file:
-        for group, (layer, values) in zip(keras._by_class(keras._parts(name)), layers.items(), strict=True):
+        for group, values in zip(keras._by_class(keras._parts(name)), layers.values(), strict=True):
             place = file.create_group(f"layers/{group.lstrip('#')}/vars")
-            place.attrs.update({"name": layer} if named else {})
             for number, value in enumerate(values):
                 place[str(number)] = value
     return path

@@ -9,9 +9,16 @@ from typing import Any
 
 import pytest
 
+from edgebench.foundation import cache
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load
-from edgebench.train import hub, timm
+from edgebench.images import catalogue
+from edgebench.images.splits import split
+from edgebench.measure.plan.cases import variant_of
+from edgebench.networks.build import build
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.train import checkpoint, hub, timm
+from edgebench.train.course import score
 
 NAME = "hub:timm/mobilenetv2_035.test_in1k"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -58,8 +65,6 @@ def test_timms_weights_are_read_from_the_clients_cache_with_their_preprocessing(
     import torch
     from safetensors.torch import save
 
-    from edgebench.foundation import cache
-
     state, theirs = mobilenet_v2(), dict(zip(timm._own(), timm._timms(), strict=True))
     renamed = {f"{theirs[key.rpartition('.')[0]]}.{key.rpartition('.')[2]}": value for key, value in state.items()}
     laid_out(place, **{"config.json": config(), "model.safetensors": save(renamed)})
@@ -70,6 +75,69 @@ def test_timms_weights_are_read_from_the_clients_cache_with_their_preprocessing(
     assert (card.inputs.interpolation, card.inputs.crop) == ("bicubic", 0.875)
     kept = torch.load(cache.path_of(card), weights_only=True)
     assert all(torch.equal(kept[key], value) for key, value in state.items())
+
+
+@pytest.mark.slow
+def test_accuracy_is_that_of_the_preprocessing_which_belongs_to_the_weights(place: Path) -> None:
+    import torch
+    from safetensors.torch import save
+
+    images = [noise(place / "val" / str(number % 2) / f"{number:02}.png", number) for number in range(16)]
+    stated = {"interpolation": "bicubic", "crop_pct": 0.8, "mean": [0.3, 0.5, 0.6], "std": [0.1, 0.2, 0.3]}
+    state = mobilenet_v2()
+    network = load("architectures", "mobilenet_v2").build("mobilenet_v2", 0.35, classes=7, resolution=96).eval()
+    with torch.no_grad():
+        network.load_state_dict(state)
+        features = network.features(torch.stack([prepared(path, stated) for path in images])).mean((2, 3)).double()
+        centred = features - features.mean(0)
+        wanted = torch.tensor([1.0, -1.0] * 8, dtype=torch.float64)  # of the first class against the second
+        weights = torch.linalg.lstsq(centred, wanted, driver="gelsd").solution
+        state["classifier.1.weight"] = torch.zeros(7, 1280)
+        state["classifier.1.weight"][0] = weights
+        state["classifier.1.bias"] = torch.tensor([-float(weights @ features.mean(0)), 0.0, *[-9.0] * 5])
+    laid_out(place, **{"config.json": config(**stated), "model.safetensors": save(state)})
+    tops = [top1(place, preprocessing) for preprocessing in ("", "torchvision", "tf_1000", "caffe")]
+    assert tops[0] == 1.0
+    assert max(tops[1:]) < 1.0, tops
+
+
+def noise(path: Path, seed: int) -> Path:
+    """Write a picture of blurred noise, larger at one side."""
+    import numpy
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = numpy.random.default_rng(seed).integers(0, 256, (30, 40, 3)).astype("uint8")
+    Image.fromarray(pixels).resize((200, 150), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def prepared(path: Path, stated: dict[str, Any]) -> Any:
+    """Prepare a picture as timm does: the shorter side to 96 / crop_pct, the central 96 x 96, mean and deviation."""
+    import torch
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        side = int(96 / stated["crop_pct"])
+        resized = picture.resize((int(side * 200 / 150), side), Image.Resampling.BICUBIC)
+    left, upper = round((resized.width - 96) / 2), round((side - 96) / 2)
+    cut = resized.crop((left, upper, left + 96, upper + 96))
+    pixels = torch.tensor(list(cut.tobytes())).reshape(96, 96, 3) / 255
+    return ((pixels - torch.tensor(stated["mean"])) / torch.tensor(stated["std"])).permute(2, 0, 1)
+
+
+def top1(place: Path, preprocessing: str) -> float:
+    """Return the share of right answers on the folder of pictures, as a run computes it for `NAME`."""
+    sweep = Sweep(
+        models=(Model(name="mobilenet_v2", widths=(0.35,)),), resolutions=(96,), weights=NAME,
+        dataset=f"image_folder:{place / 'val'}", preprocessing=preprocessing,
+    )  # fmt: skip
+    cell = next(sweep.cells())
+    variant = variant_of(cell, catalogue.adopt(cell.dataset), None)
+    card = checkpoint.find(variant)
+    assert card
+    network, images = build(variant, str(cache.path_of(card))), split(variant, "test", 3)
+    return score(network, images, 16, load("tasks", "classification"), variant.classes)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,21 @@ import pytest
 
 from edgebench.foundation import cache
 from edgebench.foundation.errors import RequestError
+from edgebench.images import catalogue
+from edgebench.images.splits import why_no_accuracy
+from edgebench.measure.plan.cases import variant_of
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, Variant, identity
 from edgebench.train import checkpoint, keras, published_files
+from tests.support import keras_models
 from tests.support.keras_files import arrays, counted, legacy, network
 
 if TYPE_CHECKING:
     from torch import nn
 
 h5py = pytest.importorskip("h5py", reason="h5py reads Keras' files: pip install 'edgebench[keras]'")
+needs_keras = pytest.mark.skipif(not find_spec("keras"), reason="keras is not installed: pip install '.[test]'")
 SMALL = (("mobilenet_v1", 0.25, 96), ("mobilenet_v2", 0.35, 96))
 LARGE = tuple((name, 1.0, side) for name, side in (("resnet50_v1", 64), ("inception_v3", 75), ("xception", 75)))
 
@@ -56,20 +64,18 @@ def difference(one: nn.Module, other: nn.Module, resolution: int) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "width", "resolution"), [*SMALL, *LARGE])
-def test_every_form_of_a_file_gives_the_same_network(place: Path, name: str, width: float, resolution: int) -> None:
+def test_a_file_of_early_keras_3_without_names_gives_the_same_network(
+    place: Path, name: str, width: float, resolution: int
+) -> None:
     made = network(name, width, resolution)
-    layers = arrays(name, made)
-    files = [counted(place / "early.weights.h5", name, layers, named=False)]
-    if (name, width, resolution) in SMALL:
-        files += [legacy(place / "net.h5", layers), counted(place / "net.weights.h5", name, layers)]
+    path = counted(place / "early.weights.h5", name, arrays(name, made))
     if name == "inception_v3":  # Keras gives its norms no scale
         import torch
 
         for norm in made.modules():
             if isinstance(norm, torch.nn.BatchNorm2d):
                 torch.nn.init.ones_(norm.weight)
-    for path in files:
-        assert difference(made, rebuilt(variant(name, width, resolution, path)), resolution) < 1e-4, path
+    assert difference(made, rebuilt(variant(name, width, resolution, path)), resolution) < 1e-4
 
 
 @pytest.mark.slow
@@ -113,24 +119,36 @@ def record(sides: dict[Any, int], layer: Any, inputs: tuple[Any, ...]) -> None:
     sides[layer] = inputs[0].shape[-1]
 
 
+@needs_keras
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "width", "resolution"), SMALL)
 def test_keras_itself_answers_the_same(place: Path, name: str, width: float, resolution: int) -> None:
-    import os
+    shares = keras_models.differences(name, width, resolution, place)
+    assert max(shares.values()) < 1e-4, shares
 
-    os.environ["KERAS_BACKEND"] = "torch"
-    applications: Any = pytest.importorskip("keras", reason="keras is not installed").applications
+
+@needs_keras
+@pytest.mark.slow
+@pytest.mark.parametrize(("cell", "form"), [(SMALL[0], "legacy.h5"), (SMALL[1], "net.weights.h5")])
+def test_a_file_without_classifier_gives_keras_own_features(
+    place: Path, cell: tuple[str, float, int], form: str
+) -> None:
+    assert keras_models.differences(*cell, place, top=False, forms=(form,))[form] < 1e-4
+
+
+@pytest.mark.slow
+def test_a_file_without_classifier_gets_a_random_one_and_no_accuracy(place: Path) -> None:
     import torch
 
-    make = applications.MobileNet if name == "mobilenet_v1" else applications.MobileNetV2
-    options = {"weights": None, "alpha": width, "classes": 7, "classifier_activation": None}
-    model = make(input_shape=(resolution, resolution, 3), **options)
-    model.save_weights(place / "net.weights.h5")
-    own = rebuilt(variant(name, width, resolution, place / "net.weights.h5"))
-    images = torch.rand(2, 3, resolution, resolution)
-    with torch.no_grad():
-        theirs = model(images.permute(0, 2, 3, 1), training=False)
-        assert float((own(images) - theirs).abs().max()) < 1e-4
+    path = legacy(place / "net_no_top.h5", arrays("mobilenet_v1", network("mobilenet_v1", 0.25, 96), top=False))
+    sweep = Sweep(models=(Model(name="mobilenet_v1", widths=(0.25,)),), resolutions=(96,), weights=str(path))
+    cell = next(sweep.cells())
+    made = variant_of(cell, catalogue.adopt("digits"), None)
+    assert (made.classes, made.classifier) == (10, "random")
+    assert why_no_accuracy(made) == "no accuracy: net_no_top.h5 has no classifier, so the network has a random one"
+    assert rebuilt(made)(torch.zeros(1, 3, 96, 96)).shape == (1, 10)
+    with pytest.raises(RequestError, match="found no classifier in net_no_top.h5; give the file with its top"):
+        variant_of(cell, catalogue.adopt("digits"), Quantization(aware=True))
 
 
 def test_padding_is_part_of_a_variants_identity_only_where_there_is_one() -> None:
@@ -153,8 +171,6 @@ def spoilt(place: Path, kind: str) -> Path:
             return legacy(path, arrays("mobilenet_v1", network("mobilenet_v1", 0.5, 96)))
         case "another network":
             return legacy(path, arrays("mobilenet_v2", network("mobilenet_v2", 0.35, 96)))
-        case "no top":
-            return legacy(path, arrays("mobilenet_v1", made, top=False))
         case "a layer more":
             return legacy(path, layers | {"extra": layers["conv1"]})
         case "an array less":
@@ -190,7 +206,6 @@ def spoilt(place: Path, kind: str) -> Path:
 BAD = {
     "another width": "it fits --model mobilenet_v1 --width 0.5",
     "another network": "missing conv1, unexpected .*it fits --model mobilenet_v2",
-    "no top": "has no classifier .a no_top file.",
     "a layer more": "unexpected extra",
     "an array less": "conv1_bn has .* wanted a batch norm",
     "truncated": "not a complete weights file",

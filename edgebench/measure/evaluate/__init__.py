@@ -137,7 +137,7 @@ def evaluate(
     )
 
 
-def _parts_of(*answers: Answers | None) -> Iterator[Iterator[NDArray[float32]] | None]:
+def _parts_of(*answers: Answers | None) -> Iterator[Iterator[NDArray[Any]] | None]:
     return (one.rows(TALLY_ROWS) if one else None for one in answers)
 
 

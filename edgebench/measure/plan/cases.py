@@ -168,8 +168,8 @@ def variant_of(
     else:
         weights = chosen(cell, dataset.classes + (recipe.label_offset if recipe else 0))
         recipe = recipe if cell.preprocessing else weights.inputs or recipe
-    if quantization and quantization.aware and weights.name in (WeightSource.RANDOM, WeightSource.NONE):
-        raise RequestError(f"qat fine-tunes weights, found {weights.name} ones; use --weights trained, or a file")
+    if quantization and quantization.aware:
+        _require_weights(weights)
     return Variant(
         architecture=model.name if model else cell.model,
         width=cell.width,
@@ -179,6 +179,7 @@ def variant_of(
         weights=weights.name,
         weights_sha256=weights.sha256,
         padding=weights.padding,
+        classifier=weights.classifier,
         dataset=dataset.name,
         dataset_sha256=dataset.sha256,
         dataset_classes=dataset.classes if dataset.sha256 else 0,
@@ -187,6 +188,18 @@ def variant_of(
         feed=own_cells.feed(model, cell.input_data) if model else None,
         decoding=model.decoding if model else decoders.of_network(cell.model, weights.classes, cell.resolution),
     )
+
+
+def _require_weights(weights: Chosen) -> None:
+    """Refuse to fine-tune what was never trained.
+
+    Raises:
+        RequestError: the weights, or those of the classifier, are random, or there are none.
+    """
+    if weights.name in (WeightSource.RANDOM, WeightSource.NONE):
+        raise RequestError(f"qat fine-tunes weights, found {weights.name} ones; use --weights trained, or a file")
+    if weights.classifier:
+        raise RequestError(f"qat fine-tunes weights, found no classifier in {weights.name}; give the file with its top")
 
 
 def _quantization(cell: Cell, runtime: Runtime, environment: Environment) -> Quantization:

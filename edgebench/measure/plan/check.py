@@ -97,7 +97,7 @@ def _require_decoder(cell: Cell) -> None:
 def _check_weights(cell: Cell) -> None:
     if _TF_SLIM.search(cell.weights):
         raise RequestError(
-            f"{cell.weights}: checkpoints of TensorFlow are not read; give the same weights as Keras publishes them, "
+            f"{cell.weights}: checkpoints of TensorFlow are not read; give the same weights as Keras publishes them,"
             " such as mobilenet_1_0_224_tf.h5, or save them from TensorFlow as .safetensors"
         )
     if cell.weights not in _SOURCES and not is_weights_file(cell.weights) and not is_in_hub(cell.weights):

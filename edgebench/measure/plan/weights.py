@@ -28,6 +28,7 @@ class Chosen:
     Attributes:
         name: a `WeightSource`, or a file's name; then `sha256` is the file's hash, empty if it is missing.
         inputs: the preprocessing that belongs to a file; None if it is not known.
+        classifier: as a variant has it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Chosen:
     sha256: str = ""
     padding: Literal["", "tf"] = ""
     inputs: Preprocessing | None = None
+    classifier: Literal["", "random"] = ""
 
 
 def chosen(cell: Cell, classes: int) -> Chosen:
@@ -45,12 +47,10 @@ def chosen(cell: Cell, classes: int) -> Chosen:
     """
     if cell.weights_dir:
         return _from_folder(cell, classes)
-    if is_in_hub(cell.weights):
+    if is_in_hub(cell.weights) or is_weights_file(cell.weights):
         build.check(cell.model, cell.width, cell.resolution)
-        return _adopted(*hub.adopt(cell.weights, cell.model, cell.width, cell.resolution))
-    if is_weights_file(cell.weights):
-        build.check(cell.model, cell.width, cell.resolution)
-        return _adopted(*checkpoint.adopt(cell.weights, cell.model, cell.width, cell.resolution))
+        adopt = hub.adopt if is_in_hub(cell.weights) else checkpoint.adopt
+        return _adopted(*adopt(cell.weights, cell.model, cell.width, cell.resolution), cell.classes or classes)
     if cell.weights == WeightSource.TRAINED and cell.classes not in (0, classes):
         raise RequestError(
             f"wanted {cell.classes} classes, found {classes} in {catalogue.title(cell.dataset)} to train on"
@@ -68,8 +68,16 @@ def refusal(variant: Variant) -> str:
     return card.reason if card and checkpoint.find(variant) is None else ""
 
 
-def _adopted(card: Weights, sha256: str) -> Chosen:
-    return Chosen(name=card.recipe, sha256=sha256, classes=card.classes, padding=card.padding, inputs=card.inputs)
+def _adopted(card: Weights, sha256: str, classes: int) -> Chosen:
+    """Return the weights of a file; one without a classifier gets a random one of `classes`."""
+    return Chosen(
+        name=card.recipe,
+        sha256=sha256,
+        classes=card.classes or classes,
+        padding=card.padding,
+        inputs=card.inputs,
+        classifier="" if card.classes else "random",
+    )
 
 
 def _from_folder(cell: Cell, classes: int) -> Chosen:
@@ -80,7 +88,7 @@ def _from_folder(cell: Cell, classes: int) -> Chosen:
     if not path.exists():
         return missing
     try:
-        return _adopted(*checkpoint.adopt(str(path), cell.model, cell.width, cell.resolution))
+        return _adopted(*checkpoint.adopt(str(path), cell.model, cell.width, cell.resolution), missing.classes)
     except RequestError as error:
         sha256 = checkpoint.sha256(str(path))
         reason = str(error).replace(str(path), path.name)  # a record may store it, but no path
