@@ -282,24 +282,35 @@ def _shown(column: FormattedColumn) -> FormattedColumn:
 
 
 def _widths(columns: Sequence[FormattedColumn]) -> list[int]:
-    return [max(map(_cells, (column.heading, *column.cells))) for column in columns]
+    return [_broadest((column.heading, *column.cells)) for column in columns]
+
+
+def _broadest(texts: Sequence[str]) -> int:
+    return max(map(len if "".join(texts).isascii() else _cells, texts))
 
 
 def _width(columns: Sequence[FormattedColumn]) -> int:
     """Return how wide a grid of these columns is, with the blanks around and between them."""
-    return sum(_widths(columns)) + 3 * len(columns) - 1
+    return _total(_widths(columns))
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 3 * len(widths) - 1
 
 
 def _cells(text: str) -> int:
     """Return how many places of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
     from rich.cells import cell_len
 
-    return len(text) if text.isascii() else cell_len(text)
+    return cell_len(text)
 
 
 def _lines(columns: Sequence[FormattedColumn]) -> Iterator[str]:
     """Yield the lines of a grid as rich lays it out."""
-    widths, blank = _widths(columns), " " * _width(columns)
+    widths = _widths(columns)
+    blank = " " * _total(widths)
     padded = [[*_padded(column, width)] for column, width in zip(columns, widths, strict=True)]
     heading, *rows = (f" {'   '.join(cells)} " for cells in zip(*padded, strict=True))
     yield from (blank, heading, f" {'─' * (len(blank) - 2)} ", *rows, blank)

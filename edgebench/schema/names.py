@@ -1,6 +1,7 @@
 """A user's name of a model, weights or a data set -> its kind, from the name alone."""
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from edgebench.foundation.errors import RequestError
@@ -38,6 +39,7 @@ def is_in_hub(weights: str) -> bool:
     return weights.startswith(HUB)
 
 
+@lru_cache(maxsize=1000)  # thousands of rows have the same few weights
 def origin(weights: str) -> str:
     """Return what weights have in common with others: Keras' name for every file of Keras, else their own."""
     return "of Keras" if Path(weights).suffix in KERAS_FILES else weights
