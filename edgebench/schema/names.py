@@ -1,5 +1,6 @@
 """A user's name of a model, weights or a data set -> its kind, from the name alone."""
 
+import hashlib
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ _PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a func
 CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
 RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # what the name of a results folder consists of
+MOST_TITLE_BYTES = 120  # of a name in a file's name, beside hashes, suffixes and what is appended during writing
 MOST_SHOWN = 80  # characters of a name in a message
 HUB = "hub:"
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES)
@@ -56,8 +58,15 @@ def parts(model: str) -> tuple[str, ...]:
 
 
 def file_title(name: str) -> str:
-    """Return a name as part of a file's name; tools such as scp read a colon as the end of a host's name."""
-    return name.replace("/", "-").replace(":", "-").replace(PARTS, "+")
+    """Return a name as part of a file's name; tools such as scp read a colon as the end of a host's name.
+
+    Of a long name only the beginning is kept, and a hash of the whole, because file systems take 255 bytes at most.
+    """
+    title = name.replace("/", "-").replace(":", "-").replace(PARTS, "+")
+    if len(content := title.encode(errors="surrogateescape")) <= MOST_TITLE_BYTES:
+        return title
+    beginning = content[: MOST_TITLE_BYTES - 17].decode(errors="ignore")
+    return f"{beginning}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def dataset_plugin(dataset: str) -> str:
