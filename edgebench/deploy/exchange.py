@@ -169,7 +169,7 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
             f"the agent {_ending(returncode)} without an answer{output}", returncode=returncode, last_line=last
         )
     try:
-        reply = json.loads(marked[-1][len(MARK) :].decode())
+        reply = json.loads(marked[-1][len(MARK) :].decode(), object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise AgentError(f"the agent's answer is not JSON: {printable(str(error))[:LAST_CHARACTERS]}") from error
     match reply:
@@ -178,6 +178,19 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
         case {"ok": False, "error": str(reason)}:
             raise AgentError(printable(reason)[:REASON_CHARACTERS])
     raise AgentError("the agent's answer is malformed: wanted `ok` with a `value` or an `error`")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; refuse one that has a key twice, because readers differ in which of the values they take.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {max(keys, key=keys.count)[:40]!r} is in one object twice")
+    return value
 
 
 @cache

@@ -65,7 +65,8 @@ def _shown(character: str) -> str:
 
 def terminal(text: str) -> str:
     """Write text as one line of a terminal or log; a CI system finds no command in it."""
-    return _AT_START.sub(r"\\x3a", plain(text))
+    shown = plain(text)
+    return _AT_START.sub(r"\\x3a", shown) if "::" in shown else shown
 
 
 def markdown(text: str) -> str:
@@ -121,13 +122,12 @@ def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Write CSV; None is an empty cell. Text that a spreadsheet would compute begins with `'`; numbers stay numbers."""
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(map(_csv_cell, row) for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([_csv_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
     return text.getvalue()
 
 
-def _csv_cell(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _csv_cell(value: str) -> str:
     # A text that already begins with `'` gets another, since reading removes one.
     is_command = value.lstrip(" '").startswith(_FORMULA)
     return _QUOTE + plain(value) if is_command else plain(value)

@@ -68,6 +68,7 @@ def _literal(module: str, constant: str) -> Any:
     return None
 
 
+@cache
 def names(shelf: str) -> tuple[str, ...]:
     """List the names on a shelf without importing any plug-in."""
     return tuple(sorted(_plugins(shelf)))
@@ -83,8 +84,9 @@ def module(shelf: str, name: str) -> str:
 
 
 def _module(shelf: str, name: str) -> str:
-    require(SHELVES[shelf].noun, name, names(shelf))
-    return _plugins(shelf)[name]
+    if name not in (plugins := _plugins(shelf)):
+        require(SHELVES[shelf].noun, name, names(shelf))
+    return plugins[name]
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:

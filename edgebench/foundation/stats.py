@@ -178,10 +178,16 @@ def early_stopping_percentile(samples: Sequence[float], percentile: float, confi
     P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. None if t is 0: below 64 samples at p90, below 662 at p99.
     Source: MLCommons inference, LoadGen, early stopping with d = 0; the test compares with LoadGen's own logs.
     """
-    count, above = len(samples), 1 - percentile
+    allowed = _allowed_above(len(samples), percentile, confidence)
+    return sorted(samples)[len(samples) - allowed] if allowed >= 1 else None
+
+
+@cache
+def _allowed_above(count: int, percentile: float, confidence: float) -> int:
+    """Return the t of early stopping, -1 if not even 0 satisfies the bound."""
     allowed, cumulated, log_term = -1, 0.0, count * log(percentile)
     while cumulated + exp(log_term) <= 1 - confidence:
         cumulated += exp(log_term)
         allowed += 1
-        log_term += log((count - allowed) / (allowed + 1) * above / percentile)
-    return sorted(samples)[count - allowed] if allowed >= 1 else None
+        log_term += log((count - allowed) / (allowed + 1) * (1 - percentile) / percentile)
+    return allowed

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 warnings.filterwarnings("ignore", module=r"PIL\b")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
-BITS, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, sections 4 and 8
+# TIFF 6.0, sections 4, 8 and 19
+BITS, PHOTOMETRIC, WHITE_IS_ZERO, SAMPLE_FORMAT, SIGNED = 258, 262, 0, 339, 2
 WHOLE_16_BITS = ("PNG", "PPM")  # formats whose 32-bit integers hold 16-bit values; Pillow scales those of a PPM
 DEEP = ("I", "F")
 
@@ -38,6 +39,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+SIGNED_OR_WIDE = "signed or 32-bit integers without a known range"
 TURNED = "are turned upright as their EXIF orientation says"
 FIRST_FRAME = "have several frames, of which the first is used"
 SCALED = "have more than 8 bits per channel and are scaled to 8 by their bit depth"
@@ -115,6 +117,8 @@ def _orientation(image: Image.Image) -> int:
 def _rgb(image: Image.Image) -> Image.Image:
     """Convert from any mode, with a white background behind transparent pixels."""
     image.load()  # a PNG may name its transparent colour after its pixels
+    if SIGNED in getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
+        raise UnknownRange(SIGNED_OR_WIDE)
     if image.has_transparency_data:
         layered = _with_alpha(image)
         return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
@@ -161,6 +165,6 @@ def _white(image: Image.Image) -> int:
     if image.mode.startswith("F"):
         raise UnknownRange("floating point without a known range")
     if image.mode == "I" and image.format not in WHOLE_16_BITS:
-        raise UnknownRange("signed or 32-bit integers without a known range")
+        raise UnknownRange(SIGNED_OR_WIDE)
     bits = getattr(image, "tag_v2", {}).get(BITS, (16,))[0]
     return int(2**bits - 1)

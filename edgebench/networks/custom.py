@@ -29,7 +29,8 @@ def given(variant: Variant) -> CustomModel:
     """
     feed = variant.feed.without_data if variant.feed else None
     wanted = (variant.architecture, variant.weights_sha256, variant.resolution, feed, variant.decoding)
-    for card in reversed(cache.cards(CustomModel, stem(escape(variant.architecture), variant.weights_sha256, "*"))):
+    beginning = escape(stem(variant.architecture, variant.weights_sha256, ""))
+    for card in reversed(cache.cards(CustomModel, f"{beginning}*")):
         if (card.name, card.content_sha256, card.resolution, card.feed, card.decoding) == wanted:
             return card
     raise CaseError(f"{variant.architecture} is no longer in the cache; run again and give its file")

@@ -1,6 +1,8 @@
 """A user's name of a model, weights or a data set -> its kind, from the name alone."""
 
+import hashlib
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from edgebench.foundation.errors import RequestError
@@ -13,6 +15,7 @@ _PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a func
 CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
 RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # what the name of a results folder consists of
+MOST_TITLE_BYTES = 120  # of a name in a file's name, beside hashes, suffixes and what is appended during writing
 MOST_SHOWN = 80  # characters of a name in a message
 HUB = "hub:"
 DARKNET_FILES = (".weights",)
@@ -39,6 +42,7 @@ def is_in_hub(weights: str) -> bool:
     return weights.startswith(HUB)
 
 
+@lru_cache(maxsize=1000)  # thousands of rows have the same few weights
 def origin(weights: str) -> str:
     """Return what weights have in common with others: Keras' name for every file of Keras, else their own."""
     return "of Keras" if Path(weights).suffix in KERAS_FILES else weights
@@ -55,8 +59,15 @@ def parts(model: str) -> tuple[str, ...]:
 
 
 def file_title(name: str) -> str:
-    """Return a name as part of a file's name; tools such as scp read a colon as the end of a host's name."""
-    return name.replace("/", "-").replace(":", "-").replace(PARTS, "+")
+    """Return a name as part of a file's name; tools such as scp read a colon as the end of a host's name.
+
+    Of a long name only the beginning is kept, and a hash of the whole, because file systems take 255 bytes at most.
+    """
+    title = name.replace("/", "-").replace(":", "-").replace(PARTS, "+")
+    if len(content := title.encode(errors="surrogateescape")) <= MOST_TITLE_BYTES:
+        return title
+    beginning = content[: MOST_TITLE_BYTES - 17].decode(errors="ignore")
+    return f"{beginning}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def dataset_plugin(dataset: str) -> str:

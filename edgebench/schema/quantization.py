@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from edgebench.foundation.errors import RequestError, require
@@ -61,14 +62,19 @@ class Quantization:
 
     def __str__(self) -> str:
         """Return the granularity and every option that differs from the default, joined by `+`."""
-        fields, defaults = asdict(self), asdict(Quantization())
-        changes = {name: value for name, value in fields.items() if name == "granularity" or value != defaults[name]}
-        words = [
-            word
-            for word, meaning in WORDS.items()
-            if meaning.keys() & changes.keys() and all(fields[name] == value for name, value in meaning.items())
-        ]
-        return JOIN.join(words + [f"{name}={fields[name]}" for name in (*COUNTS, CALIBRATION) if name in changes])
+        return _words(self)
+
+
+@lru_cache(maxsize=1000)  # thousands of rows share a few schemes
+def _words(scheme: Quantization) -> str:
+    fields, defaults = asdict(scheme), asdict(Quantization())
+    changes = {name: value for name, value in fields.items() if name == "granularity" or value != defaults[name]}
+    words = [
+        word
+        for word, meaning in WORDS.items()
+        if meaning.keys() & changes.keys() and all(fields[name] == value for name, value in meaning.items())
+    ]
+    return JOIN.join(words + [f"{name}={fields[name]}" for name in (*COUNTS, CALIBRATION) if name in changes])
 
 
 WORDS: dict[str, dict[str, Any]] = {

@@ -48,17 +48,14 @@ def fault_of_facts(facts: Mapping[str, str]) -> str:
     """Return why facts of a machine or conditions of a process are impossible; empty if they are valid."""
     if len(facts) > MOST_FACTS:
         return f"{len(facts)} facts, wanted at most {MOST_FACTS}"
-    return next((text for name, fact in facts.items() if (text := _fault_of_fact(name, fact))), "")
-
-
-def _fault_of_fact(name: str, fact: str) -> str:
-    if max(len(name), len(fact)) > MOST_CHARACTERS:
-        return f"{name[:40]} has {max(len(name), len(fact))} characters, wanted at most {MOST_CHARACTERS}"
-    is_whole, is_number = _kinds(name)
-    if is_whole and not _DIGITS.fullmatch(fact):
-        return f"{name}: wanted a whole number, found {fact[:40]!r}"
-    if is_number and not (_DECIMAL.fullmatch(fact) and _is_number(fact)):
-        return f"{name}: wanted a number, found {fact[:40]!r}"
+    for name, fact in facts.items():
+        if len(name) > MOST_CHARACTERS or len(fact) > MOST_CHARACTERS:
+            return f"{name[:40]} has {max(len(name), len(fact))} characters, wanted at most {MOST_CHARACTERS}"
+        is_whole, is_number = _kinds(name)
+        if is_whole and not _DIGITS.fullmatch(fact):
+            return f"{name}: wanted a whole number, found {fact[:40]!r}"
+        if is_number and not (_DECIMAL.fullmatch(fact) and _is_number(fact)):
+            return f"{name}: wanted a number, found {fact[:40]!r}"
     return ""
 
 
@@ -154,14 +151,14 @@ def _of_memory(marks: MemoryMarks) -> Iterator[str]:
 
 def _of_purpose(run: Run) -> Iterator[str]:
     """Yield reasons: a missing value for the run's purpose, a value for another purpose, or an impossible value."""
-    values = {
-        Purpose.LATENCY: ("samples_s", run.samples_s),
-        Purpose.MEMORY: ("memory", run.memory),
-        Purpose.INSTRUCTIONS: ("instructions", run.instructions),
-        Purpose.SUSTAINED: ("windows", run.windows),
-        Purpose.STAGES: ("stages", run.stages),
-    }
-    for purpose, (name, value) in values.items():
+    values = (
+        (Purpose.LATENCY, "samples_s", run.samples_s),
+        (Purpose.MEMORY, "memory", run.memory),
+        (Purpose.INSTRUCTIONS, "instructions", run.instructions),
+        (Purpose.SUSTAINED, "windows", run.windows),
+        (Purpose.STAGES, "stages", run.stages),
+    )
+    for purpose, name, value in values:
         if bool(value) != (purpose == run.purpose):
             yield f"{name} {'is missing' if purpose == run.purpose else 'is present'} in a process for {run.purpose}"
     yield from _of_times("samples_s", run.samples_s)

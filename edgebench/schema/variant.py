@@ -129,6 +129,10 @@ class Variant:
         if self.feed is None:
             check_size(self.architecture, self.width, self.resolution, self.classes)
 
+    def __hash__(self) -> int:
+        """Hash the fields in which most variants differ, because records are joined by their case many times."""
+        return hash((self.architecture, self.width, self.resolution, self.weights, self.quantization))
+
     def __str__(self) -> str:
         scheme = f"-{self.quantization}" if self.quantization and str(self.quantization) != ORDINARY else ""
         if self.feed:

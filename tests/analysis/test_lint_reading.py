@@ -38,7 +38,7 @@ def test_own_headings_are_mapped_to_ours(place: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "columns", "said"),
     [
-        ("alpha,rho,latency\n", "", "no column for width, resolution, a figure such as p50_ms or top1: map its own"),
+        ("breadth,side,latency\n", "", "no column for width, resolution, a figure such as p50_ms or top1: map its own"),
         ("alpha\n", "breadth=alpha", "no column of ours 'breadth' (has architecture, width,"),
         ("alpha\n", "width=alfa", "'alfa' (has alpha); did you mean 'alpha'?"),
         ("", "", "no column for width, resolution"),

@@ -53,6 +53,14 @@ SPOILT: dict[str, tuple[str, str]] = {
         "load_s",
     ),
     "an integer of 5,000 digits": ("raw = MARK + b'{\"ok\": true, \"value\": ' + b'9' * 5000 + b'}'", "not JSON"),
+    "a key twice": (
+        "raw = MARK + json.dumps(a).replace('load_s\": ', 'load_s\": 9.0, \"load_s\": ').encode()",
+        "key 'load_s' is in one object twice",
+    ),
+    "the answer's own key twice": (
+        "raw = MARK + json.dumps(a).replace('{\"ok', '{\"ok\": false, \"ok', 1).encode()",
+        "key 'ok' is in one object twice",
+    ),
     "a negative time": ("v['load_s'] = -0.001", "load_s is -0.001"),
     "a negative sample": ("v['samples_s'][0] = -1e-6", "samples_s has -1e-06"),
     "samples of zero": ("v['samples_s'] = [0.0] * len(v['samples_s'])", "samples_s has 0"),

@@ -9,6 +9,7 @@ import pytest
 
 from edgebench.analysis import lint
 from edgebench.analysis.lint import dialect, names, reading
+from edgebench.analysis.lint.rules import CheckedRow
 from edgebench.foundation.errors import EdgebenchError, RequestError
 from tests.support.command import cli
 
@@ -179,5 +180,110 @@ def test_a_number_that_may_be_two_is_none(cell: str, separator: str, place: Path
 
 def test_a_heading_alone_is_refused_and_no_table_without_findings(place: Path) -> None:
     (place / "t.csv").write_text("width;resolution;precision;p50_ms\n\n")
-    with reading.csv_rows(place / "t.csv", "") as rows, pytest.raises(RequestError, match="found a heading alone"):
+    with reading.csv_rows(place / "t.csv", "") as (rows, _), pytest.raises(RequestError, match="found a heading alone"):
         reading.read(rows)
+
+
+def grids(path: Path, columns: str = "") -> set[tuple[str, tuple[int, ...]]]:
+    """Return the network of each grid that rules look at, with the lines of its rows."""
+    with reading.csv_rows(path, columns) as (rows, _):
+        checked = reading.read(rows).entries.values()
+    found = dict[object, list[CheckedRow]]()
+    for row in checked:
+        found.setdefault(row.grid, []).append(row)
+    return {(some[0].architecture, tuple(row.line for row in some)) for some in found.values()}
+
+
+# Tables as other tools write them: what is mapped, the lines, and which lines are one network's grid.
+SHAPES: dict[str, tuple[str, tuple[str, ...], set[tuple[str, tuple[int, ...]]]]] = {
+    "a plain column of models": (
+        "",
+        ("model,width,resolution,precision,p50_ms", "a,1,224,fp32,10", "b,1,224,fp32,20", "a,0.5,224,fp32,5"),
+        {("a", (2, 4)), ("b", (3,))},
+    ),
+    "headings in other letters": (
+        "",
+        ("Model Name;Width;Resolution;Precision;P50 (ms)", "a;1;224;fp32;10", "b;1;224;fp32;20"),
+        {("a", (2,)), ("b", (3,))},
+    ),
+    "family and member": (
+        "",
+        ("network,model,width,resolution,latency_ms", "vgg,11,1,224,10", "vgg,16,1,224,20"),
+        {("vgg 11", (2,)), ("vgg 16", (3,))},
+    ),
+    "a heading that nobody knows": (
+        "",
+        ("candidate,alpha,rho,p50_ms,run", "a,1,224,10,1", "b,1,224,20,2", "b,0.5,224,20,3"),
+        {("a", (2,)), ("b", (3, 4))},
+    ),
+    "commands, as hyperfine has them": (
+        "p50_ms=median,mean_ms=mean",
+        ("command,mean,stddev,median,width,resolution", "./a,10,1,10,1,224", "./b,20,1,20,1,224"),
+        {("./a", (2,)), ("./b", (3,))},
+    ),
+    "ours between theirs": (
+        "",
+        ("architecture,model,width,resolution,p50_ms", "a,x,1,224,10", "b,x,1,224,20"),
+        {("a", (2,)), ("b", (3,))},
+    ),
+    "one network without a name": (
+        "", ("width,resolution,p50_ms", "1,224,10", "0.5,224,20"), {("", (2, 3))}
+    ),
+    "full names that fit no pattern, beside sizes": (
+        "model={architecture}_{percent}_{resolution}",
+        ("model,width,resolution,p50_ms", "a,1,224,10", "b,1,224,20", "c_050_96,1,224,20"),
+        {("a", (2,)), ("b", (3,)), ("c", (4,))},
+    ),
+    "two recipes of one network": (
+        "model=timm,p50_ms=latency",
+        ("model,latency", "resnet50.a1_in1k,10", "resnet50.tv_in1k,11", "resnet50.a1_in1k,12"),
+        {("resnet50", (2, 3))},
+    ),
+    "numbers that are no widths": (
+        "model=timm,p50_ms=latency",
+        ("model,latency", "regnetx_002.pycls_in1k,10", "regnetx_004.pycls_in1k,20", "levit_128.fb,5", "levit_192,6"),
+        {("regnetx_002", (2,)), ("regnetx_004", (3,)), ("levit_128", (4,)), ("levit_192", (5,))},
+    ),
+    "MLPerf's": (
+        "model=mlperf,p50_ms=ms",
+        ("model\tms", "mobilenet-v2-0.35-128-int8\t1,5", "mobilenet-v1-0.35-128-int8\t2,5", "resnet50\t9,5"),
+        {("mobilenet_v2", (2,)), ("mobilenet_v1", (3,)), ("resnet50", (4,))},
+    ),
+    "ncnn's": (
+        "model=ncnn,p50_ms=avg",
+        ("model,min,max,avg", "squeezenet,1,3,2", "squeezenet_int8,1,3,2", "squeezenet_ssd,4,6,5"),
+        {("squeezenet", (2,)), ("squeezenet", (3,)), ("squeezenet_ssd", (4,))},
+    ),
+    "two devices and engines": (
+        "",
+        (
+            "model,width,resolution,p50_ms,device,backend", "a,1,224,10,pi4,cpu", "a,0.5,224,20,pi5,cpu",
+            "a,0.5,224,20,pi5,gpu",
+        ),
+        {("a", (2,)), ("a", (3,)), ("a", (4,))},
+    ),
+    "an unknown precision": (
+        "",
+        ("model,width,resolution,dtype,p50_ms", "a,1,224,int4,10", "a,1,224,fp32,20", "b,1,224,int4,30"),
+        {("a", (2,)), ("a", (3,)), ("b", (4,))},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_rows_of_different_networks_are_never_one(shape: str, encoding: str, place: Path) -> None:
+    columns, lines, wanted = SHAPES[shape]
+    assert grids(written(place, "\r\n".join(lines), encoding), columns) == wanted
+
+
+def test_what_names_the_networks_is_said(place: Path) -> None:
+    path = written(place, "candidate,width,resolution,precision,p50_ms\na,1,224,fp32,9\n")
+    assert any("The network is named by candidate" in note for note in lint.sheet(lint.review(path)).notes)
+    path = written(place, "width,resolution,precision,p50_ms\n1,224,fp32,9\n")
+    assert any("all rows count as one network" in note for note in lint.sheet(lint.review(path)).notes)
+
+
+def test_rows_that_are_not_compared_are_counted(place: Path) -> None:
+    path = written(place, "model,width,resolution,inputs,p50_ms\na,1,224,1x3x224x224,9\n")
+    assert any("1 rows are of models without a width" in note for note in lint.sheet(lint.review(path)).notes)

@@ -136,6 +136,12 @@ def test_a_picture_without_a_known_range_is_left_out_with_the_reason(depth: str,
     assert len(all_names(of)) == 12
 
 
+def test_signed_levels_of_8_bits_are_left_out_too(photos: Path) -> None:
+    file = photos / "cat" / "signed.tif"
+    Image.new("L", (8, 8)).save(file, tiffinfo={decode.SAMPLE_FORMAT: decode.SIGNED})
+    assert decode.inspect(file).reason == "signed or 32-bit integers without a known range"
+
+
 BROWN, LIGHT = (200, 100, 50), (124, 124, 124)  # of that brightness
 EIGHT_BITS: dict[str, tuple[str, Callable[[Image.Image], Image.Image], tuple[int, int, int]]] = {
     "1": ("png", lambda image: image.point(lambda _: 255).convert("1"), (255, 255, 255)),

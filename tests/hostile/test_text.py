@@ -320,5 +320,5 @@ def test_the_tables_own_reader_takes_off_what_marks_text(studied: tuple[Table, B
     path = tmp_path / "comparison.csv"
     path.write_text(load_plugin("reports", "csv").render(replace(table, rows=tuple(rows)), background))
     assert "'=1+1" in path.read_text()
-    with csv_rows(path, "") as read:
+    with csv_rows(path, "") as (read, _):
         assert {row["quantization"] for _, row in read} == {"=1+1"}

@@ -23,7 +23,7 @@ SHOWN_LINES = 8  # rows listed per finding; the others are only counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """The findings in a table, and how many rows it has."""
+    """The findings in a table, how many rows it has, and a note on the columns that name its networks."""
 
     table: str
     rows: int
@@ -31,6 +31,8 @@ class Review:
     setups: Mapping[int, str]
     left_out: int = 0
     predicted: int = 0
+    fed: int = 0
+    naming: str = ""
     says_precision: bool = True
 
 
@@ -45,10 +47,10 @@ def review(path: Path, columns: str = "") -> Review:
     if path.is_dir():
         rows = folders.read(path).rows
         worth = [flat(row) for row in rows if row.verdict not in WORTHLESS]
-        reading, left_out = read(enumerate(worth, 1)), len(rows) - len(worth)
+        reading, left_out, note = read(enumerate(worth, 1)), len(rows) - len(worth), ""
     else:
-        with csv_rows(path, columns) as foreign_rows:
-            reading, left_out = read(foreign_rows), 0
+        with csv_rows(path, columns) as (foreign_rows, headings):
+            reading, left_out, note = read(foreign_rows), 0, headings.note
     entries = tuple(reading.entries.values())
     findings = (*reading.odd, *unknown_precisions(reading), *duplicates(reading), *lint(entries))
     return Review(
@@ -58,6 +60,8 @@ def review(path: Path, columns: str = "") -> Review:
         setups=_setups(entries),
         left_out=left_out,
         predicted=reading.predicted,
+        fed=reading.fed,
+        naming=note,
         says_precision=not entries or any(row.precision for row in entries) or bool(reading.precisions),
     )
 
@@ -88,8 +92,10 @@ def sheet(review: Review) -> Sheet:
     )
     left_out = f"{review.left_out} rows are INVALID or FAILED and were not checked." if review.left_out else ""
     unmeasured = f"{review.predicted} rows are predicted and were not checked." if review.predicted else ""
+    fed = f"{review.fed} rows are of models without a width and were not compared." if review.fed else ""
     count = len(review.findings)
     rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
     silent = "" if review.says_precision else "Without a column of precisions no row was compared with its float twin."
     title = f"{review.table}: {review.rows} rows, {count} finding{'' if count == 1 else 's'}"
-    return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], filter(None, (left_out, unmeasured, rest, silent)))
+    notes = filter(None, (left_out, unmeasured, fed, rest, silent, review.naming))
+    return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], notes)

@@ -20,10 +20,11 @@ _SEPARATORS = (COMMA, ";", "\t")
 
 
 def encoding(path: Path) -> str:
-    """Return the encoding named by the byte order mark; UTF-8 if there is none."""
+    """Return the encoding named by the byte order mark; without one UTF-16 if every second byte is 0, else UTF-8."""
     with path.open("rb") as stream:
         start = stream.read(4)
-    return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8-sig")
+    marked = next((name for mark, name in _MARKS if start.startswith(mark)), "")
+    return marked or ("utf-16-le" if start[1:2] == b"\0" else "utf-16-be" if start[:1] == b"\0" else "utf-8-sig")
 
 
 def separator(heading: str) -> str:

@@ -36,7 +36,8 @@ SHIPPED = {
     ),
     # mobilenetv2_050.lamb_in1k, mobilenetv2_110d.ra_in1k, vit_base_patch16_224.augreg, resnet50.a1_r160_in1k
     "timm": (
-        r"(?:tf_)?(?P<architecture>.+?)(?:_(?P<percent>0\d\d|1[0-4]0)(?P<suffix>[a-z]?))?(?:_(?P<resolution>\d{3}))?"
+        # Numbers that are no width and no resolution: regnetx_002 and levit_128 are networks of their own.
+        r"(?:tf_)?(?P<architecture>(?:regnet|levit)[a-z]*_\d{3}[a-z]*|.+?)(?:_(?P<percent>0\d\d|1[0-4]0)(?P<suffix>[a-z]?))?(?:_(?P<resolution>\d{3}))?"
         r"(?:\.(?:\S*?_)?(?:r(?P<tagged>\d{3})(?:_\S*)?|\S*))?",
     ),
     "ncnn": (rf"(?P<architecture>.+?)(?:_(?P<precision>{_PRECISION}))?",),
@@ -113,19 +114,20 @@ def _field(match: re.Match[str]) -> str:
 
 def precision(text: str) -> str | None:
     """Return the precision that a word means in any known spelling; None for an unknown one."""
-    return _PRECISIONS.get(_folded(text))
+    return _PRECISIONS.get(folded(text))
 
 
 def network(text: str) -> str:
     """Return the published network's name for any of its spellings; an unknown name is returned unchanged."""
-    return _networks().get(_folded(text), text)
+    return _networks().get(folded(text), text)
 
 
 @cache
 def _networks() -> dict[str, str]:
     known = {row.architecture for row in published.accuracies()} | {row.architecture for row in published.latencies()}
-    return {_folded(name): name for name in known} | {"mobilenet": "mobilenet_v1", "resnet50v15": "resnet50"}
+    return {folded(name): name for name in known} | {"mobilenet": "mobilenet_v1", "resnet50v15": "resnet50"}
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Return a name's letters and digits in lower case: what is left of it in every spelling."""
     return re.sub(r"[^a-z0-9]", "", text.lower())

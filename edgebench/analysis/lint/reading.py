@@ -21,6 +21,7 @@ from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from edgebench.analysis.lint.names import Pattern
 
@@ -38,6 +39,24 @@ ORIGIN, PREDICTED = "figure", "predicted"  # a column that marks predicted rows
 FED = "inputs"  # width of networks that have none; no rule compares them with others
 COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
 NUMBERS = (*FIGURES, "width", "resolution")
+WHOLE = "whole"  # key of a row's full names; rows whose full names differ are never one configuration
+# Headings of other tools, as `names.folded` writes them. Several columns may name the network together.
+NAMING = (
+    "model", "modelname", "network", "networkname", "net", "nn", "arch", "backbone", "name", "benchmark", "command",
+    "test", "workload", "graph", "graphname", "file", "filename", "onnx", "tflite",
+)  # fmt: skip
+SYNONYMS = {
+    "width": ("alpha", "widthmultiplier", "widthmult", "depthmultiplier", "multiplier"),
+    "resolution": ("rho", "imgsize", "imagesize", "inputsize", "inputresolution", "inferimgsize"),
+    "precision": ("dtype", "datatype", "quant", "numerics"),
+    "target": ("device", "hardware", "machine", "platform", "host", "system", "soc"),
+    "runtime": ("engine", "framework", "backend", "executionprovider", "provider", "delegate"),
+    "batch": ("batchsize", "inferbatchsize"),
+    "threads": ("numthreads", "nthreads"),
+    "p50_ms": ("medianms", "latencyms", "p50latencyms", "medianlatencyms"),
+    "mean_ms": ("avgms", "averagems", "meanlatencyms", "avglatencyms"),
+}
+UNFOLDED = (FED, ORIGIN)  # their cells leave a row out: only our own spelling does that
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +66,7 @@ class Reading:
     Attributes:
         precisions: for each unknown spelling of a precision, the numbers of the first lines with it.
         predicted: number of rows that say so: they are not measured, and no rule looks at them.
+        fed: number of rows of models without a width, which no rule compares.
     """
 
     entries: dict[Any, CheckedRow] = field(default_factory=dict)
@@ -55,18 +75,46 @@ class Reading:
     precisions: dict[str, list[int]] = field(default_factory=dict)
     rows: int = 0
     predicted: int = 0
+    fed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headings:
+    """What a table's columns mean.
+
+    Attributes:
+        names: the file's heading of each of our columns.
+        combined: the patterns of columns with full names.
+        naming: the headings whose words together name the network; empty if a column or a pattern does it alone.
+        is_guessed: whether `naming` are all columns without another meaning, because no heading says what it names.
+    """
+
+    names: Mapping[str, str]
+    combined: Mapping[str, Pattern]
+    naming: tuple[str, ...]
+    is_guessed: bool
+
+    @property
+    def note(self) -> str:
+        """Say which columns tell the networks apart, unless one was named; empty then."""
+        if "architecture" in self.names or self.combined:
+            return ""
+        if not self.naming:
+            return "No column names a network: all rows count as one network."
+        listed = plain(", ".join(self.naming))
+        return f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes that alone."
 
 
 @contextmanager
-def csv_rows(path: Path, columns: str) -> Iterator[Iterator[tuple[int, dict[str, str | float]]]]:
-    """Yield the rows of a table under our column names, each with its line number."""
+def csv_rows(path: Path, columns: str) -> Iterator[tuple[Iterator[tuple[int, dict[str, str | float]]], Headings]]:
+    """Yield the rows of a table under our column names, each with its line number, and what its columns mean."""
     try:
         with path.open(newline="", encoding=dialect.encoding(path), errors="replace") as stream:
             separator = dialect.separator(next(_lines(stream, path), ""))
             stream.seek(0)
             reader = csv.DictReader(_lines(stream, path), delimiter=separator)
-            names, combined = _mapping(columns, tuple(reader.fieldnames or ()), path)
-            yield ((reader.line_num, _named(row, names, combined, separator)) for row in reader)
+            headings = _headings(columns, tuple(reader.fieldnames or ()), path)
+            yield ((reader.line_num, _named(row, headings, separator)) for row in reader), headings
     except (OSError, csv.Error, UnicodeError) as error:
         raise InvalidFile(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
@@ -92,17 +140,31 @@ def _misfit(row: Mapping[Any, Any]) -> str:
     return "fewer cells than the heading has" if None in row.values() else ""
 
 
-def _named(
-    row: Mapping[str, str | None], names: Mapping[str, str], combined: Mapping[str, Pattern], separator: str
-) -> dict[str, str | float]:
+def _named(row: Mapping[str, str | None], headings: Headings, separator: str) -> dict[str, str | float]:
     """Return a row under our column names; a separate column takes precedence over a combined one."""
     if problem := _misfit(row):
         return {MISFIT: problem}
-    own = {ours: from_csv(row[theirs] or "") for ours, theirs in names.items()}
+    cells = {theirs: from_csv(cell or "").strip() for theirs, cell in row.items() if theirs is not None}
+    own = {ours: cells[theirs] for ours, theirs in headings.names.items()}
     parts = dict[str, str]()
-    for theirs, pattern in combined.items():
-        parts |= pattern.read(from_csv(row[theirs] or "")) or dict.fromkeys(pattern.columns(), "")
+    for theirs, pattern in headings.combined.items():
+        # A name that does not fit still tells its network from others.
+        parts |= pattern.read(cells[theirs]) or dict.fromkeys(pattern.columns(), "") | {"architecture": cells[theirs]}
+    parts[WHOLE] = " ".join(cells[theirs] for theirs in headings.combined)
+    if headings.naming:
+        texts = [cells[theirs] for theirs in headings.naming]
+        parts["architecture"] = " ".join(
+            text for text in texts if text and not (headings.is_guessed and _is_number(text, separator))
+        )
     return {name: _as_number(name, text, separator) for name, text in (parts | own).items()}
+
+
+def _is_number(text: str, separator: str) -> bool:
+    try:
+        dialect.number(text, separator)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_number(name: str, text: str, separator: str) -> str | float:
@@ -115,8 +177,8 @@ def _as_number(name: str, text: str, separator: str) -> str | float:
         return text
 
 
-def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[str, str], dict[str, Pattern]]:
-    """Return our column names with the file's, whether equal or mapped, and the patterns of combined columns.
+def _headings(columns: str, header: tuple[str, ...], path: Path) -> Headings:
+    """Find out what each column means, whether it has our heading, another tool's, or is mapped by the user.
 
     Raises:
         UnknownName, RequestError, InvalidFile: a heading is unknown, not in the file, there twice, or missing although
@@ -129,11 +191,40 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[st
         require("column of ours", ours, COLUMNS)
         require(f"column in {path}", theirs, header)
     mapped = {name: name for name in COLUMNS if name in header} | mapping
+    mapped |= _synonyms(header, mapped, combined)
     if twice := [theirs for theirs in {*mapped.values(), *combined} if header.count(theirs) > 1]:
         raise InvalidFile(
             f"{path}: wanted one column {min(twice)}, found {header.count(min(twice))}: rename the others"
         )
     there = mapped.keys() | {name for pattern in combined.values() for name in pattern.columns()}
+    _require_complete(there, path)
+    naming, is_guessed = ((), False) if "architecture" in there else _naming(header, mapped)
+    return Headings(names=mapped, combined=combined, naming=naming, is_guessed=is_guessed)
+
+
+def _synonyms(header: tuple[str, ...], mapped: Mapping[str, str], combined: Mapping[str, Pattern]) -> dict[str, str]:
+    """Return our columns that the file has under another spelling or another tool's name, if only one may be meant."""
+    taken, found = {*mapped.values(), *combined}, dict[str, str]()
+    split = {name for pattern in combined.values() for name in pattern.columns()}
+    for ours in COLUMNS:
+        if ours in mapped or ours in UNFOLDED:
+            continue
+        known = {names.folded(ours), *(SYNONYMS.get(ours, ()) if ours not in split else ())}
+        meant = [theirs for theirs in header if theirs not in taken and names.folded(theirs) in known]
+        if len(meant) == 1:
+            found[ours] = meant[0]
+    return found
+
+
+def _naming(header: tuple[str, ...], mapped: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """Return the columns that name the network, and whether that is guessed: then all without another meaning."""
+    spare = tuple(theirs for theirs in header if theirs not in mapped.values())
+    known = tuple(theirs for theirs in spare if names.folded(theirs) in NAMING)
+    return (known, False) if known else (spare, True)
+
+
+def _require_complete(there: AbstractSet[str], path: Path) -> None:
+    """Refuse a table without a column for a width, a resolution or any figure."""
     lacking = [name for name in ("width", "resolution") if name not in there]
     if lacking or not there & set(FIGURES):
         wanted = ", ".join([*lacking, *([] if there & set(FIGURES) else ["a figure such as p50_ms or top1"])])
@@ -141,7 +232,6 @@ def _mapping(columns: str, header: tuple[str, ...], path: Path) -> tuple[dict[st
             f"{path}: no column for {wanted}: map its own with --columns width=alpha,p50_ms=latency,"
             f" or split full names with model={next(iter(names.SHIPPED))}"
         )
-    return mapped, combined
 
 
 def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
@@ -157,6 +247,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
             _tell(reading.odd, line, f"{problem}: the row is left out", rule="cells")
             continue
         if values.get(FED):
+            reading.fed += 1
             continue
         if values.get(ORIGIN) == PREDICTED:
             reading.predicted += 1
@@ -204,6 +295,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
         macs=figures["macs"] or (known.macs if known else None),
         **{name: figures[name] for name in ("mean_ms", "p50_ms", "p90_ms", "top1", "map", "miou", "iou")},
         published_top1=theirs.top1 if theirs else None,
+        whole=plain(str(values.get(WHOLE) or "")),
     )
 
 

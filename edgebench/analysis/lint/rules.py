@@ -35,6 +35,7 @@ class CheckedRow:
             equal it.
         map, miou, iou: the metric of a detector, a segmenter or a localizer, per cent.
         published_top1: of the same network, per cent, where the row's accuracy is ImageNet's.
+        whole: the full name that a pattern split; rows whose full names differ are never duplicates.
     """
 
     line: int
@@ -57,6 +58,7 @@ class CheckedRow:
     miou: float | None = None
     iou: float | None = None
     published_top1: float | None = None
+    whole: str = ""
 
     @property
     def metric(self) -> tuple[str, float] | None:
@@ -72,7 +74,7 @@ class CheckedRow:
     @property
     def identity(self) -> Hashable:
         """The properties that identify a row of a table."""
-        return self.grid, self.width, self.resolution
+        return self.grid, self.width, self.resolution, self.whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

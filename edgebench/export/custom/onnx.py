@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import chain
@@ -21,17 +22,20 @@ from edgebench.export.formats.onnx.count import account_of, held, loaded, prepar
 from edgebench.export.formats.onnx.inspect import integers_of
 from edgebench.export.formats.onnx.skim import outline
 from edgebench.foundation import bounded, files
-from edgebench.foundation.errors import EdgebenchError, RequestError, in_words
+from edgebench.foundation.errors import EdgebenchError, RequestError, in_words, shown
 from edgebench.schema.cards import CustomModel
 from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_Function = tuple[str, str, str]  # domain, name and overload
 FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 _STRING = 8  # as onnx numbers types
+# Limits of what a runtime unfolds from functions: large networks have some thousand operators, in a few levels.
+MOST_OPERATORS, MOST_LEVELS = 20_000, 64
 # Operators that keep their input's values.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
@@ -213,6 +217,7 @@ def skimmed(path: Path, name: str) -> Any:
         proto = outline(path)
     if not proto.graph.node or not proto.opset_import:
         raise RequestError(f"{name} is no whole ONNX file: it has no operators; write it again")
+    _require_foldable(name, proto)
     return proto
 
 
@@ -238,7 +243,45 @@ def _parsed(path: Path) -> Any:
         proto = onnx.load(path, load_external_data=False)
     if not proto.graph.node or not proto.opset_import:
         raise RequestError(f"{path} is no whole ONNX file: it has no operators; write it again")
+    _require_foldable(path.name, proto)
     return proto
+
+
+def _require_foldable(name: str, proto: Any) -> None:
+    """Refuse functions that call each other so often, or so deeply, that unfolding them would not end.
+
+    Raises:
+        RequestError: they unfold to too many operators or levels, or a function calls itself.
+    """
+    if not proto.functions:
+        return
+    left = {(entry.domain, entry.name, entry.overload): _called(entry) for entry in proto.functions}
+    sizes = dict[_Function, int]()
+    for _ in range(MOST_LEVELS):
+        ready = {key: calls for key, calls in left.items() if left.keys().isdisjoint(calls)}
+        sizes |= {key: _unfolded(calls, sizes) for key, calls in ready.items()}
+        left = {key: calls for key, calls in left.items() if key not in ready}
+    if left:
+        raise RequestError(
+            f"{name}: function {shown(next(iter(left))[1])[:80]} calls itself, or is nested more than {MOST_LEVELS}"
+            " levels deep; export it with its functions inlined"
+        )
+    if _unfolded(_called(proto.graph), sizes) > MOST_OPERATORS:
+        raise RequestError(
+            f"{name}: its functions unfold to more than {MOST_OPERATORS} operators, wanted at most that many;"
+            " export it with its functions inlined, or a smaller network"
+        )
+
+
+def _called(graph: Any) -> Counter[_Function]:
+    """Count the calls of each operator in a graph or function, and in the branches and loops in it."""
+    nodes = chain.from_iterable(inner.node for inner in _graphs_from(graph))
+    return Counter((node.domain, node.op_type, node.overload) for node in nodes)
+
+
+def _unfolded(calls: Counter[_Function], sizes: Mapping[_Function, int]) -> int:
+    """Return how many operators these calls are, functions unfolded; a number above the limit stays small."""
+    return min(MOST_OPERATORS + 1, sum(count * sizes.get(call, 1) for call, count in calls.items()))
 
 
 @contextmanager
@@ -254,8 +297,12 @@ def _said(name: str, what: str) -> Iterator[None]:
 
 
 def _graphs(proto: Any) -> Iterator[Any]:
-    """Yield every graph of a file: the main graph, the functions, and the bodies of their branches and loops."""
-    waiting = [proto.graph, *proto.functions]
+    """Return every graph of a file: the main graph, the functions, and the bodies of their branches and loops."""
+    return _graphs_from(proto.graph, *proto.functions)
+
+
+def _graphs_from(*graphs: Any) -> Iterator[Any]:
+    waiting = [*graphs]
     while waiting:
         yield (one := waiting.pop())
         for attribute in chain.from_iterable(node.attribute for node in one.node):
@@ -291,7 +338,21 @@ def beside(path: Path, proto: Any) -> Iterator[Path]:
             raise RequestError(f"{path}: weights {tensor.name} lie outside of its folder, in {location}; move them")
         if not file.is_file():
             raise RequestError(f"{path}: weights {tensor.name} are in {location}, which is not there; put it there")
+        _require_within(path, tensor, file.stat().st_size)
         yield file
+
+
+def _require_within(path: Path, tensor: Any, size: int) -> None:
+    """Refuse a tensor whose external values do not lie within their file of `size` bytes."""
+    stated = {entry.key: entry.value for entry in tensor.external_data if entry.key in ("offset", "length")}
+    if not all(re.fullmatch("[0-9]{1,18}", text) for text in stated.values()):
+        found = ", ".join(f"{key} {shown(text)[:40]}" for key, text in stated.items())
+        raise RequestError(f"{path}: weights {tensor.name} are at {found}, wanted whole numbers; write it again")
+    end = int(stated.get("offset", 0)) + int(stated.get("length", 0))
+    if end > size:
+        raise RequestError(
+            f"{path}: weights {tensor.name} end at byte {end} of their file, which has {size}; copy it again"
+        )
 
 
 def require_known_operators(name: str, proto: Any) -> None:

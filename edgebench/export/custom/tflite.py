@@ -36,10 +36,28 @@ _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
     *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
 )
+# How many bytes of vectors are read of a file, as a multiple of its size and at least; what a table counts.
+_READINGS, _LEAST_ALLOWANCE, _TABLE_BYTES = 4, 2**20, 16
 
 
 class _Cut(Exception):
     """An offset points outside of the file."""
+
+
+class _Repeated(Exception):
+    """Offsets point to the same parts so often that a small file has more to read than any of its size."""
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """The bytes that may still be read of a file's vectors, each as often as something points to it."""
+
+    left: int
+
+    def spend(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise _Repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,16 @@ class FlatbufferTable:
 
     data: bytes | mmap.mmap
     place: int
+    allowance: _Allowance
+
+    @classmethod
+    def root(cls, data: bytes | mmap.mmap) -> FlatbufferTable:
+        """Return the outermost table of a file."""
+        start = cls(data, 0, _Allowance(_READINGS * len(data) + _LEAST_ALLOWANCE))
+        return start._at(start._read("<I", 0))
+
+    def _at(self, place: int) -> FlatbufferTable:
+        return FlatbufferTable(self.data, place, self.allowance)
 
     def _read(self, layout: str, place: int) -> int:
         if not 0 <= place <= len(self.data) - struct.calcsize(layout):
@@ -83,18 +111,20 @@ class FlatbufferTable:
         """Return a vector of numbers, by default of 32-bit integers."""
         size = struct.calcsize(layout)
         start, count = self._vector(slot, size)
-        return tuple(self._read(layout, start + size * index) for index in range(count))
+        self.allowance.spend(count * size)
+        return struct.unpack_from(f"<{count}{layout[1:]}", self.data, start)
 
     def tables(self, slot: int) -> list[FlatbufferTable]:
         """Return a vector of tables."""
         start, count = self._vector(slot, 4)
+        self.allowance.spend(count * _TABLE_BYTES)
         places = (start + 4 * index for index in range(count))
-        return [FlatbufferTable(self.data, place + self._read("<I", place)) for place in places]
+        return [self._at(place + self._read("<I", place)) for place in places]
 
     def table(self, slot: int) -> tuple[FlatbufferTable, ...]:
         """Return an optional table as a tuple of one or none."""
         place = self._field(slot)
-        return () if place is None else (FlatbufferTable(self.data, place + self._read("<I", place)),)
+        return () if place is None else (self._at(place + self._read("<I", place)),)
 
     def count(self, slot: int) -> int:
         """Return the length of a vector of bytes."""
@@ -103,6 +133,7 @@ class FlatbufferTable:
     def text(self, slot: int) -> str:
         """Return a string."""
         start, count = self._vector(slot, 1)
+        self.allowance.spend(count)
         return self.data[start : start + count].decode(errors="backslashreplace")
 
 
@@ -175,6 +206,10 @@ def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
     try:
         with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
             return _graph(data, name, is_any=is_any)
+    except _Repeated as error:
+        raise RequestError(
+            f"{path} is no sound TFLite file: its offsets point to the same parts too often; write it again"
+        ) from error
     except (_Cut, IndexError) as error:
         raise RequestError(f"{path} is no whole TFLite file: it points beyond its end; write it again") from error
 
@@ -182,7 +217,7 @@ def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
 def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     if data[4:8] != _IDENTIFIER:
         raise RequestError(f"{name} is no TFLite file: its identifier is missing; correct the suffix")
-    model = FlatbufferTable(data, FlatbufferTable(data, 0)._read("<I", 0))
+    model = FlatbufferTable.root(data)
     graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
     if not graphs:
         raise RequestError(f"{name}: wanted a graph, found none; write it again")

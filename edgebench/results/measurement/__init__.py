@@ -4,10 +4,11 @@ Pure: nothing is read, measured or printed here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from math import exp
 from statistics import median
+from typing import Any
 
 from edgebench.agent.chain import FACT
 from edgebench.foundation import stats
@@ -169,30 +170,30 @@ def endurance(run: Run) -> Endurance:
 def summarize(evidence: Evidence) -> Measurement:
     """Compute a case's statistics and verdict from its evidence."""
     marks = evidence.marks
-    untimed = Measurement(
-        processes=0,
-        samples=0,
+    statistics = _of_stages([run.stages for run in evidence.runs if run.stages])
+    statistics |= _of_latency(evidence) if evidence.timed else {"processes": 0, "samples": 0}
+    return Measurement(
         model_bytes=median(mark.loaded_bytes - mark.baseline_bytes for mark in marks) if marks else None,
         peak_bytes=median(max(mark.load_peak_bytes, mark.run_peak_bytes) for mark in marks) if marks else None,
         device_peak_bytes=median_condition(evidence.weighed, "gpu_allocated_peak_bytes"),
         device_used_bytes=_device_used_bytes(evidence.weighed),
         instructions=min(evidence.counts, default=None),
         reasons=reasons(evidence),
+        **statistics,
     )
-    untimed = _staged(untimed, [run.stages for run in evidence.runs if run.stages])
-    return _timed(untimed, evidence) if evidence.timed else untimed
 
 
-def _staged(untimed: Measurement, seen: Sequence[Stages]) -> Measurement:
-    """Add the median over processes of each stage's median; of what the last process could not time, why."""
-    names = dict.fromkeys(name for stages in seen for name in stages.took_s)
-    medians = {name: [median(stages.took_s[name]) for stages in seen if name in stages.took_s] for name in names}
-    return replace(
-        untimed,
-        stages={name: median(values) for name, values in medians.items()},
-        lacks=seen[-1].lacks if seen else {},
-        settings=seen[-1].settings if seen else {},
-    )
+def _of_stages(timed: Sequence[Stages]) -> dict[str, Any]:
+    """Return the median over processes of each stage's median; of what the last process could not time, why."""
+    if not timed:
+        return {}
+    names = dict.fromkeys(name for stages in timed for name in stages.took_s)
+    medians = {name: [median(stages.took_s[name]) for stages in timed if name in stages.took_s] for name in names}
+    return {
+        "stages": {name: median(values) for name, values in medians.items()},
+        "lacks": timed[-1].lacks,
+        "settings": timed[-1].settings,
+    }
 
 
 def _device_used_bytes(runs: Sequence[Run]) -> float | None:
@@ -202,27 +203,26 @@ def _device_used_bytes(runs: Sequence[Run]) -> float | None:
     return median(growths) if growths else None
 
 
-def _timed(untimed: Measurement, evidence: Evidence) -> Measurement:
-    """Add the statistics of the latency runs, of which there is at least one."""
-    timed, medians = evidence.timed, process_medians(evidence.timed)
+def _of_latency(evidence: Evidence) -> dict[str, Any]:
+    """Return the statistics of the latency runs, of which there is at least one."""
+    timed, medians = evidence.timed, evidence.medians
     samples = [sample for run in timed for sample in run.samples_s]
     low_s, high_s = _ends(medians)
-    return replace(
-        _paced(untimed, timed),
-        processes=len(timed),
-        samples=len(samples),
-        has_interval=stats.median_interval(medians) is not None,
-        p50_s=median(medians),
-        low_s=low_s,
-        high_s=high_s,
-        p90_s=stats.early_stopping_percentile(samples, 0.9),
-        load_s=median(run.load_s for run in timed),
-        first_s=median(run.first_s for run in timed),
-        kernel_s=median_condition(timed, "kernel_s"),
-        transfer_s=median_condition(timed, "transfer_s"),
-        parts_s=_parts_s(evidence.case, timed),
-        endurance=endurance(evidence.sustained[-1]) if evidence.sustained else None,
-    )
+    return _in_beats(timed) | {
+        "processes": len(timed),
+        "samples": len(samples),
+        "has_interval": stats.median_interval(medians) is not None,
+        "p50_s": median(medians),
+        "low_s": low_s,
+        "high_s": high_s,
+        "p90_s": stats.early_stopping_percentile(samples, 0.9),
+        "load_s": median(run.load_s for run in timed),
+        "first_s": median(run.first_s for run in timed),
+        "kernel_s": median_condition(timed, "kernel_s"),
+        "transfer_s": median_condition(timed, "transfer_s"),
+        "parts_s": _parts_s(evidence.case, timed),
+        "endurance": endurance(evidence.sustained[-1]) if evidence.sustained else None,
+    }
 
 
 def _parts_s(case: Case, timed: Sequence[Run]) -> tuple[tuple[str, float], ...]:
@@ -236,18 +236,17 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return stats.median_interval(values) or (min(values), max(values))
 
 
-def _paced(untimed: Measurement, timed: Sequence[Run]) -> Measurement:
-    """Add the latency in reference beats, if every process has them."""
+def _in_beats(timed: Sequence[Run]) -> dict[str, Any]:
+    """Return the latency in reference beats, if every process has them."""
     beat = beats.beat(timed)
     if not beat:
-        return untimed
+        return {}
     levels = beats.levels(timed)
     low, high = _ends(levels)
-    return replace(
-        untimed,
-        p50_beats=exp(median(levels)),
-        low_beats=exp(low),
-        high_beats=exp(high),
-        beat=beat,
-        beat_s=beats.middle_s(timed),
-    )
+    return {
+        "p50_beats": exp(median(levels)),
+        "low_beats": exp(low),
+        "high_beats": exp(high),
+        "beat": beat,
+        "beat_s": beats.middle_s(timed),
+    }

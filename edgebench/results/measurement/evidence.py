@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import median
 
 from edgebench.foundation import stats
@@ -26,7 +27,7 @@ INSPECTED_ON = "x86_64"  # hosts are
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: `timed` and `medians`, of which a report asks often, are kept
 class Evidence:
     """Everything known about one case under one preset in one epoch.
 
@@ -56,10 +57,15 @@ class Evidence:
     unread: int = 0
     halved: tuple[Run, ...] = ()
 
-    @property
+    @cached_property
     def timed(self) -> tuple[Run, ...]:
         """The latency runs, in order; none from an emulator, whose times are not the board's."""
         return () if self.emulator else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
+
+    @cached_property
+    def medians(self) -> Sequence[float]:
+        """The median sample of each latency run, in order, seconds."""
+        return process_medians(self.timed)
 
     @property
     def weighed(self) -> tuple[Run, ...]:
@@ -184,9 +190,14 @@ def gather(records: Iterable[Record], unread: int = 0) -> tuple[Evidence, ...]:
     kept = {key: one for key, one in found.items() if one.is_latest or _is_answered(one)}
     aside = _set_aside(kept, seen)
     return tuple(
-        replace(one, halved=_halved(one, kept), set_aside=aside[key[:2]] if one.is_latest else 0, unread=unread)
-        for key, one in kept.items()
+        _completed(one, _halved(one, kept), aside[key[:2]] if one.is_latest else 0, unread) for key, one in kept.items()
     )
+
+
+def _completed(evidence: Evidence, halved: tuple[Run, ...], set_aside: int, unread: int) -> Evidence:
+    if not halved and not set_aside and not unread:
+        return evidence
+    return replace(evidence, halved=halved, set_aside=set_aside, unread=unread)
 
 
 def _is_answered(evidence: Evidence) -> bool:
@@ -209,9 +220,11 @@ def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record
 def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
     """Find the runs at half of a case's batch in the same epoch; a large network needs about half the time there."""
     batch, odd = divmod(whole.case.batch, 2)
+    if odd:
+        return ()
     session = whole.session
     key = (replace(whole.case, batch=batch), session.preset, session.environment.epoch)
-    return found[key].timed if not odd and key in found else ()
+    return found[key].timed if key in found else ()
 
 
 def _evidence(key: Key, session: Session, mine: Sequence[Record], *, stop: Stop | None, is_latest: bool) -> Evidence:

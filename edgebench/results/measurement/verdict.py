@@ -116,7 +116,7 @@ def _emulated(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _wide(evidence: Evidence) -> Iterator[Reason]:
-    width, allowed = half_width(process_medians(evidence.timed)), evidence.allowed_half_width
+    width, allowed = half_width(evidence.medians), evidence.allowed_half_width
     if width is not None and width > allowed:
         levels = [exp(level) for level in beats.levels(evidence.timed)] if beats.beat(evidence.timed) else []
         in_beats = half_width(levels) if levels else None
@@ -180,7 +180,7 @@ def _load(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _drift(evidence: Evidence) -> Iterator[Reason]:
-    medians = process_medians(evidence.timed)
+    medians = evidence.medians
     if stats.trend_is_significant(medians):
         drift = stats.theil_sen(medians) * (len(medians) - 1) / median(medians)
         if abs(drift) > DRIFT:
@@ -237,12 +237,12 @@ def _other_device(evidence: Evidence) -> Iterator[Reason]:
 def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
     """Doubt a time that does not hold the work: shorter than its own kernels took, or the same at twice the batch."""
     kernel_s = median_condition(evidence.timed, "kernel_s")
-    if kernel_s and (share := median(process_medians(evidence.timed)) / kernel_s) < LEAST_OF_KERNELS:
+    if kernel_s and (share := median(evidence.medians) / kernel_s) < LEAST_OF_KERNELS:
         text = f"it took {share:.0%} of the time of its own kernels: is something not synchronised?"
         yield Reason(verdict=Verdict.INVALID, text=text)
     macs = ((evidence.artifact.macs if evidence.artifact else 0) or 0) * evidence.case.batch / 2
     if macs >= DOUBLED_MACS and evidence.halved and evidence.timed:
-        ratio = median(process_medians(evidence.timed)) / median(process_medians(evidence.halved))
+        ratio = median(evidence.medians) / median(process_medians(evidence.halved))
         if ratio < DOUBLED:
             text = "doubling the batch left the time unchanged: is something not synchronised?"
             yield Reason(verdict=Verdict.SUSPECT, text=text)

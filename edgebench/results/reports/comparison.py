@@ -153,15 +153,21 @@ def _weights(setup: Setup) -> str:
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
     """Split the rows into comparable groups with titles; the title has the epoch if the target has several."""
+    places = _places(table)
     for rows in together(table.rows):
         title = group_title(min(rows, key=lambda row: row.setup.is_custom))
-        yield title + _in_epoch(table, rows[0].setup), rows
+        yield title + _in_epoch(places, rows[0].setup), rows
 
 
-def _in_epoch(table: Table, setup: Setup) -> str:
+def _places(table: Table) -> set[tuple[str, str]]:
+    """Return each target with each of its epochs."""
+    return {(row.setup.target, row.setup.epoch) for row in table.rows}
+
+
+def _in_epoch(places: Iterable[tuple[str, str]], setup: Setup) -> str:
     """Name a row's epoch where the table has its target in several, as words of a title."""
-    epochs = {row.setup.epoch for row in table.rows if row.setup.target == setup.target}
-    return f" · epoch {setup.epoch}" if len(epochs) > 1 else ""
+    has_others = any(target == setup.target and epoch != setup.epoch for target, epoch in places)
+    return f" · epoch {setup.epoch}" if has_others else ""
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
@@ -212,6 +218,7 @@ def across(table: Table) -> Iterator[Sheet]:
         setup = row.setup
         shared = (setup.target, setup.epoch, str(setup.threads), str(setup.batch), setup.preset, setup.dataset)
         conditions[shared].append(row)
+    places = _places(table)
     for rows in conditions.values():
         runtimes = tuple(sorted({runtime(row) for row in rows}))
         ran = defaultdict[tuple[str, str, str], dict[str, Row]](dict)
@@ -220,7 +227,7 @@ def across(table: Table) -> Iterator[Sheet]:
         several = {variant: by_runtime for variant, by_runtime in ran.items() if len(by_runtime) > 1}
         if several:
             sheet = _across(rows[0].setup, runtimes, several)
-            yield replace(sheet, title=sheet.title + _in_epoch(table, rows[0].setup))
+            yield replace(sheet, title=sheet.title + _in_epoch(places, rows[0].setup))
 
 
 def _across(first: Setup, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str], dict[str, Row]]) -> Sheet:
@@ -249,9 +256,10 @@ def _timed(runtime: str) -> Column[_Ran]:
 
 def endurance(table: Table) -> Iterator[Sheet]:
     """Yield tables of the latency under sustained load, for rows that measured it."""
+    places = _places(table)
     for rows in together(table.rows):
         if sustained := [row for row in rows if row.sustained.lasted_s]:
-            title = f"{group_title(sustained[0])} · sustained load{_in_epoch(table, sustained[0].setup)}"
+            title = f"{group_title(sustained[0])} · sustained load{_in_epoch(places, sustained[0].setup)}"
             note = "burst: the first 15 s from a cool start; sustained: the last fifth; °C: maximum; MHz: minimum."
             yield Sheet.of(title, ENDURANCE, sustained, (note,))
 

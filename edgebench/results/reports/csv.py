@@ -11,11 +11,10 @@ FILE = "comparison.csv"
 
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write a header and one line per row."""
-    return escape.csv_text((COLUMNS, *(map(_cell, cells(row)) for row in table.rows)))
+    rows = ([_by_name(value) if isinstance(value, dict) else value for value in cells(row)] for row in table.rows)
+    return escape.csv_text((COLUMNS, *rows))
 
 
-def _cell(value: object) -> object:
+def _by_name(value: Mapping[str, object]) -> str:
     """Write figures by name as `encoder.onnx=1.5; decoder.onnx=0.2`."""
-    if not isinstance(value, Mapping):
-        return value
     return "; ".join(f"{name}={figure!r}" for name, figure in value.items())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench import __version__
 from edgebench.foundation.escape import json_text
-from edgebench.results.measurement.evidence import process_medians
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import NOTHING, Background, Line, Table
 
@@ -67,7 +66,7 @@ def _benchmark(line: Line) -> dict[str, Any]:
             "has_interval": measurement.has_interval,
         },
         "options": {"disable_gc": True, "timer": "perf_counter_ns", "warmup": True},
-        "stats": summary(process_medians(line.evidence.timed)),
+        "stats": summary(line.evidence.medians),
     }
 
 

@@ -36,19 +36,20 @@ def together(rows: Iterable[Row]) -> list[list[Row]]:
     User-supplied models join the group of the other networks with the same settings, if there is only one.
     """
     ordered = list(rows)
-    return [[ordered[place] for place in places] for places in _groups(ordered, range(len(ordered)))]
+    return [[ordered[place] for place in places] for places in _groups(ordered)]
 
 
-def _groups(rows: Sequence[Row], places: Iterable[int]) -> list[list[int]]:
-    """Split the places of rows, in the given order, into comparable groups."""
-    custom_groups = {row.setup.group for row in rows if row.setup.is_custom}
-    shown_in = {row.setup.group: row.setup.group for row in rows}
+def _groups(rows: Sequence[Row], *, is_sorted: bool = False) -> list[list[int]]:
+    """Split the places of rows into comparable groups, in the order of the rows, or of their groups if `is_sorted`."""
+    own = [row.setup.group for row in rows]
+    custom_groups = {group for row, group in zip(rows, own, strict=True) if row.setup.is_custom}
+    shown_in = {group: group for group in own}
     for custom in custom_groups:
         beside = [group for group in shown_in if group != custom and group[:-2] == custom[:-2]]
         shown_in[custom] = beside[0] if len(beside) == 1 else custom
     groups = dict[tuple[str, ...], list[int]]()
-    for place in places:
-        groups.setdefault(shown_in[rows[place].setup.group], []).append(place)
+    for place in sorted(range(len(own)), key=own.__getitem__) if is_sorted else range(len(own)):
+        groups.setdefault(shown_in[own[place]], []).append(place)
     return list(groups.values())
 
 
@@ -84,7 +85,11 @@ def compared(lines: Sequence[Line]) -> tuple[Line, ...]:
     """Sort lines into the order of the table and add the standing of each row."""
     ordered = list(ranked([line.row for line in lines]))
     rows = sped(row for _, row in ordered)
-    return tuple(replace(lines[place], row=row) for (place, _), row in zip(ordered, rows, strict=True))
+    return tuple(_with_row(lines[place], row) for (place, _), row in zip(ordered, rows, strict=True))
+
+
+def _with_row(line: Line, row: Row) -> Line:
+    return Line(position=line.position, evidence=line.evidence, measurement=line.measurement, row=row)
 
 
 def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
@@ -93,7 +98,7 @@ def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
     Rows whose interval overlaps that of the first row of a rank share the rank. A row without an interval or with
     unusable figures has no rank.
     """
-    for group in _groups(rows, sorted(range(len(rows)), key=lambda place: rows[place].setup.group)):
+    for group in _groups(rows, is_sorted=True):
         places = sorted(group, key=lambda place: _slowness(rows[place]))
         ranks = _ranks([rows[place] for place in places])
         for place, rank in zip(places, ranks, strict=True):
@@ -108,7 +113,7 @@ def sped(rows: Iterable[Row]) -> Iterator[Row]:
     floats = {row.setup.pair: row for row in rows if row.setup.precision == Precision.FP32}
     for row in rows:
         twin = floats.get(row.setup.pair) if row.setup.precision == Precision.INT8 else None
-        yield replace(row, standing=replace(row.standing, speedup=speedup(twin, row) if twin else None))
+        yield replace(row, standing=replace(row.standing, speedup=speedup(twin, row))) if twin else row
 
 
 def _has_rank(row: Row) -> bool:

@@ -51,8 +51,11 @@ class Row:
     memory_verdict: str = ""
 
     def __hash__(self) -> int:
-        """Hash the setup, which is unique in a table."""
-        return hash(self.setup)
+        """Hash what most rows of a table differ in."""
+        setup = self.setup
+        return hash(
+            (setup.architecture, setup.width, setup.resolution, setup.quantization, setup.target, setup.threads)
+        )
 
     @property
     def is_worthless(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgebench import __version__
 from edgebench.foundation.escape import plain
@@ -50,8 +50,7 @@ MEANINGS = {
 MOST_REASONS = 20  # listed below the table, which has all
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageCell:
+class PageCell(NamedTuple):  # a page has hundreds of thousands, and a dataclass takes three times as long to make
     """A formatted cell.
 
     Attributes:
@@ -157,7 +156,8 @@ def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> I
     numbers = {id(row): number for number, row in rows.items()}
     for precision, part in by_precision(rows.values()).items():
         best = {P50: fastest(part), **dict.fromkeys(chief(part), most_accurate(part))}
-        lines = tuple(_line(numbers[id(row)], row, shown, best) for row in part)
+        marked = [(column, {id(row) for row in best.get(column, ())}) for column in shown]
+        lines = tuple(_line(numbers[id(row)], row, marked) for row in part)
         yield Part(group=group, title=f"{precision} · {title}", precision=precision, lines=lines)
 
 
@@ -181,15 +181,15 @@ def _columns(rows: Sequence[Row]) -> Columns:
     return shown
 
 
-def _line(number: int, row: Row, shown: Columns, best: Mapping[Column[Row], frozenset[Row]]) -> PageRow:
-    """Return a formatted row."""
+def _line(number: int, row: Row, marked: Sequence[tuple[Column[Row], set[int]]]) -> PageRow:
+    """Return a formatted row; each column comes with the ids of its best rows."""
     cells = (
         PageCell(
             text=column.cell(row),
             is_text=column.align == "left",
-            mark="best" if row in best.get(column, ()) else "verdict" if column == VERDICT else "",
+            mark="best" if id(row) in best else "verdict" if column is VERDICT else "",
         )
-        for column in shown
+        for column, best in marked
     )
     return PageRow(
         number=number,
