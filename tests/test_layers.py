@@ -20,6 +20,7 @@ TRAVELS = {"agent", "foundation", "images", "networks", "schema", "tasks"}
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 
+@pytest.mark.lengthy
 def test_imports_only_go_down() -> None:
     done = subprocess.run([LINTER, "--no-cache"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

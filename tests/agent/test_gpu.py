@@ -40,6 +40,7 @@ NO_DRIVER = "edgebench: no CUDA device on this target (driver not found); see ta
 no_driver = pytest.mark.skipif(gpu.why_missing() != "driver not found", reason="there is an NVIDIA driver here")
 
 
+@pytest.mark.lengthy
 @needs_torch
 @no_driver
 def test_without_a_driver_the_gpu_target_is_refused_before_anything_runs(place: Path) -> None:

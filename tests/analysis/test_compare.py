@@ -110,6 +110,7 @@ def test_a_folder_is_as_fast_as_itself_and_its_environment_is_the_same() -> None
     assert [name for name, _ in found.references] == ["compute", "memory"]
 
 
+@pytest.mark.lengthy
 def test_two_folders_share_what_both_measured_and_name_the_rest() -> None:
     found = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm_int8")
     assert (len(found.pairs), len(found.missing), len(found.new)) == (8, 8, 22)
@@ -177,6 +178,7 @@ def test_networks_that_nobody_published_are_named() -> None:
     assert len(found.rows) + len(found.unmatched) == 16
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -178,6 +178,7 @@ def test_every_command_that_prints_json_is_run_here() -> None:
     assert set(PRINTS_JSON) == set(CASES)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("command", "arguments"), [*runs()])
 def test_a_command_prints_one_document_of_plain_values_under_documented_keys(
     command: str, arguments: tuple[str, ...], made: None

@@ -48,6 +48,7 @@ def connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     opened.close()
 
 
+@pytest.mark.lengthy
 def test_it_answers_facts(connection: Connection) -> None:
     assert connection.run(FACTS, timeout_s=LONG_S)["runtimes"]["null"]["version"] == "1"
 
@@ -63,6 +64,7 @@ def other_bundle(place: Path) -> Path:
     return path
 
 
+@pytest.mark.lengthy
 def test_another_agent_answers_on_the_same_way_in(connection: Connection, place: Path) -> None:
     other = connection.with_agent(other_bundle(place))
     versions = [
@@ -71,6 +73,7 @@ def test_another_agent_answers_on_the_same_way_in(connection: Connection, place:
     assert versions == (["1"] * 3 if other is connection else ["1", "2", "1"])
 
 
+@pytest.mark.lengthy
 def test_it_puts_a_file_where_the_agent_reads_it(connection: Connection, place: Path) -> None:
     path = place / "null.json"
     path.write_text(json.dumps({"delay_s": 0.0, "classes": 2}))

@@ -63,6 +63,7 @@ def schemes(**flags: str) -> list[str]:
     return [str(of.quantization) for of in int8(**flags)]
 
 
+@pytest.mark.lengthy
 @needs_torch
 def test_schemes_on_images_of_several_kinds_stand_side_by_side(photos: str) -> None:
     own, other = int8(quantization=f"per_channel,per_tensor+calibration={photos}")

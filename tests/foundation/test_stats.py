@@ -39,6 +39,7 @@ def test_the_interval_encloses_the_median(values: list[float]) -> None:
     assert interval[0] <= median(values) <= interval[1]
 
 
+@pytest.mark.lengthy
 @given(st.integers(0, 200), st.integers(1, 200))
 def test_wilson_equals_scipy(successes: int, more: int) -> None:
     trials = successes + more
@@ -50,6 +51,7 @@ def test_wilson_without_trials_knows_nothing() -> None:
     assert stats.wilson(0, 0) == (0.0, 1.0)
 
 
+@pytest.mark.lengthy
 @given(st.lists(numbers, min_size=2, max_size=25))
 def test_theil_sen_equals_scipy(values: list[float]) -> None:
     assert stats.theil_sen(values) == pytest.approx(oracle.theilslopes(values).slope, rel=1e-9, abs=1e-9)
@@ -77,6 +79,7 @@ def test_early_stopping_survives_a_million_samples() -> None:
     assert stats.early_stopping_percentile(range(1_000_000), 0.9) == pytest.approx(900_000, rel=0.001)
 
 
+@pytest.mark.lengthy
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_mcnemar_equals_scipys_exact_binomial_test(only_first: int, only_second: int) -> None:
     pairs = only_first + only_second

@@ -70,6 +70,7 @@ def table_of_both(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...
     return table_of(BOTH, tmp_path_factory.mktemp("both") / "merged")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("mangled", MANGLED.values(), ids=MANGLED)
 def test_no_way_to_copy_or_merge_changes_the_table(
     mangled: Callable[[], list[bytes]], place: Path, table_of_both: tuple[object, ...]

@@ -180,6 +180,7 @@ def test_the_children_of_an_agent_end_with_it_however_it_ends(then: str) -> None
     assert until(lambda: not any(map(is_running, pids())), SOON_S)
 
 
+@pytest.mark.lengthy
 def test_the_children_of_an_agent_end_when_the_host_is_killed() -> None:
     code = (
         "import sys; from edgebench.deploy.exchange import exchange;"
@@ -220,6 +221,7 @@ def test_an_agent_of_an_older_version_is_asked_as_it_was(tmp_path: Path) -> None
     assert local.Local(sys.executable, older).run({"do": "facts"}, timeout_s=30) == ["do"]
 
 
+@pytest.mark.lengthy
 def test_a_request_written_by_hand_is_read_to_its_end() -> None:
     request = json.dumps({"do": "facts", "runtimes": ["null"]}, indent=2)
     done = subprocess.run(

@@ -49,6 +49,7 @@ def held(code: str, **environment: str) -> Iterator[int]:
         owner.communicate("\n")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("environment", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_a_machine_is_locked_for_every_home(environment: dict[str, str], place: Path) -> None:
     elsewhere = {name: str(place / folder) for name, folder in environment.items()}

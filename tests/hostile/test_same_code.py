@@ -79,6 +79,7 @@ def test_a_machine_that_was_slower_makes_hardly_a_case_slower(machine: float, be
     assert all(bool(pair.in_beats) == beats for pair in found.pairs)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("cases", [5, 8, 16])
 @pytest.mark.parametrize("luck", [0.0, 0.005, 0.03])
 def test_of_many_comparisons_at_most_one_row_in_twenty_is_called_different(cases: int, luck: float) -> None:
@@ -108,6 +109,7 @@ def ratio_of(change: float) -> Ratio:
     return Ratio(value=exp(change), low=None, high=None)
 
 
+@pytest.mark.lengthy
 def test_of_sessions_with_luck_of_their_own_hardly_a_case_is_called_either(place: Path) -> None:
     """Two by two, 6 times: the interval within a session would call most of 96 rows one or the other."""
     wrong = 0
@@ -124,6 +126,7 @@ def test_what_really_changed_is_still_seen(slower: float, place: Path) -> None:
     assert called(found, "slower" if slower > 1 else "faster") == 16
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("changed", "memory"), [(1, 0.8), (4, 1.2), (7, 0.8), (8, 1.0), (16, 1.0), (16, 1.2)])
 @pytest.mark.parametrize("slower", [1.05, 0.95])
 def test_five_per_cent_of_some_cases_are_seen_also_where_memory_was_faster_or_slower(

@@ -63,6 +63,7 @@ def test_batches_are_all_images_in_order_whatever_their_size(size: int) -> None:
     assert numpy.array_equal(numpy.concatenate(list(images.batches(size, order))), images.read(order))
 
 
+@pytest.mark.lengthy
 def test_memory_does_not_grow_with_the_number_of_images() -> None:
     images, peaks = split(variant(resolution=64), "train"), []
     for count in (100, 1000):
@@ -79,6 +80,7 @@ def spread(count: int) -> numpy.ndarray[tuple[int], numpy.dtype[numpy.int64]]:
     return numpy.unique(numpy.linspace(0, count - 1, min(count, 60), dtype=numpy.int64))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", BUNDLED)
 def test_every_bundled_data_set_has_labels_within_its_classes(name: str) -> None:
     for part in SPLITS:

@@ -46,6 +46,7 @@ def seen(images: Images) -> bytes:
     return b"".join(batch.tobytes() for batch in images.batches(7))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 @pytest.mark.parametrize("architecture", ["mobilenet_v2", "lenet5"])
 def test_kept_images_are_the_decoded_ones_to_the_last_bit(
@@ -102,6 +103,7 @@ def test_a_file_that_was_cut_off_does_not_count(photos: Callable[..., Images]) -
     assert seen(images) == whole
 
 
+@pytest.mark.lengthy
 def test_a_picture_replaced_under_its_name_is_decoded_anew(photos: Callable[..., Images], place: Path) -> None:
     before = seen(photos())
     names = sorted((place / "photos" / "class0").iterdir())

@@ -14,6 +14,7 @@ from edgebench.images.datasets import scenes
 BUNDLED = [name for name in shelf.names("datasets") if not shelf.load("datasets", name).PLACE]
 
 
+@pytest.mark.lengthy
 def test_a_scene_is_a_pure_function_of_split_and_index() -> None:
     first = {(split, index): scenes.draw(split, index) for split in scenes.COUNTS for index in (0, 7, 10**9)}
     scenes.parts_of.cache_clear()
@@ -61,6 +62,7 @@ def test_boxes_are_as_tight_as_the_ink_in_the_mask_and_apart(split: str) -> None
         assert not truth.mask[~covered].any()
 
 
+@pytest.mark.lengthy
 def test_every_class_size_and_number_of_digits_occurs() -> None:
     truths = [scenes.draw("test", index).truth for index in range(500)]
     boxes = numpy.concatenate([truth.boxes for truth in truths if truth.boxes is not None])
@@ -85,6 +87,7 @@ def test_an_unknown_split_is_refused() -> None:
         scenes.part("tset")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", BUNDLED)
 @pytest.mark.parametrize("split", contact.SPLITS)
 def test_a_contact_sheet_of_every_bundled_data_set_is_a_picture(name: str, split: str, tmp_path: Path) -> None:

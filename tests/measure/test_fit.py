@@ -54,6 +54,7 @@ def test_weights_cost_nothing_where_cells_without_them_are_predicted_as_well() -
     assert fit(chosen, [time_ms(work) for work in chosen]).costs[3] == pytest.approx(TRUTH[3], rel=1e-6)
 
 
+@pytest.mark.lengthy
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0.1, 100), min_size=ENOUGH, max_size=ENOUGH))
 def test_no_cost_is_negative_and_a_prediction_lies_in_its_interval(values: list[float]) -> None:
@@ -62,6 +63,7 @@ def test_no_cost_is_negative_and_a_prediction_lies_in_its_interval(values: list[
     assert all(one.low < one.value < one.high for one in map(found.predict, GRID))
 
 
+@pytest.mark.lengthy
 def test_nine_of_ten_intervals_hold_where_the_scatter_is_the_usual_one() -> None:
     draw, held = random.Random(3), list[bool]()
     chosen = informative(GRID, ENOUGH)

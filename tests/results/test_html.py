@@ -117,6 +117,7 @@ def test_rows_that_are_the_same_are_all_shown(measured: tuple[Table, Background]
     assert len(page.cases) == 3
 
 
+@pytest.mark.lengthy
 def test_rows_beyond_those_at_once_wait_in_a_template(measured: tuple[Table, Background]) -> None:
     table, _ = measured
     many = tuple(changed(table.rows[1], resolution=32 + side) for side in range(html.AT_ONCE + 7))

@@ -68,6 +68,7 @@ def test_a_detector_has_the_outputs_and_as_many_values_as_its_task_says(name: st
     assert sum(output.numel() for output in outputs) == detection.values(3, resolution)
 
 
+@pytest.mark.lengthy
 def test_the_boxes_of_a_network_that_knows_every_object_are_right() -> None:
     of = truths(20)
     fields = detection.tally([ideal(of)], None, of.__getitem__, CLASSES, SIDE)
@@ -78,6 +79,7 @@ def test_the_boxes_of_a_network_that_knows_every_object_are_right() -> None:
     assert figures["ap50"].low is None
 
 
+@pytest.mark.lengthy
 def test_a_detector_is_compared_with_its_parent_image_by_image() -> None:
     of = truths(30)
     parent = ideal(of)
