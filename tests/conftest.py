@@ -53,6 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest file first, then those with slow tests: a worker that ends early goes on, and does not wait."""
     for item in items:
         if item.get_closest_marker("lengthy"):
+            if item.get_closest_marker("slow"):
+                raise pytest.UsageError(f"{item.nodeid} is marked lengthy and slow; choose one of the two")
             item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))

@@ -23,7 +23,7 @@ FACTS = {"do": "facts", "runtimes": ["null"]}
 LONG_S = 300.0  # ends a hung test, and no emulated process on a busy machine
 # What a connection needs on this host, to start it there: tests of those are slow.
 LACKING = {"qemu": emulation.missing(), "ssh": board.missing()}
-MARKS: dict[str, list[Any]] = {
+MARKS: dict[str, list[Any]] = {"local": [pytest.mark.lengthy]} | {
     name: [pytest.mark.slow, pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking)}")]
     for name, lacking in LACKING.items()
 }
@@ -48,7 +48,6 @@ def connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     opened.close()
 
 
-@pytest.mark.lengthy
 def test_it_answers_facts(connection: Connection) -> None:
     assert connection.run(FACTS, timeout_s=LONG_S)["runtimes"]["null"]["version"] == "1"
 
@@ -64,7 +63,6 @@ def other_bundle(place: Path) -> Path:
     return path
 
 
-@pytest.mark.lengthy
 def test_another_agent_answers_on_the_same_way_in(connection: Connection, place: Path) -> None:
     other = connection.with_agent(other_bundle(place))
     versions = [
@@ -73,7 +71,6 @@ def test_another_agent_answers_on_the_same_way_in(connection: Connection, place:
     assert versions == (["1"] * 3 if other is connection else ["1", "2", "1"])
 
 
-@pytest.mark.lengthy
 def test_it_puts_a_file_where_the_agent_reads_it(connection: Connection, place: Path) -> None:
     path = place / "null.json"
     path.write_text(json.dumps({"delay_s": 0.0, "classes": 2}))
