@@ -51,11 +51,11 @@ DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by 
 @pytest.hookimpl(tryfirst=True)  # before tests are deselected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest file first, then those with slow tests: a worker that ends early goes on, and does not wait."""
-    for item in items:
-        if item.get_closest_marker("lengthy"):
-            if item.get_closest_marker("slow"):
-                raise pytest.UsageError(f"{item.nodeid} is marked lengthy and slow; choose one of the two")
-            item.add_marker("slow")
+    lengthy = [item for item in items if item.get_closest_marker("lengthy")]
+    if both := [item.nodeid for item in lengthy if item.get_closest_marker("slow")]:
+        raise pytest.UsageError(f"{', '.join(both)}: marked lengthy and slow; choose one of the two")
+    for item in lengthy:
+        item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))
 

@@ -31,6 +31,7 @@ def modules(files: Iterable[Path]) -> set[str]:
     return {name.removesuffix(".__init__") for name in names}
 
 
+@pytest.mark.lengthy
 def test_the_bundle_is_the_import_closure_of_the_agent_and_holds_nothing_else() -> None:
     graph = grimp.build_graph("edgebench", exclude_type_checking_imports=True, cache_dir=None)
     roots = {one for root in ROOTS for one in (root, *graph.find_descendants(root))}

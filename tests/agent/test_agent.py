@@ -126,6 +126,7 @@ def test_the_bundle_tells_facts_on_bare_python() -> None:
     assert value["machine"]["kernel"].startswith("Linux")
 
 
+@pytest.mark.lengthy
 def test_an_unknown_request_is_answered_not_crashed() -> None:
     assert ask({"do": "dance"}) == {
         "ok": False,
@@ -199,11 +200,13 @@ def test_warm_up_meets_both_minima() -> None:
     assert len(calls) > 100
 
 
+@pytest.mark.lengthy
 def test_reference_workloads_do_what_they_say() -> None:
     assert reference.open("compute")() is not None
     reference.open("memory")()
 
 
+@pytest.mark.lengthy
 def test_peak_memory_is_reset_before_it_is_read() -> None:
     ballast = bytearray(64 * 2**20)
     assert machine.peak_bytes() >= 64 * 2**20

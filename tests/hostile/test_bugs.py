@@ -65,6 +65,7 @@ def test_a_refusal_is_still_said(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "edgebench: wanted a, found b\n")
 
 
+@pytest.mark.lengthy
 def test_who_asks_for_warnings_has_them(tmp_path: Path) -> None:
     assert "a library's own" in _run("pass", tmp_path, PYTHONWARNINGS="default").stderr
 
@@ -77,6 +78,7 @@ def test_where_no_file_can_be_written_the_bug_is_still_called_one(tmp_path: Path
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("error", [KeyError("x"), IndexError("list index"), AssertionError(), TypeError("a\nb")])
 def test_a_case_that_meets_a_bug_says_so_in_one_line(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -95,6 +95,7 @@ def test_lines_of_an_older_version_are_counted_once(place: Path) -> None:
     assert table_of(shuffled(OLDER * 2, 3), place / "old") == whole
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("copies", [1, 2, 5])
 def test_a_torn_end_is_one_however_often_the_journal_is_there(copies: int, place: Path) -> None:
     torn = [*FIRST[:-3], FIRST[-3][:-40]]

@@ -84,6 +84,7 @@ def test_the_command_says_so_and_refuses_it_for_a_folder() -> None:
     assert "--any-published" in cli("choose", "--help").stdout
 
 
+@pytest.mark.lengthy
 def test_no_row_is_compared_with_kernels_while_a_whole_inference_is_published() -> None:
     by_variant: dict[tuple[str, float, int, str], list[published.PublishedLatency]] = {}
     for cited in published.latencies():

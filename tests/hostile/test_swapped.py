@@ -79,6 +79,7 @@ def null_artifact(place: Path) -> Path:
     return path
 
 
+@pytest.mark.lengthy
 def test_an_answer_has_the_hash_of_what_was_opened(place: Path) -> None:
     path = null_artifact(place)
     for purpose in ("latency", "memory"):

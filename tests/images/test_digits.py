@@ -15,6 +15,7 @@ BUNDLED = [name for name in shelf.names("datasets") if not shelf.load("datasets"
 SPLITS = ("train", "calibration", "test")
 
 
+@pytest.mark.lengthy
 def test_the_splits_of_digits_share_no_image_and_leave_none_out() -> None:
     seen = [
         image.tobytes() for name in digits.PARTS for image in next(split(variant(resolution=8), name).batches(2000))
@@ -31,6 +32,7 @@ def test_digits_are_what_the_networks_take() -> None:
     assert numpy.array_equal(pixels[:, 0], pixels[:, 2])
 
 
+@pytest.mark.lengthy
 def test_at_their_own_resolution_digits_are_scikit_learns_pixels() -> None:
     from sklearn.datasets import load_digits
 

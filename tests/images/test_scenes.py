@@ -25,6 +25,7 @@ def test_a_scene_is_a_pure_function_of_split_and_index() -> None:
     assert len({scene.pixels.tobytes() for scene in first.values()}) == len(first)
 
 
+@pytest.mark.lengthy
 def test_no_digit_of_one_split_is_in_another() -> None:
     glyphs = {
         split: {(glyph.size, glyph.tobytes()) for glyph in scenes.parts_of(split).glyphs} for split in scenes.COUNTS
@@ -46,6 +47,7 @@ def test_no_column_of_a_photo_that_is_trained_on_is_in_a_test_scene() -> None:
             assert photo.shape[0] * (columns.stop - columns.start) == pytest.approx(photo.shape[1] * 427, rel=0.01)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("split", scenes.COUNTS)
 def test_boxes_are_as_tight_as_the_ink_in_the_mask_and_apart(split: str) -> None:
     for index in range(60):
@@ -73,6 +75,7 @@ def test_every_class_size_and_number_of_digits_occurs() -> None:
     assert 1600 < len(boxes) < 1900 and 0.6 < (areas < 32**2).mean() < 0.85
 
 
+@pytest.mark.lengthy
 def test_digits_are_lighter_than_what_lies_behind() -> None:
     for index in range(50):
         scene = scenes.draw("test", index)

@@ -64,6 +64,7 @@ def test_equal_outputs_have_no_sqnr() -> None:
     assert count(numpy.zeros(2, numpy.int64), reference, reference).sqnr_db is None
 
 
+@pytest.mark.lengthy
 @given(st.integers(1, 29))
 def test_parts_add_up_to_the_whole(cut: int) -> None:
     random = numpy.random.default_rng(0)

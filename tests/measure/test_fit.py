@@ -99,6 +99,7 @@ def test_no_exchange_of_one_cell_makes_the_design_more_informative() -> None:
             assert _information(rows[[*chosen[:place], other, *chosen[place + 1 :]]]) <= best + 1e-6
 
 
+@pytest.mark.lengthy
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, len(GRID) - 1), max_size=ENOUGH, unique=True))
 def test_what_is_measured_already_counts_among_the_informative_cells(measured: list[int]) -> None:
@@ -112,6 +113,7 @@ def test_a_grid_of_fewer_cells_than_enough_is_measured_whole() -> None:
     assert informative(GRID[:4], ENOUGH) == (0, 1, 2, 3)
 
 
+@pytest.mark.lengthy
 def test_a_cell_that_the_others_would_not_have_predicted_is_a_surprise() -> None:
     values = [time_ms(work) for work in GRID]
     assert surprises(GRID, values) == ()

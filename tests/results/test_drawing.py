@@ -14,6 +14,7 @@ from edgebench.results.drawing import Axis, Panel, linear_axis, log_axis
 POSITIVE = st.floats(min_value=1e-4, max_value=1e5)
 
 
+@pytest.mark.lengthy
 @given(st.lists(POSITIVE, min_size=1, max_size=9))
 def test_a_logarithmic_axis_has_room_for_its_figures_and_ticks_within_it(values: list[float]) -> None:
     axis = log_axis(values, 40, 500)

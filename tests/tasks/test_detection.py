@@ -97,6 +97,7 @@ def test_the_figures_are_pycocotools(seed: int) -> None:
     assert own == pytest.approx(judged(images), abs=1e-9)
 
 
+@pytest.mark.lengthy
 @pytest.mark.filterwarnings("ignore")
 def test_more_than_a_hundred_boxes_of_a_class_are_cut_as_pycocotools_cuts_them() -> None:
     random, images = numpy.random.default_rng(5), images_of(5, 3)
@@ -108,6 +109,7 @@ def test_more_than_a_hundred_boxes_of_a_class_are_cut_as_pycocotools_cuts_them()
     assert coco.figures(matched(images)).map == pytest.approx(judged(images)[0], abs=1e-9)
 
 
+@pytest.mark.lengthy
 def test_a_resample_of_every_image_once_is_the_figure_itself() -> None:
     images = matched(images_of(1))
     ranked, once = coco._ranked(images), numpy.ones((1, len(images)), "f4")

@@ -95,6 +95,7 @@ def test_a_detector_is_compared_with_its_parent_image_by_image() -> None:
     assert fields["sqnr_db"] > 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
 def test_outputs_that_are_not_finite_have_no_figure(value: float) -> None:
     of = truths(3)
@@ -112,6 +113,7 @@ def test_images_without_objects_have_no_map() -> None:
     assert detection.targets([nothing], SIDE)[0].max() == -1
 
 
+@pytest.mark.lengthy
 def test_a_classifier_is_counted_part_by_part() -> None:
     random = numpy.random.default_rng(0)
     labels = random.integers(0, 7, 50)
