@@ -33,6 +33,7 @@ def has_room(folder: Path) -> bool:
     return here.f_bavail * here.f_frsize >= ROOM_BYTES and not here.f_flag & os.ST_NOEXEC
 
 
+gc.disable()  # until all tests are collected: nothing of them is garbage
 # Tests make and remove tens of thousands of small files: on a disk that is a tenth of what the fast ones take.
 if has_room(MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
@@ -47,8 +48,14 @@ DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and k
 DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are deselected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest file first, then those with slow tests: a worker that ends early goes on, and does not wait."""
+    lengthy = [item for item in items if item.get_closest_marker("lengthy")]
+    if both := [item.nodeid for item in lengthy if item.get_closest_marker("slow")]:
+        raise pytest.UsageError(f"{', '.join(both)}: marked lengthy and slow; choose one of the two")
+    for item in lengthy:
+        item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))
 
@@ -56,6 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Set aside what stays for good, a million objects: else every collection walks them again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -110,11 +118,12 @@ def place(
 
 @pytest.fixture(autouse=True)
 def fast_without_torch(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hold the markers to their word: what is neither slow nor heavy does not import torch."""
-    is_fast = not {"slow", "heavy"} & {mark.name for mark in request.node.iter_markers()}
+    """Hold the markers to their word: what is fast, or lengthy and no more, does not import torch."""
+    marks = {mark.name for mark in request.node.iter_markers()}
+    needs_no_torch = "lengthy" in marks or not {"slow", "heavy"} & marks
     was_imported = "torch" in sys.modules
     yield
-    assert was_imported or not is_fast or "torch" not in sys.modules, "this test imports torch: mark it slow"
+    assert was_imported or not needs_no_torch or "torch" not in sys.modules, "this test imports torch: mark it slow"
 
 
 def variant(

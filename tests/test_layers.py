@@ -20,6 +20,7 @@ TRAVELS = {"agent", "foundation", "images", "networks", "schema", "tasks"}
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 
+@pytest.mark.lengthy
 def test_imports_only_go_down() -> None:
     done = subprocess.run([LINTER, "--no-cache"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -30,6 +31,7 @@ def modules(files: Iterable[Path]) -> set[str]:
     return {name.removesuffix(".__init__") for name in names}
 
 
+@pytest.mark.lengthy
 def test_the_bundle_is_the_import_closure_of_the_agent_and_holds_nothing_else() -> None:
     graph = grimp.build_graph("edgebench", exclude_type_checking_imports=True, cache_dir=None)
     roots = {one for root in ROOTS for one in (root, *graph.find_descendants(root))}

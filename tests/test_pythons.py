@@ -1,4 +1,4 @@
-"""Every Python that the project names: the wheel without torch, the fast tests and the agent run on each of them."""
+"""Every Python that the project names: the wheel, the tests and the agent run on each of them without torch."""
 
 import json
 import os
@@ -20,6 +20,8 @@ from tests.support.interpreters import interpreter
 OTHERS = [version for version in PYTHONS if version != f"{sys.version_info.major}.{sys.version_info.minor}"]
 # Of the test extra: what brings torch, and what no fast test starts.
 LEFT_OUT = {"edgebench", "mypy", "pandas-stubs", "playwright", "ruff", "torch"}
+# One process: the other core is busy with the other worker of this suite.
+PYTEST = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "(not slow or lengthy) and not heavy")
 NULL = "--target null --model null --runtime null --dataset null --weights none --precision fp32 --preset quick"
 # Commands that need no torch, and their exit codes.
 COMMANDS = {
@@ -98,11 +100,11 @@ def test_the_doctor_says_that_torch_is_required_and_how_to_get_it(python: Path) 
 
 
 @pytest.mark.slow
-def test_the_fast_tests_pass(python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tests_without_torch_pass(python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute for each Python; what a test skips for want of torch it says."""
     monkeypatch.chdir(ROOT)
     monkeypatch.delenv("EDGEBENCH_CACHE")
-    done = alone(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not heavy")
+    done = alone(python, *PYTEST)
     assert done.returncode == 0, done.stdout[-4000:]
 
 

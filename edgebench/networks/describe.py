@@ -1,6 +1,6 @@
 """A network -> shapes, activations, parameters and multiply-adds per layer, from a run on the meta device.
 
-No weights are allocated and nothing is computed: the shapes follow from the modules.
+No weights are allocated, and only what has none is computed: the shapes follow from the modules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edgebench.foundation.shelf import load
 from edgebench.networks.build import check, outline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
     from torch.fx import GraphModule, Node
@@ -184,8 +184,11 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
                 shapes[n] = tuple(output.shape) if n.op == "get_attr" else _of_one_image(output.shape)
             return output
 
+        # torch's meta kernels of sums, means and the like import its whole compiler, which is slower than all the rest.
+        def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+            return _of_zeros(super().call_function, target, args, kwargs)
+
         def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
-            # torch's meta kernels of these modules import its whole compiler, which is slower than all the rest.
             module: Any = graph.get_submodule(str(target))
             if type(module).__name__ in _KEEPS_SHAPE:
                 return args[0]
@@ -199,10 +202,26 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
                 return torch.empty(count, module.out_channels, *outputs, device="meta")
             if isinstance(module, nn.Linear):
                 return torch.empty(*args[0].shape[:-1], module.out_features, device="meta")
-            return super().call_module(target, args, kwargs)
+            if [*module.parameters(), *module.buffers()]:
+                return super().call_module(target, args, kwargs)
+            return _of_zeros(super().call_module, target, args, kwargs)
 
     Recorder(graph).run(image)
     return graph, shapes
+
+
+def _of_zeros(call: Callable[..., Any], target: Any, args: Any, kwargs: Any) -> Any:
+    """Call something without weights on zeros of the shapes of its arguments; return the shapes of its outputs."""
+    import torch
+    from torch.fx.node import map_aggregate
+
+    def zeros(value: Any) -> Any:
+        return torch.zeros(value.shape, dtype=value.dtype) if isinstance(value, torch.Tensor) else value
+
+    def shape(value: Any) -> Any:
+        return value.to("meta") if isinstance(value, torch.Tensor) else value
+
+    return map_aggregate(call(target, map_aggregate(args, zeros), map_aggregate(kwargs, zeros)), shape)
 
 
 def _layers(graph: GraphModule, shapes: Shapes) -> Iterator[Layer]:

@@ -41,6 +41,7 @@ def measuring(path: str, **changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+@pytest.mark.lengthy
 def test_the_bundle_measures_on_bare_python(null_artifact: str) -> None:
     value = ask(measuring(null_artifact))["value"]
     assert len(value["samples_s"]) == 200
@@ -49,6 +50,7 @@ def test_the_bundle_measures_on_bare_python(null_artifact: str) -> None:
     assert value["start_s"] > 0
 
 
+@pytest.mark.lengthy
 def test_a_small_workload_beats_between_the_samples_of_a_network_and_not_of_a_reference(place: Path) -> None:
     path = place / "slow.json"
     path.write_text(json.dumps({"delay_s": 0.002, "classes": 3}))
@@ -60,10 +62,12 @@ def test_a_small_workload_beats_between_the_samples_of_a_network_and_not_of_a_re
     assert ask(measuring("", iterations=5, warmup_s=0.01) | {"reference": "compute"})["value"]["beats"] is None
 
 
+@pytest.mark.lengthy
 def test_the_iterations_asked_for_are_the_iterations_done(null_artifact: str) -> None:
     assert len(ask(measuring(null_artifact, iterations=7))["value"]["samples_s"]) == 7
 
 
+@pytest.mark.lengthy
 def test_a_delay_is_measured_as_long_as_it_is(place: Path) -> None:
     path = place / "slow.json"
     path.write_text(json.dumps({"delay_s": 0.01, "classes": 3}))
@@ -71,18 +75,21 @@ def test_a_delay_is_measured_as_long_as_it_is(place: Path) -> None:
     assert min(samples) >= 0.01
 
 
+@pytest.mark.lengthy
 def test_the_bundle_marks_memory_on_bare_python(null_artifact: str) -> None:
     memory = ask(measuring(null_artifact, purpose="memory"))["value"]["memory"]
     assert 0 < memory["baseline_bytes"] <= memory["load_peak_bytes"] < 200 * 2**20
     assert memory["loaded_bytes"] <= memory["run_peak_bytes"] + 2**20
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("workload", ["compute", "memory"])
 def test_the_bundle_times_the_reference_workloads_on_bare_python(workload: str) -> None:
     request = measuring("", iterations=5, warmup_s=0.01) | {"reference": workload}
     assert len(ask(request)["value"]["samples_s"]) == 5
 
 
+@pytest.mark.lengthy
 def test_the_bundle_infers_on_bare_python(null_artifact: str, place: Path) -> None:
     inputs = place / "images.f32"
     inputs.write_bytes(bytes(4 * 5 * 2))
@@ -111,6 +118,7 @@ def test_pixels_are_normalised_on_the_target_from_the_offset_on(place: Path) -> 
     assert numpy.concatenate(seen).tobytes() == Normalization(**how).apply(pixels[2:]).tobytes()  # type: ignore[arg-type]
 
 
+@pytest.mark.lengthy
 def test_the_bundle_tells_facts_on_bare_python() -> None:
     value = ask({"do": "facts", "runtimes": ["null", "onnxruntime"]})["value"]
     assert value["runtimes"]["null"]["version"] == "1"
@@ -118,6 +126,7 @@ def test_the_bundle_tells_facts_on_bare_python() -> None:
     assert value["machine"]["kernel"].startswith("Linux")
 
 
+@pytest.mark.lengthy
 def test_an_unknown_request_is_answered_not_crashed() -> None:
     assert ask({"do": "dance"}) == {
         "ok": False,
@@ -125,6 +134,7 @@ def test_an_unknown_request_is_answered_not_crashed() -> None:
     }
 
 
+@pytest.mark.lengthy
 def test_what_a_runtime_prints_never_reaches_the_protocol(null_artifact: str, place: Path) -> None:
     noisy = place / "noisy.py"
     noisy.write_text(
@@ -158,6 +168,7 @@ def test_the_bundle_is_small_and_holds_no_compiled_file() -> None:
     assert all(name.endswith(".py") for name in ZipFile(path).namelist())
 
 
+@pytest.mark.lengthy
 def test_a_damaged_bundle_is_made_again() -> None:
     path, digest = bundle()
     path.write_bytes(b"damaged")
@@ -170,6 +181,7 @@ def test_the_iterations_follow_the_two_level_cost_rule(iteration_s: float, count
     assert timing.iterations(start_s=1.05, iteration_s=iteration_s, least=5, most=200) == count
 
 
+@pytest.mark.lengthy
 def test_every_call_is_a_sample_and_the_collector_rests_meanwhile() -> None:
     import gc
 
@@ -188,11 +200,13 @@ def test_warm_up_meets_both_minima() -> None:
     assert len(calls) > 100
 
 
+@pytest.mark.lengthy
 def test_reference_workloads_do_what_they_say() -> None:
     assert reference.open("compute")() is not None
     reference.open("memory")()
 
 
+@pytest.mark.lengthy
 def test_peak_memory_is_reset_before_it_is_read() -> None:
     ballast = bytearray(64 * 2**20)
     assert machine.peak_bytes() >= 64 * 2**20

@@ -40,6 +40,7 @@ NO_DRIVER = "edgebench: no CUDA device on this target (driver not found); see ta
 no_driver = pytest.mark.skipif(gpu.why_missing() != "driver not found", reason="there is an NVIDIA driver here")
 
 
+@pytest.mark.lengthy
 @needs_torch
 @no_driver
 def test_without_a_driver_the_gpu_target_is_refused_before_anything_runs(place: Path) -> None:
@@ -76,6 +77,7 @@ def test_why_there_is_no_device_is_told(status: int, devices: int, why: str, mon
     assert gpu.why_missing() == why
 
 
+@pytest.mark.lengthy
 def test_a_target_whose_device_is_missing_is_no_target(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "why_missing", lambda: "driver found, but no device")
     target = Target(name="gpu", board="b", connection="null", runtimes=("null",), device="cuda")
@@ -83,6 +85,7 @@ def test_a_target_whose_device_is_missing_is_no_target(monkeypatch: pytest.Monke
         survey(Here(), target, "a")
 
 
+@pytest.mark.lengthy
 def test_on_a_gpu_target_the_words_that_mean_a_gpu_are_the_usual_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "why_missing", lambda: "")
     target = Target(name="gpu", board="b", connection="null", runtimes=("onnxruntime", "torch", "null"), device="cuda")

@@ -50,6 +50,7 @@ def stages(asked: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("task", ["classification", "detection"])
 def test_every_stage_is_timed_where_there_are_files_of_pictures(place: Path, task: str) -> None:
     found = stages(request(place, task, *[jpeg()] * PICTURES))
@@ -57,12 +58,14 @@ def test_every_stage_is_timed_where_there_are_files_of_pictures(place: Path, tas
     assert found["lacks"] == {}
 
 
+@pytest.mark.lengthy
 def test_without_files_only_the_answer_is_timed_and_its_thresholds_are_told(place: Path) -> None:
     found = stages(request(place, "detection"))
     assert [*found["took_s"]] == [POSTPROCESS]
     assert (found["lacks"], found["settings"]) == ({}, {"score": boxes.SCORE, "iou": boxes.OVERLAP})
 
 
+@pytest.mark.lengthy
 def test_without_pillow_the_reason_is_told_and_the_answer_is_timed(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,12 +75,14 @@ def test_without_pillow_the_reason_is_told_and_the_answer_is_timed(
     assert (found["lacks"], [*found["took_s"]]) == (dict.fromkeys(BEFORE, NO_PILLOW), [POSTPROCESS])
 
 
+@pytest.mark.lengthy
 def test_a_picture_that_cannot_be_decoded_there_is_a_reason_too(place: Path) -> None:
     found = stages(request(place, "classification", *[b"no picture"] * PICTURES))
     assert set(found["lacks"]) == set(BEFORE) and "cannot identify image file" in found["lacks"][DECODE]
     assert [*found["took_s"]] == [POSTPROCESS]
 
 
+@pytest.mark.lengthy
 def test_pictures_of_several_sizes_and_grey_networks_are_timed(place: Path) -> None:
     asked = request(place, "classification", jpeg((32, 200)), jpeg((500, 40)), jpeg((33, 33)))
     asked |= {"recipe": RECIPE | {"first": "resize", "crop": 0.875}}

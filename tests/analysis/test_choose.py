@@ -129,6 +129,7 @@ def test_the_recorded_results_give_the_documented_answer() -> None:
     assert answer.choice.chosen and answer.choice.chosen.name == "mobilenet_v1 0.5 @64, int8 per_channel"
 
 
+@pytest.mark.lengthy
 def test_the_published_rows_answer_before_anything_was_measured() -> None:
     answer = choose.answer(None, "rpi4", asked(max_p90="20ms"))
     assert answer.choice.chosen and answer.choice.chosen.name.startswith("mobilenet_v2 1 @192, int8, tflite 2.7.1 ruy")

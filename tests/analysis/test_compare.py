@@ -29,6 +29,7 @@ CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # 
 SPREADS = st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=3).map(lambda values: tuple(sorted(values)))
 
 
+@pytest.mark.lengthy
 @CALM
 @given(SPREADS, SPREADS)
 def test_a_ratio_lies_in_its_interval_and_turns_over_with_its_medians(over: stats.Spread, under: stats.Spread) -> None:
@@ -83,6 +84,7 @@ def test_the_strictest_key_that_finds_a_case_pairs_it_and_two_versions_are_never
     assert paired(["net v1"], ["net v2"], [str, lambda text: text.split()[0]])[0] == [("net v1", "net v2")]
 
 
+@pytest.mark.lengthy
 @CALM
 @given(st.lists(st.integers(0, 5), max_size=6), st.lists(st.integers(0, 5), max_size=6))
 def test_every_case_is_in_a_pair_or_left_over_once(before: list[int], after: list[int]) -> None:
@@ -102,6 +104,7 @@ def test_what_one_environment_lacks_is_a_difference() -> None:
     ]
 
 
+@pytest.mark.lengthy
 def test_a_folder_is_as_fast_as_itself_and_its_environment_is_the_same() -> None:
     found = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm")
     assert len(found.pairs) == 16
@@ -110,6 +113,7 @@ def test_a_folder_is_as_fast_as_itself_and_its_environment_is_the_same() -> None
     assert [name for name, _ in found.references] == ["compute", "memory"]
 
 
+@pytest.mark.lengthy
 def test_two_folders_share_what_both_measured_and_name_the_rest() -> None:
     found = contrast.contrast(RESULTS / "x86_vm", RESULTS / "x86_vm_int8")
     assert (len(found.pairs), len(found.missing), len(found.new)) == (8, 8, 22)
@@ -122,6 +126,7 @@ def rows() -> tuple[Row, ...]:
     return folders.read(RESULTS / "x86_vm").rows
 
 
+@pytest.mark.lengthy
 def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
     rows: tuple[Row, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,11 +147,13 @@ def test_a_worthless_or_scarcely_measured_row_has_no_interval_to_compare_by(
     assert ratio(rows[0], after[0]) is None
 
 
+@pytest.mark.lengthy
 def test_a_row_without_a_time_is_not_called_scarcely_measured() -> None:
     pairs = contrast.contrast(RESULTS / "three_ways", RESULTS / "three_ways").pairs
     assert {pair.why for pair in pairs} == {"", "no time: A EMULATED, B EMULATED"}
 
 
+@pytest.mark.lengthy
 def test_a_runtime_that_was_upgraded_is_compared_and_the_version_told() -> None:
     line = folders.latest_lines(RESULTS / "x86_vm")[1][0]
     keys = [contrast._key(names) for names in contrast.KEYS]
@@ -154,6 +161,7 @@ def test_a_runtime_that_was_upgraded_is_compared_and_the_version_told() -> None:
     assert not paired([line], [replace(line, row=changed(line.row, threads=2))], keys)[0]
 
 
+@pytest.mark.lengthy
 def test_the_nearest_published_row_is_of_the_same_board_then_runtime_then_threads(rows: tuple[Row, ...]) -> None:
     row = changed(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", threads=4)
     near = _nearest(row)
@@ -164,12 +172,14 @@ def test_the_nearest_published_row_is_of_the_same_board_then_runtime_then_thread
     assert "MACs" in beside.differs and "1800 MHz there" in beside.differs
 
 
+@pytest.mark.lengthy
 def test_a_mean_is_called_a_mean(rows: tuple[Row, ...]) -> None:
     row = changed(rows[0], target="rpi4", resolution=224, width=1.0, precision="fp32", runtime="armnn", p90_ms=None)
     near = _nearest(row)
     assert near and _beside(row, near).figure == "p50 / mean"
 
 
+@pytest.mark.lengthy
 def test_networks_that_nobody_published_are_named() -> None:
     found = beside_published(RESULTS / "x86_vm")
     assert len(found.rows) == 4
@@ -177,6 +187,7 @@ def test_networks_that_nobody_published_are_named() -> None:
     assert len(found.rows) + len(found.unmatched) == 16
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

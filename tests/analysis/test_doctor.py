@@ -98,6 +98,7 @@ def test_every_runtime_that_reads_files_without_torch_has_one_to_open() -> None:
     assert set(doctor.LEAST_FILES) == {load("runtimes", name).FORMAT for name in names("runtimes")} - {"null", "torch"}
 
 
+@pytest.mark.lengthy
 def test_what_a_broken_package_says_is_told_without_paths_of_this_machine() -> None:
     assert doctor._trial(doctor._IMPORT, "json") == ""
     assert doctor._trial(doctor._IMPORT, "no_such_module") == "ModuleNotFoundError: No module named 'no_such_module'"

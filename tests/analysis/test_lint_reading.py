@@ -100,6 +100,7 @@ def test_a_name_cannot_be_markup_or_steer_a_terminal(place: Path) -> None:
     assert "<script>" not in text and "\x1b" not in text and "\\|" in text
 
 
+@pytest.mark.lengthy
 def test_a_results_folder_is_checked_by_its_rows() -> None:
     found = lint.review(RESULTS / "x86_vm")
     (finding,) = found.findings
@@ -107,6 +108,7 @@ def test_a_results_folder_is_checked_by_its_rows() -> None:
     assert lint.sheet(found).title == "x86_vm: 16 rows, 1 finding"
 
 
+@pytest.mark.lengthy
 def test_the_published_latencies_have_the_faults_that_are_known(place: Path) -> None:
     found = lint.review(Path(published.__file__).parent / "latency.csv")
     rules = [one.rule for one in found.findings]
@@ -126,6 +128,7 @@ def test_a_folder_without_a_journal_is_refused(place: Path) -> None:
     assert done.stderr.startswith("edgebench: no runs.jsonl in ")
 
 
+@pytest.mark.lengthy
 def test_findings_are_exit_code_1_and_json_tells_them() -> None:
     done = cli("lint", str(Path(published.__file__).parent / "latency.csv"), "--format", "json")
     assert done.returncode == 1

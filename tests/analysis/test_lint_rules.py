@@ -65,6 +65,7 @@ def test_a_wider_network_at_a_lower_resolution_is_neither_larger_nor_smaller() -
     assert rules([entry(0.5, 224, line=1, latency_ms=20.0), entry(1.0, 128, line=2, latency_ms=10.0)]) == []
 
 
+@pytest.mark.lengthy
 @CALM
 @given(
     st.lists(

@@ -68,6 +68,7 @@ def test_a_runtime_without_a_profile_answers_with_the_reason() -> None:
     assert seen["value"] == {"why": "it has no operators", "whole_s": 0.0, "operators": []}
 
 
+@pytest.mark.lengthy
 def test_a_row_is_found_by_words_of_its_own() -> None:
     found = why.evidence(f"{RESULTS}:mobilenet_v1-0.25@64/int8")
     assert str(found.case.variant) == "mobilenet_v1-0.25@64/int8"

@@ -36,6 +36,7 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(arguments: list[str], messag
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.lengthy
 def test_an_unknown_option_is_exit_code_2() -> None:
     done = process("run", "--modle", "x")
     assert done.returncode == 2
@@ -52,6 +53,7 @@ def test_an_input_too_small_is_refused_before_anything_runs() -> None:
     )
 
 
+@pytest.mark.lengthy
 def test_results_that_cannot_be_written_are_refused(place: Path) -> None:
     (place / "results").write_text("in the way")
     done = cli("run", "--runtime", "null")
@@ -59,6 +61,7 @@ def test_results_that_cannot_be_written_are_refused(place: Path) -> None:
     assert done.stderr == ("edgebench: cannot make results/default: Not a directory; run in a folder you may write\n")
 
 
+@pytest.mark.lengthy
 def test_help_tells_commands_and_exit_codes() -> None:
     done = process("--help")
     assert done.returncode == 0
@@ -66,6 +69,7 @@ def test_help_tells_commands_and_exit_codes() -> None:
     assert "Exit codes: 0 answered" in done.stdout
 
 
+@pytest.mark.lengthy
 def test_help_imports_no_heavy_library() -> None:
     code = (
         "import sys; sys.argv = ['edgebench', '--help']\n"

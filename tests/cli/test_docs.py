@@ -204,6 +204,7 @@ def test_the_pages_show_what_commands_print() -> None:
     assert len(outputs()) == len(blocks("text"))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("command", "shown"), outputs(), ids=lambda text: text.split()[0])
 def test_what_a_page_shows_is_what_is_printed(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
@@ -212,6 +213,7 @@ def test_what_a_page_shows_is_what_is_printed(command: str, shown: str, monkeypa
     assert [line for line in shown.splitlines() if not any(one.startswith(line) for one in printed)] == []
 
 
+@pytest.mark.lengthy
 def test_the_documented_python_works(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
@@ -261,6 +263,7 @@ def test_the_readme_links_to_the_guide_of_every_station() -> None:
     assert [name for name in re.findall(r"\w+", sentence) if f"[{name}](edgebench/{name}/README.md)" not in FIRST] == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_the_documented_units_are_ones_that_systemd_takes(place: Path) -> None:
     (text,) = blocks("ini")

@@ -48,6 +48,7 @@ def test_a_page_is_printed_as_it_is_where_no_terminal_is(topic: str) -> None:
     assert cli("guide", topic).stdout == pages()[topic].read_text()
 
 
+@pytest.mark.lengthy
 def test_a_page_is_rendered_on_a_terminal_with_links_as_their_texts() -> None:
     printed = on_a_terminal("guide", "schema")
     assert "mobilenet_v2-0.5@160/int8" in printed

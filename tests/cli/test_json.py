@@ -68,6 +68,7 @@ CASES: dict[
 }
 FOLDERS = {"small": "x86_vm", "schemes": "x86_vm_int8", "grid": "epyc_vm_grid", "nights": "epyc_vm_nights"}
 SLOW = ("run", "train", "evaluate", "predict", "why", "nightly replay", "doctor")  # need torch, or time
+LENGTHY = ("describe", "targets check", "compare")
 WORDS_ALONE = {"before", "after", "this", "other", "version", "runtime_version"}  # even where they look like numbers
 
 
@@ -93,7 +94,7 @@ def runs() -> Iterator[Any]:
     for name, ways in PRINTS_JSON.items():
         for arguments in CASES[name]:
             for way in ways:
-                marks = [pytest.mark.slow] if name in SLOW else []
+                marks = [pytest.mark.slow] if name in SLOW else [pytest.mark.lengthy] if name in LENGTHY else []
                 yield pytest.param(
                     name, (*arguments, way), marks=marks, id=f"{name} {' '.join(arguments[1:])} {way}"[:60]
                 )

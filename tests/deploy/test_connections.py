@@ -23,7 +23,7 @@ FACTS = {"do": "facts", "runtimes": ["null"]}
 LONG_S = 300.0  # ends a hung test, and no emulated process on a busy machine
 # What a connection needs on this host, to start it there: tests of those are slow.
 LACKING = {"qemu": emulation.missing(), "ssh": board.missing()}
-MARKS: dict[str, list[Any]] = {
+MARKS: dict[str, list[Any]] = {"local": [pytest.mark.lengthy]} | {
     name: [pytest.mark.slow, pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking)}")]
     for name, lacking in LACKING.items()
 }

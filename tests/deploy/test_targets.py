@@ -36,6 +36,7 @@ def test_every_target_is_listed_with_how_it_is_reached() -> None:
     assert listed["cpu"]["address"] is None
 
 
+@pytest.mark.lengthy
 def test_this_machine_is_checked() -> None:
     found = {row["subject"]: row["found"] for row in rows(targets("check", "cpu", "--format", "json"))}
     assert found["Python"].endswith(".".join(map(str, sys.version_info[:3])))

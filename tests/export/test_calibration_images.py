@@ -63,6 +63,7 @@ def schemes(**flags: str) -> list[str]:
     return [str(of.quantization) for of in int8(**flags)]
 
 
+@pytest.mark.lengthy
 @needs_torch
 def test_schemes_on_images_of_several_kinds_stand_side_by_side(photos: str) -> None:
     own, other = int8(quantization=f"per_channel,per_tensor+calibration={photos}")
@@ -71,6 +72,7 @@ def test_schemes_on_images_of_several_kinds_stand_side_by_side(photos: str) -> N
     assert (other.dataset, parent(own)) == ("digits", parent(other))
 
 
+@pytest.mark.lengthy
 @needs_torch
 def test_a_sweep_s_images_are_those_of_the_schemes_that_name_none(photos: str, place: Path) -> None:
     named = labelled(place / "val")
@@ -97,6 +99,7 @@ def test_other_content_under_the_same_name_is_another_variant(photos: str) -> No
     assert len({provenance.key(order.made_by(of, "onnx", onnx, None)) for of in (before, after)}) == 2
 
 
+@pytest.mark.lengthy
 def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place: Path) -> None:
     quantization = f"qat, per_tensor +calibration={photos}"
     asked = reader.sweep("", SweepOptions(model="mobilenet_v1", calibration=photos, quantization=quantization))
@@ -107,6 +110,7 @@ def test_a_kept_sweep_has_no_path_and_finds_the_images_again(photos: str, place:
     assert [case.variant for case in cases.cases(again.cells(), environment())] == wanted
 
 
+@pytest.mark.lengthy
 @needs_torch
 def test_a_network_sees_them_as_it_sees_its_own(photos: str) -> None:
     """Digits' recipe: the whole picture, RGB in [-1, 1]; and all of them, where there are fewer than usual."""

@@ -80,6 +80,7 @@ def test_a_file_says_what_it_takes_and_costs(place: Path) -> None:
     assert custom.adopt("net.tflite", "image:1x4x4x3").classes == 5
 
 
+@pytest.mark.lengthy
 @needs_tflite_runtime
 def test_the_interpreter_reads_the_same(place: Path) -> None:
     """In a process of its own: two builds of TFLite in one may end it."""
@@ -114,6 +115,7 @@ def test_what_does_not_fit_is_refused(place: Path, how: dict[str, Any], message:
         custom.adopt(str(build(place / "net.tflite", **how)), "")
 
 
+@pytest.mark.lengthy
 def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(place: Path) -> None:
     whole = build(place / "net.tflite").read_bytes()
     for size in range(1, len(whole) - 1, 7):

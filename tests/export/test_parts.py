@@ -105,6 +105,7 @@ def test_parts_that_cannot_be_are_refused(name: str, why: str, place: Path) -> N
     assert "\n" not in custom.refused(name, why).refused
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("content", [b"junk" * 50, b"", None])
 def test_a_part_that_cannot_be_opened_is_named(content: bytes | None, place: Path) -> None:
     path = encoder(place)

@@ -22,6 +22,7 @@ def make(path: Path) -> Artifact:
     return artifact()
 
 
+@pytest.mark.lengthy
 def test_what_is_kept_is_found_and_intact() -> None:
     kept = cache.keep("net", ".onnx", Artifact, make)
     assert cache.find("net", Artifact) == kept

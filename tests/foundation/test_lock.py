@@ -9,6 +9,7 @@ from edgebench.foundation.errors import Busy
 from edgebench.foundation.lock import lock
 
 
+@pytest.mark.lengthy
 def test_a_place_is_held_by_one_process_and_the_other_is_told_whose() -> None:
     code = "from edgebench.foundation.lock import lock\nwith lock('target cpu'): print('held', flush=True); input()"
     with subprocess.Popen(

@@ -80,6 +80,7 @@ def read_of_plugins(function: ast.AST) -> Iterator[tuple[str, str]]:
                 yield str(of.value), str(constant.value)
 
 
+@pytest.mark.lengthy
 def test_the_program_reads_nothing_of_a_plugin_that_its_shelf_does_not_promise() -> None:
     read = set[tuple[str, str]]()
     takes_one = re.compile(rf"\b({'|'.join(READS)}|literal)\(")
@@ -164,6 +165,7 @@ def test_the_default_sweep_is_of_detectors_whose_metric_depends_on_its_axes_and_
     assert {cell.resolution for cell in more} - {cell.resolution for cell in cells} == {160}
 
 
+@pytest.mark.lengthy
 def test_listing_every_shelf_imports_no_heavy_library() -> None:
     code = (
         "import sys; from edgebench import pipeline; from edgebench.cli import reader, terminal\n"

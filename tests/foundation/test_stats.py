@@ -23,6 +23,7 @@ def test_median_ranks_are_those_of_the_binomial_table(count: int, ranks: tuple[i
     assert stats.median_ranks(count) == ranks
 
 
+@pytest.mark.lengthy
 @given(st.integers(6, 60))
 def test_the_ranks_cover_the_median_with_95_percent_and_the_next_narrower_ones_do_not(count: int) -> None:
     ranks = stats.median_ranks(count)
@@ -32,6 +33,7 @@ def test_the_ranks_cover_the_median_with_95_percent_and_the_next_narrower_ones_d
     assert 1 - 2 * oracle.binom.cdf(low, count, 0.5) < 0.95
 
 
+@pytest.mark.lengthy
 @given(st.lists(numbers, min_size=6, max_size=40))
 def test_the_interval_encloses_the_median(values: list[float]) -> None:
     interval = stats.median_interval(values)
@@ -39,6 +41,7 @@ def test_the_interval_encloses_the_median(values: list[float]) -> None:
     assert interval[0] <= median(values) <= interval[1]
 
 
+@pytest.mark.lengthy
 @given(st.integers(0, 200), st.integers(1, 200))
 def test_wilson_equals_scipy(successes: int, more: int) -> None:
     trials = successes + more
@@ -50,6 +53,7 @@ def test_wilson_without_trials_knows_nothing() -> None:
     assert stats.wilson(0, 0) == (0.0, 1.0)
 
 
+@pytest.mark.lengthy
 @given(st.lists(numbers, min_size=2, max_size=25))
 def test_theil_sen_equals_scipy(values: list[float]) -> None:
     assert stats.theil_sen(values) == pytest.approx(oracle.theilslopes(values).slope, rel=1e-9, abs=1e-9)
@@ -73,10 +77,12 @@ def test_early_stopping_needs_as_many_samples_as_mlperf_says(percentile: float, 
     assert stats.early_stopping_percentile(range(least), percentile) is not None
 
 
+@pytest.mark.lengthy
 def test_early_stopping_survives_a_million_samples() -> None:
     assert stats.early_stopping_percentile(range(1_000_000), 0.9) == pytest.approx(900_000, rel=0.001)
 
 
+@pytest.mark.lengthy
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_mcnemar_equals_scipys_exact_binomial_test(only_first: int, only_second: int) -> None:
     pairs = only_first + only_second
@@ -99,6 +105,7 @@ def test_connors_number_of_pairs() -> None:
     assert stats.pairs_to_separate(15, 5, 100) == 155
 
 
+@pytest.mark.lengthy
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_a_smaller_gap_needs_more_pairs_and_none_needs_more_than_there_are(only_first: int, only_second: int) -> None:
     wanted = stats.pairs_to_separate(only_first, only_second, 1000)

@@ -195,6 +195,7 @@ def test_records_whose_session_was_lost_are_counted(place: Path) -> None:
     assert any("records of 1 sessions that are not in the journal" in note for note in folders.read(place).notes)
 
 
+@pytest.mark.lengthy
 def test_a_line_of_a_gibibyte_is_one_line_set_aside(place: Path) -> None:
     journal = journal_of(place, *GOOD)
     with journal.path.open("r+b") as stream:
@@ -361,6 +362,7 @@ records = st.one_of(
 )
 
 
+@pytest.mark.lengthy
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(records, min_size=1, max_size=3, unique_by=repr))
 def test_what_is_appended_is_read(place: Path, appended: list[Record]) -> None:

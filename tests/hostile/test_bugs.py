@@ -35,6 +35,7 @@ def _run(then: str, home: Path, **more: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.lengthy
 def test_a_bug_is_one_line_with_a_file_that_has_all(tmp_path: Path) -> None:
     done = _run("{}['x']", tmp_path)
     (file,) = (tmp_path / bugs.FOLDER).iterdir()
@@ -50,11 +51,13 @@ def test_a_bug_is_one_line_with_a_file_that_has_all(tmp_path: Path) -> None:
     assert "numpy==" in text
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("then", ["pass", "raise KeyboardInterrupt", "print('answer')"])
 def test_what_libraries_say_reaches_nobody(then: str, tmp_path: Path) -> None:
     assert _run(then, tmp_path).stderr == ""
 
 
+@pytest.mark.lengthy
 def test_a_refusal_is_still_said(tmp_path: Path) -> None:
     done = _run(
         "from edgebench.foundation.errors import RequestError; raise RequestError('wanted a, found b')", tmp_path
@@ -62,10 +65,12 @@ def test_a_refusal_is_still_said(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "edgebench: wanted a, found b\n")
 
 
+@pytest.mark.lengthy
 def test_who_asks_for_warnings_has_them(tmp_path: Path) -> None:
     assert "a library's own" in _run("pass", tmp_path, PYTHONWARNINGS="default").stderr
 
 
+@pytest.mark.lengthy
 def test_where_no_file_can_be_written_the_bug_is_still_called_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = _run("1 / 0", tmp_path / "file" / "below")
@@ -73,6 +78,7 @@ def test_where_no_file_can_be_written_the_bug_is_still_called_one(tmp_path: Path
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("error", [KeyError("x"), IndexError("list index"), AssertionError(), TypeError("a\nb")])
 def test_a_case_that_meets_a_bug_says_so_in_one_line(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

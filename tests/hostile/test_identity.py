@@ -70,6 +70,7 @@ def table_of_both(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...
     return table_of(BOTH, tmp_path_factory.mktemp("both") / "merged")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("mangled", MANGLED.values(), ids=MANGLED)
 def test_no_way_to_copy_or_merge_changes_the_table(
     mangled: Callable[[], list[bytes]], place: Path, table_of_both: tuple[object, ...]
@@ -94,6 +95,7 @@ def test_lines_of_an_older_version_are_counted_once(place: Path) -> None:
     assert table_of(shuffled(OLDER * 2, 3), place / "old") == whole
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("copies", [1, 2, 5])
 def test_a_torn_end_is_one_however_often_the_journal_is_there(copies: int, place: Path) -> None:
     torn = [*FIRST[:-3], FIRST[-3][:-40]]

@@ -255,6 +255,7 @@ def test_a_grey_picture_of_16_bits_is_turned_too(place: Path) -> None:
     assert (numpy.asarray(decode.decode(place / "x.png"))[..., 0] == LEVELS[:9]).all()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("torn", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff"])
 def test_a_picture_whose_exif_is_torn_is_read_as_it_lies_and_without_a_warning(torn: bytes, place: Path) -> None:
     Image.fromarray(UPRIGHT).save(place / "x.jpg", exif=torn)

@@ -140,6 +140,7 @@ def test_tflite_s_precision_is_that_of_weights_and_activations(
     assert (card.precision, card.given) == (precision, given)
 
 
+@pytest.mark.lengthy
 def test_16_bit_activations_are_told_by_their_name(place: Path) -> None:
     card = custom.adopt(str(dense(place / "net.tflite", "int16", "int8")), "")
     assert (card.precision, card.given, card.takes_images) == ("int8", "int16 activations", False)

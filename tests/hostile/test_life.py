@@ -170,6 +170,7 @@ def pids() -> list[int]:
     return [int(pid) for pid in json.loads(Path("pids.json").read_text())]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("then", ENDS.values(), ids=ENDS)
 def test_the_children_of_an_agent_end_with_it_however_it_ends(then: str) -> None:
     command = [sys.executable, "-c", WITH_CHILD.replace("{then}", then)]
@@ -180,6 +181,7 @@ def test_the_children_of_an_agent_end_with_it_however_it_ends(then: str) -> None
     assert until(lambda: not any(map(is_running, pids())), SOON_S)
 
 
+@pytest.mark.lengthy
 def test_the_children_of_an_agent_end_when_the_host_is_killed() -> None:
     code = (
         "import sys; from edgebench.deploy.exchange import exchange;"
@@ -192,6 +194,7 @@ def test_the_children_of_an_agent_end_when_the_host_is_killed() -> None:
     assert until(lambda: not any(map(is_running, started)), SOON_S)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("closed", ["before", "after"])
 def test_the_agent_ends_when_its_input_is_closed_before_or_while_it_works(closed: str) -> None:
     request = {"do": "measure", lifeline.HELD: True, "purpose": "latency", "reference": "compute", "iterations": 10**9}
@@ -209,6 +212,7 @@ def test_the_agent_ends_when_its_input_is_closed_before_or_while_it_works(closed
         assert agent.wait(SOON_S) == -signal.SIGIO
 
 
+@pytest.mark.lengthy
 def test_an_agent_of_an_older_version_is_asked_as_it_was(tmp_path: Path) -> None:
     older = tmp_path / "older.py"
     older.write_text(
@@ -220,6 +224,7 @@ def test_an_agent_of_an_older_version_is_asked_as_it_was(tmp_path: Path) -> None
     assert local.Local(sys.executable, older).run({"do": "facts"}, timeout_s=30) == ["do"]
 
 
+@pytest.mark.lengthy
 def test_a_request_written_by_hand_is_read_to_its_end() -> None:
     request = json.dumps({"do": "facts", "runtimes": ["null"]}, indent=2)
     done = subprocess.run(

@@ -49,6 +49,7 @@ def held(code: str, **environment: str) -> Iterator[int]:
         owner.communicate("\n")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("environment", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_a_machine_is_locked_for_every_home(environment: dict[str, str], place: Path) -> None:
     elsewhere = {name: str(place / folder) for name, folder in environment.items()}
@@ -75,6 +76,7 @@ def test_the_place_is_one_for_all_users(monkeypatch: pytest.MonkeyPatch) -> None
         os.close(handle)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("environment", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_a_folder_is_locked_for_every_home(environment: dict[str, str], place: Path) -> None:
     elsewhere = {name: str(place / folder) for name, folder in environment.items()}
@@ -106,6 +108,7 @@ def answer(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+@pytest.mark.lengthy
 def test_a_board_that_is_measured_by_ssh_is_not_measured_on_itself_and_the_other_way_round() -> None:
     with by_ssh() as process:
         assert '"owner": ""' in answer(process)

@@ -128,6 +128,7 @@ def test_labels_that_do_not_begin_at_0_are_said(numbers: tuple[int, ...], least:
     assert not least or f"the least is {least}; numbers count from 0" in notices[0]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [

@@ -64,6 +64,7 @@ def test_a_mean_is_called_a_mean(board: str) -> None:
         assert cells[place].startswith("mean ") == (found.statistics.get(cells[1]) == "mean")
 
 
+@pytest.mark.lengthy
 def test_the_row_that_was_recommended_with_random_weights_is_not_any_more() -> None:
     unasked, asked = answer("rpi4", max_latency="50ms"), answer("rpi4", max_latency="50ms", any_published=True)
     assert unasked.choice.chosen and "xnnpack" not in unasked.choice.chosen.name
@@ -73,6 +74,7 @@ def test_the_row_that_was_recommended_with_random_weights_is_not_any_more() -> N
     assert any(note.startswith("latency ms: mean ") for note in sheet(unasked).notes)
 
 
+@pytest.mark.lengthy
 def test_the_command_says_so_and_refuses_it_for_a_folder() -> None:
     done = cli("choose", "--published", "rpi4", "--max-latency", "50ms", "--any-published", "--json")
     answered = json.loads(done.stdout)
@@ -82,6 +84,7 @@ def test_the_command_says_so_and_refuses_it_for_a_folder() -> None:
     assert "--any-published" in cli("choose", "--help").stdout
 
 
+@pytest.mark.lengthy
 def test_no_row_is_compared_with_kernels_while_a_whole_inference_is_published() -> None:
     by_variant: dict[tuple[str, float, int, str], list[published.PublishedLatency]] = {}
     for cited in published.latencies():

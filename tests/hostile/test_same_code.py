@@ -67,6 +67,7 @@ def called(found: Contrast, *verdicts: str) -> int:
     return sum(pair.verdict in verdicts for pair in found.pairs)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("machine", [0.8, 0.97, 1.0, 1.03, 1.3])
 @pytest.mark.parametrize("beats", [True, False])
 def test_a_machine_that_was_slower_makes_hardly_a_case_slower(machine: float, beats: bool, place: Path) -> None:
@@ -79,6 +80,7 @@ def test_a_machine_that_was_slower_makes_hardly_a_case_slower(machine: float, be
     assert all(bool(pair.in_beats) == beats for pair in found.pairs)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("cases", [5, 8, 16])
 @pytest.mark.parametrize("luck", [0.0, 0.005, 0.03])
 def test_of_many_comparisons_at_most_one_row_in_twenty_is_called_different(cases: int, luck: float) -> None:
@@ -108,6 +110,7 @@ def ratio_of(change: float) -> Ratio:
     return Ratio(value=exp(change), low=None, high=None)
 
 
+@pytest.mark.lengthy
 def test_of_sessions_with_luck_of_their_own_hardly_a_case_is_called_either(place: Path) -> None:
     """Two by two, 6 times: the interval within a session would call most of 96 rows one or the other."""
     wrong = 0
@@ -118,12 +121,14 @@ def test_of_sessions_with_luck_of_their_own_hardly_a_case_is_called_either(place
     assert wrong / 96 < 0.15
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("slower", [1.1, 0.9])
 def test_what_really_changed_is_still_seen(slower: float, place: Path) -> None:
     found = contrast(measured(place / "a", 1), measured(place / "b", 2, machine=1.2, slower=slower))
     assert called(found, "slower" if slower > 1 else "faster") == 16
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("changed", "memory"), [(1, 0.8), (4, 1.2), (7, 0.8), (8, 1.0), (16, 1.0), (16, 1.2)])
 @pytest.mark.parametrize("slower", [1.05, 0.95])
 def test_five_per_cent_of_some_cases_are_seen_also_where_memory_was_faster_or_slower(
@@ -136,6 +141,7 @@ def test_five_per_cent_of_some_cases_are_seen_also_where_memory_was_faster_or_sl
     assert verdicts[changed:].count("=") >= 15 - changed
 
 
+@pytest.mark.lengthy
 def test_with_few_cases_the_references_alone_say_what_sessions_vary_by(place: Path) -> None:
     first, second = measured(place / "a", 1), measured(place / "b", 2, memory=1.2)
     whole = contrast(first, second)
@@ -152,6 +158,7 @@ def test_the_scatter_of_cases_is_a_prediction_of_one_that_did_not_change(count: 
     assert within / trials == pytest.approx(0.95, abs=0.02) or (count > 19 and within / trials > 0.95)
 
 
+@pytest.mark.lengthy
 def test_the_raw_ratio_stands_beside_and_the_note_says_what_an_interval_covers(place: Path) -> None:
     found = contrast(measured(place / "a", 1), measured(place / "b", 2, machine=1.2))
     cases, _ = compare.sheets(found)
@@ -161,6 +168,7 @@ def test_the_raw_ratio_stands_beside_and_the_note_says_what_an_interval_covers(p
     assert any("covers the scatter of processes within each session" in note for note in cases.notes)
 
 
+@pytest.mark.lengthy
 def test_the_spread_is_a_prediction_of_one_more(place: Path) -> None:
     draw = Random(1)
     for count in (1, 2, 3, 5):

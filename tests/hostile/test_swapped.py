@@ -79,6 +79,7 @@ def null_artifact(place: Path) -> Path:
     return path
 
 
+@pytest.mark.lengthy
 def test_an_answer_has_the_hash_of_what_was_opened(place: Path) -> None:
     path = null_artifact(place)
     for purpose in ("latency", "memory"):
@@ -180,6 +181,7 @@ class Blurring(null.Here):
         return super().run(request, timeout_s=timeout_s)  # type: ignore[arg-type]
 
 
+@pytest.mark.lengthy
 def test_pixels_that_change_on_the_way_are_a_failure(place: Path) -> None:
     path = null_artifact(place)
     deployed = Deployed(variant=variant(), path=str(path), sha256=files.sha256(path))

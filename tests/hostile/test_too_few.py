@@ -41,6 +41,7 @@ def test_enough_images_or_an_older_card_need_no_word(images: int | None) -> None
     assert reasons(artifact(quantization=Quantization(), calibrated_on=images)) == {}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("count", "aside"), [(2, 1), (20, 2), (32, 3), (33, 32), (40, 32), (120, 32), (320, 32), (400, 40), (5010, 500)]
 )

@@ -66,6 +66,7 @@ def forms(place: Path) -> dict[str, Path]:
     return folders | {f"parent of {kind}": folder.parent for kind, folder in folders.items()} | alone
 
 
+@pytest.mark.lengthy
 def test_every_form_holds_the_same_images(place: Path) -> None:
     for name, path in forms(place).items():
         test = opened(path, "test")

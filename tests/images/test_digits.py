@@ -15,6 +15,7 @@ BUNDLED = [name for name in shelf.names("datasets") if not shelf.load("datasets"
 SPLITS = ("train", "calibration", "test")
 
 
+@pytest.mark.lengthy
 def test_the_splits_of_digits_share_no_image_and_leave_none_out() -> None:
     seen = [
         image.tobytes() for name in digits.PARTS for image in next(split(variant(resolution=8), name).batches(2000))
@@ -31,6 +32,7 @@ def test_digits_are_what_the_networks_take() -> None:
     assert numpy.array_equal(pixels[:, 0], pixels[:, 2])
 
 
+@pytest.mark.lengthy
 def test_at_their_own_resolution_digits_are_scikit_learns_pixels() -> None:
     from sklearn.datasets import load_digits
 
@@ -63,6 +65,7 @@ def test_batches_are_all_images_in_order_whatever_their_size(size: int) -> None:
     assert numpy.array_equal(numpy.concatenate(list(images.batches(size, order))), images.read(order))
 
 
+@pytest.mark.lengthy
 def test_memory_does_not_grow_with_the_number_of_images() -> None:
     images, peaks = split(variant(resolution=64), "train"), []
     for count in (100, 1000):
@@ -79,6 +82,7 @@ def spread(count: int) -> numpy.ndarray[tuple[int], numpy.dtype[numpy.int64]]:
     return numpy.unique(numpy.linspace(0, count - 1, min(count, 60), dtype=numpy.int64))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", BUNDLED)
 def test_every_bundled_data_set_has_labels_within_its_classes(name: str) -> None:
     for part in SPLITS:

@@ -56,6 +56,7 @@ def test_classes_are_the_synsets_in_the_order_of_their_names(val: Path) -> None:
     assert [round(red * 255) // 60 for red in reds] == images.labels.tolist()
 
 
+@pytest.mark.lengthy
 def test_some_images_are_set_aside_to_calibrate_with_the_same_each_time(val: Path) -> None:
     test, calibration = names(opened(val), "test"), names(opened(val), "calibration")
     assert (len(test), len(calibration)) == (27, 3)
@@ -73,6 +74,7 @@ def test_a_validation_set_alone_is_not_trained_on(val: Path) -> None:
         split(opened(val), "train")
 
 
+@pytest.mark.lengthy
 def test_two_folders_are_trained_on_and_tested_on_apart(val: Path, place: Path) -> None:
     for number in range(40):
         save(place / "train" / SYNSETS[number % 3] / f"{number}.png", number)
@@ -183,6 +185,7 @@ def damage(val: Path) -> list[str]:
     return [str(path.relative_to(val)) for path in (cut, empty)]
 
 
+@pytest.mark.lengthy
 def test_damaged_images_are_counted_named_and_left_out(val: Path) -> None:
     bad, told = damage(val), Told()
     of = opened(val, weights="given.pth", classes=3)
@@ -206,6 +209,7 @@ def test_images_are_looked_at_once(val: Path, place: Path, monkeypatch: pytest.M
     assert [type(event) for event in (*first, *again)] == [Step, Notice, Notice]
 
 
+@pytest.mark.lengthy
 def test_a_restored_image_of_the_same_size_is_looked_at_again(val: Path) -> None:
     file = val / SYNSETS[0] / f"{SYNSETS[0]}_3.JPEG"
     whole = file.read_bytes()
@@ -253,6 +257,7 @@ def test_a_file_changed_under_its_old_size_and_time_is_hashed_again(val: Path, m
     assert opened(val) != first
 
 
+@pytest.mark.lengthy
 def test_a_link_to_nothing_and_a_name_that_is_no_text_are_no_traceback(val: Path) -> None:
     (val / SYNSETS[0] / "gone.png").symlink_to(val / "nowhere.png")
     (val / SYNSETS[1] / f"{SYNSETS[1]}_4.JPEG").rename(val / SYNSETS[1] / os.fsdecode(b"caf\xe9.jpg"))
@@ -340,6 +345,7 @@ def test_a_class_that_lost_its_images_is_refused_without_a_path(val: Path) -> No
     assert str(val) not in str(caught.value)
 
 
+@pytest.mark.lengthy
 def test_a_background_class_moves_every_label_by_one(val: Path) -> None:
     from edgebench.images.preprocessing import PRESETS
 

@@ -46,6 +46,7 @@ def seen(images: Images) -> bytes:
     return b"".join(batch.tobytes() for batch in images.batches(7))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 @pytest.mark.parametrize("architecture", ["mobilenet_v2", "lenet5"])
 def test_kept_images_are_the_decoded_ones_to_the_last_bit(
@@ -59,6 +60,7 @@ def test_kept_images_are_the_decoded_ones_to_the_last_bit(
     assert images.read([5, 0, 53]).tobytes() == decoded.read([5, 0, 53]).tobytes()
 
 
+@pytest.mark.lengthy
 def test_a_second_pass_opens_no_picture(photos: Callable[..., Images], place: Path) -> None:
     images = photos()
     first = seen(images)
@@ -66,6 +68,7 @@ def test_a_second_pass_opens_no_picture(photos: Callable[..., Images], place: Pa
     assert seen(images) == first
 
 
+@pytest.mark.lengthy
 def test_nothing_is_kept_of_a_pass_that_was_given_up(photos: Callable[..., Images], place: Path) -> None:
     images = photos()
     passing = images.parts(7)
@@ -76,6 +79,7 @@ def test_nothing_is_kept_of_a_pass_that_was_given_up(photos: Callable[..., Image
     assert [file.suffix for file in (place / "cache" / "pixels").iterdir()] in ([], [".lock"])
 
 
+@pytest.mark.lengthy
 def test_two_passes_at_once_are_both_right(photos: Callable[..., Images]) -> None:
     images = photos()
     both = list(zip(images.parts(7), images.parts(7), strict=True))
@@ -83,6 +87,7 @@ def test_two_passes_at_once_are_both_right(photos: Callable[..., Images]) -> Non
     assert all(numpy.array_equal(one, other) for one, other in both)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("limit", "value"), [("MOST_BYTES", 1000), ("FREE_SHARE", 0.0)])
 def test_a_file_too_large_is_not_kept(
     photos: Callable[..., Images], monkeypatch: pytest.MonkeyPatch, limit: str, value: float
@@ -93,6 +98,7 @@ def test_a_file_too_large_is_not_kept(
     assert images.file is None
 
 
+@pytest.mark.lengthy
 def test_a_file_that_was_cut_off_does_not_count(photos: Callable[..., Images]) -> None:
     images = photos()
     whole = seen(images)
@@ -102,6 +108,7 @@ def test_a_file_that_was_cut_off_does_not_count(photos: Callable[..., Images]) -
     assert seen(images) == whole
 
 
+@pytest.mark.lengthy
 def test_a_picture_replaced_under_its_name_is_decoded_anew(photos: Callable[..., Images], place: Path) -> None:
     before = seen(photos())
     names = sorted((place / "photos" / "class0").iterdir())
@@ -113,10 +120,12 @@ def test_a_picture_replaced_under_its_name_is_decoded_anew(photos: Callable[...,
     assert seen(photos()) != before
 
 
+@pytest.mark.lengthy
 def test_the_bundled_digits_are_not_kept() -> None:
     assert split(variant(), "test").memory is None
 
 
+@pytest.mark.lengthy
 def test_an_evaluation_says_the_same_whether_the_pixels_are_kept_or_not(
     photos: Callable[..., Images], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def test_tf_counts_the_background_first_unless_told_otherwise() -> None:
     assert numpy.array_equal(prepared(pixels, "tf", 16), prepared(pixels, "tf_1000", 16))
 
 
+@pytest.mark.lengthy
 def test_caffe_resizes_to_256_and_subtracts_blue_green_and_red() -> None:
     pixels, side = picture(128, 160), 224
     cut = antialiased(pixels, 256, 320)[48 : 48 + side, 16 : 16 + side]
@@ -103,6 +104,7 @@ def test_caffe_resizes_to_256_and_subtracts_blue_green_and_red() -> None:
     assert numpy.abs(prepared(pixels, "caffe", side) - wanted).max() < ONE_LEVEL
 
 
+@pytest.mark.lengthy
 @settings(deadline=None)
 @given(
     st.sampled_from(WITHOUT_MARGINS), st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(0, 255)

@@ -14,6 +14,7 @@ from edgebench.images.datasets import scenes
 BUNDLED = [name for name in shelf.names("datasets") if not shelf.load("datasets", name).PLACE]
 
 
+@pytest.mark.lengthy
 def test_a_scene_is_a_pure_function_of_split_and_index() -> None:
     first = {(split, index): scenes.draw(split, index) for split in scenes.COUNTS for index in (0, 7, 10**9)}
     scenes.parts_of.cache_clear()
@@ -24,6 +25,7 @@ def test_a_scene_is_a_pure_function_of_split_and_index() -> None:
     assert len({scene.pixels.tobytes() for scene in first.values()}) == len(first)
 
 
+@pytest.mark.lengthy
 def test_no_digit_of_one_split_is_in_another() -> None:
     glyphs = {
         split: {(glyph.size, glyph.tobytes()) for glyph in scenes.parts_of(split).glyphs} for split in scenes.COUNTS
@@ -45,6 +47,7 @@ def test_no_column_of_a_photo_that_is_trained_on_is_in_a_test_scene() -> None:
             assert photo.shape[0] * (columns.stop - columns.start) == pytest.approx(photo.shape[1] * 427, rel=0.01)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("split", scenes.COUNTS)
 def test_boxes_are_as_tight_as_the_ink_in_the_mask_and_apart(split: str) -> None:
     for index in range(60):
@@ -61,6 +64,7 @@ def test_boxes_are_as_tight_as_the_ink_in_the_mask_and_apart(split: str) -> None
         assert not truth.mask[~covered].any()
 
 
+@pytest.mark.lengthy
 def test_every_class_size_and_number_of_digits_occurs() -> None:
     truths = [scenes.draw("test", index).truth for index in range(500)]
     boxes = numpy.concatenate([truth.boxes for truth in truths if truth.boxes is not None])
@@ -71,6 +75,7 @@ def test_every_class_size_and_number_of_digits_occurs() -> None:
     assert 1600 < len(boxes) < 1900 and 0.6 < (areas < 32**2).mean() < 0.85
 
 
+@pytest.mark.lengthy
 def test_digits_are_lighter_than_what_lies_behind() -> None:
     for index in range(50):
         scene = scenes.draw("test", index)
@@ -85,6 +90,7 @@ def test_an_unknown_split_is_refused() -> None:
         scenes.part("tset")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", BUNDLED)
 @pytest.mark.parametrize("split", contact.SPLITS)
 def test_a_contact_sheet_of_every_bundled_data_set_is_a_picture(name: str, split: str, tmp_path: Path) -> None:

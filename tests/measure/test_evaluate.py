@@ -42,6 +42,7 @@ def test_top_5_holds_the_five_largest_and_no_more() -> None:
     assert count(numpy.array([3, 2]), ascending, ascending).correct_top5 == 1
 
 
+@pytest.mark.lengthy
 @given(st.data())
 def test_top_5_is_at_least_top_1_even_where_outputs_are_equal(data: st.DataObject) -> None:
     values = numpy.array(
@@ -63,6 +64,7 @@ def test_equal_outputs_have_no_sqnr() -> None:
     assert count(numpy.zeros(2, numpy.int64), reference, reference).sqnr_db is None
 
 
+@pytest.mark.lengthy
 @given(st.integers(1, 29))
 def test_parts_add_up_to_the_whole(cut: int) -> None:
     random = numpy.random.default_rng(0)
@@ -95,6 +97,7 @@ class Watched(Here):
         return answer
 
 
+@pytest.mark.lengthy
 def test_a_target_is_sent_bounded_parts_and_keeps_none_of_them(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +109,7 @@ def test_a_target_is_sent_bounded_parts_and_keeps_none_of_them(
     assert sum(len(rows) for rows in answers.rows(7)) == 600
 
 
+@pytest.mark.lengthy
 def test_an_artifact_is_compared_with_its_parent_where_it_has_one(deployed: Deployed) -> None:
     null = replace(case(), runtime=Runtime(name="null", version="1"))
     images = split(deployed.variant, "test")

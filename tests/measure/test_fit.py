@@ -54,6 +54,7 @@ def test_weights_cost_nothing_where_cells_without_them_are_predicted_as_well() -
     assert fit(chosen, [time_ms(work) for work in chosen]).costs[3] == pytest.approx(TRUTH[3], rel=1e-6)
 
 
+@pytest.mark.lengthy
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0.1, 100), min_size=ENOUGH, max_size=ENOUGH))
 def test_no_cost_is_negative_and_a_prediction_lies_in_its_interval(values: list[float]) -> None:
@@ -62,6 +63,7 @@ def test_no_cost_is_negative_and_a_prediction_lies_in_its_interval(values: list[
     assert all(one.low < one.value < one.high for one in map(found.predict, GRID))
 
 
+@pytest.mark.lengthy
 def test_nine_of_ten_intervals_hold_where_the_scatter_is_the_usual_one() -> None:
     draw, held = random.Random(3), list[bool]()
     chosen = informative(GRID, ENOUGH)
@@ -97,6 +99,7 @@ def test_no_exchange_of_one_cell_makes_the_design_more_informative() -> None:
             assert _information(rows[[*chosen[:place], other, *chosen[place + 1 :]]]) <= best + 1e-6
 
 
+@pytest.mark.lengthy
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, len(GRID) - 1), max_size=ENOUGH, unique=True))
 def test_what_is_measured_already_counts_among_the_informative_cells(measured: list[int]) -> None:
@@ -110,6 +113,7 @@ def test_a_grid_of_fewer_cells_than_enough_is_measured_whole() -> None:
     assert informative(GRID[:4], ENOUGH) == (0, 1, 2, 3)
 
 
+@pytest.mark.lengthy
 def test_a_cell_that_the_others_would_not_have_predicted_is_a_surprise() -> None:
     values = [time_ms(work) for work in GRID]
     assert surprises(GRID, values) == ()

@@ -41,6 +41,7 @@ def test_six_cells_that_lie_on_a_surface_give_every_other_cell() -> None:
         assert predicted.low < truth(size) < predicted.high
 
 
+@pytest.mark.lengthy
 def test_nine_of_ten_intervals_hold_where_cells_scatter_as_published_ones_do() -> None:
     draw, held = random.Random(5), list[bool]()
     for _ in range(60):
@@ -53,6 +54,7 @@ def test_nine_of_ten_intervals_hold_where_cells_scatter_as_published_ones_do() -
     assert 0.85 <= sum(held) / len(held) <= 0.97
 
 
+@pytest.mark.lengthy
 def test_few_images_widen_the_interval_so_that_it_holds() -> None:
     draw, held = random.Random(7), list[bool]()
     for _ in range(40):
@@ -65,6 +67,7 @@ def test_few_images_widen_the_interval_so_that_it_holds() -> None:
     assert 0.85 <= sum(held) / len(held) <= 0.99
 
 
+@pytest.mark.lengthy
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=ENOUGH, max_size=ENOUGH))
 def test_a_prediction_never_falls_as_width_or_resolution_grows_whatever_was_measured(values: list[float]) -> None:

@@ -31,6 +31,17 @@ def test_a_network_described_before_is_shown_without_torch() -> None:
     assert done.stdout == "False\n"
 
 
+def test_a_network_is_described_without_torchs_compiler() -> None:
+    code = (
+        "import sys; from edgebench.networks.describe import describe\n"
+        "for name in sys.argv[1:]: describe(name, 1, 96, 7)\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    networks = ("googlenet", "inception_v3", "mobilenet_v1", "mobilenet_v2_det", "resnet18", "se_resnet50", "xception")
+    done = subprocess.run([sys.executable, "-c", code, *networks], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypatch: pytest.MonkeyPatch) -> None:
     cost.blueprint("lenet5", 1.0)
     kept = set(files.folder("descriptions").glob("lenet5-*"))

@@ -70,6 +70,7 @@ class Story:
         return [one.entries[0].verdict for one in self.history.nights[20:]]
 
 
+@pytest.mark.lengthy
 def test_a_runtime_that_is_slower_is_found_on_each_host_and_one_that_is_not_is_not_held_against_another() -> None:
     story = Story(history=quiet_history(40))
     nights = [
@@ -82,6 +83,7 @@ def test_a_runtime_that_is_slower_is_found_on_each_host_and_one_that_is_not_is_n
     assert story.night(components(model=2, runtime=2), 0.05, facts=HOST).verdict == Outcome.REGRESSION
 
 
+@pytest.mark.lengthy
 def test_a_regression_elsewhere_is_compared_here() -> None:
     story = Story()
     for _ in range(5):
@@ -99,6 +101,7 @@ def test_models_of_a_slower_runtime_are_slower_too_whatever_ran_between() -> Non
         assert story.night(components(model, runtime=2), 0.1).verdict == Outcome.REGRESSION
 
 
+@pytest.mark.lengthy
 def test_a_slower_model_is_not_what_later_ones_of_its_runtime_are_measured_by() -> None:
     story = Story()
     assert story.night(components(1, runtime=2)).verdict == Outcome.OK

@@ -307,6 +307,7 @@ def test_an_accepted_regression_is_the_new_baseline_and_older_nights_are_carried
     assert said.endswith("against 21 nights")
 
 
+@pytest.mark.lengthy
 def test_a_creep_that_no_night_shows_is_found_by_comparing_weeks() -> None:
     nights = [
         night(

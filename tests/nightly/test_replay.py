@@ -20,6 +20,7 @@ from tests.support.nights import NAME, quiet_history
 SMALL = {"nights": 40, "configurations": 30}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("profile", ["quiet", "pi"])
 def test_a_quiet_machine_and_a_board_have_no_false_alarm_and_find_five_per_cent_on_the_first_night(
     profile: str,
@@ -42,12 +43,14 @@ def test_on_a_shared_machine_alarms_stay_few_and_power_is_what_it_is() -> None:
     assert found.detectable is not None and found.detectable > RULE.noisy
 
 
+@pytest.mark.lengthy
 def test_without_the_pairs_the_screen_alone_would_cry_every_night() -> None:
     drawn = series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)
     believing = replace(RULE, noisy_p=1.0, p=1.0, effect=-0.99, futile_p=1.0, futile_effect=-0.99)
     assert decide.decide(drawn, rule=believing).is_slower[10:].mean() > 0.05
 
 
+@pytest.mark.lengthy
 def test_a_suspect_takes_pairs_until_a_look_gives_it_up() -> None:
     pairs = decide.decide(series.simulated(noise.PROFILES["vm"], noise.TUNING_SEED, **SMALL)).pairs
     assert set(numpy.unique(pairs)) <= {0, *range(RULE.interim_every, RULE.noisy_pairs + 1, RULE.interim_every)}
@@ -56,6 +59,7 @@ def test_a_suspect_takes_pairs_until_a_look_gives_it_up() -> None:
     )  # most show nothing at the first
 
 
+@pytest.mark.lengthy
 def test_a_model_that_is_slower_and_stays_is_compared_once() -> None:
     drawn = series.simulated(noise.PROFILES["quiet"], noise.TUNING_SEED, **SMALL)
     since = SMALL["nights"] - 3
@@ -64,6 +68,7 @@ def test_a_model_that_is_slower_and_stays_is_compared_once() -> None:
     assert (pairs[0] == RULE.pairs).mean() > 0.9
 
 
+@pytest.mark.lengthy
 def test_another_runtime_is_compared_by_all_of_the_pairs() -> None:
     drawn = series.simulated(noise.PROFILES["pi"], noise.TUNING_SEED, **SMALL)
     same, slow = decide.decide_in_full(drawn), decide.decide_in_full(drawn, 1.05)
@@ -72,6 +77,7 @@ def test_another_runtime_is_compared_by_all_of_the_pairs() -> None:
     assert slow.is_slower[1:].mean() > 0.95
 
 
+@pytest.mark.lengthy
 def test_the_same_seed_decides_the_same_and_another_another() -> None:
     def alarms(seed: int) -> int:
         drawn = series.simulated(noise.PROFILES["vm"], seed, nights=25, configurations=20)

@@ -94,6 +94,7 @@ def test_a_history_that_repeats_to_the_last_digit_divides_by_nothing() -> None:
     assert is_suspect(found, numpy.zeros(2, bool), RULE).tolist() == [False, True]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("error", "share"), [(0.003, 0.001), (0.010, 0.010), (0.030, 0.100)])
 def test_the_screen_is_as_strict_as_the_aim_allows(error: float, share: float) -> None:
     """Of unchanged configurations few pass where that loses nothing; of those slower by 5 % nearly all, if any can."""
@@ -131,6 +132,7 @@ def test_the_minimum_detectable_effect_is_found_with_the_power_it_promises(devia
     assert found.mean() == pytest.approx(RULE.power, abs=0.04)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("compared", [compare, compare_pairs])
 def test_arms_estimate_the_change_and_their_interval_holds_it(compared: Compared) -> None:
     arms = numpy.random.default_rng(3).normal(0, 0.02, (2, 4000, 20))
@@ -139,6 +141,7 @@ def test_arms_estimate_the_change_and_their_interval_holds_it(compared: Compared
     assert numpy.mean((found.low < log1p(0.05)) & (log1p(0.05) < found.high)) == pytest.approx(0.95, abs=0.02)
 
 
+@pytest.mark.lengthy
 def test_equal_arms_are_confirmed_as_seldom_as_p_says() -> None:
     arms = DRAW.normal(0, 0.2, (2, 4000, 20))  # so noisy that the least effect is no bar
     found = compare(arms[0], arms[1])

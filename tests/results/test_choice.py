@@ -44,6 +44,7 @@ def candidate(name: str, **values: float | tuple[float, float, float]) -> Candid
     return Candidate(name=name, figures=made)
 
 
+@pytest.mark.lengthy
 @CALM
 @given(tables(), LIMITS, OBJECTIVES)
 def test_the_chosen_row_keeps_every_limit_and_no_feasible_row_dominates_it(
@@ -60,6 +61,7 @@ def test_the_chosen_row_keeps_every_limit_and_no_feasible_row_dominates_it(
     assert choice.chosen in choice.front
 
 
+@pytest.mark.lengthy
 @CALM
 @given(tables(), LIMITS, OBJECTIVES)
 def test_a_row_that_misses_a_limit_changes_nothing_but_prices(
@@ -76,6 +78,7 @@ def test_a_row_that_misses_a_limit_changes_nothing_but_prices(
         )  # fmt: skip
 
 
+@pytest.mark.lengthy
 @CALM
 @given(tables(), LIMITS, OBJECTIVES, st.randoms())
 def test_the_order_of_the_rows_does_not_matter(
@@ -89,6 +92,7 @@ def test_the_order_of_the_rows_does_not_matter(
     )  # fmt: skip
 
 
+@pytest.mark.lengthy
 @CALM
 @given(tables())
 def test_dominance_is_one_way_and_never_of_a_row_over_itself(table: list[Candidate]) -> None:
@@ -97,6 +101,7 @@ def test_dominance_is_one_way_and_never_of_a_row_over_itself(table: list[Candida
         assert not any(dominates(one, other) and dominates(other, one) for other in table)
 
 
+@pytest.mark.lengthy
 @CALM
 @given(tables())
 def test_the_front_is_what_nothing_dominates_and_never_empty(table: list[Candidate]) -> None:
@@ -105,6 +110,7 @@ def test_the_front_is_what_nothing_dominates_and_never_empty(table: list[Candida
     assert list(kept) == [row for row in table if not any(dominates(other, row) for other in table)]
 
 
+@pytest.mark.lengthy
 @CALM
 @given(tables(), LIMITS, OBJECTIVES)
 def test_a_price_names_a_row_that_misses_that_limit_alone_and_is_better(

@@ -14,6 +14,7 @@ from edgebench.results.drawing import Axis, Panel, linear_axis, log_axis
 POSITIVE = st.floats(min_value=1e-4, max_value=1e5)
 
 
+@pytest.mark.lengthy
 @given(st.lists(POSITIVE, min_size=1, max_size=9))
 def test_a_logarithmic_axis_has_room_for_its_figures_and_ticks_within_it(values: list[float]) -> None:
     axis = log_axis(values, 40, 500)
@@ -23,6 +24,7 @@ def test_a_logarithmic_axis_has_room_for_its_figures_and_ticks_within_it(values:
     assert all(40 <= axis.place(tick) <= 500.001 for tick in axis.ticks())
 
 
+@pytest.mark.lengthy
 @given(st.lists(st.integers(0, 1000).map(lambda tenths: tenths / 10), min_size=1, max_size=9))
 def test_a_linear_axis_goes_up_the_page(values: list[float]) -> None:
     axis = linear_axis(values, 350, 40)
@@ -49,6 +51,7 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
     assert Axis(low=low, high=high, start=0, end=1, is_log=True).ticks() == ticks
 
 
+@pytest.mark.lengthy
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"])))
 def test_whatever_words_say_the_document_is_well_formed_and_says_it(words: str) -> None:
     body = drawing.label(words, 1, 2)

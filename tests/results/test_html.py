@@ -62,6 +62,7 @@ def failed(of: Row, **changes: object) -> Row:
     return changed(of, **(hole | {"verdict": "FAILED", "reasons": "export: no such operator"} | changes))
 
 
+@pytest.mark.lengthy
 def test_every_row_is_there_with_its_verdict_and_reasons(measured: tuple[Table, Background]) -> None:
     table, background = measured
     page = Reader(html.render(table, background))
@@ -94,6 +95,7 @@ def test_what_names_and_reasons_hold_stays_words(measured: tuple[Table, Backgrou
     assert 'onerror="' not in text
 
 
+@pytest.mark.lengthy
 def test_rows_are_grouped_by_precision_and_the_best_of_each_is_marked(measured: tuple[Table, Background]) -> None:
     table, background = measured
     page = Reader(html.render(table, background))
@@ -117,6 +119,7 @@ def test_rows_that_are_the_same_are_all_shown(measured: tuple[Table, Background]
     assert len(page.cases) == 3
 
 
+@pytest.mark.lengthy
 def test_rows_beyond_those_at_once_wait_in_a_template(measured: tuple[Table, Background]) -> None:
     table, _ = measured
     many = tuple(changed(table.rows[1], resolution=32 + side) for side in range(html.AT_ONCE + 7))

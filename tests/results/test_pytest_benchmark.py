@@ -46,6 +46,7 @@ def network(row: Row) -> str:
     return f"{row.setup.architecture}-{row.setup.width:g}@{row.setup.resolution}/{row.setup.precision}"
 
 
+@pytest.mark.lengthy
 def test_a_round_is_a_process_and_the_median_is_that_of_the_table() -> None:
     content = json.loads(pytest_benchmark.render(*folders.study(RESULTS)))
     for one, evidence in zip(content["benchmarks"], gather(Journal(RESULTS)), strict=True):

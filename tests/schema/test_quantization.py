@@ -25,6 +25,7 @@ schemes = st.builds(
 )
 
 
+@pytest.mark.lengthy
 @given(schemes)
 def test_a_scheme_is_read_back_from_the_words_that_it_is_shown_by(scheme: Quantization) -> None:
     assert parse(str(scheme)) == scheme

@@ -39,6 +39,7 @@ def test_logits_become_the_probability_of_their_class_and_probabilities_stay() -
     assert _confidence.confidences(rounded) == pytest.approx(rounded.max(1))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("gap", [0.0, 0.1])
 def test_the_interval_holds_the_true_error_nine_times_in_ten(gap: float) -> None:
     """Networks that are too sure by a gap, seen on 400 images each."""

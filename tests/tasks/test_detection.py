@@ -87,6 +87,7 @@ def matched(images: list[Image]) -> list[coco.Matches]:
     return [coco.match(found, objects, classes) for objects, classes, found in images]
 
 
+@pytest.mark.lengthy
 @pytest.mark.filterwarnings("ignore")  # of pycocotools' own
 @pytest.mark.parametrize("seed", range(3))
 def test_the_figures_are_pycocotools(seed: int) -> None:
@@ -96,6 +97,7 @@ def test_the_figures_are_pycocotools(seed: int) -> None:
     assert own == pytest.approx(judged(images), abs=1e-9)
 
 
+@pytest.mark.lengthy
 @pytest.mark.filterwarnings("ignore")
 def test_more_than_a_hundred_boxes_of_a_class_are_cut_as_pycocotools_cuts_them() -> None:
     random, images = numpy.random.default_rng(5), images_of(5, 3)
@@ -107,6 +109,7 @@ def test_more_than_a_hundred_boxes_of_a_class_are_cut_as_pycocotools_cuts_them()
     assert coco.figures(matched(images)).map == pytest.approx(judged(images)[0], abs=1e-9)
 
 
+@pytest.mark.lengthy
 def test_a_resample_of_every_image_once_is_the_figure_itself() -> None:
     images = matched(images_of(1))
     ranked, once = coco._ranked(images), numpy.ones((1, len(images)), "f4")
@@ -114,6 +117,7 @@ def test_a_resample_of_every_image_once_is_the_figure_itself() -> None:
     assert mean == pytest.approx(coco.figures(images).map, abs=1e-6)
 
 
+@pytest.mark.lengthy
 def test_a_resample_is_what_matching_its_images_gives() -> None:
     images = [
         (
@@ -129,6 +133,7 @@ def test_a_resample_is_what_matching_its_images_gives() -> None:
     assert coco.resampled(matched(images), 3) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.lengthy
 def test_two_networks_are_compared_on_the_same_resamples() -> None:
     images = images_of(3, 60)
     worse = [(objects, classes, found._replace(boxes=found.boxes + 3)) for objects, classes, found in images]

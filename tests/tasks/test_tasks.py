@@ -72,6 +72,7 @@ def test_a_detector_has_the_outputs_and_as_many_values_as_its_task_says(name: st
     assert sum(output.numel() for output in outputs) == detection.values(3, resolution)
 
 
+@pytest.mark.lengthy
 def test_the_boxes_of_a_network_that_knows_every_object_are_right() -> None:
     of = truths(20)
     fields = detection.tally([ideal(of)], None, of.__getitem__, CLASSES, SIDE)
@@ -82,6 +83,7 @@ def test_the_boxes_of_a_network_that_knows_every_object_are_right() -> None:
     assert figures["ap50"].low is None
 
 
+@pytest.mark.lengthy
 def test_a_detector_is_compared_with_its_parent_image_by_image() -> None:
     of = truths(30)
     parent = ideal(of)
@@ -97,6 +99,7 @@ def test_a_detector_is_compared_with_its_parent_image_by_image() -> None:
     assert fields["sqnr_db"] > 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
 def test_outputs_that_are_not_finite_have_no_figure(value: float) -> None:
     of = truths(3)
@@ -114,6 +117,7 @@ def test_images_without_objects_have_no_map() -> None:
     assert detection.targets([nothing], SIDE)[0].max() == -1
 
 
+@pytest.mark.lengthy
 def test_a_classifier_is_counted_part_by_part() -> None:
     random = numpy.random.default_rng(0)
     labels = random.integers(0, 7, 50)

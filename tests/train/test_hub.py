@@ -162,6 +162,7 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         hub.adopt(name, "mobilenet_v2", 1.0, 96)
 
 
+@pytest.mark.lengthy
 def test_without_a_network_a_line_says_what_to_do() -> None:
     with pytest.raises(
         RequestError, match=r"cannot be fetched .*run `hf download timm/mobilenetv2_035\.test_in1k`"

@@ -5,6 +5,7 @@ enlarged by repeating pixels, which every runtime computes in int8; transposed c
 """
 
 from collections.abc import Sequence
+from math import log
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,8 @@ class Detector(nn.Module):
         self.boxes = nn.Conv2d(CHANNELS, 4, 1)
         nn.init.zeros_(self.boxes.bias)  # type: ignore[arg-type]
         with torch.no_grad():
-            self.scores.bias[0] = -torch.log(torch.tensor(1 / PRIOR - 1))  # type: ignore[index]
+            # Not torch.log: without values, in a description, that imports torch's compiler, which takes seconds.
+            self.scores.bias[0] = -log(1 / PRIOR - 1)  # type: ignore[index]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         fine = self.features[0](images)
