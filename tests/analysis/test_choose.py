@@ -32,7 +32,7 @@ def asked(
 
 
 def of(rows: list[Row], monkeypatch: pytest.MonkeyPatch, **options: str) -> choose.Answer:
-    monkeypatch.setattr(folders, "latest", lambda _: (Table(title="t", rows=tuple(rows), notes=()), ()))
+    monkeypatch.setattr(folders, "latest_lines", lambda _: (Table(title="t", rows=tuple(rows), notes=()), (), ()))
     return choose.answer(Path("results/x"), "", asked(**options))
 
 

@@ -178,7 +178,7 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((GOLDEN / JOURNAL).read_bytes())
-    if arguments[0] == "export-script":
+    if arguments[0] in ("export-script", "take"):
         assert cli("run", "--model", "net.onnx", "--precision", "fp32", "--preset", "quick", "--name", "mine").stdout
     dry = ["--dry-run"] if arguments[0] == "run" and "--dry-run" not in arguments else []
     done = cli(*arguments, *dry)

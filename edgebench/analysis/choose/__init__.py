@@ -32,6 +32,7 @@ class Answer:
         accuracies: the origin of each option's accuracy.
         statistics: whether each option's latency is a `p50` or a `mean`.
         remarks: the notes of the sources, for the options that have one.
+        commands: the commands that take the options' files away, for the options that have one.
         notes: sentences on the rows that were left out.
     """
 
@@ -42,6 +43,7 @@ class Answer:
     accuracies: Mapping[str, str]
     statistics: Mapping[str, str]
     remarks: Mapping[str, str]
+    commands: Mapping[str, str]
     notes: tuple[str, ...]
 
 
@@ -74,6 +76,7 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
         accuracies=accuracies,
         statistics={name: option.statistic for name, option in options.items() if option.statistic},
         remarks={name: option.note for name, option in options.items() if option.note},
+        commands={name: option.take for name, option in options.items() if option.take},
         notes=offer.notes,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from edgebench.analysis.choose.request import Request
     from edgebench.networks.published import References
     from edgebench.results.table.choice import Figure, Quantity
-    from edgebench.results.table.row import Row
+    from edgebench.results.table.row import Line, Row
 
 
 CITED = "Accuracy: published for ImageNet, not measured on these files; `edgebench published` lists the sources."
@@ -46,20 +47,42 @@ def offer(folder: Path, request: Request) -> Offer:
         UnknownName, RequestError: no row has the target, precision or data set, or the accuracies are of several
             data sets.
     """
-    table, earlier = folders.latest(folder)
+    table, lines, earlier = folders.latest_lines(folder)
     references = published.references() if request.accuracy == PUBLISHED else None
     rows = _matching(table.rows, folder, request)
     if request.compares_accuracies:
         _require_one_dataset(rows)
     usable = [row for row in rows if row.verdict not in WORTHLESS and not row.quality.is_of_chance]
+    commands = {id(line.row): _take(line, lines, folder) for line in lines}
     epochs = defaultdict[str, set[str]](set)
     for row in usable:
         epochs[row.setup.target].add(row.setup.epoch)
     return Offer(
-        options=tuple(_option(row, references, is_alone=len(epochs[row.setup.target]) == 1) for row in usable),
+        options=tuple(
+            replace(
+                _option(row, references, is_alone=len(epochs[row.setup.target]) == 1), take=commands.get(id(row), "")
+            )
+            for row in usable
+        ),
         notes=(*earlier, *_left_out(rows), *([CITED] if references else _datasets(usable))),
         metric=_metric(usable),
     )
+
+
+def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
+    """Return the command that takes a row's file away: the fewest words that only this row has, in their order."""
+    every, own = [_words(other) for other in lines], _words(line)
+    chosen = [str(line.evidence.case.variant)]
+    for word in own:
+        matching = [words for words in every if {*" ".join(chosen).split()} <= {*words}]
+        if len(matching) > 1 and any(word not in words for words in matching):
+            chosen.append(word)
+    return shlex.join(("edgebench", "take", f"{folder}:{' '.join(chosen)}")) if line.evidence.artifact else ""
+
+
+def _words(line: Line) -> list[str]:
+    session = line.evidence.session
+    return [*str(line.evidence.case).split(), session.preset, session.environment.epoch]
 
 
 def _metric(rows: Sequence[Row]) -> Quantity:

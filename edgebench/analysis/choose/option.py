@@ -53,6 +53,7 @@ class Option:
     Attributes:
         statistic: whether its latency is a `p50` or a `mean`; empty without a latency.
         note: a caveat, in the words of its source.
+        take: the command that takes its file away; empty if it has none.
     """
 
     configuration: Configuration
@@ -60,6 +61,7 @@ class Option:
     accuracy: str
     statistic: str = ""
     note: str = ""
+    take: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

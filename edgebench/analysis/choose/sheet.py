@@ -115,6 +115,7 @@ def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mappi
         "accuracy": answer.accuracies[candidate.name],
         "latency_is": answer.statistics.get(candidate.name),
         "note": answer.remarks.get(candidate.name),
+        "take": answer.commands.get(candidate.name),
         "predicted": [str(quantity) for quantity, figure in candidate.figures.items() if figure.is_predicted],
         **figures,
         **more,
@@ -193,6 +194,8 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
     yield from _withheld(choice)
     if roles > SHOWN:
         yield f"{roles - SHOWN} more are not shown."
+    if choice.chosen and (command := answer.commands.get(choice.chosen.name)):
+        yield f"This command writes its file, a card and a script that runs it: {command}"
 
 
 def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:

@@ -243,6 +243,21 @@ def export_script(
         typer.echo(text, nl=False)
 
 
+def take(
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    folder: Annotated[Path | None, typer.Argument(help="A new folder; default: one named after the network.")] = None,
+) -> None:
+    """Write a row's file with a card of it and a script that runs it on a picture, to take to a device."""
+    from edgebench.analysis.take import take
+    from edgebench.foundation import escape
+
+    written, why = take(row, folder)
+    for path in written:
+        typer.echo(escape.terminal(str(path)))
+    if why:
+        typer.echo(escape.terminal(why), err=True)
+
+
 def lint(
     table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
     columns: Annotated[
