@@ -17,6 +17,7 @@ from edgebench.foundation.shelf import load as load_plugin
 from edgebench.results import drawing
 from edgebench.results.folders import study
 from edgebench.results.table.row import Background, Table
+from edgebench.results.table.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,15 +53,16 @@ def _write(folder: Path, table: Table, background: Background, refused: Callable
         refused(str(error))
 
 
-def draw_figures(folder: Path, format: str) -> list[Path]:
+def draw_figures(folder: Path, format: str, selection: Selection = ALL) -> list[Path]:
     """Write the page's figures as separate files into the folder; return their paths.
 
     Raises:
         RequestError: the form cannot be made, or a file cannot be written.
         InvalidFile: the folder has no journal, or one that cannot be read.
+        UnknownName: no row has what the selection wants.
     """
     drawing.check(format)
-    table, background = study(folder)
+    table, background = study(folder, selection)
     written = []
     for name in FIGURES:
         figure = load_plugin("reports", name)

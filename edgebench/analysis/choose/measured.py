@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter, defaultdict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.option import (
@@ -24,49 +26,81 @@ from edgebench.foundation.shelf import literal
 from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.results import folders
-from edgebench.results.table.row import WORTHLESS
+from edgebench.results.table.row import WORTHLESS, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from edgebench.analysis.choose.request import Request
     from edgebench.networks.published import References
     from edgebench.results.table.choice import Figure, Quantity
-    from edgebench.results.table.row import Line, Row
+    from edgebench.results.table.parts import Setup
+    from edgebench.results.table.row import Row
 
 
 CITED = "Accuracy: published for ImageNet, not measured on these files; `edgebench published` lists the sources."
 
 
-def offer(folder: Path, request: Request) -> Offer:
+def offer(results: Sequence[Path], request: Request) -> Offer:
     """Make an option of each row that matches the request and has trustworthy figures.
 
     Raises:
-        InvalidFile: the folder has no readable journal.
-        UnknownName, RequestError: no row has the target, precision or data set, or the accuracies are of several
-            data sets.
+        InvalidFile: a folder has no readable journal.
+        UnknownName, RequestError: no row matches the filters, or the accuracies are of several data sets.
     """
-    table, lines, earlier = folders.latest_lines(folder)
-    references = published.references() if request.accuracy == PUBLISHED else None
-    rows = _matching(table.rows, folder, request)
+    read = {folder: folders.latest_lines(folder)[1:] for folder in results}
+    every = [_Found(line=line, folder=folder) for folder, (lines, _) in read.items() for line in lines]
+    matching = _matching(every, " and ".join(map(str, results)), request)
+    rows = [found.line.row for found in matching]
     if request.compares_accuracies:
         _require_one_dataset(rows)
-    usable = [row for row in rows if row.verdict not in WORTHLESS and not row.quality.is_of_chance]
-    commands = {id(line.row): _take(line, lines, folder) for line in lines}
-    epochs = defaultdict[str, set[str]](set)
-    for row in usable:
-        epochs[row.setup.target].add(row.setup.epoch)
+    usable = [
+        found for found in matching if not found.line.row.is_worthless and not found.line.row.quality.is_of_chance
+    ]
+    shown, is_cited = [found.line.row for found in usable], request.accuracy == PUBLISHED
     return Offer(
-        options=tuple(
-            replace(
-                _option(row, references, is_alone=len(epochs[row.setup.target]) == 1), take=commands.get(id(row), "")
-            )
-            for row in usable
+        options=tuple(_options(usable, read, request)),
+        notes=(
+            *(note for _, notes in read.values() for note in notes),
+            *_left_out(rows),
+            *([CITED] if is_cited else _datasets(shown)),
         ),
-        notes=(*earlier, *_left_out(rows), *([CITED] if references else _datasets(usable))),
-        metric=_metric(usable),
+        metric=_metric(shown),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A line and the folder that has it."""
+
+    line: Line
+    folder: Path
+
+    @property
+    def setup(self) -> Setup:
+        """What was measured, and how."""
+        return self.line.row.setup
+
+
+Read = Mapping[Path, tuple[tuple[Line, ...], tuple[str, ...]]]
+
+
+def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator[Option]:
+    """Yield an option of each row; its name has the folder and the epoch only where there are several."""
+    references = published.references() if request.accuracy == PUBLISHED else None
+    with_drop = Q.DROP in {request.objective, *(limit.quantity for limit in request.limits)}
+    epochs = defaultdict[str, set[str]](set)
+    for found in usable:
+        epochs[found.setup.target].add(found.setup.epoch)
+    for found in usable:
+        is_alone = len(epochs[found.setup.target]) == 1
+        option = _option(found.line.row, references, is_alone=is_alone, with_drop=with_drop)
+        folder = str(found.folder) if len(read) > 1 else ""
+        yield replace(
+            option,
+            configuration=replace(option.configuration, folder=folder),
+            take=_take(found.line, read[found.folder][0], found.folder),
+        )
 
 
 def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
@@ -91,12 +125,11 @@ def _metric(rows: Sequence[Row]) -> Quantity:
     return Q.MAP if metrics == {str(Q.MAP)} else Q.TOP1
 
 
-def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
-    for name in ("target", "precision", "dataset"):
-        wanted = getattr(request, name)
-        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}), may_be_empty=True)
-        rows = [row for row in rows if wanted in ("", getattr(row.setup, name))]
-    return rows
+def _matching(every: Sequence[_Found], where: str, request: Request) -> list[_Found]:
+    selected = request.selection.select(every, lambda found: found.setup, where)
+    known = sorted({found.setup.dataset for found in selected})
+    require(f"dataset in {where}", request.dataset, known, may_be_empty=True)
+    return [found for found in selected if request.dataset in ("", found.setup.dataset)]
 
 
 def _require_one_dataset(rows: Iterable[Row]) -> None:
@@ -108,11 +141,15 @@ def _require_one_dataset(rows: Iterable[Row]) -> None:
         )
 
 
-def _option(row: Row, references: References | None, *, is_alone: bool) -> Option:
-    """Make an option of a row; published references, where given, replace its own accuracy."""
+def _option(row: Row, references: References | None, *, is_alone: bool, with_drop: bool) -> Option:
+    """Make an option of a row; published references, where given, replace its own accuracy.
+
+    The drop counts only where it was requested: it follows from the accuracy, which is compared anyway.
+    """
+    drop = {Q.DROP: row.drop} if with_drop else {}
     return Option(
         configuration=replace(_configuration(row), epoch="" if is_alone else f"epoch {row.setup.epoch}"),
-        figures=known(_figures(row) | (_cited(row, references) if references else {})),
+        figures=known(_figures(row) | drop | (_cited(row, references) if references else {})),
         accuracy=PUBLISHED_ACCURACY if references else f"measured on {row.setup.dataset}",
         statistic=P50 if row.latency.p50_ms else "",
     )

@@ -25,6 +25,7 @@ class Configuration:
 
     Attributes:
         scheme: the precision and the quantization scheme.
+        folder: the results folder, if there are several.
         training: the data set and the source of the weights.
         epoch: the epoch of the environment, if the same machine was measured in several.
         origin: `predicted` if it was not measured.
@@ -32,6 +33,7 @@ class Configuration:
 
     network: str
     scheme: str
+    folder: str = ""
     target: str = ""
     runtime: str
     packages: str = ""

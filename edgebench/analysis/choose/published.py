@@ -43,12 +43,10 @@ def offer(request: Request) -> Offer:
     Raises:
         UnknownName: nothing was published for the board or in the precision.
     """
-    boards, references, latencies = published.targets(), published.references(), published.latencies()
-    require("published target", request.target, boards)
-    rows = [row for row in latencies if row.target == request.target]
-    precisions = sorted({row.precision for row in rows})
-    require(f"precision published for {request.target}", request.precision, precisions, may_be_empty=True)
-    matching = [row for row in rows if request.precision in ("", row.precision)]
+    references, board = published.references(), request.selection.target
+    require("published target", board, published.targets())
+    rows = [row for row in published.latencies() if row.target == board]
+    matching = request.selection.select(rows, lambda row: row, f"those published for {board}")
     left_out = [] if request.any_published else [row for row in matching if row.reservation]
     usable = [row for row in matching if request.any_published or not row.reservation]
     return Offer(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
 from edgebench.results.table.choice import Limit, Quantity
+from edgebench.results.table.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_file": (Q.FILE, lambda text: parse_size(text) / MIB),
     "max_macs": (Q.MACS, lambda text: parse_count(text) / 1e6),
     "max_instructions": (Q.INSTRUCTIONS, lambda text: parse_count(text) / 1e6),
+    "max_drop": (Q.DROP, parse_share),
     "min_top1": (Q.TOP1, parse_share),
     "min_top5": (Q.TOP5, parse_share),
     "min_map": (Q.MAP, parse_share),
@@ -37,14 +39,14 @@ class Request:
     """Filters, an objective and limits; an empty filter accepts all rows.
 
     Attributes:
+        selection: the filters by network, runtime and target.
         objective: None for the metric of the rows' task: top-1, or mAP of detectors.
         accuracy: `measured`, or `published`: on ImageNet, for the same network, width, resolution and precision.
         predicted: whether unmeasured cells of the folder's sweep may be chosen by their predicted latencies.
         any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
     """
 
-    target: str = ""
-    precision: str = ""
+    selection: Selection = ALL
     dataset: str = ""
     accuracy: str = MEASURED
     objective: Quantity | None = None
@@ -56,13 +58,12 @@ class Request:
     def compares_accuracies(self) -> bool:
         """Whether the choice depends on measured accuracies."""
         quantities = {self.objective or Q.TOP1, *(limit.quantity for limit in self.limits)}
-        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5, Q.MAP})
+        return self.accuracy == MEASURED and bool(quantities & {Q.TOP1, Q.TOP5, Q.MAP, Q.DROP})
 
 
 def parse(
     *,
-    target: str = "",
-    precision: str = "",
+    selection: Selection = ALL,
     dataset: str = "",
     accuracy: str = "",
     objective: str = "",
@@ -79,8 +80,7 @@ def parse(
     require("accuracy", accuracy, (MEASURED, PUBLISHED))
     require("objective", objective, tuple(Quantity), may_be_empty=True)
     return Request(
-        target=target,
-        precision=precision,
+        selection=selection,
         dataset=dataset,
         accuracy=accuracy,
         objective=Quantity(objective) if objective else None,

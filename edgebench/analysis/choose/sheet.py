@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.request import MEAN
@@ -26,6 +27,7 @@ UNITS = {
     Q.FILE: "MiB",
     Q.MACS: "M MACs",
     Q.INSTRUCTIONS: "M instructions",
+    Q.DROP: "points",
 }
 SUFFIXES = {  # of keys in JSON
     quantity: "per_cent"
@@ -43,6 +45,7 @@ WHY_LACKING = {
     Q.MAP: "no mAP",
     Q.INSTRUCTIONS: "no instructions (an emulator counts them: --target rpi4_emulated)",
     Q.AGREEMENT: "no float parent to agree with",
+    Q.DROP: "no accuracy, or none of its float parent on the same images",
 }
 
 
@@ -78,8 +81,7 @@ def fields(answer: Answer) -> dict[str, Value]:
         (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
     ]
     return {
-        "target": request.target or None,
-        "precision": request.precision or None,
+        **{name: text or None for name, text in asdict(request.selection).items()},
         "dataset": request.dataset or None,
         "accuracy": request.accuracy,
         "objective": str(answer.objective),

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from edgebench.cli.options import Json, Results, resolved
+from edgebench.cli.options import (
+    Json,
+    OnlyModels,
+    OnlyPrecisions,
+    OnlyResolutions,
+    OnlyRuntimes,
+    OnlyTargets,
+    OnlyThreads,
+    OnlyWidths,
+    Results,
+    resolved,
+)
 from edgebench.foundation import escape
 from edgebench.foundation.errors import require
 
@@ -12,15 +23,28 @@ from edgebench.foundation.errors import require
 def report(
     results: Results,
     format: Annotated[str, typer.Option(help="Output: table, md, csv, latex, json or pytest-benchmark.")] = "table",
+    model: OnlyModels = "",
+    width: OnlyWidths = "",
+    resolution: OnlyResolutions = "",
+    precision: OnlyPrecisions = "",
+    runtime: OnlyRuntimes = "",
+    target: OnlyTargets = "",
+    threads: OnlyThreads = "",
     json: Json = False,
 ) -> None:
-    """Render a results folder's tables and its page again from its journal."""
+    """Render a results folder's tables and its page again from its journal; with filters only print the rows."""
     from edgebench.cli import terminal
     from edgebench.results import write_reports
+    from edgebench.results.folders import study
+    from edgebench.results.table.selection import Selection
 
     format = resolved(format, json=json)
     require("format", format, terminal.REPORT_FORMATS)
-    table, background = write_reports(results, terminal.warn)
+    selection = Selection(
+        model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
+        threads=threads,
+    )  # fmt: skip
+    table, background = study(results, selection) if selection.given else write_reports(results, terminal.warn)
     terminal.show_report(table, format, background)
 
 
@@ -46,9 +70,21 @@ def repair(results: Results) -> None:
 def figures(
     results: Results,
     format: Annotated[str, typer.Option(help="svg, png or pdf.")] = "svg",
+    model: OnlyModels = "",
+    width: OnlyWidths = "",
+    resolution: OnlyResolutions = "",
+    precision: OnlyPrecisions = "",
+    runtime: OnlyRuntimes = "",
+    target: OnlyTargets = "",
+    threads: OnlyThreads = "",
 ) -> None:
     """Write the figures of a results folder's page as files for a paper, into the folder."""
     from edgebench.results import draw_figures
+    from edgebench.results.table.selection import Selection
 
-    for path in draw_figures(results, format):
+    selection = Selection(
+        model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
+        threads=threads,
+    )  # fmt: skip
+    for path in draw_figures(results, format, selection):
         typer.echo(escape.terminal(str(path)))
