@@ -203,8 +203,8 @@ def compare(
 ) -> None:
     """Compare two results folders case by case, or one with the published rows, and list other differences."""
     from edgebench.analysis import compare
-    from edgebench.analysis.compare.folders import contrast
-    from edgebench.analysis.compare.published import beside_published
+    from edgebench.analysis.compare.folders import Contrast, contrast
+    from edgebench.analysis.compare.published import Citations, beside_published
     from edgebench.cli import terminal
     from edgebench.results.table.selection import Selection
 
@@ -214,7 +214,7 @@ def compare(
         model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
         threads=threads,
     )  # fmt: skip
-    comparisons: list[compare.Contrast | compare.Citations]
+    comparisons: list[Contrast | Citations]
     comparisons = [contrast(before, folder, selection) for folder in after or ()]
     if published:
         comparisons = [beside_published(before, selection)]

@@ -57,6 +57,7 @@ _AROUND = _paths(
     ("around", "decode_ms resize_ms normalize_ms pre_ms post_ms total_p50_ms runtime_share fps"),
     ("around", "score_threshold iou_threshold"),
 )
+_USUAL = _paths(("latency", "mean_ms stddev_ms min_ms images_per_second"))  # what other tools report
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -68,10 +69,12 @@ COLUMNS = (
     *("metric_change", "metric_change_low", "metric_change_high"),
     *_AROUND,
     "parts",
+    *_USUAL,
 )
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
 _after_metrics = attrgetter(*_AFTER_METRICS.values())
+_usual = attrgetter(*_USUAL.values())
 _around = attrgetter(*_AROUND.values())
 
 
@@ -88,6 +91,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_ends(row.fidelity.change),
         *_around(row),
         row.latency.parts,
+        *_usual(row),
     )
 
 
