@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from edgebench.cli.options import (
+    WIDTH,
     Json,
     OnlyModels,
     OnlyPrecisions,
@@ -70,8 +71,13 @@ def repair(results: Results) -> None:
 def figures(
     results: Results,
     format: Annotated[str, typer.Option(help="svg, png or pdf.")] = "svg",
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Without title and caption, for a paper that has its own.")
+    ] = False,
     model: OnlyModels = "",
-    width: OnlyWidths = "",
+    width: Annotated[
+        str, typer.Option(*WIDTH, help="Only rows of these widths α; with a unit the width on paper: 8.5cm.")
+    ] = "",
     resolution: OnlyResolutions = "",
     precision: OnlyPrecisions = "",
     runtime: OnlyRuntimes = "",
@@ -82,9 +88,10 @@ def figures(
     from edgebench.results import draw_figures
     from edgebench.results.table.selection import Selection
 
+    on_paper, width = (width, "") if width[-1:].isalpha() else ("", width)
     selection = Selection(
         model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
         threads=threads,
     )  # fmt: skip
-    for path in draw_figures(results, format, selection):
+    for path in draw_figures(results, format, selection, on_paper, is_bare=bare):
         typer.echo(escape.terminal(str(path)))
