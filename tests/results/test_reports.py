@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -319,3 +320,11 @@ def test_the_rows_that_share_a_reason_are_named_in_few_words(table: Table) -> No
     assert comparison.which(rows[:3], rows) == ", ".join(names[:3])
     assert comparison.which(rows[:7], rows) == f"{', '.join(names[:4])}, 3 more rows"
     assert comparison.which(rows[:1], rows[:1]) == names[0]
+
+
+def test_a_forge_shows_the_verdict_among_the_first_six_columns_and_breaks_no_interval(table: Table) -> None:
+    groups = [line for line in comparison.render(table).splitlines() if line.startswith("|")]
+    for heading in (line for line in groups if "p50 ms" in line and "verdict" in line):
+        assert "verdict" in [cell.strip() for cell in heading.strip("|").split("|")][:6]
+    intervals = [cell.strip() for line in groups for cell in line.split("|") if re.search(r"\d, *\xa0?\d.*[\])]", cell)]
+    assert intervals and not [cell for cell in intervals if " " in cell.rstrip("* ")]

@@ -1,5 +1,6 @@
 """The comparison as aligned Markdown tables with units and intervals, one per group of comparable rows."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.names import CLASSIFICATION
 
 FILE = "comparison.md"
+_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # in a figure with its interval
 MOST_NAMED = 4  # rows that a reason names one by one
 
 
@@ -306,9 +308,22 @@ def render(table: Table, background: Background = NOTHING) -> str:
     return _written(table)
 
 
+def _for_forge(sheet: Sheet) -> Sheet:
+    """Return a sheet for a forge's narrow page: the verdict beside the latency, and intervals that do not break."""
+    columns = sorted(sheet.columns, key=lambda column: column.heading == VERDICT.heading)
+    if INTERVAL.heading in sheet.headings and columns[-1].heading == VERDICT.heading:
+        columns.insert(sheet.headings.index(INTERVAL.heading) + 1, columns.pop())
+    return replace(sheet, columns=tuple(replace(column, cells=(*map(_unbroken, column.cells),)) for column in columns))
+
+
+def _unbroken(cell: str) -> str:
+    """Join a figure and its interval by blanks at which no line breaks."""
+    return _BREAKS.sub("\N{NO-BREAK SPACE}", cell) if cell[-2:].rstrip("* ").endswith((")", "]")) else cell
+
+
 @lru_cache(maxsize=1)
 def _written(table: Table) -> str:
     """Write the report once for the two files that hold it."""
     notes = [f"{escape.markdown_line(note)}\n" for note in table.notes]
-    tables = [markdown(sheet) for sheet in every_sheet(table)]
+    tables = [markdown(_for_forge(sheet)) for sheet in every_sheet(table)]
     return "\n".join([f"# {escape.markdown(table.title)}", "", *tables, *notes])
