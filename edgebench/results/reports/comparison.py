@@ -10,6 +10,7 @@ from edgebench.foundation import escape
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markdown
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.networks import published
 from edgebench.results.table.parts import Setup
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
 from edgebench.results.table.row import NOTHING, Background, Row, Table
@@ -65,6 +66,27 @@ def _speedup(row: Row) -> str:
     return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
+def _on_board(row: Row) -> str | None:
+    """Return the least latency published for the row's network on the emulated board; None if there is none.
+
+    Those with as many threads as the row come first.
+    """
+    setup = row.setup
+    network = setup.architecture, setup.width, setup.resolution, setup.precision
+    cited = [
+        (cited.mean_ms if cited.p50_ms is None else cited.p50_ms, cited)
+        for cited in published.latencies()
+        if network == (cited.architecture, cited.width, cited.resolution, cited.precision)
+        if setup.target.startswith(cited.target) and not cited.reservation
+    ]
+    known = [(value, cited) for value, cited in cited if value is not None]
+    if not known:
+        return None
+    value, nearest = min(known, key=lambda pair: (pair[1].threads != setup.threads, pair[0]))
+    threads = f", {nearest.threads} threads" if nearest.threads else ""
+    return f"{milliseconds(value)} ms, {published.runtime(nearest)}{threads}"
+
+
 _OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 21 down to 3
 RANK = _OfRow.number("#", _rank, rank=4)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
@@ -88,7 +110,9 @@ MAP = _OfRow.number("mAP %", _map, rank=3)
 MAP_CHANGE = _OfRow.number("Δ mAP", lambda row: "-" if row.fidelity.change is None else _change(row), rank=10)
 AGREEMENT = _OfRow.number("agree %", lambda row: number(row.fidelity.agreement, 1), rank=12)
 SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), rank=11)
-INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2))
+INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2), OBJECTIVE)
+FEWER = _OfRow.number("int8 x Minstr", lambda row: number(row.standing.instruction_ratio, 2), OBJECTIVE)
+ON_BOARD = _OfRow.text("published on the board", _on_board, OBJECTIVE)
 LOAD = _OfRow.number("load ms", lambda row: milliseconds(row.latency.load_ms), rank=20)
 PEAK = _OfRow.number("peak MiB", lambda row: number(row.memory.peak_mib, 1), rank=8)
 DEVICE_PEAK = _OfRow.number("device peak MiB", lambda row: number(row.memory.device_peak_mib, 1), rank=7)
@@ -103,6 +127,7 @@ COLUMNS = (
     TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD, PEAK, DEVICE_PEAK, DEVICE_USED,
     FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
+EMULATED = (RANK, NETWORK, PRECISION, INSTRUCTIONS, FEWER, ON_BOARD)  # first where an emulator took no times
 SELDOM = (
     PUBLISHED,
     PRE,
@@ -167,6 +192,11 @@ def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
     empty += [column for task, columns in OF_TASKS.items() if task not in tasks for column in columns]
+    if any(row.cost.instructions_m for row in ordered) and not any(row.latency.p50_ms for row in ordered):
+        rest = [column for column in COLUMNS if column not in (*empty, *EMULATED)]
+        shown = (*EMULATED, *rest)
+        has_value = {column: any(column.cell(row) not in ("-", "0") for row in ordered) for column in shown}
+        return tuple(column for column in shown if has_value[column] or column == RANK)
     return tuple(column for column in COLUMNS if column not in empty)
 
 

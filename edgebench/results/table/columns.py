@@ -70,6 +70,7 @@ COLUMNS = (
     *_AROUND,
     "parts",
     *_USUAL,
+    "instruction_ratio",
 )
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
@@ -92,6 +93,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_around(row),
         row.latency.parts,
         *_usual(row),
+        row.standing.instruction_ratio,
     )
 
 

@@ -262,8 +262,10 @@ class Standing:
     Attributes:
         tied: whether another row shares the rank.
         speedup: latency of the float twin divided by that of this int8 row.
+        instruction_ratio: its instructions divided by those of this int8 row, where an emulator counts them.
     """
 
     rank: int | None = None
     tied: bool = False
     speedup: Ratio | None = None
+    instruction_ratio: float | None = None

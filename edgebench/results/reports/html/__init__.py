@@ -21,6 +21,7 @@ from edgebench.results.reports._figures import numbered
 from edgebench.results.reports.comparison import (
     AGREEMENT,
     CHANGE,
+    EMULATED,
     FPS,
     HALF_WIDTH,
     MAP,
@@ -208,7 +209,7 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
 def _columns(rows: Sequence[Row]) -> Columns:
     """Return the columns of the comparison, with the verdict beside the latency it judges."""
     shown = [column for column in columns(rows) if column != VERDICT]
-    shown.insert(shown.index(HALF_WIDTH) + 1, VERDICT)
+    shown.insert(shown.index(HALF_WIDTH) + 1 if HALF_WIDTH in shown else len(EMULATED), VERDICT)
     return shown
 
 
