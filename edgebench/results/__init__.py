@@ -64,11 +64,12 @@ def draw_figures(
         InvalidFile: the folder has no journal, or one that cannot be read.
         UnknownName: no row has what the selection wants.
     """
+    from edgebench.results.reports import dumbbells, footprint, heat_maps, macs, pareto
+
     drawing.check(format)
     table, _ = study(folder, selection)
     written = []
-    for name in FIGURES:
-        figure = load_plugin("reports", name)
+    for figure in (pareto, macs, heat_maps, dumbbells, footprint):
         written.append((folder / figure.FILE).with_suffix(f".{format}"))
         drawn = drawing.sized(stacked(table, figure.draw, is_bare=is_bare), width)
         files.write(written[-1], drawing.convert(drawn, format), "free space")
