@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from math import prod
+from pathlib import Path
 
-from edgebench.analysis import lessons
+from edgebench.analysis import inspect, lessons
 from edgebench.analysis import sliding as of_windows
+from edgebench.analysis.why import evidence
+from edgebench.foundation import cache
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import names
@@ -16,7 +19,9 @@ from edgebench.foundation.units import MIB, millions, number
 from edgebench.networks import published
 from edgebench.networks.cost import blueprint, published_widths
 from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
-from edgebench.schema.variant import Precision, check_size
+from edgebench.schema.artifact import Artifact
+from edgebench.schema.names import is_custom
+from edgebench.schema.variant import Precision, WeightSource, check_size
 
 VGG16_NOTE = (
     "Some lecture notes print a total of 24M activations for VGG16. The layers that they list add up to 15.2M, as"
@@ -57,6 +62,29 @@ def sliding(name: str, width: float, resolution: int | None, classes: int | None
     check_size(name, width, 1 if resolution is None else resolution, 1 if classes is None else classes)
     require("model", name, names("architectures"))
     return of_windows.sheet(name, width, resolution or 0, classes or 0)
+
+
+def given(name: str) -> tuple[Sheet, ...]:
+    """Describe a model's file, or the network of a row such as `results/mine:net.onnx-1@64/fp32`.
+
+    Raises:
+        InvalidFile, UnknownName, RequestError: there is no such file or row, or the row's file left the cache.
+    """
+    if is_custom(name) and not Path(name.partition(":")[0]).is_dir():
+        return tuple(inspect.sheets(name))
+    row = evidence(name)
+    variant = row.case.variant
+    if variant.weights != WeightSource.CUSTOM:
+        return network(variant.architecture, variant.width, variant.resolution, variant.classes)
+    card = next((card for card in cache.cards(Artifact) if row.artifact and card.sha256 == row.artifact.sha256), None)
+    if card is None or not cache.is_intact(card):
+        raise RequestError(f"wanted the file of {row.case} in the cache, found none with its hash; measure it again")
+    return tuple(inspect.sheets(str(cache.path_of(card))))
+
+
+def is_given(name: str) -> bool:
+    """Return whether a name is that of a model's file or of a row, not of a built-in network."""
+    return is_custom(name) or ":" in name
 
 
 def every_network() -> tuple[Sheet, ...]:

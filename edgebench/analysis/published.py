@@ -1,14 +1,15 @@
 """Filters -> sheets of published figures, each row with its source."""
 
-from collections.abc import Iterator
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
-from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
-from edgebench.networks.published import PublishedQuantization, runtime, targets, title
+from edgebench.networks.published import PublishedQuantization, runtime, title
+from edgebench.results.table.selection import ALL, Selection
 
 
 def _weights(row: PublishedQuantization) -> str:
@@ -84,31 +85,22 @@ TITLES = {
 }
 
 
-def sheets(kind: str = "", model: str = "", target: str = "") -> tuple[Sheet, ...]:
-    """Return the published rows of a kind, network and board; an empty filter selects all.
+def sheets(kind: str = "", selection: Selection = ALL) -> tuple[Sheet, ...]:
+    """Return the published rows of a kind that the selection accepts; only latencies have runtimes, boards and threads.
 
     Raises:
-        UnknownName: the kind, network or board has no published figures.
+        UnknownName: there is no such kind, or nothing published has a wanted value.
         RequestError: no published figure matches all filters.
     """
     require("kind of figure", kind, KINDS, may_be_empty=True)
-    filled = tuple(_filled(kind, model, target))
-    if not filled:
-        filters = " ".join(filter(None, (kind, model, target)))
-        raise RequestError(f"nothing published for {filters}: drop a filter, or list all with `edgebench published`")
-    return filled
-
-
-def _filled(kind: str, model: str, target: str) -> Iterator[Sheet]:
-    rows = _rows()
-    models = sorted({row.architecture for rows_of_kind in rows.values() for row in rows_of_kind})
-    require("published model", model, models, may_be_empty=True)
-    require("published target", target, sorted({*targets(), *targets("detection")}), may_be_empty=True)
-    for name in [kind] if kind else KINDS:
-        selected = [row for row in rows[name] if model in ("", row.architecture)]
-        selected = [row for row in selected if not target or getattr(row, "target", None) == target]
-        if selected:
-            yield Sheet.of(f"{TITLES[name]}: {len(selected)} rows", COLUMNS[name], selected, name=name)
+    rows = [(name, row) for name, several in _rows().items() if kind in ("", name) for row in several]
+    selected = selection.select(rows, itemgetter(1), "the published figures")
+    filled = {name: [row for of, row in selected if of == name] for name in KINDS}
+    return tuple(
+        Sheet.of(f"{TITLES[name]}: {len(found)} rows", COLUMNS[name], found, name=name)
+        for name, found in filled.items()
+        if found
+    )
 
 
 def _rows() -> dict[str, tuple[Any, ...]]:

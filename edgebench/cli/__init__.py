@@ -35,6 +35,7 @@ COMMANDS = (
     analysis.predict,
     analysis.why,
     analysis.export_script,
+    analysis.take,
     analysis.lint,
     analysis.published,
     analysis.doctor,

@@ -31,6 +31,15 @@ OneTable = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
+OnlyModels = Annotated[str, typer.Option("--model", help="Only rows of these networks.")]
+OnlyWidths = Annotated[str, typer.Option(*WIDTH, help="Only rows of these widths α.")]
+OnlyResolutions = Annotated[str, typer.Option(*RESOLUTION, help="Only rows of these input sides ρ.")]
+OnlyPrecisions = Annotated[str, typer.Option("--precision", help="Only rows of these precisions: fp32, int8.")]
+OnlyRuntimes = Annotated[str, typer.Option("--runtime", help="Only rows of these runtimes.")]
+OnlyTargets = Annotated[str, typer.Option("--target", help="Only rows of these targets.")]
+OnlyThreads = Annotated[str, typer.Option("--threads", help="Only rows of these numbers of threads.")]
+
+
 def resolved(format: str, *, json: bool) -> str:
     """Return the format that `--format` and `--json` request together: `--json` wins."""
     return "json" if json else format

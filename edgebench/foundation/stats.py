@@ -142,6 +142,18 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail / (1 << pairs))
 
 
+def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
+    """Return (low, value, high) of the first share minus the second's, of pairs of which these have only one.
+
+    The interval is Wald's with half a pair more in each of the four cells: Agresti and Min, Simple improved confidence
+    intervals for comparing matched proportions, Statistics in Medicine 24 (2005).
+    """
+    first, second, count = only_first + 0.5, only_second + 0.5, pairs + 2
+    middle = (first - second) / count
+    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * sqrt(first + second - (first - second) ** 2 / count) / count
+    return middle - half, (only_first - only_second) / pairs, middle + half
+
+
 def pairs_to_separate(only_first: int, only_second: int, pairs: int, power: float = POWER) -> int | None:
     """Return how many paired answers McNemar's test needs at 5 % to separate two accuracies.
 

@@ -5,7 +5,7 @@ Pure: no I/O.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from math import log
 from statistics import fmean, median
@@ -15,7 +15,7 @@ from edgebench.nightly.night import HARNESS, MODEL, PACKAGES, RUNTIME, Entry, Fi
 from edgebench.results.measurement import beats, summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.results.measurement.verdict import Verdict
-from edgebench.schema.case import Workload
+from edgebench.schema.case import Workload, names
 from edgebench.schema.environment import lasting
 from edgebench.schema.record import Reference, Run
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from edgebench.results.measurement import Measurement
     from edgebench.results.measurement.evidence import Evidence
-    from edgebench.schema.case import Case
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
@@ -44,19 +43,6 @@ class Pinned:
 def host(environment: Environment) -> dict[str, str]:
     """Return the facts of a target that a pair cannot reproduce: kernel, governor, firmware, processor, Python."""
     return lasting(environment.facts)
-
-
-def names(cases: Sequence[Case]) -> dict[Case, str]:
-    """Name each case without its runtime version, so that the name survives upgrades; add it where names collide."""
-    plain = {case: name(case) for case in cases}
-    taken = Counter(plain.values())
-    return {case: f"{text} {case.runtime.version}" if taken[text] > 1 else text for case, text in plain.items()}
-
-
-def name(case: Case) -> str:
-    """Name a case without the version of its runtime."""
-    runtime = "+".join((case.runtime.name, *case.runtime.options))
-    return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 
 
 def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:

@@ -14,8 +14,9 @@ from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import warn
 from edgebench.measure.plan import sweeps
 from edgebench.nightly import history
-from edgebench.nightly.entries import Pinned, host, names
+from edgebench.nightly.entries import Pinned, host
 from edgebench.nightly.night import Entry, Night, Outcome, Pin, following
+from edgebench.schema.case import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

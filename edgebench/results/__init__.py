@@ -16,13 +16,15 @@ from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import load as load_plugin
 from edgebench.results import drawing
 from edgebench.results.folders import study
+from edgebench.results.reports._figures import stacked
 from edgebench.results.table.row import Background, Table
+from edgebench.results.table.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 WRITTEN = ("comparison", "csv", "html", "readme")
-FIGURES = ("pareto", "heat_maps", "dumbbells", "footprint")
+FIGURES = ("pareto", "macs", "heat_maps", "dumbbells", "footprint")
 
 
 def write_reports(folder: Path, refused: Callable[[str], None] | None = None) -> tuple[Table, Background]:
@@ -52,18 +54,23 @@ def _write(folder: Path, table: Table, background: Background, refused: Callable
         refused(str(error))
 
 
-def draw_figures(folder: Path, format: str) -> list[Path]:
+def draw_figures(
+    folder: Path, format: str, selection: Selection = ALL, width: str = "", *, is_bare: bool = False
+) -> list[Path]:
     """Write the page's figures as separate files into the folder; return their paths.
 
     Raises:
-        RequestError: the form cannot be made, or a file cannot be written.
+        RequestError: the width is no length, the form cannot be made, or a file cannot be written.
         InvalidFile: the folder has no journal, or one that cannot be read.
+        UnknownName: no row has what the selection wants.
     """
+    from edgebench.results.reports import dumbbells, footprint, heat_maps, macs, pareto
+
     drawing.check(format)
-    table, background = study(folder)
+    table, _ = study(folder, selection)
     written = []
-    for name in FIGURES:
-        figure = load_plugin("reports", name)
+    for figure in (pareto, macs, heat_maps, dumbbells, footprint):
         written.append((folder / figure.FILE).with_suffix(f".{format}"))
-        files.write(written[-1], drawing.convert(figure.render(table, background), format), "free space")
+        drawn = drawing.sized(stacked(table, figure.draw, is_bare=is_bare), width)
+        files.write(written[-1], drawing.convert(drawn, format), "free space")
     return written

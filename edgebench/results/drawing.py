@@ -1,5 +1,6 @@
 """Shapes, axes and labels -> SVG text, for all figures."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, floor, log10
@@ -177,7 +178,7 @@ def document(title: str, panels: Iterable[Panel]) -> str:
 def _standing_alone(panel: Panel) -> tuple[str, float]:
     """Put the title above a drawing and the notes below it; return the markup and its height."""
     room, y, parts = panel.width - 2 * MARGIN, 0.0, list[str]()
-    for place, line in enumerate((panel.title, *_wrapped(panel.subtitle, room))):
+    for place, line in enumerate((panel.title, *_wrapped(panel.subtitle, room)) if panel.title else ()):
         y += _LINE
         parts.append(label(line, MARGIN, y, class_="note" if place else "head"))
     parts.append(mark("g", panel.body, transform=f"translate(0 {y + 12:.1f})"))
@@ -235,6 +236,24 @@ def check(format: str) -> None:
             raise RequestError(
                 f"wanted vl-convert-python for {format}, found none; pip install 'edgebench[figures]', or take svg"
             ) from error
+
+
+def sized(svg: str, width: str) -> str:
+    """Return a figure at a width such as `8.5cm`; an empty width changes nothing.
+
+    Raises:
+        RequestError: the width is no length.
+    """
+    if not width:
+        return svg
+    length = re.fullmatch(r"(\d+\.?\d*)(cm|mm|in|pt|px)", width)
+    if not length or not float(length[1]):
+        raise RequestError(f"wanted a width such as 8.5cm, 85mm or 3.3in, found {width[:40]!r}")
+    opening, rest = svg.split(">", 1)
+    sizes = dict(re.findall(r' (width|height)="([\d.]+)"', opening))
+    tall = float(length[1]) * float(sizes["height"]) / float(sizes["width"])
+    opening = re.sub(r' width="[\d.]+"', f' width="{width}"', opening, count=1)
+    return re.sub(r' height="[\d.]+"', f' height="{tall:.4g}{length[2]}"', opening, count=1) + ">" + rest
 
 
 def convert(svg: str, format: str) -> bytes:

@@ -17,6 +17,7 @@ from edgebench.results.table.columns import COLUMNS, cells
 from edgebench.results.table.notes import method, methods_of, notes_of
 from edgebench.results.table.ranking import compared
 from edgebench.results.table.row import Background, Line, Machine, Table
+from edgebench.results.table.selection import ALL, Selection
 from edgebench.schema.names import require_name
 
 if TYPE_CHECKING:
@@ -69,11 +70,14 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
     return replace(table, rows=tuple(line.row for line in lines)), lines, (note,) if earlier else ()
 
 
-def study(folder: Path) -> tuple[Table, Background]:
-    """Compute the table and its background from the folder's journal.
+def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
+    """Compute the table of the selected rows and its background from the folder's journal.
+
+    A selected row keeps its rank among all rows, and its ratio to a float twin that is not selected.
 
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
+        UnknownName, RequestError: no row has what the selection wants.
     """
     journal = existing(folder)
     records = tuple(journal)
@@ -81,7 +85,8 @@ def study(folder: Path) -> tuple[Table, Background]:
     if not evidence:
         found = f"only {len(records)} records whose session is not in the journal" if records else "none"
         raise InvalidFile(f"wanted a measured case in {folder}, found {found}; run a sweep of that name first")
-    lines = compared(rows.lines(evidence))
+    every = compared(rows.lines(evidence))
+    lines = tuple(selection.select(every, lambda line: line.row.setup, str(folder)))
     table = Table(
         title=folder.resolve().name,
         rows=tuple(line.row for line in lines),

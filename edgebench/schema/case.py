@@ -1,5 +1,7 @@
 """What is measured: a case (variant, runtime, target, threads, batch), a process's purpose, and the settings."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -44,6 +46,19 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.variant} {self.runtime} {self.target} threads={self.threads} batch={self.batch}"
+
+
+def names(cases: Iterable[Case]) -> dict[Case, str]:
+    """Name each case without its runtime version, so that the name survives upgrades; add it where names collide."""
+    plain = {case: name(case) for case in cases}
+    taken = Counter(plain.values())
+    return {case: f"{text} {case.runtime.version}" if taken[text] > 1 else text for case, text in plain.items()}
+
+
+def name(case: Case) -> str:
+    """Name a case without the version of its runtime."""
+    runtime = "+".join((case.runtime.name, *case.runtime.options))
+    return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """From a folder or the published rows to an answer that names what it left out and why."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import markdown
 from edgebench.networks import published
 from edgebench.results import folders
+from edgebench.results.folders import study
 from edgebench.results.reports import comparison
 from edgebench.results.table.choice import Quantity
 from edgebench.results.table.row import Row, Table
+from edgebench.results.table.selection import Selection
 from tests import GOLDEN, ROOT
 from tests.support.command import cli
 from tests.support.rows import changed
@@ -26,14 +29,15 @@ RESULTS = ROOT / "results" / "x86_vm"
 def asked(
     *, target: str = "", precision: str = "", dataset: str = "", accuracy: str = "", objective: str = "", **limits: str
 ) -> Request:
-    return request.parse(
-        target=target, precision=precision, dataset=dataset, accuracy=accuracy, objective=objective, limits=limits
-    )
+    selection = Selection(target=target, precision=precision)
+    return request.parse(selection=selection, dataset=dataset, accuracy=accuracy, objective=objective, limits=limits)
 
 
 def of(rows: list[Row], monkeypatch: pytest.MonkeyPatch, **options: str) -> choose.Answer:
-    monkeypatch.setattr(folders, "latest", lambda _: (Table(title="t", rows=tuple(rows), notes=()), ()))
-    return choose.answer(Path("results/x"), "", asked(**options))
+    line = study(RESULTS)[1].lines[0]
+    lines = tuple(replace(line, row=row) for row in rows)
+    monkeypatch.setattr(folders, "latest_lines", lambda _: (Table(title="t", rows=tuple(rows), notes=()), lines, ()))
+    return choose.answer((Path("results/x"),), "", asked(**options))
 
 
 @pytest.fixture
@@ -121,17 +125,17 @@ def test_rows_that_nothing_tells_apart_have_names_of_their_own(row: Row, monkeyp
 
 def test_only_a_target_that_is_in_the_results_is_chosen_for() -> None:
     with pytest.raises(EdgebenchError, match=r"no target in .*x86_vm 'rpi4' \(has cpu\)"):
-        choose.answer(RESULTS, "", asked(target="rpi4"))
+        choose.answer((RESULTS,), "", asked(target="rpi4"))
 
 
 def test_the_recorded_results_give_the_documented_answer() -> None:
-    answer = choose.answer(RESULTS, "", asked(max_p90="700us"))
+    answer = choose.answer((RESULTS,), "", asked(max_p90="700us"))
     assert answer.choice.chosen and answer.choice.chosen.name == "mobilenet_v1 0.5 @64, int8 per_channel"
 
 
 @pytest.mark.lengthy
 def test_the_published_rows_answer_before_anything_was_measured() -> None:
-    answer = choose.answer(None, "rpi4", asked(max_p90="20ms"))
+    answer = choose.answer((), "rpi4", asked(max_p90="20ms"))
     assert answer.choice.chosen and answer.choice.chosen.name.startswith("mobilenet_v2 1 @192, int8, tflite 2.7.1 ruy")
     assert answer.choice.prices[0].limit.quantity == Quantity.P90
     boards = [one for one in published.latencies() if one.target == "rpi4"]
@@ -140,7 +144,7 @@ def test_the_published_rows_answer_before_anything_was_measured() -> None:
 
 def test_a_published_board_that_nobody_timed_is_refused() -> None:
     with pytest.raises(EdgebenchError, match="no published target 'rpi44'"):
-        choose.answer(None, "rpi44", asked())
+        choose.answer((), "rpi44", asked())
 
 
 @pytest.mark.parametrize(

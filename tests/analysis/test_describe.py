@@ -6,6 +6,7 @@ import subprocess
 import sys
 from io import StringIO
 from math import prod
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError, UnknownName
 from edgebench.foundation.sheet import Sheet, as_csv
 from edgebench.networks.describe import Layer, describe, output_side
+from tests import ROOT
 from tests.support.command import cli
 
 pytestmark = pytest.mark.slow
@@ -267,3 +269,13 @@ def test_machines_get_every_sheet() -> None:
     assert {"layers", "fields", "memory", "sharing", "stacks"} <= document.keys()
     (first, *_) = document["sharing"]
     assert isinstance(first["shared"], int)
+
+
+def test_a_row_is_described_as_its_network_is(place: Path) -> None:
+    (place / "results").symlink_to(ROOT / "results")
+    row = cli("describe", "results/x86_vm:mobilenet_v1-0.25@64/int8")
+    plain = cli("describe", "mobilenet_v1", "--width", "0.25", "--resolution", "64", "--classes", "10")
+    assert (row.returncode, row.stdout) == (0, plain.stdout)
+    refused = cli("describe", "net.onnx")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "name an existing file" in refused.stderr

@@ -125,8 +125,8 @@ def test_numbers_that_are_worth_nothing_or_of_another_environment_predict_nothin
 def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
     options = {"objective": "macs", "max_latency": "50ms", "precision": "fp32"}
-    measured = choose.answer(FOLDER, "", asked(**options))
-    both = choose.answer(FOLDER, "", replace(asked(**options), predicted=True))
+    measured = choose.answer((FOLDER,), "", asked(**options))
+    both = choose.answer((FOLDER,), "", replace(asked(**options), predicted=True))
     assert ", predicted" not in repr(measured.choice)
     assert (measured.choice.feasible, both.choice.feasible) == (len(CORNERS), len(CASES))
     others = [one for one in both.accuracies if one.endswith(", predicted")]
@@ -136,10 +136,10 @@ def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Pa
 
 def test_a_predicted_accuracy_does_not_exist(place: Path) -> None:
     keep(*CORNERS, session=session(*CORNERS))
-    both = choose.answer(FOLDER, "", replace(asked(objective="latency"), predicted=True))
+    both = choose.answer((FOLDER,), "", replace(asked(objective="latency"), predicted=True))
     assert both.choice.chosen and Quantity.TOP1 not in both.choice.chosen.figures
     with pytest.raises(EdgebenchError, match="found --published; leave one out"):
-        choose.answer(None, "rpi4", replace(asked(), predicted=True))
+        choose.answer((), "rpi4", replace(asked(), predicted=True))
 
 
 def top1(of: Case) -> float:
@@ -189,12 +189,12 @@ def test_a_predicted_metric_keeps_a_limit_by_its_worse_end_and_is_called_predict
     wanted = {"objective": "macs", "precision": "fp32"}
     predicted_alone = f", {network(best.variant)}"
     for bound, is_kept in ((low - 0.01, True), ((low + value) / 2, False)):
-        both = choose.answer(FOLDER, "", replace(asked(**wanted, min_top1=f"{bound:.4f}"), predicted=True))
+        both = choose.answer((FOLDER,), "", replace(asked(**wanted, min_top1=f"{bound:.4f}"), predicted=True))
         feasible = {candidate.name for candidate in (both.choice.chosen, *both.choice.front) if candidate}
         assert any(f"{network(best.variant)}, fp32, predicted" in name for name in feasible) == is_kept, predicted_alone
     text = as_csv(advice.sheet(both)) + " ".join(advice.sheet(both).notes)
     assert "worse end" in text
-    fields = advice.fields(choose.answer(FOLDER, "", replace(asked(**wanted), predicted=True)))
+    fields = advice.fields(choose.answer((FOLDER,), "", replace(asked(**wanted), predicted=True)))
     shown = json.dumps(fields)
     assert '"predicted": ["latency", "top1"]' in shown
     assert "predicted from others on digits" in shown

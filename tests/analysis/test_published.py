@@ -7,6 +7,7 @@ import pytest
 from edgebench.analysis import published
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.sheet import as_json, document
+from edgebench.results.table.selection import Selection
 from tests.support.command import cli
 
 
@@ -18,13 +19,14 @@ def test_every_row_of_every_kind_names_its_source(kind: str) -> None:
 
 
 def test_filters_meet() -> None:
-    (sheet,) = published.sheets("latency", "resnet50", "rpi4")
+    (sheet,) = published.sheets("latency", Selection(model="resnet50", target="rpi4"))
     assert {row[0] for row in sheet.rows} == {"resnet50 1 @224"}
     assert "Raspberry Pi 4 Model B 4GB, 64-bit OS" in sheet.rows[0]
 
 
 def test_a_board_has_latencies_only() -> None:
-    titles = [sheet.title.partition(":")[0] for sheet in published.sheets(target="rpi4")]
+    sheets = published.sheets(selection=Selection(target="rpi4"))
+    titles = [sheet.title.partition(":")[0] for sheet in sheets]
     assert titles == [published.TITLES[kind] for kind in ("latency", "detection")]
 
 
@@ -32,19 +34,19 @@ def test_a_board_has_latencies_only() -> None:
     ("asked", "said"),
     [
         (("speed", "", ""), "no kind of figure 'speed' (has accuracy, latency, detection, quantization)"),
-        (("", "mobilenet_v9", ""), "no published model 'mobilenet_v9' (has alexnet, "),
+        (("", "mobilenet_v9", ""), "no model in the published figures 'mobilenet_v9' (has alexnet, "),
         (("", "", "rpi44"), "did you mean 'rpi4'?"),
-        (("accuracy", "", "rpi4"), "nothing published for accuracy rpi4: drop a filter"),
+        (("accuracy", "", "rpi4"), "no target in the published figures 'rpi4' (has none)"),
     ],
 )
 def test_what_nothing_answers_to_is_refused(asked: tuple[str, str, str], said: str) -> None:
     with pytest.raises(EdgebenchError) as refused:
-        published.sheets(*asked)
+        published.sheets(asked[0], Selection(model=asked[1], target=asked[2]))
     assert said in str(refused.value)
 
 
 def test_the_command_lists_as_json() -> None:
     done = cli("published", "--kind", "latency", "--model", "mobilenet_v1", "--target", "rpi4", "--format", "json")
     assert done.returncode == 0, done.stderr
-    sheets = published.sheets("latency", "mobilenet_v1", "rpi4")
+    sheets = published.sheets("latency", Selection(model="mobilenet_v1", target="rpi4"))
     assert json.loads(done.stdout) == json.loads(as_json("published", document(sheets)))

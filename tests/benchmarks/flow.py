@@ -114,12 +114,12 @@ def before_night() -> None:
 
 def choice() -> None:
     """Choose among published rows."""
-    choose.answer(None, "rpi4", Request())
+    choose.answer((), "rpi4", Request())
 
 
 def choice_of_folder() -> None:
     """Choose among the rows of a results folder, which is read for it."""
-    choose.answer(ROOT / "results" / "x86_vm", "", Request())
+    choose.answer((ROOT / "results" / "x86_vm",), "", Request())
 
 
 FLOWS = {"run": run, "export": export_int8, "night": night, "choice": choice, "choice_of_folder": choice_of_folder}

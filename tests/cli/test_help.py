@@ -23,7 +23,7 @@ def option(command: str, name: str) -> Any:
     "command", [name for name in COMMANDS if any(one.name == "width" for one in COMMANDS[name].params)]
 )
 def test_width_and_resolution_are_also_called_alpha_and_rho(command: str) -> None:
-    needed = ["results/mine"] if command == "predict" else []
+    needed = ["results/mine"] if command in ("predict", "report", "figures", "compare") else []
     params = COMMANDS[command].make_context(command, [*needed, "--alpha", "0.5", "--rho", "96"]).params
     assert (float(params["width"]), int(params["resolution"])) == (0.5, 96)
 

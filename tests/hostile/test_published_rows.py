@@ -26,7 +26,7 @@ OBJECTIVES = ("latency", "top1")
 def answer(board: str, *, any_published: bool = False, objective: str = "", max_latency: str = "") -> choose.Answer:
     limits = {"max_latency": max_latency}
     asked = request.parse(objective=objective, limits=limits, any_published=any_published)
-    return choose.answer(None, board, asked)
+    return choose.answer((), board, asked)
 
 
 def is_doubted(note: str) -> bool:

@@ -8,9 +8,9 @@ from statistics import median
 
 import pytest
 
-from edgebench.nightly.entries import Pinned, entries, host, name, named_evidence, names
+from edgebench.nightly.entries import Pinned, entries, host, named_evidence
 from edgebench.nightly.night import Entry, Outcome
-from edgebench.schema.case import Workload
+from edgebench.schema.case import Workload, name, names
 from edgebench.schema.record import Failure, Record, Reference, Run, Stop
 from edgebench.schema.runtime import Runtime
 from tests.conftest import artifact, case, deployment, environment, run, session, variant

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from edgebench.foundation import shelf
+from edgebench.foundation.errors import RequestError
 from edgebench.results import FIGURES, draw_figures, folders
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import MOST_LINES, numbered
@@ -144,9 +145,28 @@ def test_rows_keep_their_place_in_the_table_through_the_groups(measured: Table) 
     assert [list(found) for _, found in numbered(table)] == [[0, 2], [1]]
 
 
+def test_a_figure_for_a_paper_has_its_width_and_no_words_of_its_own(place: Path) -> None:
+    (place / "x").mkdir()
+    (place / "x" / "runs.jsonl").write_bytes((GOLDEN / "runs.jsonl").read_bytes())
+    for path in draw_figures(place / "x", "svg", width="8.5cm", is_bare=True):
+        root = ElementTree.fromstring(path.read_text())
+        box = [float(number) for number in root.attrib["viewBox"].split()]
+        assert root.attrib["width"] == "8.5cm"
+        assert float(root.attrib["height"].removesuffix("cm")) == pytest.approx(8.5 * box[3] / box[2], rel=1e-3)
+        assert not [text for text in root.iter() if text.attrib.get("class") in ("head", "note")]
+    with pytest.raises(RequestError, match="wanted a width such as 8.5cm"):
+        draw_figures(place / "x", "svg", width="wide")
+
+
 def test_figures_are_written_beside_the_table(place: Path) -> None:
     (place / "x").mkdir()
     (place / "x" / "runs.jsonl").write_bytes((GOLDEN / "runs.jsonl").read_bytes())
     written = draw_figures(place / "x", "svg")
-    assert [path.name for path in written] == ["pareto.svg", "heat_maps.svg", "dumbbells.svg", "footprint.svg"]
+    assert [path.name for path in written] == [
+        "pareto.svg",
+        "macs.svg",
+        "heat_maps.svg",
+        "dumbbells.svg",
+        "footprint.svg",
+    ]
     assert all(path.read_text().startswith("<svg") for path in written)

@@ -186,3 +186,11 @@ def test_of_many_reasons_the_worst_are_said_and_the_rest_counted(measured: tuple
     said = re.findall(r"<li class=.*</span> (.*)", html.render(replace(table, rows=rows)))
     assert len(said) == html.MOST_REASONS + 1
     assert said[-1] == "10 more rows: their reasons are in the table"
+
+
+def test_without_accuracies_the_page_draws_latency_against_multiply_adds(measured: tuple[Table, Background]) -> None:
+    table = measured[0]
+    bare = replace(table, rows=tuple(changed(row, top1=None, top5=None) for row in table.rows))
+    lead = html.render(bare).partition('<div class="lead">')[2].partition("</figure>")[0]
+    assert "<figcaption>Latency against multiply-adds</figcaption>" in lead and "<svg" in lead
+    assert 'class="canvas"></div>' not in html.render(bare)

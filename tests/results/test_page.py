@@ -105,6 +105,20 @@ def test_a_heading_sorts_up_and_down_within_groups_and_across_all(visit: Visit) 
     assert [down[:8], down[8:]] == [sorted(down[:8], reverse=True), sorted(down[8:], reverse=True)]
 
 
+def test_the_first_click_sorts_the_best_first_and_ranks_are_those_of_the_rows_together(visit: Visit) -> None:
+    visit.page.select_option("#together", "precision")
+    ranks = visit.column("#")
+    assert [ranks[place].rstrip("=") for place in (0, 8)] == ["1", "1"]
+    visit.page.select_option("#together", "")
+    whole = sorted(int(rank.rstrip("=")) for rank in visit.column("#"))
+    assert len(whole) == 16 and whole[-1] > 8
+    visit.sort("SQNR dB")
+    down = numbers(visit.column("SQNR dB")[:8])
+    assert down == sorted(down, reverse=True)
+    heights = {box["height"] for row in visit.page.locator(ROWS).all() if (box := row.bounding_box())}
+    assert max(heights) - min(heights) <= 1
+
+
 def test_rows_without_a_figure_go_last_either_way(visit: Visit) -> None:
     visit.page.select_option("#together", "")
     for _ in range(2):

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 from pytest_benchmark import stats
 
+from edgebench.nightly.bulletins import pytest_benchmark as nightly_benchmark
+from edgebench.nightly.night import History
+from edgebench.nightly.summary import bulletin
 from edgebench.results import folders
 from edgebench.results.journal import JOURNAL, Journal
 from edgebench.results.measurement.evidence import gather, process_medians
@@ -20,6 +24,7 @@ from edgebench.results.table.row import Row
 from tests import ROOT
 from tests.conftest import artifact, case, deployment, run, session
 from tests.support.command import cli
+from tests.support.nights import entry, night
 
 RESULTS = ROOT / "results" / "x86_vm"
 
@@ -35,7 +40,7 @@ def test_the_real_command_compares_what_was_written(place: Path) -> None:
     shutil.copytree(RESULTS, place / "mine")  # a report is written beside its journal
     (place / "now.json").write_text(cli("report", "mine", "--format", "pytest-benchmark").stdout)
     shown = compare("now.json", "--csv=out.csv")
-    assert "benchmark 'cpu onnxruntime 1.31.1 CPUExecutionProvider': 16 tests" in shown
+    assert "benchmark 'cpu': 16 tests" in shown
     lines = (place / "out.csv").read_text().splitlines()[1:]
     shown_s = {line.partition(" ")[0].rpartition("::")[2]: float(line.split(",")[-2]) for line in lines}
     for row in folders.read(RESULTS).rows:
@@ -68,6 +73,28 @@ def test_the_statistics_are_those_that_pytest_benchmark_computes(count: int) -> 
     assert mine["outliers"] == theirs.outliers
     numbers = [name for name in theirs.fields if name != "outliers"]
     assert [mine[name] for name in numbers] == pytest.approx([getattr(theirs, name) for name in numbers])
+
+
+def test_names_pair_across_runtime_versions_and_with_those_of_nights(place: Path) -> None:
+    def named(*versions: str, preset: str = "standard") -> set[str]:
+        folder = place / "-".join((*versions, preset))
+        folder.mkdir()
+        journal = Journal(folder)
+        for version in versions:
+            own = replace(case(), runtime=replace(case().runtime, version=version))
+            journal.append(session(own, id=version, preset=preset))
+            journal.append(replace(deployment(artifact()), case=own, session=version))
+            for _ in range(6):
+                journal.append(run(case=own, session=version, preset=preset))
+        content = json.loads(pytest_benchmark.render(*folders.study(folder)))
+        return {one["fullname"] for one in content["benchmarks"]}
+
+    plain = {"cpu::mobilenet_v2-0.35@32/fp32 onnxruntime+CPUExecutionProvider cpu threads=1 batch=1"}
+    assert named("1.30.0") == named("1.31.1") == named("1.31.1", preset="nightly") == plain
+    assert named("1.30.0", "1.31.1") == {f"{name} {version}" for name in plain for version in ("1.30.0", "1.31.1")}
+    own = entry(name=next(iter(plain)).removeprefix("cpu::"), target="cpu")
+    night_s = json.loads(nightly_benchmark.render(bulletin(History(nights=(night(0, own),)))))["benchmarks"]
+    assert {one["fullname"] for one in night_s} == plain
 
 
 def test_what_is_worth_nothing_is_left_out_and_named(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.sheet import Column, Sheet, latex
 from edgebench.results import WRITTEN, folders, write_reports
 from edgebench.results.journal import Journal
-from edgebench.results.reports import comparison
+from edgebench.results.reports import comparison, html
 from edgebench.results.table import ranking, rows
 from edgebench.results.table.columns import flat
 from edgebench.results.table.ranking import sped
@@ -319,3 +320,28 @@ def test_the_rows_that_share_a_reason_are_named_in_few_words(table: Table) -> No
     assert comparison.which(rows[:3], rows) == ", ".join(names[:3])
     assert comparison.which(rows[:7], rows) == f"{', '.join(names[:4])}, 3 more rows"
     assert comparison.which(rows[:1], rows[:1]) == names[0]
+
+
+def test_a_forge_shows_the_verdict_among_the_first_six_columns_and_breaks_no_interval(table: Table) -> None:
+    groups = [line for line in comparison.render(table).splitlines() if line.startswith("|")]
+    for heading in (line for line in groups if "p50 ms" in line and "verdict" in line):
+        assert "verdict" in [cell.strip() for cell in heading.strip("|").split("|")][:6]
+    intervals = [cell.strip() for line in groups for cell in line.split("|") if re.search(r"\d, *\xa0?\d.*[\])]", cell)]
+    assert intervals and not [cell for cell in intervals if " " in cell.rstrip("* ")]
+
+
+def test_an_emulated_board_s_table_begins_with_instructions_beside_the_real_board_s_latency(table: Table) -> None:
+    none = {"p50_ms": None, "p50_low_ms": None, "p50_high_ms": None, "p90_ms": None, "processes": 0, "load_ms": None}
+    of = {"architecture": "mobilenet_v2", "width": 0.5, "resolution": 128, "target": "rpi4_emulated", **none}
+    twins = [next(row for row in table.rows if row.setup.precision == name) for name in ("fp32", "int8")]
+    same = {"weights": "trained", "dataset": "digits", "preset": "quick", "verdict": "EMULATED", "peak_mib": None}
+    rows = [changed(row, **of, **same, instructions_m=count) for row, count in zip(twins, (82.6, 50.0), strict=True)]
+    _, int8 = sped(rows)
+    assert int8.standing.instruction_ratio == pytest.approx(1.652)
+    shown = comparison.columns([rows[0], int8])
+    headings = [column.heading for column in shown]
+    assert headings[:6] == ["#", "network", "precision", "Minstr", "int8 x Minstr", "published on the board"]
+    assert [column.cell(int8) for column in shown[3:5]] == ["50.00", "1.65"]
+    assert " ms, " in shown[5].cell(int8)
+    assert 'class="verdict"' in html.render(replace(table, rows=(rows[0], int8)))
+    assert not {"p50 ms", "p90 ms", "peak MiB", "load ms"} & {column.heading for column in shown}

@@ -16,7 +16,7 @@ from edgebench.foundation.errors import RequestError
 from edgebench.results.table.choice import Candidate, Choice, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edgebench.analysis.choose.option import Offer
@@ -32,6 +32,7 @@ class Answer:
         accuracies: the origin of each option's accuracy.
         statistics: whether each option's latency is a `p50` or a `mean`.
         remarks: the notes of the sources, for the options that have one.
+        commands: the commands that take the options' files away, for the options that have one.
         notes: sentences on the rows that were left out.
     """
 
@@ -42,14 +43,15 @@ class Answer:
     accuracies: Mapping[str, str]
     statistics: Mapping[str, str]
     remarks: Mapping[str, str]
+    commands: Mapping[str, str]
     notes: tuple[str, ...]
 
 
-def answer(folder: Path | None, board: str, request: Request) -> Answer:
-    """Choose among a folder's rows, or the published ones of a board.
+def answer(results: Sequence[Path], board: str, request: Request) -> Answer:
+    """Choose among the rows of results folders, or the published ones of a board.
 
     Raises:
-        RequestError: not exactly one of folder and board was named, an option does not fit it, or the accuracies are
+        RequestError: not either folders or a board were named, an option does not fit it, or the accuracies are
             of several data sets.
         InvalidFile: the folder has no readable journal.
         UnknownName: no row has the target, precision or data set.
@@ -58,10 +60,11 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
         raise RequestError("--predicted needs a results folder, found --published; leave one out")
     if request.any_published and not board:
         raise RequestError("--any-published needs --published with a board, found a results folder; leave one out")
-    if (folder is None) == (not board):
+    if bool(results) == bool(board):
         raise RequestError("wanted a results folder or --published with a board, found neither or both")
-    request = replace(request, target=board or request.target)
-    offer = _of_folder(folder, request) if folder else published.offer(request)
+    if board:
+        request = replace(request, selection=replace(request.selection, target=board))
+    offer = published.offer(request) if board else _of_folders(results, request)
     shared, options = named(offer.options)
     objective = request.objective or offer.metric
     candidates = [Candidate(name=name, figures=option.figures) for name, option in options.items()]
@@ -74,10 +77,13 @@ def answer(folder: Path | None, board: str, request: Request) -> Answer:
         accuracies=accuracies,
         statistics={name: option.statistic for name, option in options.items() if option.statistic},
         remarks={name: option.note for name, option in options.items() if option.note},
+        commands={name: option.take for name, option in options.items() if option.take},
         notes=offer.notes,
     )
 
 
-def _of_folder(folder: Path, request: Request) -> Offer:
-    rows = measured.offer(folder, request)
-    return rows + predicted.offer(folder, request) if request.predicted else rows
+def _of_folders(results: Sequence[Path], request: Request) -> Offer:
+    rows = measured.offer(results, request)
+    for folder in results if request.predicted else ():
+        rows += predicted.offer(folder, request)
+    return rows

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.option import (
@@ -24,15 +27,15 @@ from edgebench.images.catalogue import family
 from edgebench.networks import published
 from edgebench.results import folders
 from edgebench.results.table.choice import METRICS
-from edgebench.results.table.row import WORTHLESS
+from edgebench.results.table.row import WORTHLESS, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from edgebench.analysis.choose.request import Request
     from edgebench.networks.published import References
     from edgebench.results.table.choice import Figure, Quantity
+    from edgebench.results.table.parts import Setup
     from edgebench.results.table.row import Row
 
 
@@ -40,27 +43,29 @@ TIMES = (Q.LATENCY, Q.P90, Q.TOTAL)
 CITED = "Accuracy: published for ImageNet, not measured on these files; `edgebench published` lists the sources."
 
 
-def offer(folder: Path, request: Request) -> Offer:
+def offer(results: Sequence[Path], request: Request) -> Offer:
     """Make an option of each row that matches the request and has trustworthy figures.
 
     Raises:
-        InvalidFile: the folder has no readable journal.
-        UnknownName, RequestError: no row has the target, precision or data set, or the accuracies are of several
-            data sets.
+        InvalidFile: a folder has no readable journal.
+        UnknownName, RequestError: no row matches the filters, or the accuracies are of several data sets.
     """
-    table, earlier = folders.latest(folder)
-    references = published.references() if request.accuracy == PUBLISHED else None
-    rows = _matching(table.rows, folder, request)
+    read = {folder: folders.latest_lines(folder)[1:] for folder in results}
+    every = [_Found(line=line, folder=folder) for folder, (lines, _) in read.items() for line in lines]
+    matching = _matching(every, " and ".join(map(str, results)), request)
+    rows = [found.line.row for found in matching]
     if request.compares_accuracies:
         _require_one_dataset(rows)
-    usable = [row for row in rows if _is_usable(row)]
-    epochs = defaultdict[str, set[str]](set)
-    for row in usable:
-        epochs[row.setup.target].add(row.setup.epoch)
+    usable = [found for found in matching if _is_usable(found.line.row)]
+    shown, is_cited = [found.line.row for found in usable], request.accuracy == PUBLISHED
     return Offer(
-        options=tuple(_option(row, references, is_alone=len(epochs[row.setup.target]) == 1) for row in usable),
-        notes=(*earlier, *_left_out(rows), *([CITED] if references else _datasets(usable))),
-        metric=_metric(usable),
+        options=tuple(_options(usable, read, request)),
+        notes=(
+            *(note for _, notes in read.values() for note in notes),
+            *_left_out(rows),
+            *([CITED] if is_cited else _datasets(shown)),
+        ),
+        metric=_metric(shown),
     )
 
 
@@ -70,18 +75,69 @@ def _is_usable(row: Row) -> bool:
     return not is_worthless and row.verdict != "FAILED" and not row.quality.is_of_chance
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A line and the folder that has it."""
+
+    line: Line
+    folder: Path
+
+    @property
+    def setup(self) -> Setup:
+        """What was measured, and how."""
+        return self.line.row.setup
+
+
+Read = Mapping[Path, tuple[tuple[Line, ...], tuple[str, ...]]]
+
+
+def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator[Option]:
+    """Yield an option of each row; its name has the folder and the epoch only where there are several."""
+    references = published.references() if request.accuracy == PUBLISHED else None
+    with_drop = Q.DROP in {request.objective, *(limit.quantity for limit in request.limits)}
+    epochs = defaultdict[str, set[str]](set)
+    for found in usable:
+        epochs[found.setup.target].add(found.setup.epoch)
+    for found in usable:
+        is_alone = len(epochs[found.setup.target]) == 1
+        option = _option(found.line.row, references, is_alone=is_alone, with_drop=with_drop)
+        folder = str(found.folder) if len(read) > 1 else ""
+        yield replace(
+            option,
+            configuration=replace(option.configuration, folder=folder),
+            take=_take(found.line, read[found.folder][0], found.folder),
+        )
+
+
+def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
+    """Return the command that takes a row's file away: the fewest words that only this row has, in their order."""
+    every, own = [_words(other) for other in lines], _words(line)
+    chosen = [str(line.evidence.case.variant)]
+    for word in own:
+        matching = [words for words in every if {*" ".join(chosen).split()} <= {*words}]
+        if len(matching) > 1 and any(word not in words for words in matching):
+            chosen.append(word)
+    return shlex.join(("edgebench", "take", f"{folder}:{' '.join(chosen)}")) if line.evidence.artifact else ""
+
+
+def _words(line: Line) -> list[str]:
+    session = line.evidence.session
+    return [*str(line.evidence.case).split(), session.preset, session.environment.epoch]
+
+
 def _metric(rows: Sequence[Row]) -> Quantity:
     """Return the metric of the rows' task; top-1 if they are of several."""
     metrics = {literal("tasks", row.setup.task, "METRIC") for row in rows}
     return Q(metrics.pop()) if len(metrics) == 1 and metrics <= {*METRICS} else Q.TOP1
 
 
-def _matching(rows: Sequence[Row], folder: Path, request: Request) -> Sequence[Row]:
-    for name in ("target", "precision", "dataset", "task"):
+def _matching(every: Sequence[_Found], where: str, request: Request) -> list[_Found]:
+    selected = request.selection.select(every, lambda found: found.setup, where)
+    for name in ("dataset", "task"):
         wanted = getattr(request, name)
-        require(f"{name} in {folder}", wanted, sorted({getattr(row.setup, name) for row in rows}), may_be_empty=True)
-        rows = [row for row in rows if wanted in ("", getattr(row.setup, name))]
-    return rows
+        require(f"{name} in {where}", wanted, sorted({getattr(row.setup, name) for row in selected}), may_be_empty=True)
+        selected = [found for found in selected if wanted in ("", getattr(found.setup, name))]
+    return selected
 
 
 def _require_one_dataset(rows: Iterable[Row]) -> None:
@@ -93,11 +149,15 @@ def _require_one_dataset(rows: Iterable[Row]) -> None:
         )
 
 
-def _option(row: Row, references: References | None, *, is_alone: bool) -> Option:
-    """Make an option of a row; published references, where given, replace its own accuracy."""
+def _option(row: Row, references: References | None, *, is_alone: bool, with_drop: bool) -> Option:
+    """Make an option of a row; published references, where given, replace its own accuracy.
+
+    The drop counts only where it was requested: it follows from the accuracy, which is compared anyway.
+    """
+    drop = {Q.DROP: row.drop} if with_drop else {}
     return Option(
         configuration=replace(_configuration(row), epoch="" if is_alone else f"epoch {row.setup.epoch}"),
-        figures=known(_figures(row) | (_cited(row, references) if references else {})),
+        figures=known(_figures(row) | drop | (_cited(row, references) if references else {})),
         accuracy=PUBLISHED_ACCURACY if references else f"measured on {row.setup.dataset}",
         statistic=P50 if row.latency.p50_ms else "",
     )

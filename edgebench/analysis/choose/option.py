@@ -25,6 +25,7 @@ class Configuration:
 
     Attributes:
         scheme: the precision and the quantization scheme.
+        folder: the results folder, if there are several.
         training: the data set and the source of the weights.
         epoch: the epoch of the environment, if the same machine was measured in several.
         origin: `predicted` if it was not measured.
@@ -32,6 +33,7 @@ class Configuration:
 
     network: str
     scheme: str
+    folder: str = ""
     target: str = ""
     runtime: str
     packages: str = ""
@@ -53,6 +55,7 @@ class Option:
     Attributes:
         statistic: whether its latency is a `p50` or a `mean`; empty without a latency.
         note: a caveat, in the words of its source.
+        take: the command that takes its file away; empty if it has none.
     """
 
     configuration: Configuration
@@ -60,6 +63,7 @@ class Option:
     accuracy: str
     statistic: str = ""
     note: str = ""
+    take: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.option import (
@@ -41,10 +42,11 @@ def offer(folder: Path, request: Request) -> Offer:
     """
     references = published.references() if request.accuracy == PUBLISHED else None
     expected = outlook(folder, own_sweep(folder))
+    cells = request.selection.select(expected.cells, lambda cell: _described(cell.case), f"the sweep of {folder}")
     options = tuple(
         _option(cell, cell.time_s, expected.metrics.get(cell.case), references)
-        for cell in expected.cells
-        if cell.time_s and _matches(cell.case, request)
+        for cell in cells
+        if cell.time_s and request.dataset in ("", cell.case.variant.dataset)
     )
     note = (
         f"Predicted, not measured: {len(options)} configurations, each marked, with 90 % intervals (measured: 95 %)."
@@ -53,11 +55,29 @@ def offer(folder: Path, request: Request) -> Offer:
     return Offer(options=options, notes=(note,))
 
 
-def _matches(case: Case, request: Request) -> bool:
-    return (
-        request.target in ("", case.target)
-        and request.precision in ("", case.variant.precision)
-        and request.dataset in ("", case.variant.dataset)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Described:
+    """A cell's properties that filters name."""
+
+    architecture: str
+    width: float
+    resolution: int
+    precision: str
+    runtime: str
+    target: str
+    threads: int
+
+
+def _described(case: Case) -> _Described:
+    variant = case.variant
+    return _Described(
+        architecture=variant.architecture,
+        width=variant.width,
+        resolution=variant.resolution,
+        precision=variant.precision,
+        runtime=case.runtime.name,
+        target=case.target,
+        threads=case.threads,
     )
 
 

@@ -52,11 +52,10 @@ def offer(request: Request) -> Offer:
     references, latencies = published.references(), published.of_task(request.task)
     if not latencies:
         raise RequestError(f"wanted --task classification or detection with --published, found {request.task}")
-    require("published target", request.target, published.targets(request.task))
-    rows = [row for row in latencies if row.target == request.target]
-    precisions = sorted({row.precision for row in rows})
-    require(f"precision published for {request.target}", request.precision, precisions, may_be_empty=True)
-    matching = [row for row in rows if request.precision in ("", row.precision)]
+    board = request.selection.target
+    require("published target", board, published.targets(request.task))
+    rows = [row for row in latencies if row.target == board]
+    matching = request.selection.select(rows, lambda row: row, f"those published for {board}")
     left_out = [] if request.any_published else [row for row in matching if row.reservation]
     usable = [row for row in matching if request.any_published or not row.reservation]
     return Offer(

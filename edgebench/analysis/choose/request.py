@@ -9,6 +9,7 @@ from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import names
 from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
 from edgebench.results.table.choice import METRICS, Limit, Quantity
+from edgebench.results.table.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_file": (Q.FILE, lambda text: parse_size(text) / MIB),
     "max_macs": (Q.MACS, lambda text: parse_count(text) / 1e6),
     "max_instructions": (Q.INSTRUCTIONS, lambda text: parse_count(text) / 1e6),
+    "max_drop": (Q.DROP, parse_share),
     "min_top1": (Q.TOP1, parse_share),
     "min_top5": (Q.TOP5, parse_share),
     "min_map": (Q.MAP, parse_share),
@@ -40,6 +42,7 @@ class Request:
     """Filters, an objective and limits; an empty filter accepts all rows.
 
     Attributes:
+        selection: the filters by network, runtime and target.
         objective: None for the metric of the rows' task: top-1, mAP of detectors, mIoU of segmenters, mean IoU of
             localizers.
         accuracy: `measured`, or `published`: on ImageNet, for the same network, width, resolution and precision.
@@ -47,8 +50,7 @@ class Request:
         any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
     """
 
-    target: str = ""
-    precision: str = ""
+    selection: Selection = ALL
     dataset: str = ""
     task: str = ""
     accuracy: str = MEASURED
@@ -61,13 +63,12 @@ class Request:
     def compares_accuracies(self) -> bool:
         """Whether the choice depends on measured accuracies."""
         quantities = {self.objective or Q.TOP1, *(limit.quantity for limit in self.limits)}
-        return self.accuracy == MEASURED and bool(quantities & {*METRICS})
+        return self.accuracy == MEASURED and bool(quantities & {*METRICS, Q.DROP})
 
 
 def parse(
     *,
-    target: str = "",
-    precision: str = "",
+    selection: Selection = ALL,
     dataset: str = "",
     task: str = "",
     accuracy: str = "",
@@ -86,8 +87,7 @@ def parse(
     require("task", task, names("tasks"), may_be_empty=True)
     require("objective", objective, tuple(Quantity), may_be_empty=True)
     return Request(
-        target=target,
-        precision=precision,
+        selection=selection,
         dataset=dataset,
         task=task,
         accuracy=accuracy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.choose.request import MEAN
@@ -28,6 +29,7 @@ UNITS = {
     Q.FILE: "MiB",
     Q.MACS: "M MACs",
     Q.INSTRUCTIONS: "M instructions",
+    Q.DROP: "points",
 }
 NAMES = {
     Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MAP: "mAP", Q.MIOU: "mIoU", Q.IOU: "IoU", Q.MACS: "MACs",
@@ -50,6 +52,7 @@ WHY_LACKING = {
     Q.IOU: "no IoU",
     Q.INSTRUCTIONS: "no instructions (an emulator counts them: --target rpi4_emulated)",
     Q.AGREEMENT: "no float parent to agree with",
+    Q.DROP: "no accuracy, or none of its float parent on the same images",
 }
 
 
@@ -106,8 +109,7 @@ def fields(answer: Answer) -> dict[str, Value]:
         (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
     ]
     return {
-        "target": request.target or None,
-        "precision": request.precision or None,
+        **{name: text or None for name, text in asdict(request.selection).items()},
         "dataset": request.dataset or None,
         "task": request.task or None,
         "accuracy": request.accuracy,
@@ -144,6 +146,7 @@ def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mappi
         "accuracy": answer.accuracies[candidate.name],
         "latency_is": answer.statistics.get(candidate.name),
         "note": answer.remarks.get(candidate.name),
+        "take": answer.commands.get(candidate.name),
         "predicted": [str(quantity) for quantity, figure in candidate.figures.items() if figure.is_predicted],
         **figures,
         **more,
@@ -223,6 +226,8 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
     yield from _withheld(choice)
     if roles > SHOWN:
         yield f"{roles - SHOWN} more are not shown."
+    if choice.chosen and (command := answer.commands.get(choice.chosen.name)):
+        yield f"This command writes its file, a card and a script that runs it: {command}"
 
 
 def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:

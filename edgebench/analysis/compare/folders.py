@@ -19,6 +19,7 @@ from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import BEAT, reference_medians
 from edgebench.results.table.ranking import ratio
 from edgebench.results.table.row import WORTHLESS
+from edgebench.results.table.selection import ALL, Selection
 from edgebench.schema.environment import Difference, differences, words
 from edgebench.schema.record import Run, Session
 
@@ -66,14 +67,15 @@ class Contrast:
     shared: tuple[str, ...] = ()
 
 
-def contrast(before: Path, after: Path) -> Contrast:
+def contrast(before: Path, after: Path, selection: Selection = ALL) -> Contrast:
     """Compare two results folders, case by case.
 
     Raises:
         InvalidFile: a folder has no readable journal.
+        UnknownName, RequestError: a folder has no row that the selection accepts.
     """
-    first_table, first_lines, first_left = folders.latest_lines(before)
-    second_table, second_lines, second_left = folders.latest_lines(after)
+    first_table, first_lines, first_left = _latest(before, selection)
+    second_table, second_lines, second_left = _latest(after, selection)
     journals = [tuple(Journal(folder)) for folder in (before, after)]
     pairs, missing, new = paired(first_lines, second_lines, [_key(names) for names in KEYS])
     first, second = (_environments(records) for records in journals)
@@ -98,6 +100,11 @@ def contrast(before: Path, after: Path) -> Contrast:
         left_out=first_left + second_left,
         shared=shared,
     )
+
+
+def _latest(folder: Path, selection: Selection) -> tuple[Table, list[Line], tuple[str, ...]]:
+    table, lines, left = folders.latest_lines(folder)
+    return table, selection.select(lines, lambda line: line.row.setup, str(folder)), left
 
 
 def _key(names: Sequence[str]) -> Callable[[Line], Hashable]:

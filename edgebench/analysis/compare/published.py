@@ -15,6 +15,7 @@ from edgebench.networks import published
 from edgebench.networks.published import runtime
 from edgebench.results import folders
 from edgebench.results.table.row import WORTHLESS
+from edgebench.results.table.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,14 +54,16 @@ class Citations:
     unmatched: tuple[str, ...]
 
 
-def beside_published(folder: Path) -> Citations:
+def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
     """Put each row of a results folder beside the nearest published one of the same network and precision.
 
     Raises:
         InvalidFile: the folder has no readable journal.
+        UnknownName, RequestError: no row has what the selection wants.
     """
     table = folders.read(folder)
-    rows = [row for row in table.rows if row.verdict not in WORTHLESS and row.latency.p50_ms and row.setup.batch == 1]
+    selected = selection.select(table.rows, lambda row: row.setup, str(folder))
+    rows = [row for row in selected if row.verdict not in WORTHLESS and row.latency.p50_ms and row.setup.batch == 1]
     nearest = [(row, _nearest(row)) for row in rows]
     return Citations(
         folder=table.title,

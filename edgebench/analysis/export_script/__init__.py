@@ -17,7 +17,9 @@ from edgebench.schema.cards import FedData
 from edgebench.schema.case import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from jinja2 import Environment
 
     from edgebench.foundation.cache import FileCard
     from edgebench.results.measurement.evidence import Evidence
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("onnxruntime", "litert", "tflite_runtime")
 SHOWN = 5  # values of each output
+
+
+class Code(str):
+    """Source text of Python, which a template writes as it is."""
+
+    __slots__ = ()
 
 
 def script(query: str) -> str:
@@ -37,20 +45,32 @@ def script(query: str) -> str:
     """
     row = evidence(query)
     _require_script(row)
-    return rendered(row, tuple(_files(row)))
+    return rendered(row, files_of(row, "measure it again"))
 
 
 def rendered(row: Evidence, files: Sequence[FileCard]) -> str:
     """Return the script of a row; `files` are its artifact and the arrays of its inputs."""
-    from jinja2 import Environment, StrictUndefined
+    paths = [(str(cache.path_of(card)), card.sha256) for card in files]
+    return templates().get_template("script.py.jinja").render(_of_row(row) | of_case(row.case), files=paths)
+
+
+def templates(*folders: Path) -> Environment:
+    """Return the environment of this folder's templates and those of other folders.
+
+    It writes every value except `Code` as a literal of Python.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701  # every value is written as a literal of Python
-        finalize=_literal, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader((Path(__file__).parent, *folders)),
+        finalize=_literal,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["shaped"] = _shape
-    template = environment.from_string((Path(__file__).parent / "script.py.jinja").read_text(encoding="utf-8"))
-    paths = [(str(cache.path_of(card)), card.sha256) for card in files]
-    return template.render(_of_row(row) | _of_case(row.case), files=paths)
+    return environment
 
 
 def _require_script(row: Evidence) -> None:
@@ -84,27 +104,28 @@ def _of_row(row: Evidence) -> dict[str, Any]:
     }
 
 
-def _files(row: Evidence) -> Iterator[FileCard]:
-    """Yield the cards of the measured artifact and of the arrays that it was fed.
+def files_of(row: Evidence, advice: str) -> tuple[FileCard, ...]:
+    """Return the cards of the measured artifact and of the arrays that it was fed.
 
     Raises:
-        RequestError: one of them is not in the cache.
+        RequestError: one of them is not in the cache; the message ends with `advice`.
     """
     artifact, fed = row.artifact, row.case.variant.feed
     kept = (card for card in cache.cards(Artifact) if artifact and card.sha256 == artifact.sha256)
-    yield _intact(next(kept, None), f"the artifact of {row.case}")
+    files = [_intact(next(kept, None), f"the artifact of {row.case}", advice)]
     if fed and fed.data_sha256:
         arrays = (card for card in cache.cards(FedData) if card.sha256 == fed.data_sha256)
-        yield _intact(next(arrays, None), f"the arrays {fed.data} of {row.case}")
+        files.append(_intact(next(arrays, None), f"the arrays {fed.data} of {row.case}", advice))
+    return tuple(files)
 
 
-def _intact(card: FileCard | None, what: str) -> FileCard:
+def _intact(card: FileCard | None, what: str, advice: str) -> FileCard:
     if card is None or not cache.is_intact(card):
-        raise RequestError(f"wanted {what} in the cache, found none with its hash; measure it again")
+        raise RequestError(f"wanted {what} in the cache, found none with its hash; {advice}")
     return card
 
 
-def _of_case(case: Case) -> dict[str, Any]:
+def of_case(case: Case) -> dict[str, Any]:
     """Return how the agent opens, feeds and times a case."""
     fed = case.variant.feed
     bfloat16 = tuple(entry.name for entry in fed.inputs if entry.dtype == feed.BFLOAT16) if fed else ()
@@ -133,6 +154,8 @@ def _shape(entry: Input, batch: int) -> tuple[int, ...]:
 
 def _literal(value: object) -> str:
     """Write a value as a literal of Python on one line, whatever is in it."""
+    if isinstance(value, Code):
+        return value
     if isinstance(value, str):
         return escape.python(value)
     if isinstance(value, tuple):

@@ -14,6 +14,13 @@ from edgebench.cli.options import (
     Json,
     Models,
     OneTable,
+    OnlyModels,
+    OnlyPrecisions,
+    OnlyResolutions,
+    OnlyRuntimes,
+    OnlyTargets,
+    OnlyThreads,
+    OnlyWidths,
     Precisions,
     Quiet,
     Resolutions,
@@ -26,7 +33,9 @@ from edgebench.foundation.errors import RequestError, require
 
 
 def describe(
-    network: Annotated[str, typer.Argument(help="A built-in network, such as mobilenet_v2.")] = "",
+    network: Annotated[
+        str, typer.Argument(help="A network such as mobilenet_v2, a file such as net.onnx, or a row.")
+    ] = "",
     width: Annotated[float, typer.Option(*WIDTH, help="Width multiplier α.")] = 1.0,
     resolution: Annotated[
         int | None, typer.Option(*RESOLUTION, help="Side ρ of the input, pixels; default: the network's native one.")
@@ -58,7 +67,10 @@ def describe(
     is_whole = format == "json" or table  # machines get everything
     chosen = {"fields": fields, "memory": memory, "lessons": lessons}
     more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
-    sheets = describe.every_network() if all else describe.network(network, width, resolution, classes, more)
+    if describe.is_given(network):
+        sheets = describe.given(network)
+    else:
+        sheets = describe.every_network() if all else describe.network(network, width, resolution, classes, more)
     return terminal.show_sheets("describe", sheets, format, table)
 
 
@@ -113,12 +125,17 @@ def evaluate(
 
 
 def choose(
-    results: Annotated[Path | None, typer.Argument(help="A results folder, such as results/default.")] = None,
+    results: Annotated[list[Path] | None, typer.Argument(help="Results folders, such as results/default.")] = None,
     published: Annotated[
         str, typer.Option(help="Choose among the published rows of a board, such as rpi4, instead.")
     ] = "",
-    target: Annotated[str, typer.Option(help="Only rows of this target.")] = "",
-    precision: Annotated[str, typer.Option(help="Only rows of this precision: fp32, int8.")] = "",
+    model: OnlyModels = "",
+    width: OnlyWidths = "",
+    resolution: OnlyResolutions = "",
+    precision: OnlyPrecisions = "",
+    runtime: OnlyRuntimes = "",
+    target: OnlyTargets = "",
+    threads: OnlyThreads = "",
     dataset: Annotated[str, typer.Option(help="Only rows of this data set.")] = "",
     task: Annotated[
         str, typer.Option(help="Only rows of this task: classification, detection; published: classification.")
@@ -138,6 +155,9 @@ def choose(
     max_file: Annotated[str, typer.Option(help="Limit on the file's size: 5MiB.")] = "",
     max_macs: Annotated[str, typer.Option(help="Limit on multiply-adds: 300M.")] = "",
     max_instructions: Annotated[str, typer.Option(help="Limit on instructions per inference: 120M.")] = "",
+    max_drop: Annotated[
+        str, typer.Option(help="Limit on the accuracy lost against the float parent, points, by its interval: 1.")
+    ] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
     min_map: Annotated[str, typer.Option(help="Least mAP of detectors, per cent.")] = "",
@@ -158,18 +178,23 @@ def choose(
     from edgebench.analysis.choose.request import parse
     from edgebench.analysis.choose.sheet import fields, sheet
     from edgebench.cli import terminal
+    from edgebench.results.table.selection import Selection
 
     limits = {
         "max_latency": max_latency, "max_p90": max_p90, "max_total": max_total, "max_peak": max_peak,
-        "max_file": max_file, "max_macs": max_macs, "max_instructions": max_instructions,
+        "max_file": max_file, "max_macs": max_macs, "max_instructions": max_instructions, "max_drop": max_drop,
         "min_top1": min_top1, "min_top5": min_top5, "min_map": min_map, "min_miou": min_miou, "min_iou": min_iou,
         "min_agreement": min_agreement,
     }  # fmt: skip
+    selection = Selection(
+        model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
+        threads=threads,
+    )  # fmt: skip
     request = parse(
-        target=target, precision=precision, dataset=dataset, task=task, accuracy=accuracy, objective=objective,
+        selection=selection, dataset=dataset, task=task, accuracy=accuracy, objective=objective,
         predicted=predicted, any_published=any_published, limits=limits,
     )  # fmt: skip
-    answer = choose.answer(results, published, request)
+    answer = choose.answer(results or (), published, request)
     if json:
         terminal.show_json("choose", fields(answer))
     else:
@@ -179,25 +204,41 @@ def choose(
 
 def compare(
     before: Annotated[Path, typer.Argument(help="A results folder, A.")],
-    after: Annotated[Path | None, typer.Argument(help="Another, B.")] = None,
+    after: Annotated[list[Path] | None, typer.Argument(help="Others, B; each is compared with A.")] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Compare with the nearest published rows instead of B.")
     ] = False,
+    model: OnlyModels = "",
+    width: OnlyWidths = "",
+    resolution: OnlyResolutions = "",
+    precision: OnlyPrecisions = "",
+    runtime: OnlyRuntimes = "",
+    target: OnlyTargets = "",
+    threads: OnlyThreads = "",
     json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare two results folders case by case, or one with the published rows, and list other differences."""
     from edgebench.analysis import compare
-    from edgebench.analysis.compare.folders import contrast
-    from edgebench.analysis.compare.published import beside_published
+    from edgebench.analysis.compare.folders import Contrast, contrast
+    from edgebench.analysis.compare.published import Citations, beside_published
     from edgebench.cli import terminal
+    from edgebench.results.table.selection import Selection
 
-    if (after is None) != published:
+    if bool(after) == published:
         raise RequestError("wanted either a second results folder or --published, found neither or both")
-    comparison = contrast(before, after) if after else beside_published(before)
+    selection = Selection(
+        model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
+        threads=threads,
+    )  # fmt: skip
+    comparisons: list[Contrast | Citations]
+    comparisons = [contrast(before, folder, selection) for folder in after or ()]
+    if published:
+        comparisons = [beside_published(before, selection)]
     if json:
-        terminal.show_json("compare", compare.fields(comparison))
+        found = [compare.fields(comparison) for comparison in comparisons]
+        terminal.show_json("compare", found[0] if len(found) == 1 else {"comparisons": found})
     else:
-        terminal.show_sheets("compare", compare.sheets(comparison))
+        terminal.show_sheets("compare", [sheet for one in comparisons for sheet in compare.sheets(one)])
 
 
 def predict(
@@ -259,6 +300,21 @@ def export_script(
         typer.echo(text, nl=False)
 
 
+def take(
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    folder: Annotated[Path | None, typer.Argument(help="A new folder; default: one named after the network.")] = None,
+) -> None:
+    """Write a row's file with a card of it and a script that runs it on a picture, to take to a device."""
+    from edgebench.analysis.take import take
+    from edgebench.foundation import escape
+
+    written, why = take(row, folder)
+    for path in written:
+        typer.echo(escape.terminal(str(path)))
+    if why:
+        typer.echo(escape.terminal(why), err=True)
+
+
 def lint(
     table: Annotated[Path, typer.Argument(help="A results folder, or any CSV.")],
     columns: Annotated[
@@ -282,16 +338,26 @@ def lint(
 
 def published(
     kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; default: all.")] = "",
-    model: Annotated[str, typer.Option(help="One network.")] = "",
-    target: Annotated[str, typer.Option(help="Only this board: rpi4, rpi5, ...; only latencies have boards.")] = "",
+    model: OnlyModels = "",
+    width: OnlyWidths = "",
+    resolution: OnlyResolutions = "",
+    precision: OnlyPrecisions = "",
+    runtime: OnlyRuntimes = "",
+    target: OnlyTargets = "",
+    threads: OnlyThreads = "",
     format: Format = "table",
     table: OneTable = "",
 ) -> None:
     """List published accuracies, latencies on Raspberry Pis and costs of quantization, each with its source."""
     from edgebench.analysis import published as citation
     from edgebench.cli import terminal
+    from edgebench.results.table.selection import Selection
 
-    terminal.show_sheets("published", citation.sheets(kind, model, target), format, table)
+    selection = Selection(
+        model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
+        threads=threads,
+    )  # fmt: skip
+    terminal.show_sheets("published", citation.sheets(kind, selection), format, table)
 
 
 def doctor(

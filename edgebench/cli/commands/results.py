@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from edgebench.cli.options import Json, Results, resolved
+from edgebench.cli.options import (
+    WIDTH,
+    Json,
+    OnlyModels,
+    OnlyPrecisions,
+    OnlyResolutions,
+    OnlyRuntimes,
+    OnlyTargets,
+    OnlyThreads,
+    OnlyWidths,
+    Results,
+    resolved,
+)
 from edgebench.foundation import escape
 from edgebench.foundation.errors import require
 
@@ -12,15 +24,28 @@ from edgebench.foundation.errors import require
 def report(
     results: Results,
     format: Annotated[str, typer.Option(help="Output: table, md, csv, latex, json or pytest-benchmark.")] = "table",
+    model: OnlyModels = "",
+    width: OnlyWidths = "",
+    resolution: OnlyResolutions = "",
+    precision: OnlyPrecisions = "",
+    runtime: OnlyRuntimes = "",
+    target: OnlyTargets = "",
+    threads: OnlyThreads = "",
     json: Json = False,
 ) -> None:
-    """Render a results folder's tables and its page again from its journal."""
+    """Render a results folder's tables and its page again from its journal; with filters only print the rows."""
     from edgebench.cli import terminal
     from edgebench.results import write_reports
+    from edgebench.results.folders import study
+    from edgebench.results.table.selection import Selection
 
     format = resolved(format, json=json)
     require("format", format, terminal.REPORT_FORMATS)
-    table, background = write_reports(results, terminal.warn)
+    selection = Selection(
+        model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
+        threads=threads,
+    )  # fmt: skip
+    table, background = study(results, selection) if selection.given else write_reports(results, terminal.warn)
     terminal.show_report(table, format, background, str(results))
 
 
@@ -46,9 +71,27 @@ def repair(results: Results) -> None:
 def figures(
     results: Results,
     format: Annotated[str, typer.Option(help="svg, png or pdf.")] = "svg",
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Without title and caption, for a paper that has its own.")
+    ] = False,
+    model: OnlyModels = "",
+    width: Annotated[
+        str, typer.Option(*WIDTH, help="Only rows of these widths α; with a unit the width on paper: 8.5cm.")
+    ] = "",
+    resolution: OnlyResolutions = "",
+    precision: OnlyPrecisions = "",
+    runtime: OnlyRuntimes = "",
+    target: OnlyTargets = "",
+    threads: OnlyThreads = "",
 ) -> None:
     """Write the figures of a results folder's page as files for a paper, into the folder."""
     from edgebench.results import draw_figures
+    from edgebench.results.table.selection import Selection
 
-    for path in draw_figures(results, format):
+    on_paper, width = (width, "") if width[-1:].isalpha() else ("", width)
+    selection = Selection(
+        model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
+        threads=threads,
+    )  # fmt: skip
+    for path in draw_figures(results, format, selection, on_paper, is_bare=bare):
         typer.echo(escape.terminal(str(path)))

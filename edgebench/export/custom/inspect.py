@@ -98,6 +98,18 @@ def inspect(name: str, asked: str = "") -> Inspected:
         raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
 
 
+def ports(path: Path, signature: str = "") -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """Return the inputs and the outputs of a model's file, or of a signature of it, as it declares them."""
+    if path.suffix == onnx.SUFFIX:
+        graph = onnx.skimmed(path, path.name)
+        return tuple(map(_port_of_onnx, onnx.inputs_of(graph))), tuple(map(_port_of_onnx, graph.graph.output))
+    found = tflite.graph_of(path, f"{path.name}:{signature}" if signature else path.name)
+    return (
+        tuple(_port(entry.name, entry.dtype, entry.sizes) for entry in found.inputs),
+        tuple(_port(label, tensor.dtype, tensor.dims) for label, tensor in found.outputs.items()),
+    )
+
+
 def _inspected(path: Path, name: str, asked: str) -> Inspected:
     return _of_onnx(path, asked) if path.suffix == onnx.SUFFIX else _of_tflite(path, Path(name).name, asked)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CLASSES = 10
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TASKS = ("classification",)
 SOURCE = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009"
 PLACE = "cifar-10-binary.tar.gz, cifar-10-python.tar.gz, or the folder inside"

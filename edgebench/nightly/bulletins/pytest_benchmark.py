@@ -39,7 +39,7 @@ def _benchmark(entry: Entry) -> dict[str, Any]:
     return {
         "group": entry.target,
         "name": entry.name,
-        "fullname": f"nightly::{entry.name}",
+        "fullname": f"{entry.target}::{entry.name}",
         "params": None,
         "param": None,
         "extra_info": {"verdict": entry.verdict, "changed": list(entry.changed)},

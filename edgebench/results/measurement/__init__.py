@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import exp
-from statistics import median
+from statistics import fmean, median, stdev
 from typing import Any
 
 from edgebench.agent.chain import FACT
@@ -58,6 +58,7 @@ class Measurement:
         low_s, high_s: its 95 % interval if `has_interval`, else the smallest and the largest process.
         p50_beats: p50 and its bounds in units of each process's own reference beats, which other load on the core
             slows likewise; None unless all processes have beats. `beat_s` is the median time of a beat.
+        mean_s, deviation_s, least_s: over all samples; the deviation is None below two.
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
         kernel_s, transfer_s: times by the device's own clock: computing a batch, and transferring it there and back;
             None if the runtime does not report them.
@@ -82,6 +83,9 @@ class Measurement:
     high_beats: float | None = None
     beat: str = ""
     beat_s: float | None = None
+    mean_s: float | None = None
+    deviation_s: float | None = None
+    least_s: float | None = None
     p90_s: float | None = None
     load_s: float | None = None
     first_s: float | None = None
@@ -215,6 +219,9 @@ def _of_latency(evidence: Evidence) -> dict[str, Any]:
         "p50_s": median(medians),
         "low_s": low_s,
         "high_s": high_s,
+        "mean_s": fmean(samples),
+        "deviation_s": stdev(samples) if len(samples) > 1 else None,
+        "least_s": min(samples),
         "p90_s": stats.early_stopping_percentile(samples, 0.9),
         "load_s": median(run.load_s for run in timed),
         "first_s": median(run.first_s for run in timed),

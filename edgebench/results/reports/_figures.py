@@ -21,9 +21,11 @@ def numbered(table: Table) -> list[tuple[str, dict[int, Row]]]:
     return [(title, {places[id(row)]: row for row in rows}) for title, rows in groups(table)]
 
 
-def stacked(table: Table, draw: Draw) -> str:
-    """Draw all groups below each other as one SVG file."""
+def stacked(table: Table, draw: Draw, *, is_bare: bool = False) -> str:
+    """Draw all groups below each other as one SVG file; bare drawings have no title and no notes."""
     panels = ((title, draw(rows)) for title, rows in numbered(table))
+    if is_bare:
+        return document(table.title, (replace(panel, title="", notes=()) for _, panel in panels if panel.body))
     return document(table.title, (replace(panel, subtitle=title) for title, panel in panels))
 
 

@@ -1,5 +1,6 @@
 """The comparison as aligned Markdown tables with units and intervals, one per group of comparable rows."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -9,12 +10,14 @@ from edgebench.foundation import escape
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markdown
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.networks import published
 from edgebench.results.table.parts import Setup
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.names import CLASSIFICATION
 
 FILE = "comparison.md"
+_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # in a figure with its interval
 MOST_NAMED = 4  # rows that a reason names one by one
 
 
@@ -71,6 +74,27 @@ def _speedup(row: Row) -> str:
     return "-" if speedup is None else f"{speedup.value:.2f} [{speedup.low:.2f}, {speedup.high:.2f}]"
 
 
+def _on_board(row: Row) -> str | None:
+    """Return the least latency published for the row's network on the emulated board; None if there is none.
+
+    Those with as many threads as the row come first.
+    """
+    setup = row.setup
+    network = setup.architecture, setup.width, setup.resolution, setup.precision
+    cited = [
+        (cited.mean_ms if cited.p50_ms is None else cited.p50_ms, cited)
+        for cited in published.latencies()
+        if network == (cited.architecture, cited.width, cited.resolution, cited.precision)
+        if setup.target.startswith(cited.target) and not cited.reservation
+    ]
+    known = [(value, cited) for value, cited in cited if value is not None]
+    if not known:
+        return None
+    value, nearest = min(known, key=lambda pair: (pair[1].threads != setup.threads, pair[0]))
+    threads = f", {nearest.threads} threads" if nearest.threads else ""
+    return f"{milliseconds(value)} ms, {published.runtime(nearest)}{threads}"
+
+
 _OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 21 down to 2
 RANK = _OfRow.number("#", _rank, OBJECTIVE)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
@@ -95,7 +119,9 @@ MIOU, MIOU_CHANGE = _metric("miou", "mIoU")
 IOU, IOU_CHANGE = _metric("iou", "IoU")
 AGREEMENT = _OfRow.number("agree %", lambda row: number(row.fidelity.agreement, 1), rank=12)
 SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), rank=11)
-INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2))
+INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2), OBJECTIVE)
+FEWER = _OfRow.number("int8 x Minstr", lambda row: number(row.standing.instruction_ratio, 2), OBJECTIVE)
+ON_BOARD = _OfRow.text("published on the board", _on_board, OBJECTIVE)
 LOAD = _OfRow.number("load ms", lambda row: milliseconds(row.latency.load_ms), rank=20)
 PEAK = _OfRow.number("peak MiB", lambda row: number(row.memory.peak_mib, 1), rank=8)
 DEVICE_PEAK = _OfRow.number("device peak MiB", lambda row: number(row.memory.device_peak_mib, 1), rank=7)
@@ -110,6 +136,7 @@ COLUMNS = (
     TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, MIOU, MIOU_CHANGE, IOU, IOU_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD,
     PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
+EMULATED = (RANK, NETWORK, PRECISION, INSTRUCTIONS, FEWER, ON_BOARD)  # first where an emulator took no times
 SELDOM = (
     PUBLISHED,
     PRE,
@@ -184,8 +211,13 @@ def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
-    shown = {column for task in tasks for column in OF_TASKS.get(task, ())}
-    empty += [column for columns in OF_TASKS.values() for column in columns if column not in shown]
+    of_tasks = {column for task in tasks for column in OF_TASKS.get(task, ())}
+    empty += [column for columns in OF_TASKS.values() for column in columns if column not in of_tasks]
+    if any(row.cost.instructions_m for row in ordered) and not any(row.latency.p50_ms for row in ordered):
+        rest = [column for column in COLUMNS if column not in (*empty, *EMULATED)]
+        shown = (*EMULATED, *rest)
+        has_value = {column: any(column.cell(row) not in ("-", "0") for row in ordered) for column in shown}
+        return tuple(column for column in shown if has_value[column] or column == RANK)
     return tuple(column for column in COLUMNS if column not in empty)
 
 
@@ -335,9 +367,22 @@ def render(table: Table, background: Background = NOTHING) -> str:
     return _written(table)
 
 
+def _for_forge(sheet: Sheet) -> Sheet:
+    """Return a sheet for a forge's narrow page: the verdict beside the latency, and intervals that do not break."""
+    columns = sorted(sheet.columns, key=lambda column: column.heading == VERDICT.heading)
+    if INTERVAL.heading in sheet.headings and columns[-1].heading == VERDICT.heading:
+        columns.insert(sheet.headings.index(INTERVAL.heading) + 1, columns.pop())
+    return replace(sheet, columns=tuple(replace(column, cells=(*map(_unbroken, column.cells),)) for column in columns))
+
+
+def _unbroken(cell: str) -> str:
+    """Join a figure and its interval by blanks at which no line breaks."""
+    return _BREAKS.sub("\N{NO-BREAK SPACE}", cell) if cell[-2:].rstrip("* ").endswith((")", "]")) else cell
+
+
 @lru_cache(maxsize=1)
 def _written(table: Table) -> str:
     """Write the report once for the two files that hold it."""
     notes = [f"{escape.markdown_line(note)}\n" for note in table.notes]
-    tables = [markdown(sheet) for sheet in every_sheet(table)]
+    tables = [markdown(_for_forge(sheet)) for sheet in every_sheet(table)]
     return "\n".join([f"# {escape.markdown(table.title)}", "", *tables, *notes])

@@ -13,7 +13,7 @@ FILE = "heat_maps.svg"
 TITLE = "p50 in ms, and top-1, over α and ρ"
 CELL, TALL, LEFT, HEAD = 62.0, 38.0, 42.0, 58.0
 GAP = 22.0
-PALEST, DARKEST = 0.06, 0.58  # opacity; text stays readable on the darkest cell
+PALEST, DARKEST = 0.06, 0.58  # opacity; text stays readable on the strongest
 Grid = dict[tuple[float, int], list[int]]  # numbers of the rows at each width and resolution, fastest first
 Title = tuple[str, str]  # network and scheme
 Span = tuple[float, float]  # minimum and maximum p50, in ms
@@ -25,7 +25,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def draw(rows: Mapping[int, Row]) -> Panel:
-    """Draw maps side by side with a common scale: darker is slower."""
+    """Draw maps side by side with a common scale: a stronger colour is slower, on white and on black."""
     grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
     times = [p50 for row in timed(rows).values() if has(p50 := row.latency.p50_ms)]
     if not times:
@@ -41,7 +41,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         body.append(mark("g", *_map(title, grid, rows, span), transform=f"translate({x:.1f} {y:.1f})"))
         x, tallest = x + width + GAP, max(tallest, height)
     metric = metric_name(rows)
-    scale = "Darker is slower; all maps share one logarithmic scale."
+    scale = "The stronger the colour, the slower; all maps share one logarithmic scale."
     notes = (f"{scale} Upper number: p50 in ms; lower: {metric} in %.",)
     name = TITLE.replace("top-1", metric)
     widest = max(MARGIN + _size(grid)[0] for grid in grids.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from statistics import mean, median, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ from edgebench import __version__
 from edgebench.foundation.escape import json_text
 from edgebench.results.table.notes import machine
 from edgebench.results.table.row import NOTHING, Background, Line, Table
+from edgebench.schema.case import names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from edgebench.results.measurement.evidence import Evidence
+    from edgebench.schema.case import Case
 
 FILE = "pytest-benchmark.json"
 READ_AS = "5.1.0"  # the version of pytest-benchmark whose format this is
@@ -23,17 +26,19 @@ def render(table: Table, background: Background = NOTHING) -> str:
     """Write one benchmark per case with usable latencies; each round is a process, with its median latency.
 
     Other cases are listed with their verdict under `edgebench.left_out`. If a case was measured in several
-    environments, its latest: the file is of one machine, and names have no epoch.
+    environments, its latest: the file is of one machine, and names have no epoch. Names are those of nights: without
+    the runtime's version, so that two exports of different versions are compared case by case.
     """
     latest = (line for line in background.lines if line.evidence.is_latest)
     lines = sorted(latest, key=lambda line: line.position)
     worth = [line for line in lines if line.evidence.timed and not line.row.is_worthless]
-    left_out = {_name(line.evidence): line.row.verdict for line in lines if line not in worth}
+    named = _names(line.evidence for line in lines)
+    left_out = {named[line.evidence.case, _preset(line)]: line.row.verdict for line in lines if line not in worth}
     last = lines[-1].evidence.session if lines else None
     content = {
         "machine_info": _machine(last.environment.facts) if last else {},
         "commit_info": {"id": "unversioned", "time": None, "author_time": None, "dirty": False, "branch": "(unknown)"},
-        "benchmarks": [_benchmark(line) for line in worth],
+        "benchmarks": [_benchmark(line, named[line.evidence.case, _preset(line)]) for line in worth],
         "datetime": last.started_at if last else "",
         "version": READ_AS,
         "edgebench": {"version": __version__, "folder": table.title, "left_out": left_out},
@@ -41,8 +46,15 @@ def render(table: Table, background: Background = NOTHING) -> str:
     return json_text(content, indent=2) + "\n"
 
 
-def _name(evidence: Evidence) -> str:
-    return f"{evidence.case} {evidence.session.preset}"
+def _preset(line: Line) -> str:
+    return line.evidence.session.preset
+
+
+def _names(evidence: Iterable[Evidence]) -> dict[tuple[Case, str], str]:
+    """Name each case under each preset; a name has the preset only if the case was measured under several."""
+    every = [(row.case, row.session.preset) for row in evidence]
+    plain, counts = names({case for case, _ in every}), Counter(case for case, _ in every)
+    return {(case, preset): f"{plain[case]} {preset}" if counts[case] > 1 else plain[case] for case, preset in every}
 
 
 def _machine(facts: dict[str, str]) -> dict[str, Any]:
@@ -50,15 +62,17 @@ def _machine(facts: dict[str, str]) -> dict[str, Any]:
     return facts | {"node": machine(facts), "cpu": {"brand_raw": facts.get("cpu", "")}}
 
 
-def _benchmark(line: Line) -> dict[str, Any]:
-    case, measurement, name = line.evidence.case, line.measurement, _name(line.evidence)
+def _benchmark(line: Line, name: str) -> dict[str, Any]:
+    case, measurement = line.evidence.case, line.measurement
     return {
-        "group": f"{case.target} {case.runtime}",
+        "group": case.target,
         "name": name,
         "fullname": f"{case.target}::{name}",
         "params": None,
         "param": None,
         "extra_info": {
+            "runtime": str(case.runtime),
+            "preset": _preset(line),
             "verdict": measurement.verdict.name,
             "reasons": [reason.text for reason in measurement.reasons],
             "low_s": measurement.low_s,

@@ -12,7 +12,10 @@ from operator import itemgetter, le
 
 
 class Quantity(StrEnum):
-    """A measured quantity: latencies in ms, memory in MiB, operation counts in millions, shares in %."""
+    """A measured quantity: latencies in ms, memory in MiB, operation counts in millions, shares in %.
+
+    The drop is that of the accuracy below the float parent's, in points.
+    """
 
     LATENCY = "latency"
     P90 = "p90"
@@ -27,6 +30,7 @@ class Quantity(StrEnum):
     MIOU = "miou"
     IOU = "iou"
     AGREEMENT = "agreement"
+    DROP = "drop"
 
     @property
     def is_share(self) -> bool:
@@ -70,7 +74,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The upper limit on a quantity; the lower limit if it is a share."""
+    """The upper limit on a quantity; the lower limit if it is a share.
+
+    A drop in accuracy keeps its limit only if the worse end of its interval does: most drops are within the noise.
+    """
 
     quantity: Quantity
     bound: float
@@ -79,7 +86,7 @@ class Limit:
         """Return by how much a candidate misses the limit; zero or less if it meets it."""
         figure = candidate.figures[self.quantity]
         worse = figure.low if self.quantity.is_share else figure.high
-        value = worse if figure.is_predicted else figure.value
+        value = worse if figure.is_predicted or self.quantity == Quantity.DROP else figure.value
         return self.bound - value if self.quantity.is_share else value - self.bound
 
     def is_within_noise(self, candidate: Candidate) -> bool:

@@ -64,6 +64,7 @@ _AROUND = _paths(
     ("around", "score_threshold iou_threshold"),
 )
 _VERDICTS = ("time_verdict", "accuracy_verdict", "memory_verdict")
+_USUAL = _paths(("latency", "mean_ms stddev_ms min_ms images_per_second"))  # what other tools report
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -77,11 +78,14 @@ COLUMNS = (
     "parts",
     *_VERDICTS,
     *_named(OTHERS),
+    *_USUAL,
+    "instruction_ratio",
 )
 _verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
 _after_metrics = attrgetter(*_AFTER_METRICS.values())
+_usual = attrgetter(*_USUAL.values())
 _around = attrgetter(*_AROUND.values())
 
 
@@ -100,6 +104,8 @@ def cells(row: Row) -> tuple[Any, ...]:
         row.latency.parts,
         *(verdict or None for verdict in _verdicts(row)),
         *_of_tasks(row, OTHERS),
+        *_usual(row),
+        row.standing.instruction_ratio,
     )
 
 

@@ -129,6 +129,8 @@ class Latency:
         p50_low_ms, p50_high_ms: 95 % interval; the range of the processes if there are too few for an interval.
         p50_beats, p50_low_beats, p50_high_beats: p50 and its interval in interleaved reference beats.
         beat: name of the reference workload.
+        mean_ms, stddev_ms, min_ms: over all samples.
+        images_per_second: the batch divided by p50; of a model that is fed no images, inputs.
         parts: of a model of several graphs, the p50 of each in ms, by its name.
     """
 
@@ -147,6 +149,10 @@ class Latency:
     kernel_ms: float | None
     transfer_ms: float | None
     parts: Mapping[str, float] | None = None
+    mean_ms: float | None = None
+    stddev_ms: float | None = None
+    min_ms: float | None = None
+    images_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,8 +262,10 @@ class Standing:
     Attributes:
         tied: whether another row shares the rank.
         speedup: latency of the float twin divided by that of this int8 row.
+        instruction_ratio: its instructions divided by those of this int8 row, where an emulator counts them.
     """
 
     rank: int | None = None
     tied: bool = False
     speedup: Ratio | None = None
+    instruction_ratio: float | None = None

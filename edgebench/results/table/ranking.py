@@ -113,7 +113,17 @@ def sped(rows: Iterable[Row]) -> Iterator[Row]:
     floats = {row.setup.pair: row for row in rows if row.setup.precision == Precision.FP32}
     for row in rows:
         twin = floats.get(row.setup.pair) if row.setup.precision == Precision.INT8 else None
-        yield replace(row, standing=replace(row.standing, speedup=speedup(twin, row))) if twin else row
+        if not twin:
+            yield row
+            continue
+        added = {"speedup": speedup(twin, row), "instruction_ratio": _fewer(twin, row)}
+        yield replace(row, standing=replace(row.standing, **added))
+
+
+def _fewer(twin: Row, row: Row) -> float | None:
+    """Return the instructions of a float row divided by those of its int8 row; None unless both were counted."""
+    before, after = twin.cost.instructions_m, row.cost.instructions_m
+    return before / after if before and after and not (twin.is_worthless or row.is_worthless) else None
 
 
 def _has_rank(row: Row) -> bool:

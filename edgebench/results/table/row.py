@@ -7,8 +7,10 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.shelf import literal
-from edgebench.foundation.stats import LEAST_FOR_INTERVAL
+from edgebench.foundation.stats import LEAST_FOR_INTERVAL, paired_drop
+from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import Around, Standing
+from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import SIGNIFICANT
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from edgebench.foundation.stats import Spread
     from edgebench.results.measurement import Measurement
     from edgebench.results.measurement.evidence import Evidence
-    from edgebench.results.table.choice import Figure
     from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 
 WORTHLESS = ("INVALID", "FAILED")
@@ -63,6 +64,11 @@ class Row:
         return self.verdict in WORTHLESS
 
     @property
+    def _has_unusable_answers(self) -> bool:
+        """Whether the accuracy is unusable, whatever the time is worth."""
+        return (self.accuracy_verdict or self.verdict) in WORTHLESS
+
+    @property
     def spread(self) -> Spread | None:
         """p50 with its 95 % interval as (low, p50, high), in ms; None without an interval or if unusable."""
         latency = self.latency
@@ -104,11 +110,27 @@ class Row:
         return self.top1.value - fidelity.parent_top1, fidelity.mcnemar_p < SIGNIFICANT
 
     @property
+    def drop(self) -> Figure | None:
+        """The float parent's chief metric minus this one's, in points, with its paired 95 % interval.
+
+        A network that has no parent loses nothing; None if the metric or that of its parent was not measured. Of top-1
+        the interval is Agresti and Min's for paired shares (2005, Statistics in Medicine 24).
+        """
+        fidelity, images = self.fidelity, self.quality.images
+        if self.metric is None or self._has_unusable_answers:
+            return None
+        if paired := fidelity.change:
+            return Figure(value=-paired.value, low=-paired.high, high=-paired.low)
+        if fidelity.only_parent is None or fidelity.only_this is None or not images:
+            return Figure.exact(0.0) if self.setup.precision == Precision.FP32 else None
+        low, value, high = (100 * end for end in paired_drop(fidelity.only_parent, fidelity.only_this, images))
+        return Figure(value=value, low=low, high=high)
+
+    @property
     def share(self) -> Spread | None:
         """The chief metric with its 95 % interval as (low, value, high), in %; None if not measured or unusable."""
         metric = self.metric
-        is_worthless = (self.accuracy_verdict or self.verdict) in WORTHLESS
-        return None if is_worthless or metric is None else (metric.low, metric.value, metric.high)
+        return None if self._has_unusable_answers or metric is None else (metric.low, metric.value, metric.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     return Row(
         setup=_setup(evidence),
         cost=_cost(evidence, measurement),
-        latency=_latency(measurement),
+        latency=_latency(measurement, evidence.case.batch),
         memory=_memory(measurement),
         sustained=_sustained(measurement.endurance),
         quality=_quality(evidence, None if why else appraisal),
@@ -185,7 +185,7 @@ def _measured_s(evidence: Evidence) -> float | None:
     return sum(known) if known and len(known) == len(waited) else None
 
 
-def _latency(measurement: Measurement) -> Latency:
+def _latency(measurement: Measurement, batch: int) -> Latency:
     return Latency(
         processes=measurement.processes,
         samples=measurement.samples,
@@ -201,6 +201,10 @@ def _latency(measurement: Measurement) -> Latency:
         p90_ms=_over(measurement.p90_s, 1e-3),
         kernel_ms=_over(measurement.kernel_s, 1e-3),
         transfer_ms=_over(measurement.transfer_s, 1e-3),
+        mean_ms=_over(measurement.mean_s, 1e-3),
+        stddev_ms=_over(measurement.deviation_s, 1e-3),
+        min_ms=_over(measurement.least_s, 1e-3),
+        images_per_second=batch / measurement.p50_s if measurement.p50_s else None,
         parts={name: time_s / 1e-3 for name, time_s in measurement.parts_s} or None,
     )
 

@@ -9,6 +9,7 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,9 +17,26 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgebench import __version__
 from edgebench.foundation.escape import plain
 from edgebench.results import drawing
-from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
+from edgebench.results.reports import dumbbells, footprint, heat_maps, macs, pareto
 from edgebench.results.reports._figures import numbered
-from edgebench.results.reports.comparison import HALF_WIDTH, P50, VERDICT, beside, chief, columns, which
+from edgebench.results.reports.comparison import (
+    AGREEMENT,
+    EMULATED,
+    FPS,
+    HALF_WIDTH,
+    OF_TASKS,
+    P50,
+    PROCESSES,
+    PUBLISHED,
+    RANK,
+    SPEEDUP,
+    SQNR,
+    VERDICT,
+    beside,
+    chief,
+    columns,
+    which,
+)
 from edgebench.results.reports.html import pictures
 from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
@@ -38,7 +56,7 @@ if TYPE_CHECKING:
 FILE = "report.html"
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the samples of a process
 AT_ONCE = 200  # rows in the document; the others are in a template, which browsers do not render until needed
-FIGURES = (pareto, heat_maps, dumbbells, footprint)
+FIGURES = (pareto, macs, heat_maps, dumbbells, footprint)
 MEANINGS = {
     "VALID": "no problem found",
     "IMPRECISE": "the interval is wider than requested, or there are too few processes for one",
@@ -47,6 +65,7 @@ MEANINGS = {
     "INVALID": "unusable: excluded from ranks and figures",
     "FAILED": "no result",
 }
+MORE_IS_BETTER = frozenset((FPS, SPEEDUP, PUBLISHED, AGREEMENT, SQNR, PROCESSES, *chain(*OF_TASKS.values())))
 MOST_REASONS = 20  # listed below the table, which has all
 
 
@@ -64,9 +83,10 @@ class PageCell(NamedTuple):  # a page has hundreds of thousands, and a dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """A formatted row; figures refer to it by `number`, its place in the table."""
+    """A formatted row; figures refer to it by `number`, its place in the table. `rank` is that in its whole group."""
 
     number: int
+    rank: str
     precision: str
     verdict: str
     cells: tuple[PageCell, ...]
@@ -89,6 +109,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
     shown = _columns(table.rows)
     parts = [part for place, (title, rows) in enumerate(groups) for part in _parts(place, title, rows, shown)]
     counts = Counter(row.verdict for row in table.rows)
+    figures = [(title, [(panel, drawing.inline(panel)) for panel in _drawn(rows)]) for title, rows in groups]
     return _template().render(
         title=table.title,
         version=__version__,
@@ -97,7 +118,9 @@ def render(table: Table, background: Background = NOTHING) -> str:
         at_once=AT_ONCE,
         groups=[title for title, _ in groups],
         precisions=list(by_precision(table.rows)),
-        figures=[(title, [(panel, drawing.inline(panel)) for panel in _drawn(rows)]) for title, rows in groups],
+        figures=figures,
+        lead=next((drawn for _, several in figures for drawn in several if drawn[0].body), None),
+        more_is_better=MORE_IS_BETTER,
         reasons=_reasons(table.rows),
         beside=list(beside(table)),
         conclusion=conclude(table.rows),
@@ -152,13 +175,24 @@ def _drawn(rows: Mapping[int, Row]) -> Iterator[Panel]:
 
 
 def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> Iterator[Part]:
-    """Split a group by precision and mark the best rows of each, with their ties."""
+    """Split a group by precision, and mark the best rows of each with their ties; ranks are those of the part."""
     numbers = {id(row): number for number, row in rows.items()}
     for precision, part in by_precision(rows.values()).items():
         best = {P50: fastest(part), **dict.fromkeys(chief(part), most_accurate(part))}
         marked = [(column, {id(row) for row in best.get(column, ())}) for column in shown]
-        lines = tuple(_line(numbers[id(row)], row, marked) for row in part)
+        ranks = _ranks(part)
+        lines = tuple(_line(numbers[id(row)], row, marked, rank) for row, rank in zip(part, ranks, strict=True))
         yield Part(group=group, title=f"{precision} · {title}", precision=precision, lines=lines)
+
+
+def _ranks(part: Sequence[Row]) -> list[str]:
+    """Return the rank of each row among these alone: `2=` if it ties with another one of them."""
+    ranks = [row.standing.rank for row in part]
+    known = [rank for rank in ranks if rank is not None]
+    return [
+        "-" if rank is None else f"{1 + sum(other < rank for other in known)}{'=' * (known.count(rank) > 1)}"
+        for rank in ranks
+    ]
 
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
@@ -177,15 +211,15 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
 def _columns(rows: Sequence[Row]) -> Columns:
     """Return the columns of the comparison, with the verdict beside the latency it judges."""
     shown = [column for column in columns(rows) if column != VERDICT]
-    shown.insert(shown.index(HALF_WIDTH) + 1, VERDICT)
+    shown.insert(shown.index(HALF_WIDTH) + 1 if HALF_WIDTH in shown else len(EMULATED), VERDICT)
     return shown
 
 
-def _line(number: int, row: Row, marked: Sequence[tuple[Column[Row], set[int]]]) -> PageRow:
+def _line(number: int, row: Row, marked: Sequence[tuple[Column[Row], set[int]]], rank: str) -> PageRow:
     """Return a formatted row; each column comes with the ids of its best rows."""
     cells = (
         PageCell(
-            text=column.cell(row),
+            text=rank if column == RANK else column.cell(row),
             is_text=column.align == "left",
             mark="best" if id(row) in best else "verdict" if column is VERDICT else "",
         )
@@ -193,6 +227,7 @@ def _line(number: int, row: Row, marked: Sequence[tuple[Column[Row], set[int]]])
     )
     return PageRow(
         number=number,
+        rank=RANK.cell(row),
         precision=row.setup.precision,
         verdict=row.verdict,
         cells=tuple(cells),

@@ -104,7 +104,8 @@ if (table) {
     button.append(...cell.childNodes);
     cell.append(button);
     button.addEventListener("click", () => {
-      state.isDown = state.column === column && !state.isDown;
+      // The best comes first: the least of times and sizes, the most of accuracies.
+      state.isDown = state.column === column ? !state.isDown : "more" in cell.dataset;
       state.column = column;
       for (const other of heads) other.removeAttribute("aria-sort");
       cell.setAttribute("aria-sort", state.isDown ? "descending" : "ascending");
@@ -114,7 +115,32 @@ if (table) {
 
   // On the page.
 
+  // Ranks among the rows that are shown together; across groups, which are not comparable, those of each group.
+  function rank() {
+    const place = headings.indexOf("#");
+    if (place < 0) return;
+    const together = new Map();
+    for (const row of rows) {
+      const key = chosen("together") ? togetherBy(row) : row.dataset.group;
+      if (!together.has(key)) together.set(key, []);
+      together.get(key).push(row);
+    }
+    for (const several of together.values()) {
+      const ordered = several.filter((row) => Number.parseInt(row.dataset.rank)) // a row without a time has none
+        .sort((one, other) => Number.parseInt(one.dataset.rank) - Number.parseInt(other.dataset.rank));
+      let first = 0;
+      ordered.forEach((row, index) => {
+        const own = Number.parseInt(row.dataset.rank);
+        if (own !== Number.parseInt(ordered[first].dataset.rank)) first = index;
+        const next = ordered[index + 1];
+        const isTied = first < index || (next && Number.parseInt(next.dataset.rank) === own);
+        row.cells[place].textContent = `${first + 1}${isTied ? "=" : ""}`;
+      });
+    }
+  }
+
   function refresh() {
+    rank();
     state.found = sorted(rows.filter(isWanted()));
     state.shown = STEP;
     dim(new Set(state.found));
@@ -202,6 +228,8 @@ if (table) {
     const box = cell.appendChild(make("div"));
     cell.colSpan = headings.length;
     box.innerHTML = runs.length ? distribution(runs) : ""; // safe: made of numbers only
+    const reasons = row.cells[row.cells.length - 1].textContent.trim();
+    if (reasons) box.append(make("p", reasons));
     box.append(make("p", runs.length ? SAMPLES : "No samples: no process was timed.", "note"));
     return line;
   }

@@ -1,0 +1,79 @@
+"""Filters as typed, such as `--width 0.25,0.5`, and rows -> the rows that match; the only implementation of filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgebench.foundation.errors import RequestError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A comma list of wanted values per property of a row; an empty text accepts all rows."""
+
+    model: str = ""
+    width: str = ""
+    resolution: str = ""
+    precision: str = ""
+    runtime: str = ""
+    target: str = ""
+    threads: str = ""
+
+    @property
+    def given(self) -> dict[str, tuple[str, ...]]:
+        """The wanted values by property, of those that are restricted."""
+        wanted = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: _parts(text) for name, text in wanted.items() if text}
+
+    def select(self, items: Iterable[T], of: Callable[[T], Any], where: str) -> list[T]:
+        """Return the items that match; `of` returns what has an item's `architecture`, `width` and the others.
+
+        Raises:
+            UnknownName: no item has a wanted value; the message lists the values that exist.
+            RequestError: each value exists, but no item has all of them.
+        """
+        every = [*items]
+        left = every
+        for name, wanted in self.given.items():
+            known = {_value(of(item), name) for item in every} - {""}
+            for value in wanted:
+                require(f"{name} in {where}", _plain(value, name), sorted(known, key=_in_order))
+            left = [item for item in left if _value(of(item), name) in {_plain(value, name) for value in wanted}]
+        if every and not left:
+            asked = " ".join(f"--{name} {','.join(wanted)}" for name, wanted in self.given.items())
+            raise RequestError(f"wanted a row of {where} with {asked}, found each value but none with all; drop one")
+        return left
+
+
+ALL = Selection()
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise RequestError(f"wanted a comma list as a filter, found {text!r}; name a value")
+    return parts
+
+
+def _value(item: Any, name: str) -> str:
+    """Return a property of a row as text; empty if the row does not have it."""
+    value = getattr(item, "architecture" if name == "model" else name, None)
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain(text: str, name: str) -> str:
+    """Return a wanted value as rows write it: `0.50` is the width 0.5."""
+    try:
+        return f"{float(text):g}" if name == "width" else text
+    except ValueError:
+        return text
+
+
+def _in_order(text: str) -> tuple[float, str]:
+    return (float(text), "") if text.replace(".", "", 1).isdecimal() else (float("inf"), text)
