@@ -114,8 +114,11 @@ def sha256(path: str) -> str:
 
 def _stem(name: str, file: str, sha256: str) -> str:
     """Name the copy of a file; how a file of Keras or Darknet is converted is part of it."""
-    readers = ("train/keras", "train/hdf5") if Path(file).suffix in KERAS_FILES else ()
-    readers = ("train/darknet",) if Path(file).suffix in DARKNET_FILES else readers
+    readers: tuple[str, ...] = ()
+    if Path(file).suffix in KERAS_FILES:
+        readers = ("train/keras", "train/hdf5")
+    elif Path(file).suffix in DARKNET_FILES:
+        readers = ("train/darknet",)
     converted = f"-{provenance.source(*readers)}" if readers else ""
     return f"{name}-{Path(file).stem}-{sha256[:16]}{converted}"
 

@@ -63,7 +63,7 @@ def test_offsets_from_default_boxes_become_torchvisions_boxes(name: str) -> None
     resolution, noted = NOTED[name]
     plugin = load("decoders", name)
     count = len(plugin.priors(resolution))
-    raw = numpy.tile(numpy.float32(OFFSETS), (count, 1))
+    raw = numpy.tile(numpy.array(OFFSETS, "f4"), (count, 1))
     scores, boxes = plugin.candidates([numpy.zeros((count, 4), "f4"), raw], resolution)
     assert scores.shape == (3, count)
     assert scores == pytest.approx(0.25)

@@ -125,7 +125,8 @@ def extra(inputs: int, outputs: int) -> nn.Sequential:
 
 def cut(chain: nn.Sequential, place: int, inside: nn.Sequential) -> tuple[nn.Module, nn.Module]:
     """Split a chain of blocks behind the first layer of the block at a place, whose layers are `inside`."""
-    return nn.Sequential(*chain[:place], inside[0]), nn.Sequential(inside[1:], *chain[place + 1 :])
+    blocks = [*chain]
+    return nn.Sequential(*blocks[:place], inside[0]), nn.Sequential(inside[1:], *blocks[place + 1 :])
 
 
 def sides(first: int, count: int) -> tuple[int, ...]:

@@ -4,6 +4,8 @@ One output, `map`, (N, 1 + classes, R, R): the score of the background and those
 checkpoint for torch with this head; the features have torchvision's names.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -23,13 +25,13 @@ DILATED = slice(14, 18)  # of the features: the blocks behind the fourth stride,
 
 def features() -> nn.Sequential:
     """Return MobileNetV2's features without the last convolution, at stride 16."""
-    chain = MobileNetV2(1.0, 1).features[:-1]
-    for place, block in enumerate(chain[DILATED]):  # type: ignore[arg-type]
+    blocks: list[Any] = [*MobileNetV2(1.0, 1).features][:-1]
+    for place, block in enumerate(blocks[DILATED]):
         depthwise = block.conv[1][0]
         depthwise.stride = (1, 1)
         if place:  # the first block reads what has no gaps yet
             depthwise.dilation = depthwise.padding = (2, 2)
-    return chain  # type: ignore[no-any-return]
+    return nn.Sequential(*blocks)
 
 
 class DeepLab(nn.Module):

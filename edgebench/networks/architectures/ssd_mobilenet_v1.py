@@ -32,7 +32,7 @@ def extra(inputs: int, outputs: int) -> nn.Sequential:
 def backbone() -> Backbone:
     """Return MobileNetV1's features at strides 16 and 32, and four extras."""
     whole = MobileNetV1(1.0, 1)
-    first = nn.Sequential(whole.conv_stem, whole.bn1, whole.act, *whole.blocks[:-1])
+    first = nn.Sequential(whole.conv_stem, whole.bn1, whole.act, *[*whole.blocks][:-1])
     counts = STAGES[-2][0], STAGES[-1][0], *EXTRAS
     extras = [extra(*pair) for pair in zip(counts[1:-1], EXTRAS, strict=True)]
     return Backbone((first, whole.blocks[-1]), extras, counts)

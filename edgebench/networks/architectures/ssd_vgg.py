@@ -58,7 +58,8 @@ class ScaledBackbone(Backbone):
         chain[third].ceil_mode = True  # type: ignore[assignment]
         counts = [MAPS[-1], FC, *(outputs for _, outputs, _, _ in EXTRAS)]
         extras = (extra(count, *sizes) for count, sizes in zip(counts[1:], EXTRAS, strict=False))
-        super().__init__(chain[:fourth], (nn.Sequential(*chain[fourth:-1], atrous()), *extras), counts)
+        layers = [*chain]
+        super().__init__(layers[:fourth], (nn.Sequential(*layers[fourth:-1], atrous()), *extras), counts)
         self.scale_weight = nn.Parameter(torch.full((MAPS[-1],), SCALE))
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -116,8 +116,8 @@ def sped(rows: Iterable[Row]) -> Iterator[Row]:
         if not twin:
             yield row
             continue
-        added = {"speedup": speedup(twin, row), "instruction_ratio": _fewer(twin, row)}
-        yield replace(row, standing=replace(row.standing, **added))
+        standing = replace(row.standing, speedup=speedup(twin, row), instruction_ratio=_fewer(twin, row))
+        yield replace(row, standing=standing)
 
 
 def _fewer(twin: Row, row: Row) -> float | None:

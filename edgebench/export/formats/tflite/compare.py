@@ -58,7 +58,8 @@ def _rounded(values: NDArray[float32], details: Any) -> NDArray[Any]:
     if not scale:
         return values
     bounds = numpy.iinfo(details["dtype"])
-    return (values / scale + zero).round().clip(bounds.min, bounds.max).astype(details["dtype"])
+    rounded: NDArray[Any] = (values / scale + zero).round().clip(bounds.min, bounds.max).astype(details["dtype"])
+    return rounded
 
 
 def _in_float(values: NDArray[Any], details: Any) -> NDArray[Any]:
