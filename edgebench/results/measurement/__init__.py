@@ -6,8 +6,8 @@ Pure: nothing is read, measured or printed here.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import exp
-from statistics import fmean, median, stdev
+from math import exp, fsum, sqrt
+from statistics import fmean, median
 from typing import Any
 
 from edgebench.agent.chain import FACT
@@ -219,8 +219,8 @@ def _of_latency(evidence: Evidence) -> dict[str, Any]:
         "p50_s": median(medians),
         "low_s": low_s,
         "high_s": high_s,
-        "mean_s": fmean(samples),
-        "deviation_s": stdev(samples) if len(samples) > 1 else None,
+        "mean_s": (mean_s := fmean(samples)),
+        "deviation_s": _deviation(samples, mean_s) if len(samples) > 1 else None,
         "least_s": min(samples),
         "p90_s": stats.early_stopping_percentile(samples, 0.9),
         "load_s": median(run.load_s for run in timed),
@@ -241,6 +241,11 @@ def _parts_s(case: Case, timed: Sequence[Run]) -> tuple[tuple[str, float], ...]:
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval of the median, else the smallest and the largest value."""
     return stats.median_interval(values) or (min(values), max(values))
+
+
+def _deviation(values: Sequence[float], mean: float) -> float:
+    """Return the standard deviation of a sample; `statistics.stdev` computes in fractions, fifty times as slowly."""
+    return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def _in_beats(timed: Sequence[Run]) -> dict[str, Any]:

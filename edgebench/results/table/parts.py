@@ -6,6 +6,7 @@ The unit is the last word of a name: s, ms, mib (2**20 bytes), m (millions), db.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from edgebench.schema.names import CLASSIFICATION, origin
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from edgebench.results.table.choice import Figure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The measured variant, its target, and all settings.
+    """The measured variant, its target, and all settings; without slots, which `cached_property` does not allow.
 
     Attributes:
         width, resolution: None for a network without them.
@@ -49,7 +50,7 @@ class Setup:
     sizes: str = ""
     task: str = CLASSIFICATION
 
-    @property
+    @cached_property
     def group(self) -> tuple[str, ...]:
         """The properties that rows ranked together must share: machine, epoch, and all settings except the variant.
 
