@@ -1,4 +1,4 @@
-"""Code that is independent of networks: errors, units, statistics, sheets, plug-in shelves, progress, files, locks.
+"""Code that knows nothing of networks: errors, units, statistics, tables, plug-ins, progress, files and locks.
 
-No module here imports another wing.
+No module here imports code from another top-level folder (wing) of edgebench.
 """

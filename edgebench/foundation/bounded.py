@@ -1,7 +1,7 @@
 """A function and its arguments -> its result, computed in a child process with limits on memory, file size and time.
 
-A foreign file can make a library use all memory, hang or crash; only the child process is lost then.
-Requests and answers are JSON; nothing else of the child's output is trusted.
+A file from an unknown source can make a library use all memory, hang or crash; in a child process, only the child
+ends. Requests to the child and its answers are JSON; no other output of the child is trusted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgebench.foundation.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-THREAD_BYTES = 16 * 2**20  # stack and first memory of a library's thread; it starts one per core
+THREAD_BYTES = 16 * 2**20  # stack and first allocations of one thread of a library, which starts a thread per core
 _ROOT = Path(__file__).parents[2]
 _MARK = "edgebench-bounded "
 _NO_MEMORY = re.compile(
@@ -33,7 +33,7 @@ _NO_MEMORY = re.compile(
 
 
 class OutOfBounds(Exception):
-    """The child exceeded its memory or time limit, or crashed. The message is worded to follow the name of a file."""
+    """The child exceeded its memory or time limit, or crashed. Callers print the message after the name of a file."""
 
 
 class ChildError(Exception):
@@ -42,21 +42,23 @@ class ChildError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Limits of a child: bytes of memory, which also limit each file that it writes, and seconds."""
+    """Limits of a child process: its time, and its memory, which is also the largest size of a file that it writes."""
 
     memory_bytes: int
     time_s: float
 
 
 def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
-    """Call `package.module:function` with keyword arguments in a child; JSON must be able to hold arguments and result.
+    """Call `package.module:function` with keyword arguments in a child process.
+
+    The arguments and the result must be values that JSON can represent.
 
     Raises:
-        RequestError: the function raised it.
+        RequestError: the function raised a RequestError.
         OutOfBounds: the child exceeded a limit, or crashed.
         ChildError: the function raised any other exception.
     """
-    with TemporaryDirectory() as scratch:  # deleted with all that a killed child leaves in it
+    with TemporaryDirectory() as scratch:  # deleted with all files that a killed child left in it
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
         try:
             ended = subprocess.run(
@@ -73,7 +75,7 @@ def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
 
 
 def _answer(ended: subprocess.CompletedProcess[bytes], bounds: Bounds) -> Any:
-    """Read the child's answer, its last marked line; ignore the output of libraries before it."""
+    """Return the child's answer from its last line with the mark; ignore what libraries printed before that line."""
     marked = [line for line in ended.stdout.decode(errors="replace").splitlines() if line.startswith(_MARK)]
     reply = json.loads(marked[-1].removeprefix(_MARK)) if marked else {"kind": "crash"}
     match reply["kind"]:
@@ -95,10 +97,10 @@ def _end(returncode: int) -> str:
 
 
 def main() -> None:
-    """Answer the request on standard input, within its limits."""
+    """Read a request from standard input and answer it, within the limits that the request states."""
     request = json.load(sys.stdin)
     answers = os.dup(1)
-    os.dup2(2, 1)  # keeps the output of libraries out of the answer
+    os.dup2(2, 1)  # sends what libraries print to standard error, so that the answer stays clean
     limit(request["memory_bytes"])
     reply = _reply(request["function"], request["given"])
     os.write(answers, f"\n{_MARK}{json.dumps(reply)}\n".encode())
@@ -107,7 +109,10 @@ def main() -> None:
 
 
 def limit(memory_bytes: int) -> None:
-    """Limit this process's writable memory; not its address space, of which libraries map much that they never use."""
+    """Limit this process's writable memory and the files that it writes.
+
+    The address space is not limited, because libraries reserve much of it that they never use.
+    """
     data = memory_bytes + THREAD_BYTES * (os.cpu_count() or 1)
     for kind, bound in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_FSIZE, memory_bytes), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]

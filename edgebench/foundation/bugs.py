@@ -20,7 +20,7 @@ def reason(error: Exception) -> str:
     """Return why a case failed: the text of a CaseError, or a sentence that calls the error a bug.
 
     Raises:
-        EdgebenchError: the error itself, if it ends the sweep, not only the case.
+        EdgebenchError: the given error itself, if it must end the whole sweep and not only this case.
     """
     if isinstance(error, EdgebenchError) and not isinstance(error, CaseError):
         raise error
@@ -28,12 +28,12 @@ def reason(error: Exception) -> str:
 
 
 def sentence(error: Exception) -> str:
-    """Write the report; return one line that names the error and the path of the report."""
+    """Write a bug report; return one line that names the error and the path of the report."""
     return f"a bug in edgebench, not in your input ({_where(error)}): attach {_kept(error)} to an issue"
 
 
 def _where(error: Exception) -> str:
-    """Return the error's type and the last line of edgebench in its traceback."""
+    """Return the error's type and the last place in its traceback that is in edgebench's own code."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     place = f" in {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else ""
@@ -41,7 +41,7 @@ def _where(error: Exception) -> str:
 
 
 def _kept(error: Exception) -> Path | str:
-    """Write the report and return its path; if it cannot be written, return what to attach instead."""
+    """Write the report and return its path; if the report cannot be written, return what to attach instead."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     try:
         path = files.folder(FOLDER) / f"{stamp}.txt"
@@ -52,7 +52,7 @@ def _kept(error: Exception) -> Path | str:
 
 
 def report(error: Exception) -> str:
-    """Return the report: the command, the versions of all packages and the traceback."""
+    """Return the text of a bug report: the command, the versions of all packages and the traceback."""
     packages = sorted({f"{one.name}=={one.version}" for one in distributions()})
     lines = (
         f"edgebench {version('edgebench')}, Python {platform.python_version()}, {platform.platform()}",

@@ -1,7 +1,8 @@
-"""A key -> a file that is made once, stored with a card that describes it, and verified by hash on each use.
+"""A key -> a file that is made once, stored with a card (a JSON file that describes it), and verified on each use.
 
-The card is written last, by renaming: a file without a card was interrupted and is ignored. A card has a seal, a hash
-of itself and its name. A damaged entry is reported on standard error and counts as missing, so that it is made again.
+The card is written last: a file without a card is incomplete, because its writing was interrupted, and is ignored.
+Each card contains a seal, which is a hash of the card's content and name. If a file or card is damaged, this is
+reported on standard error and the file counts as missing, so that it is made again.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Card(Protocol):
 
 
 class FileCard(Card, Protocol):
-    """A card of a file that is stored beside it."""
+    """A card that describes a file in the same folder."""
 
     @property
     def file(self) -> str:
@@ -67,14 +68,17 @@ def path_of(card: FileCard) -> Path:
 
 @functools.cache
 def _decoder(card_type: type[K]) -> TypeAdapter[K]:
-    """Build a card type's decoder once per process: building it takes 9 ms, reading a card takes 0.1 ms."""
+    """Build the decoder for a type of card, once per process: building takes 9 ms, decoding a card takes 0.1 ms."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(card_type)
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Read a sealed description; None if there is none, or if it is damaged, which is reported on standard error."""
+    """Return the fields of a JSON file that was stored with a seal, a hash of its content.
+
+    The result is None if the file is missing or damaged; damage is reported on standard error.
+    """
     try:
         with seal.opened(path) as stream:
             return seal.unsealed(_name(path), stream.read())
@@ -86,19 +90,19 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def write_sealed(path: Path, fields: dict[str, Any]) -> None:
-    """Store a sealed description in the cache.
+    """Store fields in the cache as a JSON file with a seal, a hash of its content.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: the file cannot be written.
     """
     write(path, seal.sealed(_name(path), fields))
 
 
 def warn_damaged(path: Path) -> None:
-    """Report that an entry of the cache is damaged; delete it if it is a folder."""
+    """Report that a file or folder of the cache is damaged; delete it if it is a folder."""
     if path.is_dir() and not path.is_symlink():
-        seal.discard(path)  # a new file can replace any other file, but not a folder
-    warn(f"{_name(path)} in the cache was damaged; a new one is made, or you are asked for it")
+        seal.discard(path)  # a new file can be renamed over an old file, but not over a folder
+    warn(f"{_name(path)} in the cache was damaged; edgebench makes it again, or asks you for it")
 
 
 def _name(path: Path) -> str:
@@ -106,7 +110,7 @@ def _name(path: Path) -> str:
 
 
 def find(stem: str, card_type: type[K]) -> K | None:
-    """Return the card stored under `stem`; None without a valid card."""
+    """Return the card stored under `stem`; None if there is no valid card."""
     from pydantic import ValidationError
 
     path = place(card_type.FOLDER) / f"{stem}{CARD}"
@@ -114,7 +118,7 @@ def find(stem: str, card_type: type[K]) -> K | None:
     if fields is None:
         return None
     try:
-        # Through JSON: in strict mode pydantic reads lists as tuples and strings as enums only from JSON.
+        # The fields pass through JSON, because pydantic's strict mode reads tuples and enums only from JSON.
         card: K = _decoder(card_type).validate_json(json.dumps(fields))
     except ValidationError:
         return None
@@ -137,9 +141,9 @@ def put(stem: str, card: Card) -> None:
 
 
 def is_intact(card: FileCard) -> bool:
-    """Return whether the card's file exists, is this user's own and still has the hash on the card."""
+    """Return whether the card's file exists, belongs to this user and still has the hash that the card states."""
     path = place(card.FOLDER) / Path(card.file).name
-    # Not the file itself: another process may have it open and check its ctime.
+    # The use is recorded on the card, not on the file: another process may have the file open and compare its ctime.
     used(path.with_name(f"{path.stem}{CARD}"))
     return has_hash(path, card.sha256)
 
@@ -151,14 +155,14 @@ def has_hash(path: Path, sha256: str) -> bool:
             return True
     except FileNotFoundError:
         return False
-    except OSError:  # a link, another user's file, or unreadable
+    except OSError:  # the path is a link, another user's file, or an unreadable file
         pass
     warn_damaged(path)
     return False
 
 
 def find_intact(stem: str, card_type: type[F]) -> F | None:
-    """Return the card stored under `stem` if its file is intact; else None."""
+    """Return the card stored under `stem` if its file is intact; otherwise None."""
     card = find(stem, card_type)
     return card if card and is_intact(card) else None
 
@@ -166,7 +170,7 @@ def find_intact(stem: str, card_type: type[F]) -> F | None:
 def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
     """Call `make` to write a file and describe it; store both under `stem`.
 
-    Only one process at a time makes the file, and it appears complete or not at all.
+    Only one process at a time makes the file, and the file appears complete or not at all.
 
     Raises:
         RequestError: the file cannot be written.
@@ -187,5 +191,5 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
 
 
 def once(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Return the card stored under `stem` if its file is intact; else make and store both."""
+    """Return the card stored under `stem` if its file is intact; otherwise make and store the file and its card."""
     return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)

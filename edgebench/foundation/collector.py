@@ -1,4 +1,4 @@
-"""Work on millions of objects that are all in use -> the same work, without searching them for garbage."""
+"""Work on millions of objects that are all in use -> the same work, while Python's garbage collector is paused."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Pause the garbage collector inside the `with` block: ten thousand rows, or a year of nights, are all in use."""
+    """Pause the garbage collector inside the `with` block.
+
+    Without the pause, the collector would search a growing number of objects, such as ten thousand rows of results,
+    again and again and find no garbage, because all are in use.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(KeyboardInterrupt):
-    """The signal with this number asked this process to end."""
+    """An interruption by the signal with this number, which asks this process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -18,13 +18,16 @@ class Ended(KeyboardInterrupt):
 
 
 def signal_of(interruption: KeyboardInterrupt) -> int:
-    """Return the number of the signal behind an interruption; Ctrl-C is SIGINT."""
+    """Return the number of the signal that caused an interruption; Ctrl-C sends SIGINT."""
     return interruption.number if isinstance(interruption, Ended) else int(signal.SIGINT)
 
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Raise `Ended` at the first SIGTERM or SIGHUP within the block; a signal that nohup ignores stays ignored."""
+    """Raise `Ended` at the first SIGTERM or SIGHUP within the block.
+
+    A signal that this process already ignores, for example because nohup started it, stays ignored.
+    """
     if current_thread() is not main_thread():
         yield
         return

@@ -1,13 +1,13 @@
-"""The tree of errors. Every message says what was wanted, what was found and what to do.
+"""The hierarchy of exceptions. Every message says what was wanted, what was found and what to do.
 
     EdgebenchError
-    |-- RequestError      the request cannot be met: refused before anything runs, exit code 2
-    |   |-- UnknownName       no such plug-in, target or sweep; suggests the nearest
-    |   |-- InvalidFile       a TOML file or journal that cannot be read: file, line, key
-    |   |-- InvalidPlugin     a plug-in that lacks a name that its shelf requires
+    |-- RequestError      the request cannot be met; nothing is run, and the exit code is 2
+    |   |-- UnknownName       there is no such plug-in, target or sweep; the message suggests the nearest name
+    |   |-- InvalidFile       a TOML file or journal cannot be read; the message has file, line and key
+    |   |-- InvalidPlugin     a plug-in does not define a name that every plug-in of its folder must define
     |   |-- Busy              another process uses the target or the results folder
-    |   `-- Unreachable       the target does not answer, or no longer does; measurements so far are kept
-    `-- CaseError         one case failed: recorded as a Failure, the sweep goes on
+    |   `-- Unreachable       the target does not answer, or stopped answering; earlier measurements are kept
+    `-- CaseError         one case failed; it is recorded as a Failure, and the sweep goes on
         `-- AgentError        the process on the target died, hung or gave an unreadable answer
 
 Any other exception is a bug and keeps its traceback.
@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# How onnxruntime, TFLite and torch begin: a code, the source file and its line, the function with its arguments.
+# What error messages of onnxruntime, TFLite and torch begin with: a code, the C++ source file and line, the function.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ (?:failed:\s*)?",
@@ -31,11 +31,11 @@ class EdgebenchError(Exception):
 
 
 class RequestError(EdgebenchError):
-    """The request cannot be met; nothing was run."""
+    """A request that cannot be met, so that nothing was run."""
 
 
 class UnknownName(RequestError):
-    """An unknown name: `no runtime 'onx' (has null, onnxruntime); did you mean ...?`."""
+    """A name that does not exist: `no runtime 'onx' (has null, onnxruntime); did you mean ...?`."""
 
     def __init__(self, noun: str, wanted: str, known: tuple[str, ...]) -> None:
         near = get_close_matches(wanted, known, n=1)
@@ -48,7 +48,7 @@ class InvalidFile(RequestError):
 
 
 class InvalidPlugin(RequestError):
-    """A plug-in that lacks a name that its shelf requires: the file, and the missing name."""
+    """A plug-in that does not define a required name; the message has its file and the missing name."""
 
 
 class Busy(RequestError):
@@ -56,19 +56,19 @@ class Busy(RequestError):
 
 
 class Unreachable(RequestError):
-    """The target does not answer; measurements so far are kept."""
+    """A target that does not answer; earlier measurements are kept."""
 
 
 class CaseError(EdgebenchError):
-    """One case cannot be built, exported, measured or evaluated; other cases go on."""
+    """A case that cannot be built, exported, measured or evaluated; the sweep goes on with the other cases."""
 
 
 class AgentError(CaseError):
-    """The agent's process died, ran out of time, or its answer could not be read.
+    """A process of the agent, edgebench's program on the target, that died, hung or gave an unreadable answer.
 
     Attributes:
         returncode: exit code of a process that ended without an answer; None if it answered or was still running.
-        last_line: the last line that it printed on standard error.
+        last_line: the last line that the process printed on standard error.
     """
 
     def __init__(self, message: str, *, returncode: int | None = None, last_line: str = "") -> None:
@@ -77,19 +77,20 @@ class AgentError(CaseError):
 
 
 def shown(text: str) -> str:
-    """Return a text as one line, with `?` in place of each character that a terminal would execute."""
+    """Return a text as one line, with `?` in place of each control character, which could command a terminal."""
     return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
 
 
 def in_words(error: BaseException) -> str:
-    """Return a library's error as one line without its C++ source locations; describe a missing key or index in
-    words.
+    """Return a library's error as one line, without C++ source locations.
+
+    For a KeyError or IndexError, the line says in words which key is missing or that an index is too large.
     """
     text = " ".join(str(error).split())
     if isinstance(error, KeyError):
         return f"{text} is missing"
     if isinstance(error, IndexError):
-        return f"it points beyond an end: {text}"
+        return f"an index is too large: {text}"
     for pattern in _OF_CPP:
         text = re.sub(pattern, "", text)
     return f"{type(error).__name__}: {text}"
@@ -99,7 +100,7 @@ def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = 
     """Refuse an unknown name; with `may_be_empty` an empty name passes, such as a filter that selects everything.
 
     Raises:
-        UnknownName: the name is not known; the message lists those that are, and suggests the nearest.
+        UnknownName: the name is not known; the message lists the known names and suggests the nearest one.
     """
     known = tuple(known)
     if name not in known and not (may_be_empty and not name):

@@ -1,7 +1,7 @@
-"""Text from others -> the same text escaped for one medium, so that nothing in it acts as a command there.
+"""Text of unknown origin -> the same text escaped for one output format, so that nothing in it acts as a command.
 
-Names, messages, labels and facts come from files, boards and folders. Code that writes to a medium passes its text
-through the function for that medium; code that reads text does not escape it.
+Names, messages and labels come from files, boards and folders, and may contain anything. Code that writes a format
+passes text through the function for that format; code that reads text does not escape it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ _BLANKS = "\t\n\v\f\r\x85\u2028\u2029"
 # What CI systems read as commands in a log: `##[group]` and `##vso[` anywhere, `::error` at the start of a line.
 _ANYWHERE = re.compile(r"#(?=#\w*\[)")
 _AT_START = re.compile(r"(?<!\S):(?=:)")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")  # spreadsheets compute the first four, also after a blank
+# Spreadsheets compute cells that begin with one of the first four, also after a blank.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")
 _QUOTE = "'"  # tells a spreadsheet that the rest of the cell is text
 _MARKDOWN = re.compile(
     r"[|`]"
-    r"|\\(?=[!-/:-@\[-`{-~])"  # would escape the next character
-    r"|(?<=\])[(\[:]"  # a link, a reference, its definition
-    # Emphasis; a star after a figure is our own footnote mark.
+    r"|\\(?=[!-/:-@\[-`{-~])"  # a backslash that would escape the next character
+    r"|(?<=\])[(\[:]"  # the character after `]` in a link, a reference or a definition
+    # Emphasis; a star after a number is not escaped, because edgebench marks the best values with it.
     r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"
     r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
 )
-_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # most cells need no escape
-_OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # opens a Markdown block
-# What LaTeX would read as a command, and letters that its usual fonts lack.
+_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # most cells contain only numbers and need no escape
+_OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # start of a Markdown block
+# Characters that LaTeX would read as commands, and letters that its usual fonts lack.
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -49,7 +50,7 @@ _LATEX = str.maketrans(
 def plain(text: str) -> str:
     r"""Write control characters, bidi overrides and lone surrogates as escapes such as `\x1b`.
 
-    Line ends and tabs become blanks. A CI system finds no command in the middle of a line.
+    Line ends and tabs become blanks. The marks `##[` and `##vso[`, which CI systems read as commands, are escaped, too.
     """
     shown = text if text.isprintable() else "".join(map(_shown, text))
     return _ANYWHERE.sub(r"\\x23", shown) if "##" in shown else shown
@@ -58,13 +59,13 @@ def plain(text: str) -> str:
 def _shown(character: str) -> str:
     if character in _BLANKS:
         return " "
-    # Noncharacters, which XML forbids.
+    # Unicode's noncharacters are escaped, too, because XML forbids them.
     commands = category(character) in _COMMANDING or ord(character) & 0xFFFE == 0xFFFE
     return character.encode("unicode_escape").decode() if commands else character
 
 
 def terminal(text: str) -> str:
-    """Write text as one line of a terminal or log; a CI system finds no command in it."""
+    """Write text as one line of a terminal or log, with everything escaped that a CI system would read as a command."""
     shown = plain(text)
     return _AT_START.sub(r"\\x3a", shown) if "::" in shown else shown
 
@@ -88,29 +89,29 @@ def html(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """Write text for LaTeX; also escape brackets, because the row end before a bracket would take it as an argument."""
+    """Write text for LaTeX; also escape brackets, because the end of a table row takes a bracket as its argument."""
     return " ".join(plain(text).translate(_LATEX).split()).replace("::", "{:}:")
 
 
 def command_text(text: str) -> str:
-    """Write text for the message of a workflow command, which may have several lines."""
+    """Write text for the message of a GitHub workflow command; the message may have several lines."""
     return "%0A".join(plain(line).replace("%", "%25") for line in text.splitlines())
 
 
 def command_property(text: str) -> str:
-    """Write text for a property of a workflow command, such as its title."""
+    """Write text for a property of a GitHub workflow command, such as its title."""
     return command_text(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def python(text: str) -> str:
-    """Write text as a literal of Python: ASCII on one line, with quotes, line ends and control characters escaped."""
+    """Write text as a Python string literal on one line of ASCII; quotes, line ends and the like are escaped."""
     return re.sub(r"#(?=#)", r"\\x23", ascii(text))
 
 
 def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) -> str:
     """Write JSON on one line, or indented; only characters that `plain` replaces are escaped.
 
-    With `is_ascii` all other non-ASCII letters are escaped, too, for a stream that cannot encode them.
+    With `is_ascii` all non-ASCII letters are escaped, too, for a stream that cannot encode them.
     """
     text = json.dumps(value, ensure_ascii=is_ascii, indent=indent)
     text = re.sub(
@@ -120,7 +121,10 @@ def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) 
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """Write CSV; None is an empty cell. Text that a spreadsheet would compute begins with `'`; numbers stay numbers."""
+    """Write CSV; None is an empty cell.
+
+    Text that a spreadsheet would compute as a formula gets a `'` before it; numbers stay numbers.
+    """
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([_csv_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
@@ -128,12 +132,12 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 
 def _csv_cell(value: str) -> str:
-    # A text that already begins with `'` gets another, since reading removes one.
+    # A formula that already begins with `'` gets another `'`, because `from_csv` removes one.
     is_command = value.lstrip(" '").startswith(_FORMULA)
     return _QUOTE + plain(value) if is_command else plain(value)
 
 
 def from_csv(cell: str) -> str:
-    """Read a cell that `csv_text` or a spreadsheet wrote: remove the `'` that marks text."""
+    """Return the text of a cell that `csv_text` or a spreadsheet wrote, without the `'` that marks it as text."""
     is_marked = cell.startswith(_QUOTE) and cell.lstrip(" '").startswith(_FORMULA)
     return cell[1:] if is_marked else cell

@@ -1,4 +1,7 @@
-"""The cache directory, private to its owner; hashes of files, and writes that no kill or power cut leaves half done."""
+"""The cache directory, which only its owner may use; also hashes of files, and safe writing.
+
+Neither a killed process nor a power cut leaves a file half written.
+"""
 
 from __future__ import annotations
 
@@ -40,20 +43,20 @@ KINDS = {
 }
 _IN_USE = ".in-use"  # every process that uses the cache holds a shared lock on this file
 _HANDLES = dict[Path, int]()
-# Names of files that a killed process left, of this version or an earlier one.
+# Names of the temporary files that a killed process of this version or an earlier one leaves behind.
 _LEFT = re.compile(r"making-[a-z0-9_]+(\.\w+)?|making-\d+-.+|.+\.making|tmp[a-z0-9_]{8}")
 _KEPT = (".card.json", ".lock")
 
 
 def home() -> Path:
-    """Return the cache directory: `$EDGEBENCH_CACHE`, else the user's cache directory of the system."""
+    """Return the cache directory: `$EDGEBENCH_CACHE` if it is set, otherwise edgebench's folder in the user's cache."""
     from platformdirs import user_cache_path
 
     return Path(os.environ.get(HOME_VARIABLE) or user_cache_path("edgebench"))
 
 
 def place(kind: str) -> Path:
-    """Return the cache's folder for one kind of file, which may not exist.
+    """Return the cache's folder for one kind of file; the folder may not exist.
 
     Raises:
         RequestError: the folder or the cache belongs to another user, is a link, or is writable for everybody.
@@ -75,7 +78,7 @@ def folder(kind: str) -> Path:
     try:
         make(path, seal.PRIVATE)
         if stat.S_IMODE(path.stat().st_mode) != seal.PRIVATE:
-            with suppress(OSError):  # a cache that may only be read
+            with suppress(OSError):  # the cache is read-only
                 path.chmod(seal.PRIVATE)
     except OSError as error:
         raise RequestError(
@@ -86,29 +89,32 @@ def folder(kind: str) -> Path:
 
 
 def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
-    """Refuse a folder that somebody else could fill."""
+    """Refuse a folder in which another user could put files."""
     advice = f"set {HOME_VARIABLE} to a folder of your own"
     try:
         status = status_of()
-    except OSError:  # missing, or creating it will report the reason
+    except OSError:  # the folder is missing, or creating it will fail and report the reason
         return
     if stat.S_ISLNK(status.st_mode):
-        raise RequestError(f"{path} is a link, and none is followed out of the cache; remove it, or {advice}")
+        raise RequestError(f"{path} is a link, and links out of the cache are not followed; remove it, or {advice}")
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
-        # Not for a shared folder such as /tmp.
+        # A shared folder such as /tmp has the sticky bit; its mode must stay as it is.
         tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "
         raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
 
 
 def _join(root: Path) -> None:
-    """Hold a shared lock on the cache while this process lives; if no other process has it, first delete leftovers."""
+    """Hold a shared lock on the cache while this process lives.
+
+    If no other process holds the lock, first delete the temporary files that killed processes left behind.
+    """
     if (root in _HANDLES and os.fstat(_HANDLES[root]).st_nlink) or not root.is_dir():
         return
     try:
         handle = os.open(root / _IN_USE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:  # a cache that may only be read: nobody deletes from it either
+    except OSError:  # the cache is read-only, so no process can delete from it either
         return
     _HANDLES[root] = handle
     if _is_alone(handle):
@@ -134,7 +140,7 @@ def _sweep(root: Path) -> None:
 
 @contextmanager
 def alone() -> Iterator[Path]:
-    """Lock the cache directory for this process alone, so that entries can be deleted.
+    """Lock the cache directory for this process alone, so that files can be deleted from it.
 
     Raises:
         Busy: another process uses the cache.
@@ -155,14 +161,14 @@ def alone() -> Iterator[Path]:
 
 def used(path: Path) -> None:
     """Record the use of a cached file as its access time, at most once an hour."""
-    with suppress(OSError):  # a cache that may only be read
+    with suppress(OSError):  # the cache is read-only
         status = path.lstat()
         if time() - status.st_atime > HOUR_S:
             os.utime(path, ns=(time_ns(), status.st_mtime_ns), follow_symlinks=False)
 
 
 def lock_file(path: Path) -> Path:
-    """Return a path to lock; a link in its place is removed."""
+    """Return the path of a lock file; first delete a link that lies in its place."""
     if path.is_symlink():
         path.unlink(missing_ok=True)
     return path
@@ -175,7 +181,7 @@ def sha256(path: str | Path) -> str:
 
 
 def make(folder: Path, mode: int = 0o777) -> None:
-    """Create a folder and its parents with a mode; sync them to the disk.
+    """Create a folder and its parents with these permissions, and wait until they are on the disk.
 
     Raises:
         OSError: the folder cannot be created.
@@ -204,7 +210,7 @@ def sync(path: Path) -> None:
 
 
 def settle(scratch: Path, path: Path) -> None:
-    """Rename a file over another; after a power cut either the old file or the complete new one is there.
+    """Rename a file over another one; after a power cut, either the old file or the complete new one is there.
 
     Raises:
         OSError: the disk is full or broken, or the folder cannot be written.
@@ -215,7 +221,7 @@ def settle(scratch: Path, path: Path) -> None:
 
 
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
-    """Replace a file atomically: a reader sees the old content or the new. A link in its place is replaced.
+    """Replace a file atomically: a reader sees either the old content or the new. A link at the path is replaced, too.
 
     Raises:
         RequestError: the file cannot be written, or the disk is full; the message ends with `advice`.

@@ -1,4 +1,4 @@
-"""The cache's folders -> its entries with their sizes and last use; also deletes entries."""
+"""The cache's folders -> the entries in them, with their sizes and last use; this module also deletes entries."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LOCK = ".lock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """Files and folders of the cache that belong together: a file, its card, its list and its unpacked folder.
+    """Files and folders of the cache that belong together, such as a file and the card that describes it.
 
     Attributes:
-        used_at: time of the last use, seconds since 1970; the time of creation if it was never used.
+        used_at: time of the last use, seconds since 1970; the time of creation if the entry was never used.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKind:
-    """The sum over the entries of one kind; `used_at` is None if there are none."""
+    """The sum over the cache's entries of one kind; `used_at` is None if there are no entries."""
 
     kind: str
     entries: int
@@ -46,7 +46,7 @@ def entries(kind: str = "") -> tuple[CacheEntry, ...]:
 
     Raises:
         UnknownName: there is no such kind.
-        RequestError: the cache is not this user's alone.
+        RequestError: the cache belongs to another user, or other users may write to it.
     """
     require("kind of cached file", kind, KINDS, may_be_empty=True)
     listed = [entry for each in ([kind] if kind else KINDS) for entry in _entries(each)]
@@ -65,17 +65,17 @@ def _entries(kind: str) -> Iterable[CacheEntry]:
 
 
 def _stem(path: Path) -> str:
-    """Return the common stem of the names of an entry's files."""
+    """Return the part of a file's name that is the same for all files of its cache entry."""
     if path.name.endswith(CARD):
         return path.name.removesuffix(CARD)
     return path.name if path.is_dir() and not path.is_symlink() else path.stem
 
 
 def _statuses(path: Path) -> Iterable[tuple[int, float, float]]:
-    """Yield size, access time and modification time of each file; for files inside a folder only the size counts."""
+    """Yield size, access time and modification time of each file; the times are 0 for files inside a folder."""
     is_folder = path.is_dir() and not path.is_symlink()
     for file in path.rglob("*") if is_folder else [path]:
-        with suppress(OSError):  # deleted meanwhile
+        with suppress(OSError):  # another process has deleted the file
             status = file.lstat()
             yield (status.st_size, 0.0, 0.0) if is_folder else (status.st_size, status.st_atime, status.st_mtime)
 
@@ -98,7 +98,7 @@ def _summed(kind: str, listed: Sequence[CacheEntry]) -> CacheKind:
 
 
 def clear(kind: str = "") -> tuple[CacheEntry, ...]:
-    """Delete all entries, or those of one kind; return the deleted ones.
+    """Delete all entries of the cache, or all of one kind; return the deleted entries.
 
     Raises:
         UnknownName: there is no such kind.
@@ -110,10 +110,10 @@ def clear(kind: str = "") -> tuple[CacheEntry, ...]:
 
 
 def bound(most_bytes: float, kind: str = "") -> tuple[CacheEntry, ...]:
-    """Delete the least recently used entries until the rest takes at most this many bytes; return the deleted ones.
+    """Delete the least recently used entries until the rest takes at most `most_bytes`; return the deleted entries.
 
     Raises:
-        UnknownName, Busy, RequestError: as `clear`.
+        UnknownName, Busy, RequestError: for the same reasons as in `clear`.
     """
     with alone():
         listed = entries(kind)

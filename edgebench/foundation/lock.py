@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
-    """Make a folder and lock it for this process against all users; error messages call it `label`.
+    """Create a folder and lock it, so that no other process of any user can use it; error messages call it `label`.
 
-    The folder itself is locked, so no lock file remains in it. Where the file system cannot lock folders, a lock on the
-    name is used, which only works among processes of this user.
+    The folder itself is locked, so no lock file remains in it. If the file system cannot lock folders, a lock file
+    elsewhere is used instead, which excludes only other processes of this user.
 
     Raises:
         Busy: another process holds the lock.
-        RequestError: the folder cannot be made.
+        RequestError: the folder cannot be created.
     """
     try:
         make(folder)
@@ -47,7 +47,7 @@ def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
 
 
 def _holder(inode: int) -> str:
-    """Return the holder of the lock on an inode, as far as the kernel shows it to this user."""
+    """Return which process holds the lock on an inode; "another process" if the kernel does not show it."""
     with suppress(OSError):
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             words = line.split()
@@ -62,7 +62,9 @@ def _in_use(what: str, who: str) -> str:
 
 @contextmanager
 def lock(name: str, label: str = "") -> Iterator[None]:
-    """Take the lock `name`, which one process of this user can hold at a time; errors show `label`, or else `name`.
+    """Take the lock `name`, which only one process of this user can hold at a time.
+
+    Error messages show `label`, or `name` if `label` is empty.
 
     Raises:
         Busy: another process holds the lock.

@@ -1,4 +1,4 @@
-"""An iterator that takes time per item -> the same items, each computed while the previous one is used."""
+"""A slow iterator -> the same items, each computed by a thread while the caller works on the previous item."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items; a thread computes the next item, and only that, while the caller uses one."""
+    """Yield the items; while the caller works on one item, a thread computes the next item and then waits."""
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(next, items, None)
         while (item := following.result()) is not None:

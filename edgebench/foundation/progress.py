@@ -1,4 +1,4 @@
-"""Progress of long work: the messages, not their display."""
+"""Messages about the progress of long work; other code displays them."""
 
 import sys
 from collections.abc import Callable

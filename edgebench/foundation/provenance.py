@@ -24,21 +24,22 @@ def key(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@functools.cache  # the package's description is read and parsed for each answer: 2 ms, several times per case
+@functools.cache  # cached, because reading a package's metadata takes 2 ms and is needed several times per case
 def version(package: str) -> str:
     """Return the version of an installed package.
 
     Raises:
-        PackageNotFoundError: it is not installed.
+        PackageNotFoundError: the package is not installed.
     """
     return metadata.version(package)
 
 
 @functools.cache
 def source(*modules: str) -> str:
-    """Hash the source of modules, named by path below the package, and of the plug-ins of their shelf that they import.
+    """Hash the source of modules, and of the plug-ins that they import from their own folder of plug-ins.
 
-    A module is `export/formats/onnx` or a folder; the hash has 16 hexadecimal digits.
+    A module is named by its path below the package, such as `export/formats/onnx`, and may be a folder. The hash has
+    16 hexadecimal digits.
     """
     digest = hashlib.sha256()
     for module in sorted(set().union(*map(_with_neighbours, modules))):
@@ -54,7 +55,7 @@ def _files(module: str) -> list[Path]:
 
 
 def _with_neighbours(module: str) -> set[str]:
-    """Return a module and, for a plug-in, the plug-ins of its shelf that it imports, directly or not."""
+    """Return a module and, if it is a plug-in, the plug-ins that it imports from its own folder, even indirectly."""
     shelf, _, _ = module.rpartition("/")
     place, modules, left = shelf.replace("/", "."), set[str](), {module}
     while left:

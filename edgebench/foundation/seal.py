@@ -1,6 +1,7 @@
-"""A stored file or folder -> whether it is unchanged: safe opening, hashes, seals, and lists of a folder's files.
+"""A stored file or folder -> whether it is unchanged.
 
-This module also runs on targets: standard library only.
+Files are opened safely and hashed. A JSON file contains its own hash, the seal. A folder has a list of its files and
+their hashes beside it. This module also runs on targets, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from io import BufferedReader
 
-SEAL = "seal"  # the key of a description's own hash
-LIST = ".files"  # suffix of the list beside a folder
-PRIVATE = 0o700  # mode of a folder that only its owner enters
-SETTLED_S = 2.0  # a file that changed more recently may change again within one tick of the file system's clock
+SEAL = "seal"  # the key under which a JSON file contains its own hash
+LIST = ".files"  # suffix of the list of files that is stored beside a folder
+PRIVATE = 0o700  # mode of a folder that only its owner may enter
+SETTLED_S = 2.0  # a file that changed less than this time ago may change again without a new timestamp
 COMPILED = ".pyc"
 
 # Hash of each file that this process has read. The key is device, inode, size, mtime and ctime: any program can set
-# the mtime, but only the kernel sets the ctime, on every change.
+# the mtime, but only the kernel sets the ctime, and it does so at every change.
 _HASHES = dict[tuple[int, ...], str]()
 
 
 def opened(path: Path) -> BufferedReader:
-    """Open a stored file for reading; refuse a link, anything but a regular file, and another user's file.
+    """Open a stored file for reading; refuse links, files of other users, and all that is not a regular file.
 
     Raises:
         OSError: the file is refused, or cannot be opened.
@@ -44,10 +45,10 @@ def opened(path: Path) -> BufferedReader:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a stored file, read once per process as long as it does not change.
+    """Return the SHA-256 of a stored file; this process reads the file again only if it changed.
 
     Raises:
-        OSError: as `opened`.
+        OSError: the file is refused, or cannot be opened.
     """
     with opened(path) as stream:
         status = os.fstat(stream.fileno())
@@ -62,15 +63,15 @@ def digest(path: Path) -> str:
 
 
 def sealed(name: str, fields: dict[str, Any]) -> bytes:
-    """Return a description as JSON with a hash of its content and name, so that it is valid under this name only."""
+    """Return fields as JSON that includes a hash of them and of the name, so that it is valid under this name only."""
     return json.dumps(fields | {SEAL: _hash(name, fields)}, indent=2).encode()
 
 
 def unsealed(name: str, content: bytes) -> dict[str, Any]:
-    """Return a sealed description; a description without a seal, from an earlier version, is accepted.
+    """Return the fields of sealed JSON; JSON without a seal, which earlier versions wrote, is accepted.
 
     Raises:
-        ValueError: it is damaged, or belongs to another name.
+        ValueError: the JSON is damaged, or was sealed under another name.
     """
     fields = json.loads(content)
     if not isinstance(fields, dict) or not fields or fields.pop(SEAL, wanted := _hash(name, fields)) != wanted:
@@ -93,12 +94,12 @@ def record(folder: Path) -> None:
 
 
 def is_recorded(folder: Path) -> bool:
-    """Return whether a folder was ever complete: if so, it should still match its list."""
+    """Return whether a folder exists and has a list of its files; it was complete, and should still match the list."""
     return list_of(folder).exists() and os.path.lexists(folder)
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether a folder holds exactly the files of its list; delete modules that Python compiled later."""
+    """Return whether a folder holds exactly the files of its list; first delete `.pyc` files that Python added."""
     try:
         with opened(list_of(folder)) as stream:
             wanted = unsealed(folder.name, stream.read())["files"]
@@ -135,9 +136,9 @@ def discard(path: Path) -> None:
 
 
 def _names(folder: Path) -> set[str]:
-    """Yield the names of the files and links below a folder; follow no link."""
+    """Return the names of the files and links below a folder; follow no link."""
     return {
-        os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118  # a Path per file takes seconds
+        os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118  # with a Path per file this takes seconds
         for place, folders, files in os.walk(folder)
         for name in (*files, *(name for name in folders if os.path.islink(os.path.join(place, name))))  # noqa: PTH114, PTH118
     }
@@ -148,7 +149,7 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _state(path: Path) -> str:
-    """Return a file's hash and whether it is executable, or the target of a link."""
+    """Return a file's hash and whether it is executable; for a link, return where it leads."""
     if path.is_symlink():
         return f"link {path.readlink()}"
     return f"{'program' if path.stat().st_mode & stat.S_IXUSR else 'file'} {digest(path)}"

@@ -1,4 +1,7 @@
-"""Columns and items -> Markdown and LaTeX for people, CSV and JSON for machines; also the source of printed tables."""
+"""Columns and items -> a sheet, which is a table: Markdown and LaTeX for people, CSV and JSON for machines.
+
+Tables on the terminal are printed from sheets, too.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ T = TypeVar("T")
 Number = TypeVar("Number", bound=float | None)
 Value: TypeAlias = "str | float | Sequence[Value] | Mapping[str, Value] | None"
 Align = Literal["left", "right"]
-VERSION = 1  # of every JSON document
-IDENTITY, OBJECTIVE, DETAIL = 0, 1, 2  # ranks of columns; columns with higher ranks are left out first
+VERSION = 1  # version of the layout of all JSON documents
+IDENTITY, OBJECTIVE, DETAIL = 0, 1, 2  # ranks of columns; a narrow terminal leaves out higher ranks first
 
 
 def _or_dash(value: object) -> str:
@@ -27,13 +30,14 @@ def _key(heading: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column(Generic[T]):
-    """One column of a sheet: its cell for people, and its values for machines, both made from an item.
+    """One column of a sheet: it makes a cell for people, and values for machines, from the item of a row.
 
     Attributes:
-        heading: with the unit.
-        rank: IDENTITY names the row, OBJECTIVE is the sheet's main figure, DETAIL is the rest. A narrow terminal leaves
-            out columns ranked above DETAIL, the highest rank first, and among equal ranks the rightmost.
-        fields: each value of CSV and JSON by its key, whose last words are the unit: `p50_ms`, `p50_low_ms`.
+        heading: the column's title, with the unit.
+        rank: IDENTITY if the column names the row, OBJECTIVE if it is the sheet's main figure, DETAIL or a higher
+            number for other columns. A narrow terminal leaves out columns ranked above OBJECTIVE: the highest rank
+            first, and of equal ranks the rightmost column first.
+        fields: functions that return the values for CSV and JSON, by key; a key ends with its unit: `p50_low_ms`.
     """
 
     heading: str
@@ -46,7 +50,10 @@ class Column(Generic[T]):
     def text(
         cls, heading: str, words: Callable[[T], str | None], rank: int = DETAIL, **fields: Callable[[T], Value]
     ) -> Column[T]:
-        """Make a column of words, which are aligned to the left; None is a dash. Its own field is the words."""
+        """Make a column of words, aligned to the left; None is shown as a dash.
+
+        Without `fields`, the words are also the column's value for machines.
+        """
         own = {_key(heading): lambda item: words(item) or None}
         return cls(
             heading=heading,
@@ -60,7 +67,7 @@ class Column(Generic[T]):
     def number(
         cls, heading: str, cell: Callable[[T], str], rank: int = DETAIL, **fields: Callable[[T], Value]
     ) -> Column[T]:
-        """Make a column of formatted numbers, which are aligned to the right, such as intervals."""
+        """Make a column of formatted numbers, such as intervals, aligned to the right."""
         return cls(heading=heading, cell=cell, align="right", rank=rank, fields=(*fields.items(),))
 
     @classmethod
@@ -85,7 +92,7 @@ class Column(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormattedColumn:
-    """A column with its cells, from top to bottom; `rank` as in `Column`."""
+    """A column with its formatted cells, from top to bottom; `rank` has the same meaning as in `Column`."""
 
     heading: str
     cells: tuple[str, ...]
@@ -103,7 +110,7 @@ class Fact:
 
     @classmethod
     def of(cls, what: str, text: str, **values: Value) -> Fact:
-        """State a fact; the last words of each key in `values` are its unit."""
+        """Return a fact; each key in `values` ends with the unit of its value."""
         return cls(what=what, text=text, values=values)
 
 
@@ -112,10 +119,10 @@ class Sheet:
     """A table ready to be shown.
 
     Attributes:
-        name: of the table in a JSON document, and of `--table`.
+        name: the table's key in a JSON document, and its name for the option `--table`.
         fields: the values for machines by key, from top to bottom.
-        conclusion: those of the notes that say what the table shows; a terminal closes with them.
-        method: those of the notes that say how the table was computed; a terminal points to the guide instead.
+        conclusion: the notes that say what the table shows; a terminal prints them last.
+        method: the notes that say how the table was computed; a terminal prints a reference to the guide instead.
     """
 
     title: str
@@ -137,7 +144,7 @@ class Sheet:
         name: str = "rows",
         totals: Iterable[T] = (),
     ) -> Sheet:
-        """Lay out items, one row each; the totals below them appear in output for people only."""
+        """Make a sheet with one row per item; rows of `totals` below them appear only in output for people."""
         columns, items = tuple(columns), tuple(items)
         shown = (*items, *totals)
         return cls(
@@ -152,13 +159,13 @@ class Sheet:
     def of_facts(
         cls, title: str, columns: Iterable[Column[Fact]], facts: Iterable[Fact], notes: Iterable[str] = (), *, name: str
     ) -> Sheet:
-        """Lay out facts: one row each for people, a single record for machines."""
+        """Make a sheet of facts: one row per fact for people, a single record of all values for machines."""
         facts = tuple(facts)
         values = {key: (value,) for fact in facts for key, value in fact.values.items()}
         return replace(cls.of(title, columns, facts, notes, name=name), fields=values)
 
     def closed(self, conclusion: Iterable[str], method: Iterable[str] = ()) -> Sheet:
-        """Add sentences that say what the table shows, and those that say how it was computed, before the notes."""
+        """Return the sheet with more notes before its own: what the table shows, and how it was computed."""
         told, how = tuple(conclusion), tuple(method)
         return replace(self, notes=(*told, *how, *self.notes), conclusion=told, method=how)
 
@@ -191,9 +198,9 @@ def _lines(sheet: Sheet) -> Iterator[str]:
 
 
 def _padded(column: FormattedColumn) -> Iterator[str]:
-    """Pad heading, rule and cells to one width."""
+    """Pad a column's heading, the rule below it and its cells to one width."""
     heading, *cells = map(escape.markdown, (column.heading, *column.cells))
-    width = max(3, *map(len, (heading, *cells)))  # a rule takes `--:`
+    width = max(3, *map(len, (heading, *cells)))  # the shortest rule is `--:`
     is_text = column.align == "left"
     rule = "-" * width if is_text else "-" * (width - 1) + ":"
     return (cell.ljust(width) if is_text else cell.rjust(width) for cell in (heading, rule, *cells))
@@ -209,7 +216,7 @@ def _csv_cell(value: Value) -> Value:
 
 
 def latex(sheet: Sheet) -> str:
-    r"""Write a LaTeX table as wide as the text, for `\usepackage{booktabs,graphicx}`, its notes below it."""
+    r"""Write a LaTeX table as wide as the text, with its notes below; it needs `\usepackage{booktabs,graphicx}`."""
     alignment = "".join(column.align[0] for column in sheet.columns)
     lines = [" & ".join(map(escape.latex, cells)) + r" \\" for cells in (sheet.headings, *sheet.rows)]
     notes = [rf"\par\footnotesize {escape.latex(note)}" for note in sheet.notes]
@@ -233,7 +240,7 @@ def latex(sheet: Sheet) -> str:
 
 
 def document(sheets: Sequence[Sheet]) -> dict[str, Value]:
-    """Lay out sheets for JSON: the title of the first, the rows of each under its name, and all notes."""
+    """Return sheets as one JSON object: the first sheet's title, the rows of each sheet by its name, and all notes."""
     tables = {sheet.name: sheet.records for sheet in sheets}
     return {"title": sheets[0].title, **tables, "notes": [note for sheet in sheets for note in sheet.notes]}
 
@@ -241,7 +248,7 @@ def document(sheets: Sequence[Sheet]) -> dict[str, Value]:
 def as_json(command: str, fields: Mapping[str, Value], *, is_ascii: bool = False) -> str:
     """Write a command's answer as one JSON document on one line; a number that is not finite becomes null.
 
-    With `is_ascii` other letters are escaped, for a stream that may lack them.
+    With `is_ascii` all non-ASCII letters are escaped, for a stream that cannot encode them.
     """
     answer = {"version": VERSION, "command": command} | {key: _plain(value) for key, value in fields.items()}
     return escape.json_text(answer, is_ascii=is_ascii) + "\n"

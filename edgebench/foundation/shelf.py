@@ -1,4 +1,7 @@
-"""A folder of plug-ins -> the names it offers, and a plug-in by name; the only plug-in mechanism."""
+"""A shelf, which is a folder of plug-ins -> the names of its plug-ins, and each plug-in by name.
+
+edgebench has no other mechanism for plug-ins.
+"""
 
 import ast
 from functools import cache
@@ -14,11 +17,11 @@ from edgebench.foundation.errors import InvalidPlugin, require
 class Shelf(NamedTuple):
     """A folder of plug-ins.
 
-    The folder's `__init__` describes what a plug-in must define, listed in `OFFERS`, and what it may define, listed in
-    `MAY_OFFER`.
+    The folder's `__init__.py` describes what a plug-in defines: `OFFERS` lists the names that it must define, and
+    `MAY_OFFER` those that it may define.
 
     Attributes:
-        place: the package below `edgebench`.
+        place: the folder's package, without the leading `edgebench.`.
         noun: what error messages call one of its plug-ins.
     """
 
@@ -26,7 +29,7 @@ class Shelf(NamedTuple):
     noun: str
 
 
-SHELVES = {  # by short name, as in records, TOML files and on the command line
+SHELVES = {  # the keys are the short names that records, TOML files and the command line use
     "architectures": Shelf("networks.architectures", "model"),
     "connections": Shelf("deploy.connections", "connection"),
     "datasets": Shelf("images.datasets", "data set"),
@@ -45,9 +48,9 @@ def _package(shelf: str) -> ModuleType:
 
 @cache
 def _plugins(shelf: str) -> dict[str, str]:
-    """Map each plug-in name to its module: the file's name, or the names in its literal `NAMES`.
+    """Map each plug-in's name to its module; the name is that of the file, or one that the file lists in `NAMES`.
 
-    Files are read, not imported: an architecture would import torch.
+    Files are parsed, not imported, because to import an architecture means to import torch.
     """
     plugins, package = dict[str, str](), _package(shelf)
     for module in iter_modules(package.__path__):
@@ -70,12 +73,12 @@ def _literal(module: str, constant: str) -> Any:
 
 @cache
 def names(shelf: str) -> tuple[str, ...]:
-    """List the names on a shelf without importing any plug-in."""
+    """List the names of a shelf's plug-ins without importing any of them."""
     return tuple(sorted(_plugins(shelf)))
 
 
 def module(shelf: str, name: str) -> str:
-    """Return the module of a plug-in by path below the package: `networks/architectures/vgg` for vgg16.
+    """Return the path of a plug-in's module below the package: `networks/architectures/vgg` for vgg16.
 
     Raises:
         UnknownName: the shelf has no such name.
@@ -90,7 +93,7 @@ def _module(shelf: str, name: str) -> str:
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
-    """Read a literal constant of a plug-in without importing it; None if it has no such literal.
+    """Return a literal constant of a plug-in without importing it; None if the plug-in has no such constant.
 
     Raises:
         UnknownName: the shelf has no such name.
@@ -103,7 +106,7 @@ def load(shelf: str, name: str) -> ModuleType:
 
     Raises:
         UnknownName: the shelf has no such name.
-        InvalidPlugin: the file lacks a name that its shelf requires.
+        InvalidPlugin: the file does not define a name that its shelf requires.
     """
     return _checked(shelf, _module(shelf, name))
 

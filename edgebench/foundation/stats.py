@@ -1,6 +1,6 @@
 """Numbers -> medians and their intervals, shares, slopes and percentiles.
 
-Standard library only, because the agent also uses this module on the target.
+This module uses only the standard library, because the agent, the program that runs on targets, imports it, too.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from statistics import NormalDist, median
 
 CONFIDENCE = 0.95
 POWER = 0.8  # the usual choice: four of five studies detect an effect that exists (Cohen 1988)
-LEAST_FOR_INTERVAL = 6  # the fewest values with a 95 % interval of the median: 2 * 0.5**6 = 3.1 %
+# The fewest values with a 95 % interval of the median: with six, all lie on one side of it in 2 * 0.5**6 = 3.1 %.
+LEAST_FOR_INTERVAL = 6
 
 
 @cache
@@ -24,7 +25,7 @@ def binomial_cdf(successes: int, trials: int, probability: float) -> float:
 def median_ranks(count: int) -> tuple[int, int] | None:
     """Return the 1-based ranks of the order statistics that enclose the median with 95 % confidence.
 
-    6 -> (1, 6), 9 -> (2, 8), 12 -> (3, 10), 16 -> (4, 13), 20 -> (6, 15), 30 -> (10, 21); None below 6.
+    By count: 6 -> (1, 6), 9 -> (2, 8), 12 -> (3, 10), 16 -> (4, 13), 20 -> (6, 15), 30 -> (10, 21); None below 6.
     Source: David and Nagaraja, Order Statistics, 3rd ed., 2003, section 7.1.
     """
     if count < LEAST_FOR_INTERVAL:
@@ -45,7 +46,7 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def relative_half_width(low: float, middle: float, high: float) -> float:
-    """Return half the interval's width as a share of `middle`; 0 if `middle` is 0."""
+    """Return half the width of an interval as a share of its middle value; 0 if `middle` is 0."""
     return (high - low) / 2 / middle if middle else 0.0
 
 
@@ -64,11 +65,11 @@ Spread = tuple[float, float, float]  # low, median, high
 def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
     """Return the ratio of two independent positive medians, with an interval computed from their intervals.
 
-    MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and Zou, Statistical Methods in
-    Medical Research 21, 2012) on the logarithms, where the ratio is a difference. The lower end lies below the
-    difference by sqrt(a^2 + b^2): a is the distance from the first median to its lower end, b from the second to its
-    upper end; for the upper end the roles are exchanged. No distribution is assumed, and the interval always contains
-    the ratio of the medians.
+    The interval is computed by the MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and
+    Zou, Statistical Methods in Medical Research 21, 2012) from logarithms, where the ratio is a difference. The lower
+    end lies sqrt(a^2 + b^2) below the difference: a is the distance from the first median to its lower end, and b is
+    the distance from the second median to its upper end. For the upper end the roles are exchanged. No distribution is
+    assumed, and the interval always contains the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)
@@ -81,10 +82,11 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
 
 
 def shift(before: Sequence[float], after: Sequence[float]) -> Spread | None:
-    """Return by how much values moved between two samples, with its 95 % interval; None for fewer than 6 in either.
+    """Return the shift between two samples with its 95 % interval; None if a sample has fewer than 6 values.
 
-    The median of all differences (Hodges and Lehmann, Annals of Mathematical Statistics 34, 1963); its interval inverts
-    the Mann-Whitney test, whose exact distribution is used. No distribution is assumed.
+    The shift is the median of all differences of a later and an earlier value (Hodges and Lehmann, Annals of
+    Mathematical Statistics 34, 1963). Its interval inverts the Mann-Whitney test with that test's exact distribution.
+    No distribution of the values is assumed.
     """
     if min(len(before), len(after)) < LEAST_FOR_INTERVAL:
         return None
@@ -95,7 +97,7 @@ def shift(before: Sequence[float], after: Sequence[float]) -> Spread | None:
 
 @cache
 def _beyond(count: int, other: int) -> int:
-    """Return the 1-based rank, from each end, of the differences that enclose a shift with 95 % confidence."""
+    """Return the rank, counted from 1 at either end, of the two differences that enclose a shift at 95 % confidence."""
     ways = _orders(count, other)
     allowed, rank, total = (1 - CONFIDENCE) / 2 * sum(ways), 0, ways[0]
     while total <= allowed:
@@ -105,9 +107,10 @@ def _beyond(count: int, other: int) -> int:
 
 
 def _orders(count: int, other: int) -> list[int]:
-    """Return in how many orders of both samples the one precedes the other in 0, 1, 2, ... pairs.
+    """Return the distribution of the Mann-Whitney statistic: how many orderings of both samples give 0, 1, 2, ...
 
-    Mann and Whitney, Annals of Mathematical Statistics 18, 1947: the coefficients of a Gaussian binomial.
+    The statistic is the number of pairs in which the value of the first sample precedes that of the second. The numbers
+    are the coefficients of a Gaussian binomial (Mann and Whitney, Annals of Mathematical Statistics 18, 1947).
     """
     ways = [1] + [0] * (count * other)
     for size in range(1, count + 1):
@@ -133,7 +136,7 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p-value of McNemar's test (McNemar 1947) from the counts of discordant pairs.
 
-    The p-value is 1 if no pair is discordant. Computed in integers, which neither overflow nor underflow.
+    The p-value is 1 if no pair is discordant. It is computed in integers, which neither overflow nor underflow.
     """
     pairs, term, tail = only_first + only_second, 1, 1
     for k in range(min(only_first, only_second)):
@@ -143,10 +146,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
-    """Return (low, value, high) of the first share minus the second's, of pairs of which these have only one.
+    """Return (low, value, high) of the first accuracy minus the second, where both answered the same `pairs` questions.
 
-    The interval is Wald's with half a pair more in each of the four cells: Agresti and Min, Simple improved confidence
-    intervals for comparing matched proportions, Statistics in Medicine 24 (2005).
+    `only_first` and `only_second` count the questions that only the first or only the second answered correctly. The
+    interval is Wald's after half a pair is added to each cell of the 2x2 table: Agresti and Min, Simple improved
+    confidence intervals for comparing matched proportions, Statistics in Medicine 24 (2005).
     """
     first, second, count = only_first + 0.5, only_second + 0.5, pairs + 2
     middle = (first - second) / count
@@ -155,10 +159,10 @@ def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
 
 
 def pairs_to_separate(only_first: int, only_second: int, pairs: int, power: float = POWER) -> int | None:
-    """Return how many paired answers McNemar's test needs at 5 % to separate two accuracies.
+    """Return how many paired answers McNemar's test needs to separate two accuracies at the 5 % level.
 
-    Assumes that the observed shares of discordant pairs are the true ones. None if both counts are equal: then no
-    number suffices. Source: Connor, Biometrics 43, 1987.
+    The number is right if the observed shares of discordant pairs are the true ones. It is None if both counts are
+    equal, because then no number suffices. Source: Connor, Biometrics 43, 1987.
     """
     if only_first == only_second:
         return None
@@ -174,7 +178,10 @@ def theil_sen(values: Sequence[float]) -> float:
 
 
 def trend_is_significant(values: Sequence[float]) -> bool:
-    """Return whether the two-sided Mann-Kendall test finds a trend at 5 % (normal approximation, Kendall 1975)."""
+    """Return whether the two-sided Mann-Kendall test finds a trend at the 5 % level.
+
+    The test uses the normal approximation (Kendall 1975).
+    """
     count = len(values)
     if count < LEAST_FOR_INTERVAL:
         return False
@@ -187,8 +194,9 @@ def early_stopping_percentile(samples: Sequence[float], percentile: float, confi
     """Return LoadGen's early-stopping estimate: an upper bound of the percentile that holds with `confidence`.
 
     The bound is the t-th highest sample, where t is the largest number such that
-    P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. None if t is 0: below 64 samples at p90, below 662 at p99.
-    Source: MLCommons inference, LoadGen, early stopping with d = 0; the test compares with LoadGen's own logs.
+    P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. The result is None if t is 0, which means fewer than 64
+    samples at p90 or fewer than 662 at p99. Source: MLCommons inference, LoadGen, early stopping with d = 0; this
+    function's test compares it with LoadGen's own logs.
     """
     allowed = _allowed_above(len(samples), percentile, confidence)
     return sorted(samples)[len(samples) - allowed] if allowed >= 1 else None
@@ -196,7 +204,7 @@ def early_stopping_percentile(samples: Sequence[float], percentile: float, confi
 
 @cache
 def _allowed_above(count: int, percentile: float, confidence: float) -> int:
-    """Return the t of early stopping, -1 if not even 0 satisfies the bound."""
+    """Return the t of `early_stopping_percentile`; -1 if not even t = 0 satisfies the inequality."""
     allowed, cumulated, log_term = -1, 0.0, count * log(percentile)
     while cumulated + exp(log_term) <= 1 - confidence:
         cumulated += exp(log_term)

@@ -1,4 +1,7 @@
-"""A TOML file -> a checked value, or a one-line error with file, line and key; and the TOML files by name."""
+"""A TOML file -> a checked value, or a one-line error with file, line and key.
+
+This module also finds TOML files by name.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ T = TypeVar("T")
 
 
 def files(kind: str, *shipped: Path) -> dict[str, Path]:
-    """Map each name to its TOML file; the first of these folders that has the name wins.
+    """Map each name to its TOML file in `./<kind>`, the user's configuration folder or the `shipped` folders.
 
-    Folders: `./<kind>`, the user's configuration, the shipped ones.
+    If several folders have a file of the same name, the first in this order wins.
     """
     from platformdirs import user_config_path
 
@@ -41,12 +44,12 @@ def read(
     check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
     check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
-    """Read a value of type `kind` from a TOML file, with `name` as its name; apply both checks.
+    """Read a value of type `kind` from a TOML file; apply both checks.
 
-    A check refuses by raising RequestError.
+    `name` becomes the value's name, unless the file states another. A check refuses the file by raising RequestError.
 
     Raises:
-        InvalidFile: with the path, and the line if pydantic names the key.
+        InvalidFile: the file is refused; the message has its path, and also the line if the error is about a key.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -55,7 +58,7 @@ def read(
         content = tomllib.loads(text)
         check_content(content)
         content = {"name": name} | content
-        # Via JSON: in strict mode pydantic reads lists as tuples and strings as enums only from JSON.
+        # The content passes through JSON, because pydantic's strict mode reads tuples and enums only from JSON.
         value: T = TypeAdapter(kind).validate_json(json.dumps(content, default=str))
         check_value(value)
     except OSError as error:
@@ -82,7 +85,7 @@ def _explain(path: Path, text: str, error: ValidationError) -> str:
 
 
 def _line(text: str, where: list[str | int]) -> int:
-    """Return the 1-based line of a key, inside its `[[block]]`; the block's first line if the key is not found."""
+    """Return the line of a key, counted from 1, in its `[[block]]`; the block's first line if the key is not found."""
     lines, start = text.splitlines(), 0
     if len(where) > 1 and isinstance(where[1], int):
         blocks = [number for number, line in enumerate(lines) if re.match(rf"\s*\[\[\s*{where[0]}\s*\]\]", line)]

@@ -1,4 +1,7 @@
-"""Figures and times -> text, and quantities with units -> numbers; the only formatters of the program."""
+"""Numbers and times -> text, and text with units -> numbers.
+
+All of edgebench formats its numbers with these functions.
+"""
 
 import re
 
@@ -12,7 +15,7 @@ _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def number(value: float | None, digits: int) -> str:
-    """Format a figure with a fixed number of decimals; None becomes a dash."""
+    """Format a number with a fixed count of decimals; None becomes a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
@@ -46,7 +49,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_latency(text: str) -> float:
-    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit is ambiguous and refused.
+    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit is refused as ambiguous.
 
     Raises:
         RequestError: the text is not a positive time with its unit.

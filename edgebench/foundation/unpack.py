@@ -1,4 +1,7 @@
-"""Compressed files from others -> their content, up to a size limit: a kilobyte can unpack to a gigabyte of zeros."""
+"""Compressed files of unknown origin -> their content, up to a size limit.
+
+Without a limit, a small file could unpack to gigabytes of zeros and fill the memory.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ if TYPE_CHECKING:
 
 _GZIP = 31  # zlib's `wbits` for the gzip format
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-_MOST_RATIO = 20  # unpacked to packed size of a zip: weights and pixels hardly shrink, zeros shrink a thousandfold
+# The highest ratio of unpacked to packed size: weights and pixels hardly shrink, zeros shrink a thousandfold.
+_MOST_RATIO = 20
 _SMALL = 2**20
 
 
@@ -45,7 +49,7 @@ def gunzip(content: bytes, most: int) -> bytes:
 
 
 class Capped:
-    """A stream, compressed or not; reading or skipping more than `most` unpacked bytes is refused."""
+    """A stream of a file, compressed or not, that refuses to read or skip beyond `most` unpacked bytes."""
 
     def __init__(self, path: Path, most: int) -> None:
         with path.open("rb") as stream:
@@ -90,7 +94,7 @@ def most_unpacked(path: Path) -> int:
 
 
 def require_little(path: Path) -> None:
-    """Refuse a zip whose declared content is far larger than weights or pixels could be; any other file passes.
+    """Refuse a zip file that declares far more content than weights or pixels could have; any other file passes.
 
     Raises:
         TooLarge: the declared content is too large.

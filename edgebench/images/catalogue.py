@@ -1,4 +1,4 @@
-"""The name of a data set -> the opened data set, and a card in the cache with its path.
+"""The name of a data set -> the opened data set, and a card (a small JSON file in the cache) with its path.
 
 A data set is identified by its content: the same files in another folder are the same data set.
 """
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Inspected, Opened
 
 LOOK = 1000  # pictures between two progress messages
-NAMED = 3  # damaged pictures listed in a notice
+NAMED = 3  # damaged pictures that a notice names
 
 
 def family(dataset: str) -> ModuleType:
     """Return the plug-in of a data set: `image_folder` for `image_folder:val`.
 
     Raises:
-        UnknownName: there is no such plug-in; of a folder, the message has the name to use.
+        UnknownName: there is no such plug-in; if `dataset` is a folder, the message suggests `image_folder:path`.
     """
     try:
         return load("datasets", dataset_plugin(dataset))
@@ -45,19 +45,19 @@ def family(dataset: str) -> ModuleType:
 def title(dataset: str) -> str:
     """Return a data set's name without its path: `image_folder:val` for `image_folder:photos/val`."""
     name, _, place = dataset.partition(":")
-    return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # links keep their names
+    return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # a link keeps its own name
 
 
 def calibrating(calibration: str) -> str:
-    """Return the data set that a `calibration` option means: a data set's name, or else a folder of any images."""
+    """Return the data set that the option `calibration` names: a known data set, or otherwise a folder of images."""
     return calibration if dataset_plugin(calibration) in names("datasets") else f"unlabelled:{calibration}"
 
 
 def adopt(dataset: str) -> DataSet:
-    """Find a data set by its path, or by the name it got when its path was given; store its path in the cache.
+    """Find a data set by its path, or by the short name that it got when its path was given; remember the path.
 
     Raises:
-        RequestError: there is no such data set, it is incomplete, or it changed since its path was given.
+        RequestError: there is no such data set, or it is incomplete or changed since its path was given.
     """
     name, _, place = dataset.partition(":")
     plugin = family(dataset)
@@ -78,7 +78,7 @@ def adopt(dataset: str) -> DataSet:
 
 
 def _is_text(path: Path) -> bool:
-    """Return whether the path is valid Unicode, as a card needs; file names may be any bytes."""
+    """Return whether the path is valid Unicode, because a card is JSON; file names may contain any bytes."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -92,7 +92,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _by_name(dataset: str) -> DataSet:
-    """Find a data set whose path was given earlier by its name."""
+    """Find a data set by its short name, if its path was given earlier."""
     known = [card for card in cache.cards(DataSet) if card.name == dataset]
     _require(bool(known), f"nothing is at {dataset.partition(':')[2]}; wanted {family(dataset).PLACE}")
     try:
@@ -110,7 +110,7 @@ def find(dataset: str, sha256: str) -> tuple[DataSet, Opened]:
     """Return a data set's card and the opened data set.
 
     Raises:
-        CaseError: it was moved or changed since its path was given.
+        CaseError: the data set was moved or changed since its path was given.
     """
     if not sha256:
         return DataSet(name=dataset, sha256="", classes=family(dataset).CLASSES, path=""), family(dataset).open(None)
@@ -127,7 +127,7 @@ def _open(card: DataSet) -> Opened:
     try:
         opened: Opened = family(card.name).open(Path(card.path))
     except RequestError as error:
-        reason = str(error).replace(card.path, card.name)  # a record may contain this, but no path
+        reason = str(error).replace(card.path, card.name)  # it may get into a record, which must contain no path
         raise CaseError(f"{card.name} changed since its path was given: {reason}; {advice}") from error
     if opened.sha256 != card.sha256:
         raise CaseError(f"{card.name} changed since its path was given: other files or labels; {advice}")
@@ -135,7 +135,10 @@ def _open(card: DataSet) -> Opened:
 
 
 def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
-    """Return the names of pictures that cannot be decoded; all are decoded once, the result is stored in the card."""
+    """Return the names of pictures that cannot be decoded.
+
+    To find out, all pictures are decoded once; the result is stored in the data set's card in the cache.
+    """
     total = sum(len(files.names) for files in opened.files)
     if total and (card.damaged is None or card.decoder != _decoder()):
         card = _inspected(card, opened, total, show)
@@ -163,7 +166,7 @@ def _decoder() -> str:
 
 
 def _inspected(card: DataSet, opened: Opened, total: int, show: Show) -> DataSet:
-    """Decode every picture once."""
+    """Decode every picture once; return the card with what was found."""
     reasons, remarks = dict[str, str](), Counter[str]()
     for name, inspected in _inspect(card.name, opened, total, show):
         remarks.update(inspected.remarks)

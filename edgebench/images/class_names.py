@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgebench.schema.variant import Variant
 
-BACKGROUND = "background"  # the class before those of the data set, where labels have an offset
+BACKGROUND = "background"  # name of the class that some networks have before the classes of the data set
 
 
 def class_names(variant: Variant) -> tuple[str, ...]:
@@ -28,10 +28,10 @@ def class_names(variant: Variant) -> tuple[str, ...]:
 
 
 def _of_dataset(variant: Variant) -> Sequence[str]:
-    """Return the names of a data set's classes: of its folders or its list, else its own, else their numbers.
+    """Return the names of a data set's classes, from its plug-in or its folders and lists; otherwise their numbers.
 
     Raises:
-        EdgebenchError: it was moved or changed.
+        EdgebenchError: the data set was moved or changed.
     """
     plugin = family(variant.dataset)
     _, opened = find(variant.dataset, variant.dataset_sha256)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 SPLITS = ("train", "calibration", "test")
 TILE, GAP, CAPTION = 224, 8, 16  # side of a picture, the gap around it and the height of the text below it, pixels
 MOST = 400  # pictures on a sheet
-# Colours of classes, used in turn: Okabe and Ito's palette and two more, which colour-blind readers can distinguish.
+# Colours of classes, used in turn: Okabe and Ito's palette, made for colour-blind readers, and a few more.
 COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#ffffff", "#999999", "#ee3333",
 )  # fmt: skip
 
 
 def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
-    """Draw pictures spread evenly over a split, with their numbers, classes, boxes and masks.
+    """Return a PNG of pictures that are spread evenly over a split, with their names, classes, boxes and masks.
 
     Raises:
         RequestError: the data set or the split does not exist, or the count is not between 1 and 400.
@@ -53,7 +53,7 @@ def _pictures(dataset: str, split: str) -> tuple[Pictures, list[int]]:
     bad = set(damaged(card, opened, lambda _: None))
     usable = [index for index in range(len(pictures.labels)) if pictures.name(index) not in bad]
     if not usable:
-        raise RequestError(f"{dataset}: no image for {split} can be decoded; restore them, or name another split")
+        raise RequestError(f"{dataset}: no image for {split} can be decoded; restore the images, or name another split")
     return pictures, usable
 
 
@@ -68,7 +68,7 @@ def _arranged(tiles: Sequence[Image], columns: int) -> Image:
 
 
 def tile(pictures: Pictures, index: int) -> Image:
-    """Draw one picture with its boxes and masks, and its number and classes below."""
+    """Draw one picture with its boxes and masks; write its name and classes below it."""
     from PIL import Image
     from PIL.ImageDraw import Draw
 

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
-# Set once per process, because threads share the filters. Pillow's warning about too many pixels becomes an error, and
-# its warnings about damaged metadata are hidden.
+# The filters are set once per process, because all threads share them. Pillow's warning about too many pixels becomes
+# an error, and its warnings about damaged metadata are hidden.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
-# TIFF 6.0, sections 4, 8 and 19
+# Tags of TIFF files and values of these tags: TIFF 6.0, sections 4, 8 and 19.
 BITS, PHOTOMETRIC, WHITE_IS_ZERO, SAMPLE_FORMAT, SIGNED = 258, 262, 0, 339, 2
-WHOLE_16_BITS = ("PNG", "PPM")  # formats whose 32-bit integers hold 16-bit values; Pillow scales those of a PPM
+# Formats whose 16-bit values Pillow returns as 32-bit integers; it scales the values of a PPM to the full 16 bits.
+WHOLE_16_BITS = ("PNG", "PPM")
 DEEP = ("I", "F")
 
-ORIENTATION = 274  # Exif 2.32, 4.6.4
+ORIENTATION = 274  # tag of the orientation: Exif 2.32, 4.6.4
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -69,7 +70,7 @@ def size(file: Path) -> tuple[int, int]:
     """
     with Image.open(file) as image:
         width, height = image.size
-        return (height, width) if _orientation(image) >= 5 else (width, height)  # 5 to 8 lie on their side
+        return (height, width) if _orientation(image) >= 5 else (width, height)  # orientations 5 to 8 lie on their side
 
 
 def inspect(file: Path) -> Inspected:
@@ -87,13 +88,13 @@ def inspect(file: Path) -> Inspected:
 
 
 def _inspected(image: Image.Image) -> Inspected:
-    is_turned = _orientation(image) in TURNS  # read first, because loading a TIFF turns it and clears its orientation
+    is_turned = _orientation(image) in TURNS  # read before loading, which turns a TIFF and clears its orientation
     _upright(image)
     remarks = {
         TURNED: is_turned,
         SCALED: image.mode.startswith(DEEP),
         ON_WHITE: _has_transparent_pixels(image),
-        # The other frames of an MPO are not pictures.
+        # The other frames of an MPO, which is a JPEG with further views of one picture, are not reported.
         FIRST_FRAME: image.format != "MPO" and getattr(image, "is_animated", False),
     }
     return Inspected(remarks=tuple(remark for remark, holds in remarks.items() if holds))
@@ -115,8 +116,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """Convert from any mode, with a white background behind transparent pixels."""
-    image.load()  # a PNG may name its transparent colour after its pixels
+    """Convert a picture of any mode to RGB, with a white background behind transparent pixels."""
+    image.load()  # loaded first, because a PNG may state its transparent colour after its pixels
     if SIGNED in getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
         raise UnknownRange(SIGNED_OR_WIDE)
     if image.has_transparency_data:
@@ -133,7 +134,10 @@ def _has_transparent_pixels(image: Image.Image) -> bool:
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:
-    """Convert to RGBA; Pillow requires that premultiplied grey is divided first, and deep grey scaled."""
+    """Convert a picture to RGBA.
+
+    Pillow cannot convert grey with premultiplied alpha or grey of more than 8 bits directly; both take two steps.
+    """
     if not image.mode.startswith(DEEP):
         return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     import numpy

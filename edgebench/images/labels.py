@@ -1,4 +1,4 @@
-"""Names of pictures -> the class of each, and the classes in order; from class folders or from files that list them."""
+"""Names of pictures -> the class of each picture, and the classes in order, from class folders or from lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PLACE = "a folder of class folders, or of images with a labels.txt"
 WHOLE = r"-?\d{1,18}"  # a class's number
-# A fraction can be neither the number nor, in practice, the name of a class.
+# A number with a fraction cannot be a class's number and is, in practice, not a class's name.
 FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
 NAME = r'(?:"([^"]*)"|(.*\S))\s+'
 NAME_AND_CLASS = [re.compile(NAME + label) for label in (r'"([^"]*)"', r"(\S+)")]
@@ -35,7 +35,7 @@ Line = tuple[int, str]  # a line of a file: its number from 1, and its text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The classes in order, and the class number of each picture by its name below the folder."""
+    """The classes in order, and the number of each picture's class by the picture's name below the folder."""
 
     classes: tuple[str, ...]
     by_name: dict[str, int]
@@ -69,7 +69,10 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
 
 
 def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
-    """Return the file that lists pictures; beside class folders, a `labels.txt` may list the classes instead."""
+    """Return the file that states the class of each picture; None if there is no such file.
+
+    Beside class folders, a `labels.txt` may list the classes instead; it is not returned.
+    """
     files = [folder / name for name in LABELS if (folder / name).is_file()]
     known = set(map(composed, names))
     listing = (file for file in files if any(_names_picture(line, known) for _, line in _lines(file)))
@@ -78,7 +81,7 @@ def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def composed(text: str) -> str:
-    """Return text with each accented letter as one character (NFC): file systems and archives decompose some names."""
+    """Return text with each accented letter as one character (NFC), because some file systems decompose names."""
     return normalize("NFC", text)
 
 
@@ -88,7 +91,7 @@ def _names_picture(line: str, names: set[str]) -> bool:
 
 
 def _lines(file: Path) -> list[Line]:
-    """Read the lines that are not empty, composed, with any line ending, with or without a byte order mark."""
+    """Read the lines that are not empty, with composed letters; accept any line ending and a byte order mark."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -101,7 +104,7 @@ def _lines(file: Path) -> list[Line]:
 
 
 def _fields(line: str) -> tuple[str, ...]:
-    """Return a line's name and class, or fewer fields if it is malformed; quotes or a tab allow spaces in the class."""
+    """Return a line's name and class; fewer fields if it is malformed. Quotes or a tab allow spaces in the class."""
     if "\t" in line.strip():
         fields = tuple(field.strip().strip('"') for field in line.strip().split("\t") if field.strip())
         return fields if len(fields) == 2 else ()
@@ -125,8 +128,8 @@ def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, 
             raise RequestError(f"{file}:{number}: {name} is named in line {lines[name]}, too; remove one")
         given[real.get(name, name)] = label
     if odd := sorted((given.keys() ^ set(names)) - listing.repeated.keys()):
-        why = "is named there and not in the folder" if odd[0] in given else "has no label"
-        raise RequestError(f"{file}: {odd[0]} {why}, as {len(odd) - 1} others; correct it")
+        why = "is listed there but not in the folder" if odd[0] in given else "has no label"
+        raise RequestError(f"{file}: {odd[0]} {why}; names that do not match: {len(odd)}; correct them")
     return given
 
 
@@ -139,14 +142,14 @@ def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[
     _by_composed_name(folder, sorted({name.partition(os.sep)[0] for name in names}))
     given = {name: composed(name.partition(os.sep)[0]) for name in names}
     if loose := [name for name in names if os.sep not in name]:
-        raise RequestError(f"{folder}: {len(loose)} images have no class, {loose[0]} first; add a {LABELS[0]}")
+        raise RequestError(f"{folder}: {len(loose)} images have no class, such as {loose[0]}; add a {LABELS[0]}")
     if odd := sorted({*map(composed, listing.folders - listing.empty)} - set(given.values())):
         raise RequestError(f"{folder}: found no image in class folder {odd[0]}; fill it or remove it")
     return given
 
 
 def _by_composed_name(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return the real name for each composed one.
+    """Map each name with composed letters to the real name.
 
     Raises:
         RequestError: two names look the same, because their accented letters are written in two ways.
@@ -171,7 +174,10 @@ def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str])
 
 
 def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
-    """Return one class per line: the first word, unless only another reading contains all `given` classes."""
+    """Return one class per line: its first word, or what another function of READINGS finds.
+
+    The first reading that contains all `given` classes is used.
+    """
     readings = [reading for read in READINGS if (reading := read([line for _, line in lines]))]
     unique = [reading for reading in readings if len(set(reading)) == len(reading)]
     if not unique:
@@ -226,7 +232,7 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
 
 
 def _require_names(file: Path, given: dict[str, str]) -> None:
-    """Refuse labels that mix numbers and names: sorted as names, the numbers would get other values."""
+    """Refuse labels that mix numbers and names, because sorting them as names would change the numbers' classes."""
     if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]
@@ -234,7 +240,7 @@ def _require_names(file: Path, given: dict[str, str]) -> None:
 
 
 def listed(folder: Path) -> tuple[str, ...]:
-    """Return the classes that a folder's `classes.txt` or `labels.txt` lists, one per line; else nothing.
+    """Return the classes that a folder's `classes.txt` or `labels.txt` lists, one per line; empty without such a file.
 
     Raises:
         RequestError: a class is listed twice.

@@ -1,4 +1,4 @@
-"""A folder -> its pictures by name, each real file once, and notices about the other files."""
+"""A folder -> its pictures by name, with each real file only once, and notices about the other files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 NAMED, KINDS = 3, 8  # limits on file names and suffixes in a notice
 
-# Identity of a file's content: size, inode, mtime and ctime, ns. Any program may set the mtime, only the kernel the
-# ctime.
+# A stamp changes with a file's content: size, inode, and mtime and ctime in ns. Any program may set the mtime, but only
+# the kernel sets the ctime.
 Stamp = tuple[int, int, int, int]
 Identity = tuple[int, int]  # device and inode of a real file
 
@@ -34,10 +34,10 @@ class Listing:
     """The files below a folder; names are relative to the data set's root.
 
     Attributes:
-        stamps: size and modification time of each picture, by name; zeros for a broken link.
+        stamps: the stamp of each picture, by name; zeros for a broken link.
         folders: names of the direct subfolders.
-        empty: those of them that contain no file.
-        repeated: further names of a file or folder -> the name under which it is counted.
+        empty: names of the direct subfolders that contain no file.
+        repeated: for each further name of a file or folder, the name under which it is counted.
         notices: what the user should know about files that are not read.
     """
 
@@ -81,10 +81,10 @@ def is_junk(name: str) -> bool:
 
 
 class _Walk:
-    """Walks a folder and enters each real folder once, so that a link to a parent folder cannot make it endless."""
+    """A walk that enters each real folder only once, so that a link to a parent folder cannot make it endless."""
 
     def __init__(self, top: str, below: str) -> None:
-        self._prefix, self._below = os.path.join(top, ""), below  # noqa: PTH118  # a Path per file takes seconds
+        self._prefix, self._below = os.path.join(top, ""), below  # noqa: PTH118  # a Path per file is slow
         self._top, self._links = top, list[str]()
         self._statuses = dict[str, os.stat_result | None]()
         self._known, self._entered = dict[Identity, str](), list[str]()
@@ -119,7 +119,7 @@ class _Walk:
         return first == path
 
     def _enter(self, folders: list[str]) -> None:
-        """Collect the files below these folders, sorted by name; links are kept for later."""
+        """Collect the files below these folders, sorted by name; put off the links that are found."""
         files = dict[str, os.stat_result]()
         while folders:
             self._entered.append(folder := folders.pop())
@@ -135,7 +135,7 @@ class _Walk:
     def _leads_to_new_folder(self, link: str) -> bool:
         try:
             status = os.stat(link)  # noqa: PTH116  # as above
-        except OSError:  # a broken link, or one to itself
+        except OSError:  # a broken link, or a link to itself
             self._statuses[link] = None
             return False
         if S_ISDIR(status.st_mode):
@@ -153,7 +153,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _kind(name: str, status: os.stat_result | None) -> str:
-    """Return why a file is not a picture; empty for lists of labels and classes."""
+    """Return why a file is not a picture, such as its suffix; empty for lists of labels and classes."""
     if status is None:
         return f"link to nothing, {printable(name)}"
     if not S_ISREG(status.st_mode):
@@ -181,7 +181,7 @@ def _rank(counted: tuple[str, int]) -> tuple[int, str]:
 
 
 def some(names: list[str], most: int = NAMED) -> str:
-    """Join the first few names."""
+    """Join the first few names; `...` stands for the others."""
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from edgebench.schema.normalization import Normalization
     from edgebench.schema.variant import Preprocessing
 
-THREADS = 4  # threads that decode in parallel; Pillow releases Python's lock
+THREADS = 4  # threads that decode in parallel, which works because Pillow releases Python's global lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What is in a picture; what a data set does not know is None.
+    """The true labels of one picture; labels that the data set does not have are None.
 
     Attributes:
-        classes: of each object, from 0, (n,); of the picture as a whole, (1,), where `boxes` is None.
+        classes: the class of each object, from 0, (n,); if `boxes` is None, the class of the whole picture, (1,).
         boxes: left, top, right and bottom of each object in pixels of the picture, ends exclusive, (n, 4).
-        mask: the class of each pixel plus 1; 0 is background, 255 is not judged, (H, W).
+        mask: the class of each pixel plus 1, (H, W); 0 is the background, and metrics ignore pixels of 255.
         size: width and height of the picture that boxes are in, pixels; not needed without boxes.
     """
 
@@ -67,11 +67,11 @@ class Pictures(Protocol):
         """Decode a picture: 8-bit RGB, or grey in float."""
 
     def truth(self, index: int) -> Truth:
-        """Return what is in a picture."""
+        """Return a picture's true labels."""
 
 
 class Labelled:
-    """Pictures whose only known label is a class."""
+    """Pictures whose only label is one class per picture."""
 
     __slots__ = ()
     labels: NDArray[int64]
@@ -100,8 +100,8 @@ class Inspected:
     """What was found when a picture was decoded for the first time.
 
     Attributes:
-        is_damaged: it cannot be used; `reason` is empty if it cannot be decoded.
-        remarks: how decoding changes it, each as the end of a sentence that begins with the number of pictures.
+        is_damaged: whether the picture cannot be used; `reason` says why, and is empty if decoding failed.
+        remarks: how decoding changes the picture; each continues a sentence that begins with a number of pictures.
     """
 
     is_damaged: bool = False
@@ -131,7 +131,7 @@ class Opened:
         sha256: hash of its content; empty for a bundled data set.
         part: returns a split's pictures by the split's name; raises CaseError if there is no such split.
         files: all pictures, if they are single files, which may be damaged.
-        notices: what the user should know about how it was read.
+        notices: what the user should know about how the data set was read.
     """
 
     classes: int
@@ -148,7 +148,7 @@ class Images:
     Attributes:
         kept: indices of the pictures in use; `damaged` is the number left out because they cannot be read.
         channels: 3, or 1 for grey.
-        memory: the cache of their pixels; None where decoding is cheap.
+        memory: the cache of the pictures' pixels; None if decoding is cheap.
     """
 
     pictures: Pictures
@@ -194,14 +194,14 @@ class Images:
         return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
-        """Return what is in an image; a letterbox has grey around the part of the picture that is kept."""
+        """Return an image's true labels; boxes are relative to the image with the grey margins of a letterbox."""
         return _padded(self._of_part(index), self.recipe, self.resolution)
 
     def _of_part(self, index: int) -> Truth:
-        """Return what is in an image: classes in the network's numbering, boxes and mask in the part that is kept.
+        """Return an image's true labels in the part of the picture that preprocessing keeps.
 
-        Preprocessing keeps that part. An object whose centre is cut off is left out. In the mask, the background stays
-        0 and ignored pixels stay 255.
+        Classes are in the network's numbering. An object whose centre is cropped away is left out. In the mask, the
+        background stays 0 and ignored pixels stay 255.
         """
         import numpy
 
@@ -220,7 +220,10 @@ class Images:
         return Truth(classes=classes[is_inside], boxes=boxes[is_inside].clip(0, size * 2), mask=mask, size=size)
 
     def part(self, index: int) -> tuple[float, float, float, float]:
-        """Return what a network sees of a picture: left, top, right and bottom, pixels; beyond the picture is grey."""
+        """Return the rectangle of a picture that a network sees: left, top, right and bottom, in pixels.
+
+        It reaches beyond the picture if a letterbox adds grey margins.
+        """
         width, height = self.pictures.picture(int(self.kept[index])).size
         left, top, right, bottom = frame((width, height), self.recipe, self.resolution)
         around = margins((right - left, bottom - top), self.recipe, self.resolution)
@@ -256,14 +259,14 @@ class Images:
         return self.memory.keep(parts) if self.memory else parts
 
     def batches(self, size: int, indices: NDArray[int64] | None = None) -> Iterator[NDArray[float32]]:
-        """Yield all images, or those at `indices`, in order, `size` at a time; the next batch is read meanwhile."""
+        """Yield all images, or those at `indices`, in batches of `size`; a thread reads the next batch meanwhile."""
         if indices is None:
             return ahead(map(self._normalized, self.parts(size)))
         return ahead(self.read(indices[start : start + size]) for start in range(0, len(indices), size))
 
 
 def _padded(truth: Truth, recipe: Preprocessing, resolution: int) -> Truth:
-    """Return the truth with the grey that a letterbox adds around it."""
+    """Return labels whose boxes and size include the grey margins of a letterbox."""
     import numpy
 
     left, top, right, bottom = margins(truth.size, recipe, resolution) if truth.boxes is not None else (0.0,) * 4

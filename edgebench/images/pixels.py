@@ -1,6 +1,7 @@
 """A split's decoded and cropped pixels -> one raw file in the cache, written when they are first read in order.
 
-The file appears complete or not at all: it is renamed after its last byte. Its hash lies beside it, and is verified.
+The file appears complete or not at all, because it is renamed after its last byte is written. Its hash is stored in a
+file beside it, the seal, and verified before the pixels are used.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER = "pixels"
-CONTENT = "sha256"  # of the raw file, in its seal
+CONTENT = "sha256"  # the seal's key for the hash of the raw file
 MOST_BYTES = 16 * 2**30  # larger files are not cached; ImageNet's 50,000 images at 299x299 need 13 GiB
 FREE_SHARE = 0.5  # share of the free disk space that a file may use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:
-    """The cache file of the pixels of a split's images, (N, 3, R, R), which may not exist yet."""
+    """The cache file for the pixels of a split's images, (N, 3, R, R); the file may not exist yet."""
 
     stem: str
     count: int
@@ -83,13 +84,13 @@ class Pixels:
     def keep(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """Yield `parts`, the pixels of all images in order, and cache them once all are read.
 
-        They are not cached if the disk has too little space or another process is writing the file.
+        The pixels are not cached if the disk has too little space or another process is writing the file.
         """
         from filelock import FileLock, Timeout
 
         if not self.file and self._has_room():
             path = files.lock_file(self._path.with_suffix(".lock"))
-            lock = FileLock(path, thread_local=False)  # a pool may resume this in any thread
+            lock = FileLock(path, thread_local=False)  # a pool may resume this generator in any thread
             with suppress(Timeout), lock.acquire(timeout=0):
                 yield from self._written(parts)
                 return
@@ -108,15 +109,15 @@ class Pixels:
                 for part in parts:
                     digest.update(part.data)
                     had_room, missing = had_room and _write(stream, part), missing - len(part)
-                    if had_room and not missing:  # before the last yield: the caller may not resume after it
+                    if had_room and not missing:  # now, because the caller may not resume after the last yield
                         self._appear(made, digest.hexdigest())
                     yield part
 
     def _appear(self, made: Path, sha256: str) -> None:
-        """Put a complete file in place; without its seal it does not count."""
+        """Put a complete file in place; it does not count until its seal is written."""
         self._seal.unlink(missing_ok=True)
         files.settle(made, self._path)
-        with suppress(RequestError):  # no space for it
+        with suppress(RequestError):  # the disk has no space for the seal
             cache.write_sealed(self._seal, {CONTENT: sha256})
 
 

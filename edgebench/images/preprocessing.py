@@ -25,22 +25,25 @@ _TF = Preprocessing(
     std=(0.5, 0.5, 0.5),
     label_offset=1,
 )
-# torchvision, references/classification/presets.py, ClassificationPresetEval: 256 to 224 at every resolution.
+# torchvision, references/classification/presets.py, ClassificationPresetEval; its ratio of 256 to 224 is used at every
+# resolution.
 _TORCHVISION = Preprocessing(
     name="torchvision", first="resize", crop=0.875, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
-# VGG and ResNet in Caffe: the means of ImageNet's channels, blue first.
+# VGG and ResNet in Caffe subtract the means of ImageNet's channels; the first channel is blue.
 _CAFFE = Preprocessing(
     name="caffe", first="resize", shorter_side=256, white=255.0, channels="BGR", mean=(103.939, 116.779, 123.68)
 )
 # For networks that normalize pixels themselves.
 _RAW = replace(_TORCHVISION, name="raw", white=255.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-# The whole picture as a square, its proportions changed: edgebench's own detectors, and SSD in TensorFlow.
+# The whole picture becomes a square, which changes its proportions, as in edgebench's own detectors and TensorFlow's
+# SSD.
 _WHOLE = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-# YOLO of Ultralytics: utils/augmentations.py, letterbox; the proportions stay, the rest is grey.
+# The picture keeps its proportions, and the rest of the square is grey, as in YOLO of Ultralytics
+# (utils/augmentations.py, letterbox).
 _LETTERBOX = Preprocessing(name="letterbox", first="letterbox", mean=(0.0, 0.0, 0.0))
 _ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW, _WHOLE, _LETTERBOX)
-GREY = 114  # of the padding of a letterbox
+GREY = 114  # value of the padding of a letterbox
 PRESETS = {recipe.name: recipe for recipe in _ALL}
 
 
@@ -55,7 +58,10 @@ def preset(name: str) -> Preprocessing:
 
 
 def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
-    """Return a recipe for an integer input, whose scale turns the values back into pixels, minus 128 in int8."""
+    """Return a recipe for a model with an integer input of this scale and zero point.
+
+    Its values, once quantized, are the pixels themselves, minus 128 for int8.
+    """
     offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
     mean, std = float(zero + offset), 1 / scale if scale else 1.0
     return replace(
@@ -68,7 +74,7 @@ def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> P
 
 
 def read_as(recipe: Preprocessing) -> str:
-    """Return how the scale of an integer input reads the pixels; empty if it has no scale."""
+    """Return a text that says how a model's integer input scales unchanged pixels; empty if it has no scale."""
     if not recipe.name.endswith(("raw", "raw-128")) or recipe.std[0] == 1:
         return ""
     low, high = ((level - recipe.mean[0]) / recipe.std[0] for level in (0, 255))
@@ -108,14 +114,14 @@ def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
 
 
 def _sizes(size: tuple[int, int], resolution: int, recipe: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size that a picture is resized to, and the upper left corner of its centre."""
+    """Return the size that a picture is resized to, and the upper left corner of the central crop."""
     shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
     width, height = (int(shorter * side / min(size)) for side in size)
     return (width, height), (round((width - resolution) / 2), round((height - resolution) / 2))
 
 
 def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
-    """Return which part of a picture of this size `cut` keeps: left, top, right and bottom, its pixels."""
+    """Return the part that `cut` keeps of a picture of this size: left, top, right and bottom, in its pixels."""
     if recipe.first == "resize":
         resized, corner = _sizes(size, resolution, recipe)
         places = (*corner, *(start + resolution for start in corner))
@@ -145,13 +151,13 @@ def margins(size: tuple[float, float], recipe: Preprocessing, resolution: int) -
 
 
 def _inner(size: tuple[float, float], resolution: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size of a picture in a letterbox, and its upper left corner there; both as Ultralytics rounds them."""
+    """Return the size of a picture in a letterbox, and its upper left corner there, rounded as Ultralytics does."""
     width, height = (max(1, round(side * resolution / max(size))) for side in size)
     return (width, height), (round((resolution - width) / 2 - 0.1), round((resolution - height) / 2 - 0.1))
 
 
 def _letterboxed(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[Any]:
-    """Resize the longer side and pad the shorter with grey, as much on either side."""
+    """Resize the longer side to the resolution and pad the shorter side with equal grey margins."""
     import numpy
 
     (width, height), (left, top) = _inner(picture.size, resolution)
@@ -171,9 +177,9 @@ def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing
 
 
 def _plain_bilinear(pixels: NDArray[float32], width: int, height: int) -> NDArray[float32]:
-    """Resize as in TensorFlow 1: interpolate between the four neighbours of x·W/w, without antialiasing.
+    """Resize as TensorFlow 1 does: bilinear interpolation at x·W/w and y·H/h, without antialiasing.
 
-    Pixel 0 maps to pixel 0: coordinates are those of the pixels' upper left corners.
+    Pixel 0 maps to pixel 0, because coordinates are those of the pixels' upper left corners.
     """
     for axis, side in enumerate((height, width)):
         pixels = _along(pixels, axis, side)

@@ -1,4 +1,4 @@
-"""A variant and the name of a split -> its images as network inputs; and whether a variant's accuracy can be measured.
+"""A variant and a split's name -> the split's images as network inputs; also whether accuracy can be measured.
 
 A split is `train`, `calibration` or `test`; no image is in two of them.
 """
@@ -44,7 +44,7 @@ def sources(dataset: str) -> list[str]:
 
 
 def recipe(variant: Variant) -> Preprocessing:
-    """Return the variant's preprocessing, by default its data set's."""
+    """Return the variant's preprocessing, by default that of its data set."""
     if variant.preprocessing:
         return variant.preprocessing
     default: Preprocessing = family(variant.dataset).PREPROCESSING
@@ -52,7 +52,7 @@ def recipe(variant: Variant) -> Preprocessing:
 
 
 def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
-    """Return the preprocessing to store in a variant: None for the default of a bundled data set, else the recipe.
+    """Return the preprocessing to store in a variant: None for the default of a bundled data set, otherwise the recipe.
 
     Raises:
         UnknownName: there is no such preset.
@@ -75,7 +75,7 @@ def why_no_accuracy(variant: Variant) -> str:
         if wrong := wrong_task(variant.architecture, variant.dataset, task(variant)):
             return f"no accuracy: {wrong}"
         labelled = variant.dataset_classes or family(variant.dataset).CLASSES
-    except UnknownName:  # in the records of another version
+    except UnknownName:  # the record is of another version
         return f"no accuracy: this edgebench does not know the data set {variant.dataset}"
     if not labelled:
         return f"no accuracy: {variant.dataset} has no labels"
@@ -86,9 +86,9 @@ def why_no_accuracy(variant: Variant) -> str:
 
 
 def wrong_task(model: str, dataset: str, wanted: str = "") -> str:
-    """Return an error message if a data set has no truth for a network's task, but for others; else an empty string.
+    """Return an error message if a data set has labels, but not for a network's task; otherwise an empty string.
 
-    `wanted` is the task of a user-supplied detector, whose name states none.
+    `wanted` is the task of a user-supplied detector, whose name does not state a task.
     """
     kind, tasks = wanted or names.task(model), family(dataset).TASKS
     if kind in tasks or not tasks:
@@ -159,9 +159,9 @@ def calibrated(variant: Variant) -> Variant:
 
 
 def too_few(variant: Variant, count: int) -> str:
-    """Return an error message if `count` images are too few to calibrate the variant; else an empty string.
+    """Return an error message if `count` images are too few to calibrate the variant; otherwise an empty string.
 
-    The default number of images is only an upper bound, so any count is enough for it.
+    The default number of images is only an upper bound, so any count is enough if the user requested no number.
     """
     requested = variant.quantization.images if variant.quantization else 0
     if requested <= count or requested == Quantization().images:
@@ -173,7 +173,7 @@ def too_few(variant: Variant, count: int) -> str:
 def require_calibration(variant: Variant) -> None:
     """Refuse to calibrate on fewer images than requested, or on images that the variant is tested on.
 
-    Damaged images are found later, because finding them means decoding all.
+    Damaged images are not considered here, because to find them, all images must be decoded.
 
     Raises:
         RequestError: there are too few images, or some are also in the test split.
@@ -217,7 +217,7 @@ def _leak(opened: Opened, bad: set[str]) -> str:
     """Return a notice of test images that are also in another split; empty if there are none."""
     tested, others = opened.part("test"), set[str]()
     for name in ("train", "calibration"):
-        with suppress(CaseError):  # no images to train on
+        with suppress(CaseError):  # the data set has no images to train on
             others |= {*opened.part(name).digests}
     twice = [index for index, digest in enumerate(tested.digests) if digest and digest in others]
     names = [name for name in map(tested.name, twice) if name not in bad]

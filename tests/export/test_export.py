@@ -90,7 +90,7 @@ def test_an_artifact_is_made_once_and_again_when_it_was_damaged(capsys: pytest.C
     cache.path_of(first).write_bytes(b"damaged")
     again = export.export(of, "onnx", told.append)
     assert again.sha256 == first.sha256 == files.sha256(cache.path_of(first))
-    assert "was damaged; a new one is made" in capsys.readouterr().err
+    assert "was damaged; edgebench makes it again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("format", ["onnx", "tflite"])

@@ -105,7 +105,7 @@ def test_what_ends_a_sweep_still_does(error: Exception) -> None:
     ("error", "words"),
     [
         (KeyError("x"), "'x' is missing"),
-        (IndexError("list index out of range"), "it points beyond an end: list index out of range"),
+        (IndexError("list index out of range"), "an index is too large: list index out of range"),
         (
             RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Load model from /tmp/a/one.onnx failed:Fatal error: no Op"),
             "RuntimeError: Fatal error: no Op",

@@ -396,7 +396,9 @@ def test_a_folder_beside_train_and_val_is_named(photos: Path, place: Path) -> No
     for part in ("train", "val", "test"):
         shutil.copytree(photos, place / "both" / part)
         Image.new("RGB", (5, 5)).save(place / "both" / part / "cat" / "0.png")
-    assert "image_folder:both: only train and val are read, and not test beside them" in notices(opened("both"))
+    assert "image_folder:both: only train and val are read; other folders beside them are ignored: test" in notices(
+        opened("both")
+    )
 
 
 PICTURES = ("a.png", "b.png", "c d.png", 'e"f.png')
@@ -467,8 +469,8 @@ REFUSED = {
     'a.png 0\nb.png 5\nc d.png cat\ne"f.png 1\n': "whole numbers from 0 as classes, or names, found 0 and cat; correct",
     'a.png\nb.png 1\nc d.png 2\ne"f.png 1\n': "labels.txt:1: wanted an image's name and its class, found 'a.png'",
     'a.png\t0\t7\nb.png 1\nc d.png 2\ne"f.png 1\n': "labels.txt:1: wanted an image's name and its class",
-    'name label\na.png 0\nb.png 1\nc d.png 2\ne"f.png 1\n': "name is named there and not in the folder",
-    "a.png 0\nb.png 1\n": 'c d.png has no label, as 1 others',
+    'name label\na.png 0\nb.png 1\nc d.png 2\ne"f.png 1\n': "name is listed there but not in the folder",
+    "a.png 0\nb.png 1\n": 'c d.png has no label; names that do not match: 2',
     "cat\ndog\n": "labels.txt:1: wanted an image's name and its class, found 'cat'",
 }  # fmt: skip
 

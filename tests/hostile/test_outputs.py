@@ -53,7 +53,7 @@ def test_a_reason_quotes_no_source_of_a_library_s() -> None:
         RuntimeError(ort): "RuntimeError: while running Reshape node. Status Message: size was false.",
         RuntimeError("tensorflow/lite/kernels/reshape.cc:92 elements (3 != 4)"): "RuntimeError: elements (3 != 4)",
         KeyError("y_quantized"): "'y_quantized' is missing",
-        IndexError("tuple index out of range"): "it points beyond an end: tuple index out of range",
+        IndexError("tuple index out of range"): "an index is too large: tuple index out of range",
         ValueError("wanted 3,\nfound 4"): "ValueError: wanted 3, found 4",
     }
     for error, words in said.items():

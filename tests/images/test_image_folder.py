@@ -155,7 +155,7 @@ def test_what_is_no_data_set_is_refused(val: Path, place: Path) -> None:
         ("text.txt", "text.txt is not a folder; wanted a folder of class folders"),
         ("nowhere", "nothing is at nowhere; wanted a folder of class folders"),
         ("one", "wanted 2 to 100000 classes, found cat"),
-        ("loose", "2 images have no class, 1.png first; add a labels.txt"),
+        ("loose", "2 images have no class, such as 1.png; add a labels.txt"),
         ("val", "found no image in class folder n0; fill it or remove it"),
     ):
         with pytest.raises(RequestError, match=message):

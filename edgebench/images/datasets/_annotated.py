@@ -1,6 +1,6 @@
-"""Annotated objects of pictures in files -> pictures with their truths, and notices about what was left out.
+"""Pictures in files and their annotated objects -> pictures with labels, and notices about what was left out.
 
-Each format reads its own files into `Object`s; everything that can be wrong with an object is judged here, once.
+The modules `coco`, `voc` and `yolo` read the files of their formats into `Object`s; this module checks the objects.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from edgebench.images.listing import Stamp
 
-MOST_MASKED = 254  # classes that a mask of bytes can hold beside background and 255, which is not judged
+MOST_MASKED = 254  # classes that a mask of bytes can hold beside 0, the background, and 255, which is ignored
 OUTSIDE = "objects outside of their picture are left out"
 CUT = "boxes reach beyond their picture and are cut at its edge"
 EMPTY = "objects without an area are left out"
@@ -41,13 +41,13 @@ WITHOUT = "pictures have no object and stay: every box found on them is wrong"
 
 
 class Object(NamedTuple):
-    """An object as a file describes it.
+    """An object as an annotation file describes it.
 
     Attributes:
         picture: index of its picture.
         label: its class, from 0.
         box: left, top, right and bottom, pixels.
-        outline: what a mask is drawn from, in the format's own form; None if it has none.
+        outline: polygons or run lengths, from which a mask is drawn; None if the object has none.
     """
 
     picture: int
@@ -58,19 +58,19 @@ class Object(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Notes:
-    """How often something had to be left out or changed, with the first few names."""
+    """Counts of what was left out or changed, by reason, with the first few names."""
 
     counts: Counter[str] = field(default_factory=Counter)
     names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, what: str, name: str = "", count: int = 1) -> None:
-        """Count cases of `what`, which continues a sentence that begins with the number."""
+        """Count cases of `what`, the words that follow the number in a notice."""
         self.counts[what] += count
         if name and len(self.names[what]) < 4:
             self.names[what].append(printable(name))
 
     def words(self) -> tuple[str, ...]:
-        """Return one notice for each kind."""
+        """Return one notice for each reason."""
         return tuple(
             f"{count} {what}" + (f": {some(self.names[what])}" if self.names[what] else "")
             for what, count in self.counts.items()
@@ -83,8 +83,8 @@ class Annotated(Files):
 
     Attributes:
         sizes: width and height of each picture, upright; zeros if it cannot be read.
-        objects: of each picture.
-        draw: returns the mask of a picture, (H, W), from its size and its objects; None if the data set has none.
+        objects: the objects of each picture.
+        draw: a function that returns a picture's mask, (H, W), or None if it has none; None if no picture has a mask.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -92,7 +92,7 @@ class Annotated(Files):
     draw: Callable[[str, tuple[int, int], Sequence[Object]], NDArray[uint8] | None] | None = None
 
     def truth(self, index: int) -> Truth:
-        """Return classes and boxes of the objects of a picture, and its mask if the data set has masks."""
+        """Return classes and boxes of a picture's objects, and its mask if the data set has masks."""
         import numpy
 
         objects, size = self.objects[index], self.sizes[index]
@@ -132,12 +132,15 @@ def folder(root: Path) -> Folder:
 
 @lru_cache(maxsize=500_000)
 def _size(file: Path, stamp: Stamp) -> tuple[int, int]:
-    """Return width and height of an upright picture; zeros if it cannot be read. `stamp` keys the cache."""
+    """Return width and height of an upright picture; zeros if it cannot be read.
+
+    `stamp` is an argument because the result is cached: a changed file has another stamp and is read again.
+    """
     from edgebench.images.decode import size
 
     try:
         return size(file)
-    except Exception:  # each decoder raises different errors; evaluation names the file as damaged
+    except Exception:  # each decoder raises different errors; the file is reported as damaged later
         return 0, 0
 
 
@@ -150,10 +153,10 @@ def annotated(
     used: Sequence[int],
     draw: Callable[[str, tuple[int, int], Sequence[Object]], NDArray[uint8] | None] | None = None,
 ) -> Annotated:
-    """Return the pictures at the indices `used` with their objects, each checked and cut at its picture's edge.
+    """Return the pictures at the indices `used` with their objects; check each object and cut its box at the edge.
 
     Raises:
-        RequestError: no picture is left.
+        RequestError: fewer than two pictures are left.
     """
     import numpy
 
@@ -185,7 +188,7 @@ def annotated(
 
 
 def _said(notes: Notes) -> str:
-    return f"{'; '.join(notes.words()) or 'no picture is annotated'}; give the folder that has both"
+    return f"{'; '.join(notes.words()) or 'no picture is annotated'}; give a folder with pictures and annotations"
 
 
 def _judged(one: Object, found: Folder, notes: Notes) -> Object | None:
@@ -210,10 +213,10 @@ def _judged(one: Object, found: Folder, notes: Notes) -> Object | None:
 
 
 def require_classes(place: Path, classes: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes; refuse none, and two of the same name.
+    """Return the classes; refuse an empty list and repeated names.
 
     Raises:
-        RequestError: there are none, or two have the same name.
+        RequestError: there are no classes, or two have the same name.
     """
     if not classes:
         raise RequestError(f"{place}: wanted at least one class, found none; annotate an object")
@@ -223,12 +226,12 @@ def require_classes(place: Path, classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def opened(place: Path, parts: Mapping[str, Annotated]) -> Opened:
-    """Return a data set of one or two parts: `test`, and `train` if there is one.
+    """Return a data set of the part `test` and, if there is one, the part `train`.
 
-    Calibration images are set aside from the part that is trained on, else from the one that is tested on.
+    Calibration images are taken out of `train`, or out of `test` if there is no `train`.
 
     Raises:
-        RequestError: the parts have other classes.
+        RequestError: the two parts have different classes.
     """
     test, train = parts["test"], parts.get("train")
     if train and train.classes != test.classes:
@@ -243,7 +246,7 @@ def opened(place: Path, parts: Mapping[str, Annotated]) -> Opened:
 
     def part(name: str) -> Files:
         if name not in splits:
-            raise CaseError(f"{place.name} has no images to {name} on; name a part of it for that")
+            raise CaseError(f"{place.name} has no images to {name} on; add a part named {name}")
         return splits[name]
 
     everything = list(parts.values())

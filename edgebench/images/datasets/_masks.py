@@ -15,9 +15,9 @@ Outlined = tuple[int, tuple[float, ...], Any]  # class, box, and polygons or run
 
 
 def drawn(size: tuple[int, int], objects: Sequence[Outlined]) -> NDArray[uint8]:
-    """Return the class of each pixel plus 1, (H, W); small objects lie on large ones.
+    """Return a mask, (H, W): each pixel's class plus 1, and 0 for the background; small objects cover large ones.
 
-    The pixels in the box of an object without a usable outline are 255, which is not judged.
+    If an object has no usable outline, the pixels in its box are 255, which metrics ignore.
     """
     import numpy
 
@@ -37,7 +37,7 @@ def _area(box: Sequence[float]) -> float:
 
 
 def _inside(outline: Any, size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return which pixels an outline encloses, (H, W); None if it has another size, or another form."""
+    """Return which pixels an outline encloses, (H, W); None if the outline has another size or an unknown form."""
     if isinstance(outline, dict):
         return _runs(outline, size)
     if isinstance(outline, list):
@@ -46,7 +46,10 @@ def _inside(outline: Any, size: tuple[int, int]) -> NDArray[bool_] | None:
 
 
 def polygons(outline: Sequence[Any], size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return which pixels have their centre in one of several polygons, lists of x and y, pixels."""
+    """Return which pixels have their centre in one of several polygons; None if no polygon is usable.
+
+    Each polygon is a list of alternating x and y, in pixels.
+    """
     import numpy
 
     usable = [part[: len(part) // 2 * 2] for part in outline if isinstance(part, list) and len(part) >= 6]
@@ -59,7 +62,10 @@ def polygons(outline: Sequence[Any], size: tuple[int, int]) -> NDArray[bool_] | 
 
 
 def _polygon(points: NDArray[float64], size: Sequence[int]) -> NDArray[bool_]:
-    """Return the pixels of one polygon, (n, 2): a row's pixels are inside between an odd and an even crossing."""
+    """Return which pixels are inside of one polygon with n corners, (n, 2).
+
+    A pixel is inside if an odd number of the polygon's edges cross its row to the left of its centre.
+    """
     import numpy
 
     width, height = size
@@ -74,7 +80,10 @@ def _polygon(points: NDArray[float64], size: Sequence[int]) -> NDArray[bool_]:
 
 
 def _runs(outline: dict[str, Any], size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return the pixels of run lengths, which count down the columns and begin outside of the object."""
+    """Return which pixels are inside of an object that COCO's run lengths describe; None if they do not fit the size.
+
+    The runs go down one column after the other; the first run is outside of the object, the next one inside, and so on.
+    """
     import numpy
 
     counts, stated = outline.get("counts"), outline.get("size")
@@ -89,7 +98,11 @@ def _runs(outline: dict[str, Any], size: tuple[int, int]) -> NDArray[bool_] | No
 
 
 def _lengths(text: str) -> list[int]:
-    """Decode COCO's compressed run lengths: digits of 5 bits from '0', each length less the one before the last."""
+    """Decode COCO's compressed run lengths.
+
+    Each character, counted from '0', holds 5 bits of a number and a bit that says whether more characters follow. From
+    the fourth number on, a number is the difference between a length and the length two places before it.
+    """
     lengths, value, shift = list[int](), 0, 0
     for letter in text:
         digit = ord(letter) - 48

@@ -36,14 +36,14 @@ PREPROCESSING = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), 
 AUGMENTATION = ("flip", "shift")
 TOOLS = ("pillow", "numpy")
 NOTE = (
-    "10,000 test images of 32x32 pixels: a higher resolution adds cost, not information. Calibrated with 500 of the"
-    " 50,000 others, trained on the rest."
+    "10,000 test images of 32x32 pixels: a higher resolution adds cost, not information. 500 of the 50,000"
+    " other images are for calibration, the rest for training."
 )
 
 SIDE, PIXELS = 32, 3 * 32 * 32
 CALIBRATION, SEED = 500, 0
-MOST_BYTES = 2**28  # of an unpacked archive, which has 178 MiB
-MOST_BATCH_BYTES = 2**26  # of one of its files, which have 30 MiB
+MOST_BYTES = 2**28  # limit on the unpacked archive, which has 178 MiB
+MOST_BATCH_BYTES = 2**26  # limit on each file in the archive; the files have 30 MiB
 TEST = "test_batch"
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), TEST)
 FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
@@ -77,7 +77,7 @@ def open(place: Path | None) -> Opened:
     """Open the six files, in an archive or a folder; each must be complete.
 
     Raises:
-        RequestError: it is not CIFAR-10, or incomplete.
+        RequestError: the files are not those of CIFAR-10, or are incomplete.
     """
     assert place is not None
     place = _inside(place)
@@ -88,7 +88,7 @@ def open(place: Path | None) -> Opened:
 
 @cache
 def _part(place: Path, sha256: str, name: str) -> Thumbnails:
-    """Read a split; `sha256` only keys the cache, so that changed files are read again."""
+    """Read a split; `sha256` is an argument so that changed files are read again, although results are cached."""
     import numpy
 
     parts = [batch for file, batch in _batches(place).items() if (file == TEST) == (name == "test")]
@@ -102,7 +102,7 @@ def _part(place: Path, sha256: str, name: str) -> Thumbnails:
 
 
 def _inside(place: Path) -> Path:
-    """Return the archive or folder of the six files: `place` itself, or an entry in it with the original name."""
+    """Return the archive or folder of the six files: `place` itself, or an entry of `place` with an original name."""
     if not place.is_dir():
         return place
     entries = (place / name for name in (*FOLDERS, *ARCHIVES) if (place / name).exists())
@@ -178,7 +178,7 @@ def _pickled(file: str, content: bytes) -> Batch:
     """Read `data` and `labels` of a pickled dictionary.
 
     Raises:
-        RequestError: it contains more than numbers and strings, or is not such a dictionary.
+        RequestError: the pickle contains more than numbers and strings, or is not such a dictionary.
     """
     import numpy
 

@@ -1,8 +1,8 @@
-"""Images with a JSON of instances, as COCO has them: boxes, polygons and run-length masks.
+"""Images with one JSON file of object instances, in COCO's format: boxes, polygons and run-length masks.
 
-    val.json                                           images in a folder beside it: `val`, `images`, or its own
-    annotations/instances_val2017.json, val2017/...    COCO as downloaded; with instances_train2017.json, to train
-    train/_annotations.coco.json, valid/...            as labelling tools export it
+    val.json                                           the images are beside it, or in a folder `val` or `images`
+    annotations/instances_val2017.json, val2017/...    COCO as downloaded; instances_train2017.json is for training
+    train/_annotations.coco.json, valid/...            the layout that labelling tools export
 
 A class is a category; classes are numbered from 0 in the order of the categories' ids, which may have gaps.
 """
@@ -37,7 +37,7 @@ SOURCE = "Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014, for 
 PLACE = "a COCO JSON of instances, or a folder with annotations/instances_*.json and the images"
 PREPROCESSING = PRESETS["whole"]
 AUGMENTATION: tuple[str, ...] = ()
-NOTE = "user-supplied images; crowds are left out, and those set aside for calibration are not in the test set."
+NOTE = "user-supplied images; crowds are left out, and images set aside for calibration are not in the test set."
 
 CROWDS = "crowds are left out: boxes found there count as wrong"
 NO_CATEGORY = "annotations of a category that is not listed are left out"
@@ -57,7 +57,7 @@ def open(place: Path | None) -> Opened:
 
 
 def _files(place: Path) -> dict[str, Path]:
-    """Return the JSON file of each part of a folder."""
+    """Return the JSON file of each part of a folder, `train` and `test`."""
     below = ("*.json", "annotations/*.json", "*/_annotations.coco.json")
     known = sorted(file for pattern in below for file in place.glob(pattern) if _is_of_instances(file))
     train = [file for file in known if "train" in file.relative_to(place).as_posix()]
@@ -104,7 +104,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _parsed(file: Path, changed_ns: int, size: int) -> dict[str, Any]:
-    """Parse a file once per content."""
+    """Parse a JSON file; it is parsed again only if its time or size changes."""
     try:
         content = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -128,7 +128,7 @@ def _by_id(file: Path, content: Mapping[str, Any], noun: str) -> dict[int, dict[
 
 
 def _images(file: Path, images: Mapping[int, Mapping[str, Any]]) -> Path:
-    """Return the folder of the images: the first that has one of them."""
+    """Return the folder of the images: the first candidate that contains one of them."""
     part = file.stem.rpartition("_")[2] or file.stem
     above = (file.parent, file.parent.parent)
     beside = [folder / name for folder in above for name in (part, file.stem, f"images/{part}", "images")]
@@ -143,7 +143,7 @@ def _images(file: Path, images: Mapping[int, Mapping[str, Any]]) -> Path:
 
 
 def _places(images: Mapping[int, Mapping[str, Any]], found: Folder, notes: Notes) -> dict[int, int]:
-    """Return the place in the folder of each annotated image that is there and has the size that is stated."""
+    """Map the id of each annotated image to its index in the folder; leave out missing images and other sizes."""
     known, places = found.by_name(), dict[int, int]()
     for number, entry in images.items():
         name = str(entry.get("file_name", ""))
@@ -193,7 +193,7 @@ def _object(entry: Mapping[str, Any], place: int, labels: Mapping[int, int], not
 
 
 def _with_fitting_mask(one: Object, found: Folder, notes: Notes) -> Object:
-    """Return an object without its run lengths if they are of another size than its picture."""
+    """Return an object; remove its run lengths if they are for a picture of another size."""
     size = found.sizes[one.picture]
     if not isinstance(one.outline, dict) or one.outline.get("size") == [size[1], size[0]]:
         return one

@@ -32,7 +32,8 @@ NOTE = (
 )
 
 SEED = 0
-PARTS = {"test": (0, 600), "calibration": (600, 700), "train": (700, 1797)}  # of one seeded permutation
+# Each part is a range of one seeded permutation of all images.
+PARTS = {"test": (0, 600), "calibration": (600, 700), "train": (700, 1797)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

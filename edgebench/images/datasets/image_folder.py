@@ -1,12 +1,12 @@
 """A folder of user-supplied images: one folder per class, or one folder with a labels file; ImageNet's layout works.
 
     val/n01440764/ILSVRC2012_val_00000293.JPEG ...     the classes are the sorted folder names, as in ImageNet; for a
-                                                       subset of its classes, `classes.txt` gives the order
+                                                       subset of ImageNet's classes, `classes.txt` gives the order
     val/ILSVRC2012_val_00000001.JPEG ...               with labels.txt or val.txt beside them, one line per image:
                                                        its name, then its class, as a number from 0 or a name
-    photos/train/..., photos/val/...                   two such folders: one to train on, one to test on
+    photos/train/..., photos/val/...                   two folders of these kinds: one to train on, one to test on
 
-`images/labels` reads the files that list labels and classes. Training needs a `train` folder.
+The module `images/labels` reads the files that list labels and classes. Training needs a `train` folder.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TOOLS = ("pillow", "numpy")
 NOTE = "user-supplied images; those set aside for calibration are not in the test set."
 
 PARTS = ("train", "val")
-# Calibration images: a tenth of all, within these limits; all but one if there are too few.
+# Calibration images are a tenth of all, at most CALIBRATION, and at least LEAST_CALIBRATION if there are enough.
 CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 
@@ -62,7 +62,7 @@ class Files(Labelled):
     Attributes:
         names: paths relative to `root`.
         digests: hash of each file; empty if it cannot be read.
-        classes: names, in the order of their numbers.
+        classes: the classes' names, in the order of their numbers.
     """
 
     root: Path
@@ -108,7 +108,7 @@ def open(place: Path | None) -> Opened:
     """List all images and their classes; nothing is decoded.
 
     Raises:
-        RequestError: the folder has no such layout, or an image has no class.
+        RequestError: the folder has none of the layouts above, or an image has no class.
     """
     assert place is not None
     if not place.is_dir():
@@ -124,7 +124,7 @@ def _both(place: Path, train: Files, val: Files) -> Opened:
     if train.classes != val.classes:
         odd = next(iter(sorted(set(train.classes) ^ set(val.classes))), "their order")
         raise RequestError(f"{place}: wanted the same classes in train and val, found them to differ in {odd}")
-    calibration, rest = set_aside(train, LEAST_CALIBRATION)  # at least this number remains for training
+    calibration, rest = set_aside(train, LEAST_CALIBRATION)  # at least LEAST_CALIBRATION images remain for training
     return _opened(train, {"calibration": calibration, "train": rest, "test": val}, also=val)
 
 
@@ -148,10 +148,10 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
 
 
 def _unread(place: Path) -> Iterator[str]:
-    """Return a notice of the folders that are not read."""
+    """Return a notice that names the folders that are not read."""
     beside = sorted(entry.name for entry in place.iterdir() if entry.is_dir() and not is_junk(entry.name))
     if others := [printable(name) for name in beside if name not in PARTS]:
-        yield f"only train and val are read, and not {some(others)} beside them"
+        yield f"only train and val are read; other folders beside them are ignored: {some(others)}"
 
 
 def fingerprint(everything: Sequence[Files]) -> str:
@@ -169,7 +169,7 @@ def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, s
     index = cache_folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
     known = {name: entry for name, entry in _cached(index).items() if stamps.get(name) == tuple(entry[:-1])}
     changed = [name for name in stamps if name not in known]
-    # A file that changed just now may change again within one tick of the file system's clock: it is hashed again.
+    # A file that changed just now may change again without a new timestamp, so its hash is not stored.
     settled = time_ns() - int(SETTLED_S * 1e9)
     with ThreadPoolExecutor(THREADS) as pool:
         digests = dict(zip(changed, pool.map(lambda name: _sha256(root / name), changed), strict=True))
@@ -181,19 +181,19 @@ def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, s
 
 
 def _cached(index: Path) -> dict[str, tuple[int, int, int, int, str]]:
-    """Read stamp and hash of each file hashed earlier; empty without a valid index."""
+    """Return the stamp (size and times) and hash of each file that was hashed earlier; empty without a valid index."""
     from pydantic import TypeAdapter, ValidationError
 
     used(index)
     try:
         fields = (cache.read(index) or {}).get("files", {})
         return TypeAdapter(dict[str, tuple[int, int, int, int, str]]).validate_python(fields)
-    except ValidationError:  # of an earlier version
+    except ValidationError:  # an index that an earlier version wrote
         return {}
 
 
 def _sha256(file: Path) -> str:
-    """Return a file's hash; empty if it cannot be read, since a broken link counts as a damaged image."""
+    """Return a file's hash; empty if it cannot be read, because a broken link counts as a damaged image."""
     try:
         return sha256_of(file)
     except OSError:
@@ -201,7 +201,10 @@ def _sha256(file: Path) -> str:
 
 
 def set_aside(files: Listed, left: int = 0) -> tuple[Listed, Listed]:
-    """Draw the calibration images; return them and the remaining images, more than `left` if the least is drawn."""
+    """Draw the calibration images at random; return them and the remaining images.
+
+    At least LEAST_CALIBRATION images are drawn, if more than `left` images remain then.
+    """
     import numpy
 
     count = len(files.names)
@@ -227,7 +230,7 @@ def _listed(root: Path, below: str) -> Files:
 
 
 def files(root: Path, below: str, listing: Listing, numbers: NDArray[int64], classes: tuple[str, ...]) -> Files:
-    """Hash the pictures of a listing; `numbers` are their classes, sorted by name."""
+    """Return the pictures of a listing with their hashes; `numbers` are their classes in the order of their names."""
     names, hashed = tuple(sorted(listing.stamps)), contents(root, below, listing.stamps)
     digests = tuple(map(hashed.__getitem__, names))
     return Files(root=root, names=names, digests=digests, labels=numbers, classes=classes, notices=listing.notices)

@@ -40,7 +40,7 @@ class Blanks(Labelled):
         return str(index)
 
     def picture(self, index: int) -> Image:
-        """Return one black pixel."""
+        """Return a picture of one black pixel."""
         from PIL import Image
 
         return Image.new("F", (1, 1))

@@ -1,13 +1,14 @@
 """Composed pictures of 224x224 pixels: 1 to 6 real handwritten digits of 16 to 56 pixels on crops of two real photos.
 
-Class, tight box and mask of every digit are known exactly, because the program places it. A scene is a pure function of
-(SEED, split, index). Digits and their splits are those of the data set `digits`; the left columns of each photo are for
-training, the right columns for calibration and test.
+The class, the tight box and the mask of every digit are known exactly, because this module draws the digit. A scene is
+a pure function of (SEED, split, index). Digits and their splits are those of the data set `digits`. The left columns of
+each photo are for training, the right columns for calibration and test.
 
-Attribution of the images, which scikit-learn includes and this module combines. Digits: Alpaydin and Kaynak, Optical
-Recognition of Handwritten Digits, UCI, 1998, CC BY 4.0. Photos, CC BY 2.0, cropped, mirrored, dimmed and drawn on:
-china.jpg by danielbuechele, flickr.com/photos/danielbuechele/6061409035; flower.jpg,
-flickr.com/photos/vultilion/6056698931.
+Sources of the images, which scikit-learn includes and this module combines:
+
+- digits: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998, CC BY 4.0
+- photos, which are cropped, mirrored, dimmed and drawn on: china.jpg by danielbuechele,
+  flickr.com/photos/danielbuechele/6061409035, and flower.jpg, flickr.com/photos/vultilion/6056698931, CC BY 2.0
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ NOTE = (
 
 SEED = 0
 SIDE = 224
-# Default number of scenes of a split; higher indices are valid, too.
+# The default number of scenes in each split; a scene can be drawn for any higher index, too.
 COUNTS = {"train": 12_000, "calibration": 500, "test": 500}
 ORDER = tuple(COUNTS)
-TRAIN_COLUMNS = 416  # columns of a photo, which has 640
-CROPS = range(112, SIDE + 1, 16)  # side of the crop of a photo that becomes the background, pixels
+TRAIN_COLUMNS = 416  # columns of a photo that are for training; a photo has 640
+CROPS = range(112, SIDE + 1, 16)  # possible sides of the crop of a photo that becomes the background, pixels
 CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges for the background: contrast factor, and mean grey level
-MOST = 6  # digits in a scene
-LIFT = (80.0, 140.0)  # grey levels of a digit above its background
+MOST = 6  # the most digits in a scene
+LIFT = (80.0, 140.0)  # by how many grey levels a digit is lighter than its background
 TINT = (0.75, 1.0)  # range of factors on a digit's brightness in each channel
 GAP = 2  # minimum gap between the boxes of two digits, pixels
 TRIES = 20  # number of attempts to find a free place for a digit
@@ -64,7 +65,7 @@ INK = 128  # lowest coverage, of 255, at which a pixel belongs to the digit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is drawn: 1 to `most` digits, with heights in the range `sizes`, pixels."""
+    """A kind of scene: it has 1 to `most` digits, whose heights are in the range `sizes`, in pixels."""
 
     most: int
     sizes: tuple[float, float]
@@ -89,11 +90,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The material of a split's scenes: tightly cropped digits with their classes, and the split's columns of the
-    photos.
+    """The material of a split's scenes: tightly cropped digits, their classes, and the split's columns of the photos.
 
     Attributes:
-        photos: each photo enlarged for every side of a crop, (H, W, 3), so that a background only needs to be cut out.
+        photos: each photo, enlarged for each of `CROPS`, (H, W, 3), so that a background only needs to be cut out.
     """
 
     photos: tuple[NDArray[uint8], ...]
@@ -133,7 +133,7 @@ def open(place: Path | None) -> Opened:
 
 
 def part(split: str, count: int = 0, kind: Kind = SEVERAL) -> Scenes:
-    """Return the first `count` scenes of a split, by default as many as its evaluation or training reads.
+    """Return the first `count` scenes of a split, by default the number in `COUNTS`.
 
     Raises:
         CaseError: there is no such split.
@@ -157,7 +157,7 @@ def draw(split: str, index: int, kind: Kind = SEVERAL) -> Scene:
     return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
 
 
-# Enough for some batches, because the pixels of a scene and its labels are read one after the other.
+# The cache holds a few batches: a batch's pictures are read first, then its labels, and each scene is drawn only once.
 @lru_cache(maxsize=160)
 def _kept(split: str, index: int, kind: Kind) -> Scene:
     return draw(split, index, kind)
@@ -178,7 +178,7 @@ def parts_of(split: str) -> Parts:
 
 
 def _enlarged(photo: NDArray[uint8], crop: int) -> NDArray[uint8]:
-    """Enlarge a photo so that a crop of that side has the side of a scene."""
+    """Enlarge a photo so that a square of `crop` pixels in it becomes as large as a scene."""
     import numpy
     from PIL.Image import Resampling, fromarray
 
@@ -187,7 +187,7 @@ def _enlarged(photo: NDArray[uint8], crop: int) -> NDArray[uint8]:
 
 
 def _fine(pixels: NDArray[float32]) -> Image.Image:
-    """Enlarge a digit of 8x8 pixels smoothly, with sharp edges, and crop it tightly: coverage from 0 to 255."""
+    """Enlarge a digit of 8x8 pixels smoothly, with sharp edges, and crop it; return pixels' coverage from 0 to 255."""
     import numpy
     from PIL.Image import Resampling, fromarray
 
@@ -198,7 +198,7 @@ def _fine(pixels: NDArray[float32]) -> Image.Image:
 
 
 def _tight(ink: NDArray[Any]) -> tuple[int, int, int, int]:
-    """Return the smallest box around the true pixels, its end exclusive."""
+    """Return the smallest box around the true pixels: left, top, and the exclusive ends right and bottom."""
     columns, rows = ink.any(0).nonzero()[0], ink.any(1).nonzero()[0]
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
@@ -212,7 +212,7 @@ def _background(random: Generator, parts: Parts) -> NDArray[uint8]:
     top, left = (int(share * (length - SIDE + 1)) for share, length in zip(shares[:2], photo.shape, strict=False))
     piece = photo[top : top + SIDE, left : left + SIDE][:, :: -1 if shares[2] < 0.5 else 1]
     contrast, level = numpy.interp(shares[3], (0, 1), CONTRAST), numpy.interp(shares[4], (0, 1), LEVEL)
-    # In integers, which take a quarter of the time and round equally on every machine.
+    # Integers take a quarter of the time that floats take, and they round equally on every machine.
     factor = numpy.uint16(256 * contrast)
     dimmed = (piece.astype(numpy.uint16) * factor >> 8).view(numpy.int16)
     return numpy.clip(dimmed + numpy.int16(level - dimmed[::8, ::8].mean()), 0, 255).astype(numpy.uint8)
@@ -236,7 +236,7 @@ def _placed(random: Generator, parts: Parts, kind: Kind) -> Iterator[tuple[_Glyp
 
 
 def _apart(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    """Return whether there is a gap between two boxes."""
+    """Return whether there are at least GAP pixels between two boxes."""
     beside = box[2] + GAP <= other[0] or other[2] + GAP <= box[0]
     return beside or box[3] + GAP <= other[1] or other[3] + GAP <= box[1]
 

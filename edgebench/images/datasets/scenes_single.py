@@ -1,7 +1,7 @@
-"""Composed pictures of 224x224 pixels with one real handwritten digit of 32 to 112 pixels: `scenes`, for localization.
+"""Composed pictures of 224x224 pixels, each with one real handwritten digit of 32 to 112 pixels, for localization.
 
-Each has one class and one box, as a network with one answer per image needs; all else is as in `scenes`, whose module
-names the sources.
+Each picture has one class and one box, because networks for localization give one answer per image. The rest is as in
+the module `scenes`, which also names the sources of the images.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOTE = (
 )
 
 SINGLE = scenes.Kind(most=1, sizes=(32.0, 112.0))
-TRAIN = 24_000  # scenes to train on, twice as many as of several digits
+TRAIN = 24_000  # scenes to train on, twice as many as in the data set `scenes`
 
 
 def open(place: Path | None) -> Opened:

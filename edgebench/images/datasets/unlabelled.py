@@ -26,8 +26,8 @@ TASKS: tuple[str, ...] = ()
 SOURCE = "given"
 PLACE = "a folder of images, or a data set such as digits or image_folder:path"
 NOTE = (
-    "images without labels: int8 is compared with its float parent on them, and calibrated"
-    " on the same ones unless its scheme names others."
+    "images without labels: an int8 file is compared with its float parent on them, and calibrated"
+    " on the same images unless its scheme names others."
 )
 
 

@@ -1,10 +1,12 @@
-"""Images with an XML file each, as PASCAL VOC has them: boxes, and maps of classes in `SegmentationClass`.
+"""Images with one XML file each, in the format of PASCAL VOC: boxes, and masks in `SegmentationClass`.
 
     VOC2012/JPEGImages/2007_000027.jpg, Annotations/2007_000027.xml
-    VOC2012/ImageSets/Main/train.txt, val.txt          which images are for what; without them all are to test on
-    VOC2012/SegmentationClass/2007_000032.png          the index of a pixel's class plus 1; 255 is not judged
+    VOC2012/ImageSets/Main/train.txt, val.txt          names of the images to train on and to test on; without these
+                                                       files, all images are to test on
+    VOC2012/SegmentationClass/2007_000032.png          each pixel's class plus 1; 255 is ignored
 
-Classes are sorted by name, as VOC's are; a `classes.txt` or `labels.txt` gives another order. The first pixel is 1.
+Classes are sorted by name, as VOC's are; a `classes.txt` or `labels.txt` gives another order. Coordinates count pixels
+from 1.
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ SOURCE = "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 20
 PLACE = "a folder with JPEGImages and Annotations/*.xml"
 PREPROCESSING = PRESETS["whole"]
 AUGMENTATION: tuple[str, ...] = ()
-NOTE = "user-supplied images; objects marked difficult are left out, and those set aside for calibration not tested on."
+NOTE = (
+    "user-supplied images; objects marked difficult are left out, and images set aside for calibration are not in the"
+    " test set."
+)
 
 DIFFICULT = "objects marked difficult are left out: boxes found there count as wrong"
 NO_BOX = "objects without a name or a box of four numbers are left out"
@@ -48,7 +53,7 @@ def open(place: Path | None) -> Opened:
     """Read the annotations and list the images; nothing is decoded.
 
     Raises:
-        RequestError: the folder has no such layout, or an XML file cannot be read.
+        RequestError: the folder does not have the layout above, or an XML file cannot be read.
     """
     assert place is not None
     place = next(iter(sorted(place.glob("VOC*[0-9]/"))), place) if not (place / NOTES).is_dir() else place
@@ -75,7 +80,7 @@ def _xml(place: Path, name: str) -> ElementTree.Element | None:
     except OSError as error:
         raise RequestError(f"cannot read {file}: {error.strerror}; make it readable") from error
     if b"<!ENTITY" in content:
-        raise RequestError(f"{file} defines entities, which are not read; write it without")
+        raise RequestError(f"{file} defines entities, which are not read; write it without them")
     try:
         return ElementTree.fromstring(content)  # noqa: S314  # without entities, which are refused above
     except (ElementTree.ParseError, ValueError) as error:
@@ -83,7 +88,7 @@ def _xml(place: Path, name: str) -> ElementTree.Element | None:
 
 
 def _parts(place: Path, found: Folder) -> dict[str, list[str]]:
-    """Return the names of the images of each part, as `ImageSets/Main` lists them; without lists all are to test on."""
+    """Return the names of each part's images from the lists in `ImageSets/Main`; without lists, test on all images."""
     lists = {name: place / "ImageSets" / "Main" / f"{name}.txt" for name in ("train", "val", "test")}
     read = {name: _stems(file) for name, file in lists.items() if file.is_file()}
     tested = read.get("test") or read.get("val")
@@ -140,7 +145,7 @@ def _objects(root: ElementTree.Element, picture: int, labels: Mapping[str, int],
 
 
 def _box(one: ElementTree.Element) -> tuple[float, float, float, float] | None:
-    """Return left, top, right and bottom, ends exclusive: the first pixel is 1, and the last one belongs to it."""
+    """Return left, top, right and bottom from 0 with exclusive ends; VOC counts from 1 and includes the last pixel."""
     try:
         left, top, right, bottom = (float(one.findtext(f"bndbox/{side}", "")) for side in SIDES)
     except ValueError:
@@ -152,13 +157,13 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 class _Maps:
-    """The maps of classes of a folder."""
+    """The masks in a folder of PNG files."""
 
     def __init__(self, root: Path, classes: int) -> None:
         self._root, self._classes = root, classes
 
     def drawn(self, name: str, size: tuple[int, int], objects: Any) -> NDArray[uint8] | None:
-        """Read a picture's map; None if there is none, or one of another size or with other classes."""
+        """Return a picture's mask; None if it is missing, has another size than the picture, or has unknown classes."""
         import numpy
         from PIL import Image
 

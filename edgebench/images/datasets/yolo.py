@@ -1,10 +1,11 @@
-"""Images with a text file each, as YOLO's tools write them: boxes or polygons, in fractions of the picture.
+"""Images with one text file each, in the format of YOLO: boxes or polygons, in fractions of the picture.
 
-    images/val/a.jpg, labels/val/a.txt                 or one folder each, images/ and labels/
-    train/images/a.jpg, train/labels/a.txt, valid/...  as labelling tools export it
+    images/val/a.jpg, labels/val/a.txt                 or images/a.jpg, labels/a.txt
+    train/images/a.jpg, train/labels/a.txt, valid/...  the layout that labelling tools export
     data.yaml or classes.txt                           the names of the classes
 
-A line is `class x y width height`, from 0 to 1 with the centre of the box; or a polygon, `class x y x y x y ...`.
+A line is a box, `class x y width height` with its centre at x and y, or a polygon, `class x y x y x y ...`. All
+coordinates are from 0 to 1.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ AUGMENTATION: tuple[str, ...] = ()
 NOTE = "user-supplied images; those set aside for calibration are not in the test set."
 
 TRAIN, TEST = ("train", "training"), ("val", "valid", "validation", "test")
-UNREAD = "lines of labels are not `class x y width height`, nor a polygon, and are left out"
+UNREAD = "lines of labels are neither `class x y width height` nor a polygon and are left out"
 STRAY = "label files have no image and are left out"
 _NAMES = re.compile(r"^names:[ \t]*(\[(?P<row>[^\]]*)\])?(?P<rows>(\n[ \t]*(-|\d+:)[^\n]*)*)", re.MULTILINE)
 
@@ -50,7 +51,7 @@ def open(place: Path | None) -> Opened:
     """Read the labels and list the images; nothing is decoded.
 
     Raises:
-        RequestError: the folder has no such layout, or a class has no name although others have.
+        RequestError: the folder has none of the layouts above, or a class has no name although other classes have.
     """
     assert place is not None
     if not place.is_dir():
@@ -66,11 +67,7 @@ def open(place: Path | None) -> Opened:
 
 
 def _folders(place: Path) -> dict[str, tuple[Path, Path]]:
-    """Return the folders of images and of labels of each part.
-
-    Raises:
-        RequestError: there are none.
-    """
+    """Return the folders of images and of labels of each part; without such folders, both are `place` itself."""
     pairs = {
         part: [
             (images, labels)
@@ -124,7 +121,7 @@ def _lines(file: Path, index: int, size: tuple[int, int], notes: Notes) -> Itera
 
 
 def _object(label: int, values: Sequence[float], index: int, size: tuple[int, int]) -> Object:
-    """Return an object in pixels."""
+    """Return an object whose box and outline are in pixels."""
     scaled = [value * size[place % 2] for place, value in enumerate(values)]
     if len(values) == 4:
         x, y, width, height = scaled
@@ -134,7 +131,7 @@ def _object(label: int, values: Sequence[float], index: int, size: tuple[int, in
 
 
 def _classes(place: Path, labels: Sequence[int]) -> tuple[str, ...]:
-    """Return the names of the classes: of data.yaml, of classes.txt, or their numbers.
+    """Return the names of the classes from data.yaml or classes.txt; otherwise their numbers.
 
     Raises:
         RequestError: a class has no name.
@@ -142,12 +139,12 @@ def _classes(place: Path, labels: Sequence[int]) -> tuple[str, ...]:
     highest = max(labels, default=-1)
     names = next((_of_yaml(file) for file in sorted(place.glob("*.y*ml"))), ()) or listed(place)
     if names and highest >= len(names):
-        raise RequestError(f"{place}: class {highest} is used, and {len(names)} are named; name all, from 0 on")
+        raise RequestError(f"{place}: class {highest} is used, but only {len(names)} have names; name all, from 0 on")
     return _annotated.require_classes(place, names or tuple(map(str, range(highest + 1))))
 
 
 def _of_yaml(file: Path) -> tuple[str, ...]:
-    """Return the names in a data.yaml, a list or a mapping from numbers; nothing if it has none."""
+    """Return the names in a data.yaml, where they are a list or a mapping from numbers; empty if there are none."""
     match = _NAMES.search(file.read_text(encoding="utf-8", errors="replace"))
     if not match:
         return ()
