@@ -1,16 +1,17 @@
 """The agent, which runs on the target: one JSON request -> one JSON answer, in one process per request.
 
-    measure   load an artifact, warm up, and measure latency, memory, instructions or the stages around;
-              or time a reference workload
-    infer     return the artifact's outputs for given inputs, or every output for the inputs of its feed
+    measure   load an artifact, warm up, and measure latency, memory, instructions, or the stages before and after
+              inference; or time a reference workload, which is a fixed computation without a runtime
+    infer     return the artifact's outputs for given inputs; if the request has a feed, a description of the
+              model's inputs, return every output
     facts     describe the machine and its installed runtimes
     profile   return the time of each operator of an artifact
     probe     measure the peak operations and bytes per second of this machine
     unpack    unpack a runtime's packages into a folder
 
-A request may name such a folder as `packages`; its packages take precedence over installed ones.
+A request may name an unpacked folder as `packages`; Python then prefers the packages in it to installed ones.
 
-By hand on a board: `python3 edgebench-agent.pyz < request.json`.
+To run the agent by hand on a board: `python3 edgebench-agent.pyz < request.json`.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ CUDA = "cuda"  # the device option of a target with a GPU
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer one request and repeat its `id`; an error becomes part of the answer."""
+    """Answer one request; the answer repeats the request's `id`, and contains the error if there was one."""
     try:
         value = _handler(request["do"])(request)
         return {"ok": True, "value": value | {key: request[key] for key in ("id",) if key in request}}
@@ -41,7 +42,7 @@ def _handler(name: str) -> Any:
 
 
 def open_session(request: dict[str, Any]) -> Any:
-    """Open the runtime's session on the request's artifact, or on each of its parts."""
+    """Open a session of the request's runtime on the artifact; if the artifact has parts, open one on each part."""
     runtime = load("runtimes", request["runtime"])
     if chain.has_parts(request):
         return chain.open_parts(runtime, request)
@@ -49,7 +50,7 @@ def open_session(request: dict[str, Any]) -> Any:
 
 
 def opening(request: dict[str, Any]) -> dict[str, Any]:
-    """Return a runtime's arguments besides the path; `feed` only for models other than image classifiers."""
+    """Return the arguments of a runtime's `open` after the path; `feed` is among them only if the request has one."""
     options = {key: request[key] for key in ("threads", "batch", "options")}
     return options | ({"feed": request["feed"]} if request.get("feed") else {})
 

@@ -1,4 +1,4 @@
-"""A request on standard input -> the answer on standard output, which carries nothing else."""
+"""A request on standard input -> the answer on standard output; all other output goes to standard error."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from edgebench.agent import answer, lifeline
 
-MARK = "edgebench-answer "  # marks the answer's line: the host ignores login banners and output of libraries
+MARK = "edgebench-answer "  # begins the answer's line; the host ignores all other lines, such as login banners
 
 
 def main() -> None:
@@ -25,7 +25,10 @@ def main() -> None:
 
 
 def _request(stream: IO[str]) -> dict[str, Any]:
-    """Read a request: one line from a host, which holds the stream open, or all lines if it was written by hand."""
+    """Read a request.
+
+    A host sends one line and holds the stream open. A request that was written by hand may have several lines.
+    """
     line = stream.readline()
     try:
         request: dict[str, Any] = json.loads(line)

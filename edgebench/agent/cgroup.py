@@ -1,4 +1,4 @@
-"""/proc/self/cgroup and /sys/fs/cgroup -> how much CPU this process's control groups leave it, cgroup v1 and v2.
+"""/proc/self/cgroup and /sys/fs/cgroup -> the CPU quota of this process's control groups, in cgroup v1 or v2.
 
 A process in a container or a service sees all of the machine's cores, but may get only a part of their time.
 """
@@ -6,13 +6,13 @@ A process in a container or a service sees all of the machine's cores, but may g
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-# Mount folders by controller; version 2 has no controller name.
+# The folders where each controller may be mounted. In cgroup v2 the controller's name is empty.
 _MOUNTS = {"": ("", "unified"), "cpu": ("cpu", "cpu,cpuacct", "cpuacct,cpu")}
 UNLIMITED = ("max", "-1", "0")
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """Return the lowest CPU quota of this process's group and its parent groups, in cores; None if there is none."""
+    """Return the lowest CPU quota of this process's group and its parent groups, in cores; None if no group has one."""
     return min(_quotas(root), default=None)
 
 
@@ -28,7 +28,8 @@ def _quotas(root: Path) -> Iterator[float]:
 def _groups(root: Path) -> Iterator[Path]:
     """Yield the folder of each group of this process and of its parent groups, up to the root of the mount.
 
-    In a container the path may be that of the host, while the mount has only its end: some folders do not exist.
+    In a container, /proc/self/cgroup may show the full path on the host, although only the end of that path is
+    mounted. So some of these folders may not exist.
     """
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")

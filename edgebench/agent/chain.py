@@ -1,4 +1,4 @@
-"""Several graphs in one file -> one session that runs them one after the other and times each.
+"""Several graphs in one file, the parts of a model -> one session that runs them in order and times each.
 
 The file is a zip without compression; its members are the graphs, in order.
 """
@@ -18,16 +18,19 @@ from zipfile import ZipFile
 
 from edgebench.agent.feed import arrays
 
-FACT = "part_{}_s"  # of a run's conditions: the median seconds of a part, counted from 1
+FACT = "part_{}_s"  # name of a fact: the median seconds of a part; parts are counted from 1
 
 
 def has_parts(request: Mapping[str, Any]) -> bool:
-    """Return whether a request is for several graphs in one file."""
+    """Return whether the request's artifact contains several graphs."""
     return bool((request.get("feed") or {}).get("parts"))
 
 
 def unpacked(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the request with the paths of its parts, in a folder that this process deletes at its end."""
+    """Unpack the artifact's parts, if it has several; return the request with their paths as `files`.
+
+    They are unpacked into a temporary folder, which this process deletes when it ends.
+    """
     if not has_parts(request) or "files" in request:
         return request
     scratch = TemporaryDirectory(prefix="edgebench-")
@@ -36,7 +39,7 @@ def unpacked(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_parts(runtime: Any, request: dict[str, Any]) -> Session:
-    """Open the runtime's session on each part."""
+    """Open a session of the runtime on each part."""
     feed, files = request["feed"], unpacked(request)["files"]
     values = arrays(feed, request["batch"])
     options = {key: request[key] for key in ("threads", "batch", "options")}
@@ -48,7 +51,7 @@ def open_parts(runtime: Any, request: dict[str, Any]) -> Session:
 
 
 def _of_part(part: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the feed of one part: its inputs that no earlier part makes, and their values."""
+    """Return the feed of one part: the inputs that no earlier part computes, and their values."""
     entries, own = {entry["name"]: entry for entry in inputs}, dict(part["inputs"])
     return {
         "inputs": [{**entries[shared], "name": name} for name, shared in own.items()],
@@ -59,14 +62,14 @@ def _of_part(part: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], value
 
 @dataclass(kw_only=True)
 class Session:
-    """The sessions of all parts; `took_s` has the seconds of each part for each inference."""
+    """The sessions of all parts; `took_s` has one tuple per inference, with the seconds of each part."""
 
     sessions: Sequence[Any]
     links: Sequence[Sequence[Mapping[str, Any]]]
     took_s: list[tuple[float, ...]] = field(default_factory=list)
 
     def run(self) -> None:
-        """Run each part on its bound inputs and on what earlier parts made of theirs."""
+        """Run the parts in order, each on its bound inputs and on the outputs of earlier parts."""
         stamps = [perf_counter()]
         for session, links in zip(self.sessions, self.links, strict=True):
             for link in links:
@@ -76,7 +79,7 @@ class Session:
         self.took_s.append(tuple(after - before for before, after in pairwise(stamps)))
 
     def outputs(self) -> dict[str, Any]:
-        """Return every output of the last part's last run by its name."""
+        """Return every output of the last part's latest run, by name."""
         outputs: dict[str, Any] = self.sessions[-1].outputs()
         return outputs
 
@@ -92,14 +95,14 @@ class Session:
 
 
 def _joined(known: str, fact: str) -> str:
-    """Return the facts of two sessions as one: a part without a delegate counts for all."""
+    """Join two sessions' values of the same fact; the result is `none` if one of them is `none`."""
     if "none" in (known, fact):
         return "none"
     return known if fact in known.split(", ") else f"{known}, {fact}"
 
 
 def pack(files: Sequence[Path], path: Path) -> None:
-    """Write graphs to one file, the same one whenever they are the same."""
+    """Write graphs to one file; the same graphs always give the same bytes."""
     from zipfile import ZipInfo
 
     with ZipFile(path, "w") as packed:

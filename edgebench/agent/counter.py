@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-VARIABLE = "EDGEBENCH_COUNTER"  # the file's path: one little-endian 64-bit count
+VARIABLE = "EDGEBENCH_COUNTER"  # the path of the file, which contains one little-endian 64-bit count
 
 
 def is_there() -> bool:
@@ -20,7 +20,9 @@ def reader() -> Callable[[], int]:
         RuntimeError: no emulator counts this process's instructions.
     """
     if not is_there():
-        raise RuntimeError(f"wanted a count of instructions, found no file {VARIABLE}: only emulation counts them")
+        raise RuntimeError(
+            f"wanted a count of instructions, found no file named by {VARIABLE}: only emulation counts them"
+        )
     with Path(os.environ[VARIABLE]).open("rb") as file:
         page = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)).cast("Q")
     return lambda: page[0]

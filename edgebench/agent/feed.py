@@ -1,4 +1,4 @@
-"""A request's inputs -> arrays of their types and shapes, seeded random or from a file; also outputs -> text."""
+"""A feed (the description of a model's inputs) -> input arrays, random or from a file; also outputs -> text."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ BFLOAT16 = "bfloat16"  # numpy lacks this type, so its bits are sent as uint16
 
 
 def arrays(feed: Mapping[str, Any], batch: int, *, seed: int = SEED) -> dict[str, Any]:
-    """Return an array per input; `batch` is the size of an open first axis.
+    """Return one array per input; a size of 0 in an input's shape stands for `batch`.
 
     Raises:
-        ValueError: an array of the file has a different type or shape.
+        ValueError: an array in the file has a different type or shape from its input.
     """
     import numpy
 
@@ -34,7 +34,10 @@ def _shape(entry: Mapping[str, Any], batch: int) -> tuple[int, ...]:
 
 
 def _drawn(random: Any, entry: Mapping[str, Any], shape: Sequence[int]) -> Any:
-    """Draw random values from a range; floats have no denormals, and few zeros that a kernel could skip."""
+    """Draw random values from the range of an input.
+
+    Floats have no denormals, which would slow kernels, and few zeros, which kernels could skip.
+    """
     import numpy
 
     low, high, dtype = entry["low"], entry["high"], entry["dtype"]
@@ -48,7 +51,7 @@ def _drawn(random: Any, entry: Mapping[str, Any], shape: Sequence[int]) -> Any:
 
 
 def to_bfloat16(values: Any) -> Any:
-    """Return the bits of float32 values rounded to bfloat16, to nearest even, as uint16."""
+    """Round float32 values to bfloat16, to nearest even; return their bits as uint16."""
     import numpy
 
     bits = numpy.ascontiguousarray(values).view(numpy.uint32)
@@ -56,19 +59,19 @@ def to_bfloat16(values: Any) -> Any:
 
 
 def _taken(entry: Mapping[str, Any], values: Any, batch: int) -> Any:
-    """Return a batch of a file's values; if the file has fewer, start again from its first."""
+    """Return a batch of an input's values from the file; if the file has too few, repeat them from the start."""
     import numpy
 
     if entry["shape"] and not entry["shape"][0]:
         values = values[numpy.arange(batch) % len(values)]
     kind = "uint16" if entry["dtype"] == BFLOAT16 else entry["dtype"]
     if values.shape != _shape(entry, batch) or values.dtype.name != kind:
-        raise ValueError(f"{entry['name']} of the file is {values.dtype.name} {values.shape}")
+        raise ValueError(f"the file's array {entry['name']} is {values.dtype.name} {values.shape}")
     return values
 
 
 def written(outputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return type, shape and values of each output; the values are base64, row-major and little-endian."""
+    """Return the type, shape and values of each output; the values are in base64, row-major and little-endian."""
     import numpy
 
     return {

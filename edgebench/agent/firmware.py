@@ -1,4 +1,4 @@
-"""A Raspberry Pi's firmware -> its version, the actual clock and why it is lowered; empty on other machines.
+"""A Raspberry Pi's firmware -> its version, the actual clock and why the clock is lowered; nothing on other machines.
 
 Linux's frequency files contain the clock that the kernel requested, not the clock that the firmware set.
 """
@@ -21,7 +21,7 @@ def version() -> str:
 
 
 def conditions() -> dict[str, str]:
-    """Return the actual clock, MHz, and the causes that lower it now or did so since boot; leave out unknown facts."""
+    """Return the actual clock in MHz, what lowers it now, and what lowered it since boot; leave out unknown facts."""
     facts, bits = dict[str, str](), _bits()
     if bits >= 0:
         now, since_boot = bits & (1 << throttle.SINCE_BOOT) - 1, bits >> throttle.SINCE_BOOT
@@ -32,7 +32,7 @@ def conditions() -> dict[str, str]:
 
 
 def _bits() -> int:
-    """Return the firmware's throttling bits; -1 if there is no such firmware."""
+    """Return the firmware's throttling bits; -1 if this machine has no such firmware."""
     try:
         digits = GET_THROTTLED.read_text(encoding="utf-8")
     except OSError:
@@ -42,7 +42,7 @@ def _bits() -> int:
 
 def _vcgencmd(*words: str) -> str:
     if not any(os.access(Path(folder) / VCGENCMD, os.X_OK) for folder in os.get_exec_path()):
-        return ""  # before the import below, which other machines do not need
+        return ""  # return before the import below, which other machines do not need
     import subprocess
 
     try:

@@ -1,7 +1,7 @@
 """The CUDA driver and its management library (NVML) -> facts about the GPU and its current conditions.
 
-The driver is called through ctypes, so that Python without packages can tell why there is no device. NVML needs the
-package nvidia-ml-py; a fact that the driver does not offer is left out.
+The driver is called through ctypes, so that even a Python without packages can say why there is no device. NVML needs
+the package nvidia-ml-py. A fact that the driver does not report is left out.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ from typing import Any
 from edgebench.schema import throttle
 
 DRIVER = "libcuda.so.1"
-DEVICE = 0  # CUDA's number; CUDA_VISIBLE_DEVICES selects another GPU
+DEVICE = 0  # CUDA's number of the GPU in use; CUDA_VISIBLE_DEVICES selects another GPU
 _NO_DEVICE = 100  # cuda.h, CUDA_ERROR_NO_DEVICE
 _BUS_ID_BYTES = 32
 
@@ -43,7 +43,7 @@ Reader = Callable[[], object]
 
 
 def _facts(readers: Callable[[Any, Any], dict[str, Reader]]) -> dict[str, str]:
-    """Read facts about the device from NVML; empty without its package or library."""
+    """Read facts about the device from NVML; return nothing if NVML or its package is missing."""
     try:
         import pynvml
     except ImportError:
@@ -57,7 +57,7 @@ def _facts(readers: Callable[[Any, Any], dict[str, Reader]]) -> dict[str, str]:
 
 
 def answered(readers: dict[str, Reader], refusal: type[Exception]) -> dict[str, str]:
-    """Call each reader; leave out those that raise `refusal`, since not every GPU has every sensor."""
+    """Call each reader; leave out a fact if its reader raises `refusal`, since not every GPU has every sensor."""
     facts = dict[str, str]()
     for name, read in readers.items():
         with suppress(refusal):

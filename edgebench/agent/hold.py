@@ -1,9 +1,9 @@
 """An owner's name on standard input -> this machine's lock, held until standard input ends.
 
-The lock is one file of the machine that all its users share, whatever their home or temporary folder: every process
-that measures here holds it, whether started by ssh or on the machine itself. The kernel releases it when that process
-ends, so that no stale lock remains. The host sends this file as source code, like `receive`. Standard input starts with
-one line of JSON: `{"owner": "ada@laptop", "token": ...}`.
+All users of the machine share one lock file, whatever their home or temporary folder is. Every process that measures
+here holds the lock, whether it was started by ssh or on the machine itself. The kernel releases the lock when that
+process ends, so that no stale lock remains. The host sends the source code of this module to the board, as it does with
+`receive`. Standard input starts with one line of JSON: `{"owner": "ada@laptop", "token": ...}`.
 """
 
 import errno
@@ -19,7 +19,7 @@ from typing import Any
 
 # Folders in which every user may create a file; the first that exists on this machine is used.
 PLACES = ("/tmp/edgebench.lock", "/dev/shm/edgebench.lock", "/run/lock/edgebench.lock")  # noqa: S108
-VARIABLE = "EDGEBENCH_LOCK"  # set where part of a machine is reserved, such as some cores, to lock only that part
+VARIABLE = "EDGEBENCH_LOCK"  # set it to lock only a part of a machine, such as some reserved cores
 
 
 def _opened() -> int:
@@ -32,22 +32,23 @@ def _opened() -> int:
             if error.errno not in (errno.EROFS, errno.EACCES, errno.ENOENT, errno.ENOTDIR) or path == places[-1]:
                 why = "is a link" if error.errno == errno.ELOOP else error.strerror
                 raise OSError(
-                    error.errno, f"cannot lock this machine: {path}: {why}; remove it, or set {VARIABLE} to a file"
+                    error.errno,
+                    f"cannot lock this machine: {path}: {why}; remove it, or set {VARIABLE} to another path",
                 ) from error
     raise AssertionError("no place for a lock")
 
 
 def hold(owner: str, token: str) -> dict[str, Any]:
-    """Take the lock; return its current owner and for how many seconds it was held, or an empty owner on success.
+    """Take the lock; return an empty `owner`, or the owner and the age of the lock if another process holds it.
 
     The lock is held while the returned handle is open.
 
-    A holder with the same token belongs to a broken connection of the same host: it is killed. If the board is the host
-    itself, the host holds the lock already: its token `<process>` begins the connection's token
-    `<process>-<connection>`, which then counts as success.
+    If the holder has the same token, it belongs to a broken connection of the same host, so it is killed. If the board
+    is the host itself, the host already holds the lock. Then the host's token is `<process>`, and the connection's
+    token is `<process>-<connection>`; because the second begins with the first, the lock counts as taken.
 
     Raises:
-        OSError: the lock file cannot be opened, or is not a regular file for this purpose; `strerror` says what to do.
+        OSError: the lock file cannot be opened, or is not a regular file; `strerror` says what to do.
     """
     handle = _opened()
     if not _take(handle):
@@ -65,7 +66,7 @@ def hold(owner: str, token: str) -> dict[str, Any]:
 
 
 def _holder(handle: int) -> dict[str, Any]:
-    """Return the holder's entry in the lock file; empty if it is incomplete or invalid."""
+    """Return the holder's entry in the lock file; empty if the entry is incomplete or invalid."""
     with suppress(ValueError):
         entry = json.loads(os.pread(handle, 4096, 0))
         return entry if isinstance(entry, dict) else {}
@@ -91,9 +92,9 @@ def _end(pid: int, handle: int) -> bool:
 
 
 def _open(path: str) -> int:
-    """Open the lock file that all users share; refuse a link, or any other file in its place."""
+    """Open the lock file that all users share; refuse a link and anything else that is not a regular file."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    try:  # without O_CREAT: Linux refuses that flag for another user's file in a shared folder
+    try:  # first without O_CREAT: Linux refuses that flag for another user's file in a shared folder
         handle = os.open(path, flags)
     except FileNotFoundError:
         try:
@@ -104,12 +105,12 @@ def _open(path: str) -> int:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(handle)
-        raise FileExistsError(errno.EEXIST, "is not a regular file with a single name")
+        raise FileExistsError(errno.EEXIST, "is not a regular file, or has several hard links")
     return handle
 
 
 def _uptime_s() -> float:
-    """Return the seconds since boot, which never jump, unlike the board's clock."""
+    """Return the seconds since boot; unlike the board's clock, they never jump."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

@@ -1,4 +1,4 @@
-"""An infer request -> the artifact's outputs, used for accuracy, agreement and spot checks."""
+"""An infer request -> the artifact's outputs, used for accuracy, agreement with the float network, and spot checks."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -18,14 +18,16 @@ from edgebench.schema.normalization import Normalization
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Run every input through the artifact, `batch` at a time.
 
-    `inputs` is a file that contains an array of `shape` (N, ...) from byte `offset` on: raw little-endian float32, or
-    pixels of type `depth`, which are normalized here as `normalization` says. With `discard` the file is deleted
-    afterwards.
+    The request's `inputs` names a file, which contains an array of `shape` (N, ...) from byte `offset` on. The values
+    are raw little-endian float32, or pixels of type `depth`, which are normalized here as `normalization` says. If
+    `discard` is set, the file is deleted afterwards.
 
-    Outputs are written as raw float32 to the file `outputs`; without it they are returned in base64. If the model has
-    several outputs, the one with `classes` scores is used. With `reduce`, its `task` reduces the values to bytes first.
-    `inputs_sha256` is the hash of the inputs that were read.
-    With a `feed`, the model runs on one batch, and every output is returned.
+    If the request's `outputs` names a file, the outputs are written there as raw float32; otherwise the answer has them
+    in base64. If the model has several outputs, the one with `classes` scores is used. If the request has `reduce`, the
+    task that it names first reduces the outputs to fewer bytes. The answer's `inputs_sha256` is the hash of the inputs
+    that were read.
+
+    If the request has a `feed`, the model runs on one batch, and the answer has every output.
     """
     if request.get("feed"):
         return _of_feed(request)
@@ -40,14 +42,14 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_feed(request: dict[str, Any]) -> dict[str, Any]:
-    """Run a model once on the inputs of its feed; return every output."""
+    """Run a model once, on the inputs that its feed describes; return every output."""
     opened, session = watch(request), open_session(request)
     session.run()
     return {"outputs": written(session.outputs())} | opened()
 
 
 def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
-    """Run the inputs, batch by batch; the thread that reads ahead adds all that it reads to a hash."""
+    """Yield the outputs of each batch; the thread that reads inputs ahead also adds them to a hash."""
     session, reader = open_session(request), _pixels if "depth" in request else _values
     scores = {"classes": request["classes"]} if request.get("classes") else {}
     with Path(request["inputs"]).open("rb") as stream:
@@ -59,7 +61,7 @@ def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
 
 
 def _reduced(values: bytes, images: int, request: dict[str, Any]) -> bytes:
-    """Return what travels of the values of a batch: all of them, or what the request's task reduces them to."""
+    """Return the outputs of a batch as they are sent to the host: unchanged, or reduced by the request's task."""
     if not (reduce := request.get("reduce")):
         return values
     import numpy
@@ -70,7 +72,7 @@ def _reduced(values: bytes, images: int, request: dict[str, Any]) -> bytes:
 
 
 class _Hashed:
-    """A stream that adds all that is read from it to a hash."""
+    """A stream that adds everything that is read from it to a hash."""
 
     def __init__(self, stream: IO[bytes], digest: Any) -> None:
         self._stream, self._digest = stream, digest

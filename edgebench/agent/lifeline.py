@@ -1,7 +1,7 @@
-"""Standard input, which the host holds open, is closed -> this process and its children end.
+"""The host closes the standard input that it held open -> this process and its children end.
 
 The kernel sends SIGIO to the process group when the other end of standard input is closed, and SIGIO ends a process by
-default. So no watching thread is needed, which would disturb times and instruction counts.
+default. So no thread has to watch standard input, which would disturb times and instruction counts.
 """
 
 import fcntl
@@ -9,16 +9,16 @@ import os
 import select
 import signal
 
-HELD = "held"  # key of a request: the host holds standard input open until it has the answer
+HELD = "held"  # key of a request; if true, the host holds standard input open until it has the answer
 
 
 def end_with_host(handle: int = 0) -> None:
-    """Make this process and its children end when the host closes standard input, or now if it has closed it."""
+    """Make this process and its children end when the host closes standard input; if it is closed already, end now."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # otherwise the parent process would end, too
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGIO})
     fcntl.fcntl(handle, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(handle, fcntl.F_SETFL, fcntl.fcntl(handle, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([handle], [], [], 0)[0]:  # closed before the signal was set up
+    if select.select([handle], [], [], 0)[0]:  # the host closed it before the signal was set up
         os.killpg(0, signal.SIGIO)

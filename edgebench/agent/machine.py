@@ -51,7 +51,7 @@ def identity() -> dict[str, str]:
         "counter": "yes" if counter.is_there() else "",
         "memory_bytes": str(int(_field(read("/proc/meminfo"), "MemTotal").split()[0]) * 1024),
         "os": _system(),
-        "bits": "64" if sys.maxsize > 2**32 else "32",  # of this Python: a 64-bit kernel may run 32-bit programs
+        "bits": "64" if sys.maxsize > 2**32 else "32",  # those of this Python: a 64-bit kernel may run 32-bit programs
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
         "firmware": firmware.version() or _bios(),
@@ -65,7 +65,7 @@ def identity() -> dict[str, str]:
 
 
 def _cpuset() -> str:
-    """Return the cores that this process may use, `0-1,3`; empty if it may use all."""
+    """Return the cores that this process may use, such as `0-1,3`; empty if it may use all."""
     is_limited = len(os.sched_getaffinity(0)) < (os.cpu_count() or 0)
     return _field(read("/proc/self/status"), "Cpus_allowed_list") if is_limited else ""
 
@@ -82,7 +82,7 @@ def _system() -> str:
 
 
 def emulator() -> str:
-    """Return the name of the emulator that runs this process, `qemu-aarch64`; empty on a real processor.
+    """Return the name of the emulator that runs this process, such as `qemu-aarch64`; empty on a real processor.
 
     QEMU makes /proc/self/exe point to the emulated program, but not /proc/thread-self/exe.
     """
@@ -114,9 +114,9 @@ def _celsius(millidegrees: str) -> str:
 
 
 def cpu_seconds() -> tuple[float, float, float]:
-    """Return the CPU seconds of the whole machine since boot: (other processes' busy, stolen by the hypervisor, all).
+    """Return the CPU seconds since boot: used by other processes, stolen by the hypervisor, and of all cores in total.
 
-    The busy time of other processes is the total minus that of this process, both in the kernel's 10 ms ticks.
+    The first is the machine's busy time minus this process's own; the kernel counts both in ticks of 10 ms.
     """
     ticks = [int(value) for value in read("/proc/stat").splitlines()[0].split()[1:9]]
     mine = os.times()

@@ -1,4 +1,4 @@
-"""A measure request -> what this process measured: load, samples, memory marks, instructions or stages."""
+"""A measure request -> this process's measurements: load time, latency, memory, instructions or stages."""
 
 from collections.abc import Callable
 from statistics import median
@@ -10,13 +10,14 @@ from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
 MEMORY_ITERATIONS = 10
-WINDOW_S = 5.0  # interval of a sustained run between two readings of clock and temperature
-BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5  # other work on the core changes little within 5 ms
-# 40 groups of 5 ms spread the samples over 0.2 s: for networks of 0.2 ms that halves the variation between processes,
-# compared with 0.03 s; 1 s gives no further gain.
+WINDOW_S = 5.0  # time between two readings of clock and temperature in a sustained run
+# A beat is a small fixed workload, timed between groups of samples. Other work on the core changes little within 5 ms.
+BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5
+# 40 groups of 5 ms spread the samples over 0.2 s. For a network that takes 0.2 ms, processes then vary half as much as
+# with samples spread over 0.03 s. Spreading them over 1 s gives no further gain.
 LEAST_GROUPS = 40
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # enough, because instruction counts hardly vary
-# Fields of a run that is not timed.
+# The values of the timing fields in a run that is not timed.
 UNTIMED: dict[str, Any] = {
     "samples_s": [],
     "beats": None,
@@ -29,12 +30,12 @@ UNTIMED: dict[str, Any] = {
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Measure the request's artifact or reference workload for the request's purpose."""
+    """Measure the request's artifact or reference workload; the request's purpose says what is measured."""
     before, opened = _conditions(request), watch(request)
     result = PURPOSES[request["purpose"]](request)
     _require_a_clock_that_goes_on(result)
     after = _conditions(request)
-    facts = result.pop("facts")()  # last, so that collecting them affects no measurement
+    facts = result.pop("facts")()  # read last, so that collecting facts affects no measurement
     conditions = {f"{key}_before": value for key, value in before.items()}
     conditions |= {f"{key}_after": value for key, value in after.items()} | facts
     return result | {"conditions": conditions} | opened()
@@ -47,18 +48,20 @@ def _require_a_clock_that_goes_on(result: dict[str, Any]) -> None:
         RuntimeError: a time is negative.
     """
     if min(*result["samples_s"], *(result[name] for name in ("start_s", "load_s", "first_s", "wall_s"))) < 0:
-        raise RuntimeError("this target's monotonic clock stepped back meanwhile; run the same command again")
+        raise RuntimeError(
+            "this target's monotonic clock stepped back during the measurement; run the same command again"
+        )
 
 
 def _conditions(request: dict[str, Any]) -> dict[str, str]:
     if device(request) != CUDA:
         return machine.conditions()
-    from edgebench.agent import gpu  # imports ctypes, which other processes do not need
+    from edgebench.agent import gpu  # imports ctypes, which processes without a GPU do not need
 
     return machine.conditions() | gpu.conditions()
 
 
-# Functions that run one inference and return the session's facts.
+# Two functions: the first runs one inference, the second returns the session's facts.
 Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]
 
 
@@ -68,7 +71,7 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
         return lambda: (reference.open(workload), dict)
     load("runtimes", request["runtime"]).prepare()  # importing the engine counts as start time, not as load time
 
-    request = chain.unpacked(request)  # what is deployed are the parts
+    request = chain.unpacked(request)  # an app ships the parts as separate files, so unpacking is not load time
 
     def opener() -> Opened:
         session = open_session(request)
@@ -78,7 +81,7 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
 
 
 def _warm_up(run: Callable[[], object], request: dict[str, Any]) -> tuple[float, float]:
-    """Warm up; return the seconds per call near its end, and the minimum duration that was requested, seconds."""
+    """Warm up; return the seconds per call near the end of the warm-up, and its requested minimum in seconds."""
     warms_up = "reference" in request or load("runtimes", request["runtime"]).WARMS_UP
     least_s = request["warmup_s"] if warms_up else 0.0
     return timing.warm_up(run, least_s=least_s, least_iterations=request["warmup_iterations"]), least_s
@@ -100,7 +103,7 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float) -> dict[str, Any]:
-    """Warm up and sample; add the CPU time of other processes during both.
+    """Warm up and time the samples; also return how much CPU other processes used meanwhile.
 
     The kernel counts CPU time in ticks of 10 ms, which is too coarse for the timed loop alone.
     """
@@ -125,9 +128,9 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
 def _sampled(
     run: Callable[[], object], count: int, every: int, untimed: int, beat: Callable[[], object] | None
 ) -> dict[str, Any]:
-    """Time the calls, with a beat between groups of calls if there is one; wall and CPU time exclude the beats.
+    """Time the calls in groups; if there is a beat, a fixed workload, time it between the groups.
 
-    The beats' wall time is subtracted from wall time, and their CPU time from CPU time.
+    The returned wall time and CPU time exclude the time of the beats.
     """
     beats_s, beats_cpu_s = list[float](), 0.0
     with timing.resting_collector():
@@ -142,7 +145,7 @@ def _sampled(
 
 
 def _beat(request: dict[str, Any]) -> Callable[[], object] | None:
-    """Return the warmed-up workload to run between samples; None for a reference workload, or on a GPU."""
+    """Return the beat, a warmed-up workload to time between samples; None on a GPU, or for a reference workload."""
     if "reference" in request or device(request) == CUDA:
         return None
     beat = reference.beat()
@@ -216,7 +219,7 @@ def _counted(run: Callable[[], object], count: Callable[[], int]) -> int:
 
 
 def _stages(request: dict[str, Any]) -> dict[str, Any]:
-    """Time what an app does around the inference of one picture; the session takes one at a time."""
+    """Time the stages before and after the inference of a picture; the session takes one picture at a time."""
     load("runtimes", request["runtime"]).prepare()
     session, load_s = _timed(lambda: open_session(request | {"batch": 1}))
     _, first_s = _timed(session.run)

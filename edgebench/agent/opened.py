@@ -1,7 +1,8 @@
 """A request -> hashes of the files that its process opened: the artifact and the runtime's packages.
 
-The artifact's identity on disk is read before it is opened and compared after it is hashed, so that the hash is that of
-the opened file. Hashing comes last, so that it affects neither times, nor memory, nor the page cache before a load.
+The artifact's identity on disk is read before the artifact is opened, and compared after it is hashed. So the hash is
+that of the opened file. Hashing comes last, so that it affects no time and no memory figure, and does not bring the
+artifact into the page cache before it is loaded.
 """
 
 import hashlib
@@ -16,9 +17,9 @@ from edgebench.foundation.shelf import load
 
 
 def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
-    """Record the artifact's identity; return a function that hashes artifact and runtime, to be called last.
+    """Record the artifact's identity on disk; return a function that hashes the artifact and the runtime's files.
 
-    For a reference workload that function returns nothing.
+    Call that function at the end of the process. For a reference workload it returns an empty dictionary.
     """
     if "reference" in request:
         return dict
@@ -36,7 +37,7 @@ def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return the identity of a file, which changes when it is replaced or written; a user cannot set its ctime."""
+    """Return a file's identity, which changes when the file is replaced or written; no program can set its ctime."""
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -44,7 +45,8 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def runtime(name: str) -> dict[str, str]:
     """Return a runtime's version, and a hash of its packages' file lists and of the size and mtime of their libraries.
 
-    The lists contain the hash of each file. Libraries are not read, because some have several 100 MB.
+    The file lists already contain the hash of each file. Libraries are not read again, because some have several
+    hundred MB.
     """
     plugin, digest = load("runtimes", name), hashlib.sha256()
     for package in sorted({*plugin.NEEDS, *getattr(plugin, "PACKAGES", ()), "numpy"}):

@@ -1,19 +1,22 @@
-"""A probe request -> this machine's measured peak: operations and bytes per second."""
+"""A probe request -> this machine's measured peak speed: operations and bytes per second."""
 
 import os
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-SIDE = 1024  # of the matrices, fp32: 2 * 1024**3 operations per product
+SIDE = 1024  # rows and columns of the fp32 matrices; a product takes 2 * 1024**3 operations
 COPIED_BYTES = 64 * 2**20  # larger than most last-level caches
-TRIES = 7  # the fastest counts, because it is the least disturbed
+TRIES = 7  # the fastest try counts, because it is the least disturbed
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def answer(request: dict[str, Any]) -> dict[str, float]:
-    """Time numpy's matrix product on `threads` threads and a memory copy on one; return 10^9 per second."""
-    os.environ |= dict.fromkeys(_THREADS, str(request["threads"]))  # read when numpy is loaded
+    """Time numpy's matrix product on `threads` threads, and a memory copy on one thread.
+
+    The answer is in 10^9 operations and 10^9 bytes per second.
+    """
+    os.environ |= dict.fromkeys(_THREADS, str(request["threads"]))  # numpy's libraries read these when they are loaded
     import numpy
 
     matrix = numpy.random.default_rng(0).uniform(-1, 1, (SIDE, SIDE)).astype(numpy.float32)

@@ -7,14 +7,17 @@ from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
 WARM_UP, ITERATIONS = 10, 20
-SEVERAL = "operators of several graphs are not timed together: the row has each part's time; measure a part alone"
+SEVERAL = (
+    "operators of several graphs are not timed: the row has the time of each part;"
+    " to see the operators of a part, measure it alone"
+)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Run the artifact under its runtime's profiler; without a profiler `why` is the reason.
+    """Run the artifact under its runtime's profiler; if there is none, the answer's `why` says so.
 
-    `operators` are in execution order, each with its median seconds, the bytes it reads and writes, and its number
-    type. `whole_s` is the median of a whole inference; the profiler slows it down.
+    `operators` lists the operators in execution order, each with its median seconds, the bytes that it reads and
+    writes, and its number type. `whole_s` is the median time of a whole inference, which the profiler slows down.
     """
     runtime = load("runtimes", request["runtime"])
     if why := SEVERAL if (request.get("feed") or {}).get("parts") else runtime.NO_PROFILE:

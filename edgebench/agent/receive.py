@@ -1,8 +1,8 @@
-"""A file on standard input -> the target's cache, named by its hash, complete or not at all.
+"""A file on standard input -> that file in the target's cache, named by its hash, and never stored incomplete.
 
-The host sends this file as source code before its input, because it also receives the agent itself: it uses the
-standard library only. Its input is one line of JSON, `{"name": ..., "sha256": ..., "size": ..., "sent": true}`, then
-the file's content.
+The host first sends the source code of this module, because the agent is not yet on the target: this module receives
+the agent, too. So it uses the standard library only. The rest of the input is one line of JSON,
+`{"name": ..., "sha256": ..., "size": ..., "sent": true}`, and then the file's content.
 """
 
 import fcntl
@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-SPARE_BYTES = 64 * 2**20  # stays free, because a full root file system stops a board
+SPARE_BYTES = 64 * 2**20  # disk space that stays free, because a full root file system stops a board
 OLD_S = 30 * 86400
-MOST_BYTES = 4 * 2**30  # of the whole cache
+MOST_BYTES = 4 * 2**30  # limit on the whole cache
 CHUNK = 2**20
-LEFT = ("making-", "receiving-", "tmp")  # prefix of the names of incomplete files
+LEFT = ("making-", "receiving-", "tmp")  # prefixes of the names of incomplete files and folders
 
 
 def home() -> Path:
@@ -30,10 +30,10 @@ def home() -> Path:
 
 
 def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
-    """Store the file unless it is in the cache; return its path, empty if it is neither cached nor sent.
+    """Store the file unless it is in the cache; return its path, which is empty if it is neither cached nor sent.
 
     Raises:
-        OSError: the content is damaged or incomplete, the disk is full, or the cache is not this user's alone.
+        OSError: the content is damaged or incomplete, the disk is full, or the cache folder is not private.
     """
     folder = _folder()
     path = folder / f"{header['sha256'][:16]}-{Path(header['name']).name}"
@@ -63,9 +63,11 @@ def _folder() -> Path:
     """
     folder = home()
     folder.mkdir(0o700, parents=True, exist_ok=True)
-    status = folder.stat()  # the user may have moved it to another disk, behind a link
+    status = folder.stat()  # follows a link, by which the user may have moved the folder to another disk
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
-        raise OSError(f"{folder} on the target is another user's or open to everybody; change its owner or mode")
+        raise OSError(
+            f"{folder} on the target belongs to another user, or everybody may write to it; change its owner or mode"
+        )
     folder.chmod(0o700)
     return folder
 
@@ -75,7 +77,7 @@ def _sweep(folder: Path) -> None:
     for entry in folder.iterdir():
         if not entry.name.startswith(LEFT):
             continue
-        with suppress(OSError):  # a live process holds it
+        with suppress(OSError):  # raised if a live process holds the lock
             handle = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,9 +107,10 @@ def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
 
 
 def _make_room(folder: Path, size: int, keep: tuple[str, ...]) -> None:
-    """Delete entries unused for a month, then the oldest above the size limit; never those in use by the host.
+    """Delete entries unused for a month, and the oldest entries if the cache would exceed its size limit.
 
-    Ages are only a hint: a board's clock may jump by years when it gets the time from the network.
+    Entries that the host uses, whose names begin with one of `keep`, stay. Ages are only a hint: a board's clock may
+    jump by years when it gets the time from the network.
 
     Raises:
         OSError: the disk has too little space left.
@@ -117,7 +120,7 @@ def _make_room(folder: Path, size: int, keep: tuple[str, ...]) -> None:
     for entry in sorted(entries, key=lambda entry: -entry.lstat().st_mtime):
         age_s = now - entry.lstat().st_mtime
         total += _bytes(entry)
-        if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # entries of the last day may be in use
+        if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # a younger entry may be in use
             _delete(entry)
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
@@ -130,7 +133,7 @@ def _bytes(entry: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
-    """Return the hash of a file that belongs to this user; empty if there is none, or it cannot be read."""
+    """Return the hash of a file; empty if it is missing, cannot be read, or belongs to another user."""
     digest = hashlib.sha256()
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
@@ -144,7 +147,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Answer like the agent, with one marked line."""
+    """Print the answer as the agent does: on one line that begins with the mark."""
     try:
         value = receive(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer)
         reply: dict[str, Any] = {"ok": True, "value": value}

@@ -1,19 +1,19 @@
 """Small fixed workloads that use no runtime under test: their times show how the machine itself drifts.
 
-Standard library only. The workloads `compute` and `memory` run in their own processes, started with `-I -S`; the beat
-runs between the samples of other processes.
+They use the standard library only. The workloads `compute` and `memory` run in their own processes, with Python's
+options `-I -S`. The beat, a smaller workload, runs between the samples of a process that measures a network.
 """
 
 from collections.abc import Callable
 from hashlib import blake2b, sha256
 
 COMPUTE_BYTES = 512 * 1024  # fits the second-level cache; hashing it takes about 2 ms
-MEMORY_BYTES = 32 * 1024 * 1024  # copied: source and copy together exceed most last-level caches
-# BLAKE2b uses ordinary execution units, so that other work on the core slows it down as much as a convolution. SHA-256
-# has its own instructions on many processors and would not be slowed. Small, to leave the caches to the measured
-# network.
+MEMORY_BYTES = 32 * 1024 * 1024  # size of a copied block; source and copy together exceed most last-level caches
+# The beat uses BLAKE2b, which runs on ordinary execution units. So other work on the core slows it down as much as it
+# slows a convolution. SHA-256 has its own instructions on many processors, so it would not slow down. The beat hashes
+# few bytes, to leave the caches to the measured network.
 BEAT = "blake2b 32x4KiB"
-BEAT_BYTES, BEAT_TIMES = 4 * 1024, 32  # about 0.2 ms
+BEAT_BYTES, BEAT_TIMES = 4 * 1024, 32  # takes about 0.2 ms
 
 
 def open(workload: str) -> Callable[[], object]:

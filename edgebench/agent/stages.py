@@ -1,4 +1,4 @@
-"""Pictures -> the times of what an app does around inference: decode, resize, normalize, post-process."""
+"""Pictures -> times of an app's stages before and after inference: decode, resize, normalize, post-process."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DECODE, RESIZE, NORMALIZE, POSTPROCESS = STAGES = ("decode", "resize", "normalize", "postprocess")
-PICTURE = "picture"  # names of the encoded pictures in the file start so
-# Over how many of the pictures each stage is timed: until so many seconds of stages, inferences included, have passed.
+PICTURE = "picture"  # the encoded pictures in the file have names that begin with this
+# The first WARM_UP pictures are not recorded. At least LEAST and at most MOST pictures are processed, until LEAST_S
+# seconds have passed, which include the inferences.
 WARM_UP, LEAST, MOST, LEAST_S = 8, 24, 200, 0.3
 NO_PILLOW = "no Pillow on the target"
 
 
 def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Time the stages of one picture after another, in an app's order, with an inference of each in between.
+    """Time the stages of one picture after another, in the order of an app, which also runs an inference on each.
 
-    The request's `pictures` is an `.npz` of `pixels`, (N, 3, R, R), which the network is fed, and, where the stages
-    before it are requested too, of the same pictures as JPEG files.
+    The request's `pictures` names an `.npz` file. Its array `pixels`, (N, 3, R, R), has the network's inputs. If the
+    stages before inference are requested, too, the file also contains the same pictures as JPEG files.
 
     Returns:
         The fields of `schema.record.Stages`.
@@ -51,7 +52,7 @@ def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"images": len(pixels), "took_s": samples, "lacks": lacks, "settings": settings}
 
 
-Step = tuple[str, "Callable[[Any], Any]"]  # name of a stage, empty for a step that is not timed; its function
+Step = tuple[str, "Callable[[Any], Any]"]  # a stage's name (empty: not timed), and its function
 
 
 def _run(steps: Sequence[Step], value: Any) -> Iterator[tuple[str, float]]:
@@ -64,7 +65,7 @@ def _run(steps: Sequence[Step], value: Any) -> Iterator[tuple[str, float]]:
 
 
 def _before(content: bytes, request: Mapping[str, Any]) -> tuple[tuple[Step, ...], dict[str, str]]:
-    """Return the steps from a JPEG file to a network's input, and why some of them cannot be timed here."""
+    """Return the steps from a JPEG file to a network's input; if they cannot be timed here, return why for each."""
     try:
         from PIL import Image
     except ImportError:
@@ -72,13 +73,13 @@ def _before(content: bytes, request: Mapping[str, Any]) -> tuple[tuple[Step, ...
     steps = _pictures(Image, request)
     try:
         list(_run(steps, content))
-    except (OSError, ValueError) as error:  # such as a Pillow without JPEG
+    except (OSError, ValueError) as error:  # for example if Pillow was built without JPEG
         return (), dict.fromkeys((DECODE, RESIZE, NORMALIZE), in_words(error))
     return steps, {}
 
 
 def _pictures(pillow: Any, request: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Return the steps themselves."""
+    """Return the steps that decode, resize and normalize a picture."""
     from edgebench.images.preprocessing import cut
     from edgebench.schema.variant import Preprocessing
 
@@ -92,7 +93,7 @@ def _pictures(pillow: Any, request: Mapping[str, Any]) -> tuple[Step, ...]:
 
 
 def _after(session: Any, request: Mapping[str, Any], decode: Callable[[Any], Any]) -> tuple[Step, ...]:
-    """Return the steps from pixels to an answer; only the last is timed, because an inference is timed alone."""
+    """Return the steps inference and post-processing; only the second is timed, as other processes time inference."""
     import numpy
 
     normalization, count = Normalization(**request["normalization"]), request["values"]
@@ -105,7 +106,10 @@ def _after(session: Any, request: Mapping[str, Any], decode: Callable[[Any], Any
 
 
 def _decoder(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], Mapping[str, float]]:
-    """Return the function from outputs to answers, and its thresholds: the task's own, or that of a user's detector."""
+    """Return the function that decodes outputs, and its thresholds.
+
+    Both belong to the detector that a user brought, if there is one, and otherwise to the task.
+    """
     classes, side = request["classes"], request["resolution"]
     if request.get("decoding"):
         from edgebench.tasks.detection import decoders

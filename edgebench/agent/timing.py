@@ -7,13 +7,13 @@ from itertools import pairwise
 from math import ceil, sqrt
 from time import perf_counter, perf_counter_ns, process_time
 
-# Variance within a process divided by variance between processes, from the trials behind the two-level cost rule.
-# It gives about 150 iterations at 2 ms, 68 at 10 ms and 7 at 1 s for a start of one second.
+# The variance within a process divided by the variance between processes, as measured in trials. If a process takes one
+# second to start, `iterations` then returns about 150 for an inference of 2 ms, 68 for 10 ms and 7 for 1 s.
 WITHIN_OVER_BETWEEN = 46.0
 
 
 def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int) -> float:
-    """Call `run` until both minimums are reached; return the mean seconds per call over the second half."""
+    """Call `run` until both minimums are reached; return the mean seconds per call in the second half."""
     started, spent = perf_counter(), list[float]()
     while len(spent) < least_iterations or perf_counter() - started < least_s:
         before = perf_counter()
@@ -24,10 +24,10 @@ def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int)
 
 
 def groups(count: int, iteration_s: float, *, apart_s: float, least: int) -> tuple[int, int]:
-    """Return the numbers of timed and of untimed calls between two beats that are `apart_s` apart.
+    """Return how many timed and how many untimed calls to run between two beats that are `apart_s` seconds apart.
 
-    There are at least `least` groups if there are that many calls, because a few milliseconds do not show how other
-    work on the core varies.
+    The `count` timed calls form at least `least` groups, if there are enough calls. One group of a few milliseconds
+    would not show how other work on the core varies.
     """
     calls = max(1, round(apart_s / max(iteration_s, 1e-9)))
     timed = min(calls, ceil(count / least))
@@ -35,7 +35,7 @@ def groups(count: int, iteration_s: float, *, apart_s: float, least: int) -> tup
 
 
 def iterations(*, start_s: float, iteration_s: float, least: int, most: int) -> int:
-    """Return the optimal number of iterations per process: sqrt(start / iteration x within / between variance).
+    """Return the optimal number of iterations per process: sqrt(start / iteration x variance within / between).
 
     The result is at least `least` and at most `most`.
     """
@@ -44,7 +44,10 @@ def iterations(*, start_s: float, iteration_s: float, least: int, most: int) -> 
 
 
 def sample(run: Callable[[], object], count: int) -> list[float]:
-    """Return the seconds of each of `count` calls; the clock is read once per call: its end is the next one's start."""
+    """Return the seconds of each of `count` calls.
+
+    The clock is read once per call: the end of a call is the start of the next call.
+    """
     stamps = [0] * (count + 1)
     stamps[0] = perf_counter_ns()
     for index in range(1, count + 1):
@@ -58,7 +61,7 @@ def sample_between(
 ) -> tuple[list[float], list[float], float]:
     """Time `count` calls in groups of `every`, and a beat before the first group and after each group.
 
-    Before each group `untimed` calls run untimed, to spread the samples over time.
+    Before each group, `untimed` calls run without being timed, to spread the samples over time.
 
     Returns:
         Seconds of each call, seconds of each beat, and the CPU seconds of all beats, which exclude waiting for a core.
@@ -74,7 +77,7 @@ def sample_between(
 
 
 def _beaten(beat: Callable[[], object]) -> tuple[list[float], float]:
-    """Return the wall time and the CPU time of a beat; the CPU clock is read outside the wall-clock interval."""
+    """Run a beat; return its wall time and CPU time. The CPU clock is read outside the wall-clock interval."""
     before = process_time()
     took_s = sample(beat, 1)
     return took_s, process_time() - before

@@ -1,4 +1,4 @@
-"""An unpack request -> the folder of the packages in a pushed zip: unpacked once, verified each time."""
+"""An unpack request -> a folder with the packages of a copied zip, unpacked once and verified each time."""
 
 import fcntl
 import os
@@ -18,8 +18,9 @@ from edgebench.foundation.shelf import load
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Unpack the zip at `path` into a folder beside it, unless that folder exists and is intact.
 
-    In the answer, `damaged` says that a damaged folder was replaced. With `runtime`, its engine is imported once, so
-    that the list includes the modules that Python compiles.
+    The answer's `damaged` says whether a damaged folder was replaced. If the request names a `runtime`, its engine is
+    imported once after unpacking. So the folder's list of files, by which it is verified, includes the modules that
+    Python compiles.
     """
     archive = Path(request["path"])
     folder = archive.with_suffix("")
@@ -32,7 +33,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             _compile(folder, runtime)
         seal.record(folder)
     for used in (folder, seal.list_of(folder)):
-        os.utime(used)  # a file unused for a month is deleted
+        os.utime(used)  # `receive` deletes files that are unused for a month
     return {"folder": str(folder), "damaged": is_damaged}
 
 
@@ -40,7 +41,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     scratch = Path(mkdtemp(dir=archive.parent, prefix="making-"))
     handle = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # `receive` deletes folders without a lock
+        fcntl.flock(handle, fcntl.LOCK_EX)  # `receive` deletes unfinished folders that nobody has locked
         with ZipFile(archive) as packed:
             _require_inside(packed)
             packed.extractall(scratch)

@@ -1,6 +1,6 @@
-"""The way to a target: agent and artifacts are copied there by content hash; a connection carries the requests.
+"""The way to a target: the agent and artifacts are copied there; a connection carries requests to the agent.
 
-    targets (by name) -> connections (ways to reach them) -> survey (their environment) -> installed artifacts
+    targets (by name) -> connections (to reach them) -> survey (their environment) -> artifacts copied to them
 
 `bundle` packs the agent into one file, `wheels` gathers the packages of requested runtime versions, `exchange` is the
 agent's protocol, and `emulation` emulates a board.
@@ -39,10 +39,10 @@ class Deployed:
     """An artifact on a target.
 
     Attributes:
-        path: of the artifact on the target.
-        packages: folder of its runtime's packages on the target; empty if the runtime is installed there.
-        data: path on the target of its input arrays; empty for random inputs.
-        runtime_files: hash of the file lists of its runtime on the target; empty if unknown.
+        path: the artifact's path on the target.
+        packages: the folder on the target with its runtime's packages; empty if the runtime is installed there.
+        data: the path on the target of the variant's input arrays; empty if the inputs are random.
+        runtime_files: the hash of the file lists of its runtime on the target; empty if unknown.
     """
 
     variant: Variant
@@ -78,13 +78,13 @@ class Deployed:
             if wanted and found != wanted and (found or connection.has_own_agent):
                 raise AgentError(
                     f"the process opened another {what} than the one deployed: wanted {wanted[:SHORT]},"
-                    f" found {printable(found)[:SHORT] or 'none'}; it was replaced meanwhile, run again"
+                    f" found {printable(found)[:SHORT] or 'none'}; it was replaced during the run, run again"
                 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A connected target with the agent on it, whose machine is locked by this process."""
+    """A connected target that has the agent, and whose machine this process has locked."""
 
     target: Target
     connection: Connection
@@ -129,7 +129,7 @@ def install(
     """Copy a variant's artifact to the target, with the packages of its runtime.
 
     Raises:
-        CaseError: the file in the cache no longer has the hash on its card.
+        CaseError: the file in the cache no longer has the hash that was recorded for it.
         RequestError: the runtime's version does not exist, or has no wheel for the target.
         AgentError: the packages could not be unpacked.
     """
@@ -165,16 +165,18 @@ def _furnish(connection: Connection, runtime: Runtime, environment: Environment)
 
 @lru_cache
 def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -> str:
-    """Push the packages of a runtime at a version and let the agent unpack them; return their folder there."""
+    """Copy the packages of a runtime's version to the target, and unpack them there; return their folder there."""
     packages = gather(request.name, request.version, machine)
     return unpacked(connection, cache.path_of(packages), packages.sha256, request.name)
 
 
 def unpacked(connection: Connection, packages: Path, sha256: str, runtime: str) -> str:
-    """Push a zip of packages; let the agent unpack it, or verify the folder unpacked earlier; return the folder.
+    """Copy a zip of packages to the target; let the agent unpack it, and return the folder on the target.
+
+    If the agent has unpacked the zip before, it only verifies the folder.
 
     Raises:
-        AgentError: they could not be unpacked.
+        AgentError: the packages could not be unpacked.
     """
     pushed = connection.push(packages, sha256)
     answer = ask(connection, Unpacked, {"do": "unpack", "path": pushed, "runtime": runtime}, timeout_s=UNPACK_S)

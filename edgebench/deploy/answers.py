@@ -1,7 +1,7 @@
-"""A request -> the agent's answer as a typed value: decoded strictly, of this request, and possible.
+"""A request -> the agent's answer as a typed value, decoded strictly and checked to be possible.
 
-An answer comes from another machine, another Python or a broken library. Any fault in it raises an AgentError of one
-line, which becomes the failure of one case.
+An answer may come from another machine, another version of Python or a broken library. Any fault in it raises an
+AgentError with a message of one line. Only the case that needed the answer then fails.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The field of every answer: the request's id; agents older than this field omit it."""
+    """The field that every answer has, the request's id; agents of older versions omit it."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfArtifact(Answer):
-    """An answer computed with an artifact: hashes of the opened files; older agents omit them."""
+    """An answer computed with an artifact; it has the hashes of the files that were opened, which older agents omit."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -68,7 +68,7 @@ class Measured(OfArtifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inferred(OfArtifact):
-    """The number of inputs, their hash, and the outputs in base64, empty if a file holds them."""
+    """The number of inputs, their hash, and the outputs in base64; `outputs` is empty if a file contains them."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -92,7 +92,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profiled(OfArtifact):
-    """The times of an artifact's operators, in order of execution; `why` is the reason if there are none."""
+    """The times of an artifact's operators, in order of execution; if there are none, `why` is the reason."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -103,7 +103,10 @@ class Profiled(OfArtifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledRuntime:
-    """A runtime's version, empty if not installed because the package `missing` is absent; a hash of its files."""
+    """A runtime's version, and a hash of its files.
+
+    If the runtime is not installed, `version` is empty and `missing` names the absent package.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -128,7 +131,7 @@ class Facts(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed(Answer):
-    """The peak of a machine, 10^9 operations and bytes per second."""
+    """The measured peak speed of a machine, in 10^9 operations and 10^9 bytes per second."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -146,9 +149,10 @@ class Unpacked(Answer):
     damaged: bool
 
 
-# Facts that this program reads without checking that they exist.
+# Facts that an answer must contain, because other modules read them without checking that they exist.
 NEEDED = ("machine", "memory_bytes", "usable_cores", "bits", "kernel", "python")
-# The kernel counts a process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
+# By how much a time may exceed its bound, as a share and in seconds. The kernel counts a process's start in ticks of
+# 10 ms, and the clocks of two machines differ by about 10 ppm.
 SLACK, SLACK_S = 0.01, 0.1
 A = TypeVar("A", bound=Answer)
 
@@ -163,12 +167,12 @@ def ask(connection: Connection, kind: type[A], request: Mapping[str, Any], *, ti
     id = uuid4().hex
     answer = decoded(kind, connection.run({**request, "id": id}, timeout_s=timeout_s))
     if answer.id != id and (answer.id or connection.has_own_agent):
-        raise AgentError("the agent's answer is to another request: is something else writing to its output?")
+        raise AgentError("the agent's answer belongs to another request: is something else writing to its output?")
     return answer
 
 
 def facts(connection: Connection, request: Mapping[str, Any], *, timeout_s: float) -> Facts:
-    """Query a target's facts, conditions and versions of the requested runtimes.
+    """Query a target's facts, its current conditions and the versions of the requested runtimes.
 
     Raises:
         AgentError: the target does not answer, or its answer is malformed.
@@ -190,7 +194,7 @@ def require_possible(run: Run, request: Mapping[str, Any], machine: Mapping[str,
     `machine` is the target's facts.
 
     Raises:
-        AgentError: with the first reason.
+        AgentError: the run is impossible; the message has the first reason.
     """
     why = fault(run) or next(chain(_of_counts(run, request), _of_time(run), _of_machine(run, machine)), "")
     if why:
@@ -198,7 +202,7 @@ def require_possible(run: Run, request: Mapping[str, Any], machine: Mapping[str,
 
 
 def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the number of samples with the requested number, or with its bounds if the process chooses it."""
+    """Compare the number of samples with the requested number, or with its bounds if the process chooses the number."""
     if run.purpose != Purpose.LATENCY:
         return
     least = request["iterations"] or request["least_iterations"]
@@ -214,13 +218,13 @@ def _of_time(run: Run) -> Iterator[str]:
     beats_s = sum(run.beats.took_s) if run.beats else 0.0
     windows_s = run.windows[-1].at_s if run.windows else 0.0
     parts = (
-        ("load and first inference", run.load_s + run.first_s, "the process's start", run.start_s),
-        ("the samples", sum(run.samples_s), "the timed loop", run.wall_s),
+        ("load and first inference", run.load_s + run.first_s, "the process's start took", run.start_s),
+        ("the samples", sum(run.samples_s), "the timed loop took", run.wall_s),
         ("the process", run.start_s + run.wall_s + beats_s + windows_s, "this host waited for it", run.took_s),
     )
     for part, part_s, whole, whole_s in parts:
         if part_s > whole_s * (1 + SLACK) + SLACK_S:
-            yield f"{part} took {part_s:g} s, {whole} {whole_s:g} s"
+            yield f"{part} took {part_s:g} s, but {whole} {whole_s:g} s"
 
 
 def _of_machine(run: Run, facts: Mapping[str, str]) -> Iterator[str]:
@@ -230,9 +234,9 @@ def _of_machine(run: Run, facts: Mapping[str, str]) -> Iterator[str]:
         marks = run.memory
         most = max(marks.baseline_bytes, marks.load_peak_bytes, marks.loaded_bytes, marks.run_peak_bytes)
         if most > memory_bytes:
-            yield f"{most / 2**20:.0f} MiB of memory, the machine has {memory_bytes / 2**20:.0f} MiB"
+            yield f"{most / 2**20:.0f} MiB of memory, but the machine has {memory_bytes / 2**20:.0f} MiB"
     assert run.took_s is not None
     if cores and run.cpu_s > cores * (run.wall_s * (1 + SLACK) + SLACK_S):
         yield f"{run.cpu_s:g} s of CPU time in {run.wall_s:g} s on {cores} cores"
     if cores and run.others_cpu * run.wall_s > cores * (run.took_s + SLACK_S):
-        yield f"other processes on {run.others_cpu:g} of {cores} cores"
+        yield f"other processes used {run.others_cpu:g} of {cores} cores"

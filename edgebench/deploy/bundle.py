@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 from edgebench.agent import lifeline
 from edgebench.foundation import cache, files
 
-# Packages whose modules the agent loads by name: its requests and its plug-ins.
+# Packages whose modules the agent imports by name at run time: the handlers of its requests, and its plug-ins.
 ROOTS = ("edgebench.agent", "edgebench.networks.architectures", "edgebench.tasks")
 _PACKAGE = Path(__file__).parents[1]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same sources give the same bytes
@@ -21,7 +21,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same so
 _MAIN = """import sys
 if sys.version_info < (3, 11):
     found = "wanted Python 3.11 or newer on the target, found %d.%d; install one" % sys.version_info[:2]
-    print('\\nedgebench-answer {"ok": false, "error": "%s, or name another as `python` in its file"}' % found)
+    print('\\nedgebench-answer {"ok": false, "error": "%s, or name another as `python` in the target file"}' % found)
     sys.exit()
 from edgebench.agent.__main__ import main
 main()
@@ -40,7 +40,7 @@ def bundle() -> tuple[Path, str]:
 
 
 def was_built_here(digest: str) -> bool:
-    """Return whether this installation built this bundle, now or as an earlier version whose bundle is in the cache."""
+    """Return whether this installation built this bundle, now or in an earlier version, which left it in the cache."""
     return bundle()[1] == digest or cache.has_hash(_built(digest), digest)
 
 
@@ -49,7 +49,10 @@ def _built(digest: str) -> Path:
 
 
 def ends_with_host(path: Path) -> bool:
-    """Return whether the agent in a bundle ends when the host does; older ones wait for the end of their input."""
+    """Return whether the agent in a bundle ends when the host ends.
+
+    Agents of older versions do not. They read their input to its end before they answer, so the host must close it.
+    """
     if not is_zipfile(path):
         return False
     with ZipFile(path) as archive:
@@ -95,13 +98,13 @@ def _below(root: str) -> Iterator[Path]:
 
 
 def _with_parents(module: str) -> Iterator[Path]:
-    """Yield the files of a module and of its parent packages, which Python imports first; except `edgebench` itself."""
+    """Yield the files of a module and of its parent packages except `edgebench`; Python imports the parents first."""
     names = module.split(".")
     return (_file(".".join(names[:count])) for count in range(2, len(names) + 1))
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Yield the modules of this package that a file imports at run time; skip those under TYPE_CHECKING."""
+    """Yield the modules of this package that a file imports at run time; skip imports under TYPE_CHECKING."""
     for module, names in _statements(file.read_text(encoding="utf-8")):
         full = [f"{module}.{name}" for name in names]
         yield from (name if _file(name).exists() else module for name in full)
@@ -109,7 +112,10 @@ def _imports(file: Path) -> Iterator[str]:
 
 @once
 def _statements(source: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each import from this package as a module and names in it; cached, since many callers need each source."""
+    """Return each import from this package as the module and the imported names.
+
+    The result is cached, because the same source is read many times.
+    """
     left: list[ast.AST] = [ast.parse(source)]
     statements = []
     while left:

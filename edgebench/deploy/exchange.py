@@ -1,7 +1,7 @@
 """A command and its input -> the agent's answer, within limits of time and memory.
 
-The output comes from another machine and is not trusted: only the marked line is read, and control characters are
-removed.
+The output comes from another machine and is not trusted: only the line that begins with the agent's mark is read, and
+control characters in messages are replaced.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-# In memory runs the allocator returns freed pages at once: results then repeat within 0.1 MiB instead of 20 MiB.
+# With these settings the allocator returns freed pages at once. A process that measures memory gets them: its results
+# then repeat within 0.1 MiB instead of 20 MiB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 # Limit on a process's output. One answer of an evaluation has at most 43 MiB of outputs in base64; a sustained run has
 # 1 MiB per hour, and all other answers are below 1 MiB.
 MOST_BYTES = 2**27
-SETTLE_S = 10.0  # limit for remaining output to arrive after the process ended
-LAST_BYTES = 2**16  # tail of standard error that is kept
-# Limits on a line of output, and on the reason of a failure, in a message.
+SETTLE_S = 10.0  # how long to wait for remaining output after the process ended
+LAST_BYTES = 2**16  # how much of the end of standard error is kept
+# How many characters of a line of output, and of the reason of a failure, a message contains at most.
 LAST_CHARACTERS, REASON_CHARACTERS = 200, 600
 CHUNK = 2**16
 OUT_OF_MEMORY = "the kernel does that when memory runs out"
@@ -42,18 +43,18 @@ OUT_OF_MEMORY = "the kernel does that when memory runs out"
 def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
     """Return Python's command line options for a request.
 
-    A reference workload sees no installed packages; a runtime copied to the target sees only its own.
+    A reference workload sees no installed packages. A runtime that was copied to the target sees only its own packages.
     """
     return ("-I", "-S") if request.get("reference") or request.get("packages") else ("-I",)
 
 
 def agent_input(request: Mapping[str, Any], *, held: bool) -> bytes:
-    """Return the agent's input, which is one line; with `held` the host keeps the input open but sends nothing more."""
+    """Return the agent's input, which is one line; `held` tells it that the host keeps the input open."""
     return json.dumps({**request, HELD: True} if held else request).encode() + b"\n"
 
 
 def agent_environment(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return allocator settings for memory runs; none for other requests, which they would slow down."""
+    """Return the allocator's settings if the request measures memory; they would slow down other measurements."""
     return ALLOCATOR if request.get("purpose") == Purpose.MEMORY else {}
 
 
@@ -67,7 +68,7 @@ def exchange(
 ) -> Any:
     """Start the command, send it the content, wait for it and return its answer; kill its remaining children.
 
-    With `held` its input stays open until it answers, so that it ends if this process ends.
+    With `held`, the command's input stays open until the command answers. So the command ends if this process ends.
 
     Raises:
         AgentError: the command cannot be started, ran out of time, died or gave an unreadable answer; `returncode` is
@@ -116,7 +117,7 @@ def _converse(
         with suppress(OSError):
             process.stdin.close()
     if len(stdout) > MOST_BYTES:
-        raise AgentError(f"the agent answered more than {MOST_BYTES >> 20} MiB and was killed")
+        raise AgentError(f"the agent sent more than {MOST_BYTES >> 20} MiB and was killed")
     return bytes(stdout), bytes(stderr)
 
 
@@ -181,15 +182,15 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; refuse one that has a key twice, because readers differ in which of the values they take.
+    """Return a JSON object; refuse it if a key occurs twice, because JSON readers differ in which value they take.
 
     Raises:
-        ValueError: a key is there twice.
+        ValueError: a key occurs twice.
     """
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"key {max(keys, key=keys.count)[:40]!r} is in one object twice")
+        raise ValueError(f"key {max(keys, key=keys.count)[:40]!r} occurs twice in one object")
     return value
 
 
@@ -204,13 +205,13 @@ def decoded(kind: type[V], value: Any) -> V:
     """Decode a part of an answer, strictly.
 
     Raises:
-        AgentError: it has other keys or types, or a number that is not finite.
+        AgentError: the value has missing or unknown keys, wrong types, or a number that is not finite.
     """
     from pydantic import ValidationError
 
     wanted: Any = kind
     try:
-        # Via JSON: in strict mode pydantic reads lists as tuples and strings as enums only from JSON.
+        # Decode via JSON: in strict mode, pydantic reads lists as tuples and strings as enums only from JSON.
         decoded: V = _adapter(wanted).validate_json(json.dumps(value))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
@@ -221,7 +222,7 @@ def decoded(kind: type[V], value: Any) -> V:
 
 
 def printable(text: str) -> str:
-    """Replace control characters in another machine's text, which a terminal would execute."""
+    """Replace control characters, which a terminal would execute, in the text of another machine."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

@@ -1,7 +1,8 @@
-"""A target -> a lock that reserves its machine for this process until the block ends.
+"""A target -> a lock that reserves its machine for this process until the `with` block ends.
 
-This machine has one lock for all its users, as a board has; a host that measures here by ssh takes it, too.
-The connection takes a board's own lock. Before that, a lock on this host separates runs of the same user.
+This machine has one lock for all its users, and so has each board. A host that measures on this machine over ssh takes
+this machine's lock, too. The lock of a board is taken by the connection to the board. Before that, a lock on this host
+ensures that two runs of the same user do not use the board at the same time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from edgebench.schema.target import THIS_MACHINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROCESS = uuid4().hex  # begins each token, so that a connection to this very machine recognizes the lock as its own
+PROCESS = (
+    uuid4().hex
+)  # begins the lock's tokens, by which a connection to this very machine sees that the lock is its own
 
 
 @contextmanager
@@ -44,8 +47,8 @@ def locked(machine: str, label: str) -> Iterator[None]:
         if holding["owner"]:
             since = f"for {holding['age_s'] / 60:.0f} min"
             raise Busy(
-                f"{label} is in use by {holding['owner']} {since}: two at once would disturb each other;"
-                " run again when it ends"
+                f"{label} is in use by {holding['owner']} {since}: two runs at once would disturb each other;"
+                " run again when that one ends"
             )
         yield
     finally:

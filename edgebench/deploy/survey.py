@@ -1,4 +1,4 @@
-"""A target's connection -> its Environment, as reported by the agent there."""
+"""A connection to a target -> the target's Environment, as reported by the agent on the target."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ from edgebench.schema.environment import Environment, lasting
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
-PATIENCE_S = 60.0  # after a failure that took longer, the target may have stopped answering
-TIMEOUT_S = 180.0  # an emulated target on a busy host needs half a minute
+PATIENCE_S = 60.0  # if a failure took longer, the target may have stopped answering
+TIMEOUT_S = 180.0  # an emulated target on a busy host needs half a minute to answer
 
 
 def survey(
@@ -53,7 +53,7 @@ def survey(
 
 
 def require_answer(connection: Connection, target: str, failed_after_s: float) -> None:
-    """Check that a target still answers after a slow failure; otherwise each further case would fail as slowly.
+    """Check that a target still answers after a slow failure; if not, all further cases would fail as slowly.
 
     Raises:
         Unreachable: the target does not answer.
@@ -66,7 +66,7 @@ def require_answer(connection: Connection, target: str, failed_after_s: float) -
 
 
 def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Facts:
-    """Query a target's facts, conditions and versions of these runtimes.
+    """Query a target's facts, its current conditions and the versions of the given runtimes.
 
     Raises:
         AgentError: the target does not answer.
@@ -92,7 +92,7 @@ def _lacks(report: Facts, name: str) -> bool:
 
 
 def offered(runtime: str) -> str:
-    """Return a runtime's version on this host, the one to copy to a board; empty if it is not installed here."""
+    """Return a runtime's version on this host, which can be copied to a board; empty if it is not installed here."""
     try:
         return public(load("runtimes", runtime).version())
     except PackageNotFoundError:
@@ -102,7 +102,7 @@ def offered(runtime: str) -> str:
 def bring(
     request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str]
 ) -> tuple[Runtime, str]:
-    """Copy a runtime's packages to the target; return the runtime as it runs with only them, and their hash.
+    """Copy a runtime's packages to the target; return the runtime that they contain, and a hash of its files.
 
     Raises:
         RequestError: the version does not exist, or has no wheel for the target.

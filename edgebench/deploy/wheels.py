@@ -24,7 +24,7 @@ from edgebench.schema.cards import Packages
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OLDEST_GLIBC = 5  # minor version of the oldest glibc that wheels are tagged with, 2.5: manylinux1
+OLDEST_GLIBC = 5  # minor version of glibc 2.5, the oldest for which there are wheels (manylinux1)
 ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 # numpy 1 works with extension modules built for numpy 1 or 2; it has no wheels for Python 3.13.
 NUMPY, LAST_WITH_NUMPY_1 = "numpy<2", (3, 12)
@@ -33,7 +33,7 @@ LISTED = 12  # newest versions listed in an error message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """The platform that a wheel must support: Python `3.11`, machine `aarch64`, glibc `2.36`."""
+    """The platform that a wheel must support, such as Python `3.11`, machine `aarch64`, glibc `2.36`."""
 
     python: str
     machine: str
@@ -44,7 +44,7 @@ class Platform:
 
     @property
     def tags(self) -> list[str]:
-        """All platform tags of wheels that run there, newest first, because pip does not add older tags itself."""
+        """The tags of all wheels that run on this platform, newest first; pip does not add older tags by itself."""
         newest = int(self.glibc.split(".")[1])
         generations = range(newest, OLDEST_GLIBC - 1, -1)
         tags = [tag for minor in generations for tag in (f"manylinux_2_{minor}", ALIASES.get(minor)) if tag]
@@ -95,7 +95,7 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
         packages = sorted(f"{package.metadata['Name']}=={package.version}" for package in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(file for file in Path(scratch).rglob("*") if file.is_file()):
-                # The same packages give the same zip: without times, and without scripts that name this Python.
+                # Without times, and without scripts, which name this Python, the same packages give the same zip.
                 name = file.relative_to(scratch)
                 if name.parts[0] != "bin" and name.name != "RECORD":
                     archive.writestr(ZipInfo(name.as_posix()), file.read_bytes(), ZIP_DEFLATED, compresslevel=1)
@@ -127,4 +127,4 @@ def _refusal(output: str, wanted: tuple[str, ...], target: Platform) -> str:
     name, versions = missing.group(1), [version for version in missing.group(2).split(", ") if version != "none"]
     if not versions:
         return f"no wheel of {name} for {target}"
-    return f"no wheel of {name} for {target}; there are {', '.join(versions[-LISTED:])}"
+    return f"no wheel of {name} for {target}; available are {', '.join(versions[-LISTED:])}"

@@ -153,7 +153,11 @@ def test_int8_is_refused_with_what_computes_it() -> None:
         ("fp16", ("compile", "cuda"), ""),
         ("fp32", ("cuda_graphs", "cpu"), "torch has cuda_graphs on CUDA only: use --target gpu"),
         ("fp32", ("eager", "cpu", "tf32"), "torch has tf32 on CUDA only: use --target gpu"),
-        ("bf16", ("eager", "cuda", "tf32"), "tf32 rounds the products of fp32, this is bf16: leave it out"),
+        (
+            "bf16",
+            ("eager", "cuda", "tf32"),
+            "tf32 rounds the products of fp32, but the precision is bf16: leave it out",
+        ),
     ],
 )
 def test_words_that_mean_nothing_together_are_refused(precision: str, options: tuple[str, ...], reason: str) -> None:

@@ -88,7 +88,7 @@ def test_tflite_runtime_beside_numpy_2_is_broken_and_exit_code_1(tmp_path: Path)
     assert (done.returncode, document["is_healthy"]) == (1, False)
     broken = abilities(document)["runtime", "tflite_runtime"]
     assert broken["is_broken"]
-    assert "opens no file with numpy 2.4.6; install 'numpy<2', or use litert" in broken["missing"]
+    assert "cannot open files with numpy 2.4.6; install 'numpy<2', or use litert" in broken["missing"]
     (numpy,) = (package for package in document["packages"] if package["name"] == "numpy")
     assert numpy["problem"].startswith("wanted numpy<2")
     assert numpy["install"].startswith("pip install 'numpy<2")

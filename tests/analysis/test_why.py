@@ -65,7 +65,7 @@ def test_a_real_file_is_profiled_operator_by_operator(place: Path) -> None:
 
 def test_a_runtime_without_a_profile_answers_with_the_reason() -> None:
     seen = answer({"do": "profile", "runtime": "null"})
-    assert seen["value"] == {"why": "it has no operators", "whole_s": 0.0, "operators": []}
+    assert seen["value"] == {"why": "the null runtime has no operators", "whole_s": 0.0, "operators": []}
 
 
 @pytest.mark.lengthy

@@ -82,7 +82,7 @@ def test_a_plugin_that_does_not_compile_is_a_reason(place: Path, monkeypatch: py
 
 def test_instructions_are_refused_where_nobody_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(counter.VARIABLE, raising=False)
-    with pytest.raises(RuntimeError, match="wanted a count of instructions, found no file EDGEBENCH_COUNTER"):
+    with pytest.raises(RuntimeError, match="wanted a count of instructions, found no file named by EDGEBENCH_COUNTER"):
         counter.reader()
 
 

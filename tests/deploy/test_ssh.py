@@ -119,7 +119,9 @@ def test_an_agent_that_the_board_kills_is_a_reason_and_no_lost_link(
     pushed = connection.push(path, hashlib.sha256(path.read_bytes()).hexdigest())
     killer = Thread(target=kill_agent, args=(there,))
     killer.start()
-    with pytest.raises(AgentError, match="the agent was killed there; the kernel does that when memory runs out"):
+    with pytest.raises(
+        AgentError, match="the agent was killed on the board; the kernel does that when memory runs out"
+    ):
         connection.run(measuring(pushed), timeout_s=60)
     killer.join()
     assert connection.run(FACTS, timeout_s=30)

@@ -51,7 +51,11 @@ def test_wheels_of_another_machine_are_gathered_once(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("wanted", "target", "message"),
     [
-        ("9.9.9", PI, r"no wheel of onnxruntime==9.9.9 for Python 3.11 on aarch64 with glibc 2.36; there are .*1\.31"),
+        (
+            "9.9.9",
+            PI,
+            r"no wheel of onnxruntime==9.9.9 for Python 3.11 on aarch64 with glibc 2.36; available are .*1\.31",
+        ),
         (OTHER, replace(PI, machine="armv7l"), r"no wheel of onnxruntime==1.23.2 for Python 3.11 on armv7l"),
         (OTHER, replace(PI, python="3.8"), r"no wheel of onnxruntime==1.23.2 for Python 3.8 on aarch64 .*; there are"),
     ],

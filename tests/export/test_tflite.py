@@ -338,7 +338,7 @@ def test_an_interpreter_that_cannot_be_made_beside_numpy_2_is_said_so(monkeypatc
 
     monkeypatch.setattr(tflite_runtime.interpreter, "Interpreter", fail)
     monkeypatch.setattr(numpy, "__version__", "2.4.6")
-    with pytest.raises(RuntimeError, match=r"tflite-runtime .* opens no file with numpy 2.4.6; install 'numpy<2'"):
+    with pytest.raises(RuntimeError, match=r"tflite-runtime .* cannot open files with numpy 2.4.6; install 'numpy<2'"):
         opened(Path("net.tflite"), "tflite_runtime")
 
 

@@ -55,11 +55,11 @@ SPOILT: dict[str, tuple[str, str]] = {
     "an integer of 5,000 digits": ("raw = MARK + b'{\"ok\": true, \"value\": ' + b'9' * 5000 + b'}'", "not JSON"),
     "a key twice": (
         "raw = MARK + json.dumps(a).replace('load_s\": ', 'load_s\": 9.0, \"load_s\": ').encode()",
-        "key 'load_s' is in one object twice",
+        "key 'load_s' occurs twice in one object",
     ),
     "the answer's own key twice": (
         "raw = MARK + json.dumps(a).replace('{\"ok', '{\"ok\": false, \"ok', 1).encode()",
-        "key 'ok' is in one object twice",
+        "key 'ok' occurs twice in one object",
     ),
     "a negative time": ("v['load_s'] = -0.001", "load_s is -0.001"),
     "a negative sample": ("v['samples_s'][0] = -1e-6", "samples_s has -1e-06"),
@@ -111,7 +111,7 @@ HARMLESS = {
     "noise in another encoding": "sys.stdout.buffer.write(b'\\xff\\xfe\\x00\\n'); sys.stdout.flush()",
 }
 MEMORY = {
-    "memory beyond the machine": ("v['memory']['run_peak_bytes'] = 2**50", "MiB of memory, the machine has"),
+    "memory beyond the machine": ("v['memory']['run_peak_bytes'] = 2**50", "MiB of memory, but the machine has"),
     "negative memory": ("v['memory']['baseline_bytes'] = -1", "baseline_bytes is -1"),
     "no memory": ("v['memory'] = None", "memory is missing"),
     "half of the memory": ("del v['memory']['loaded_bytes']", "loaded_bytes"),

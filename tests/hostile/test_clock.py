@@ -169,4 +169,6 @@ def test_a_monotonic_clock_that_steps_back_gives_a_reason_and_no_number(tmp_path
             assert min(read_answer(done.stdout, done.stderr, done.returncode)["samples_s"]) > 0
         except AgentError as error:
             reasons.append(str(error))
-    assert reasons == ["RuntimeError: this target's monotonic clock stepped back meanwhile; run the same command again"]
+    assert reasons == [
+        "RuntimeError: this target's monotonic clock stepped back during the measurement; run the same command again"
+    ]

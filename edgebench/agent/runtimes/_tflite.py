@@ -21,10 +21,10 @@ def delegate(interpreter: Any) -> str:
 
 
 class FedSession:
-    """One loaded file with fixed input shapes; it runs the first graph, or the graph of a signature.
+    """A session on a model with a feed; it runs the graph of the feed's signature, or the first graph.
 
-    The interpreter's own functions for a signature size and allocate the tensors again for every inference, so its
-    parts are called one by one.
+    The interpreter's signature runner resizes and allocates the tensors again for every inference. So this class calls
+    the interpreter's lower-level functions instead.
     """
 
     def __init__(self, interpreter: Any, batch: int, feed: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class FedSession:
             self._graph.SetTensor(inputs[name]["index"], value, self._number)
 
     def _resize(self, name: str, wanted: tuple[int, ...]) -> bool:
-        """Give an input another shape, unless it has it; the tensors are then to be allocated again."""
+        """Resize an input if its shape differs; return whether it did, as then the tensors must be allocated again."""
         import numpy
 
         index, shape = self._inputs[name]
@@ -50,7 +50,7 @@ class FedSession:
         return True
 
     def give(self, name: str, value: Any) -> None:
-        """Set an input to what another session made."""
+        """Set an input to the output of another session."""
         if self._resize(name, value.shape):
             self._graph.AllocateTensors(self._number)
         self._graph.SetTensor(self._inputs[name][0], value, self._number)
@@ -64,7 +64,7 @@ class FedSession:
         self._graph.Invoke(self._number)
 
     def outputs(self) -> dict[str, Any]:
-        """Return every output of the last run by its name."""
+        """Return every output of the last run, by name."""
         return {name: self._graph.GetTensor(place, self._number) for name, place in self._places.items()}
 
     def facts(self) -> dict[str, str]:
@@ -73,7 +73,7 @@ class FedSession:
 
 
 def _signature(interpreter: Any, name: str) -> tuple[int, dict[str, Any], dict[str, int]]:
-    """Return the index of a signature's graph, and by name the details of its inputs and the indices of its outputs."""
+    """Return the index of a signature's graph, its inputs' details by name, and its outputs' indices by name."""
     if name:
         runner = interpreter.get_signature_runner(name)
         outputs = {output: details["index"] for output, details in runner.get_output_details().items()}
@@ -83,9 +83,9 @@ def _signature(interpreter: Any, name: str) -> tuple[int, dict[str, Any], dict[s
 
 
 class InferenceSession:
-    """One loaded file for a fixed batch size, to which it is resized once before use.
+    """A session on an image classifier, whose input is resized once, to a fixed batch size.
 
-    Some files also contain a fixed batch size; tflite-runtime 2.14.0 may crash when such a file is resized.
+    If the file itself fixes another batch size, tflite-runtime 2.14.0 may crash when the input is resized.
     """
 
     def __init__(self, interpreter: Any, batch: int) -> None:
@@ -97,7 +97,10 @@ class InferenceSession:
         self._bind(self._noise(shape))
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw random images, normalized or of integers, without denormals and with few zeros to skip."""
+        """Draw random images in the range of normalized images, or of integers if the input takes integers.
+
+        They have no denormals, which would slow kernels, and few zeros, which kernels could skip.
+        """
         import numpy
 
         noise, (scale, zero) = numpy.random.default_rng(SEED), self._input["quantization"]
@@ -107,7 +110,7 @@ class InferenceSession:
         return noise.uniform(-1, 1, shape).astype(numpy.float32)
 
     def _bind(self, images: Any) -> None:
-        """Write a batch, (N, R, R, C) float32, to the input; quantize it if the input has integers with a scale."""
+        """Write a batch, (N, R, R, C) float32, to the input; quantize the batch if the input takes integers."""
         import numpy
 
         scale, zero = self._input["quantization"]
@@ -131,7 +134,7 @@ class InferenceSession:
         return answers
 
     def _answer(self, part: Any) -> Any:
-        """Return the outputs of at most one batch, padded to a full batch."""
+        """Run at most one batch of images, padded to a full batch; return their outputs."""
         import numpy
 
         self._bind(numpy.pad(part, [(0, self._batch - len(part)), (0, 0), (0, 0), (0, 0)]))
@@ -151,13 +154,17 @@ class InferenceSession:
 
 
 def _flat(outputs: Any) -> Any:
-    """Return the outputs of N images as rows, (N, values); the file's order, pixels before channels, is reversed."""
+    """Return the outputs of N images as rows, (N, values), with channels before pixels, unlike in the file."""
     is_map = outputs.ndim == 4
     return (outputs.transpose(0, 3, 1, 2) if is_map else outputs).reshape(len(outputs), -1)
 
 
 def _scores(outputs: Sequence[Any], classes: int) -> Sequence[Any]:
-    """Return the output with one value per class, else all outputs joined if that has one per class, else the first."""
+    """Return the outputs that contain the scores.
+
+    This is the output with one value per class. If there is none, it is all outputs if together they have one value per
+    class, and otherwise the first output.
+    """
     counts = [prod(output["shape"][1:]) for output in outputs]
     if classes in counts:
         return [outputs[counts.index(classes)]]

@@ -16,7 +16,7 @@ NEEDS = ("ai-edge-litert",)
 OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
-NO_PROFILE = "LiteRT reports no operator times to Python; its C++ benchmark_model --enable_op_profiling does"
+NO_PROFILE = "LiteRT reports no operator times to Python; its C++ tool benchmark_model --enable_op_profiling does"
 WARMS_UP = True
 
 
@@ -32,7 +32,7 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing: it computes everything that the format can contain."""
+    """Refuse nothing: LiteRT computes everything that the format can contain."""
     return ""
 
 

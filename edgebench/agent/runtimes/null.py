@@ -1,4 +1,4 @@
-"""An engine that computes nothing; at zero delay it measures the overhead of the harness itself."""
+"""A runtime that computes nothing; without a delay, its time is the overhead of the harness itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEEDS: tuple[str, ...] = ()
 OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
-NO_PROFILE = "it has no operators"
+NO_PROFILE = "the null runtime has no operators"
 WARMS_UP = False
 
 
@@ -46,7 +46,7 @@ class InferenceSession:
 
 
 def version() -> str:
-    """Return the version of the artifacts that it reads."""
+    """Return the version of the artifacts that this runtime reads."""
     return "1"
 
 

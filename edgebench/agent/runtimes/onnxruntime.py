@@ -27,21 +27,21 @@ FORMAT = "onnx"
 NEEDS = ("onnxruntime",)
 OPTIONS = ((CPU, CUDA, TENSORRT), ("", "tf32"))
 DEVICES = {CPU: "cpu", CUDA: "cuda", TENSORRT: "cuda"}
-SCHEMES = {TENSORRT: "s8s8+symmetric"}  # TensorRT's explicit QDQ has no zero point
+SCHEMES = {TENSORRT: "s8s8+symmetric"}  # TensorRT's int8 has no zero points
 NO_PROFILE = ""
 WARMS_UP = True
 
 SEED = 0  # seed of the image for timing
 INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # types of integer inputs, by onnxruntime's names
-ONNX_BFLOAT16 = 16  # onnx's numbers of these types
+ONNX_BFLOAT16 = 16  # onnx's number of the type bfloat16
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
-_KERNEL = "_kernel_time"  # suffix of a node's event in a trace
-# Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results are needed there.
+_KERNEL = "_kernel_time"  # how the name of a node's event ends in a trace
+# Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results the CPU needs.
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
 
 
 class InferenceSession:
-    """One loaded graph, its inputs and all its outputs in host memory; without a feed its one input is an image."""
+    """A loaded graph, with inputs and outputs in host memory; without a feed, its only input is a batch of images."""
 
     def __init__(self, session: Any, batch: int, feed: Mapping[str, Any] | None = None) -> None:
         self._session, self._names = session, [output.name for output in session.get_outputs()]
@@ -61,9 +61,9 @@ class InferenceSession:
             self._binding.bind_ortvalue_input(name, value)
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw a random image in the range of normalized images, or of pixels.
+        """Draw random images in the range of normalized images, or of integers if the graph takes integers.
 
-        It has no denormals, and few zeros that a kernel could skip.
+        They have no denormals, which would slow kernels, and few zeros, which kernels could skip.
         """
         import numpy
         import onnxruntime
@@ -76,16 +76,16 @@ class InferenceSession:
         return onnxruntime.OrtValue.ortvalue_from_numpy(image)
 
     def run(self) -> None:
-        """Run the graph on the bound image; the outputs are in host memory on return."""
+        """Run the graph on the bound inputs; the outputs are in host memory on return."""
         self._session.run_with_iobinding(self._binding)
 
     def outputs(self) -> dict[str, Any]:
-        """Return every output of the last run by its name; bfloat16 as float32."""
+        """Return every output of the last run, by name; bfloat16 outputs become float32."""
         values = self._binding.get_outputs()
         return {name: _array(value) for name, value in zip(self._names, values, strict=True)}
 
     def give(self, name: str, value: Any) -> None:
-        """Bind an input to what another session made."""
+        """Bind an input to the output of another session."""
         self._values[name] = value
         self._binding.bind_ortvalue_input(name, value)
 
@@ -105,7 +105,7 @@ class InferenceSession:
         return answers
 
     def _as_taken(self, images: Any) -> Any:
-        """Convert images to the graph's input: channels last if it takes NHWC, whole levels if it takes integers."""
+        """Convert images to what the graph takes: channels last if it takes NHWC, rounded if it takes integers."""
         import numpy
 
         if images.shape[1:] != tuple(self._input.shape[1:]):
@@ -121,7 +121,7 @@ class InferenceSession:
 
 
 class DeviceSession(InferenceSession):
-    """A graph on a GPU; every run copies the image there, as an application would."""
+    """A graph on a GPU; every run copies the inputs to the GPU, as an application would."""
 
     def __init__(
         self, session: Any, batch: int, path: str, provider: str, *, tf32: bool, feed: Mapping[str, Any] | None = None
@@ -130,8 +130,8 @@ class DeviceSession(InferenceSession):
         self._path, self._provider, self._tf32 = path, provider, tf32
 
     def run(self) -> None:
-        """Copy the image to the GPU and run the graph; the outputs are in host memory on return."""
-        self._bind_inputs()  # this copies them
+        """Copy the inputs to the GPU and run the graph; the outputs are in host memory on return."""
+        self._bind_inputs()  # binding copies the inputs to the GPU
         self._session.run_with_iobinding(self._binding)
 
     def facts(self) -> dict[str, str]:
@@ -160,7 +160,7 @@ def _bound(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
 
 
 def _array(value: Any) -> Any:
-    """Return a copy of an output; bfloat16, which numpy lacks, becomes float32, which holds all its values."""
+    """Return a copy of an output; bfloat16, which numpy lacks, becomes float32, which has every bfloat16 value."""
     import numpy
 
     if value.data_type() != "tensor(bfloat16)":
@@ -181,7 +181,10 @@ def _bits(value: Any) -> Any:
 
 
 def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
-    """Return the output with one value per class, else all outputs joined if that has one per class, else the first."""
+    """Return the output with one value per class.
+
+    If there is none, return all outputs joined if together they have one value per class, and otherwise the first.
+    """
     import numpy
 
     fitting = [output for output in outputs if output.size == images * classes]
@@ -194,7 +197,7 @@ def version() -> str:
     """Return the version of the installed package, one of `PACKAGES`, without importing it.
 
     Raises:
-        PackageNotFoundError: none is installed.
+        PackageNotFoundError: none of them is installed.
     """
     versions = (item.version for name in PACKAGES for item in metadata.distributions(name=name))
     return next(versions, "") or metadata.version(NEEDS[0])
@@ -207,14 +210,14 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse int8 that the provider cannot compute, and TF32 where it has no effect."""
+    """Return a reason to refuse int8 that the provider cannot compute, or TF32 where it has no effect."""
     quantization = variant.quantization
     if CUDA in options and quantization:
         return f"onnxruntime's CUDA provider has no integer convolution: use --runtime onnxruntime+{TENSORRT} for int8"
     if TENSORRT in options and quantization and not _is_signed_and_symmetric(quantization):
         return f"TensorRT computes signed symmetric int8 only, found {quantization}: use --quantization s8s8+symmetric"
     if "tf32" in options and (CPU in options or quantization):
-        return "tf32 rounds the products of fp32 on a GPU: leave it out"
+        return "tf32 only affects fp32 on a GPU: leave it out"
     return ""
 
 
@@ -251,20 +254,20 @@ def _settings(threads: int) -> Any:
 
 
 def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> Any:
-    """Load the graph; operators that TensorRT does not support run on CUDA, the remaining ones on the CPU."""
+    """Load the graph; operators that TensorRT lacks run on CUDA, and those that CUDA lacks run on the CPU."""
     import onnxruntime
 
     if provider == CPU:
         return onnxruntime.InferenceSession(path, settings, providers=[CPU])
     if not tf32:
         os.environ["NVIDIA_TF32_OVERRIDE"] = (
-            "0"  # CUDA's libraries read it at start; by default they round fp32 to TF32
+            "0"  # CUDA's libraries read this when they are loaded; otherwise they would round fp32 to TF32
         )
-    with redirect_stdout(sys.stderr):  # it prints the names of missing libraries, but stdout is for the agent's answer
+    with redirect_stdout(sys.stderr):  # preload_dlls prints missing libraries' names, but stdout is for the answer
         onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
-        # For quantized files only: with this option TensorRT would calibrate a float file itself.
+        # Only for quantized files, because with this option TensorRT would itself calibrate and quantize a float file.
         is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
         chain.insert(0, (TENSORRT, {"trt_int8_enable": str(int(is_int8))}))
     return onnxruntime.InferenceSession(path, settings, providers=chain)
@@ -282,7 +285,7 @@ def require(provider: str, used: Sequence[str], available: Sequence[str]) -> Non
     """Refuse a session that silently uses a different provider.
 
     Raises:
-        RuntimeError: with the providers that it uses.
+        RuntimeError: the session does so; the message names the providers that it uses.
     """
     if used[0] == provider:
         return
@@ -298,7 +301,7 @@ def require(provider: str, used: Sequence[str], available: Sequence[str]) -> Non
 def _profiled(
     path: str, provider: str, threads: int, use: Callable[[Any], object], *, tf32: bool
 ) -> list[dict[str, Any]]:
-    """Load the graph in a separate profiling session and call `use` with it; return the events of its trace."""
+    """Load the graph in a separate profiling session, call `use` with that session; return the events of its trace."""
     with TemporaryDirectory() as scratch:
         settings = _settings(threads)
         settings.enable_profiling = True
@@ -356,7 +359,7 @@ def _operator(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def fallback(events: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Count a profile's operators per provider; `fallback` names operators that compute on the CPU."""
+    """Count a trace's operators per provider; the entry `fallback` names operators that fell back to the CPU."""
     ran = [
         (event["args"]["provider"], event["args"]["op_name"])
         for event in events

@@ -20,7 +20,7 @@ OPTIONS: tuple[tuple[str, ...], ...] = ()
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
 NO_PROFILE = (
-    "tflite-runtime reports no operator times to Python; TensorFlow's benchmark_model --enable_op_profiling does"
+    "tflite-runtime reports no operator times to Python; TensorFlow's tool benchmark_model --enable_op_profiling does"
 )
 WARMS_UP = True
 
@@ -37,7 +37,7 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing: it computes everything that the format can contain."""
+    """Refuse nothing: tflite-runtime computes everything that the format can contain."""
     return ""
 
 
@@ -47,7 +47,7 @@ def open(
     """Load a file with exactly `threads` threads.
 
     Raises:
-        RuntimeError: the installed numpy is version 2, with which this runtime can be imported but opens no file.
+        RuntimeError: the installed numpy is version 2, with which this runtime can be imported but cannot open a file.
     """
     import numpy
     from tflite_runtime.interpreter import Interpreter
@@ -56,6 +56,6 @@ def open(
         interpreter = Interpreter(path, num_threads=threads)
     except SystemError as error:
         raise RuntimeError(
-            f"{NEEDS[0]} {version()} opens no file with numpy {numpy.__version__}; install 'numpy<2', or use litert"
+            f"{NEEDS[0]} {version()} cannot open files with numpy {numpy.__version__}; install 'numpy<2', or use litert"
         ) from error
     return session(interpreter, batch, feed)

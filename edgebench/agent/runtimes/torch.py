@@ -36,7 +36,7 @@ WARMS_UP = True
 
 SEED = 0  # seed of the images for timing
 EVENT_ITERATIONS = 20  # number of runs timed by the device's clock, after the samples
-CAPTURE_WARM_UP = 3  # as torch's documentation recommends before a CUDA graph is captured
+CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as torch's documentation recommends
 
 
 class InferenceSession:
@@ -53,7 +53,9 @@ class InferenceSession:
             self._outputs = self._network(self._images)
 
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...], classes: int = 0) -> bytes:
-        """Run the network on float32 inputs of `shape` (N, C, R, R), in full batches: a compiled network has one size.
+        """Run the network on float32 inputs of `shape` (N, C, R, R), batch by batch.
+
+        Every batch is full, because a compiled network takes one batch size only.
 
         Raises:
             OverflowError: an output exceeds the range of a 16-bit float.
@@ -72,7 +74,7 @@ class InferenceSession:
         return self._outputs[: len(part)].clone().float()
 
     def facts(self) -> dict[str, str]:
-        """Return no facts: the host measures everything."""
+        """Return no facts: on a CPU, the agent itself measures everything."""
         return {}
 
 
@@ -98,7 +100,10 @@ class CudaSession(InferenceSession):
             self._outputs.copy_(self._network(self._on_device))
 
     def facts(self) -> dict[str, str]:
-        """Return median times of kernels, including gaps between them, and of transfers; and the allocator's peak."""
+        """Return the median times of kernels and of transfers, and the allocator's peak.
+
+        The time of kernels includes the gaps between them.
+        """
         import torch
 
         laps = [self._lap() for _ in range(EVENT_ITERATIONS)]
@@ -139,11 +144,11 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse GPU-only options on a CPU, and TF32 for a network that does not compute in fp32."""
+    """Return a reason to refuse GPU-only options on a CPU, or TF32 for a network that does not compute in fp32."""
     if "cuda" not in options and (only := {"cuda_graphs", "tf32"} & set(options)):
         return f"torch has {' and '.join(sorted(only))} on CUDA only: use --target gpu"
     if "tf32" in options and variant.precision != "fp32":
-        return f"tf32 rounds the products of fp32, this is {variant.precision}: leave it out"
+        return f"tf32 rounds the products of fp32, but the precision is {variant.precision}: leave it out"
     return ""
 
 
@@ -169,7 +174,7 @@ def _set_up(threads: int, *, tf32: bool) -> None:
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:  # torch allows setting it only once
         torch.set_num_interop_threads(1)
-    # Always set: by default cuDNN rounds the products of fp32 convolutions to TF32.
+    # Both are always set, because by default cuDNN rounds the products of fp32 convolutions to TF32.
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
 
@@ -213,7 +218,7 @@ def _joined(network: nn.Module, shape: tuple[int, int, int]) -> tuple[nn.Module,
 
 
 def _noise(shape: tuple[int, ...], precision: Any) -> Tensor:
-    """Draw images in the range of normalized images: no denormals, and no zeros that a kernel could skip."""
+    """Draw images in the range of normalized images, without denormals or zeros, which would change the speed."""
     import torch
 
     return torch.empty(shape).uniform_(-1, 1, generator=torch.Generator().manual_seed(SEED)).to(precision)
@@ -240,7 +245,7 @@ def _compiled(network: nn.Module, images: Tensor) -> Network:
 
 
 def _captured(network: Network, images: Tensor) -> Network:
-    """Capture the network's kernels in a CUDA graph that always reads this `images` tensor; return its replay."""
+    """Capture the kernels in a CUDA graph that always reads this `images` tensor; return a function that replays it."""
     import torch
 
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]

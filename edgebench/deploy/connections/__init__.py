@@ -1,12 +1,12 @@
 """Ways to reach a target, one file each.
 
-A plug-in defines `ADDRESS`, the form of an address, empty if it needs none, and `open(target, bundle) -> Connection`. A
-Connection has
+A plug-in defines `ADDRESS`, which shows the form of an address and is empty if no address is needed, and
+`open(target, bundle) -> Connection`. A Connection has
 
     push(path, sha256) -> str              copy a file to the target, return its path there
     run(request, *, timeout_s) -> value    start a fresh agent process, return its answer
-    with_agent(bundle) -> Connection       a connection to the same target with a different agent, for comparisons
-    close()
+    with_agent(bundle) -> Connection       return a connection to the same target with another agent, to compare both
+    close()                                release the target
 
 `push` and `run` raise AgentError with the reason of a failure on the target.
 """
@@ -31,11 +31,11 @@ class Connection(Protocol):
 
     @property
     def has_own_agent(self) -> bool:
-        """Whether requests run with this version's own agent, whose answers have all current fields."""
+        """Whether requests run with the agent of this edgebench version, whose answers have all current fields."""
 
     @property
     def brings_runtimes(self) -> bool:
-        """Whether missing runtimes are copied to the target; False for this machine, where users install them."""
+        """Whether edgebench copies missing runtimes to the target; False for this machine, where users install them."""
 
     def push(self, path: Path, sha256: str) -> str:
         """Copy a file to the target unless it is already there; return its path there."""
@@ -48,7 +48,7 @@ class Connection(Protocol):
         """
 
     def with_agent(self, bundle: Path) -> "Connection":
-        """Return a connection to the same target that runs requests with another bundle; closing one closes both."""
+        """Return a connection to the same target that uses another agent; closing either one closes both."""
 
     def __hash__(self) -> int:
         """Hash by identity, because answers are cached per connection."""

@@ -1,4 +1,4 @@
-"""A connection that answers requests in this process, without isolation or start-up time; it tests the scheduler."""
+"""A connection that answers requests in this process, without isolation or start-up time, to test the scheduler."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ class Here:
         reply = answer(dict(request))
         if not reply["ok"]:
             raise AgentError(reply["error"])
-        # This process started long ago, so `start_s` is the time of the request, as for a process of its own.
+        # This process started long ago, so count `start_s` from the request, as if a process had been started for it.
         since = {"start_s": monotonic() - started} if "start_s" in reply["value"] else {}
         return reply["value"] | since
 

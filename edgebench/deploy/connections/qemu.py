@@ -19,7 +19,7 @@ from edgebench.deploy.exchange import agent_environment, agent_input, agent_opti
 from edgebench.schema.target import Target
 
 ADDRESS = ""
-ISOLATED = ("-s", "-P")  # like -I, but Python reads PYTHONHASHSEED; no variables of this machine are passed on
+ISOLATED = ("-s", "-P")  # isolate like -I, but let Python read PYTHONHASHSEED, which `run` sets
 
 
 class Emulated:
@@ -57,7 +57,7 @@ class Emulated:
         return other
 
     def close(self) -> None:
-        """Delete the counters."""
+        """Delete the files of the instruction counters."""
         self._counters.cleanup()
 
 

@@ -1,7 +1,8 @@
 """A board, reached by the user's OpenSSH: every request starts a fresh agent process over one master connection.
 
-The user's configuration, agent, keys and jump hosts apply. Host keys are checked strictly. ssh never prompts: a login
-that needs a password or a confirmation is refused. On the board only files below `~/.cache/edgebench` are written.
+The user's ssh configuration, ssh-agent, keys and jump hosts apply. Host keys are checked strictly. ssh never prompts:
+a login that needs a password or a confirmation is refused. On the board, edgebench only writes files below
+`~/.cache/edgebench`.
 """
 
 import json
@@ -50,22 +51,24 @@ OPTIONS = {
     "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
-    # Seconds that the master stays after its last session, the lock holder, which ends if this process is killed.
+    # How many seconds the master connection outlives its last session. That session is the process that holds the lock,
+    # which ends if this process is killed.
     "ControlPersist": "5",
     "ForwardAgent": "no",
     "RequestTTY": "no",
     "LogLevel": "ERROR",
 }
 LOST = 255  # ssh's exit code when the connection, not the command, failed
-BACK_S, PAUSE_S = 180.0, 3.0  # limit for a lost board to return, and the pause between two attempts
+BACK_S, PAUSE_S = 180.0, 3.0  # how long to wait for a board whose connection is lost, and between two attempts
 PUSH_S, SHORT_S = 600.0, 30.0
-LOGIN_S = 60.0  # limit for the login, and for the first answer, of a board that accepts the connection
+LOGIN_S = 60.0  # how long to wait for the login, and for the first answer, once a board accepted the connection
 CHUNK = 2**20
 SHORT_HASH = 16  # hash digits at the start of a file's name on the board
 MOST_NOISE = 2**24  # limit on the bytes that a login prints before the agent's answer
 NO_COMMAND = 127
 ADVICE = {
-    "host key verification failed": "if it was reinstalled, remove its old key with `ssh-keygen -R`; else find out why",
+    "host key verification failed": "if the target was reinstalled, remove its old key with `ssh-keygen -R`;"
+    " otherwise find out why its key changed",
     "no .* host key is known": "connect once with `ssh` and compare the fingerprint",
     "permission denied": "put your key on it with `ssh-copy-id`",
     "could not resolve": "check the name",
@@ -76,7 +79,7 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """The answer of `agent.hold`: the holder of the board's lock and its age; the owner is empty on success."""
+    """The answer of `agent.hold`: who holds the board's lock and for how long; `owner` is empty on success."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -86,7 +89,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """The answer of `agent.receive`: a file's path on the board; empty if it is not there."""
+    """The answer of `agent.receive`: a file's path on the board; empty if the board lacks the file."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -94,7 +97,7 @@ class Received:
 
 
 class Ssh:
-    """A connection to a board, which is locked while it is open."""
+    """A connection to a board; the board is locked while the connection is open."""
 
     shares_files, brings_runtimes = False, True
 
@@ -119,11 +122,11 @@ class Ssh:
         """Open the master connection and take the board's lock.
 
         Raises:
-            Unreachable: with ssh's reason.
+            Unreachable: ssh cannot connect; the message has the reason.
             Busy: another process measures on the board.
         """
         output = Path(self._scratch.name) / "output"
-        with output.open("wb") as stream:  # a file: the master keeps it open, so a pipe would never end
+        with output.open("wb") as stream:  # no pipe, because the master would keep it open
             command = self._ssh("-fNM", *_where(self._target.address))
             returncode = _within(LOGIN_S, command, stream)
         if returncode is None:
@@ -143,10 +146,10 @@ class Ssh:
         holding = decoded(Holding, read_answer(self._first_answer(holder), b"", 0))
         if holding.owner:
             owner, minutes = printable(holding.owner)[:80], f"{holding.age_s / 60:.0f} min"
-            raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that ends")
+            raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that run ends")
 
     def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
-        """Return the line with the lock's answer; skip all that the login prints before it."""
+        """Return the line on which `agent.hold` answers; skip all that the login prints before it."""
         assert holder.stdout
         line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # ends the wait for a line that never comes
         silence.start()
@@ -157,7 +160,7 @@ class Ssh:
                 if not line and silence.is_alive():
                     raise self._explained(_ended(holder))
                 if not line:
-                    raise Unreachable(f"{_silent(self._target)} within {LOGIN_S:.0f} s; log in by hand and see why")
+                    raise Unreachable(f"{_silent(self._target)} within {LOGIN_S:.0f} s; log in by hand to see why")
         finally:
             silence.cancel()
         return line
@@ -176,7 +179,7 @@ class Ssh:
         return decoded(Received, answer).path
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
-        """Start an agent process there, wait for it, return its answer; repeat once if the connection was lost."""
+        """Run an agent process on the board and return its answer; repeat once if the connection was lost."""
         environment = [f"{name}={value}" for name, value in agent_environment(request).items()]
         words = ["env", *environment, self._python, *agent_options(request), self._bundle]
         content = [agent_input(request, held=self._held)]
@@ -192,19 +195,19 @@ class Ssh:
             if error.returncode != LOST:
                 raise self._explained(error) from error
             if self._is_linked():
-                raise AgentError(f"the agent was killed there; {OUT_OF_MEMORY}") from error
+                raise AgentError(f"the agent was killed on the board; {OUT_OF_MEMORY}") from error
             self._reconnect(error)
         return call()
 
     def _is_linked(self) -> bool:
-        """Return whether the connection still works: then exit code `LOST` means that the remote process was killed."""
+        """Return whether the connection still works; then exit code `LOST` means that the remote process was killed."""
         return _within(SHORT_S, self._ssh("-O", "check", *_where(self._target.address))) == 0
 
     def _reconnect(self, lost: AgentError) -> None:
         """Connect again as soon as the board is back.
 
         Raises:
-            Unreachable: it is not back within `BACK_S`.
+            Unreachable: the board is not back within `BACK_S` seconds.
         """
         self._disconnect()
         started = monotonic()
@@ -227,9 +230,9 @@ class Ssh:
         return error
 
     def _script(self, module: Any, header: Mapping[str, Any], path: Path | None = None) -> tuple[list[str], Any]:
-        """Return a remote command and its input: a script's source, then the script's own input.
+        """Return a command for the board and its input: the source of a module, then the input of that module.
 
-        The source is sent because the bundle is not yet on the board.
+        The source is sent because the agent is not yet on the board.
         """
         source = Path(module.__file__).read_bytes()
         loader = f"import sys; exec(compile(sys.stdin.buffer.read({len(source)}), {module.__name__!r}, 'exec'))"
@@ -302,7 +305,7 @@ def _ended(process: subprocess.Popen[bytes]) -> AgentError:
 
 
 def _refusal(target: Target, output: bytes) -> str:
-    """Return an error message with ssh's reason, and advice."""
+    """Return an error message with ssh's reason and with advice."""
     reason = last_line(output) or "ssh gave no reason"
     text = output.decode(errors="replace").lower()
     advice = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, text)), "")

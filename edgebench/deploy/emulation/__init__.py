@@ -18,7 +18,7 @@ NEEDED = {QEMU: "qemu-user", "gcc": "gcc", "apt-get": "apt", "dpkg-deb": "dpkg"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emulation:
-    """The command that starts Python on the emulated processor; `counts`: whether its instructions are counted."""
+    """The command that starts Python on the emulated processor; `counts` says whether instructions are counted."""
 
     command: tuple[str, ...]
     counts: bool
@@ -48,7 +48,7 @@ def emulation() -> Emulation:
 
 
 def _fixed() -> tuple[str, ...]:
-    """Return a command prefix that fixes load addresses, which affect the instruction count; empty if not allowed."""
+    """Return a command prefix that fixes load addresses, which affect the instruction count; empty if forbidden."""
     fixed = ("setarch", "--addr-no-randomize")
     allowed = (
         shutil.which(fixed[0]) and not subprocess.run([*fixed, "true"], capture_output=True, check=False).returncode

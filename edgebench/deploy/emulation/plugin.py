@@ -19,7 +19,7 @@ def path(qemu: int) -> Path:
     """Return the path of the plugin for a major version of qemu; compile it if it is not cached.
 
     Raises:
-        RequestError: it does not compile.
+        RequestError: the plugin does not compile.
     """
     words = (f"-DAPI={2 if qemu >= FIRST_OF_API_2 else 1}", f'-DVARIABLE="{VARIABLE}"')
     key = sha256(SOURCE.read_bytes() + " ".join(words).encode()).hexdigest()[:16]

@@ -35,7 +35,7 @@ MODEL = "Model\t\t: Cortex-A72 of a Raspberry Pi 4\n"
 
 
 def folder() -> Path:
-    """Return the root folder; make it if it is not cached whole. It appears complete or not at all.
+    """Return the root folder; make it unless the cache contains it undamaged. A partial folder is never stored.
 
     Raises:
         RequestError: apt cannot download the packages.

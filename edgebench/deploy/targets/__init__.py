@@ -1,4 +1,4 @@
-"""A target's name -> its state, and runtimes copied to it in advance."""
+"""A target's name -> a report on the target's state; also runtimes -> copied to the target in advance."""
 
 from collections.abc import Mapping
 from time import monotonic
@@ -17,7 +17,10 @@ from edgebench.foundation.shelf import load
 from edgebench.schema.runtime import PIN, Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
-NOTE = "One TOML file per target, in ./targets, in your configuration directory, or shipped; the first applies."
+NOTE = (
+    "Each target has a TOML file in ./targets, in your configuration directory, or shipped with edgebench;"
+    " the first of these applies."
+)
 
 
 def listed() -> Sheet:
@@ -77,14 +80,14 @@ def _installed(report: Facts) -> dict[str, bool]:
 
 
 def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
-    """Copy runtimes to a target, each in its own packages folder; existing ones stay.
+    """Copy runtimes to a target, each into its own folder of packages; existing folders stay.
 
-    `runtimes` is a comma-separated list; if empty, all runtimes of the target's file that are installed here but
-    missing there.
+    `runtimes` is a comma-separated list. If it is empty, copy all runtimes of the target's file that are installed on
+    this machine but missing on the target.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy
-        RequestError: the target is this machine's own Python, or there is no such version or wheel.
+        RequestError: the target uses the packages of this machine, or there is no such version or wheel.
         AgentError: the target does not answer.
     """
     with hold(*catalogue.targets_of((name,), address)) as (held,):
@@ -94,7 +97,7 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
         report = ask(connection, target.runtimes)
         requests = _requested(runtimes, target) or _missing(report)
         brought = [_bring(request, connection, target, report.machine, show) for request in requests]
-    none = () if brought else ("It has every runtime of its file that is installed here.",)
+    none = () if brought else ("The target has every runtime of its file that is installed here.",)
     return Sheet.of(checkup.title(target), _BROUGHT, brought, none)
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-HERE = "targets"  # folder of this project's own
-SHIPPED = (_PACKAGE / "targets", _PACKAGE.parent / "targets")  # in a wheel, in a checkout
+HERE = "targets"  # the folder of the user's own targets
+SHIPPED = (_PACKAGE / "targets", _PACKAGE.parent / "targets")  # the first in a wheel, the second in a checkout
 
 
 def _files() -> dict[str, Path]:
@@ -33,7 +33,7 @@ def targets() -> tuple[str, ...]:
 
 
 def target(name: str) -> Target:
-    """Read a target's file, named by its stem; `$EDGEBENCH_<NAME>_ADDRESS` takes precedence over the file's address.
+    """Read the file of a target; `$EDGEBENCH_<NAME>_ADDRESS` takes precedence over the address in the file.
 
     Raises:
         UnknownName, InvalidFile
@@ -45,13 +45,13 @@ def target(name: str) -> Target:
 
 
 def chosen(name: str) -> Target:
-    """Read the file of a target to be used; if the file is in ./targets, report what it changes.
+    """Read the file of a target that will be used; if the file is in ./targets, warn of what it changes.
 
     Raises:
         UnknownName, InvalidFile
     """
     wanted, path = target(name), _files()[name]
-    if path.parent == Path(HERE) and path.parent.resolve() not in SHIPPED:  # in a checkout they are the shipped ones
+    if path.parent == Path(HERE) and path.parent.resolve() not in SHIPPED:  # in a checkout, ./targets is shipped
         is_shipped = any((folder / path.name).exists() for folder in SHIPPED)
         parts = (
             f"replaces the shipped target {name}" if is_shipped else "",
@@ -73,7 +73,7 @@ def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
 
     Raises:
         UnknownName, InvalidFile
-        RequestError: an address with several targets, or with a target that needs none.
+        RequestError: an address is given for several targets, or for a target that needs none.
     """
     wanted = tuple(map(chosen, names))
     if not address:
@@ -87,4 +87,4 @@ def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
 
 def _refuse_name(name: str, content: Mapping[str, Any]) -> None:
     if "name" in content:
-        raise RequestError(f"name: a target is named by its file, {name}")
+        raise RequestError(f"name: a target has the name of its file, {name}; leave this key out")

@@ -8,10 +8,10 @@ from edgebench.foundation.units import MIB
 from edgebench.schema.target import Target
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
-COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock twenty degrees above this
-SPARE_MEMORY_MIB = 256.0  # VGG16 in float needs four times this to load, a MobileNet a quarter
+COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock at 20 °C more
+SPARE_MEMORY_MIB = 256.0  # to load, VGG16 in float needs four times this, a MobileNet a quarter
 SPARE_DISK_MIB = 512.0  # for a runtime's unpacked packages and some artifacts
-MOST_USED_MIB = 1024.0  # GPU memory in use: above what a desktop and a driver take
+MOST_USED_MIB = 1024.0  # GPU memory in use that a desktop and a driver do not exceed
 MOST_LOAD = 0.5  # cores used by other processes; more would disturb measurements
 WITH_WHEELS = ("aarch64", "x86_64")  # machines with wheels of onnxruntime, LiteRT and torch
 
@@ -101,12 +101,14 @@ def _memory(machine: Mapping[str, str], now: Mapping[str, str]) -> Observation:
     free, swapped = _mib(now["available_bytes"]), _mib(now["swap_used_bytes"])
     found = f"{free:.0f} of {_mib(machine['memory_bytes']):.0f} MiB free, {swapped:.0f} MiB in swap"
     if free < SPARE_MEMORY_MIB:
-        return Observation(subject="memory", found=found, advice="free some: large networks will not load")
-    return Observation(subject="memory", found=found, advice="free some: swapping spoils times" if swapped else "")
+        return Observation(subject="memory", found=found, advice="free some memory: large networks will not load")
+    return Observation(
+        subject="memory", found=found, advice="free some memory: swapping spoils times" if swapped else ""
+    )
 
 
 def _disk(free_bytes: int) -> Observation:
-    advice = "" if _mib(free_bytes) >= SPARE_DISK_MIB else f"free some: a runtime needs {SPARE_DISK_MIB:.0f} MiB"
+    advice = "" if _mib(free_bytes) >= SPARE_DISK_MIB else f"free some space: a runtime needs {SPARE_DISK_MIB:.0f} MiB"
     return Observation(subject="disk", found=f"{_mib(free_bytes):.0f} MiB free", advice=advice)
 
 
@@ -115,7 +117,9 @@ def _clock(machine: Mapping[str, str], now: Mapping[str, str]) -> Observation:
     clock = now.get("firmware_clock_mhz") or now.get("clock_mhz", "")
     parts = [f"{float(clock):.0f} MHz now" if clock else "", f"at most {highest} MHz" if highest else ""]
     found = ", ".join(filter(None, (*parts, f"governor {governor}" if governor else "governor unknown")))
-    advice = "" if governor in ("", "performance") else "set performance: sudo cpufreq-set -r -g performance"
+    advice = (
+        "" if governor in ("", "performance") else "set the governor to performance: sudo cpufreq-set -r -g performance"
+    )
     return Observation(subject="clock", found=found, advice=advice)
 
 
