@@ -57,7 +57,7 @@ def _holder(inode: int) -> str:
 
 
 def _in_use(what: str, who: str) -> str:
-    return f"{what} is in use by {who}: two at once would disturb each other; run again when it ends"
+    return f"{what} is in use by {who}: two runs at once would disturb each other; run again when that one ends"
 
 
 @contextmanager

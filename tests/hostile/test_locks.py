@@ -83,7 +83,7 @@ def test_a_folder_is_locked_for_every_home(environment: dict[str, str], place: P
     (place / "elsewhere").mkdir()
     with (
         held(FOLDER, **elsewhere) as pid,
-        pytest.raises(Busy, match=f"results/x is in use by (process {pid}|another process): two at once"),
+        pytest.raises(Busy, match=f"results/x is in use by (process {pid}|another process): two runs at once"),
         lock_folder(Path("results/x")),
     ):
         pass
