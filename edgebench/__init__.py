@@ -1,5 +1,7 @@
-"""A sweep of variants is built, exported, deployed to targets and measured there in fresh processes; what each process
-saw is appended to a journal; tables and choices are computed from the journal on reading.
+"""A harness that measures vision networks on edge targets.
+
+It builds the networks of a sweep, exports them, deploys them to targets and measures them there in fresh processes.
+What each process observed is appended to a journal. Tables and choices are computed whenever the journal is read.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -45,16 +45,16 @@ from edgebench.train import cohort
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """The table of a run, and the number of the signal that interrupted it; 0 for none."""
+    """The table of a run, and the number of the signal that interrupted the run; 0 if no signal did."""
 
     table: Table
     interrupted: int
 
 
 def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
-    """Measure the cases of a sweep that are not measured yet, and return the table of its whole results folder.
+    """Measure the cases of a sweep that are not measured yet, and return the table of the sweep's whole results folder.
 
-    `address` overrides that of the only target.
+    `address` replaces the address of the target, which must be the only one.
 
     Raises:
         RequestError: the sweep is impossible; nothing was run.
@@ -69,13 +69,13 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
 
 
 def _session(sweep: Sweep, held: Held) -> Session:
-    """Query a target's environment, and plan the sweep's session there."""
+    """Query the environment of a target, and plan the session that measures the sweep there."""
     environment = survey(held.connection, held.target, held.agent_sha256, sweep.runtimes_on(held.target.name))
     return open_session(sweep, environment)
 
 
 def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
-    """Measure the open cases, session by session; always write the reports, also after an interruption."""
+    """Measure the cases that are still open, session by session; write the reports even after an interruption."""
     journal, interrupted = Journal(folder), 0
     sweeps.write_sweep(folder, sweep)
     try:
@@ -85,17 +85,17 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
         interrupted = ending.signal_of(interruption)
         show(Notice(text="interrupted: the table shows the cases measured so far; run the same command to continue"))
     except BaseException:
-        with suppress(RequestError):  # the first error says what is wrong
+        with suppress(RequestError):  # only the first error is raised
             _table(folder, journal, show)
         raise
     return RunOutcome(table=_table(folder, journal, show), interrupted=interrupted)
 
 
 def _table(folder: Path, journal: Journal, show: Show) -> Table:
-    """Write the reports and return the table; report damage to the journal during the run.
+    """Write the reports and return the table; add a note if the journal was damaged during the run.
 
     Raises:
-        RequestError: the journal has nothing to show, or a report cannot be written.
+        RequestError: the journal has no case to show, or a report cannot be written.
     """
     journal.settle()
     table = write_reports(folder)[0] if journal.path.exists() else Table(title=folder.name, rows=(), notes=())
@@ -105,7 +105,7 @@ def _table(folder: Path, journal: Journal, show: Show) -> Table:
 
 
 def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:
-    """Measure the cases of a session into the journal; with a budget, part by part."""
+    """Measure the cases of a session and append the records to the journal; a budget divides the session into parts."""
     for part, deadline in budget.rounds(sweep, session, journal, show):
         journal.settle()
         for record in answer(part, held, tuple(journal), show, deadline=deadline):
@@ -116,14 +116,14 @@ def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Trained weights, and the reasons of failures."""
+    """The trained weights, and for each network that failed the reason."""
 
     weights: tuple[Weights, ...]
     failures: tuple[str, ...]
 
 
 def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
-    """Train every network of the sweep that has no weights yet, once each.
+    """Train every network of the sweep that has no weights yet, and return the weights of all its networks.
 
     Raises:
         RequestError: the sweep is impossible; nothing was trained.
@@ -142,7 +142,7 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
 
 
 def _say_how_to_use(variant: Variant, card: Weights, options: training.Options, show: Show) -> None:
-    """Show how to use weights of a changed recipe: `run` takes these only on request, so that trials change nothing."""
+    """Show how to use weights that were trained with options: `run` takes them only if asked to."""
     if not training.is_ordinary(variant, options):
         show(Notice(text=f"run uses weights trained without options; use these with --weights {cache.path_of(card)}"))
 
@@ -152,7 +152,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
 
     Raises:
         RequestError: no artifact has that name, its weights are no longer cached, or no runtime of the target opens
-            it.
+            its format.
         CaseError: the artifact could not be run.
     """
     artifact = named(name)
@@ -168,7 +168,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
 
 
 def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
-    """Return the case of an artifact with the target's runtime that opens it."""
+    """Return the case of an artifact, with the runtime of the target that opens the artifact's format."""
     assert artifact.of is not None
     for name, runtime in environment.runtimes.items():
         if runtime.version and artifact.format == load("runtimes", name).FORMAT:
@@ -180,7 +180,7 @@ def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...
     """Forecast what `run` would do, without training, exporting or measuring.
 
     Raises:
-        RequestError: the sweep is impossible, as in a run.
+        RequestError: the sweep is impossible, for the same reasons as in `run`.
     """
     check(sweep)
     require_name(sweep.name)

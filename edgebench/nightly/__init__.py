@@ -1,4 +1,4 @@
-"""One night: measure the sweep, screen it, confirm suspects with paired runs, judge, store and report.
+"""One night: measure a sweep, screen the results, confirm suspected changes with paired runs, judge, store and report.
 
 sweep + history -> measure -> examine -> pair -> judge -> write
 """
@@ -44,29 +44,29 @@ if TYPE_CHECKING:
     from edgebench.schema.sweep import Sweep
     from edgebench.schema.target import Target
 
-CANDIDATES = 5  # configurations that a refusal lists
-BULLETINS = "nightly.bulletins"  # the shelf of a night's reports
-REGRESSED, UNMEASURED = 1, 3  # exit codes; 2 is a RequestError
+CANDIDATES = 5  # maximum number of configurations that an error message lists
+BULLETINS = "nightly.bulletins"  # the folder of plug-ins that write a night's reports
+REGRESSED, UNMEASURED = 1, 3  # exit codes; a RequestError exits with 2
 
 
 def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = RULE) -> Bulletin:
-    """Measure tonight, judge it against the history in `folder`, store it there and write its reports.
+    """Measure a sweep tonight, judge the night against the history in `folder`, store it there and write its reports.
 
     Raises:
-        RequestError: the sweep is impossible or another process uses the history: nothing was measured. Or a file
-            cannot be written: then the history is unchanged, or contains the night if only a report failed.
+        RequestError: the sweep is impossible, or another process uses the history; then nothing was measured. Also if a
+            file cannot be written; then the history is unchanged, or it has the night but lacks one of its reports.
     """
     check(sweep)
     if sweep.budget:
         raise RequestError(
-            f"a nightly measures the whole sweep every night, found budget {sweep.budget}; remove the budget"
+            f"a nightly run measures the whole sweep, but this sweep has the budget {sweep.budget}; remove the budget"
         )
     targets, started = catalogue.targets_of(sweep.targets, address), monotonic()
     with lock_folder(folder, f"history {folder}"), _explaining_interruptions(show):
         earlier = history.read(folder)
         night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)
-        # The records are from before the night was killed.
+        # Records of a continued night are from before it was killed; the time that they took counts, too.
         started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
         journal.settle()
@@ -91,12 +91,12 @@ def _explaining_interruptions(show: Show) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         hours = history.RESUMED_WITHIN.total_seconds() / 3600
-        show(Notice(text=f"interrupted: the same command goes on with this night within {hours:.0f} hours"))
+        show(Notice(text=f"interrupted: run the same command within {hours:.0f} hours to continue this night"))
         raise
 
 
 def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Reached:
-    """Measure on one target; an unreachable target is recorded and does not stop the night."""
+    """Measure the sweep on one target; if the target cannot be reached, record why and let the night go on."""
     session = None
     try:
         with hold(target) as (held,):
@@ -113,10 +113,10 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
 def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bulletin:
     """Rewrite the reports of the last night from the history.
 
-    If the folder cannot be written, `refused` is called with the reason; without `refused` that is an error.
+    If the folder cannot be written, `refused` is called with the reason.
 
     Raises:
-        RequestError: the folder holds no night, or cannot be written.
+        RequestError: the folder holds no night; or it cannot be written and `refused` is not given.
     """
     with collector.paused():
         nights = history.read(folder)
@@ -137,7 +137,7 @@ def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bullet
 
 
 def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[str] = ()) -> Acceptance:
-    """Make a night (by default the last) the baseline of later nights; store the reason.
+    """Make a night, by default the last one, the baseline of later nights, and store the reason.
 
     Raises:
         RequestError: the night or a configuration does not exist, or the reason is empty.
@@ -168,27 +168,27 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
 
 
 def decide(folder: Path, state: State, pattern: str, reason: str = "", person: str = "", link: str = "") -> Decision:
-    """React to the changes of the last night in the configurations that match `pattern`; write its reports again.
+    """Store a reaction to the last night's changes in configurations that match `pattern`; write its reports again.
 
     `pattern` is the name of a configuration, a part of it, or a pattern with `*`.
 
     Raises:
-        RequestError: no matching configuration changed, or `state` needs a person or a reason that is not given.
+        RequestError: no matching configuration changed, or `state` requires a person or a reason and none is given.
     """
     known = history.read(folder)
     if not known.nights:
         raise RequestError(f"no night in {folder}: expected a history such as results/nightly")
     if state == State.ASSIGNED and not person.strip():
-        raise RequestError("wanted the person who takes care of the change; add --to NAME")
+        raise RequestError("assigning a change needs a person who takes care of it; add --to NAME")
     if state == State.INVALID and not reason.strip():
-        raise RequestError('wanted the reason why the change is not real; add --reason "the board was throttled"')
+        raise RequestError('marking a change as invalid needs a reason; add --reason "the board was throttled"')
     changed = [name for name, found in episodes(known).items() if any(each.state != State.MENDED for each in found)]
     meant = [name for name in changed if pattern == name] or [
         name for name in changed if pattern in name or fnmatchcase(name, pattern)
     ]
     if not meant:
         listed = "; ".join(changed[:CANDIDATES]) or "none"
-        raise RequestError(f"no changed configuration of the last night matches {pattern!r}; changed are: {listed}")
+        raise RequestError(f"no changed configuration of the last night matches {pattern!r}; changed ones: {listed}")
     decision = Decision(
         id=uuid4().hex[:12],
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -206,7 +206,7 @@ def decide(folder: Path, state: State, pattern: str, reason: str = "", person: s
 
 
 def accept_code(folder: Path, code: str, reason: str) -> str:
-    """Let an agent or packages of a history run for this user; return the whole hash.
+    """Allow code of a history (an agent or a runtime's packages) to run for this user; return its full hash.
 
     Raises:
         RequestError: the history has no such code, or the reason is empty.

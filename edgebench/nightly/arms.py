@@ -1,4 +1,4 @@
-"""An accepted environment, or tonight's measurements -> an arm: one side of a pair, installed on a target."""
+"""The accepted environment or tonight's -> an arm: one side of a paired comparison, installed on a target."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACCEPTED, TONIGHT = "accepted", "tonight"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """An installed configuration, the connection to its agent, and the runs measured so far."""
+    """One side of a paired comparison: an installed configuration, the connection to its agent, and its runs so far."""
 
     name: str
     job: Job
@@ -49,12 +49,12 @@ def tonight_arm(evidence: Evidence, connection: Connection, session: Session) ->
 def accepted_arm(
     folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session, copy: Path | None = None
 ) -> Arm:
-    """Install a pinned environment from the files of the history in `folder`.
+    """Install an accepted environment from the files that its pin lists in the history in `folder`.
 
-    With `copy`, the artifact is first copied to that file, and the arm is the second of two identical ones.
+    If `copy` is given, the artifact is first copied to that file: the arm is then the second of two identical arms.
 
     Raises:
-        CaseError, RequestError: the installation failed, or the history's own code is not trusted.
+        CaseError, RequestError: the installation failed, or the history contains code that is not trusted.
     """
     pinned, agent_sha256 = (folder / PINNED).resolve(), Path(pin.agent).stem
     is_todays = agent_sha256 == session.environment.agent_sha256
@@ -68,13 +68,13 @@ def accepted_arm(
         sha256=pin.artifact.sha256,
         packages=_packages(folder, pin, connection, session),
     )
-    # The job takes its iteration counts from tonight's runs, so that both arms have the same.
+    # The job takes its iteration counts from tonight's runs, so that both arms run the same number of iterations.
     job = Job(case=pin.case, deployed=deployed, runs=list(evidence.runs))
     return Arm(name=TONIGHT if copy else ACCEPTED, job=job, connection=agent)
 
 
 def _packages(folder: Path, pin: Pin, connection: Connection, session: Session) -> str:
-    """Bring the pinned runtime to the target; return its folder there, or "" if that version is installed."""
+    """Copy the pin's runtime to the target and return its folder there; return "" if that version is installed."""
     runtime, environment = pin.case.runtime, session.environment
     if pin.packages:
         sha256 = Path(pin.packages).stem

@@ -27,26 +27,31 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
-SHORT = 12  # hexadecimal digits of a hash that identify a component
+SHORT = 12  # number of hexadecimal digits of a hash that identify a component
 
 Round = tuple[str, int]  # session id and round number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """References to stored files for measuring a configuration again: its pin, and the hash of its runtime packages."""
+    """The stored files with which a later night can measure a configuration again.
+
+    Attributes:
+        pin: name of the configuration's pin, which lists these files; empty if they could not be stored.
+        packages: hash of the runtime's packages; empty if edgebench did not bring them to the target.
+    """
 
     pin: str = ""
     packages: str = ""
 
 
 def host(environment: Environment) -> dict[str, str]:
-    """Return the facts of a target that a pair cannot reproduce: kernel, governor, firmware, processor, Python."""
+    """Return the facts of a target that paired runs cannot restore: kernel, governor, firmware, processor, Python."""
     return lasting(environment.facts)
 
 
 def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:
-    """Group the records of a journal by configuration name; what was measured before the target changed is left out."""
+    """Group the records of a journal by configuration name; leave out those from before the target changed."""
     evidence = [case_evidence for case_evidence in gather(records) if case_evidence.is_latest]
     named = names([case_evidence.case for case_evidence in evidence])
     return {named[case_evidence.case]: case_evidence for case_evidence in evidence}
@@ -57,8 +62,8 @@ def entries(
 ) -> tuple[Entry, ...]:
     """Return one entry per configuration.
 
-    `records` is the whole journal of the night, which has the times of the reference workloads. `pin` stores what is
-    needed to measure a configuration again.
+    `records` is the whole journal of the night, because it also has the times of the reference workloads. `pin` stores
+    the files that are needed to measure a configuration again.
     """
     references = _references(records)
     return tuple(
@@ -103,7 +108,7 @@ def _verdict(evidence: Evidence, measured: Measurement, *, is_judgeable: bool) -
 
 
 def _references(records: Iterable[Record]) -> dict[Round, float]:
-    """Return the mean log time of the two reference workloads per round, for rounds that measured both."""
+    """Return, for each round that measured both reference workloads, the mean of their log times."""
     logs = defaultdict[Round, dict[Workload, float]](dict)
     for record in records:
         if isinstance(record, Run) and isinstance(record.case, Reference) and record.samples_s:
@@ -112,13 +117,13 @@ def _references(records: Iterable[Record]) -> dict[Round, float]:
 
 
 def _ratios(timed: Sequence[Run], references: Mapping[Round, float]) -> tuple[float, ...]:
-    """Return per process: log of its median minus the reference of its round; skip rounds without a reference."""
+    """Return log median time minus log reference time of the round, per process; skip rounds without a reference."""
     pairs = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in timed)
     return tuple(time - reference for time, reference in pairs if reference is not None)
 
 
 def _figures(evidence: Evidence, measured: Measurement) -> Figures:
-    """Return all figures except the times per process."""
+    """Return all figures of a configuration except the times per process."""
     accuracy = evidence.accuracy
     return Figures(
         load_s=measured.load_s,
@@ -133,7 +138,7 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
 
 
 def _components(evidence: Evidence, pinned: Pinned) -> dict[str, str]:
-    """Return the components that a pair can reproduce, by name."""
+    """Return, by name, the components that paired runs can install again."""
     return {
         MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
         RUNTIME: str(evidence.case.runtime),

@@ -1,14 +1,14 @@
-"""results/nightly/ <-> nights, acceptances, decisions and environments, as files; copying files merges two histories.
+"""Files in results/nightly/ <-> nights, acceptances, decisions, environments; copying files merges two histories.
 
     nights/20261123T001248Z-<id>.json.gz     figures and verdicts, never deleted
     accepted/20261124T090000Z-<id>.json      which night became the baseline, and why
     decided/20261124T091500Z-<id>.json       which change was acknowledged, assigned or marked as invalid, and why
     pinned/<sha256>.onnx, .pyz, .json        files of the measured environments
-    raw/20261123T001248Z-<id>/runs.jsonl     all samples, of the last 60 nights
-    raw/20261123T001248Z-<id>/begun.json     the night as it began, and the sweep that it measures in sweep.toml
+    raw/20261123T001248Z-<id>/runs.jsonl     all samples; kept for the last 60 nights
+    raw/20261123T001248Z-<id>/begun.json     the night as it began; sweep.toml beside it is the sweep that it measures
 
 Each file is written atomically under a unique name and never changed, so a killed process leaves a valid history.
-gzip's checksum reveals damaged files. A year of 300 configurations is read in seconds.
+gzip's checksum reveals damaged files. The nights of a year with 300 configurations are read in seconds.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, DECIDED, PINNED, RAW = "nights", "accepted", "decided", "pinned", "raw"
-PIN_DIGITS = 16  # hexadecimal digits of the hash of a pin's content, which is its name
-MOST_BYTES = 2**28  # limit on a night's file: a thousand configurations need a hundredth of it
+PIN_DIGITS = 16  # a pin is named by this number of hexadecimal digits of the hash of its content
+MOST_BYTES = 2**28  # limit on a night's unpacked file; a thousand configurations need a hundredth of it
 BEGUN = "begun.json"
-# limit on the age of a killed night that is continued; an older one belongs to another day
+# a killed night that began longer ago is not continued, because it belongs to another day
 RESUMED_WITHIN = timedelta(hours=12)
-RAW_NIGHTS = 60  # nights whose samples are kept: as many as the page shows
+RAW_NIGHTS = 60  # number of nights whose samples are kept, as many as the HTML page shows
 ADVICE = "free disk space or choose a writable folder; the history is unchanged"
 
 T = TypeVar("T", Acceptance, Decision, Night, Pin)
@@ -85,7 +85,7 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _upgraded(content: bytes) -> bytes:
-    """Return the content of a night's file as version 2; version 1 named the field `components` `stack`."""
+    """Return the content of a night's file in format version 2; version 1 calls the field `components` `stack`."""
     if not content.startswith(VERSION_1):
         return content
     return content.replace(VERSION_1, b'{"version": 2,', 1).replace(b'"stack":', b'"components":')
@@ -126,7 +126,7 @@ def _read_note(path: Path, kind: type[Note]) -> Note:
 
 
 def set_aside(folder: Path) -> list[tuple[Path, str]]:
-    """Rename the files of nights, acceptances and decisions that cannot be read; return new paths and reasons.
+    """Rename unreadable files of nights, acceptances and decisions; return the new paths, each with the reason.
 
     Raises:
         RequestError: the folder cannot be written.
@@ -196,7 +196,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 def keep_file(folder: Path, file: Path, sha256: str) -> str:
-    """Copy a file to `pinned/` under its hash, unless it is there; return its name there.
+    """Copy a file into `pinned/`, named by its hash, if it is not there yet; return its name there.
 
     Raises:
         CaseError: the file is missing, or no longer has this hash.
@@ -216,7 +216,7 @@ def keep_file(folder: Path, file: Path, sha256: str) -> str:
 
 
 def write_pin(folder: Path, pin: Pin) -> str:
-    """Store the pin of a configuration; return its name."""
+    """Store the pin of a configuration, which lists the files of its environment; return the pin's name."""
     content = _adapter(Pin).dump_json(pin)
     name = hashlib.sha256(content).hexdigest()[:PIN_DIGITS]
     if not (path := folder / PINNED / f"{name}.pin.json").exists():
@@ -263,7 +263,7 @@ def begin(folder: Path, night: Night) -> Path:
     """Create the folder for the samples of a night, and note there that the night began; return the folder.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: the folder cannot be written.
     """
     raw = raw_folder(folder, night)
     _write(raw / BEGUN, _adapter(Night).dump_json(night))
@@ -271,25 +271,25 @@ def begin(folder: Path, night: Night) -> Path:
 
 
 def unfinished(folder: Path, nights: Sequence[Night]) -> Night | None:
-    """Return the night that was killed before it was written, if it follows these nights and began recently."""
+    """Return the night that was killed before it was stored, if it would follow `nights` and began recently."""
     begun = [night for night in _begun(folder) if night.number == following(nights) and _is_late(night)]
     return max(begun, key=lambda night: night.place, default=None)
 
 
 def _is_late(night: Night) -> bool:
-    """Return whether the night began recently; a wrong clock only makes it start again."""
+    """Return whether the night began recently; if the clock is wrong, the night just starts again."""
     return abs(datetime.now(UTC) - datetime.fromisoformat(night.started_at)) < RESUMED_WITHIN
 
 
 def _begun(folder: Path) -> Iterator[Night]:
-    """Yield every night whose samples are kept, as noted when it began; older versions did not note that."""
+    """Yield the nights whose samples are kept, as they were stored when they began; older versions stored none."""
     for path in (folder / RAW).glob(f"*/{BEGUN}"):
         with suppress(OSError, ValueError):
             yield _adapter(Night).validate_json(path.read_bytes())
 
 
 def prune(folder: Path, nights: Sequence[Night], keep_nights: int = RAW_NIGHTS) -> None:
-    """Delete the samples of all but the last `keep_nights` nights, and of earlier nights that never ended."""
+    """Delete the samples of nights before the last `keep_nights`, whether those earlier nights ended or not."""
     kept = nights[-keep_nights:]
     unended = {night.stem for night in _begun(folder) if night.place > kept[0].place}
     stems = {night.stem for night in kept} | unended

@@ -14,11 +14,11 @@ from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
 
-VERSION: Literal[2] = 2  # file format of a night
+VERSION: Literal[2] = 2  # version of the format of a night's file
 
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
 
-Place = tuple[int, str, str]  # in a history: number, time and id
+Place = tuple[int, str, str]  # sort key within a history: number, time and id
 
 
 class Outcome(StrEnum):
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 
 class State(StrEnum):
-    """What is known about a change, and whether somebody reacted to it."""
+    """The state of a change: whether it is new, still there or mended, and how somebody reacted to it."""
 
     NEW = "new"
     OPEN = "open"
@@ -50,23 +50,23 @@ class State(StrEnum):
     MENDED = "mended"
 
 
-# Nights with these verdicts enter the history for screening; others only after they are accepted.
+# Later nights are screened against nights with these verdicts, and against other nights only after their acceptance.
 QUIET = (Outcome.OK, Outcome.NEW, Outcome.UNDERPOWERED, Outcome.HOST_CHANGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The figures of one configuration in one night; None or empty if not measured.
+    """The figures of one configuration in one night; a figure that was not measured is None or empty.
 
     Attributes:
-        latencies_s: median latency per process.
-        ratios: log latency minus log time of the reference, per process; processes without a reference are left out.
-        beat: the reference workload that was interleaved with the samples of each process. If empty, the reference is
-            the mean log time of both reference workloads, each run in its own process of the same round.
-        load_s, first_s, peak_bytes: medians over processes; `first_s` is the first inference.
-        correct: correctly classified test images out of `images`.
-        agreement: share in [0, 1] of images classified as the float parent does.
-        instructions: per inference, the lowest count.
+        latencies_s: median latency of each process.
+        ratios: log latency minus log reference time, per process; processes without a reference are left out.
+        beat: the reference workload that ran between the samples of each process. If empty, the log reference time is
+            the mean over both reference workloads, each of which ran in its own process of the same round.
+        load_s, first_s, peak_bytes: medians over processes; `first_s` is the time of the first inference.
+        correct: number of correctly classified test images, out of `images`.
+        agreement: share in [0, 1] of test images that this artifact and its float parent classify alike.
+        instructions: instructions per inference, the lowest of all counts.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -85,7 +85,7 @@ class Figures:
 
     @property
     def beats(self) -> list[float]:
-        """The logarithm of the time of the interleaved reference beats, per process; empty if there were none."""
+        """The log time of the reference beats that ran between the samples, per process; empty if none ran."""
         return _differences(logs(self.latencies_s), self.ratios) if self.beat else []
 
     @property
@@ -95,7 +95,7 @@ class Figures:
 
     @property
     def p50_s(self) -> float | None:
-        """The median over processes of their median latencies."""
+        """The median over processes of each process's median latency."""
         return median(self.latencies_s) if self.latencies_s else None
 
 
@@ -104,9 +104,9 @@ class Change:
     """A changed figure, the size of the change and its evidence.
 
     Attributes:
-        change: relative change; for accuracy and agreement the difference. `low` and `high` are its 95 % interval.
+        change: relative change, or for accuracy and agreement the difference; `low` and `high` bound its 95 % interval.
         p: one-sided p-value; None if the figure is compared without statistics.
-        confirmed_at: start of the earlier night whose pairs confirmed the change; empty for tonight.
+        confirmed_at: start of the earlier night whose pairs confirmed the change; empty if this night's pairs did.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -125,16 +125,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One configuration in one night.
+    """The result of one configuration in one night.
 
     Attributes:
-        name: the case without the runtime version, so that the name survives upgrades.
+        name: the case without the version of its runtime, so that the name stays the same after an upgrade.
         pin: name of the file in `pinned/` that describes the measured environment.
-        components: what a pair can reproduce, by name: model, runtime, packages, harness.
-        changed: differences from the accepted components, such as `runtime: onnxruntime 1.23.2 -> 1.31.1`.
-        detectable: minimum detectable effect on the latency, a share.
-        offset: log ratio of tonight's latency to the accepted one; None unless pairs measured it well enough.
-        since: id of the accepted night; empty for a new configuration.
+        components: what paired runs can install again, by name: model, runtime, packages, harness (edgebench's agent).
+        changed: differences from the accepted components and from the last night's host, such as
+            `runtime: onnxruntime 1.23.2 -> 1.31.1`.
+        detectable: minimum detectable effect on the latency, as a share.
+        offset: log ratio of this night's latency to the accepted latency; None if no pairs measured it well enough.
+        since: id of the accepted night that this night was compared with; empty for a new configuration.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -154,21 +155,21 @@ class Entry:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the figures are usable, as they are in an INVALID entry that only lacks its pairs."""
+        """Whether the figures are usable; they also are if the entry is INVALID only because it has no pairs."""
         return self.verdict != Outcome.MISSING and (self.verdict != Outcome.INVALID or bool(self.since))
 
     @property
     def confirmed(self) -> tuple[Change, ...]:
-        """The findings that pairs confirmed."""
+        """The changes that pairs confirmed."""
         return tuple(change for change in self.findings if change.p is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AAPairs:
-    """The difference between two identical installations of one environment: the noise of every confirmation.
+    """The difference between two identical installations of one environment, which shows the noise of paired runs.
 
     Attributes:
-        change: relative difference of the latency; `low` and `high` are its 95 % interval.
+        change: relative difference of the latencies; `low` and `high` bound its 95 % interval.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -182,16 +183,16 @@ class AAPairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """One night, identified by start time and id.
+    """One night, identified by its start time and its id.
 
     Attributes:
-        started_at: UTC, `2026-11-23T00:12:48+00:00`, as the clock was; `id` distinguishes nights that started at the
-            same time elsewhere.
-        number: its place in the history, from 1; 0 in the nights of older versions.
-        hosts: per reached target, the facts that a pair cannot reproduce.
+        started_at: start in UTC by the machine's clock, such as `2026-11-23T00:12:48+00:00`; `id` distinguishes nights
+            that started at the same time on different machines.
+        number: place of the night in the history, counted from 1; 0 if an older version wrote the night.
+        hosts: for each reached target, the facts that paired runs cannot restore.
         gone: configurations of the night before that are no longer in the sweep.
         arms: the noise of the paired runs; None if not measured.
-        measured_s: time to measure the sweep; `spent_s` is the whole night.
+        measured_s: time to measure the sweep; `spent_s` is the time of the whole night.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -211,35 +212,35 @@ class Night:
 
     @property
     def stem(self) -> str:
-        """File name without suffix: `20261123T001248Z-0f3a...`."""
+        """The file name without its suffix, such as `20261123T001248Z-0f3a...`."""
         return _stem(self.started_at, self.id)
 
     @property
     def place(self) -> Place:
-        """Sort key of nights, by number first, because a board's clock may have been wrong."""
+        """The key that sorts nights: by number first, because a machine's clock may have been wrong."""
         return self.number, self.started_at, self.id
 
 
 class NightEntry(NamedTuple):
-    """An entry with the night it belongs to."""
+    """An entry together with the night that it belongs to."""
 
     night: Night
     entry: Entry
 
     @property
     def facts(self) -> dict[str, str]:
-        """The facts of the host that a pair cannot reproduce."""
+        """The facts of the entry's host that paired runs cannot restore."""
         return self.night.hosts.get(self.entry.target, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """The decision of a user that a night is the baseline of later ones.
+    """A user's decision that a night is the baseline of later nights.
 
     Attributes:
         night: id of the accepted night.
-        configurations: their names; empty for all of that night.
-        number: its place among the acceptances, from 1; 0 in those of older versions.
+        configurations: names of the accepted configurations; empty if the whole night is accepted.
+        number: place of the acceptance among all acceptances, counted from 1; 0 if an older version wrote it.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -253,12 +254,12 @@ class Acceptance:
 
     @property
     def stem(self) -> str:
-        """File name without suffix."""
+        """The file name without its suffix."""
         return _stem(self.accepted_at, self.id)
 
     @property
     def place(self) -> Place:
-        """Sort key of acceptances, by number first, because a clock may have been wrong; the last one counts."""
+        """The key that sorts acceptances: by number first, as a clock may have been wrong. The last one counts."""
         return self.number, self.accepted_at, self.id
 
     def covers(self, name: str) -> bool:
@@ -268,15 +269,15 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The reaction of a reader to changes of one night.
+    """A reader's reaction to changes that one night reported.
 
     Attributes:
-        decided_at: UTC, ISO 8601.
-        night: id of the night whose changes are meant.
-        configurations: the names of the configurations that changed.
-        person: who takes care of an assigned change; else empty.
+        decided_at: time of the reaction in UTC, as ISO 8601.
+        night: id of the night that reported the changes.
+        configurations: the names of the changed configurations to which the decision applies.
+        person: who takes care of an assigned change; empty for other reactions.
         link: address of an issue or a discussion; may be empty.
-        number: its place among the decisions of the history, from 1.
+        number: place of the decision among all decisions of the history, counted from 1.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -293,21 +294,21 @@ class Decision:
 
     @property
     def stem(self) -> str:
-        """File name without suffix."""
+        """The file name without its suffix."""
         return _stem(self.decided_at, self.id)
 
     @property
     def place(self) -> Place:
-        """Sort key of decisions, by number first, because a clock may have been wrong; the last one counts."""
+        """The key that sorts decisions: by number first, as a clock may have been wrong. The last one counts."""
         return self.number, self.decided_at, self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All readable nights, acceptances and decisions, in order.
+    """The readable nights, acceptances and decisions of a history, each in order.
 
     Attributes:
-        notes: one line per skipped file, with the reason.
+        notes: one line for each file that was skipped, with the reason.
     """
 
     nights: tuple[Night, ...] = ()
@@ -318,12 +319,12 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """All that is needed to measure a configuration again as it was; files lie in `pinned/`, named by hash.
+    """What is needed to measure a configuration again exactly as it was; its files are in `pinned/`, named by hash.
 
     Attributes:
-        file: the model file.
-        agent: the bundle of the agent.
-        packages: zip of the runtime's packages, if edgebench brought them to the target; else empty.
+        file: name of the model file.
+        agent: name of the agent's bundle.
+        packages: name of the zip of the runtime's packages, if edgebench brought them to the target; else empty.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -338,12 +339,12 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmTimes:
-    """The times of one arm, one value per process, in order.
+    """The times of one arm, which is one of the two sides that pairs compare; one value per process, in order.
 
     Attributes:
         latencies_s: median latency.
-        levels: log latency minus log time of the interleaved reference beats; empty if the two arms have different
-            beats.
+        levels: log latency minus log time of the reference beats, a small workload that runs between the samples;
+            empty if the two arms have different beats.
         load_s: time to load the model.
         first_s: time of the first inference.
     """
@@ -354,7 +355,7 @@ class ArmTimes:
     first_s: tuple[float, ...] = ()
 
     def at_one_pace(self, slope: float) -> list[float]:
-        """Return the log latencies, corrected for the pace of the machine as the beats show it."""
+        """Return the log latencies, corrected for the speed of the machine, which the reference beats show."""
         return at_one_pace(self.levels, _differences(logs(self.latencies_s), self.levels), slope)
 
 
@@ -363,8 +364,8 @@ class PairedTimes:
     """Times of interleaved pairs: each pair is one process of the accepted environment and one of tonight's.
 
     Attributes:
-        slope: rise of log latency per rise of log beat.
-        why_not: why no pairs were taken; then both arms are empty.
+        slope: how much log latency rises if the log time of the reference beats rises by 1.
+        why_not: the reason if no pairs were run; both arms are then empty.
     """
 
     accepted: ArmTimes = field(default_factory=ArmTimes)
@@ -374,19 +375,19 @@ class PairedTimes:
 
     @property
     def pairs(self) -> int:
-        """The number of pairs taken."""
+        """The number of pairs that were run."""
         return len(self.tonight.latencies_s)
 
     @property
     def paced_logs(self) -> tuple[list[float], list[float]]:
-        """Log latencies of both arms, corrected for the pace of the machine if both arms have beats."""
+        """The log latencies of both arms, corrected for the machine's speed if both arms have reference beats."""
         if self.accepted.levels and self.tonight.levels:
             return self.accepted.at_one_pace(self.slope), self.tonight.at_one_pace(self.slope)
         return both_logs(self.accepted.latencies_s, self.tonight.latencies_s)
 
 
 def following(members: Sequence[Night] | Sequence[Acceptance] | Sequence[Decision]) -> int:
-    """Return the number after those of all members of a history of one kind; members of older versions have none."""
+    """Return the number of the next night, acceptance or decision: one more than the highest number in `members`."""
     return max((member.number for member in members), default=0) + 1
 
 
@@ -395,12 +396,12 @@ def _stem(at: str, id: str) -> str:
 
 
 def logs(values: tuple[float, ...]) -> list[float]:
-    """Return natural logarithms."""
+    """Return the natural logarithms of values."""
     return [log(value) for value in values]
 
 
 def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list[float], list[float]]:
-    """Return the logarithms of two arms; empty if a time is zero, as with the null runtime."""
+    """Return the log times of two arms; return empty lists if a time is zero, as with the null runtime."""
     return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])
 
 

@@ -1,7 +1,10 @@
-"""Latencies relative to interleaved reference beats, and the beats -> latencies at a constant pace of the machine.
+"""Latencies relative to reference beats, and the beats' times -> latencies at a constant speed of the machine.
 
-Pure; natural logarithms. Load on the machine may slow a network more or less than it slows the beats: in 14 to 16
-processes of each of six networks, log time rose by 0.9 to 1.4 times as much as log beat.
+Reference beats are runs of a small fixed workload between the samples of a process. Other load may slow a network more
+or less than it slows the beats: in 14 to 16 processes of each of six networks, the log latency rose by 0.9 to 1.4 times
+as much as the log time of the beats.
+
+Pure: no I/O. All logarithms are natural.
 """
 
 from __future__ import annotations
@@ -12,13 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Shrinks the slope towards 1 (ridge regression): the square of residual deviation, 3 %, over the deviation of slopes
-# from 1, 20 %. If the pace of the machine never varies, the slope is 1.
+# The weight of a ridge regression that shrinks the slope towards 1: the deviation of the residuals, 3 %, divided by the
+# deviation of slopes from 1, 20 %, and squared. If the speed of the machine never varies, the slope is 1.
 WEIGHT = (0.03 / 0.2) ** 2
 
 
 def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """Return the rise of log time per rise of log beat, from groups of (ratios, beats), each centred on its mean."""
+    """Return how much log latency rises if the log time of the beats rises by 1.
+
+    Each group is a pair (ratios, beats) of log values per process; it is centred on its mean before the fit.
+    """
     beats_squared = both = 0.0
     for ratios, beats in groups:
         if beats:
@@ -29,5 +35,5 @@ def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
 
 
 def at_one_pace(ratios: Sequence[float], beats: Sequence[float], slope: float) -> list[float]:
-    """Return the ratios with the influence of the pace of the machine removed."""
+    """Return the ratios without the influence of the machine's speed."""
     return [ratio - (slope - 1) * beat for ratio, beat in zip(ratios, beats, strict=True)]

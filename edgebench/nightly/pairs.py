@@ -1,4 +1,4 @@
-"""Suspects -> times of interleaved pairs: a process of the accepted environment and one of tonight's."""
+"""Suspected configurations -> times of pairs: one process of the accepted environment and one of tonight's."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.judge import Screened
     from edgebench.nightly.tonight import NightContext, Reached
 
-# A/A pairs per latency process of the night: both arms together take about a twentieth of the night. Fewer than four
-# pairs have no 95 % interval.
+# The number of A/A pairs (of two copies of one environment) per latency process of the night, so that they take about a
+# twentieth of the night; and the least number of A/A pairs, because fewer than four have no 95 % interval.
 ARM_SHARE, LEAST_PAIRS = 0.03, 4
 
 
 @dataclass(slots=True, kw_only=True)
 class PairedRun:
-    """Two arms of one configuration, to be run in pairs.
+    """One configuration with its two arms: the environments whose processes are run in pairs and compared.
 
     Attributes:
-        pairs: number of pairs to take.
-        slope: rise of log latency per rise of log beat.
-        interim_every: pairs between interim analyses, which may stop the run early; 0 for none.
-        failure: reason why a process failed; then no more pairs are taken.
+        pairs: number of pairs to run.
+        slope: how much log latency rises if the log time of the reference beats rises by 1.
+        interim_every: number of pairs between interim analyses, which may stop the pairs early; 0 if there are none.
+        failure: the reason why a process failed, after which no more pairs are run; empty if none failed.
     """
 
     name: str
@@ -60,7 +60,7 @@ class PairedRun:
 
     @property
     def times(self) -> PairedTimes:
-        """The times of both arms, or why there are none."""
+        """The times of both arms, or the reason why there are no times."""
         if self.failure:
             return PairedTimes(why_not=self.failure)
         accepted, tonight = self.accepted.runs, self.tonight.runs
@@ -81,7 +81,7 @@ def _arm_times(runs: Sequence[Run], levels: tuple[float, ...]) -> ArmTimes:
 
 
 def paired_times(screened: Sequence[Screened], context: NightContext) -> dict[str, PairedTimes]:
-    """Run the pairs of all suspects; return their times by configuration name."""
+    """Run the pairs of all suspected configurations; return the times by configuration name."""
     times = dict[str, PairedTimes]()
     for reached in context.reached:
         suspects = [
@@ -98,7 +98,7 @@ def _times_on(
     reached: Reached, session: Session, suspects: Sequence[Screened], context: NightContext
 ) -> dict[str, PairedTimes]:
     target, times = reached.target, dict[str, PairedTimes]()
-    text = f"target {target.name}: confirming {len(suspects)} suspects in pairs with their accepted environments"
+    text = f"target {target.name}: comparing {len(suspects)} suspected configurations in pairs with the accepted ones"
     context.show(Notice(text=text))
     try:
         with hold(target) as (held,):
@@ -115,7 +115,7 @@ def _times_on(
 
 
 def _paired_run(suspect: Screened, connection: Connection, session: Session, context: NightContext) -> PairedRun:
-    """Install both arms of a suspect.
+    """Install both arms of a suspected configuration: the accepted environment and tonight's.
 
     Raises:
         CaseError, RequestError: an installation failed.
@@ -142,7 +142,7 @@ def _pin(screened: Screened, folder: Path) -> Pin:
 
 
 def take(paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
-    """Run all pairs, round by round: the two processes of a pair follow each other, in random order."""
+    """Run all pairs, round by round; the two processes of a pair run one after the other, in random order."""
     draw, journals = Random(session.id), _journals(folder)
     rounds = max((paired_run.pairs for paired_run in paired_runs), default=0)
     for number in range(1, rounds + 1):
@@ -163,7 +163,7 @@ def _journals(folder: Path) -> dict[str, Journal]:
 
 
 def _stop_early(paired_runs: Sequence[PairedRun], taken: int, rule: Rule) -> None:
-    """Stop the runs whose interim analysis is due after `taken` pairs and shows no effect."""
+    """Stop the paired runs for which an interim analysis is due after `taken` pairs and shows no effect."""
     for paired_run in paired_runs:
         every = paired_run.interim_every
         is_due = taken and every and taken < paired_run.pairs and taken % every == 0
@@ -179,7 +179,7 @@ def _take_pair(
     journals: Mapping[str, Journal],
     show: Show,
 ) -> None:
-    """Run one process per arm; stop at the first failure."""
+    """Run one process of each arm; stop at the first failure."""
     for arm in order:
         if paired_run.failure:
             return
@@ -192,7 +192,10 @@ def _take_pair(
 
 
 def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> AAPairs | None:
-    """Compare two identical copies of an accepted environment; `turn` rotates through the configurations."""
+    """Compare two identical copies of an accepted environment in pairs.
+
+    The nights take the configurations in turn: `turn` is the number of earlier nights.
+    """
     timed = [candidate for candidate in screened if candidate.past.is_timed]
     if not timed:
         return None
@@ -241,7 +244,7 @@ def _difference(paired_run: PairedRun) -> AAPairs:
     times = paired_run.times
     if times.why_not:
         raise CaseError(times.why_not)
-    # As independent samples: the sign test of so few pairs has no 95 % interval.
+    # The copies are compared as independent samples, because the sign test of so few pairs has no 95 % interval.
     first, second = LATENCY.logs(times)
     effect = compare(numpy.array([first]), numpy.array([second]))
     change, low, high = (float(numpy.expm1(value[0])) for value in (effect.change, effect.low, effect.high))

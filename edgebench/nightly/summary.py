@@ -1,4 +1,4 @@
-"""A history -> the bulletin of its last night: one line per configuration with its recent nights, the worst first.
+"""A history -> the bulletin (report) of its last night: one line per configuration, the worst first.
 
 Pure: no I/O.
 """
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.past import Past
     from edgebench.nightly.triage import Episode
 
-HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a changed component known by its hash
+HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a change of a component shown by hash
 NIGHTS = 60  # nights shown per configuration
-NAMED = 8  # removed configurations listed by name; further ones are only counted
+NAMED = 8  # removed configurations that are listed by name; the others are only counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One night of one configuration.
+    """One night of one configuration, a point of the line that the page draws.
 
     Attributes:
-        change: relative change of the level against the median of the shown nights; None if not measured.
-        low, high: 95 % interval over processes; None below six processes.
-        is_epoch: whether host or components differ from the night before.
+        change: relative change of the latency against the median of the shown nights; None if not measured.
+        low, high: 95 % interval over processes; None if there are fewer than six processes.
+        is_epoch: whether the host or a component differs from the night before.
         note: the reason why this night was accepted; empty if it was not.
     """
 
@@ -51,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryLine:
-    """A configuration tonight, with its recent nights and the state of its changes."""
+    """The line of one configuration: its result tonight, its recent nights and the state of its changes."""
 
     entry: Entry
     points: tuple[Point, ...]
@@ -59,7 +59,7 @@ class SummaryLine:
 
     @property
     def is_calm(self) -> bool:
-        """Whether the verdict needs no attention and no regression was mended."""
+        """Whether the line needs no attention: its verdict is harmless and it has no change, not even a mended one."""
         is_quiet = self.entry.verdict in QUIET and self.entry.verdict != Outcome.HOST_CHANGE
         return is_quiet and not self.episodes
 
@@ -78,7 +78,7 @@ class SummaryLine:
 
     @property
     def findings(self) -> list[Change]:
-        """The changes, in order of severity, the latency first; the first one decides the verdict."""
+        """The changes: the most severe come first, and among equals the latency; the first one decides the verdict."""
         return sorted(
             self.entry.findings,
             key=lambda change: (-change.verdict.severity, change.figure != LATENCY.name, -abs(change.change)),
@@ -86,18 +86,18 @@ class SummaryLine:
 
     @property
     def worst(self) -> Change | None:
-        """The most severe change; None without changes."""
+        """The most severe change; None if there are no changes."""
         return next(iter(self.findings), None)
 
     @property
     def state(self) -> State | None:
-        """The state of the first change; one that waits for a reaction comes first. None without changes."""
+        """The state of a change that waits for a reaction, else of the first change; None if there are no changes."""
         waiting = [episode for episode in self.episodes if episode.is_waiting]
         return next((episode.state for episode in (*waiting, *self.episodes)), None)
 
     @property
     def states(self) -> str:
-        """The state of each change in words; the figure is named where there are several."""
+        """The state of each change in words, with the names of the figures if the states differ."""
         words = list(dict.fromkeys(map(str, self.episodes)))
         if len(words) == 1:
             return words[0]
@@ -105,13 +105,13 @@ class SummaryLine:
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """The changed components and facts of the host, without hashes."""
+        """The changed components and the changed facts of the host, without hashes."""
         return tuple(HASHES.sub(r"\1", change) for change in self.entry.changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bulletin:
-    """The last night, ready for the reports."""
+    """The last night, prepared for the reports."""
 
     night: Night
     lines: tuple[SummaryLine, ...]
@@ -124,17 +124,17 @@ class Bulletin:
 
     @property
     def needs_attention(self) -> list[SummaryLine]:
-        """Return the lines with news."""
+        """The lines that report something new."""
         return [line for line in self.lines if not line.is_calm and not line.is_known]
 
     @property
     def known(self) -> list[SummaryLine]:
-        """Return the lines whose changes an earlier night already reported."""
+        """The lines whose changes an earlier night already reported."""
         return [line for line in self.lines if line.is_known]
 
     @property
     def headline(self) -> str:
-        """Summarize the night in one sentence."""
+        """One sentence that summarizes the night."""
         counts: dict[str, int] = {outcome: len(self.of(outcome)) for outcome in reversed(Outcome)}
         counts["mended"] = sum(any(episode.state == State.MENDED for episode in line.episodes) for line in self.lines)
         known = Counter(line.state for line in self.known)
@@ -146,7 +146,7 @@ class Bulletin:
 
     @property
     def causes(self) -> list[str]:
-        """Return one sentence per cause of tonight's new changes: `runtime: a 1 -> a 2: 3 slower (+4% to +12%)`."""
+        """One sentence per cause of tonight's new changes, such as `runtime: a 1 -> a 2: 3 slower (+4% to +12%)`."""
         by_cause = defaultdict[str, list[SummaryLine]](list)
         for line in self.needs_attention:
             if line.findings:
@@ -155,12 +155,12 @@ class Bulletin:
 
     @property
     def reminders(self) -> list[str]:
-        """Return one sentence per configuration whose changes an earlier night already reported."""
+        """One sentence per configuration whose changes an earlier night already reported."""
         return [f"{line.entry.name}: {'; '.join(map(_told, line.episodes))}" for line in self.known]
 
 
 def _effects(lines: Sequence[SummaryLine]) -> str:
-    """Count what changed by figure and direction, with the smallest and the largest change, the latency first."""
+    """Return counts of changes by figure and direction, the latency first, with the smallest and largest change."""
     by_effect: dict[str, list[Change]] = defaultdict(list)
     figures = list(FIGURES)
     for change in sorted(
@@ -183,7 +183,7 @@ def _told(episode: Episode) -> str:
 
 
 def bulletin(history: History) -> Bulletin:
-    """Describe the last night of a history with at least one night."""
+    """Return the bulletin of the last night of a history, which must have at least one night."""
     last = history.nights[-1]
     night = replace(last, entries=tuple(_as_accepted(entry, history) for entry in last.entries))
     history = replace(history, nights=(*history.nights[:-1], night))
@@ -202,7 +202,7 @@ def bulletin(history: History) -> Bulletin:
 
 
 def _as_accepted(entry: Entry, history: History) -> Entry:
-    """Return an entry of the last night as OK if its components were accepted since it was judged."""
+    """Return an entry of the last night, with the verdict OK if its components were accepted after that night."""
     nights = {night.id: night for night in history.nights}
     for acceptance in reversed(history.acceptances):
         if not acceptance.covers(entry.name) or acceptance.night not in nights or not entry.is_measured:
@@ -216,7 +216,7 @@ def _as_accepted(entry: Entry, history: History) -> Entry:
 
 
 def _clocks(history: History) -> Iterator[str]:
-    """Say that a clock was wrong: nights are ordered by number, and a later one has an earlier date."""
+    """Yield a note if a clock was wrong: a night with a higher number has an earlier date."""
     numbered = [night for night in history.nights if night.number]
     wrong = [
         (former, night)
@@ -227,7 +227,7 @@ def _clocks(history: History) -> Iterator[str]:
         former, night = wrong[-1]
         yield (
             f"night {night.number} began at {night.started_at}, before night {former.number} at {former.started_at}: a"
-            f" clock was wrong; nights are ordered by their number ({len(wrong)} times in this history)"
+            f" clock was wrong ({len(wrong)} times in this history), so nights are ordered by their number"
         )
 
 
@@ -244,7 +244,7 @@ def _aa_pairs(night: Night) -> Iterator[str]:
 
 
 def _order(line: SummaryLine) -> tuple[int, bool, float, str]:
-    """Sort by severity; within one severity changed latencies first, and larger changes before smaller ones."""
+    """Return a sort key: the most severe first, then changed latencies, then larger changes before smaller ones."""
     change = abs(line.worst.change) if line.worst else 0.0
     is_other = line.worst is None or line.worst.figure != LATENCY.name
     return -line.entry.verdict.severity, is_other, -change, line.entry.name
@@ -289,7 +289,7 @@ def _point(night: Night, entry: Entry | None, before: Shown | None, past: Past, 
 
 
 def _is_epoch(night: Night, entry: Entry, before: Shown | None) -> bool:
-    """Return whether host or components differ from the night before; False after a gap."""
+    """Return whether host or components differ from the night before; False if that night was not measured."""
     earlier, former = before or (night, None)
     if former is None:
         return False

@@ -1,4 +1,7 @@
-"""Targets and entries of tonight -> the complete night with missing entries, and the pins of its environments."""
+"""Tonight's targets and entries -> the complete night, with an entry for each configuration that is missing.
+
+`pinned` stores a measured environment as a pin, the list of its files, so that later nights can run it again.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """A target of tonight with its session; `why` says why it was not reached or stopped."""
+    """A target of tonight with its session; `why` is the reason if it was not reached or stopped answering."""
 
     target: Target
     session: Session | None = None
@@ -47,7 +50,7 @@ class NightContext:
     Attributes:
         folder: folder of the history.
         raw: folder for the samples of the night.
-        reached: all targets of the night.
+        reached: all targets of the night, also those that were not reached.
         evidence: the measurements of tonight, by configuration name.
     """
 
@@ -64,7 +67,9 @@ class NightContext:
 
 
 def begin_night(folder: Path, sweep: Sweep, earlier: History) -> tuple[Night, Path]:
-    """Return tonight, without entries, and the folder for its samples; continue a killed night of this sweep.
+    """Return the night to measure, without entries, and the folder for its samples.
+
+    A recent night of the same sweep that was killed is continued; otherwise a new night begins.
 
     Raises:
         RequestError: the folder cannot be written.
@@ -94,7 +99,7 @@ def _new_night(sweep: Sweep, number: int) -> Night:
 def complete_night(
     night: Night, measured: Sequence[Entry], reached: Sequence[Reached], sweep: Sweep, earlier: History
 ) -> Night:
-    """Add hosts, measured and missing entries, and the configurations no longer in the sweep."""
+    """Return the night with its hosts, its measured and missing entries, and the configurations that left the sweep."""
     environments = [target.session.environment for target in reached if target.session]
     listed = {entry.name for entry in measured}
     missing = [entry for target in reached for entry in _missing(target, sweep, earlier) if entry.name not in listed]
@@ -109,14 +114,14 @@ def complete_night(
 
 
 def _missing(reached: Reached, sweep: Sweep, earlier: History) -> Iterator[Entry]:
-    """Yield a MISSING entry for each expected configuration of a target that was not reached, or stopped."""
+    """Yield a MISSING entry for each expected configuration of a target that was not reached or stopped answering."""
     if reached.why:
         for name in _expected(reached, sweep, earlier):
             yield Entry(name=name, target=reached.target.name, verdict=Outcome.MISSING, why=reached.why)
 
 
 def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
-    """Return the expected configurations of a target: from its session, else its last night, else the sweep."""
+    """Return a target's expected configurations: from its session, else from its last night, else from the sweep."""
     if reached.session:
         return list(names(reached.session.cases).values())
     target = reached.target.name
@@ -130,9 +135,9 @@ def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
 
 
 def pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
-    """Copy the files of a measured environment into the history, so that the cache may be emptied.
+    """Copy the files of a measured environment into the history, so that they outlive the cache.
 
-    `agent` is the agent's bundle and its hash. If a file was damaged meanwhile, the result has no pin.
+    `agent` is the file of the agent's bundle and its hash. If a file is missing or damaged, the result has no pin.
 
     Raises:
         RequestError: a file cannot be written.
@@ -140,7 +145,7 @@ def pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
     try:
         return _pinned(folder, agent, evidence)
     except CaseError as error:
-        warn(f"{evidence.case.variant} cannot be paired on later nights: {error}")
+        warn(f"later nights cannot be compared with tonight's {evidence.case.variant} in pairs: {error}")
         return Pinned()
 
 

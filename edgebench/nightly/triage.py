@@ -1,8 +1,8 @@
 """A history and the decisions of its readers -> the state of every change of the last night.
 
-A change is news on the first night that finds it. On later nights it is open until somebody reacts: acknowledges it,
-assigns it to a person, or marks it as invalid, which means that it is not real. A decision holds as long as the change
-lasts; when the change is gone and comes back, it is news again.
+A change is news on the first night that finds it. On later nights it is open until somebody acknowledges it, assigns it
+to a person, or marks it as invalid, which means that it is not real. A decision holds as long as the change lasts. If
+the change disappears and comes back, it is news again.
 
 Pure: no I/O.
 """
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Change, Decision, Entry, History, Night
 
-    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # latest first, entries by name
+    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # the latest night first; its entries by name
 
-FOUND = (Outcome.REGRESSION, Outcome.IMPROVEMENT)  # verdicts of changes that last until they are accepted
+FOUND = (Outcome.REGRESSION, Outcome.IMPROVEMENT)  # verdicts of changes that last until a user accepts them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,10 @@ class Episode:
     """A change of one figure of one configuration, from the first night that found it to the last night.
 
     Attributes:
-        change: the finding of the last night, or of the night before if the change is mended.
-        since: start of the first night that found it.
-        nights: number of nights that found it.
-        decision: the last reaction to it; None without any.
+        change: the change as the last night found it; for a mended change, as the night before found it.
+        since: start of the first night that found the change.
+        nights: number of nights that found the change.
+        decision: the last reaction to the change; None if nobody reacted.
     """
 
     change: Change
@@ -44,12 +44,12 @@ class Episode:
 
     @property
     def is_news(self) -> bool:
-        """Whether the last night is the first one to report the change, or that it is mended."""
+        """Whether the last night is the first to report the change, or the first to report it as mended."""
         return self.state in (State.NEW, State.MENDED)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it is a regression to which nobody has reacted."""
+        """Whether the change is a regression to which nobody has reacted."""
         return self.change.verdict == Outcome.REGRESSION and self.state in (State.NEW, State.OPEN)
 
     def __str__(self) -> str:
@@ -61,14 +61,14 @@ class Episode:
 
 
 def _reaction(decision: Decision) -> str:
-    """Describe a decision: its state, its person, and its reason and link."""
+    """Describe a decision in words: its state, person, reason and link."""
     to = f" to {decision.person}" if decision.person else ""
     words = " ".join(filter(None, (decision.reason, decision.link)))
     return f"{decision.state}{to}{': ' if words else ''}{words}"
 
 
 def episodes(history: History) -> Mapping[str, tuple[Episode, ...]]:
-    """Return the changes of every configuration of the last night, and those that are mended since the night before."""
+    """Return, by configuration, the changes of the last night and the regressions that it no longer finds."""
     *earlier, last = history.nights
     entries = [{entry.name: entry for entry in night.entries} for night in earlier]
     nights = list(zip(reversed(earlier), reversed(entries), strict=True))
@@ -87,7 +87,7 @@ def _episodes(entry: Entry, last: Night, nights: Nights, decisions: Sequence[Dec
 
 
 def _lasting(change: Change, entry: Entry, found: Sequence[Night], decisions: Sequence[Decision]) -> Episode:
-    """Describe a change that the last night has; `found` are the nights that found it, latest first."""
+    """Return the state of a change of the last night; `found` are all nights that found it, the latest first."""
     ids = {night.id for night in found}
     meant = (decision for decision in decisions if entry.name in decision.configurations and decision.night in ids)
     decision = max(meant, key=lambda decision: decision.place, default=None)
@@ -102,7 +102,7 @@ def _lasting(change: Change, entry: Entry, found: Sequence[Night], decisions: Se
 
 
 def _nights_with(change: Change, entry: Entry, nights: Nights) -> Iterator[Night]:
-    """Yield the nights before the last that found the same change, latest first; unmeasured nights do not end it."""
+    """Yield the unbroken run of earlier nights that found the same change, latest first; skip unmeasured nights."""
     for night, entries in nights:
         earlier = entries.get(entry.name)
         if earlier is None or not earlier.is_measured:
@@ -114,7 +114,7 @@ def _nights_with(change: Change, entry: Entry, nights: Nights) -> Iterator[Night
 
 
 def _changes_before(entry: Entry, nights: Nights) -> Sequence[Change]:
-    """Return the findings of the night that measured the configuration last, if no acceptance came between."""
+    """Return what the latest earlier night with a measurement found; nothing if a night was accepted since then."""
     measured = (entries[entry.name] for _, entries in nights if entry.name in entries)
     before = next((earlier for earlier in measured if earlier.is_measured), None)
     return before.findings if before and before.since == entry.since else ()

@@ -1,7 +1,7 @@
-"""The hash of code in a history -> whether it may run: this installation built it, or this user accepted it.
+"""The hash of code in a history -> whether the code may run.
 
-A history is data, and anyone who can write to it could put any program there. So acceptances of code are stored among
-this user's own files, not in the history.
+Code may run if this installation built it or this user accepted it. A history is data, and anyone who can write to it
+could put any program there. So acceptances of code are stored among this user's own files, not in the history.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from edgebench.deploy.wheels import Platform
     from edgebench.schema.runtime import Runtime
 
-CODE = (".pyz", ".zip")  # suffixes of agents, and of packages of runtimes
+CODE = (".pyz", ".zip")  # file suffixes of agents and of runtimes' packages
 SHORT = 12  # number of hexadecimal digits that identify code
 
 
 def require_agent(folder: Path, sha256: str) -> None:
-    """Refuse a history's agent that neither this installation built nor this user accepted.
+    """Refuse an agent from a history, unless this installation built it or this user accepted it.
 
     Raises:
         CaseError: the agent is refused; the message has the command that accepts it.
@@ -40,14 +40,14 @@ def require_agent(folder: Path, sha256: str) -> None:
 
 
 def require_packages(folder: Path, sha256: str, runtime: Runtime, target: Platform) -> None:
-    """Refuse a history's packages that neither equal pip's for this runtime nor were accepted by this user.
+    """Refuse packages from a history, unless pip gives the same for this runtime or this user accepted them.
 
     Raises:
         CaseError: the packages are refused; the message has the command that accepts them.
     """
     if _is_accepted(sha256) or any(card.sha256 == sha256 for card in cache.cards(Packages)):
         return
-    with suppress(RequestError):  # pip no longer has this version
+    with suppress(RequestError):  # pip no longer finds this version
         if gather(runtime.name, public(runtime.version), target).sha256 == sha256:
             return
     raise _refusal(folder, f"packages of {runtime.name}", sha256)
@@ -56,7 +56,7 @@ def require_packages(folder: Path, sha256: str, runtime: Runtime, target: Platfo
 def _refusal(folder: Path, what: str, sha256: str) -> CaseError:
     return CaseError(
         f"the accepted environment has its own {what}, {sha256[:SHORT]}, which this"
-        f" installation did not make, and unknown code from a history is not run; if you know its origin:"
+        f" installation did not make, and unknown code from a history is not run; if you know its origin, accept it by:"
         f' edgebench nightly accept {folder} --code {sha256[:SHORT]} --reason "..."'
     )
 
@@ -65,13 +65,13 @@ def accept(folder: Path, code: str, reason: str) -> str:
     """Allow code of a history to run for this user; return its full hash.
 
     Raises:
-        RequestError: the history lacks this code or is damaged, or that the code is accepted cannot be stored.
+        RequestError: the history lacks this code, the code is damaged, or the acceptance cannot be stored.
     """
     known = [file for file in (folder / PINNED).glob("*") if file.suffix in CODE]
     meant = [file for file in known if re.fullmatch(rf"[0-9a-f]{{{SHORT},64}}", code) and file.stem.startswith(code)]
     if len(meant) != 1:
         listed = ", ".join(sorted(file.stem[:SHORT] for file in known)) or "none"
-        raise RequestError(f"wanted the hash of one agent or package in {folder}, found {code!r} (has {listed})")
+        raise RequestError(f"wanted the hash of one agent or package in {folder}, found {code!r} (it has {listed})")
     if files.sha256(meant[0]) != meant[0].stem:
         raise RequestError(f"{PINNED}/{meant[0].name} is damaged; restore it from a copy of the history")
     path = _acceptance(meant[0].stem)

@@ -143,7 +143,7 @@ def test_another_host_is_a_line_and_an_acceptance_is_one_with_its_reason() -> No
 def test_the_summary_has_twenty_rows_and_stays_below_githubs_limit() -> None:
     many = markdown.render(of(*[Outcome.REGRESSION] * 300))
     assert len(re.findall(r"^\| REGRESSION", many, re.MULTILINE)) == 20
-    assert "280 more in index.html" in many
+    assert "280 more configurations are in index.html" in many
     long = bulletin(replace(history(Outcome.INVALID), notes=("x" * 3_000_000,)))
     assert len(markdown.render(long).encode()) < 1024 * 1024
 

@@ -183,7 +183,7 @@ def test_two_nightlies_at_once_are_refused() -> None:
 
 
 def test_a_sweep_that_measures_only_some_of_itself_is_refused() -> None:
-    with pytest.raises(RequestError, match="measures the whole sweep every night, found budget 5m; remove the budget"):
+    with pytest.raises(RequestError, match="the whole sweep, but this sweep has the budget 5m; remove the budget"):
         run(replace(sweep(), budget="5m"))
 
 

@@ -1,8 +1,8 @@
-"""Formats of a night's bulletin, one module each.
+"""Formats of a bulletin, the report of one night; each format is a module.
 
-A module offers
-    FILE                          its file name in the folder of the history; empty to write no file
-    render(bulletin) -> str       without I/O
+A module defines
+    FILE                          the name of the report's file in the history's folder; empty if it writes no file
+    render(bulletin) -> str       the text of the report, made without I/O
 """
 
 OFFERS = ("FILE", "render")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "annotations.txt"
-MOST = 10  # annotations per kind and step; GitHub drops further ones
+MOST = 10  # GitHub shows at most ten annotations of each kind per step and drops the others
 KINDS = {
     "error": (Outcome.REGRESSION,),
     "warning": (Outcome.INVALID, Outcome.MISSING, Outcome.HOST_CHANGE),
@@ -21,7 +21,7 @@ KINDS = {
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write one command per configuration that changed or failed; a known regression is an error while it waits."""
+    """Return one command per changed or failed configuration; a regression is an error until somebody reacts to it."""
     waiting = [line for line in bulletin.known if line.is_waiting]
     lines = {kind: bulletin.of(*verdicts) for kind, verdicts in KINDS.items()}
     lines["error"] += waiting

@@ -14,7 +14,7 @@ FILE = "night.json"
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write one JSON object."""
+    """Return the night as one JSON object."""
     fields = {
         "headline": bulletin.headline,
         "causes": bulletin.causes,

@@ -1,4 +1,4 @@
-"""The night as JUnit XML: a regression that waits for a reaction is a failure, a MISSING or INVALID entry an error."""
+"""The night as JUnit XML: a regression without a reaction is a failure; MISSING and INVALID entries are errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OUTCOMES = {
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write one test suite with one test case per configuration."""
+    """Return one test suite with one test case per configuration."""
     outcomes = [_outcome(line) for line in bulletin.lines]
     suite = Element(
         "testsuite",
@@ -53,7 +53,7 @@ def _case(suite: Element, line: SummaryLine) -> None:
 
 
 def _outcome(line: SummaryLine) -> str:
-    """Return `failure`, `error`, `skipped` or ""; a regression to which somebody reacted passes."""
+    """Return `failure`, `error`, `skipped`, or "" if the test passes; a regression passes once somebody reacted."""
     outcome = OUTCOMES.get(line.entry.verdict, "")
     return "" if outcome == "failure" and not line.is_waiting else outcome
 

@@ -1,4 +1,4 @@
-"""The night as Markdown for the summary of a GitHub job, within the limit of 1024 KiB per step."""
+"""The night as Markdown for the summary of a GitHub job, within GitHub's limit of 1024 KiB per step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "summary.md"
-ROWS = 20  # in the table; index.html and night.json have all
-MOST_BYTES = 1_000_000  # below the 1024 KiB above which GitHub drops the whole summary
+ROWS = 20  # maximum number of rows in the table; index.html and night.json have all configurations
+MOST_BYTES = 1_000_000  # GitHub drops a whole summary that is larger than 1024 KiB
 NOTES = 10
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write the headline and the configurations that need attention, the worst first."""
+    """Return the headline and a table of the configurations that need attention, the worst first."""
     lines = bulletin.needs_attention
     causes = "".join(f"- {escape.markdown_line(cause)}\n" for cause in bulletin.causes[:NOTES])
     title, headline = escape.markdown(bulletin.night.started_at), escape.markdown(bulletin.headline)
@@ -34,11 +34,12 @@ def render(bulletin: Bulletin) -> str:
 
 
 def _ending(bulletin: Bulletin) -> str:
-    return f"{bulletin.nights} nights; measured in {bulletin.night.measured_s:.0f} s of {bulletin.night.spent_s:.0f} s."
+    measured, spent = f"{bulletin.night.measured_s:.0f} s", f"{bulletin.night.spent_s:.0f} s"
+    return f"The history has {bulletin.nights} nights. Measuring took {measured} of this night's {spent}."
 
 
 def _table(lines: list[SummaryLine]) -> str:
-    more = (f"{len(lines) - ROWS} more in index.html and night.json.",) if len(lines) > ROWS else ()
+    more = (f"{len(lines) - ROWS} more configurations are in index.html and night.json.",) if len(lines) > ROWS else ()
     return markdown(Sheet.of("What changed", COLUMNS, lines[:ROWS], more))
 
 
@@ -59,7 +60,7 @@ def _detectable(line: SummaryLine) -> str:
 
 
 def _evidence(line: SummaryLine) -> Iterator[str]:
-    """Yield the evidence of the worst finding, or why there is none; then the other findings."""
+    """Yield the evidence of the most severe change, or the reason if there is no evidence; then the other changes."""
     if (worst := line.worst) and worst.p is not None:
         on = f" on {worst.confirmed_at[:10]}" if worst.confirmed_at else ""
         yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"

@@ -1,4 +1,4 @@
-"""No report of a night: the null plug-in."""
+"""The null plug-in, which writes no report of a night."""
 
 from edgebench.nightly.summary import Bulletin
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, Point, SummaryLine
 
 FILE = "index.html"
-WIDTH, HEIGHT = 240, 28  # of a sparkline, in pixels
-LEAST_SPAN = 0.05  # of the axis, a share, so that noise does not look like a change
+WIDTH, HEIGHT = 240, 28  # size of a sparkline, in pixels
+LEAST_SPAN = 0.05  # least span of a sparkline's axis, a share, so that noise does not look like a change
 STYLE = """
 :root{color-scheme:light dark}
 body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}
@@ -31,22 +31,22 @@ td:nth-child(6){white-space:nowrap}td.n{text-align:right;font-variant-numeric:ta
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write the page: configurations that need attention first, the others folded."""
+    """Return the page: configurations that need attention come first, unchanged ones are folded away."""
     attention, known = bulletin.needs_attention, bulletin.known
     calm = [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
     parts = [
         f"<h1>{html(bulletin.headline)}</h1>",
-        f"<p>{html(night.started_at)}, sweep {html(night.sweep)}, {bulletin.nights} nights,"
-        f" measured in {night.measured_s:.0f} s of {night.spent_s:.0f} s</p>",
+        f"<p>{html(night.started_at)}, sweep {html(night.sweep)}. The history has {bulletin.nights} nights."
+        f" Measuring took {night.measured_s:.0f} s of this night's {night.spent_s:.0f} s.</p>",
         "".join(f"<p>{html(cause)}</p>" for cause in bulletin.causes),
         _table(attention) if attention else "",
         f"<h2>Known from earlier nights</h2>{_table(known)}" if known else "",
-        f"<details><summary>{len(calm)} without a change</summary>{_table(calm)}</details>" if calm else "",
-        f'<p class="key">The line shows the last {NIGHTS} nights: latency relative to the reference workload, as change'
-        " from the median. The band is the 95 % interval; a gap is a night without a measurement. Blue marks a changed"
-        " host or component, green an accepted night. “finds ± %” is the smallest change that tonight detects with 80 %"
-        " power.</p>",
+        f"<details><summary>{len(calm)} unchanged configurations</summary>{_table(calm)}</details>" if calm else "",
+        f'<p class="key">Each line shows the last {NIGHTS} nights of a configuration: its latency relative to the'
+        " reference workload, as change from the median of these nights. The band is the 95 % interval; a gap is a"
+        " night without a measurement. A blue mark is a changed host or component, a green mark an accepted night."
+        " “finds ± %” is the smallest change that this night detects with a power of 80 %.</p>",
         *(f"<p>{html(note)}</p>" for note in bulletin.notes),
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html(bulletin.headline)}</title>'
@@ -69,7 +69,7 @@ def _row(line: SummaryLine) -> str:
 
 
 def sparkline(points: Sequence[Point]) -> str:
-    """Draw nights as SVG: band and line, interrupted at gaps, and a mark per change of host or components."""
+    """Draw nights as SVG: a line in a band, interrupted at gaps, with a mark where host or components changed."""
     ends = [end for point in points if point.change is not None for end in (point.change, point.low, point.high)]
     values = [end for end in ends if end is not None]
     if not values:
@@ -93,7 +93,7 @@ def _mark(point: Point, x: float) -> str:
 
 
 def _pieces(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
-    """Split the nights into runs without a gap."""
+    """Split the nights at the gaps, into pieces of consecutive measured nights."""
     pieces: list[list[tuple[int, Point]]] = [[]]
     for place, point in enumerate(points):
         if point.change is None:

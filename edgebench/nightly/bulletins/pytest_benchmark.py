@@ -1,4 +1,4 @@
-"""The night as pytest-benchmark JSON, for `pytest-benchmark compare`: each process is one round, its median."""
+"""The night as JSON for `pytest-benchmark compare`: the median of each process stands for one of its rounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "pytest-benchmark.json"
 
 
 def render(bulletin: Bulletin) -> str:
-    """Write all configurations with latencies."""
+    """Return all configurations that have latencies."""
     night = bulletin.night
     facts = next(iter(night.hosts.values()), {})
     machine = {"node": "", "machine": facts.get("machine", ""), "release": facts.get("kernel", ""), "system": "Linux"}

@@ -1,4 +1,4 @@
-"""A recorded or simulated history -> false-alarm rate and power of the nightly rule on it."""
+"""A recorded or simulated history -> the false-alarm rate and the power of the nightly rule on that history."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 def rehearse(folder: Path | None, profile: str, inject: float, seed: int = 0) -> Replay:
-    """Apply the rule to a recorded history in `folder`, or to a simulated one with a noise profile.
+    """Apply the rule to a recorded history in `folder`, or to a history simulated with a noise profile.
 
     Raises:
-        RequestError: not exactly one of the two is given, the profile is unknown, or the history is too short.
+        RequestError: folder and profile are both given or both missing, the profile is unknown, or the history is too
+            short.
     """
     if (folder is None) == (not profile):
         raise RequestError("give either the folder of a history or --profile quiet, pi or vm")
@@ -58,15 +59,15 @@ def sheet(replay: Replay) -> Sheet:
     ]
     least = "none" if replay.detectable is None else f"{replay.detectable:.1%}"
     notes = (
-        "In the replay the model changes every night, or the runtime where the row says so.",
-        f"Median minimum detectable effect: {least}, at a power of {RULE.power:.0%}.",
+        "In the replay the model changes every night; in the rows of a changed runtime, the runtime does instead.",
+        f"The median of the minimum detectable effects, at a power of {RULE.power:.0%}: {least}.",
     )
     title = f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations"
     return Sheet.of(title, COLUMNS, rows, notes)
 
 
 def fields(replay: Replay) -> dict[str, Value]:
-    """Lay out a replay for JSON: shares of 1."""
+    """Return a replay for JSON, with its rates as shares in [0, 1]."""
     return asdict(replay) | {"notes": sheet(replay).notes}
 
 

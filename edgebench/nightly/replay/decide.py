@@ -1,7 +1,8 @@
 """A series of nights and a simulated slowdown -> false-alarm rate and power of the nightly rule.
 
-Pure. Uses the screen and the pairs that `judge` uses. A component changes every night, because unchanged ones are not
-paired: either the model, which is screened first, or the runtime, which always gets all pairs.
+Pure: no I/O. It screens and compares pairs in the same way as `judge`. One component changes every night, because no
+pairs are run if all components are unchanged. It is either the model, which is screened first, or the runtime, which is
+always compared by the full number of pairs.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
 
-DELAYS = 7  # nights within which a slowdown must be found
-STARTS = 20  # number of start nights of a slowdown, each in a separate replay
+DELAYS = 7  # number of nights, from the start of a slowdown, for which the power is computed
+STARTS = 20  # number of nights on which a slowdown starts, each in a replay of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """The decisions of the rule; arrays of shape (nights, C), C configurations.
+    """The decisions of the rule, as arrays of shape (nights, C) for C configurations.
 
     Attributes:
-        was_judged: whether an alarm was possible.
-        pairs: number of pairs taken.
-        detectable: minimum detectable effect, a share; computed also where no pairs were taken.
+        was_judged: whether the rule could raise an alarm.
+        pairs: number of pairs that were run.
+        detectable: minimum detectable effect, as a share; computed even if no pairs were run.
     """
 
     is_slower: Flags
@@ -50,10 +51,10 @@ class Decided:
 
 
 def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RULE) -> Decided:
-    """Decide nights whose model changes every night; from night `since` on, latencies are `inject` times as long.
+    """Apply the rule to nights with a new model each; from night `since` on, latencies are `inject` times as long.
 
-    A persistent slowdown is not paired again once all its pairs were taken on a quiet host. A night with an alarm is
-    not accepted, so it does not enter the history for screening.
+    Once all pairs of a slowdown were run on a quiet host, it is not compared in pairs again. A night with an alarm is
+    not accepted, so later nights are not screened against it.
     """
     import numpy
 
@@ -72,7 +73,7 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
 
 
 def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> Decided:
-    """Decide nights whose runtime changes and takes `inject` times as long: no screen, always all pairs."""
+    """Apply the rule to nights with a new runtime each, `inject` times as slow: without a screen, with all pairs."""
     import numpy
 
     patient = replace(rule, interim_every=rule.pairs, noisy_interim_every=rule.noisy_pairs)
@@ -86,7 +87,7 @@ def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> De
 
 
 def _undecided(levels: Floats) -> Decided:
-    """Return empty decisions; the first night has no history and is not judged."""
+    """Return decisions without an alarm; the first night has no history, so it is not judged."""
     import numpy
 
     judged = ~numpy.isnan(levels)
@@ -101,7 +102,7 @@ def _undecided(levels: Floats) -> Decided:
 
 
 def _spreads(series: Series, rule: Rule) -> list[Floats]:
-    """Return per night the standard deviation between processes, (C,), from that night and earlier ones."""
+    """Return for each night the standard deviation between processes, (C,), from that night and earlier nights."""
     deviations = deviation(series.times).transpose(1, 0, 2)
     windows = (deviations[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(deviations.shape[1]))
     return [noise(window.reshape(len(window), -1)) for window in windows]
@@ -110,7 +111,7 @@ def _spreads(series: Series, rule: Rule) -> list[Floats]:
 def _confirm(
     decided: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
 ) -> None:
-    """Draw pairs for the suspected configurations of one night, a mask (C,); store the decisions in `decided`."""
+    """Draw pairs of one night for the configurations in the mask `suspects`, (C,); store decisions in `decided`."""
     import numpy
 
     for is_noisy in (False, True):
@@ -150,16 +151,16 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Error rates of the rule on a history whose model, or runtime, changes every night.
+    """Error rates of the rule on a history in which the model, or the runtime, changes every night.
 
     Attributes:
         inject: simulated slowdown as a factor, for the power.
-        alarms: rate of false regressions, with models of equal speed; `gains` of false improvements.
-        paired: rate of suspects, which are paired.
+        alarms: rate of false regressions if all models are equally fast; `gains` is the rate of false improvements.
+        paired: rate of suspected configurations, which are compared in pairs.
         pairs: mean number of pairs per configuration-night.
-        power: rate of slowdowns found by the first, second, ... night.
-        runtime_alarms, runtime_power: the same with a changed runtime, which always gets all pairs.
-        detectable: median minimum detectable effect, a share; None if no night has one.
+        power: rate of slowdowns that were found by the first, second, ... night.
+        runtime_alarms, runtime_power: false alarms and power with a changed runtime, which always gets all pairs.
+        detectable: median of the minimum detectable effects, as a share; None if no night has one.
     """
 
     source: str
@@ -177,7 +178,7 @@ class Replay:
 
 
 def share(events: Sequence[int], of: Sequence[int]) -> Rate:
-    """Return the rate of events, given counts per night."""
+    """Return the rate of events, from the numbers of events and of configurations in each night."""
     occurred, total = sum(events), sum(of)
     design_effect = _design_effect(events, of)
     low, high = wilson(round(occurred / design_effect), round(total / design_effect))
@@ -185,7 +186,7 @@ def share(events: Sequence[int], of: Sequence[int]) -> Rate:
 
 
 def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
-    """Return the variance of the shares between nights over the binomial variance; at least 1."""
+    """Return the variance of the nights' shares, divided by the binomial variance; at least 1."""
     share_of_all, nights = sum(events) / max(1, sum(of)), sum(map(bool, of))
     by_chance = share_of_all * (1 - share_of_all) / max(1, sum(of))
     if nights < 2 or not by_chance:
@@ -196,7 +197,7 @@ def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
 
 
 def replay(source: str, series: Series, inject: float, rule: Rule = RULE) -> Replay:
-    """Apply the rule to an unchanged series, and with slowdowns that start at several of its nights.
+    """Apply the rule to a series without a slowdown, and again with slowdowns that start on several of its nights.
 
     Raises:
         RequestError: the series is too short.
@@ -234,7 +235,7 @@ def _by_night(flags: Flags) -> list[int]:
 
 
 def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
-    """Return the share of slowdowns found per delay, over several start nights."""
+    """Return, for each number of nights after the start, the share of slowdowns found by then, over several starts."""
     import numpy
 
     nights = len(series.times)
@@ -247,11 +248,11 @@ def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
 
 
 def _detections(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
-    """Return how many slowdowns that start at night `since` are found by each later night, and how many there are."""
+    """Return how many of the slowdowns that start on night `since` are found by each later night, and their number."""
     import numpy
 
     start = max(0, since - rule.nights)
     decided = decide(cut(series, start, until), inject, since - start, rule)
-    judged = decided.was_judged[since - start]  # a configuration missing on the first night does not count
+    judged = decided.was_judged[since - start]  # a configuration that is missing on the first night does not count
     detected = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
     return _by_night(detected), int(judged.sum())

@@ -1,7 +1,8 @@
 """The noise profile of a machine and a random generator -> simulated log times of one night.
 
-Pure; natural logarithms throughout. The profiles were set from trial measurements before any rule was tuned on them:
-between processes 0.4 % on a quiet machine, 1 % on a board, 5 % on a shared virtual machine.
+Pure: no I/O. All logarithms are natural. The profiles were set from trial measurements before any rule was tuned on
+them. The standard deviation between processes was 0.4 % on a quiet machine, 1 % on a board and 5 % on a shared virtual
+machine.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
 
 TUNING_SEED, FINAL_SEED = 20261123, 7041776  # both fixed before tuning; the second is only for published figures
-BURST_ROUNDS = 4  # duration of a burst
+BURST_ROUNDS = 4  # number of rounds that a burst of other load lasts
 UNSHARED = 0.1  # share of the machine's drift that affects a configuration but not the reference workload
 SLOW_SHARE = 0.05  # share of processes with three times the usual deviation, for heavy tails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseProfile:
-    """Standard deviations of log times.
+    """The noise of a machine, as standard deviations of log times.
 
     Attributes:
         process: between processes of one night.
         reference: between processes of the reference workload.
-        night: of the level of one configuration between nights, such as by its memory layout.
-        machine: of the level of the whole machine between nights.
-        drift: of the level of the whole machine between rounds.
-        arm: between two installations of the same environment, per night.
-        burst: slowdown of all processes by foreign load, a log ratio, no deviation.
-        burst_share: share of rounds in which a burst starts.
+        night: of one configuration's median between nights, for example because of its memory layout.
+        machine: of the speed of the whole machine between nights.
+        drift: of the speed of the whole machine between the rounds of a night.
+        arm: between two installations of the same environment, in one night.
+        burst: no deviation, but the slowdown of all processes by a burst of other load, as a log ratio.
+        burst_share: share of the rounds in which a burst starts.
     """
 
     process: float
@@ -62,7 +63,7 @@ PROFILES = {
 
 
 def measured(profile: NoiseProfile, draw: Generator, configurations: int, processes: int) -> tuple[Floats, Floats]:
-    """Draw one night: log times of all processes and of the reference in their rounds, (C, processes) each."""
+    """Draw one night: log times of all processes and of the reference workload in their rounds, (C, processes) each."""
     import numpy
 
     drift, burst = _rounds(profile, draw, processes)
@@ -79,20 +80,20 @@ def measured(profile: NoiseProfile, draw: Generator, configurations: int, proces
 
 
 def aa_pairs(profile: NoiseProfile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
-    """Draw log times of two arms that differ only by their installation, (C, pairs) each."""
+    """Draw log times of two installations of the same environment, (C, pairs) each."""
     drift, burst = _rounds(profile, draw, 2 * pairs)
     shape = (configurations, pairs)
     arms = []
     for part in (0, 1):
         arm = draw.normal(0, profile.arm, (configurations, 1))
         is_hit = draw.random(shape) < 0.5
-        # Interleaved: the two processes of a pair run in neighbouring rounds.
+        # The pairs are interleaved: the two processes of a pair run in neighbouring rounds.
         arms.append(arm + drift[part::2] + burst[part::2] * is_hit + _processes(profile.process, draw, shape))
     return arms[0], arms[1]
 
 
 def _rounds(profile: NoiseProfile, draw: Generator, rounds: int) -> tuple[Floats, Floats]:
-    """Draw the drift of the machine and its bursts over the rounds of a night, (rounds,) each."""
+    """Draw the drift of the machine and its bursts of other load over the rounds of a night, (rounds,) each."""
     import numpy
 
     drift = numpy.cumsum(draw.normal(0, profile.drift, rounds))

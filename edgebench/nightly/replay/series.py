@@ -1,6 +1,6 @@
 """A recorded or simulated history -> log times per night and process, and pairs drawn from its noise.
 
-Pure; random draws depend on the seed only.
+Pure: no I/O. Random draws depend only on the seed.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ DrawPairs = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """The values of a history that a replay needs; C configurations, of which K are paired.
+    """The values of a history that a replay needs, for C configurations, of which K are compared in pairs.
 
     Attributes:
         times: log times per process as pairs compare them, (nights, C, processes); NaN for a missing process.
-        ratios: log times minus those of the reference workload; the same shape.
-        aa_pairs: draws log times of two equal arms, (K, pairs) each, given night, configurations and pairs.
+        ratios: log times minus those of the reference workload, in the same shape.
+        aa_pairs: function that draws the log times of two equal installations, (K, pairs) each, for a night, K
+            configurations and a number of pairs.
     """
 
     times: Floats
@@ -61,7 +62,7 @@ def simulated(
 def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
     """Return a series of recorded processes, (nights, C, processes), whose pairs are drawn from recent deviations.
 
-    Pairs have the noise between processes of this machine, but not the noise between two installations.
+    These pairs have the noise between processes of this machine, but not the noise between two installations.
     """
     import numpy
 
@@ -76,7 +77,7 @@ def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
 
 
 def _drawn(deviations: Floats, draw: Generator, pairs: int) -> Floats:
-    """Draw deviations of each configuration with replacement, (K, pairs)."""
+    """Draw, with replacement, from the deviations of each configuration, (K, pairs)."""
     import numpy
 
     pools = (column[~numpy.isnan(column)] for column in deviations.transpose(1, 0, 2).reshape(deviations.shape[1], -1))
@@ -104,7 +105,7 @@ def medians(values: Floats) -> Floats:
 
 
 def cut(series: Series, start: int, until: int) -> Series:
-    """Return the nights `start` to `until` of a series."""
+    """Return the part of a series from night `start` to the night before `until`."""
 
     def aa_pairs(night: int, which: NDArray[numpy.intp], pairs: int) -> tuple[Floats, Floats]:
         return series.aa_pairs(night + start, which, pairs)
@@ -113,9 +114,9 @@ def cut(series: Series, start: int, until: int) -> Series:
 
 
 def processes(history: History) -> tuple[Floats, Floats]:
-    """Return log times and ratios, (nights, C, processes), carried over to the environment of the last night.
+    """Return log times and ratios, (nights, C, processes), as they would be in the environment of the last night.
 
-    Nights on a different host than the last one, and changes that were not accepted, are NaN.
+    Nights on a different host than the last night, and nights with a change that was not accepted, are NaN.
     """
     import numpy
 

@@ -2,7 +2,8 @@
 
     past (comparable nights) -> screen (suspects) -> confirm (by pairs) -> judge
 
-`thresholds` holds the numbers of the rule; `offsets` carries the results of pairs over to later nights.
+`thresholds` holds the numbers of the rule. `offsets` uses the results of pairs to compare nights whose components
+differ.
 
 Pure: no I/O.
 """

@@ -1,6 +1,6 @@
 """Log times of the accepted and of tonight's processes -> the change, its interval and p-values.
 
-Pure. Values are natural logarithms, (K, n): K configurations, n processes per arm.
+Pure: no I/O. Values are natural logarithms in arrays (K, n), for K configurations and n processes per environment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """The result of a comparison, (K,) each: log change, its 95 % interval and one-sided p-values."""
+    """The result of a comparison as arrays (K,): the log change, its 95 % interval and one-sided p-values."""
 
     change: Floats
     low: Floats
@@ -33,19 +33,19 @@ class Effect:
     faster_p: Floats
 
     def is_slower(self, p: float, effect: float) -> NDArray[numpy.bool_]:
-        """Return which are slower: p-value below `p` and change above `effect`, a share."""
+        """Return which configurations are slower: their p-value is below `p`, their change above `effect`, a share."""
         import numpy
 
         return numpy.asarray((self.slower_p < p) & (self.change > log1p(effect)))
 
     def is_faster(self, p: float, effect: float) -> NDArray[numpy.bool_]:
-        """Return which are faster: p-value below `p` and change below `-effect`, a share."""
+        """Return which configurations are faster: their p-value is below `p`, their change below `-effect`, a share."""
         import numpy
 
         return numpy.asarray((self.faster_p < p) & (self.change < -log1p(effect)))
 
     def is_open(self, rule: Rule) -> NDArray[numpy.bool_]:
-        """Return which configurations an interim analysis keeps, because an effect may still be confirmed."""
+        """Return for which configurations the pairs go on after an interim analysis, as they may confirm a change."""
         import numpy
 
         p, effect = rule.futile_p, rule.futile_effect
@@ -75,18 +75,18 @@ def compare(before: Floats, after: Floats) -> Effect:
 
 
 def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
-    """Compare two paired arms, (K, n) each; processes at the same index ran one after the other.
+    """Compare paired processes, (K, n) each; processes at the same index ran one after the other.
 
-    The change is the median difference, its interval that of the sign test. The p-value is twice the smaller of two
-    tests (Bonferroni): the sign test is stronger where a clock flips between two rates, so that differences are either
-    tiny or large; Wilcoxon's signed-rank test is stronger for even noise.
+    The change is the median difference, and its interval is that of the sign test. The p-value is twice the smaller
+    p-value of two tests (Bonferroni). The sign test is stronger where a clock flips between two rates, so that
+    differences are either tiny or large. Wilcoxon's signed-rank test is stronger where the noise has no such jumps.
     """
     import numpy
 
     differences = numpy.sort(tonight - accepted, axis=1)
     configurations, pairs = differences.shape
     beyond = _pairs_beyond(pairs)
-    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # at once: most of a call is overhead
+    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # one call, as it is mostly overhead
     return Effect(
         change=numpy.median(differences, axis=1),
         low=differences[:, max(0, beyond - 1)],
@@ -98,18 +98,18 @@ def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
 
 @cache
 def _pairs_beyond(pairs: int) -> int:
-    """Return how many of the differences lie beyond each end of the interval."""
+    """Return how many of the sorted differences lie beyond each end of the interval."""
     from scipy.stats import binom
 
     return int(binom.ppf((1 - CONFIDENCE) / 2, pairs, 0.5))
 
 
 def _p_of_more(differences: Floats) -> Floats:
-    """Return the p-value for differences above zero: twice the smaller of sign and signed-rank test."""
+    """Return the p-value for differences above zero: twice the smaller p of the sign test and the signed-rank test."""
     import numpy
     from scipy.stats import binom, wilcoxon
 
     signs = binom.sf((differences > 0).sum(1) - 1, differences.shape[1], 0.5)
-    # Always exact: by default scipy tries all permutations of small samples with ties, which takes minutes.
+    # The exact method: scipy's default tries all permutations of small samples with ties, which takes minutes.
     ranks = wilcoxon(differences, alternative="greater", axis=1, zero_method="zsplit", method="exact").pvalue
     return numpy.asarray(numpy.minimum(1.0, 2 * numpy.minimum(signs, ranks)))

@@ -1,6 +1,6 @@
 """The figures of a configuration: how each is read from a night and from pairs, and which rule judges it.
 
-To add a figure, add it to `PAIRED_FIGURES` or `EXACT_FIGURES`; findings and reports show its name.
+To add a figure, add it to `PAIRED_FIGURES` or `EXACT_FIGURES`; reports then show it under its name.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Figure:
     """One figure of a configuration.
 
     Attributes:
-        value: reads the figure from a night, in the figure's unit; None if not measured.
-        show: formats a value with its unit for people.
-        worse, better: words for a configuration whose figure became so: `slower`, `faster`.
+        value: function that reads the figure from a night, in the figure's unit; None if not measured.
+        show: function that formats a value with its unit, for people.
+        worse, better: words for a configuration whose figure became worse or better, such as `slower` and `faster`.
         is_worse_above: whether a larger value is worse.
-        in_points: whether a change is a difference of shares; else it is a share of the accepted value.
+        in_points: whether a change is given in percentage points; if not, relative to the accepted value.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Figure:
     in_points: bool = False
 
     def outcome(self, *, is_above: bool) -> Outcome:
-        """Return whether a change, up or down, is a regression or an improvement."""
+        """Return whether a change is a regression or an improvement; `is_above` says that the value became larger."""
         return Outcome.REGRESSION if is_above == self.is_worse_above else Outcome.IMPROVEMENT
 
 
@@ -49,9 +49,9 @@ class PairedFigure(Figure):
     """A time whose changes are confirmed by interleaved pairs.
 
     Attributes:
-        seconds: reads the times of one arm, one per process.
-        is_paced: whether the times are corrected by the reference beats if both arms have them.
-        rule: the rule for this figure; None for the rule of the night.
+        seconds: function that reads the times of one arm (one side of the pairs), one per process.
+        is_paced: whether the reference beats, if both arms have them, are used to correct the times.
+        rule: the rule for this figure; None if the rule of the night applies.
     """
 
     seconds: Callable[[ArmTimes], tuple[float, ...]]
@@ -59,7 +59,7 @@ class PairedFigure(Figure):
     rule: Rule | None = None
 
     def logs(self, times: PairedTimes) -> tuple[list[float], list[float]]:
-        """Return natural logarithms of both arms, one per process; empty if a time is zero."""
+        """Return the log times of both arms, one per process; return empty lists if a time is zero."""
         if self.is_paced:
             return times.paced_logs
         return both_logs(self.seconds(times.accepted), self.seconds(times.tonight))
@@ -70,9 +70,9 @@ class ExactFigure(Figure):
     """A figure with almost no noise, compared directly with the accepted night.
 
     Attributes:
-        share, least: tolerated change: the larger of this share of the accepted value and this amount.
-        condition: a value that must be equal in both nights for the figure to be comparable.
-        is_per_host: whether the figure differs between hosts, so compare with this host's first accepted night.
+        share, least: a change is tolerated up to `share` of the accepted value, or up to the amount `least` if larger.
+        condition: function that reads a value which must be equal in both nights for the figure to be comparable.
+        is_per_host: whether hosts differ in this figure; if so, it is compared with this host's first accepted night.
     """
 
     share: float = 0.0
@@ -150,7 +150,7 @@ EXACT_FIGURES = (
         worse="with more memory",
         better="with less memory",
         share=0.01,
-        least=512 * 1024,  # repeats within 0.1 MiB
+        least=512 * 1024,  # repeated measurements agree within 0.1 MiB
         is_per_host=True,
     ),
     ExactFigure(
@@ -168,7 +168,7 @@ EXACT_FIGURES = (
         show=_millions,
         worse="with more instructions",
         better="with fewer instructions",
-        share=0.001,  # repeats within 0.03 %
+        share=0.001,  # repeated counts agree within 0.03 %
         least=1,
     ),
     ExactFigure(
@@ -211,7 +211,7 @@ def values(change: Change) -> str:
 
 
 def effect(change: Change) -> str:
-    """Say in words what a change does: `slower`, `less accurate`."""
+    """Describe in words what a change does, such as `slower` or `less accurate`."""
     figure = FIGURES.get(change.figure)
     if figure is None:
         return f"with another {change.figure}"

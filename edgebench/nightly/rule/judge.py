@@ -1,6 +1,6 @@
 """Tonight's figures, the history and pairs -> verdicts, each with its evidence.
 
-Pure: no I/O. `examine` finds the suspects, the caller runs their pairs, then `judge` decides.
+Pure: no I/O. `examine` finds suspected configurations, the caller runs their pairs, and `judge` decides.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ TOO_FEW, NEW_COMPONENTS, WAS_SLOWER, NEW_HOST, DRIFTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """One configuration after the screen, before any pairs.
+    """One configuration after the screen, which compares it with its history, and before any pairs are run.
 
     Attributes:
-        why: reasons to suspect a change; empty without any.
-        is_shifted: whether the level clearly left the history, for any cause.
+        why: reasons to suspect a change; empty if there are none.
+        is_shifted: whether tonight's latency is clearly outside the history, whatever the cause.
         is_noisy: whether the host is too noisy for the usual number of pairs.
-        detectable: minimum detectable effect of this night, a share.
+        detectable: minimum detectable effect of this night, as a share.
     """
 
     past: Past
@@ -60,38 +60,41 @@ class Screened:
 
     @property
     def calls_for_pairs(self) -> bool:
-        """Whether to run pairs: something is suspect, the components changed and pairs have not compared them yet."""
+        """Whether to run pairs: a change is suspected, and pairs have not compared the changed components yet."""
         return bool(self.why) and not self.past.is_compared
 
     @property
     def may_stop_early(self) -> bool:
-        """Whether an interim analysis may stop the pairs; not if older nights are compared through their result."""
+        """Whether an interim analysis may stop the pairs early.
+
+        It may not if the result is also needed to compare nights before the change with nights after it.
+        """
         return not {NEW_HOST, NEW_COMPONENTS, WAS_SLOWER} & set(self.why)
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """Components that differ from the accepted night and facts of the host that differ from the last night."""
+        """The components that differ from the accepted night, and the facts of the host that differ from the last."""
         return (*self.component_changes, *self.host_changes)
 
     @property
     def host_changes(self) -> tuple[str, ...]:
-        """Facts of the host that differ from the last night that measured this configuration."""
+        """The facts of the host that differ from the last night that measured this configuration."""
         return changes(self.past.nights[-1].facts if self.past.nights else {}, self.past.tonight.facts)
 
     @property
     def component_changes(self) -> tuple[str, ...]:
-        """Components that differ from the accepted ones."""
+        """The components that differ from those of the accepted night."""
         return changes(self.past.baseline.entry.components, self.entry.components) if self.past.baseline else ()
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Describe the differences: `runtime: onnxruntime 1.23.2 -> onnxruntime 1.31.1`."""
+    """Describe each difference, such as `runtime: onnxruntime 1.23.2 -> onnxruntime 1.31.1`."""
     names = [name for name in dict.fromkeys((*before, *after)) if before.get(name, "") != after.get(name, "")]
     return tuple(f"{name}: {before.get(name) or 'none'} -> {after.get(name) or 'none'}" for name in names)
 
 
 def examine(tonight: Night, history: History, rule: Rule = RULE) -> tuple[Screened, ...]:
-    """Screen every configuration that was measured tonight and before."""
+    """Screen every configuration that was measured both tonight and on an earlier night."""
     known = [past for past in pasts(history, tonight) if past.baseline]
     timed = [past for past in known if past.is_timed]
     others = (Screened(past=past) for past in known if not past.is_timed)
@@ -134,7 +137,7 @@ def _rows(lists: Sequence[Sequence[float]]) -> Floats:
 
 
 def _deviations(past: Past, rule: Rule) -> list[float]:
-    """Return deviations of processes from the median of their night, for recent nights and tonight."""
+    """Return how far processes deviate from the median of their night, for recent nights and tonight."""
     from statistics import median
 
     deviations = list[float]()
@@ -164,7 +167,10 @@ def _reasons(past: Past, screening: Screening, place: int, suspect: bool, rule: 
 
 
 def _has_drifted(past: Past, rule: Rule) -> bool:
-    """Return, once a week, whether this week differs from the first: a drift too slow for the screen of one night."""
+    """Return, every seventh night, whether this week differs from the first; return False on other nights.
+
+    Such a drift is too slow for the screen of a single night.
+    """
     import numpy
 
     level, week = past.level, rule.drift_nights
@@ -176,7 +182,7 @@ def _has_drifted(past: Past, rule: Rule) -> bool:
 
 
 def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
-    """Return the figures with a special rule that left their history, one tuple per configuration."""
+    """Return, per configuration, which figures with their own rule, such as load time, differ from their history."""
     import numpy
 
     reasons: list[tuple[str, ...]] = [()] * len(timed)
@@ -195,7 +201,7 @@ def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
 
 
 def judge(tonight: Night, screened: Sequence[Screened], times: Mapping[str, PairedTimes], rule: Rule = RULE) -> Night:
-    """Decide every configuration of the night; `times` are the pairs by configuration name."""
+    """Return the night with a verdict on each configuration; `times` has the times of pairs by configuration name."""
     by_name = {candidate.entry.name: candidate for candidate in screened}
     judged = tuple(_judged(entry, by_name.get(entry.name), times.get(entry.name), rule) for entry in tonight.entries)
     return replace(tonight, entries=judged)
@@ -205,7 +211,7 @@ def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, 
     if not entry.is_measured:
         return replace(entry, changed=screened.changes) if screened else entry
     if screened is None or screened.past.baseline is None:
-        return replace(entry, verdict=Outcome.NEW, why="first measurement: the baseline of later nights")
+        return replace(entry, verdict=Outcome.NEW, why="first measurement, which is the baseline of later nights")
     effects = _effects(times) if times and not times.why_not else {}
     confirmed = tuple(_confirmed_changes(effects, times, screened, rule))
     figures = {change.figure for change in confirmed}
@@ -248,7 +254,7 @@ def _verdict(
 
 
 def _not_a_component(screened: Screened) -> str:
-    """Return why no changed component causes what the screen found."""
+    """Return the reason why no changed component can be the cause of what the screen found."""
     if screened.past.is_accepted:
         return "no component changed"
     return "earlier pairs compared these components" if screened.past.is_compared else "pairs found no change"
@@ -261,10 +267,10 @@ def _offset(
     confirmed: Sequence[Change],
     rule: Rule,
 ) -> float | None:
-    """Return the log ratio of tonight's latency to the accepted one; None if the pairs did not measure it well enough.
+    """Return the log ratio of tonight's latency to the accepted latency; None if pairs did not measure it well enough.
 
-    That is so if the pairs were stopped early, or if a noisy host could have hidden a change. Such a configuration is
-    screened again on later nights, and paired again if suspect.
+    Pairs do not measure it well enough if they were stopped early, or if a noisy host could have hidden a change. Later
+    nights screen such a configuration again, and run pairs again if it is suspected.
     """
     all_pairs, _ = rule.confirmation(is_noisy=screened.is_noisy)
     is_whole = times is not None and times.pairs >= all_pairs
@@ -273,7 +279,7 @@ def _offset(
 
 
 def _effects(times: PairedTimes) -> dict[PairedFigure, Effect]:
-    """Compare both arms by every figure that they have."""
+    """Compare the accepted environment with tonight's by every figure that both have."""
     import numpy
 
     arms = ((figure, *figure.logs(times)) for figure in PAIRED_FIGURES)
@@ -285,7 +291,7 @@ def _effects(times: PairedTimes) -> dict[PairedFigure, Effect]:
 
 
 def is_open(times: PairedTimes, rule: Rule = RULE) -> bool:
-    """Return whether an interim analysis continues, because some change may still be confirmed."""
+    """Return whether an interim analysis lets the pairs go on, because some change may still be confirmed."""
     effects = _effects(times).items()
     return any(bool(effect.is_open(figure.rule or rule)[0]) for figure, effect in effects)
 
@@ -319,7 +325,7 @@ def _confirmed_change(figure: PairedFigure, effect: Effect, times: PairedTimes, 
 
 
 def _exact_changes(screened: Screened) -> Iterator[Change]:
-    """Yield the changes of figures that need no statistics."""
+    """Yield the changes of figures that are compared without statistics."""
     past = screened.past
     assert past.baseline
     for figure in EXACT_FIGURES:

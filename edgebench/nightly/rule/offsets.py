@@ -1,9 +1,10 @@
 """The nights of one configuration -> the offset of each set of components: its log latency ratio to the first baseline.
 
-Pure. An era is the time between two accepted nights. Within an era, pairs measure the offset of changed components
-against the accepted environment, so that levels of different components and eras can be compared. A changed model
-alone, which is common, is screened with offset 0, and so are components whose pairs on a noisy host were too imprecise.
-Pairs cannot compare hosts, so offsets from other hosts are used only between the baselines of eras.
+Pure: no I/O. An era is the time between two accepted nights. Within an era, pairs measure the offset of changed
+components against the accepted environment. With these offsets, latencies of different components and eras can be
+compared. If only the model changed, which is common, the offset is taken as 0 for the screen. It is also taken as 0 if
+the pairs on a noisy host were too imprecise. Pairs cannot compare hosts, so offsets that were measured on other hosts
+are used only between the baselines of eras.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Entry, NightEntry
 
-Key = frozenset[tuple[str, str]]  # dictionary key of a set of components
+Key = frozenset[tuple[str, str]]  # a set of components as a dictionary key
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offsets:
-    """The offsets of one configuration; without slots, which `cached_property` does not allow.
+    """The offsets of one configuration.
+
+    The class has no slots, because `cached_property` does not work with them.
 
     Attributes:
         nights: all nights of the configuration, in order.
-        on_host: those on tonight's host.
-        era: id of the night that started the current era.
+        on_host: the nights on tonight's host.
+        era: id of the accepted night that started the current era.
     """
 
     nights: Sequence[NightEntry]
@@ -46,7 +49,7 @@ class Offsets:
 
     @cached_property
     def _starts(self) -> dict[str, Entry]:
-        """The first entry of each era, by the id of the night that started it; if lost, the next entry of the era."""
+        """The first entry of each era, by the id of the night that started it; if it is lost, the era's next entry."""
         starts = {night.id: entry for night, entry in self.nights}
         for _, entry in self.nights:
             starts.setdefault(entry.since, entry)
@@ -54,17 +57,17 @@ class Offsets:
 
     @cached_property
     def _origins(self) -> dict[str, float]:
-        """The offset of the baseline of each era: from pairs on this host, else on any host, else 0."""
+        """The offset of each era's baseline: from pairs on this host, else from pairs on any host, else 0."""
         eras = {entry.since for _, entry in self.nights} | {self.era}
         origins = dict[str, float]()
-        for night, start in self.nights:  # in order, so the era before is known
+        for night, start in self.nights:  # in order, so that the origin of the era before is known
             if night.id in eras:
                 offsets = (_offsets(nights, start) for nights in (self.on_host, self.nights))
                 origins[night.id] = origins.get(start.since, 0.0) + median(next(filter(None, offsets), [0.0]))
         return origins
 
     def _carried(self, since: str, components: dict[str, str], accepted: dict[str, str]) -> float | None:
-        """Return the offset of components against their era's baseline, from pairs on this host; None if unmeasured."""
+        """Return the offset of components to their era's baseline, from pairs on this host; None if not measured."""
         era = self._eras.get(since, {})
         if offsets := [entry.offset for entry in era.get(key(components), ()) if entry.offset is not None]:
             return median(offsets)
@@ -87,7 +90,7 @@ class Offsets:
 
 
 def _offsets(nights: Sequence[NightEntry], start: Entry) -> list[float]:
-    """Return the measured offsets of a new baseline, in the era before it was accepted."""
+    """Return the offsets of a new baseline that were measured in the era before its acceptance."""
     era = (entry for _, entry in nights if entry.since == start.since and entry.components == start.components)
     return [entry.offset for entry in era if entry.offset is not None]
 

@@ -1,6 +1,7 @@
-"""The history of one configuration -> its baseline, earlier findings and levels comparable with tonight.
+"""The history of one configuration -> its baseline, the changes found earlier, and levels comparable with tonight.
 
-Pure. Levels are compared only with nights on the same host.
+Pure: no I/O. A level is the median over a night's processes of log latency minus log reference time. Levels are only
+compared between nights on the same host.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """One configuration tonight and before; without slots, which `cached_property` does not allow.
+    """One configuration, tonight and on earlier nights.
+
+    The class has no slots, because `cached_property` does not work with them.
 
     Attributes:
-        nights: earlier nights that measured it, in order.
-        baseline: the accepted night.
+        nights: earlier nights that measured the configuration, in order.
+        baseline: the accepted night; None for a new configuration.
     """
 
     tonight: NightEntry
@@ -44,7 +47,7 @@ class Past:
 
     @cached_property
     def here(self) -> tuple[NightEntry, ...]:
-        """The nights on tonight's host without a confirmed change, or with the accepted components."""
+        """The earlier nights on tonight's host that have no confirmed change or have the accepted components."""
         accepted = self.baseline.entry.components if self.baseline else {}
         return tuple(
             night for night in self._on_host if night.entry.verdict in QUIET or night.entry.components == accepted
@@ -57,44 +60,44 @@ class Past:
 
     @property
     def host_baseline(self) -> Figures | None:
-        """The figures of the accepted night; if its host differs, those of this host's first night in `here`."""
+        """The figures of the accepted night; if it was on another host, those of the first night in `here`."""
         if self.baseline and self.baseline.facts == self.tonight.facts:
             return self.baseline.entry.figures
         return self.here[0].entry.figures if self.here else None
 
     @property
     def is_accepted(self) -> bool:
-        """Whether all components equal the accepted ones."""
+        """Whether all components equal those of the accepted night."""
         return self.baseline is not None and self.baseline.entry.components == self.tonight.entry.components
 
     @cached_property
     def _judged(self) -> tuple[NightEntry, ...]:
-        """The nights on tonight's host compared with the present baseline, except INVALID ones."""
+        """The nights on tonight's host that were compared with the present baseline, without INVALID nights."""
         return tuple(
             night for night in self._on_host if self._is_of_era(night.entry) and night.entry.verdict != Outcome.INVALID
         )
 
     @cached_property
     def _same(self) -> tuple[NightEntry, ...]:
-        """The judged nights with tonight's components."""
+        """The nights in `_judged` with the same components as tonight."""
         return tuple(night for night in self._judged if night.entry.components == self.tonight.entry.components)
 
     @property
     def standing(self) -> tuple[Change, ...]:
-        """Changes that pairs confirmed on an earlier night; they remain valid until a component changes."""
+        """The changes that pairs confirmed on an earlier night; they remain valid until a component changes."""
         if self.is_accepted or not self._same:
             return ()
-        night, last = self._same[-1]  # the last night repeats the earlier ones' findings
+        night, last = self._same[-1]  # the last night repeats what earlier nights found
         return tuple(replace(change, confirmed_at=change.confirmed_at or night.started_at) for change in last.confirmed)
 
     @cached_property
     def is_compared(self) -> bool:
-        """Whether further pairs are pointless: the components are accepted, or pairs measured their offset before."""
+        """Whether more pairs are pointless: the components are accepted, or earlier pairs measured their offset."""
         return self.is_accepted or any(night.entry.offset is not None for night in self._same)
 
     @property
     def was_slower(self) -> bool:
-        """Whether pairs confirmed a regression on the last night that is not accepted."""
+        """Whether pairs confirmed a regression on the last night, and nobody has accepted it."""
         confirmed = self._judged[-1].entry.confirmed if self._judged else ()
         return any(change.verdict == Outcome.REGRESSION for change in confirmed)
 
@@ -103,13 +106,13 @@ class Past:
 
     @cached_property
     def paced(self) -> tuple[NightEntry, ...]:
-        """The nights in `here` with the same reference workload as tonight; others are not comparable."""
+        """The nights in `here` with the same reference workload as tonight; other nights are not comparable."""
         beat = self.tonight.entry.figures.beat
         return tuple(night for night in self.here if night.entry.figures.beat == beat)
 
     @cached_property
     def slope(self) -> float:
-        """The rise of log latency per rise of log beat in recent nights, without tonight."""
+        """How much log latency rises if the log time of the beats rises by 1, from recent nights without tonight."""
         by_components = defaultdict[Key, tuple[list[float], list[float]]](lambda: ([], []))
         for _, entry in self.paced[-RULE.nights :]:
             ratios, beats = by_components[key(entry.components)]
@@ -118,12 +121,12 @@ class Past:
         return slope(by_components.values())
 
     def ratios_of(self, entry: Entry) -> list[float]:
-        """Return log latency minus log reference per process, corrected for the machine's pace if there are beats."""
+        """Return log latency minus log reference time per process; beats, if any, correct the machine's speed."""
         figures = entry.figures
         return at_one_pace(figures.ratios, figures.beats, self.slope) if figures.beat else list(figures.ratios)
 
     def compared(self, entry: Entry) -> list[float]:
-        """Return what pairs compare, per process: ratios if there are beats, else log latencies."""
+        """Return the value of each process that pairs compare: its ratio if there are beats, else its log latency."""
         return self.ratios_of(entry) if entry.figures.beat else logs(entry.figures.latencies_s)
 
     def level_of(self, entry: Entry) -> float | None:
@@ -132,7 +135,7 @@ class Past:
 
     @property
     def level(self) -> float | None:
-        """Tonight's level."""
+        """Tonight's level: the median ratio of its processes."""
         return self.level_of(self.tonight.entry)
 
     @property
@@ -142,7 +145,7 @@ class Past:
 
     @property
     def offset(self) -> float | None:
-        """The log ratio of tonight's components to the first baseline; None if not yet measured."""
+        """The log latency ratio of tonight's components to the first baseline; None if not yet measured."""
         return self._offsets.of(self.tonight.entry.components, self.baseline.night.id) if self.baseline else 0.0
 
     @cached_property
@@ -152,7 +155,7 @@ class Past:
 
     @cached_property
     def levels(self) -> tuple[tuple[str, float], ...]:
-        """Ids and levels of earlier nights, carried over to tonight's components."""
+        """The ids of earlier nights, with the levels that they would have with tonight's components."""
         if self.offset is None:
             return ()
         offsets = (
@@ -174,14 +177,14 @@ class Past:
         return [level for id, level in self.levels if id in later]
 
     def cold_levels(self, figure: PairedFigure) -> list[float]:
-        """Return log values of a figure from nights that differ from tonight in the model at most."""
+        """Return log values of a figure from nights with the same components as tonight; only the model may differ."""
         components = but_model(self.tonight.entry.components)
         values = (figure.value(entry.figures) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]
 
 
 def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
-    """Collect the past of every configuration of tonight, from earlier nights."""
+    """Return the past of every configuration that tonight measured, from earlier nights."""
     nights = defaultdict[str, list[NightEntry]](list)
     for night in history.nights:
         if night.place < tonight.place:
@@ -200,7 +203,7 @@ def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
 
 
 def _baseline(history: History, nights: Sequence[NightEntry], name: str) -> NightEntry | None:
-    """Return the night that was accepted last, else the first night."""
+    """Return the night that was accepted last, or the first night if none was accepted."""
     by_id = {entry.night.id: entry for entry in nights}
     accepted = [
         by_id[acceptance.night]

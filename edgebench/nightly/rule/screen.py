@@ -1,6 +1,7 @@
 """Levels of past nights and of tonight -> which configurations are suspect, and the minimum detectable effect.
 
-Pure. Values are natural logarithms, one row per configuration; NaN means no value.
+Pure: no I/O. A level is the median of a night relative to the reference workload. Values are natural logarithms, with
+one row per configuration; NaN means no value.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
 
-LEAST_VARIANCE = 1e-12  # for levels that repeat exactly, as those of the null runtime may
-EFFICIENCY = 3 / pi  # of Wilcoxon's test against the t test on normal noise (Lehmann 1975)
-MEDIANS = pi / 2  # variance of the median relative to the mean, on normal noise
+LEAST_VARIANCE = 1e-12  # least variance, for levels that repeat exactly, as those of the null runtime may
+EFFICIENCY = 3 / pi  # efficiency of Wilcoxon's test relative to the t test, on normal noise (Lehmann 1975)
+MEDIANS = pi / 2  # variance of the median relative to that of the mean, on normal noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """Tonight compared with the history; arrays of shape (C,).
+    """The comparison of tonight with the history, as arrays of shape (C,) for C configurations.
 
     Attributes:
-        nights: number of nights with a value.
-        centre: their median; NaN without any.
-        change: tonight minus the centre.
+        nights: number of earlier nights with a value.
+        centre: median of these nights; NaN if there are none.
+        change: tonight's value minus the centre.
         error: standard error of the change, from the moderated variance.
         freedom: degrees of freedom of the error.
-        slower_p, faster_p: one-sided p-values; NaN below two nights.
+        slower_p, faster_p: one-sided p-values; NaN if there are fewer than two nights.
     """
 
     nights: Floats
@@ -45,7 +46,7 @@ class Screening:
     faster_p: Floats
 
     def knows_spread(self, rule: Rule) -> Flags:
-        """Return for which configurations the history is long enough to know their spread, (C,)."""
+        """Return for which configurations, (C,), the history is long enough to know how much nights vary."""
         import numpy
 
         return numpy.asarray((self.nights >= rule.least) & (self.freedom >= rule.enough - 1))
@@ -54,8 +55,9 @@ class Screening:
 def screen(history: Floats, tonight: Floats) -> Screening:
     """Compare tonight, (C,), with the history, (C, nights), by a moderated t-test.
 
-    The variance between nights of each configuration is shrunk towards the common one (Smyth, Statistical Applications
-    in Genetics and Molecular Biology 3, 2004). The centre is the median, which a single bad night does not move.
+    The variance between nights of each configuration is shrunk towards the variance of all (Smyth, Statistical
+    Applications in Genetics and Molecular Biology 3, 2004). The centre is the median, so one bad night does not move
+    it.
     """
     import numpy
     from scipy.stats import t
@@ -142,7 +144,7 @@ def _inverse_trigamma(value: float) -> float:
 def noise(deviations: Floats) -> Floats:
     """Return the standard deviation between processes, (C,), from their deviations from the median of the night.
 
-    Uses the median absolute deviation, which is robust against bursts of load.
+    It uses the median absolute deviation, which is robust against bursts of load.
     """
     import numpy
 
@@ -153,15 +155,15 @@ def noise(deviations: Floats) -> Floats:
 
 
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
-    """Return the minimum detectable effect, a share, (C,): it passes screen and pairs with the power of the rule.
+    """Return the minimum detectable effect, (C,), as a share: it passes screen and pairs with the power of the rule.
 
     Where the history is too short for a screen, only the pairs count.
     """
     import numpy
     from scipy.stats import t
 
-    # A t-test of independent processes, which ignores that pairs share their noise. At 20 pairs a normal distribution
-    # would be too optimistic.
+    # The formula is that of a t-test of independent processes; it ignores that the processes of a pair share noise. A
+    # normal distribution would be too optimistic for 20 pairs.
     power, freedom = t.ppf(rule.power, pairs - 1), pairs - 1
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
     by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p / 2, freedom) * error) + power * error
@@ -171,7 +173,7 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
 
 
 def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
-    """Return the smallest log change that calls for pairs, (C,): stricter if the aimed effect still passes it."""
+    """Return the smallest log change, (C,), that calls for pairs; raised if a change of `aim` still exceeds it."""
     import numpy
     from scipy.stats import t
 
@@ -183,7 +185,7 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
 
 
 def is_enough(screening: Screening, rule: Rule) -> Flags:
-    """Return for which configurations a screen suffices, (C,): their spread is known or the aim would show."""
+    """Return for which configurations, (C,), a screen suffices: the spread is known, or a change of `aim` is seen."""
     import numpy
     from scipy.stats import t
 
@@ -204,7 +206,7 @@ def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags
 
 
 def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
-    """Return which configurations may have changed in either direction, or lack the history for a screen, (C,)."""
+    """Return which configurations, (C,), may be slower or faster, or have too short a history for a screen."""
     import numpy
 
     p = numpy.where(is_noisy, rule.noisy_screen_p, rule.screen_p)
@@ -214,7 +216,7 @@ def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
 
 
 def is_shifted(screening: Screening, rule: Rule) -> Flags:
-    """Return which clearly left their history, (C,); never one whose spread is unknown."""
+    """Return which configurations, (C,), are clearly outside their history; their spread must be known for that."""
     import numpy
 
     p = numpy.fmin(screening.slower_p, screening.faster_p)

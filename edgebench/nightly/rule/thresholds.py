@@ -5,33 +5,37 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A loose screen against the history, confirmed the same night by interleaved pairs.
+    """The numbers of the rule: a loose screen against the history, then confirmation by pairs in the same night.
 
-    `edgebench nightly replay` measures its error rates; its random seeds were fixed before these numbers were chosen.
+    `edgebench nightly replay` measures the rule's error rates. The random seeds of the replay were fixed before these
+    numbers were chosen.
 
     Attributes:
-        nights: most recent nights that tonight is screened against.
-        enough: degrees of freedom plus one that the spread of a configuration needs, from its own nights and from
-            similar configurations.
-        least: nights of its own that a configuration needs for a screen. With fewer, or if its spread is unknown and
-            the screen would miss a change of `aim`, it is paired without a screen.
-        screen_p, screen_effect: a suspect has a one-sided p below this and a median changed by at least this share.
-        rare_p, aim, aim_power: the screen is stricter, down to `rare_p`, if a change of `aim` still passes it with
-            `aim_power`: pairs of unchanged configurations are most of the cost.
-        faster_p: upper limit on the p for improvements; one missed today is found on a later night.
-        pairs, p, effect: pairs to take; a change is confirmed below this one-sided p and above this median, a share.
-        interim_every, futile_p, futile_effect: an interim analysis after every so many pairs stops a run that misses
-            these limits in both directions. It adds no false alarms, costs no power where 5 % are ten standard errors,
-            and most suspects are unchanged. On a noisy host five pairs show too little: an interim analysis after every
-            five finds a fifth less there.
-        power: power at the minimum detectable effect.
-        noisy: minimum detectable effect above which a host is noisy for a configuration; then the `noisy_*` values
-            apply. An alarm needs one night. Two of three nights at p < .05 were tried on the simulated shared machine:
-            fewer false alarms (0.3 against 1.1 per 1,000), but none found on the first night and fewer by each later
-            one. On that machine, a screen of p < .10 needs half the pairs and finds a fifth fewer slowdowns on the
-            first night.
+        nights: number of most recent nights that tonight is screened against.
+        enough: the spread of a configuration is known if its degrees of freedom plus one reach this number; they come
+            from its own nights and from those of similar configurations.
+        least: number of its own nights that a configuration needs for a screen. With fewer nights, pairs are run
+            without a screen. This is also done if the spread is unknown and the screen would miss a change of `aim`.
+        screen_p, screen_effect: a configuration is suspected if its one-sided p is below `screen_p` and its median
+            changed by at least the share `screen_effect`.
+        rare_p, aim, aim_power: the screen's limit on p is lowered, at most to `rare_p`, as long as a change of `aim`
+            still passes with the power `aim_power`. This saves pairs of unchanged configurations, the largest cost.
+        faster_p: upper limit on the screen's p for improvements; one that is missed today is found on a later night.
+        pairs, p, effect: number of pairs to run; they confirm a change if its one-sided p is below `p` and its median
+            above the share `effect`.
+        interim_every, futile_p, futile_effect: after every `interim_every` pairs, an interim analysis stops the pairs
+            of a configuration that misses the two `futile_*` limits in both directions. It saves time, because most
+            suspected configurations are unchanged. It adds no false alarms, and costs no power where 5 % are ten
+            standard errors. On a noisy host five pairs show too little: with an interim analysis after every five
+            pairs, a fifth fewer slowdowns are found there.
+        power: the power for which the minimum detectable effect is computed.
+        noisy: a host is noisy for a configuration if the minimum detectable effect is above this share; then the
+            `noisy_*` values apply. One night suffices for an alarm. A rule that requires p < .05 on two of three nights
+            was tried on the simulated shared machine. It raised fewer false alarms (0.3 instead of 1.1 per 1,000), but
+            found no slowdown on the first night and fewer by each later night. On that machine, a screen of p < .10
+            needs half the pairs and finds a fifth fewer slowdowns on the first night.
         shifted_p: if the p of the screen is below this and pairs show no change, the change is attributed to the host.
-        drift_nights: a week; its median is compared with that of the first week after the baseline.
+        drift_nights: length of a week; its median is compared with that of the first week after the baseline.
     """
 
     nights: int = 30
@@ -59,7 +63,7 @@ class Rule:
     drift_nights: int = 7
 
     def confirmation(self, *, is_noisy: bool) -> tuple[int, float]:
-        """Return the number of pairs of a confirmation, and the p it requires."""
+        """Return the number of pairs of a confirmation, and the p that it requires."""
         return (self.noisy_pairs, self.noisy_p) if is_noisy else (self.pairs, self.p)
 
     def interim_every_for(self, *, is_noisy: bool) -> int:
@@ -68,7 +72,7 @@ class Rule:
 
 
 RULE = Rule()
-# Load and first inference give one sample per process: only large changes of them are significant.
+# Load time and first inference give only one sample per process, so that only large changes are significant.
 COLD = replace(
     RULE,
     screen_p=0.003,
