@@ -16,14 +16,17 @@ Models = Annotated[str, typer.Option(help="Networks to use instead of the sweep'
 WIDTH, RESOLUTION = ("--width", "--alpha"), ("--resolution", "--rho")
 Widths = Annotated[str, typer.Option(*WIDTH, help="Width multipliers α.")]
 Resolutions = Annotated[str, typer.Option(*RESOLUTION, help="Input sides ρ, pixels.")]
-Precisions = Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")]
+Precisions = Annotated[str, typer.Option(help="Precisions: fp32, fp16, bf16, int8.")]
 Preprocessing = Annotated[
-    str, typer.Option(help="torchvision, tf, tf_1000, caffe, raw, whole, letterbox; default: the data set's.")
+    str,
+    typer.Option(
+        help="Preprocessing: torchvision, tf, tf_1000, caffe, raw, whole, letterbox; default: the data set's."
+    ),
 ]
 Address = Annotated[str, typer.Option(help="Address of the target: user@host, or a host of ssh's configuration.")]
 
-Format = Annotated[str, typer.Option(help="table, md, csv, latex or json.")]
-FormatWithoutLatex = Annotated[str, typer.Option(help="table, md, csv or json.")]
+Format = Annotated[str, typer.Option(help="Output format: table, md, csv, latex or json.")]
+FormatWithoutLatex = Annotated[str, typer.Option(help="Output format: table, md, csv or json.")]
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 OneTable = Annotated[
     str, typer.Option(help="Print only the table of this name; CSV prints one table, by default the first.")

@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 
 
 def _many(read: Callable[[str], Value]) -> Callable[[str], tuple[Value, ...]]:
-    """Return a function that reads a comma list of such values."""
+    """Return a function that reads a comma list, each part with `read`."""
     return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
 
 
@@ -201,7 +201,7 @@ def _require_int8(option: str, text: str, requested: Sweep) -> None:
     """Refuse an option that needs int8 if the sweep does not have this precision."""
     precisions = {cell.precision for cell in requested.cells()} if text else set()
     if precisions and Precision.INT8 not in precisions:
-        raise RequestError(f"wanted int8 for --{option} {text}, found none; add it to --precision")
+        raise RequestError(f"wanted int8 for --{option} {text}, found none; add int8 to --precision")
 
 
 def training(options: TrainingOptions) -> Options:
@@ -244,7 +244,7 @@ def _augmentation(text: str) -> tuple[str, ...] | None:
     for kind in kinds:
         require("augmentation", kind, (*AUGMENTATIONS, "none"))
     if "none" in kinds and set(kinds) != {"none"}:
-        raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
+        raise RequestError(f"wanted --augmentation none or kinds of augmentation, found both: {text}; leave one out")
     return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None
 
 

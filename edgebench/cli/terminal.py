@@ -306,7 +306,7 @@ def _unlimited(command: str) -> str:
 
 
 def _brief(columns: list[FormattedColumn]) -> tuple[list[FormattedColumn], list[str]]:
-    """Shorten columns: an int8 scheme that all rows share becomes a remark, and a heading names only what rows have."""
+    """Shorten columns: an int8 scheme of all rows becomes a remark; a heading mentions ranges only if a row has one."""
     precisions = next((column.cells for column in columns if column.heading == comparison.PRECISION.heading), ())
     schemes = {cell for cell in precisions if " " in cell}
     remarks = [f"{scheme.partition(' ')[0]}: {scheme}" for scheme in schemes] if len(schemes) == 1 else []

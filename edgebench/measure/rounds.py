@@ -133,7 +133,7 @@ def observe(
 
 
 def _was_hot(run: Run) -> bool:
-    """Return whether the board lowered its clock because of heat, which passes; a weak power supply does not pass."""
+    """Return whether the clock was lowered for a reason that passes, as heat does and a weak power supply does not."""
     return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 
 

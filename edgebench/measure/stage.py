@@ -1,4 +1,4 @@
-"""A case -> its artifact on the target, ready to be measured, and its accuracy.
+"""A case -> its artifact (the file to run) on the target, ready to be measured, and its accuracy.
 
 export -> install -> evaluate
 """

@@ -96,7 +96,7 @@ def test_training_is_asked_for_in_the_words_of_the_field() -> None:
         ("rate", "nan", "wanted a --rate of more than 0 and at most 1, found 'nan'"),
         ("rate", "3", "wanted a --rate of more than 0 and at most 1, found '3'"),
         ("rate", "0", "wanted a --rate of more than 0 and at most 1, found '0'"),
-        ("augmentation", "none,flip", "wanted --augmentation none or kinds of it, found both: none,flip"),
+        ("augmentation", "none,flip", "wanted --augmentation none or kinds of augmentation, found both: none,flip"),
         ("batch", "1", "wanted a --batch of 2 or more to train with, found 1"),
         ("augmentation", "flop", "no augmentation 'flop' .*did you mean 'flip'"),
     ],

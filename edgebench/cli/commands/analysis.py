@@ -139,7 +139,8 @@ def choose(
     threads: OnlyThreads = "",
     dataset: Annotated[str, typer.Option(help="Only rows of this data set.")] = "",
     task: Annotated[
-        str, typer.Option(help="Only rows of this task: classification, detection; published: classification.")
+        str,
+        typer.Option(help="Only rows of this task: classification, detection; default for published: classification."),
     ] = "",
     accuracy: Annotated[
         str, typer.Option(help="measured, or published: that of the same network on ImageNet.")
@@ -346,7 +347,7 @@ def lint(
 
 
 def published(
-    kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; default: all.")] = "",
+    kind: Annotated[str, typer.Option(help="List only accuracy, latency or quantization; default: all.")] = "",
     model: OnlyModels = "",
     width: OnlyWidths = "",
     resolution: OnlyResolutions = "",

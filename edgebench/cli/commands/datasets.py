@@ -14,7 +14,7 @@ def _datasets() -> None: ...
 
 @app.command()
 def show(
-    dataset: Annotated[str, typer.Argument(help="scenes, digits, image_folder:path, cifar10:path, ...")],
+    dataset: Annotated[str, typer.Argument(help="A data set: scenes, digits, image_folder:path, cifar10:path, ...")],
     split: Annotated[str, typer.Option(help="The split to show: test, calibration or train.")] = "test",
     count: Annotated[int, typer.Option(help="Number of pictures, spread evenly over the split.")] = 24,
     out: Annotated[Path | None, typer.Option(help="The .png file to write; default: named after the data set.")] = None,

@@ -35,7 +35,7 @@ app = typer.Typer(
 def run(
     sweep: Annotated[str, typer.Argument(help="A sweep: nightly.toml, or a shipped one.")],
     history: Annotated[Path, typer.Option(help="Folder with the history of nights.")] = HISTORY,
-    address: Annotated[str, typer.Option(help="Address of the sweep's only target.")] = "",
+    address: Annotated[str, typer.Option(help="Address of the target, for a sweep with only one.")] = "",
     quiet: Quiet = False,
 ) -> None:
     """Measure a night, confirm suspected changes, add the night to the history and write its reports (the default)."""

@@ -23,7 +23,9 @@ from edgebench.foundation.errors import require
 
 def report(
     results: Results,
-    format: Annotated[str, typer.Option(help="Output: table, md, csv, latex, json or pytest-benchmark.")] = "table",
+    format: Annotated[
+        str, typer.Option(help="Output format: table, md, csv, latex, json or pytest-benchmark.")
+    ] = "table",
     model: OnlyModels = "",
     width: OnlyWidths = "",
     resolution: OnlyResolutions = "",
@@ -70,7 +72,7 @@ def repair(results: Results) -> None:
 
 def figures(
     results: Results,
-    format: Annotated[str, typer.Option(help="svg, png or pdf.")] = "svg",
+    format: Annotated[str, typer.Option(help="Format of the files: svg, png or pdf.")] = "svg",
     bare: Annotated[
         bool, typer.Option("--bare", help="Leave out title and caption, for a paper that has its own.")
     ] = False,

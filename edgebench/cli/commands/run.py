@@ -46,7 +46,7 @@ def run(
     resolution: Annotated[
         str, typer.Option(*RESOLUTION, help="Sides ρ of the input, pixels; default with --model: 224.")
     ] = "",
-    precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8; default: fp32,int8.")] = "",
+    precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, bf16, int8; default: fp32,int8.")] = "",
     quantization: Annotated[
         str,
         typer.Option(
@@ -92,7 +92,9 @@ def run(
     ] = "",
     preset: Annotated[
         str,
-        typer.Option(help="Processes per row: nightly, six; quick, three; standard, until precise; default: standard."),
+        typer.Option(
+            help="nightly: six processes per row; quick: three; standard (default): until the interval is narrow."
+        ),
     ] = "",
     time_limit: Annotated[
         str, typer.Option(help="Limit on the measuring time: 90s, 3m, 1h; default: none, but 3m for the default sweep.")
@@ -112,7 +114,7 @@ def run(
     ] = False,
     convolutional: Annotated[
         bool,
-        typer.Option("--convolutional", help="Turn dense layers into convolutions, which map scores at a larger ρ."),
+        typer.Option("--convolutional", help="Turn dense layers into convolutions, for a map of scores at a larger ρ."),
     ] = False,
     name: Annotated[
         str, typer.Option(help="Name of the new or existing folder under results/; default: the sweep's name.")
@@ -164,15 +166,15 @@ def train(
     model: Models = "",
     width: Widths = "",
     resolution: Resolutions = "",
-    dataset: Annotated[str, typer.Option(help="digits, image_folder:path, cifar10:path.")] = "",
+    dataset: Annotated[str, typer.Option(help="Images to train on: digits, image_folder:path, cifar10:path.")] = "",
     preprocessing: Preprocessing = "",
     epochs: Annotated[
         str, typer.Option(help="Number of epochs at full resolution; default: train at 32 pixels, then fine-tune.")
     ] = "",
-    optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "",
+    optimizer: Annotated[str, typer.Option(help="Optimizer: adamw or sgd.")] = "",
     rate: Annotated[str, typer.Option(help="The highest learning rate of a cosine schedule.")] = "",
     batch: Annotated[str, typer.Option(help="Images per step.")] = "",
-    augmentation: Annotated[str, typer.Option(help="flip, shift, none; default: the data set's.")] = "",
+    augmentation: Annotated[str, typer.Option(help="Augmentations: flip, shift, none; default: the data set's.")] = "",
     base: Annotated[
         bool, typer.Option("--base", help="Make the base weights from which detectors are trained.")
     ] = False,
@@ -185,7 +187,7 @@ def train(
         _train_bases(model, width, device)
         return
     if device:
-        raise RequestError(f"--device is for --base, found --device {device} without it; leave it out")
+        raise RequestError(f"--device is for --base, found --device {device} without --base; leave it out")
     from edgebench import pipeline
     from edgebench.cli import reader, terminal
 

@@ -1,4 +1,4 @@
-"""Commands of targets: list them, check one, prepare one."""
+"""The commands that list targets, check one, or prepare one."""
 
 from typing import Annotated
 

@@ -120,8 +120,8 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
 def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
     """Return the p50 of each measurement in seconds, scaled to the same load of the core.
 
-    Scaling multiplies p50 in reference beats, a small workload that ran between the samples, by the median time of a
-    beat. If any measurement lacks beats, none is scaled.
+    A reference beat is a small workload that ran between the samples. Scaling multiplies p50 in beats by the median
+    time of a beat. If any measurement lacks beats, none is scaled.
     """
     beats = [row.beat_s for row in group if row.p50_beats and row.beat_s and row.beat == group[0].beat]
     if len(beats) < len(group):
@@ -143,7 +143,7 @@ def _work(architecture: str, width: float, resolution: int, classes: int) -> Wor
 def _cell(case: Case, preset: str, kind: Kind | None) -> Predicted:
     needed = work(case.variant)
     if kind is None or kind.fit is None:
-        why = f"wanted {ENOUGH} usable numbers of its kind, found {len(kind.works) if kind else 0}"
+        why = f"wanted {ENOUGH} usable latencies of its kind, found {len(kind.works) if kind else 0}"
         return Predicted(case=case, preset=preset, macs=needed.macs, why=why)
     macs = [item.macs for item in kind.works]
     is_beyond = not min(macs) <= needed.macs <= max(macs)

@@ -172,8 +172,8 @@ def answers(
     """Return an artifact's outputs for images, which are sent in parts of bounded size.
 
     With `is_reduced`, the target reduces the outputs, if the variant's task defines a reduction. If a user-supplied
-    file fails, it is run again with one image at a time: its operators may fix a batch of one although its input
-    declares an open batch.
+    file fails, the file is run again with one image at a time, because its operators may fix a batch of one although
+    its input declares an open batch.
     """
     reduce = _reduce(deployed.variant) if is_reduced else {}
     try:
@@ -299,7 +299,7 @@ def _hash_of_part(file: Path, offset: int, size: int) -> str:
 def _sent(images: Images, size: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
     """Copy the images to the target in parts of `size` batches; yield the request's fields for each part.
 
-    The agent deletes a part when it has read it.
+    The agent deletes a part after the request for it.
     """
     batches = images.parts(BATCH)
     for start in range(0, len(images), BATCH * size):

@@ -1,4 +1,4 @@
-"""A requested sweep -> the cases of a session and their states.
+"""A requested sweep -> the cases of a session, and what is already measured of each.
 
     sweeps (reads the file) -> check (refuses invalid entries) -> custom, cases (add facts of models and target)
         -> state (adds what the journal already has)

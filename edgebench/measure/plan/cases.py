@@ -1,4 +1,7 @@
-"""A sweep and a target's environment -> the cases of a session."""
+"""A sweep and a target's environment -> the cases of a session.
+
+A cell is one combination of the sweep's lists. A case is a cell that is completed with facts of the target.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,7 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
     """Return the name of a cell's calibration data set: that of its scheme, of the sweep, or else its own data set."""
     if model and not model.takes_images:
-        return cell.dataset  # such a model is calibrated on its own inputs
+        return cell.dataset  # a model without image inputs is calibrated on its own inputs
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(calibration) if calibration else cell.dataset
 

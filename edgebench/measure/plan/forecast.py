@@ -50,7 +50,7 @@ def _needs(state: CaseState) -> str:
     if state.refusal:
         return f"nothing, because it cannot be measured: {state.refusal}"
     if state.progress != Progress.OPEN:
-        return f"nothing: it is {state.progress}"
+        return f"nothing, because it is {state.progress}"
     if state.artifact:
         return f"measuring ({len(state.runs)} runs so far); its artifact is cached"
     variant = state.case.variant

@@ -1,4 +1,4 @@
-"""A session and a journal -> the state of each of the session's cases.
+"""A session and the journal of records -> what is measured, and what is still open, of each of the session's cases.
 
 A record counts only if it is of the artifact that would be measured now, in the same environment.
 `results.measurement.evidence` defines which records count, and which of them the table shows.
@@ -123,7 +123,7 @@ def _state(
         return state
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
-    if artifact is None and not is_custom:  # an artifact makes the check needless, which imports torch
+    if artifact is None and not is_custom:  # the check imports torch; an artifact makes it needless
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
         if reason := lacks_weights(case.variant):
             return replace(state, refusal=reason)

@@ -1,4 +1,4 @@
-"""A cell -> the weights of its network: to be trained, random, from a file, from a folder of files, or from a hub."""
+"""A sweep's cell -> the weights of its network: to be trained, random, or from a file, a folder of files or a hub."""
 
 from __future__ import annotations
 
