@@ -168,7 +168,7 @@ def detectors(model: str, width: str) -> list[tuple[str, float]]:
     if not model and not width:
         return []
     detecting = [name for name in names("architectures") if task(name) == "detection"]
-    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # no others are trained
+    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # only these are trained
     if not width:
         raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
     chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]

@@ -179,7 +179,7 @@ def _console() -> Console:
 
 
 def show_bulletin(bulletin: Bulletin) -> None:
-    """Print a night's result: a row for each new change, their causes, and a line for each known change."""
+    """Print a night's result: a row for each new change, the causes of changes, and a line for each known change."""
     console, nights = _console(), f"{bulletin.nights} night{'s' * (bulletin.nights != 1)}"
     known = [f"known: {reminder}" for reminder in bulletin.reminders]
     if lines := bulletin.needs_attention:

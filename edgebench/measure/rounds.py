@@ -65,7 +65,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             left_s = session.time_limit_s - (monotonic() - started)
             is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED
             if is_bounded and left_s <= spent.get(key, 0.0):
-                continue  # the next entry may be a shorter process, which still fits
+                continue  # another entry may be a shorter process, which still fits
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()
@@ -126,7 +126,7 @@ def observe(
             if not _was_hot(run):
                 return run
             _cool(connection, show)
-        return _run(subject, purpose, connection, session, number)  # kept even if hot, as the verdict tells
+        return _run(subject, purpose, connection, session, number)  # kept even if the board was hot
     except AgentError as error:
         epoch = session.environment.epoch
         return Failure(case=_case(subject), session=session.id, epoch=epoch, stage="measure", reason=str(error))

@@ -91,7 +91,7 @@ def test_training_is_asked_for_in_the_words_of_the_field() -> None:
     [
         ("epochs", "few", "wanted a whole number for --epochs, found 'few'"),
         ("optimizer", "adam", "no optimizer 'adam' .*did you mean 'adamw'"),
-        ("epochs", "0", "wanted --epochs of at least 1, found 0; without it"),
+        ("epochs", "0", "wanted --epochs of at least 1, found 0; leave it out"),
         ("epochs", "9" * 5000, "wanted a whole number for --epochs, found '999"),
         ("rate", "nan", "wanted a --rate of more than 0 and at most 1, found 'nan'"),
         ("rate", "3", "wanted a --rate of more than 0 and at most 1, found '3'"),

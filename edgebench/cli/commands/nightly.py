@@ -79,7 +79,7 @@ OfHistory = Annotated[Path, typer.Option("--history", help="Folder with the hist
 
 @app.command()
 def ack(case: Changed, history: OfHistory = HISTORY, reason: Reason = "", link: Link = "") -> None:
-    """Acknowledge a change of the last night: later nights remind of it, but no longer fail because of it."""
+    """Acknowledge a change of the last night; later nights mention it, but do not fail because of it."""
     _decide(history, "acknowledged", case, reason, link=link)
 
 
@@ -91,13 +91,13 @@ def assign(
     reason: Reason = "",
     link: Link = "",
 ) -> None:
-    """Assign a change of the last night to a person: later nights remind of it, but no longer fail because of it."""
+    """Assign a change of the last night to a person; later nights mention it, but do not fail because of it."""
     _decide(history, "assigned", case, reason, to, link)
 
 
 @app.command()
 def invalid(case: Changed, reason: Reason, history: OfHistory = HISTORY, link: Link = "") -> None:
-    """Mark a change of the last night as not real: later nights remind of it, but no longer fail because of it."""
+    """Mark a change of the last night as not real; later nights mention it, but do not fail because of it."""
     _decide(history, "invalid", case, reason, link=link)
 
 

@@ -93,11 +93,11 @@ def run(
     preset: Annotated[
         str,
         typer.Option(
-            help="nightly: six processes per row; quick: three; standard (default): until the interval is narrow."
+            help="standard: until the interval is narrow; nightly: six processes; quick: three; default: standard."
         ),
     ] = "",
     time_limit: Annotated[
-        str, typer.Option(help="Limit on the measuring time: 90s, 3m, 1h; default: none, but 3m for the default sweep.")
+        str, typer.Option(help="Limit on the measuring time: 90s, 3m, 1h; default: none, 3m for the default sweep.")
     ] = "",
     budget: Annotated[
         str,

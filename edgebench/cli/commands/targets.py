@@ -44,7 +44,7 @@ def prepare(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Install runtimes on a board, which needs no pip or network: this machine picks the packages for its Python."""
+    """Install runtimes on a board, which needs no pip or network: this machine finds the packages that fit the board."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
