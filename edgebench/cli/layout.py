@@ -167,14 +167,17 @@ def _height(columns: Sequence[FormattedColumn]) -> int:
 
 def cells(text: str) -> int:
     """Return how many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
     from rich.cells import cell_len
 
-    return len(text) if text.isascii() else cell_len(text)
+    return cell_len(text)
 
 
 def column_width(column: FormattedColumn) -> int:
     """Return the width of a column's widest line."""
-    return max(map(cells, (column.heading, *(line for cell in column.cells for line in cell.split("\n")))))
+    lines = "\n".join((column.heading, *column.cells)).split("\n")
+    return max(map(len if all(map(str.isascii, lines)) else cells, lines))
 
 
 def table_width(columns: Sequence[FormattedColumn], gap: int = NARROW) -> int:

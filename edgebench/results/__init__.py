@@ -1,4 +1,4 @@
-"""A journal of records -> statistics and verdicts -> a table -> reports.
+"""A journal of measurement records -> statistics and verdicts -> a table -> reports.
 
     journal -> measurement (statistics and verdicts of one case) -> table (rows, ranks, notes) -> reports
 
@@ -28,13 +28,13 @@ FIGURES = ("pareto", "macs", "heat_maps", "dumbbells", "footprint")
 
 
 def write_reports(folder: Path, refused: Callable[[str], None] | None = None) -> tuple[Table, Background]:
-    """Compute the table and its background from the journal; write its reports beside it.
+    """Compute the table and the data behind it from the folder's journal; write the reports into the folder.
 
-    If the folder cannot be written, `refused` is called with the reason; without `refused` that is an error.
+    If a report cannot be written, `refused` is called with the reason; without `refused`, an error is raised.
 
     Raises:
         InvalidFile: the folder has no journal, or one that cannot be read.
-        RequestError: a report cannot be written.
+        RequestError: a report cannot be written, and there is no `refused`.
     """
     with collector.paused():
         table, background = study(folder)
@@ -60,9 +60,9 @@ def draw_figures(
     """Write the page's figures as separate files into the folder; return their paths.
 
     Raises:
-        RequestError: the width is no length, the form cannot be made, or a file cannot be written.
+        RequestError: the width is not a length, the file format cannot be made, or a file cannot be written.
         InvalidFile: the folder has no journal, or one that cannot be read.
-        UnknownName: no row has what the selection wants.
+        UnknownName: no row matches the selection.
     """
     from edgebench.results.reports import dumbbells, footprint, heat_maps, macs, pareto
 

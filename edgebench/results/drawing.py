@@ -1,4 +1,4 @@
-"""Shapes, axes and labels -> SVG text, for all figures."""
+"""Shapes, axes and labels -> SVG text; used by all figures."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,8 @@ from edgebench.foundation import escape
 from edgebench.foundation.errors import RequestError, require
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-# Okabe and Ito's colours (2008), which colour-blind readers tell apart; lighter ones of the same hues on a dark page.
+# Okabe and Ito's colours (2008), which colour-blind readers can tell apart. A dark page uses lighter colours of the
+# same hues.
 LIGHT = {
     "paper": "#ffffff", "ink": "#1b2630", "muted": "#5a6873", "grid": "#e4e8eb", "axis": "#8996a0", "heat": "#0072b2",
     "fp32": "#0072b2", "int8": "#d55e00", "fp16": "#009e73", "bf16": "#a0568a",
@@ -22,11 +23,11 @@ DARK = {
 SERIES = ("fp32", "fp16", "bf16", "int8")
 MARGIN = 12.0
 _LINE = 15.0  # height of a line of text, including its leading
-_LETTER = 6.1  # mean width of a letter, because text cannot be measured here
+_LETTER = 6.1  # assumed mean width of a letter, because this code cannot measure text
 
 
 def mark(tag: str, *content: str, **attributes: object) -> str:
-    """Write one element; `content` is markup, attributes are escaped, `class_` means `class` and `x_y` means `x-y`."""
+    """Write one SVG element from markup and attributes, which are escaped; `class_` means `class`, `x_y` is `x-y`."""
     words = "".join(f' {name.rstrip("_").replace("_", "-")}="{_value(value)}"' for name, value in attributes.items())
     return f"<{tag}{words}>{''.join(content)}</{tag}>" if content else f"<{tag}{words}/>"
 
@@ -36,12 +37,12 @@ def _value(value: object) -> str:
 
 
 def label(words: str, x: float, y: float, **attributes: object) -> str:
-    """Write text, escaped, at a point."""
+    """Write escaped text at a point."""
     return mark("text", escape.html(words), x=x, y=y, **attributes)
 
 
 def symbol(series: str, x: float, y: float, radius: float = 4.5) -> str:
-    """Draw the shape of a series centred on a point, because colours alone cannot be told apart in print."""
+    """Draw a series' symbol, centred on a point; each series has its own shape, because print may lack colours."""
     r = radius
     paths = {
         "int8": f"M{x:.1f} {y - r * 1.2:.1f}l{r * 1.2:.1f} {r * 1.2:.1f}l{-r * 1.2:.1f} {r * 1.2:.1f}"
@@ -64,7 +65,7 @@ class Axis:
     """A range of values along a range of pixels.
 
     Attributes:
-        start, end: pixels of `low` and `high`; the start of a vertical axis is below its end.
+        start, end: the pixel positions of the values `low` and `high`; the start of a vertical axis is below its end.
     """
 
     low: float
@@ -111,7 +112,7 @@ def linear_axis(values: Iterable[float], start: float, end: float) -> Axis:
 
 
 def across(axis: Axis, top: float, bottom: float, title: str) -> str:
-    """Draw a horizontal axis below a plot: grid lines up to its top, tick labels and a title."""
+    """Draw a horizontal axis below a plot: grid lines up to the plot's top, tick labels and a title."""
     lines = (mark("path", class_="grid", d=f"M{axis.place(tick):.1f} {top:.1f}V{bottom:.1f}") for tick in axis.ticks())
     figures = (
         label(f"{tick:g}", axis.place(tick), bottom + 16, class_="tick", text_anchor="middle") for tick in axis.ticks()
@@ -121,7 +122,7 @@ def across(axis: Axis, top: float, bottom: float, title: str) -> str:
 
 
 def upwards(axis: Axis, left: float, right: float, title: str) -> str:
-    """Draw a vertical axis at the left of a plot: grid lines to its right end, tick labels, and a title above."""
+    """Draw a vertical axis left of a plot: grid lines to the plot's right end, tick labels, and a title above."""
     lines = (mark("path", class_="grid", d=f"M{left:.1f} {axis.place(tick):.1f}H{right:.1f}") for tick in axis.ticks())
     figures = (
         label(f"{tick:g}", left - 7, axis.place(tick) + 4, class_="tick", text_anchor="end") for tick in axis.ticks()
@@ -130,7 +131,7 @@ def upwards(axis: Axis, left: float, right: float, title: str) -> str:
 
 
 def legend(series: Iterable[str], x: float, y: float) -> str:
-    """Draw a legend: each series' symbol and name, side by side from the right end."""
+    """Draw a legend: each series' symbol and name, in one line that ends at the right."""
     drawn = []
     for name in reversed(list(series)):
         x -= text_width(name) + 26
@@ -143,8 +144,8 @@ class Panel:
     """A finished drawing.
 
     Attributes:
-        subtitle: the source of the figures, for a drawing in its own file.
-        notes: explanations, and what is left out.
+        subtitle: where the numbers come from; shown if the drawing is a file of its own.
+        notes: explanations, also of what the drawing leaves out.
     """
 
     title: str
@@ -156,13 +157,13 @@ class Panel:
 
 
 def inline(panel: Panel) -> str:
-    """Write a drawing as part of a page, which has the style sheet."""
+    """Write a drawing as part of a page; the page contains the style sheet."""
     box = f"0 0 {panel.width:g} {panel.height:g}"
     return mark("svg", panel.body, viewBox=box, role="img", aria_label=panel.title, class_="drawing")
 
 
 def document(title: str, panels: Iterable[Panel]) -> str:
-    """Write drawings below one another as one SVG file, in light colours."""
+    """Write drawings, one below the other, as one SVG file in light colours."""
     drawn, height, width = [], MARGIN, 320.0
     for panel in panels:
         part, tall = _standing_alone(panel)
@@ -194,7 +195,7 @@ def _wrapped(words: str, width: float) -> list[str]:
 
 
 def style(colours: Mapping[str, str]) -> str:
-    """Write the style sheet of drawings in these colours."""
+    """Write the style sheet that draws in these colours."""
     series = "".join(
         f".{name} .mark{{fill:{colours[name]};stroke:{colours[name]}}}"
         f".{name} .whisker,.{name} .link{{stroke:{colours[name]}}}.{name} .bar{{fill:{colours[name]}}}"
@@ -222,11 +223,11 @@ SCALE = 3.0  # PNG pixels per pixel of the drawing: a figure is 1680 pixels wide
 
 
 def check(format: str) -> None:
-    """Refuse a file format that cannot be written here, before anything is computed.
+    """Raise an error for a file format that cannot be written here, before anything is computed.
 
     Raises:
         UnknownName: there is no such format.
-        RequestError: a package is missing.
+        RequestError: the format needs a package that is missing.
     """
     require("format", format, FORMATS)
     if format != "svg":
@@ -242,7 +243,7 @@ def sized(svg: str, width: str) -> str:
     """Return a figure at a width such as `8.5cm`; an empty width changes nothing.
 
     Raises:
-        RequestError: the width is no length.
+        RequestError: the width is not a length.
     """
     if not width:
         return svg
@@ -260,7 +261,7 @@ def convert(svg: str, format: str) -> bytes:
     """Write a drawing as SVG, PNG or PDF.
 
     Raises:
-        UnknownName, RequestError: as `check` says.
+        UnknownName, RequestError: for the reasons for which `check` raises them.
     """
     check(format)
     if format == "svg":

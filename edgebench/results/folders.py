@@ -47,7 +47,7 @@ def read(folder: Path) -> Table:
 
 
 def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
-    """Compute the table with only the latest environment of each case; a note lists what is left out.
+    """Compute the table with only the rows of each case's latest environment; a note counts the other rows.
 
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
@@ -57,7 +57,7 @@ def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
 
 
 def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
-    """Compute what `latest` does, and the lines of its table.
+    """Compute the table and note of `latest`, and also the lines of that table.
 
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
@@ -71,13 +71,14 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
 
 
 def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
-    """Compute the table of the selected rows and its background from the folder's journal.
+    """Compute the table of the selected rows, and the data behind that table, from the folder's journal.
 
-    A selected row keeps its rank among all rows, and its ratio to a float twin that is not selected.
+    A selected row keeps its rank among all rows. It also keeps its speed-up over its float twin, even if the selection
+    leaves the twin out.
 
     Raises:
         InvalidFile: there is no journal, or one that cannot be read.
-        UnknownName, RequestError: no row has what the selection wants.
+        UnknownName, RequestError: no row matches the selection.
     """
     journal = existing(folder)
     records = tuple(journal)
@@ -97,7 +98,7 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
 
 
 def _albums(folder: Path, lines: Iterable[Line]) -> dict[str, dict[str, Any]]:
-    """Return the pictures of each artifact that has some in the folder, by the artifact's hash."""
+    """Return, by the artifact's hash, the pictures that the folder holds of each artifact."""
     hashes = dict.fromkeys(line.evidence.artifact.sha256 for line in lines if line.evidence.artifact)
     return {sha256: album for sha256 in hashes if (album := pictures.read(folder, sha256))}
 
@@ -111,7 +112,7 @@ def _background(lines: tuple[Line, ...]) -> Background:
 
 
 def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
-    """Describe each target in each epoch, as reported to the last session."""
+    """Describe each target in each epoch (state of its machine), with the facts that its last session recorded."""
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
         here = session.environment
@@ -124,7 +125,7 @@ def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
 
 
 def _words(facts: Mapping[str, str]) -> dict[str, str]:
-    """Format facts for people: memory in GiB."""
+    """Format a target's facts for people: memory sizes become GiB."""
     memory = {"memory_bytes": f"{int(facts['memory_bytes']) / 1024**3:.1f} GiB"} if "memory_bytes" in facts else {}
     return {name.removesuffix("_bytes"): fact for name, fact in (dict(facts) | memory).items()}
 

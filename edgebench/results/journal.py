@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 JOURNAL = "runs.jsonl"
-MOST_BYTES = 64 * 2**20  # limit on a line; the session of a sweep of 10,000 cases needs a sixth of it
+MOST_BYTES = 64 * 2**20  # limit on a line; the session record of a sweep of 10,000 cases needs a sixth of this
 NAMED = 20  # number of invalid lines whose reasons are kept
 _SESSION = b'"kind":"session"'
-_NEVER = "~"  # sorts after every time
-_START = b'{"version":'  # start of a line; inside a line the quotes would be escaped
+_NEVER = "~"  # as text, this sorts after every time
+_START = b'{"version":'  # how a line begins; this text cannot occur inside a line, where quotes are escaped
 
 
 class _ByKind:
-    """Makes pydantic decode only the type that `kind` names instead of trying all types, which is 8 times as fast."""
+    """A mark that makes pydantic decode only the type that `kind` names; trying all types takes 8 times as long."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic import Field
@@ -61,7 +61,7 @@ class JournalLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a journal's file; only the beginning of a line that is too long is kept."""
+    """A line of a journal's file; if the line is too long, only its beginning is kept."""
 
     number: int
     text: bytes
@@ -82,14 +82,14 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
 
 @cache
 def _invalid() -> type[ValidationError]:
-    """Return pydantic's error, which every import statement would look up anew, line by line."""
+    """Return pydantic's error class; the cache avoids an import statement for every line."""
     from pydantic import ValidationError
 
     return ValidationError
 
 
 class _Distinct:
-    """Counts different records; equal records count once, even if their lines are formatted differently."""
+    """A counter of distinct records; equal records count once, even if their lines are formatted differently."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -108,7 +108,7 @@ class _Distinct:
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:
-    """Sort sessions by their start, and the runs of a session by round, whatever the order of the lines."""
+    """Sort sessions by start time, and the runs of a session by round; the order of the lines does not matter."""
     started = {record.id: record.started_at for record in records if isinstance(record, Session)}
     first_run = dict[str, str]()
     for record in records:
@@ -128,26 +128,26 @@ class Journal:
     """An append-only file of records, one JSON line each, flushed at once.
 
     Attributes:
-        torn: number of lines that an interruption cut off.
+        torn: number of incomplete lines, which an interruption cut off.
         older: number of lines that an older version wrote.
         aside: number of invalid lines.
         reasons: `file:line: reason` of the first `NAMED` invalid lines.
-        note: a sentence if the file was removed, replaced or cut while this process wrote it; else empty.
+        note: a sentence that reports if the file was removed, replaced or cut while this process wrote it; else empty.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL
         self.torn = self.older = self.aside = 0
         self.reasons, self.note = list[str](), ""
-        self._file: int | None = None  # stays open after the first record
+        self._file: int | None = None  # opened for the first record, and then kept open
         self._appended, self._end = list[bytes](), 0
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield every record once, in order; omit and count the lines that cannot be read.
+        """Yield every record once, in order; skip the lines that cannot be read, and count them.
 
-        A line that an interruption cut off counts in `torn`: the last line, or the last before a new session. A line of
-        an older version is upgraded and counts in `older`. An invalid line counts in `aside`, with its reason in
-        `reasons`.
+        `torn` counts incomplete lines, which an interruption cut off: the file's last line, or the last line before a
+        new session. `older` counts lines of an older version, which are upgraded. `aside` counts other invalid lines,
+        and `reasons` says what is wrong with them.
 
         Raises:
             InvalidFile: the file cannot be read, or none of its lines can.
@@ -177,7 +177,7 @@ class Journal:
             raise InvalidFile(f"{self.path}:{first}; none of its {self.aside} lines can be read")
 
     def _with_followers(self) -> Iterator[tuple[Line, bytes]]:
-        """Yield each line with the text of the next line; a session stands for the line after the last."""
+        """Yield each line with the text of the line after it; after the last line, a session's line is assumed."""
         lines = self._lines()
         line = next(lines, None)
         while line:
@@ -186,7 +186,7 @@ class Journal:
             line = follower
 
     def _lines(self) -> Iterator[Line]:
-        """Yield the lines that are not empty; split a line that lost its line end from the record appended to it."""
+        """Yield the lines that are not empty; if a line lost its line end, split it from the record that follows."""
         number = 0
         with self._opened() as stream:
             while text := stream.readline(MOST_BYTES + 1):
@@ -195,8 +195,8 @@ class Journal:
                     yield Line(number=number, text=text[:1000], size=size + _skip_line(stream))
                     continue
                 if number == 1:
-                    text = text.removeprefix(BOM_UTF8)  # that an editor put there
-                is_one = text.find(_START, 1) < 0  # as nearly every line, which is then not copied twice
+                    text = text.removeprefix(BOM_UTF8)  # an editor may have put it there
+                is_one = text.find(_START, 1) < 0  # true of nearly every line, and saves two copies
                 for part in (text.rstrip(b"\n"),) if is_one else text.replace(_START, b"\n" + _START).split(b"\n"):
                     if part.strip():
                         yield Line(number=number, text=part, size=len(part))
@@ -204,7 +204,7 @@ class Journal:
     def _opened(self) -> IO[bytes]:
         try:
             if not self.path.exists():
-                return open(os.devnull, "rb")  # noqa: PTH123  # an empty file
+                return open(os.devnull, "rb")  # noqa: PTH123  # reads as an empty file
             if stat.S_ISREG(mode := self.path.stat().st_mode) or stat.S_ISDIR(mode):
                 return self.path.open("rb")
         except OSError as error:
@@ -212,7 +212,7 @@ class Journal:
         raise InvalidFile(f"cannot read {self.path}: wanted a file, found a pipe or device")
 
     def _decoded(self, line: Line, todays: bytes, *, may_be_torn: bool) -> Record | None:
-        """Return the line's record; None for a cut-off line, which is not JSON, or an invalid one; count both."""
+        """Return the line's record, or None for an incomplete or invalid line, which is counted."""
         reason = f"a line of {line.size >> 20} MiB, wanted at most {MOST_BYTES >> 20} MiB"
         if line.is_whole:
             try:
@@ -222,7 +222,7 @@ class Journal:
                     self.torn += 1
                     return None
                 reason = _explained(error, todays) if len(self.reasons) < NAMED else ""
-            except RequestError as error:  # an impossible variant
+            except RequestError as error:  # the record describes a variant that cannot exist
                 reason = str(error)
             else:
                 if not (reason := fault(record)):
@@ -233,10 +233,10 @@ class Journal:
         return None
 
     def append(self, record: Record) -> None:
-        """Write one record through to the disk.
+        """Append one record and wait until it is on the disk.
 
         Raises:
-            RequestError: the disk is full, the folder cannot be written, or the record could not be read back; in each
+            RequestError: the disk is full, the folder cannot be written, or the record could not be read back. In each
                 case the journal is unchanged.
         """
         line = self._encoded(record)
@@ -279,7 +279,7 @@ class Journal:
         assert self._file is not None
         size = os.fstat(self._file).st_size
         if size and os.pread(self._file, 1, size - 1) != b"\n":
-            line = b"\n" + line  # ends a line that a kill cut off
+            line = b"\n" + line  # ends the incomplete line that a killed process left
         _write(self._file, line)
         if not size:
             sync(self.path.parent)
@@ -293,7 +293,8 @@ class Journal:
     def settle(self) -> None:
         """Restore the journal if it was removed, replaced or cut while this process wrote it; report that in `note`.
 
-        If another journal has taken its place, both are kept in one file, because records have unique identities.
+        If another journal has taken its place, this process appends its records to that journal; records cannot be
+        confused, because each has a unique identity.
 
         Raises:
             RequestError: the file cannot be written.
@@ -317,7 +318,7 @@ class Journal:
         self._end = os.fstat(self._file).st_size
 
     def _change(self, here: os.stat_result) -> str:
-        """Return whether the file at the journal's path was removed, replaced or cut; empty if it is unchanged."""
+        """Return what happened to the file at the journal's path: removed, replaced or cut; empty if nothing did."""
         try:
             there = self.path.stat()
         except FileNotFoundError:
@@ -340,7 +341,7 @@ def _write(file: int, content: bytes) -> None:
 
 
 def _blocks(file: int) -> Iterator[bytes]:
-    """Yield the content of an open file, even if its name was removed."""
+    """Yield the content of an open file, even if the file was removed from its folder."""
     done = 0
     while block := os.pread(file, 2**20, done):
         yield block
@@ -358,7 +359,7 @@ def _skip_line(stream: IO[bytes]) -> int:
 
 
 def _explained(error: ValidationError, line: bytes) -> str:
-    """Return key and problem of a line's first error, preferring errors of its own kind of record."""
+    """Return the key and the problem of a line's first error; errors of the line's own kind of record come first."""
     kind, errors = "", error.errors(include_url=False, include_context=False, include_input=False)
     with suppress(ValueError, KeyError, TypeError, RecursionError):
         kind = str(json.loads(line)["record"]["kind"]).lower()

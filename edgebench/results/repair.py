@@ -1,4 +1,4 @@
-"""A damaged journal -> a journal of its valid lines, with the original beside it."""
+"""A damaged journal -> a journal of its valid lines; the original is kept beside it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Repaired:
 
     Attributes:
         kept: number of records in the repaired journal.
-        aside: number of lines left out, including cut-off lines.
-        reasons: the reasons for the first of these lines.
-        original: path of the original journal; None if it needed no repair.
+        aside: number of lines left out, including incomplete ones.
+        reasons: what is wrong with the first lines left out.
+        original: path of the original journal; None if the journal needed no repair.
     """
 
     kept: int
@@ -33,7 +33,7 @@ class Repaired:
 
 
 def repair(folder: Path) -> Repaired:
-    """Rewrite a results folder's journal with its valid lines and keep the original; do nothing if all are valid.
+    """Rewrite a results folder's journal with its valid lines and keep the original; do nothing if all lines are valid.
 
     Raises:
         Busy: a run is writing the journal.
@@ -49,7 +49,7 @@ def repair(folder: Path) -> Repaired:
 
 
 def _replaced(journal: Journal) -> Path:
-    """Replace the journal by its valid lines; return the path of the original, which has a name at every moment."""
+    """Replace the journal by its valid lines; return the path of the original, which an interruption cannot lose."""
     path = journal.path
     original, scratch = next(_free_names(path)), path.with_name(f"making-{path.name}")
     try:

@@ -14,7 +14,7 @@ def upgraded(line: bytes) -> bytes:
         return line
     try:
         return json.dumps(_renamed(json.loads(line)) | {"version": 2}).encode()
-    except ValueError:  # a damaged line: the reader reports it
+    except ValueError:  # the line is damaged, which the journal's reader reports
         return line
 
 

@@ -71,7 +71,13 @@ def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...
 
 
 def _mask(truth: Truth) -> NDArray[uint8]:
-    assert truth.mask is not None, "a data set of TASKS with segmentation has masks"
+    """Return an image's mask.
+
+    Raises:
+        CaseError: the data set has boxes for this image, but no mask.
+    """
+    if truth.mask is None:
+        raise CaseError("segmentation needs a mask for every image, found an image with boxes alone")
     return truth.mask
 
 

@@ -295,7 +295,7 @@ def found(runs: list[Run]) -> dict[str, str]:
     [
         (WATCHED, {}),
         ({}, {f"{UNWATCHED}: NVML gave no answer, it needs nvidia-ml-py on the target": "SUSPECT"}),
-        ({"gpu_power_w_after": "90.0"}, {f"{UNWATCHED}: its driver does not say": "SUSPECT"}),
+        ({"gpu_power_w_after": "90.0"}, {f"{UNWATCHED}: its driver does not report it": "SUSPECT"}),
         (WATCHED | {"gpu_throttle_after": "power cap"}, {"the GPU lowered its clock: power cap": "SUSPECT"}),
         (WATCHED | {"gpu_throttle_after": "power brake"}, {"the GPU lowered its clock: power brake": "INVALID"}),
         (
@@ -308,13 +308,13 @@ def found(runs: list[Run]) -> dict[str, str]:
         ),
         (
             WATCHED | {"fallback": "Conv, Gemm"},
-            {"told CPUExecutionProvider, it ran on the CPU: Conv, Gemm": "INVALID"},
+            {"asked for CPUExecutionProvider, but it ran on the CPU: Conv, Gemm": "INVALID"},
         ),
         (WATCHED | {"kernel_s": "0.000900"}, {}),
         (WATCHED | {"kernel_s": "0.001200"}, {}),  # with the gaps between them, on a host that was faster before
         (
             WATCHED | {"kernel_s": "0.002000"},
-            {"it took 50% of the time of its own kernels: is something not synchronised?": "INVALID"},
+            {"inference took 50% of the time of its own kernels: is something not synchronised?": "INVALID"},
         ),
     ],
 )

@@ -84,7 +84,7 @@ def test_float_operators_are_named_with_the_share_that_is_integer() -> None:
 
 def test_a_collapse_is_said_beside_the_agreement_that_shows_it() -> None:
     sheet = evaluate.sheets(CARD, replace(ANSWERED, agreement=0.1))[1]
-    assert sheet.notes[0].startswith("INVALID: int8 collapsed: 10% of its answers are its float parent's")
+    assert sheet.notes[0].startswith("INVALID: int8 collapsed: 10% of its answers equal its float parent's")
 
 
 def test_a_float_artifact_has_one_sheet() -> None:

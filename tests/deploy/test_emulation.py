@@ -106,9 +106,7 @@ def test_an_emulated_case_needs_counts_and_no_times() -> None:
 def test_an_emulated_row_has_instructions_and_a_verdict_of_its_own() -> None:
     measured = measurement.summarize(evidence(counted(12, 10, 11), counted(10, 10, 12)))
     assert (measured.instructions, measured.verdict) == (10, Verdict.EMULATED)
-    assert [reason.text for reason in measured.reasons] == [
-        "emulated by qemu-aarch64: no times and no memory of its own"
-    ]
+    assert [reason.text for reason in measured.reasons] == ["emulated by qemu-aarch64: no times and no memory figures"]
 
 
 def test_times_and_memory_that_an_emulator_did_give_are_not_shown() -> None:
@@ -124,7 +122,7 @@ def test_times_and_memory_that_an_emulator_did_give_are_not_shown() -> None:
         ({"case": case(threads=2)}, "instructions are counted with 1 thread, not 2"),
         ({"session": emulated(counter="")}, "its instructions are not counted: no plugin was loaded"),
         ({"runs": (counted(1000), counted(1011))}, "instructions of processes differ by 1.1%"),
-        ({"runs": ()}, "not measured: its session was interrupted before, or still runs"),
+        ({"runs": ()}, "not measured: its session was interrupted before this case, or still runs"),
     ],
 )
 def test_what_a_reader_of_counts_must_know_is_a_reason(changes: dict[str, Any], text: str) -> None:
@@ -199,7 +197,7 @@ def test_the_emulated_pi_stands_beside_this_machine_in_one_table() -> None:
     assert there.instructions_m.gt(0).all()
     assert here.instructions_m.isna().all()
     text = Path("results/both/comparison.md").read_text()
-    assert "all rows: emulated by qemu-aarch64: no times and no memory of its own" in text
+    assert "all rows: emulated by qemu-aarch64: no times and no memory figures" in text
 
 
 @pytest.mark.slow

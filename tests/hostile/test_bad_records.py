@@ -128,7 +128,7 @@ def test_a_bad_line_is_set_aside_by_its_number_and_the_rest_is_used(kind: str, p
     assert (journal.aside, journal.torn) == (1, 0)
     assert journal.reasons[0].startswith(f"{JOURNAL}:6: ") and "\n" not in journal.reasons[0]
     table = folders.read(place)
-    (note,) = (note for note in table.notes if note.startswith("Set aside: 1 line"))
+    (note,) = (note for note in table.notes if note.startswith("Set aside: 1 invalid line"))
     assert f"{JOURNAL}:6: " in note and "edgebench repair" in note
 
 

@@ -42,7 +42,7 @@ def test_one_output_that_is_not_finite_makes_a_row_invalid_without_accuracy(imag
     assert (found.top1, found.top5, found.agreement, found.change) == (None, None, None, None)
     (line,) = lines(gather([session(), deployment(artifact()), *[run()] * 6, answered]))
     assert line.row.verdict == "INVALID" and line.row.quality.metrics == {}
-    assert f"outputs for {images} of 600 images are not finite: they answer nothing" in line.row.reasons
+    assert f"outputs for {images} of 600 images are not finite: they contain no answer" in line.row.reasons
 
 
 def test_a_reason_quotes_no_source_of_a_library_s() -> None:
@@ -99,4 +99,4 @@ def test_one_output_has_no_classes_to_agree_on(place: Path) -> None:
     folder = colours(place, 14).partition(":")[2]
     (row,) = rows("--model", "net.onnx", "--precision", "int8", "--calibration", folder)
     assert row["agreement"] is None and row["sqnr_db"] is not None
-    assert "no agreement: one output has no classes" in row["reasons"]
+    assert "no agreement: a network with a single output has no classes to compare" in row["reasons"]

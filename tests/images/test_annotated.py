@@ -13,7 +13,7 @@ from edgebench.foundation.shelf import load
 from edgebench.images import catalogue
 from edgebench.images.datasets import _annotated, coco
 from edgebench.images.loader import Truth
-from edgebench.tasks import detection
+from edgebench.tasks import detection, segmentation
 from edgebench.tasks.detection.boxes import Boxes
 from tests.support import annotated
 
@@ -100,6 +100,31 @@ def test_the_map_of_the_same_answers_is_the_same(plugin: str, home: Path) -> Non
     ]
     assert figures[0] == pytest.approx(figures[1], abs=1e-6)
     assert 0.2 < figures[0]["map"] < 0.95
+
+
+@pytest.mark.parametrize(
+    "plugin", [name for name in annotated.WRITERS if "segmentation" in load("datasets", name).TASKS]
+)
+def test_the_miou_of_the_same_maps_is_the_same(plugin: str, home: Path) -> None:
+    scenes, random = annotated.drawn(12), numpy.random.default_rng(1)
+    home.mkdir()
+    annotated.WRITERS[plugin](home, scenes)
+    read = [truth for _, truth in sorted(truths(opened(plugin, home)).items())]
+    maps = []
+    for scene in scenes:
+        assert scene.truth.mask is not None
+        is_wrong = random.random(scene.truth.mask.shape) < 0.1
+        maps.append(numpy.where(is_wrong, 3, scene.truth.mask).astype(numpy.uint8))
+    figures = [
+        segmentation.figures([segmentation.seen(*pair) for pair in zip(maps, of, strict=True)])
+        for of in (read, [scene.truth for scene in scenes])
+    ]
+    assert figures[0] == figures[1]
+    assert 0.2 < figures[0]["miou"] < 0.95
+
+
+def test_a_data_set_says_that_it_has_masks_if_it_has() -> None:
+    assert {name for name in annotated.WRITERS if "segmentation" in load("datasets", name).TASKS} == {"coco", "voc"}
 
 
 def changed(home: Path, change: Any) -> Any:

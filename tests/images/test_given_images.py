@@ -51,7 +51,7 @@ def test_own_images_are_trained_on_and_measured_and_no_path_is_kept(photos: Path
     (row,) = table["rows"]
     (note,) = [note for note in table["notes"] if note.startswith("Data set")]
     assert note.startswith("Data set image_folder:photos, preprocessing torchvision: ")
-    assert note.endswith(" Skipped as damaged: 1.")
+    assert note.endswith(" Damaged images that were skipped: 1.")
     assert (row["dataset"], row["images"]) == ("image_folder:photos", 35)
     assert abs(row["top1"] - card["top1_per_cent"]) < 5
     kept = [file for file in (place / "results").rglob("*") if file.is_file()]

@@ -73,7 +73,7 @@ def test_a_board_that_answers_otherwise_makes_the_row_invalid() -> None:
     (found,) = reasons(evidence(OTHER))
     assert found.verdict == Verdict.INVALID
     assert found.text == (
-        "the host answered in this board's place, and the board answers otherwise: its outputs differ by 30.0%,"
+        "the host computed the answers in this board's place, but the board's outputs differ from the host's by 30.0%,"
         " 12 of 32 images change their class"
     )
 

@@ -101,4 +101,4 @@ def test_a_journal_of_version_1_is_read_in_todays_words() -> None:
 
 def test_a_table_from_a_journal_of_version_1_says_so() -> None:
     table = folders.read(GOLDEN)
-    assert any("of the journal that an older edgebench wrote" in note for note in table.notes)
+    assert any("of the journal, which an older edgebench wrote" in note for note in table.notes)

@@ -80,7 +80,7 @@ def test_wall_time_above_cpu_time_is_waiting(cpu_share: float, verdict: int) -> 
 
 def test_two_threads_that_use_one_core_are_suspect() -> None:
     runs = steady(case=case(threads=2), cpu_s=0.02 * 1.2)
-    assert "threads waited, for a core or for each other: CPU time is 60% of wall time a thread" in reasons(*runs)
+    assert "threads waited, for a core or for each other: CPU time is 60% of wall time per thread" in reasons(*runs)
 
 
 def test_two_threads_of_which_one_works_are_suspect_and_still_a_figure() -> None:
@@ -90,7 +90,7 @@ def test_two_threads_of_which_one_works_are_suspect_and_still_a_figure() -> None
 def test_a_process_that_used_more_cores_than_its_threads_is_suspect() -> None:
     measured = summarize(evidence(*steady(cpu_s=0.02 * 1.9)))
     assert measured.verdict == Verdict.SUSPECT
-    assert measured.reasons[0].text == "used 1.9 cores where 1 thread was asked for"
+    assert measured.reasons[0].text == "used 1.9 cores, more than the requested 1 thread"
     assert reasons(*steady(cpu_s=0.02 * 1.2)) == ""
 
 
@@ -199,8 +199,8 @@ def test_runs_of_an_older_artifact_never_stand_under_a_newer_one() -> None:
     newer = deployment(artifact(sha256="f2"), session="s2")
     (only,) = gather([session(), deployment(), *steady(), session(id="s2"), newer])
     assert (only.runs, only.set_aside, only.artifact) == ((), 6, newer.artifact)
-    text = "not measured: its session was interrupted before, or still runs, earlier 6 processes ran another file"
-    assert summarize(only).reasons[0].text == f"{text} than the one deployed last"
+    text = "not measured: its session was interrupted before this case, or still runs, and earlier 6 processes ran"
+    assert summarize(only).reasons[0].text == f"{text} a file other than the one deployed last"
 
 
 def answered(agreement: float, sqnr_db: float | None, images: int = 600) -> Accuracy:
@@ -235,7 +235,7 @@ def test_sixteen_bits_can_collapse_too() -> None:
     half = replace(case(), variant=replace(case().variant, precision=Precision.FP16))
     seen = summarize(evidence(*steady(), accuracy=replace(answered(0.1, -3.0), case=half)))
     assert seen.verdict == Verdict.INVALID
-    assert seen.reasons[0].text.startswith("fp16 collapsed: 10% of its answers are its float parent's")
+    assert seen.reasons[0].text.startswith("fp16 collapsed: 10% of its answers equal its float parent's")
     assert seen.reasons[0].text.endswith(": try fp32")
 
 
@@ -260,8 +260,8 @@ def test_a_collapse_names_the_worst_layer_and_the_next_scheme(how: Quantization,
     )
     text = reasons(*steady(), artifact=artifact(quantization=how, layers=layers), accuracy=answered(0.1, 1.04))
     assert text == (
-        "int8 collapsed: 10% of its answers are its float parent's, its outputs have an SQNR of 1.0 dB,"
-        f" most is lost in blocks.3, a Conv: try {advice}"
+        "int8 collapsed: 10% of its answers equal its float parent's, its outputs have an SQNR of 1.0 dB,"
+        f" the layer that loses most is blocks.3, a Conv: try {advice}"
     )
 
 
@@ -318,7 +318,7 @@ def test_a_sustained_run_never_enters_a_latency_nor_its_verdict() -> None:
 def test_an_interval_that_a_shared_core_widened_says_so() -> None:
     slow = (1.0, 1.5, 1.0, 1.5, 1.4, 1.0)
     runs = [run(1e-3 * by, beats=Beats(workload="b", every=20, took_s=(1e-4 * by,) * 2)) for by in slow]
-    assert reasons(*runs) == "interval wider than ±1%, but not in beats: the whole core was slower at times"
+    assert reasons(*runs) == "interval wider than ±1%, but not in reference beats: the whole core was slower at times"
 
 
 def test_beats_stand_beside_the_reference_workloads() -> None:

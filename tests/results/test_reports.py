@@ -205,7 +205,7 @@ def test_the_table_sums_up_where_the_time_went_and_counts_a_file_once(place: Pat
     for record in (*records, run(case=Reference(workload=Workload.COMPUTE, target="cpu"), took_s=5.0)):
         Journal(place).append(record)
     assert [note for note in folders.read(place).notes if " took " in note] == [
-        "Building the files took 16 s, as recorded when each was built: build 2 s, export 10 s, quantize 3 s.",
+        "Building the files took 16 s, as recorded when each file was built: build 2 s, export 10 s, quantize 3 s.",
         "Measuring took 1 min 35 s in 4 processes, including reference workloads.",
     ]
 

@@ -71,7 +71,7 @@ def test_a_model_that_is_fed_no_pictures_has_empty_cells_and_a_reason() -> None:
 
 
 def test_a_row_whose_time_was_up_before_says_so() -> None:
-    why = "nothing around inference is timed: no process for it has ended yet"
+    why = "nothing around inference is timed: no process that times it has ended yet"
     assert why in row_of(stages=True)["reasons"]
     assert why not in row_of()["reasons"] and why not in row_of(staged(WHOLE), stages=True)["reasons"]
 

@@ -46,6 +46,11 @@ def test_the_hand_cases(answer: Any, mask: Any, expected: tuple[float | None, ..
     assert found == pytest.approx({name: value for name, value in wanted.items() if value is not None})
 
 
+def test_an_image_with_boxes_alone_is_refused() -> None:
+    with pytest.raises(CaseError, match="found an image with boxes alone"):
+        segmentation.targets([Truth(classes=numpy.array([1]), mask=None)], 8)
+
+
 def test_miou_is_of_the_summed_matrix_and_not_the_mean_of_images() -> None:
     first, second = ([[1, 1], [1, 1]], [[1, 1], [1, 1]]), ([[0, 0], [0, 0]], [[0, 0], [0, 1]])
     assert figures(first, second)["miou"] == pytest.approx((3 / 4 + 4 / 5) / 2)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE", "TOOLS", "open"]
 
 CLASSES = 0
-TASKS = ("detection",)
+TASKS = ("detection", "segmentation")
 SOURCE = "Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014, for the format; given"
 PLACE = "a COCO JSON of instances, or a folder with annotations/instances_*.json and the images"
 PREPROCESSING = PRESETS["whole"]

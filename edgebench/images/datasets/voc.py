@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AUGMENTATION", "CLASSES", "NOTE", "PLACE", "PREPROCESSING", "SOURCE", "TOOLS", "open"]
 
 CLASSES = 0
-TASKS = ("detection",)
+TASKS = ("detection", "segmentation")
 SOURCE = "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010, for the format; given"
 PLACE = "a folder with JPEGImages and Annotations/*.xml"
 PREPROCESSING = PRESETS["whole"]

@@ -1,13 +1,13 @@
-"""Evidence about one case -> median, interval, percentile, memory and verdict.
+"""The evidence on one case (a row of the table) -> median, interval, percentile, memory and verdict.
 
-Pure: nothing is read, measured or printed here.
+Pure: this code reads no file, measures nothing and prints nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import exp
-from statistics import fmean, median, stdev
+from math import exp, fsum, sqrt
+from statistics import fmean, median
 from typing import Any
 
 from edgebench.agent.chain import FACT
@@ -27,7 +27,7 @@ from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
 from edgebench.schema.variant import Variant, task
 
-# duration of the burst that starts a sustained run; share of the last windows that count as sustained
+# seconds at the start of a sustained run that count as its burst; last share of the run that counts as sustained
 BURST_S, LATE = 15.0, 0.2
 
 
@@ -36,8 +36,9 @@ class Endurance:
     """The result of a sustained run: inference without a pause, starting on a cool board.
 
     Attributes:
-        burst_s: median inference of the first `BURST_S`; `sustained_s` of the last fifth.
-        hottest_c, slowest_mhz: over the whole run, with the firmware's clock if it reports one; None if not reported.
+        burst_s: median seconds of an inference during the first `BURST_S`; `sustained_s` is that of the last fifth.
+        hottest_c, slowest_mhz: the highest temperature and the lowest clock of the whole run; None if the target does
+            not report it. A clock that the firmware reports is preferred.
         lowered: why the firmware lowered the clock during the run.
     """
 
@@ -55,21 +56,24 @@ class Measurement:
 
     Attributes:
         p50_s: the median over processes of each process's median.
-        low_s, high_s: its 95 % interval if `has_interval`, else the smallest and the largest process.
-        p50_beats: p50 and its bounds in units of each process's own reference beats, which other load on the core
-            slows likewise; None unless all processes have beats. `beat_s` is the median time of a beat.
-        mean_s, deviation_s, least_s: over all samples; the deviation is None below two.
+        low_s, high_s: the 95 % interval of p50 if `has_interval`, else the smallest and the largest process median.
+        p50_beats: p50 in units of each process's own reference beats, a fixed workload timed between samples, which
+            other load on the core slows likewise; `low_beats` and `high_beats` are its bounds. None if a process has no
+            beats. `beat_s` is the median time of a beat.
+        mean_s, deviation_s, least_s: mean, standard deviation and minimum of all samples; the deviation of a single
+            sample is None.
         p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
-        kernel_s, transfer_s: times by the device's own clock: computing a batch, and transferring it there and back;
-            None if the runtime does not report them.
-        parts_s: of a model of several graphs, the name of each and the median over processes of its median seconds.
+        kernel_s, transfer_s: times by the device's own clock: to compute a batch, and to copy it to the device and its
+            outputs back; None if the runtime does not report them.
+        parts_s: for a model of several graphs, each graph's name and the median over processes of its median seconds.
         model_bytes: resident memory after loading minus before; `peak_bytes` is the peak while loading or running.
-        device_peak_bytes: the peak of the runtime's allocator on the device; `device_used_bytes` is the increase of
-            the device's memory in use over a process, by NVML.
-        instructions: per inference on one thread, the lowest count.
-        endurance: the result of the sustained run; None if not requested.
-        stages: the median seconds of each stage around inference, for one picture; `lacks` says why one has none.
-        settings: of the post-processing.
+        device_peak_bytes: the peak of the runtime's allocator on the device. `device_used_bytes` is by how much the
+            device's used memory grows over a process, as NVML reports it.
+        instructions: the lowest count of instructions per inference on one thread.
+        endurance: the result of the sustained run; None without such a run.
+        stages: the median seconds of each stage around inference, for one picture; `lacks` gives the reason for each
+            stage that was not timed.
+        settings: the thresholds of the post-processing.
     """
 
     processes: int
@@ -105,12 +109,12 @@ class Measurement:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the reasons."""
+        """The worst verdict of the reasons; VALID without reasons."""
         return worst(self.reasons)
 
 
 def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
-    """Return whether to stop: at a planned look the interval is narrow enough, or it is the last look."""
+    """Return whether to stop: the interval is narrow enough at a planned look at the data, or this is the last look."""
     if len(medians) >= settings.interim_analyses[-1]:
         return True
     width = half_width(medians)
@@ -118,9 +122,10 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
 
 
 def times_stages(variant: Variant, session: Session) -> bool:
-    """Return whether a session times what an app does around inference: if requested, or if it always takes time.
+    """Return whether a session times the stages around inference: if requested, or if the task always needs them.
 
-    It does where outputs are decoded by thresholds, as boxes are, or reduced, as scores of pixels to a map.
+    A task always needs them if it decodes outputs by thresholds, as for boxes, or reduces them, as from scores of
+    pixels to a map of classes.
     """
     if variant.feed or session.environment.emulator:
         return False
@@ -129,7 +134,7 @@ def times_stages(variant: Variant, session: Session) -> bool:
 
 
 def needed(runs: Sequence[Run], session: Session, *, times_stages: bool = False) -> Iterator[Purpose]:
-    """Yield the purposes for which a case with these runs still needs processes."""
+    """Yield each purpose (latency, memory and others) for which a case with these runs needs more processes."""
     settings, environment = PRESETS[session.preset], session.environment
     if environment.emulator:
         if environment.counts_instructions and _count(runs, Purpose.INSTRUCTIONS) < settings.instruction_runs:
@@ -146,7 +151,7 @@ def needed(runs: Sequence[Run], session: Session, *, times_stages: bool = False)
 
 
 def _has_stages(session: Session, run: Run) -> bool:
-    """Return whether a process timed all stages that a session requests, or said why it could not."""
+    """Return whether a process timed all stages that the session requests, or gave a reason why it could not."""
     return run.stages is not None and (not session.stages or len(run.stages.took_s) + len(run.stages.lacks) > 1)
 
 
@@ -188,7 +193,7 @@ def summarize(evidence: Evidence) -> Measurement:
 
 
 def _of_stages(timed: Sequence[Stages]) -> dict[str, Any]:
-    """Return the median over processes of each stage's median; of what the last process could not time, why."""
+    """Return each stage's median over processes of their medians, and why some stages could not be timed."""
     if not timed:
         return {}
     names = dict.fromkeys(name for stages in timed for name in stages.took_s)
@@ -201,14 +206,14 @@ def _of_stages(timed: Sequence[Stages]) -> dict[str, Any]:
 
 
 def _device_used_bytes(runs: Sequence[Run]) -> float | None:
-    """Return the increase of the device's memory in use over a process; None if it was not read."""
+    """Return by how much the device's used memory grows over a process; None if no process read it."""
     ends = [tuple(run.conditions.get(f"gpu_used_bytes_{when}") for when in ("before", "after")) for run in runs]
     growths = [float(after) - float(before) for before, after in ends if before and after]
     return median(growths) if growths else None
 
 
 def _of_latency(evidence: Evidence) -> dict[str, Any]:
-    """Return the statistics of the latency runs, of which there is at least one."""
+    """Return the statistics of the latency runs; there must be at least one."""
     timed, medians = evidence.timed, evidence.medians
     samples = [sample for run in timed for sample in run.samples_s]
     low_s, high_s = _ends(medians)
@@ -219,8 +224,8 @@ def _of_latency(evidence: Evidence) -> dict[str, Any]:
         "p50_s": median(medians),
         "low_s": low_s,
         "high_s": high_s,
-        "mean_s": fmean(samples),
-        "deviation_s": stdev(samples) if len(samples) > 1 else None,
+        "mean_s": (mean_s := fmean(samples)),
+        "deviation_s": _deviation(samples, mean_s) if len(samples) > 1 else None,
         "least_s": min(samples),
         "p90_s": stats.early_stopping_percentile(samples, 0.9),
         "load_s": median(run.load_s for run in timed),
@@ -241,6 +246,11 @@ def _parts_s(case: Case, timed: Sequence[Run]) -> tuple[tuple[str, float], ...]:
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval of the median, else the smallest and the largest value."""
     return stats.median_interval(values) or (min(values), max(values))
+
+
+def _deviation(values: Sequence[float], mean: float) -> float:
+    """Return the standard deviation of a sample; `statistics.stdev` uses fractions and takes fifty times as long."""
+    return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def _in_beats(timed: Sequence[Run]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The samples of a process and the beats between them -> an inference's time in beats, which other load hardly changes.
+"""The samples of a process and the beats timed between them -> an inference's time in beats.
 
-Pure. Load on the same physical core, for example from another virtual machine, slows a process to two thirds of its
-speed for milliseconds or minutes: medians of fresh processes of one network then vary by 15 %. It slows the beats
-around the samples, too: the ratio of the two varies by 2 to 6 %.
+A beat is one run of a small fixed workload. Other load on the same physical core, for example from another virtual
+machine, slows a process to two thirds of its speed for milliseconds or minutes. The medians of fresh processes of one
+network then vary by 15 %. But the load also slows the beats around the samples, so the ratio of sample to beat varies
+by only 2 to 6 %. Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def level(run: Run) -> float | None:
-    """Return the logarithm of an inference's time in beats; None without beats.
+    """Return the logarithm of an inference's time in beats; None if the process has no beats.
 
-    The time of a group of samples is its median divided by the mean of the beats before and after it; the median over
-    groups counts.
+    Each group of samples lies between two beats. Its ratio is the median of the samples divided by the mean of these
+    two beats; the result is the median of the groups' ratios.
     """
     ratios = list(_ratios(run))
     return median(ratios) if ratios else None
@@ -38,16 +39,16 @@ def _ratios(run: Run) -> Iterator[float]:
 
 
 def middle_s(runs: Sequence[Run]) -> float:
-    """Return the median time of all beats of these processes, at least one, in seconds."""
+    """Return the median time in seconds of all beats of these processes; at least one process must have beats."""
     return median(took_s for run in runs if run.beats for took_s in run.beats.took_s)
 
 
 def levels(runs: Sequence[Run]) -> tuple[float, ...]:
-    """Return the levels of the processes with beats, in order."""
+    """Return, in order, the `level` of each process that has beats."""
     return tuple(found for run in runs if (found := level(run)) is not None)
 
 
 def beat(runs: Sequence[Run]) -> str:
-    """Return the workload of the beats if all processes have the same one, so that levels are comparable; else ""."""
+    """Return the workload of the beats; "" if processes differ in it, because their levels are then not comparable."""
     workloads = {run.beats.workload if run.beats else "" for run in runs}
     return workloads.pop() if len(workloads) == 1 else ""

@@ -1,4 +1,4 @@
-"""A journal's records -> the evidence on each case: its runs, artifact, accuracy, failures."""
+"""A journal's records -> the evidence on each case (a row of the table): its runs, artifact, accuracy, failures."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,23 +23,24 @@ from edgebench.schema.record import (
 )
 
 BEAT = "beat "  # prefix of a beat's name among the reference workloads
-INSPECTED_ON = "x86_64"  # hosts are
+INSPECTED_ON = "x86_64"  # the processor type of the hosts that inspect graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: `timed` and `medians`, of which a report asks often, are kept
+@dataclass(frozen=True, kw_only=True)  # no slots: `timed` and `medians`, which reports read often, are cached
 class Evidence:
-    """Everything known about one case under one preset in one epoch.
+    """Everything known about one case under one preset in one epoch, a state of the target's machine.
 
     Attributes:
         session: the last session in this epoch that requested the case.
         runs: the runs of the artifact deployed last in this epoch.
-        sustained: its sustained runs.
-        is_latest: whether no later session requested the case in a different epoch.
-        set_aside: number of runs of the case and preset that count in no epoch; only in the latest evidence.
-        failures: failures in that session; `stop` is its regular end, None if it has none.
-        others: runs of the case and preset in this epoch, of other artifacts or without one.
-        unread: number of the journal's lines that are not sound records, of unknown cases.
+        sustained: the sustained runs of that artifact.
+        is_latest: whether this is the last epoch in which a session requested the case.
+        set_aside: number of runs of the case and preset that no evidence uses; 0 except in the latest epoch's evidence.
+        failures: the case's failures in `session`.
+        stop: the record of that session's regular end; None if it was interrupted or still runs.
+        others: runs of the case and preset in this epoch that used another artifact, or none.
+        unread: number of the journal's invalid lines; they may belong to any case.
         halved: the latency runs of the same case at half the batch, in the same environment.
     """
 
@@ -64,7 +65,7 @@ class Evidence:
 
     @cached_property
     def medians(self) -> Sequence[float]:
-        """The median sample of each latency run, in order, seconds."""
+        """The median sample of each latency run in seconds, in order."""
         return process_medians(self.timed)
 
     @property
@@ -74,12 +75,12 @@ class Evidence:
 
     @property
     def marks(self) -> tuple[MemoryMarks, ...]:
-        """The memory marks of the memory runs, in order."""
+        """The memory readings (marks) of the memory runs, in order."""
         return tuple(run.memory for run in self.weighed if run.memory)
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The lowest instruction count per inference of each process that counted, in order."""
+        """The lowest instruction count per inference of each process that counted instructions, in order."""
         return tuple(min(run.instructions) for run in self.runs if run.instructions)
 
     @property
@@ -94,28 +95,28 @@ class Evidence:
 
     @property
     def was_inspected(self) -> bool:
-        """Whether the optimised int8 graph was inspected on a processor like the target's, because kernels differ."""
+        """Whether the optimised int8 graph was inspected on a processor like the target's, with the same kernels."""
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property
     def allowed_half_width(self) -> float:
-        """The half-width that counts as precise on this machine: larger on a virtual machine, because it is noisy."""
+        """The widest half-width that counts as precise on this machine: larger on a virtual machine, which is noisy."""
         return allowed_half_width(self.session)
 
 
 def allowed_half_width(session: Session) -> float:
-    """Return the half-width that counts as precise in a session: larger on a virtual machine, because it is noisy."""
+    """Return the widest half-width that counts as precise in a session: larger on a virtual machine, which is noisy."""
     settings = PRESETS[session.preset]
     return settings.half_width_noisy if session.environment.facts.get("hypervisor") else settings.half_width
 
 
 def process_medians(runs: Sequence[Run]) -> list[float]:
-    """Return each latency process's median sample, in order, seconds."""
+    """Return each latency process's median sample in seconds, in order."""
     return [median(run.samples_s) for run in runs if run.purpose == Purpose.LATENCY]
 
 
 def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
-    """Return by name the median times of reference workloads and of beats, one per process, in seconds."""
+    """Return, by workload, the median seconds of each process's runs of a reference workload or of beats."""
     found = defaultdict[str, list[float]](list)
     for record in records:
         match record:
@@ -127,7 +128,7 @@ def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
 
 
 def median_condition(runs: Sequence[Run], name: str) -> float | None:
-    """Return the median of a numeric condition; None if no process has it."""
+    """Return the median over processes of a recorded numeric condition; None if no process recorded it."""
     values = [float(run.conditions[name]) for run in runs if name in run.conditions]
     return median(values) if values else None
 
@@ -139,7 +140,7 @@ def half_width(medians: Sequence[float]) -> float | None:
 
 
 def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Record]:
-    """Yield the records of an epoch under a preset; accuracy and artifact of a case are the same under all presets."""
+    """Yield an epoch's records under a preset; a case's accuracy and artifact are the same under all presets."""
     for record in records:
         if isinstance(record, (Session, Stop)) or record.epoch != epoch:
             continue
@@ -148,9 +149,9 @@ def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Rec
 
 
 def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[Run | Accuracy, ...]:
-    """Return the runs and answers of one artifact; empty without an artifact.
+    """Return the runs and the accuracies of one artifact; empty without an artifact.
 
-    A process that reports another file's hash does not count; older journals have no hash.
+    A process that reports another file's hash is left out. Older journals have no such hash; their processes count.
     """
     sha256 = artifact.sha256 if artifact else None
     return tuple(
@@ -161,7 +162,7 @@ def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[R
 
 
 def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
-    """Group records by their case; reference workloads have none."""
+    """Group records by their case; records of reference workloads have no case and are left out."""
     parts = defaultdict[Case, list[Record]](list)
     for record in records:
         if not isinstance(record, (Session, Stop)) and isinstance(record.case, Case):
@@ -172,8 +173,8 @@ def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
 def gather(records: Iterable[Record], unread: int = 0) -> tuple[Evidence, ...]:
     """Group records into the evidence on each case, preset and epoch, in the order of their first request.
 
-    An epoch in which a case has no result, or only a failure, is left out if a later one requested the case.
-    `unread` is the number of the journal's lines that are not sound records.
+    An epoch in which a case failed or has no result is left out if the case was requested in a later epoch.
+    `unread` is the number of the journal's invalid lines.
     """
     every = tuple(records)
     sessions = [record for record in every if isinstance(record, Session)]
@@ -210,7 +211,7 @@ def _keys(session: Session) -> Iterator[Key]:
 
 
 def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record]]) -> dict[tuple[Case, str], int]:
-    """Count the runs of each case and preset that are in no evidence."""
+    """Count, per case and preset, the runs that no evidence uses."""
     made = {key[:2]: sum(isinstance(one, Run) and one.preset == key[1] for one in seen.get(key[0], ())) for key in kept}
     for key, one in kept.items():
         made[key[:2]] -= len(one.runs) + len(one.sustained)
@@ -218,7 +219,7 @@ def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record
 
 
 def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
-    """Find the runs at half of a case's batch in the same epoch; a large network needs about half the time there."""
+    """Find the runs at half the case's batch in the same epoch; a large network needs about half the time there."""
     batch, odd = divmod(whole.case.batch, 2)
     if odd:
         return ()

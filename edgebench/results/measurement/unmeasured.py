@@ -1,4 +1,4 @@
-"""The evidence of a case without a number or a failure -> why there is none: facts of the journal, never a guess."""
+"""The evidence on a case that has neither a number nor a failure -> the reason, by facts in the journal alone."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.record import Run
 
-ALL = 0.99  # share of a time limit that is all of it: a session's own clock starts a moment after its limit is set
+ALL = 0.99  # spending this share of a time limit counts as all of it, because a session's clock starts late
 
 
 def why(evidence: Evidence) -> str:
-    """Return why a case has no number: its processes ran another file, time ran out, or lines are not there."""
+    """Return why a case has no number: its processes ran another file, time ran out, or its lines are missing."""
     own = [run for run in evidence.others if run.session == evidence.session.id]
     if own:
         return f"{_ran(own)} {_what(own, evidence)}"
-    earlier = f", earlier {_ran(evidence.others)} {_what(evidence.others, evidence)}" if evidence.others else ""
+    earlier = f", and earlier {_ran(evidence.others)} {_what(evidence.others, evidence)}" if evidence.others else ""
     return _end(evidence) + earlier
 
 
@@ -29,20 +29,21 @@ def _ran(runs: Sequence[Run]) -> str:
 
 
 def _what(runs: Sequence[Run], evidence: Evidence) -> str:
-    """Name the file that these processes ran, which is not the one deployed last."""
+    """Describe the file that these processes ran, which is not the file deployed last."""
     if evidence.artifact is None:
-        return "a file whose own line is not in the journal"
+        return "a file that the journal does not describe"
     is_swapped = any(run.opened_sha256 not in ("", run.artifact_sha256) for run in runs)
-    return "another file than the one deployed" if is_swapped else "another file than the one deployed last"
+    return "a file other than the one deployed" if is_swapped else "a file other than the one deployed last"
 
 
 def _end(evidence: Evidence) -> str:
-    """Say how the session ended in which the case has no line."""
+    """Say how the session ended that should have measured the case."""
     stop, limit_s, unread = evidence.stop, evidence.session.time_limit_s, evidence.unread
-    perhaps = f", or its lines are among those set aside: {unread}" if unread else ""
+    perhaps = f", or its lines are invalid (invalid lines in the journal: {unread})" if unread else ""
     if stop is None:
-        return f"its session was interrupted before, or still runs{perhaps}"
+        return f"its session was interrupted before this case, or still runs{perhaps}"
     if limit_s and stop.spent_s >= ALL * limit_s:
         return f"no time was left{perhaps}"
     after = f" after {duration(stop.spent_s)} of {duration(limit_s)}" if limit_s else ""
-    return f"its session ended{after} without a sound line of it" + (f", set aside: {unread}" if unread else "")
+    invalid = f" (invalid lines in the journal: {unread})" if unread else ""
+    return f"its session ended{after} without a valid line of this case{invalid}"

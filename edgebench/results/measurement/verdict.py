@@ -1,4 +1,4 @@
-"""Evidence -> what a number is worth: reasons, the worst of which is its verdict."""
+"""The evidence on a case (a row of the table) -> reasons to doubt its numbers; the worst reason decides the verdict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,35 +20,40 @@ from edgebench.schema.record import Accuracy, Run
 from edgebench.schema.variant import Precision, task
 from edgebench.tasks.classification import appraise
 
-# This project's own proposals, each a share unless its name says otherwise.
-# CPU time over wall time and thread. One of two threads at work is half: a figure, of fewer threads than asked for.
+# Thresholds proposed by this project. Each is a share unless its name or comment gives another unit.
+# CPU time divided by wall time and by the number of threads. The lower bound is below 0.5: if one of two threads works,
+# the time is usable, but it is that of fewer threads than requested.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.45
-EXTRA_CORES = 0.3  # that a process kept busy beyond its threads
-OTHERS_CORES = 0.25  # CPU time that other processes took, in cores
-STEAL = 0.05  # of all cores' time
-COUNTS = 0.01  # of the least, between two processes that counted instructions: the smallest networks differ by 0.1 %
-DRIFT = 0.01  # of the median, from the first process to the last
-# Of two machines' outputs over the largest: an int8 step is 0.8 % of its range at most, and some runtimes round by one.
+EXTRA_CORES = 0.3  # number of cores that a process kept busy beyond its threads
+OTHERS_CORES = 0.25  # number of cores' worth of CPU time that other processes took
+STEAL = 0.05  # share of all cores' time that the hypervisor took
+# Largest difference of two processes' instruction counts, as a share of the least. The smallest networks have 0.1 %.
+COUNTS = 0.01
+DRIFT = 0.01  # change from the first process to the last, as a share of the median
+# Largest difference between two machines' outputs, as a share of the largest output. One int8 step is at most 0.8 % of
+# the range, and runtimes may round to neighbouring steps.
 DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2, Precision.INT8: 2e-2}
-AGREEMENT_INVALID = 0.5  # with the float parent, at the interval's upper end: else it is mostly another network
-# Images: with fewer, ranges miss many values. A colour classifier had an SQNR of 5 dB with 4 images, and 38 with 40.
+# Agreement with the float parent, by the interval's upper end. Below it, most answers are not the parent's.
+AGREEMENT_INVALID = 0.5
+# Number of images. With fewer, the calibrated ranges miss many values: a classifier of colours had an SQNR of 5 dB with
+# 4 images, and 38 dB with 40.
 LEAST_CALIBRATION = 32
-LEAST_METRIC = 1e-3  # share: mAP below that is no better than boxes drawn at random
-SQNR_INVALID_DB = 0.0  # of the outputs: below, they are further from the float parent's than zeros would be
-# Of its own kernels' time. That has the gaps between them and is taken after the samples: where launching takes longest
-# it varies with the host, and 24 processes on an H200 had 0.85 to 1.48. Who does not wait for ResNet-50 at batch 64
-# would have 0.15.
+LEAST_METRIC = 1e-3  # a mAP below this share is no better than that of random boxes
+SQNR_INVALID_DB = 0.0  # below it, outputs are further from the float parent's than zeros would be
+# Least inference time, as a share of the time of its own kernels. The kernels' time includes the gaps between them and
+# is measured after the samples. Where launching kernels takes most of the time, the share varies with the host: 24
+# processes on an H200 had 0.85 to 1.48. Code that does not wait for the GPU would have 0.15 for ResNet-50 at batch 64.
 LEAST_OF_KERNELS = 0.7
-DOUBLED = 1.05  # time at twice the batch over time at the batch: less is no change
-# Multiply-adds of the smaller batch from which on that is suspicious: 2 ms at the 10^15 operations a second of the
-# fastest GPU there is, longer than launching some hundred kernels takes.
+DOUBLED = 1.05  # time at twice the batch, divided by time at the batch: a smaller ratio counts as unchanged
+# An unchanged time is suspicious if the smaller batch has at least this many multiply-adds. The fastest GPU, with 10^15
+# operations a second, needs 2 ms for them, longer than it takes to launch some hundred kernels.
 DOUBLED_MACS = 1e12
 CHANGING_GOVERNORS = ("powersave", "ondemand", "conservative", "schedutil")
-_THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # of a run's conditions
+_THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # names in a run's recorded conditions
 
 
 class Verdict(IntEnum):
-    """What a number is worth; the worst of its reasons decides."""
+    """How far a number can be trusted, from good to bad; the worst of its reasons decides."""
 
     VALID = 0
     IMPRECISE = 1
@@ -58,16 +63,17 @@ class Verdict(IntEnum):
     FAILED = 5
 
 
-TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # what a reason may speak of
+TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # the kinds of numbers that a reason may concern
 FIGURES = (TIME, MEMORY, ACCURACY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a number is worth less than VALID.
+    """A reason why a number's verdict is worse than VALID; a remark if `verdict` is VALID.
 
     Attributes:
-        figures: which of `FIGURES` it speaks of: contention on a core says nothing of an accuracy.
+        figures: the `FIGURES` that the reason concerns. For example, other load on a core affects times but not
+            accuracy.
     """
 
     verdict: Verdict
@@ -76,12 +82,12 @@ class Reason:
 
 
 def reasons(evidence: Evidence) -> tuple[Reason, ...]:
-    """Run every check; nothing found is VALID."""
+    """Run every check and return the reasons found; without any, the verdict is VALID."""
     return tuple(replace(reason, figures=figures) for check, figures in CHECKS.items() for reason in check(evidence))
 
 
 def worst(reasons: Iterable[Reason], figure: str = "") -> Verdict:
-    """Return the worst verdict of the reasons, or of those that speak of one of `FIGURES`."""
+    """Return the worst verdict of all reasons, or of those that concern one of `FIGURES`."""
     return max((reason.verdict for reason in reasons if figure in ("", *reason.figures)), default=Verdict.VALID)
 
 
@@ -104,7 +110,7 @@ def _few(evidence: Evidence) -> Iterator[Reason]:
 def _emulated(evidence: Evidence) -> Iterator[Reason]:
     if not evidence.emulator:
         return
-    yield Reason(verdict=Verdict.EMULATED, text=f"emulated by {evidence.emulator}: no times and no memory of its own")
+    yield Reason(verdict=Verdict.EMULATED, text=f"emulated by {evidence.emulator}: no times and no memory figures")
     if not evidence.session.environment.counts_instructions:
         yield Reason(verdict=Verdict.EMULATED, text="its instructions are not counted: no plugin was loaded")
     elif evidence.case.threads > 1:
@@ -121,7 +127,7 @@ def _wide(evidence: Evidence) -> Iterator[Reason]:
         levels = [exp(level) for level in beats.levels(evidence.timed)] if beats.beat(evidence.timed) else []
         in_beats = half_width(levels) if levels else None
         why = (
-            ", but not in beats: the whole core was slower at times"
+            ", but not in reference beats: the whole core was slower at times"
             if in_beats is not None and in_beats <= allowed
             else ""
         )
@@ -130,7 +136,7 @@ def _wide(evidence: Evidence) -> Iterator[Reason]:
 
 def _waited(evidence: Evidence) -> Iterator[Reason]:
     if evidence.is_on_gpu:
-        return  # the host waits for the device
+        return  # the host's CPU is idle while it waits for the device
     shares = [run.cpu_s / run.wall_s / _threads(run) for run in evidence.timed if run.wall_s]
     share = median(shares) if shares else 1.0
     if share < WAITED_SUSPECT:
@@ -138,25 +144,25 @@ def _waited(evidence: Evidence) -> Iterator[Reason]:
         which = (
             "waited for a core" if _threads(evidence.timed[0]) == 1 else "threads waited, for a core or for each other"
         )
-        yield Reason(verdict=verdict, text=f"{which}: CPU time is {share:.0%} of wall time a thread")
+        yield Reason(verdict=verdict, text=f"{which}: CPU time is {share:.0%} of wall time per thread")
 
 
 def _crowded(evidence: Evidence) -> Iterator[Reason]:
     cores = [run.cpu_s / run.wall_s - _threads(run) for run in evidence.timed if run.wall_s]
     if cores and (extra := median(cores)) > EXTRA_CORES:
         threads = _threads(evidence.timed[0])
-        text = f"used {threads + extra:.1f} cores where {threads} thread{'s' * (threads > 1)} was asked for"
+        text = f"used {threads + extra:.1f} cores, more than the requested {threads} thread{'s' * (threads > 1)}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 
 def _limited(evidence: Evidence) -> Iterator[Reason]:
-    """Doubt threads that had not a core each: of a quota, which stops them for a part of every period, or a cpuset."""
+    """Doubt the time if a CPU quota or a cpuset left fewer cores than threads; a quota stops threads periodically."""
     facts, threads = evidence.session.environment.facts, evidence.case.threads
     if not evidence.timed:
         return
     asked = f"{threads} thread{'s' * (threads > 1)} asked for"
     if threads > float(facts.get("cpu_quota", inf)):
-        text = f"{asked}, the CPU quota is {facts['cpu_quota']} cores: it is stopped when that is spent"
+        text = f"{asked}, the CPU quota is {facts['cpu_quota']} cores: a process that spends its quota is paused"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
     if threads > int(facts.get("usable_cores", threads)):
         yield Reason(verdict=Verdict.SUSPECT, text=f"{asked}, usable cores: {facts['usable_cores']}")
@@ -190,7 +196,9 @@ def _drift(evidence: Evidence) -> Iterator[Reason]:
 def _clock(evidence: Evidence) -> Iterator[Reason]:
     governor = evidence.session.environment.facts.get("governor", "")
     if evidence.timed and governor in CHANGING_GOVERNORS:
-        yield Reason(verdict=Verdict.SUSPECT, text=f"governor {governor}: the clock may change, set performance")
+        yield Reason(
+            verdict=Verdict.SUSPECT, text=f"governor {governor}: the clock may change, set the governor performance"
+        )
 
 
 def _swap(evidence: Evidence) -> Iterator[Reason]:
@@ -204,7 +212,7 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _throttled(evidence: Evidence) -> Iterator[Reason]:
-    """Speak of a GPU that lowered its clock: at either end of a process, or in between by its count of hot time."""
+    """Report a GPU that lowered its clock: before or after a process, or during it by the GPU's counter of hot time."""
     seen = [run.conditions for run in evidence.runs]
     said = {word for one in seen for key in _THROTTLE for word in throttle.harmful(one.get(key, "")).items()}
     hot = any(int(one.get("gpu_too_hot_ns_after", 0)) > int(one.get("gpu_too_hot_ns_before", 0)) for one in seen)
@@ -214,7 +222,7 @@ def _throttled(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _clock_lowered(evidence: Evidence) -> Iterator[Reason]:
-    """Speak of a board whose firmware lowered the clock: at either end of a process, or in between."""
+    """Report a board whose firmware lowered the clock before, during or after a process."""
     for word in sorted({word for run in evidence.runs for word in run.clock_lowered}):
         yield Reason(verdict=Verdict.INVALID, text=f"the firmware lowered the clock: {word}")
 
@@ -223,7 +231,7 @@ def _unwatched(evidence: Evidence) -> Iterator[Reason]:
     is_watched = any(set(run.conditions) & set(_THROTTLE) for run in evidence.timed)
     if evidence.is_on_gpu and evidence.timed and not is_watched:
         answers = any(name.startswith("gpu_") for run in evidence.timed for name in run.conditions)
-        why = "its driver does not say" if answers else "NVML gave no answer, it needs nvidia-ml-py on the target"
+        why = "its driver does not report it" if answers else "NVML gave no answer, it needs nvidia-ml-py on the target"
         text = f"the GPU's clock was not monitored: {why}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
@@ -231,14 +239,14 @@ def _unwatched(evidence: Evidence) -> Iterator[Reason]:
 def _other_device(evidence: Evidence) -> Iterator[Reason]:
     if operators := next((run.conditions["fallback"] for run in evidence.runs if "fallback" in run.conditions), ""):
         told = " ".join(evidence.case.runtime.options)
-        yield Reason(verdict=Verdict.INVALID, text=f"told {told}, it ran on the CPU: {operators}")
+        yield Reason(verdict=Verdict.INVALID, text=f"asked for {told}, but it ran on the CPU: {operators}")
 
 
 def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
-    """Doubt a time that does not hold the work: shorter than its own kernels took, or the same at twice the batch."""
+    """Doubt a time too short for the work: shorter than its own kernels took, or the same at twice the batch."""
     kernel_s = median_condition(evidence.timed, "kernel_s")
     if kernel_s and (share := median(evidence.medians) / kernel_s) < LEAST_OF_KERNELS:
-        text = f"it took {share:.0%} of the time of its own kernels: is something not synchronised?"
+        text = f"inference took {share:.0%} of the time of its own kernels: is something not synchronised?"
         yield Reason(verdict=Verdict.INVALID, text=text)
     macs = ((evidence.artifact.macs if evidence.artifact else 0) or 0) * evidence.case.batch / 2
     if macs >= DOUBLED_MACS and evidence.halved and evidence.timed:
@@ -249,7 +257,7 @@ def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
-    """Name what onnxruntime's CPU provider leaves in float, on targets that compute as it does."""
+    """Name operators that onnxruntime's CPU provider leaves in float, for targets with the same kind of processor."""
     if evidence.is_on_gpu or not evidence.was_inspected:
         return
     if evidence.artifact and (nodes := evidence.artifact.float_nodes):
@@ -260,13 +268,13 @@ def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _calibration(evidence: Evidence) -> Iterator[Reason]:
-    """Yield the number of calibration images of an int8 file, if it is too small or smaller than requested."""
+    """Report the number of an int8 file's calibration images if it is too small, or smaller than requested."""
     made = evidence.artifact
     if made is None or made.quantization is None or made.calibrated_on is None:
         return
     count, wanted = made.calibrated_on, made.quantization.images
     if made.quantization.calibration == RANDOM:
-        text = "int8 was calibrated on random inputs: its answers mean nothing, give real ones by --calibration folder"
+        text = "int8 was calibrated on random inputs: answers mean nothing, give real inputs by --calibration folder"
         yield Reason(verdict=Verdict.VALID, text=text)
         return
     inputs = f"set{'s' * (count > 1)} of inputs" if evidence.case.variant.feed else f"image{'s' * (count > 1)}"
@@ -278,17 +286,17 @@ def _calibration(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _outputs(evidence: Evidence) -> Iterator[Reason]:
-    """Name the outputs of any model's int8 file that are mostly noise, not finite, or of parts that share one scale."""
+    """Name the outputs of an int8 file that are mostly noise, are not finite, or have parts that share one scale."""
     for output in evidence.artifact.outputs if evidence.artifact else ():
         if output.apart:
             text = (
                 f"output {output.name} has one int8 scale for ranges {output.apart:.0f}x apart, {output.parts}: the"
-                " smaller is lost, add float_outputs to --quantization, or export them as outputs of their own"
+                " smaller range is lost, add float_outputs to --quantization, or export these parts as separate outputs"
                 " (split heads)"
             )
             yield Reason(verdict=Verdict.SUSPECT, text=text)
         if output.not_finite:
-            text = f"{output.not_finite} values of output {output.name} are not finite in int8 alone"
+            text = f"{output.not_finite} values of output {output.name} are not finite in int8, but finite in float"
             yield Reason(verdict=Verdict.INVALID, text=text)
         if output.sqnr_db is not None and output.sqnr_db < SQNR_INVALID_DB:
             text = (
@@ -300,7 +308,7 @@ def _outputs(evidence: Evidence) -> Iterator[Reason]:
 def _saturation(evidence: Evidence) -> Iterator[Reason]:
     made = evidence.artifact
     if made and overflows(made.quantization, made.format, evidence.session.environment.facts):
-        text = "8-bit weights without reduce_range saturate on an x86 CPU without VNNI: its answers are wrong"
+        text = "8-bit weights without reduce_range saturate on an x86 CPU without VNNI: the answers are wrong"
         yield Reason(verdict=Verdict.INVALID, text=text)
 
 
@@ -310,9 +318,10 @@ def _collapse(evidence: Evidence) -> Iterator[Reason]:
 
 
 def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
-    """Describe how an int8 file differs from its fp32 parent in its answers, in which layer, and what would help.
+    """Describe how an int8 file's answers differ from its fp32 parent's, in which layer, and what would help.
 
-    It needs no labels: a file that collapsed is fast and small, and of no use.
+    Return an empty text if the answers are alike. No labels are needed. Without this check a file that collapsed would
+    only look fast and small.
     """
     agreement, sqnr_db = appraise(accuracy).agreement, accuracy.sqnr_db
     precision = Precision.INT8 if artifact.quantization else accuracy.case.variant.precision
@@ -322,13 +331,13 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
     if agreement.interval[1] >= AGREEMENT_INVALID and not is_noise:
         return ""
     noise = "" if sqnr_db is None else f", its outputs have an SQNR of {sqnr_db:.1f} dB"
-    where = f", most is lost in {layer.name}, a {layer.operator}" if (layer := artifact.noisiest) else ""
+    where = f", the layer that loses most is {layer.name}, a {layer.operator}" if (layer := artifact.noisiest) else ""
     advice = f": try {_remedy(artifact.quantization, artifact.format) if artifact.quantization else 'fp32'}"
-    return f"{precision} collapsed: {agreement.value:.0%} of its answers are its float parent's{noise}{where}{advice}"
+    return f"{precision} collapsed: {agreement.value:.0%} of its answers equal its float parent's{noise}{where}{advice}"
 
 
 def _remedy(quantization: Quantization, format: str) -> str:
-    """Name the schemes not yet in use that give a layer's channels, or its rare large values, less of the 8 bits."""
+    """Name unused remedies that keep single channels or rare large values from taking most of the 8 bits."""
     is_coarse = quantization.granularity == "per_tensor"
     remedies = {
         "the data set's own images": bool(quantization.calibration),
@@ -346,36 +355,36 @@ def _untrained(evidence: Evidence) -> Iterator[Reason]:
 
 
 def untrained(accuracy: Accuracy) -> str:
-    """Say that a network is no better than chance by the interval of its metric; empty if it is better.
+    """Say that a network is no better than chance, judged by its metric's interval; empty if it is better.
 
-    Such a network has learned nothing: that it is fast, or answers as its float parent does, means nothing.
+    Such a network has learned nothing, so its speed and its agreement with its float parent mean nothing.
     """
     if accuracy.not_finite or why_no_accuracy(accuracy.case.variant):
         return ""
     if metric := _of_learning(accuracy):
         is_worthless = (metric.value if metric.low is None else metric.low) <= _least(accuracy)
-        return f"no better than chance: {metric.name} is {metric.value:.1%}, it has learned nothing" * is_worthless
+        return f"no better than chance: {metric.name} is {metric.value:.1%}, nothing was learned" * is_worthless
     appraisal, chance = appraise(accuracy), _chance(accuracy)
     top1, change = appraisal.top1, appraisal.change
     if top1 is None or top1.interval[0] > chance or not chance:
         return ""
     low, high = top1.interval
-    has_learned = change is not None and change.parent.interval[0] > chance  # and int8 lost it
+    has_learned = change is not None and change.parent.interval[0] > chance  # then int8 lost what the parent knew
     return (
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing has"
-        f" {chance:.1%}{'' if has_learned else ': it has learned nothing that they show'}"
+        f" {chance:.1%}{'' if has_learned else ': they do not show that the network learned anything'}"
     )
 
 
 def _of_learning(accuracy: Accuracy) -> Metric | None:
-    """Return the metric that shows that a network has learned something: its task's LEARNED, else the chief one."""
+    """Return the metric that shows if a network has learned anything: its task's `LEARNED`, else the chief metric."""
     named = {metric.name: metric for metric in accuracy.metrics}
     wanted = literal("tasks", task(accuracy.case.variant), "LEARNED")
     return named.get(wanted) or next(iter(accuracy.metrics), None)
 
 
 def _least(accuracy: Accuracy) -> float:
-    """Return the value of that metric at which a network has learned nothing."""
+    """Return the value of the task's metric that a network can reach without having learned anything."""
     variant = accuracy.case.variant
     plugin = load("tasks", task(variant))
     least: float = plugin.chance(variant.classes) if hasattr(plugin, "chance") else LEAST_METRIC
@@ -383,14 +392,14 @@ def _least(accuracy: Accuracy) -> float:
 
 
 def _chance(accuracy: Accuracy) -> float:
-    """Return the top-1 of guessing; 0 if there is one class, of which nothing can be guessed."""
+    """Return the top-1 accuracy of guessing; 0 if there is only one class, for which guessing means nothing."""
     variant = accuracy.case.variant
     classes = min(filter(None, (variant.classes, variant.dataset_classes)), default=0)
     return 1 / classes if classes > 1 else 0.0
 
 
 def is_of_chance(accuracy: Accuracy) -> bool:
-    """Whether equal answers mean nothing, because this network or its float parent is no better than chance."""
+    """Return whether agreement means nothing, because this network or its float parent is no better than chance."""
     change, chance = appraise(accuracy).change, _chance(accuracy)
     is_labelled = not why_no_accuracy(accuracy.case.variant)
     return bool(untrained(accuracy) or (is_labelled and change and change.parent.interval[0] <= chance))
@@ -399,7 +408,7 @@ def is_of_chance(accuracy: Accuracy) -> bool:
 def _not_finite(evidence: Evidence) -> Iterator[Reason]:
     accuracy = evidence.accuracy
     if accuracy and accuracy.not_finite:
-        text = f"outputs for {accuracy.not_finite} of {accuracy.images} images are not finite: they answer nothing"
+        text = f"outputs for {accuracy.not_finite} of {accuracy.images} images are not finite: they contain no answer"
         yield Reason(verdict=Verdict.INVALID, text=text)
 
 
@@ -407,13 +416,14 @@ def _stand_in(evidence: Evidence) -> Iterator[Reason]:
     spot = evidence.accuracy.spot if evidence.accuracy else None
     if spot and spot.difference > DIFFERENCES[evidence.case.variant.precision]:
         text = (
-            f"the host answered in this board's place, and the board answers otherwise: its outputs differ by"
+            f"the host computed the answers in this board's place, but the board's outputs differ from the host's by"
             f" {spot.difference:.1%}, {spot.images - spot.agreed} of {spot.images} images change their class"
         )
         yield Reason(verdict=Verdict.INVALID, text=text)
 
 
-CHECKS: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {  # and the figures that each speaks of
+# Each check, and the figures that its reasons concern.
+CHECKS: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {
     _failed: FIGURES,
     _emulated: (TIME, MEMORY),
     _few: (TIME,),

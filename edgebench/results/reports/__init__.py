@@ -1,6 +1,6 @@
-"""Formats of a table, one module each.
+"""The formats in which a table is written, one module each.
 
-A report offers
+Every report module offers
     FILE                                    its file name in a results folder
     render(table, background) -> str        without I/O; most reports use only the table
 """

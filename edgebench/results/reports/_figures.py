@@ -1,4 +1,4 @@
-"""A table and a function that draws one group -> one SVG file with one panel per group; shared helpers of figures."""
+"""A table and a function that draws one group -> one SVG file with a panel per group; helpers of all figures."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,18 +11,18 @@ from edgebench.results.reports.comparison import groups
 from edgebench.results.table.row import Row, Table
 
 WIDTH = 560.0
-MOST_LINES = 60  # in a figure with one line per row; the table has all rows
+MOST_LINES = 60  # most lines of a figure with one line per row; the table shows all rows
 Draw = Callable[[Mapping[int, Row]], Panel]
 
 
 def numbered(table: Table) -> list[tuple[str, dict[int, Row]]]:
-    """Split the rows into titled groups; keys are the places of rows in the table."""
+    """Split the rows into groups with titles; each row is numbered by its place in the table."""
     places = {id(row): place for place, row in enumerate(table.rows)}
     return [(title, {places[id(row)]: row for row in rows}) for title, rows in groups(table)]
 
 
 def stacked(table: Table, draw: Draw, *, is_bare: bool = False) -> str:
-    """Draw all groups below each other as one SVG file; bare drawings have no title and no notes."""
+    """Draw all groups, one below the other, as one SVG file; a bare drawing has no title and no notes."""
     panels = ((title, draw(rows)) for title, rows in numbered(table))
     if is_bare:
         return document(table.title, (replace(panel, title="", notes=()) for _, panel in panels if panel.body))
@@ -35,13 +35,13 @@ def withheld(title: str, why: str) -> Panel:
 
 
 def shortened(words: str, most: int) -> str:
-    """Shorten a text to `most` letters by an ellipsis before its last third, where the names of schemes differ."""
+    """Shorten a text to `most` letters by an ellipsis; its end, where the names of schemes differ, is kept."""
     tail = most // 3
     return words if len(words) <= most else f"{words[: most - tail - 1]}…{words[-tail:]}"
 
 
 def whisker(axis: Axis, row: Row, y: float) -> str:
-    """Return the SVG path of the interval of p50, or of its range below 6 processes; empty without both."""
+    """Return the SVG path of p50's interval, or of the range of fewer than 6 processes; empty if there is neither."""
     if not has(row.latency.p50_low_ms) or not has(row.latency.p50_high_ms):
         return ""
     low, high = axis.place(row.latency.p50_low_ms), axis.place(row.latency.p50_high_ms)
@@ -54,12 +54,12 @@ def timed(rows: Mapping[int, Row]) -> dict[int, Row]:
 
 
 def has(value: float | None) -> TypeGuard[float]:
-    """Return whether a figure exists and can be drawn to scale: finite and positive."""
+    """Return whether a number exists and can be drawn: it is finite and positive."""
     return value is not None and isfinite(value) and value > 0
 
 
 def ends(rows: Mapping[int, Row]) -> list[float]:
-    """Return p50 and the ends of its intervals, in ms, for the range of an axis."""
+    """Return each row's p50 and the ends of its interval, in ms; an axis must span them."""
     latencies = [row.latency for row in rows.values()]
     return [
         end for latency in latencies for end in (latency.p50_low_ms, latency.p50_ms, latency.p50_high_ms) if has(end)
@@ -67,6 +67,6 @@ def ends(rows: Mapping[int, Row]) -> list[float]:
 
 
 def metric_name(rows: Mapping[int, Row]) -> str:
-    """Name the chief metric of the rows' task: `top-1`, `mAP`; both where they are of several tasks."""
+    """Name the chief metric of the rows' task, such as `top-1` or `mAP`; name all if the rows have several tasks."""
     tasks = sorted({row.setup.task for row in rows.values() if row.metric})
     return " or ".join(literal("tasks", task, "HEADING") for task in tasks) or "top-1"

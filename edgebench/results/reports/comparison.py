@@ -17,15 +17,15 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.names import CLASSIFICATION
 
 FILE = "comparison.md"
-_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # in a figure with its interval
-MOST_NAMED = 4  # rows that a reason names one by one
+_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks in a number with its interval
+MOST_NAMED = 4  # the most rows that a reason names one by one
 
 
 def _interval(row: Row) -> str:
     latency = row.latency
     if latency.p50_low_ms is None:
         return "-"
-    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # () is the range of the processes
+    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # () marks the range of the processes
     return f"{brackets[0]}{milliseconds(latency.p50_low_ms)}, {milliseconds(latency.p50_high_ms)}{brackets[1]}"
 
 
@@ -61,7 +61,7 @@ def _change(row: Row) -> str:
 
 
 def _counted(whole: int | None, least: int | None, digits: int) -> str:
-    """Return a count in millions, or its lower bound where not all could be counted."""
+    """Return a count in millions; if not everything could be counted, return the lower bound."""
     return f">= {millions(least, digits)}" if whole is None and least else millions(whole, digits)
 
 
@@ -75,9 +75,9 @@ def _speedup(row: Row) -> str:
 
 
 def _on_board(row: Row) -> str | None:
-    """Return the least latency published for the row's network on the emulated board; None if there is none.
+    """Return the lowest latency published for the row's network on the emulated board; None if none is published.
 
-    Those with as many threads as the row come first.
+    Latencies with the row's number of threads are preferred.
     """
     setup = row.setup
     network = setup.architecture, setup.width, setup.resolution, setup.precision
@@ -95,7 +95,7 @@ def _on_board(row: Row) -> str | None:
     return f"{milliseconds(value)} ms, {published.runtime(nearest)}{threads}"
 
 
-_OfRow = Column[Row]  # a narrow terminal drops columns with a high rank first, from 21 down to 2
+_OfRow = Column[Row]  # a narrow terminal drops the columns with the highest `rank` first
 RANK = _OfRow.number("#", _rank, OBJECTIVE)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
 PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
@@ -136,7 +136,8 @@ COLUMNS = (
     TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, MIOU, MIOU_CHANGE, IOU, IOU_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD,
     PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
-EMULATED = (RANK, NETWORK, PRECISION, INSTRUCTIONS, FEWER, ON_BOARD)  # first where an emulator took no times
+# The first columns of a table whose rows an emulator ran, without times.
+EMULATED = (RANK, NETWORK, PRECISION, INSTRUCTIONS, FEWER, ON_BOARD)
 SELDOM = (
     PUBLISHED,
     PRE,
@@ -149,14 +150,16 @@ SELDOM = (
     INSTRUCTIONS,
     DEVICE_PEAK,
     DEVICE_USED,
-)  # shown only if a row has a value
-OF_TASKS = {  # shown for rows of their task; the first is its chief metric
+)  # a column that is shown only if a row has a value in it
+OF_TASKS = {  # columns of each task; the first is its chief metric
     "classification": (TOP1, CHANGE),
     "detection": (MAP, MAP_CHANGE),
     "segmentation": (MIOU, MIOU_CHANGE),
     "localization": (IOU, IOU_CHANGE, TOP1),
 }
-BEST = "*: the fastest or most accurate of its precision, and all that tie with it: the intervals overlap"
+BEST = (
+    "*: the fastest or the most accurate row of its precision, and all rows whose intervals overlap with its interval"
+)
 
 
 def runtime(row: Row) -> str:
@@ -179,7 +182,7 @@ def _weights(setup: Setup) -> str:
 
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
-    """Split the rows into comparable groups with titles; the title has the epoch if the target has several."""
+    """Split the rows into comparable groups with titles; a title names the epoch if its target has several epochs."""
     places = _places(table)
     for rows in together(table.rows):
         title = group_title(min(rows, key=lambda row: row.setup.is_custom))
@@ -187,18 +190,18 @@ def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _places(table: Table) -> set[tuple[str, str]]:
-    """Return each target with each of its epochs."""
+    """Return all pairs of a target and one of its epochs."""
     return {(row.setup.target, row.setup.epoch) for row in table.rows}
 
 
 def _in_epoch(places: Iterable[tuple[str, str]], setup: Setup) -> str:
-    """Name a row's epoch where the table has its target in several, as words of a title."""
+    """Return a row's epoch as words of a title; empty if the table has only one epoch of the row's target."""
     has_others = any(target == setup.target and epoch != setup.epoch for target, epoch in places)
     return f" · epoch {setup.epoch}" if has_others else ""
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
-    """Yield one sheet per group of comparable rows."""
+    """Yield one sheet (a titled table with notes) per group of comparable rows."""
     for title, rows in groups(table):
         best = _best(rows)
         notes = (*([BEST] if any(best.values()) else []), *why(rows), *_custom(rows))
@@ -207,7 +210,7 @@ def sheets(table: Table) -> Iterator[Sheet]:
 
 
 def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the columns that these rows need."""
+    """Return the columns that suit these rows."""
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
@@ -222,7 +225,7 @@ def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
 
 
 def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
-    """Return the best rows per precision, with their ties, for latency and for the chief metric."""
+    """Return the best rows of each precision, with those that tie with them, for latency and for the chief metric."""
     parts = by_precision(rows).values()
     return {
         P50: frozenset[Row]().union(*map(fastest, parts)),
@@ -231,20 +234,20 @@ def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
 
 
 def chief(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the columns of the chief metrics of the rows' tasks."""
+    """Return the column of the chief metric of each of the rows' tasks."""
     tasks = {row.setup.task for row in rows}
     return tuple(columns[0] for task, columns in OF_TASKS.items() if task in tasks)
 
 
 def _starred(column: Column[Row], best: frozenset[Row]) -> Column[Row]:
-    """Mark the best rows with a star; a blank after the others keeps the digits aligned."""
+    """Mark the best rows with a star; a blank after the other rows keeps the digits aligned."""
     if not best:
         return column
     return replace(column, cell=lambda row: f"{column.cell(row)}{'*' if row in best else ' '}")
 
 
 def across(table: Table) -> Iterator[Sheet]:
-    """Yield tables of variant by runtime, for variants that ran on several runtimes under equal conditions."""
+    """Yield tables with a row per variant and a column per runtime, for variants that ran alike on several runtimes."""
     conditions = defaultdict[tuple[str, ...], list[Row]](list)
     for row in table.rows:
         setup = row.setup
@@ -287,7 +290,7 @@ def _timed(runtime: str) -> Column[_Ran]:
 
 
 def endurance(table: Table) -> Iterator[Sheet]:
-    """Yield tables of the latency under sustained load, for rows that measured it."""
+    """Yield tables of the latency under sustained load, for rows in which it was measured."""
     places = _places(table)
     for rows in together(table.rows):
         if sustained := [row for row in rows if row.sustained.lasted_s]:
@@ -328,7 +331,7 @@ def why(rows: list[Row]) -> Iterator[str]:
 
 
 def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
-    """Name some of the rows in few words."""
+    """Say in few words which of all `rows` are in `some`."""
     known = set(map(id, some))
     others = [row for row in rows if id(row) not in known]
     precisions = {str(row.setup.precision) for row in some}
@@ -344,20 +347,20 @@ def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
 
 
 def _custom(rows: list[Row]) -> Iterator[str]:
-    """Yield the data set of each user-supplied model, which the title of a mixed group does not name."""
+    """Yield the data set of each user-supplied model; the title of a group with other networks does not name it."""
     custom = [row.setup for row in rows if row.setup.is_custom and row.quality.images]
     for network, dataset in dict.fromkeys((setup.network, setup.dataset) for setup in custom):
         yield f"{network}: a user-supplied model, evaluated on {dataset}"
 
 
 def every_sheet(table: Table) -> Iterator[Sheet]:
-    """Yield all tables: the groups, then the tables by runtime and under sustained load."""
+    """Yield all tables: the groups, then latencies by runtime and latencies under sustained load."""
     yield from sheets(table)
     yield from beside(table)
 
 
 def beside(table: Table) -> Iterator[Sheet]:
-    """Yield the tables by runtime and under sustained load."""
+    """Yield the further tables: latencies by runtime, and latencies under sustained load."""
     yield from across(table)
     yield from endurance(table)
 
@@ -368,7 +371,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _for_forge(sheet: Sheet) -> Sheet:
-    """Return a sheet for a forge's narrow page: the verdict beside the latency, and intervals that do not break."""
+    """Fit a sheet to the narrow page of a code-hosting site: the verdict beside the latency, unbroken intervals."""
     columns = sorted(sheet.columns, key=lambda column: column.heading == VERDICT.heading)
     if INTERVAL.heading in sheet.headings and columns[-1].heading == VERDICT.heading:
         columns.insert(sheet.headings.index(INTERVAL.heading) + 1, columns.pop())
@@ -376,13 +379,13 @@ def _for_forge(sheet: Sheet) -> Sheet:
 
 
 def _unbroken(cell: str) -> str:
-    """Join a figure and its interval by blanks at which no line breaks."""
+    """Join a number and its interval by no-break spaces."""
     return _BREAKS.sub("\N{NO-BREAK SPACE}", cell) if cell[-2:].rstrip("* ").endswith((")", "]")) else cell
 
 
 @lru_cache(maxsize=1)
 def _written(table: Table) -> str:
-    """Write the report once for the two files that hold it."""
+    """Write the report; the result is cached, because two files contain it."""
     notes = [f"{escape.markdown_line(note)}\n" for note in table.notes]
     tables = [markdown(_for_forge(sheet)) for sheet in every_sheet(table)]
     return "\n".join([f"# {escape.markdown(table.title)}", "", *tables, *notes])

@@ -1,4 +1,4 @@
-"""The whole table as CSV with `COLUMNS` as header; a missing figure is an empty cell."""
+"""The whole table as CSV with `COLUMNS` as header; a missing value is an empty cell."""
 
 from collections.abc import Mapping
 
@@ -16,5 +16,5 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _by_name(value: Mapping[str, object]) -> str:
-    """Write figures by name as `encoder.onnx=1.5; decoder.onnx=0.2`."""
+    """Write named values as `encoder.onnx=1.5; decoder.onnx=0.2`."""
     return "; ".join(f"{name}={figure!r}" for name, figure in value.items())

@@ -10,8 +10,8 @@ from edgebench.schema.variant import Precision
 FILE = "dumbbells.svg"
 TITLE = "fp32 against int8"
 TOP, LINE, LEFT, RIGHT = 48.0, 22.0, 212.0, 130.0
-LONGEST = 35  # letters of a name that fit into its column
-Twins = tuple[int, int]  # the numbers of a float row and of an int8 row
+LONGEST = 35  # most letters of a name that fit into its column
+Twins = tuple[int, int]  # the table's row numbers of a float row and of its int8 row
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
@@ -38,15 +38,16 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         legend((Precision.FP32, Precision.INT8), WIDTH - RIGHT, TOP - 22),
         label("speed-up [95 %]", WIDTH - MARGIN, TOP - 22, class_="title", text_anchor="end"),
     )
-    rest = f" Drawn: the first {len(shown)} of {len(twins)} pairs; the table has all." if shown != twins else ""
+    rest = f" Drawn: the first {len(shown)} of {len(twins)} pairs; the table shows all." if shown != twins else ""
     notes = (
-        f"Speed-up: fp32 latency divided by int8 latency, both in beats if any. Bold: the interval excludes 1.{rest}",
+        "Speed-up: fp32 latency divided by int8 latency, both in reference beats if measured. Bold: the interval"
+        f" excludes 1.{rest}",
     )
     return Panel(title=TITLE, width=WIDTH, height=bottom + 44, body="".join(body), notes=notes)
 
 
 def _lines(twins: list[Twins], rows: Mapping[int, Row], axis: Axis) -> Iterator[str]:
-    """Draw each pair at y = 0; with several quantization schemes, a line with the network's name precedes its pairs."""
+    """Draw each pair's line at y = 0. With several quantization schemes, a line with the network's name comes first."""
     has_several = len({rows[int8].setup.quantization for _, int8 in twins}) > 1
     above = None
     for twin in twins:
@@ -60,7 +61,7 @@ def _lines(twins: list[Twins], rows: Mapping[int, Row], axis: Axis) -> Iterator[
 
 
 def pairs(rows: Mapping[int, Row]) -> list[Twins]:
-    """Pair each int8 row with its float twin, in the order of the float rows."""
+    """Pair each int8 row with its float twin, the float row of the same network, in the order of the float rows."""
     floats = {row.setup.pair: number for number, row in rows.items() if row.setup.precision == Precision.FP32}
     twins = [
         (floats[row.setup.pair], number)
@@ -72,7 +73,7 @@ def pairs(rows: Mapping[int, Row]) -> list[Twins]:
 
 
 def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
-    """Draw both points with their intervals, the link between them and the speed-up."""
+    """Draw both rows' points with their intervals, the line between them, and the speed-up."""
     first, second = rows[twin[0]], rows[twin[1]]
     assert first.latency.p50_ms
     assert second.latency.p50_ms
@@ -87,7 +88,7 @@ def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
 
 def _point(number: int, row: Row, axis: Axis) -> str:
     assert row.latency.p50_ms
-    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # draws the two intervals beside each other
+    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # keeps the two intervals apart
     interval = mark("path", class_="whisker", d=whisker(axis, row, shift))
     doubtful = " doubtful" if row.verdict == "SUSPECT" else ""
     point = symbol(row.setup.precision, axis.place(row.latency.p50_ms), 0.0)

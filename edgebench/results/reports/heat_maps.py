@@ -1,4 +1,4 @@
-"""p50 and the task's metric over width α and resolution ρ as SVG: a panel per group, a map per network and scheme."""
+"""p50 and the task's metric by width α and resolution ρ as SVG: a panel per group, a map per network and scheme."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,8 @@ FILE = "heat_maps.svg"
 TITLE = "p50 in ms, and top-1, over α and ρ"
 CELL, TALL, LEFT, HEAD = 62.0, 38.0, 42.0, 58.0
 GAP = 22.0
-PALEST, DARKEST = 0.06, 0.58  # opacity; text stays readable on the strongest
-Grid = dict[tuple[float, int], list[int]]  # numbers of the rows at each width and resolution, fastest first
+PALEST, DARKEST = 0.06, 0.58  # opacities of the fastest and the slowest; text stays readable on both
+Grid = dict[tuple[float, int], list[int]]  # row numbers at each width and resolution, fastest first
 Title = tuple[str, str]  # network and scheme
 Span = tuple[float, float]  # minimum and maximum p50, in ms
 
@@ -25,7 +25,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def draw(rows: Mapping[int, Row]) -> Panel:
-    """Draw maps side by side with a common scale: a stronger colour is slower, on white and on black."""
+    """Draw maps side by side with a common scale: a stronger colour means slower, on light and on dark pages."""
     grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
     times = [p50 for row in timed(rows).values() if has(p50 := row.latency.p50_ms)]
     if not times:
@@ -49,7 +49,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
 
 
 def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:
-    """Group rows into one map per network and scheme; skip user-supplied models, which have no width α."""
+    """Group rows into one map per network and scheme; leave out user-supplied models, which have no width α."""
     grids = defaultdict[Title, Grid](dict)
     setups = {number: row.setup for number, row in rows.items() if not row.setup.is_custom}
     for number, setup in sorted(setups.items(), key=lambda item: (item[1].architecture, item[1].scheme, item[0])):
@@ -69,7 +69,7 @@ def _size(grid: Grid) -> tuple[float, float]:
 
 def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Iterator[str]:
     widths, sides = _axes(grid)
-    room = int((LEFT + CELL * max(3, len(sides))) / 6.4)  # letters
+    room = int((LEFT + CELL * max(3, len(sides))) / 6.4)  # number of letters that fit
     yield label(shortened(title[0], room), 0, 14, class_="strong")
     yield label(shortened(title[1], room), 0, 29, class_="tick")
     yield label("α \\ ρ", LEFT - 8, HEAD - 6, class_="tick", text_anchor="end")
@@ -84,7 +84,7 @@ def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Itera
 
 
 def _cell(numbers: list[int], rows: Mapping[int, Row], span: Span, x: float, y: float) -> str:
-    """Draw the first row at one place, with the number of further rows."""
+    """Draw the first row of one width and resolution, with the number of further rows there."""
     row, middle = rows[numbers[0]], x + CELL / 2
     p50_ms = row.latency.p50_ms
     is_timed = has(p50_ms) and not row.is_worthless

@@ -1,6 +1,6 @@
 """The comparison as LaTeX for a paper: one table per group, narrow enough for a page, with the notes below.
 
-Ranks, half-widths, percentiles and counts are left out; the CSV has them.
+Ranks, half-widths, percentiles and counts are left out; the CSV file has them.
 """
 
 from dataclasses import replace

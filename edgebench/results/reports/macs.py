@@ -1,4 +1,4 @@
-"""p50 against multiply-adds as SVG: one panel per group; needs no accuracy."""
+"""p50 against multiply-adds as SVG: one panel per group; rows need no accuracy."""
 
 from collections.abc import Iterator, Mapping
 

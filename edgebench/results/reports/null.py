@@ -1,4 +1,4 @@
-"""The number of rows: the smallest report."""
+"""The number of rows: the smallest possible report."""
 
 from edgebench.results.table.row import NOTHING, Background, Table
 

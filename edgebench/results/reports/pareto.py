@@ -1,4 +1,4 @@
-"""The metric of the task against p50 as SVG: one panel per group, with the intervals of both and the Pareto front."""
+"""The task's metric against p50 as SVG: one panel per group, with both intervals and the Pareto front."""
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 FILE = "pareto.svg"
 TITLE = "Accuracy against latency"
 TOP, BOTTOM, LEFT, HEIGHT = 48.0, 352.0, 46.0, 396.0
-MOST_LABELS, LONGEST = 12, 34  # letters of a name if several schemes are drawn
+MOST_LABELS, LONGEST = 12, 34  # most letters of a name if several schemes are drawn
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -45,7 +45,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def draw(rows: Mapping[int, Row]) -> Panel:
-    """Draw one point per row with its intervals as whiskers; dominated rows are pale."""
+    """Draw one point per row with its intervals as whiskers; rows that another row dominates are pale."""
     drawn = {number: row for number, row in timed(rows).items() if row.metric and isfinite(row.metric.value)}
     if not drawn:
         return withheld(TITLE, "no row has both a latency and an accuracy")
@@ -82,9 +82,10 @@ def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
 
 
 def front(rows: Mapping[int, Row]) -> list[int]:
-    """Return the numbers of the rows that no other dominates in latency and accuracy, fastest first, with ties.
+    """Return the numbers of the rows that no other row dominates in latency and accuracy, fastest first, with ties.
 
-    Only faster and more accurate rows can dominate; the most accurate ones are tried first, as the likeliest.
+    Only a faster and more accurate row can dominate a row. The most accurate rows are the likeliest, so they are tried
+    first.
     """
     on_front, by_error = list[int](), list[tuple[float, int]]()
     for number in sorted(rows, key=lambda number: _order(rows[number])):
@@ -114,13 +115,13 @@ def _candidate(row: Row) -> Candidate:
         name="",
         figures={
             Quantity.LATENCY: Figure(low=low, value=value, high=high),
-            Quantity.TOP1: metric,  # of whatever task: all that counts is that more is better
+            Quantity.TOP1: metric,  # stands for the metric of any task, of which more is better
         },
     )
 
 
 def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:
-    """Return the path of the highest accuracy up to each latency, as steps to the right end."""
+    """Return an SVG path in steps: the highest accuracy up to each latency, extended to the right end."""
     path, best = "", -1.0
     for row in sorted(rows, key=_order):
         if row.latency.p50_ms and row.metric and row.metric.value > best:
@@ -140,7 +141,7 @@ def _point(number: int, row: Row, x: Axis, y: Axis, is_on_front: bool) -> str:
 
 
 def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iterator[str]:
-    """Label the fastest points of the front where the label covers neither another label nor a point."""
+    """Label the points of the front, fastest first, if the label covers neither another label nor a point."""
     has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
     taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
     for row in rows[:MOST_LABELS]:

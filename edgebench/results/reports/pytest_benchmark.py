@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
 
 FILE = "pytest-benchmark.json"
-READ_AS = "5.1.0"  # the version of pytest-benchmark whose format this is
+READ_AS = "5.1.0"  # the version of pytest-benchmark that writes this format
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write one benchmark per case with usable latencies; each round is a process, with its median latency.
 
     Other cases are listed with their verdict under `edgebench.left_out`. If a case was measured in several
-    environments, its latest: the file is of one machine, and names have no epoch. Names are those of nights: without
-    the runtime's version, so that two exports of different versions are compared case by case.
+    environments, only the latest is written, because the file describes one machine and names contain no epoch. As in
+    nightly runs, names omit the runtime's version, so that `compare` matches exports of different versions case by
+    case.
     """
     latest = (line for line in background.lines if line.evidence.is_latest)
     lines = sorted(latest, key=lambda line: line.position)
@@ -51,7 +52,7 @@ def _preset(line: Line) -> str:
 
 
 def _names(evidence: Iterable[Evidence]) -> dict[tuple[Case, str], str]:
-    """Name each case under each preset; a name has the preset only if the case was measured under several."""
+    """Name each case under each preset; a name contains the preset only if the case was measured under several."""
     every = [(row.case, row.session.preset) for row in evidence]
     plain, counts = names({case for case, _ in every}), Counter(case for case, _ in every)
     return {(case, preset): f"{plain[case]} {preset}" if counts[case] > 1 else plain[case] for case, preset in every}
@@ -116,7 +117,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return the quartiles: medians of both halves, averaged over including and excluding the middle value."""
+    """Return the quartiles as medians of both halves: the mean of the results with and without the middle value."""
     half, odd = divmod(len(ordered), 2)
     lower, upper = ordered[:half] or ordered, ordered[half + odd :] or ordered
     return (median(lower) + median(ordered[: half + odd])) / 2, (median(upper) + median(ordered[half:])) / 2

@@ -1,4 +1,4 @@
-"""The page that a repository's web view shows for a results folder: the table and a list of the files."""
+"""The README.md that a repository's web view shows for a results folder: the table and a list of the files."""
 
 from edgebench.results.reports import comparison
 from edgebench.results.table.row import NOTHING, Background, Table

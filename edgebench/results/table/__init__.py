@@ -1,4 +1,4 @@
-"""Evidence and measurements -> a table: rows with ranks and notes, and the choice of a configuration.
+"""The evidence and measurements of all cases -> a table: rows with ranks and notes, and the choice of a configuration.
 
     parts, row (types) -> rows (evidence -> row) -> ranking, choice
     columns (row -> CSV columns), notes (sentences below a table)

@@ -1,4 +1,4 @@
-"""Candidates and limits -> the best candidate, the runner-up, ties, and the cost of each limit.
+"""Candidate configurations and limits -> the best candidate, the runner-up, ties, and the cost of each limit.
 
 Pure: no I/O.
 """
@@ -14,7 +14,7 @@ from operator import itemgetter, le
 class Quantity(StrEnum):
     """A measured quantity: latencies in ms, memory in MiB, operation counts in millions, shares in %.
 
-    The drop is that of the accuracy below the float parent's, in points.
+    A drop is the number of percentage points by which the accuracy is below the float parent's.
     """
 
     LATENCY = "latency"
@@ -34,11 +34,11 @@ class Quantity(StrEnum):
 
     @property
     def is_share(self) -> bool:
-        """Whether the quantity is a share in %, of which more is better: a metric of a task, or agreement."""
+        """Whether the quantity is a share in % of which more is better: a task's metric, or the agreement."""
         return self in (*METRICS, Quantity.AGREEMENT)
 
 
-METRICS = (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.MIOU, Quantity.IOU)  # measured on labelled images
+METRICS = (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.MIOU, Quantity.IOU)  # these need labelled images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,8 @@ class Figure:
     """A number with its 95 % interval; without an interval, `low` and `high` equal `value`.
 
     Attributes:
-        is_predicted: whether it is predicted; then the interval is one of 90 %, and limits apply to its worse end.
+        is_predicted: whether the number is a prediction. Then the interval is a 90 % interval, and limits apply to its
+            worse end.
     """
 
     value: float
@@ -56,7 +57,7 @@ class Figure:
 
     @classmethod
     def exact(cls, value: float) -> "Figure":
-        """Return a number without an interval."""
+        """Return a figure whose number has no interval."""
         return cls(value=value, low=value, high=value)
 
     def overlaps(self, other: "Figure") -> bool:
@@ -74,35 +75,36 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The upper limit on a quantity; the lower limit if it is a share.
+    """A limit on a quantity: an upper limit, or a lower one for a share.
 
-    A drop in accuracy keeps its limit only if the worse end of its interval does: most drops are within the noise.
+    A drop in accuracy meets its limit only if the worse end of its interval does, because most drops are within the
+    noise.
     """
 
     quantity: Quantity
     bound: float
 
     def excess(self, candidate: Candidate) -> float:
-        """Return by how much a candidate misses the limit; zero or less if it meets it."""
+        """Return by how much a candidate misses the limit; zero or less if the candidate meets the limit."""
         figure = candidate.figures[self.quantity]
         worse = figure.low if self.quantity.is_share else figure.high
         value = worse if figure.is_predicted or self.quantity == Quantity.DROP else figure.value
         return self.bound - value if self.quantity.is_share else value - self.bound
 
     def is_within_noise(self, candidate: Candidate) -> bool:
-        """Return whether the limit lies inside the interval of the candidate."""
+        """Return whether the limit lies inside the candidate's interval."""
         figure = candidate.figures[self.quantity]
         return figure.low < self.bound < figure.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """The nearest better candidate that misses only this limit, with its cost and gain.
+    """What a limit costs: the nearest better candidate that misses only this limit.
 
     Attributes:
-        more: excess over the limit, in the limit's unit.
-        gain: improvement of the objective, in its unit; positive is better.
-        is_tie: whether the intervals of the objective overlap.
+        more: by how much that candidate misses the limit, in the limit's unit.
+        gain: by how much that candidate improves the objective, in the objective's unit; positive is better.
+        is_tie: whether its interval of the objective overlaps that of the chosen candidate.
     """
 
     limit: Limit
@@ -114,7 +116,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """A candidate that misses some limits, and the excess over each of them."""
+    """A candidate that misses limits, and by how much it misses each of them."""
 
     candidate: Candidate
     excesses: tuple[tuple[Limit, float], ...]
@@ -129,8 +131,9 @@ class Choice:
         ties: feasible candidates that tie with the chosen one in the objective, in order of preference.
         front: Pareto front of the feasible candidates, the chosen one first.
         feasible: number of candidates that meet all limits.
-        prices: cost of each binding limit, ordered by excess as a share of the limit.
-        withheld: excluded candidates with the required quantities that they lack.
+        prices: the cost of each limit that excludes a better candidate; the limit that is missed by the smallest share
+            comes first.
+        withheld: candidates excluded because they lack required quantities, with these quantities.
     """
 
     chosen: Candidate | None
@@ -144,18 +147,17 @@ class Choice:
 
 
 def dominates(candidate: Candidate, other: Candidate) -> bool:
-    """Return whether a candidate is nowhere worse than `other`, and better in one quantity beyond both intervals.
+    """Return whether a candidate is nowhere worse than `other`, and better in a quantity with disjoint intervals.
 
-    A missing quantity counts as the worst value. A difference within the intervals is a tie, so two candidates never
-    dominate each other.
+    A missing quantity counts as the worst value. If intervals overlap, the quantity is a tie.
     """
     return all(map(le, _losses(candidate), _losses(other))) and _is_beyond(candidate, other)
 
 
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return the candidates that no other dominates (the Pareto front with ties), in their order.
+    """Return, in their order, the candidates that no other candidate dominates (the Pareto front with ties).
 
-    A dominating candidate is nowhere worse, so it comes before the ones it dominates in the order of losses.
+    A candidate that dominates others is worse in nothing, so it comes before them in the order of losses.
     """
     ranked = sorted(((_losses(candidate), candidate) for candidate in candidates), key=itemgetter(0))
     return tuple(candidate for candidate in candidates if not _is_dominated(candidate, ranked))
@@ -175,8 +177,9 @@ def _is_beyond(candidate: Candidate, other: Candidate) -> bool:
 def choose(candidates: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity) -> Choice:
     """Choose the best candidate by the objective among those that meet all limits.
 
-    Candidates are ordered by value, without regard to intervals; equal ones by latency, then by the other quantities in
-    the order of `Quantity`. `ties` lists those whose difference is not significant.
+    Candidates are ordered by the objective's value, without regard to intervals. Equal candidates are ordered by
+    latency, then by the other quantities in the order of `Quantity`. `ties` lists the candidates whose difference to
+    the chosen one is not significant.
     """
     required = (*dict.fromkeys((*(limit.quantity for limit in limits), objective)),)
     withheld = [
@@ -219,7 +222,7 @@ def _figure(candidate: Candidate, quantity: Quantity) -> Figure:
 
 
 def _loss(candidate: Candidate, quantity: Quantity) -> float:
-    """Return a value of which less is better; infinite if the candidate lacks the quantity."""
+    """Return the quantity as a number of which less is better; infinite if the candidate lacks the quantity."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return inf
@@ -237,7 +240,7 @@ def _order(candidate: Candidate, objective: Quantity) -> tuple[tuple[float, ...]
 def _prices(
     chosen: Candidate, complete: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity
 ) -> Iterator[Price]:
-    """Find per limit the nearest candidate that is better than the chosen one and misses only that limit.
+    """Find for each limit the nearest candidate that misses only this limit and is better than the chosen one.
 
     A candidate that is better beyond both intervals is preferred to a nearer tie.
     """
@@ -269,7 +272,7 @@ def _gain(chosen: Candidate, other: Candidate, objective: Quantity) -> float:
 
 
 def nearest_misses(complete: Sequence[Candidate], limits: Sequence[Limit]) -> Iterator[Miss]:
-    """Yield candidates by their largest excess as a share of the limit, nearest first."""
+    """Yield the candidates and the limits they miss, the nearest first, by the largest miss as a share of its limit."""
     misses = [
         Miss(
             candidate=candidate,

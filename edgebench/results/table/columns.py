@@ -1,4 +1,4 @@
-"""A row -> the columns of `comparison.csv`, in order; the only place that flattens the parts of a row."""
+"""A row -> its values in the columns of `comparison.csv`, in order. Only this module flattens the parts of a row."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from edgebench.results.table.row import Row
 
 METRICS = ("top1", "top5")  # three columns each: the value and both ends of its interval
-DETECTION: dict[str, bool] = literal("tasks", "detection", "COLUMNS")  # and whether they have an interval
-OTHERS: dict[str, bool] = {  # metrics of the other tasks, at the end: columns keep their places
+DETECTION: dict[str, bool] = literal("tasks", "detection", "COLUMNS")  # each metric, and whether it has an interval
+OTHERS: dict[str, bool] = {  # metrics of the other tasks; last, so that the other columns keep their places
     metric: has_interval
     for task in names("tasks")
     for metric, has_interval in (literal("tasks", task, "COLUMNS") or {}).items()
@@ -25,12 +25,12 @@ OTHERS: dict[str, bool] = {  # metrics of the other tasks, at the end: columns k
 
 
 def _named(metrics: Mapping[str, bool]) -> tuple[str, ...]:
-    """Return the columns of metrics: one each, three for those with an interval."""
+    """Return the columns of metrics: three for a metric with an interval, else one."""
     return tuple(f"{name}{end}" for name, wide in metrics.items() for end in ("", "_low", "_high")[: 1 + 2 * wide])
 
 
 def _paths(*parts: tuple[str, str]) -> dict[str, str]:
-    """Return the attribute path of each column in a row, from pairs of part and field names."""
+    """Return each column's attribute path in a row, from pairs of a part's name and its fields' names."""
     return {name: f"{part}.{name}".lstrip(".") for part, names in parts for name in names.split()}
 
 
@@ -64,7 +64,7 @@ _AROUND = _paths(
     ("around", "score_threshold iou_threshold"),
 )
 _VERDICTS = ("time_verdict", "accuracy_verdict", "memory_verdict")
-_USUAL = _paths(("latency", "mean_ms stddev_ms min_ms images_per_second"))  # what other tools report
+_USUAL = _paths(("latency", "mean_ms stddev_ms min_ms images_per_second"))  # the statistics that other tools report
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -90,7 +90,7 @@ _around = attrgetter(*_AROUND.values())
 
 
 def cells(row: Row) -> tuple[Any, ...]:
-    """Return the value of a row per column of `COLUMNS`; None if missing."""
+    """Return a row's value for each column of `COLUMNS`; None if a value is missing."""
     return (
         *_before_speedup(row),
         *_ends(row.standing.speedup),

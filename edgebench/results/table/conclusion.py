@@ -1,4 +1,4 @@
-"""Rows of a table -> what they say, in a few sentences: the fastest, the most accurate, and what int8 brings."""
+"""Rows of a table -> a few sentences: the fastest row, the most accurate row, and what int8 gains and costs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUICK = "measure without --preset quick, which takes too few processes for an in
 
 
 def conclude(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Say what each group of comparable rows shows; name the target and runtime if there are several groups."""
+    """Return sentences on each group of comparable rows; several groups are told apart by target and runtime."""
     groups = together(rows)
     return tuple(
         f"{_where(group[0])}: {sentence}" if len(groups) > 1 else sentence
@@ -50,7 +50,7 @@ def _fastest(rows: Sequence[Row]) -> str:
 
 
 def _most_accurate(rows: Sequence[Row]) -> str:
-    """Name the most accurate row; of several whose intervals overlap the fastest, which costs least."""
+    """Name the most accurate row; of several whose intervals overlap, name the fastest."""
     ties = most_accurate(rows)
     known = [row for row in ties if row.spread]
     best = min(known, key=lambda row: row.latency.p50_ms or 0.0, default=None)
@@ -64,7 +64,7 @@ def _most_accurate(rows: Sequence[Row]) -> str:
 
 
 def _tied(rows: frozenset[Row], more: str = "") -> str:
-    """Count the other rows whose intervals overlap."""
+    """Say how many other rows tie with this one, because their intervals overlap."""
     others = len(rows) - 1
     if others > 1:
         return f"; {others} other rows tie with it{more}"
@@ -72,7 +72,7 @@ def _tied(rows: frozenset[Row], more: str = "") -> str:
 
 
 def _int8(rows: Sequence[Row]) -> str:
-    """Say how many times as fast int8 is as float, and how often its accuracy is significantly lower."""
+    """Say how many times as fast as float int8 is, and in how many pairs its accuracy is significantly lower."""
     pairs = [(row, row.standing.speedup) for row in rows if row.standing.speedup and not row.is_worthless]
     if not pairs:
         return ""
@@ -81,10 +81,10 @@ def _int8(rows: Sequence[Row]) -> str:
     images = max((count for _, count in judged), default=0)
     cost = ""
     if judged and not worse:
-        cost = f", and costs no accuracy that {images} images could show"
+        cost = f", and its accuracy is not significantly lower on {images} images"
     elif judged:
         points = f"by up to {max(worse):.1f} points"
-        cost = f", and is significantly less accurate in {len(worse)} of {len(judged)} pairs, {points}"
+        cost = f", and it is significantly less accurate in {len(worse)} of {len(judged)} pairs, {points}"
     return f"{_times([speedup for _, speedup in pairs])}{cost}."
 
 
@@ -96,7 +96,7 @@ def _times(speedups: Sequence[Ratio]) -> str:
     least, most = (end(speedups, key=lambda ratio: ratio.value).value for end in (min, max))
     faster = sum((ratio.low or 0) > 1 for ratio in speedups)
     slower = sum((ratio.high or inf) < 1 for ratio in speedups)
-    beyond = f"; beyond the interval it is faster in {faster} and slower in {slower} of {len(speedups)} pairs"
+    beyond = f"; it is significantly faster in {faster} and slower in {slower} of {len(speedups)} pairs"
     return f"int8 is {least:.2f} to {most:.2f} times as fast as float{beyond}"
 
 

@@ -1,4 +1,4 @@
-"""Records and evidence -> the sentences below a table."""
+"""A journal's records and the evidence on its cases -> the notes below a table."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.record import Record
 
-SHOWN = 5  # lines and sessions that a note names
+SHOWN = 5  # most invalid lines, or sessions, that a note names
 
 
 def method(preset: str) -> str:
-    """Describe how a preset measures."""
+    """Describe how processes are run and timed under a preset."""
     how = PRESETS[preset]
     many = ", ".join(map(str, how.interim_analyses))
     stop = f"takes {many} processes"
@@ -39,16 +39,16 @@ def method(preset: str) -> str:
             f" p50 ({how.half_width_noisy:.0%} on a virtual machine)"
         )
     return (
-        f"{preset}: {stop}. Each process is fresh and runs one session: load, first inference, a warm-up of at"
-        f" least {how.warmup_s:g} s and {how.warmup_iterations} iterations, then {how.least_iterations} to"
-        f" {how.most_iterations} timed iterations, all kept. Each round runs every case once in a new random order,"
-        f" and the reference workloads, which use no runtime. Memory is measured in {how.memory_runs} separate"
-        " processes."
+        f"{preset}: {stop}. Each process is fresh: it loads the file, runs a first inference, warms up for at least"
+        f" {how.warmup_s:g} s and {how.warmup_iterations} iterations, and then times {how.least_iterations} to"
+        f" {how.most_iterations} iterations, all of which are kept. Each round runs every case once, in a new random"
+        " order, and also the reference workloads, which use no runtime. Memory is measured in"
+        f" {how.memory_runs} separate process{'es' * (how.memory_runs > 1)}."
     )
 
 
 def methods_of(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield those of the notes that say how the rows were measured, and on what."""
+    """Yield the notes that say how, and on which machines and data, the rows were measured."""
     yield from _terms(evidence)
     yield from _machines(records, evidence)
     yield from _times(records, evidence)
@@ -63,9 +63,9 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
     yield from _stand_ins(evidence)
     yield from _datasets(evidence)
     if aside := sum(case_evidence.set_aside for case_evidence in evidence):
-        yield f"Excluded: {aside} older runs of a different artifact, or without an answer."
+        yield f"Excluded: {aside} older runs, which used a different artifact or have no usable result."
     if journal.older:
-        yield f"Converted: {journal.older} lines of the journal that an older edgebench wrote."
+        yield f"Converted: {journal.older} lines of the journal, which an older edgebench wrote."
     yield from _set_aside(records, journal)
     if journal.torn:
         yield f"Excluded: {journal.torn} incomplete line of the journal, which an interruption cut off."
@@ -74,49 +74,52 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
 def _terms(evidence: Sequence[Evidence]) -> Iterator[str]:
     """Yield the meanings of the table's columns."""
     yield (
-        "p50: median over fresh processes of their median latencies, with its [95 % interval], or the (range) below 6"
-        " processes. n: number of processes. p90: MLPerf's early-stopping estimate. A rank with = is a tie: the"
-        " intervals overlap. int8 x: latency of the float twin divided by that of the int8 row, with its 95 %"
-        " interval; both in interleaved reference beats, if both rows have them. Δ top-1: difference to the float"
-        " parent in percentage points; = means that McNemar's exact test finds no significant difference."
+        "p50: the median over fresh processes of each process's median latency, with its [95 % interval], or the"
+        " (range) of fewer than 6 processes. n: the number of processes. p90: the 90th percentile, by MLPerf's"
+        " early-stopping estimate. A rank with = is a tie: the intervals overlap. int8 x: the latency of the float"
+        " twin (the same network in float) divided by that of the int8 row, with its 95 % interval; computed from"
+        " latencies in reference beats, a fixed workload timed between samples, if both rows have them. Δ top-1: the"
+        " difference to the float parent in percentage points; = means that McNemar's exact test finds no significant"
+        " difference."
     )
     yield from _terms_of_tasks(evidence)
     if any(run.stages for case_evidence in evidence for run in case_evidence.runs):
         yield (
-            "post ms: turning the network's outputs into an answer: of a detector, decoding and suppression in numpy."
-            " pre ms: decoding a picture's JPEG file, resizing and normalizing it. Medians on test pictures, in"
-            " processes of their own. total ms: p50 and what stands beside it of pre and post; runtime %: the network's"
-            " part of it; fps: pictures a second by it."
+            "post ms: the time to turn the network's outputs into an answer; for a detector, to decode boxes and"
+            " suppress overlapping ones, in numpy. pre ms: the time to decode a picture's JPEG file, resize and"
+            " normalize it. Both are medians on test pictures, measured in separate processes. total ms: p50 plus post"
+            " ms, and plus pre ms if it is measured. runtime %: the network's part of total ms. fps: pictures per"
+            " second, computed from total ms."
         )
     yield from _terms_of_machines(evidence)
 
 
 def _terms_of_tasks(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield the meanings of the columns of tasks other than classification that have been evaluated."""
+    """Yield the meanings of the columns of all evaluated tasks other than classification."""
     evaluated = {
         metric.name for case_evidence in evidence if (accuracy := case_evidence.accuracy) for metric in accuracy.metrics
     }
     if "map" in evaluated:
         yield (
             "mAP: mean average precision, computed as COCO does (101 recall points, IoU 0.5 to 0.95, at most 100 boxes"
-            " per image), with its 95 % interval by a bootstrap over images. Δ mAP: difference to the float parent in"
-            " percentage points, on the same resamples; = means that its interval contains 0. agree: share of the float"
-            " parent's boxes with a score of at least 0.3 that the int8 file also finds, with their class and an IoU of"
-            " at least 0.5."
+            " per image), with its 95 % interval by a bootstrap over images. Δ mAP: the difference to the float parent"
+            " in percentage points, on the same resamples; = means that its interval contains 0. agree: of the float"
+            " parent's boxes with a score of at least 0.3, the share that the int8 file also finds, with the same class"
+            " and an IoU of at least 0.5."
         )
     if "miou" in evaluated:
         yield (
-            "mIoU: mean over the background and the classes of intersection over union, from the pixels of all images"
-            " together (not a mean over images), with its 95 % interval by a bootstrap over images. Δ mIoU: difference"
-            " to the float parent in percentage points, on the same resamples; = means that its interval contains 0."
-            " agree: share of pixels with the same class as in the float parent's map."
+            "mIoU: the intersection over union of each class, computed from the pixels of all images together and"
+            " averaged over the classes and the background, with its 95 % interval by a bootstrap over images. Δ mIoU:"
+            " the difference to the float parent in percentage points, on the same resamples; = means that its interval"
+            " contains 0. agree: the share of pixels with the same class as in the float parent's map."
         )
     if "iou" in evaluated:
         yield (
-            "IoU: mean over images of intersection over union of box and object, with its 95 % interval by a bootstrap"
-            " over images. Δ IoU: difference to the float parent in percentage points, on the same resamples; = means"
-            " that its interval contains 0. agree: share of images with the float parent's class and a box that"
-            " overlaps the parent's by an IoU of at least 0.5."
+            "IoU: the intersection over union of the predicted and the true box, averaged over images, with its 95 %"
+            " interval by a bootstrap over images. Δ IoU: the difference to the float parent in percentage points, on"
+            " the same resamples; = means that its interval contains 0. agree: the share of images with the same class"
+            " as the float parent and a box that overlaps the parent's by an IoU of at least 0.5."
         )
 
 
@@ -124,20 +127,21 @@ def _terms_of_machines(evidence: Sequence[Evidence]) -> Iterator[str]:
     """Yield the meanings of the columns that only emulators and GPUs have."""
     if any(case_evidence.counts for case_evidence in evidence):
         yield (
-            "Minstr: millions of instructions per inference on one thread, the lowest count after warm-up, as counted"
-            " by the emulator. On one machine, counts repeat to some hundred instructions. They do not predict time."
+            "Minstr: millions of instructions per inference on one thread, as counted by the emulator; the lowest count"
+            " after warm-up. Repeated counts on one machine differ by a few hundred instructions. They do not predict"
+            " time."
         )
     if any(case_evidence.is_on_gpu for case_evidence in evidence):
         yield (
-            "kernel ms, transfer ms: parts of p50, measured by device events: computation including the gaps between"
-            " kernels, and the copies of inputs and outputs. device peak MiB: the most memory that the runtime's"
-            " allocator handed out. device used MiB: increase of the device memory in use over the work of a process,"
-            " as NVML reports it, including the CUDA context."
+            "kernel ms, transfer ms: two parts of p50, measured by device events: the computation, including the gaps"
+            " between kernels, and the copies of inputs and outputs. device peak MiB: the most memory that the"
+            " runtime's allocator handed out. device used MiB: by how much the device's used memory grows while a"
+            " process works, as NVML reports it; this includes the CUDA context."
         )
 
 
 def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield a note on each machine and epoch, with its reference workloads."""
+    """Yield a note on each machine in each epoch (state of the machine), and on its reference workloads."""
     sessions = {
         (case_evidence.case.target, case_evidence.session.environment.epoch): case_evidence.session
         for case_evidence in evidence
@@ -151,12 +155,13 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
 
 
 def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
-    """Yield notes on unused parts of the journal: invalid lines, and records without a session that requested them."""
+    """Yield notes on what is unused in the journal: invalid lines, and records that no session in it requested."""
     if journal.aside:
         more = f" and {journal.aside - SHOWN} more" if journal.aside > SHOWN else ""
         reasons = "; ".join(journal.reasons[:SHOWN])
-        plural = "invalid lines of the journal" if journal.aside > 1 else "line of the journal"
-        yield f"Set aside: {journal.aside} {plural}: {reasons}{more}. `edgebench repair` writes the rest."
+        plural = f"invalid line{'s' * (journal.aside > 1)} of the journal"
+        repair = "`edgebench repair` writes a journal of the valid lines."
+        yield f"Set aside: {journal.aside} {plural}: {reasons}{more}. {repair}"
     sessions = {record.id: record for record in records if isinstance(record, Session)}
     orphans = [record.session for record in records if not isinstance(record, Session)]
     if orphans := [session for session in orphans if session not in sessions]:
@@ -174,24 +179,24 @@ def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
 
 
 def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield the recorded times of building the files, each counted once, and of measuring."""
+    """Yield the recorded times of building the files, with each file counted once, and of measuring."""
     cards = [case_evidence.artifact for case_evidence in evidence if case_evidence.artifact]
     spent = {(_spent_on(card, step), step): seconds for card in cards for step, seconds in card.took_s.items()}
     if spent:
         by_step = {step: sum(seconds for (_, of), seconds in spent.items() if of == step) for step in STEPS}
         steps = ", ".join(f"{step} {duration(seconds)}" for step, seconds in by_step.items())
-        yield f"Building the files took {duration(sum(spent.values()))}, as recorded when each was built: {steps}."
+        yield f"Building the files took {duration(sum(spent.values()))}, as recorded when each file was built: {steps}."
     if measured := [run.took_s for run in records if isinstance(run, Run) and run.took_s is not None]:
         yield f"Measuring took {duration(sum(measured))} in {len(measured)} processes, including reference workloads."
 
 
 def _spent_on(card: Artifact, step: str) -> str:
-    """Return the file that a step built; the build and export times of an int8 file belong to its float parent."""
+    """Return the file that a step built; for an int8 file, the build and export steps built its float parent."""
     return card.file if step == QUANTIZE else card.parent or card.file
 
 
 def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield per data set its note, the preprocessing and the number of damaged images."""
+    """Yield a note on each data set, with the preprocessing and the number of damaged images."""
     with_images = [
         case_evidence
         for case_evidence in evidence
@@ -206,7 +211,7 @@ def _datasets(evidence: Sequence[Evidence]) -> Iterator[str]:
         damaged = max(
             (case_evidence.accuracy.damaged for case_evidence in of_dataset if case_evidence.accuracy), default=0
         )
-        skipped = f" Skipped as damaged: {damaged}." if damaged else ""
+        skipped = f" Damaged images that were skipped: {damaged}." if damaged else ""
         yield f"Data set {name}{preprocessing}: {_about(name)}{skipped}"
 
 
@@ -219,7 +224,7 @@ def _about(dataset: str) -> str:
 
 
 def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield the targets whose accuracy was evaluated on the host, and how far their own outputs differ."""
+    """Yield a note on each target whose accuracy the host evaluated, and on how far the target's outputs differ."""
     spots = defaultdict[tuple[str, str], list[SpotCheck]](list)
     for case_evidence in evidence:
         if case_evidence.accuracy and (spot := case_evidence.accuracy.spot):
@@ -262,7 +267,7 @@ def _gpu(facts: dict[str, str]) -> str:
 
 
 def _references(records: Sequence[Record], session: Session) -> Iterator[str]:
-    """Yield the times of the reference workloads in the environment of a session, with their range."""
+    """Yield the median times of the reference workloads in a session's environment, with their ranges."""
     environment = session.environment
     place = environment.target, environment.epoch
     runs = (record for record in records if isinstance(record, Run) and (record.case.target, record.epoch) == place)

@@ -1,11 +1,12 @@
 """The typed parts of a row: setup, cost, latency, memory, quality, int8 fidelity and standing.
 
-The unit is the last word of a name: s, ms, mib (2**20 bytes), m (millions), db. None means not measured.
+A name's last word is its unit: s, ms, mib (2**20 bytes), m (millions) or db. None means not measured.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from edgebench.schema.names import CLASSIFICATION, origin
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from edgebench.results.table.choice import Figure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The measured variant, its target, and all settings.
+    """The measured variant, its target, and all settings. It has no slots, which `cached_property` does not allow.
 
     Attributes:
         width, resolution: None for a network without them.
-        inputs: the shapes and the values that a user-supplied model was fed, in words; empty for a classifier.
-        sizes: these shapes alone.
+        inputs: a description of the shapes and values that a user-supplied model was fed; empty for a classifier.
+        sizes: the shapes in `inputs` alone.
     """
 
     target: str
@@ -49,7 +50,7 @@ class Setup:
     sizes: str = ""
     task: str = CLASSIFICATION
 
-    @property
+    @cached_property
     def group(self) -> tuple[str, ...]:
         """The properties that rows ranked together must share: machine, epoch, and all settings except the variant.
 
@@ -69,7 +70,7 @@ class Setup:
 
     @property
     def origin(self) -> str:
-        """Where the weights come from; all files of Keras have one origin, so that a grid of them is one table."""
+        """Where the weights come from; all files of Keras have the same origin, so that a grid of them is one table."""
         return origin(self.weights)
 
     @property
@@ -97,16 +98,17 @@ class Setup:
 
     @property
     def pair(self) -> tuple[str, ...]:
-        """The properties that an int8 row and its float twin share: network and group."""
+        """The properties that an int8 row and its float twin, the same network in float, share: network and group."""
         return (*self.group, self.weights, self.network, self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Size of model and file, operations per inference, and the seconds to build and measure it.
+    """The sizes of the model and its file, the operations per inference, and the seconds to build and measure the file.
 
     Attributes:
-        params_at_least, macs_at_least: lower bounds if not all could be counted, else None.
+        params_at_least, macs_at_least: lower bounds of `params` and `macs` if not everything could be counted; else
+            None.
     """
 
     params: int | None
@@ -126,12 +128,14 @@ class Latency:
     """Times of loading and inference, and the number of processes and samples behind them.
 
     Attributes:
-        p50_low_ms, p50_high_ms: 95 % interval; the range of the processes if there are too few for an interval.
-        p50_beats, p50_low_beats, p50_high_beats: p50 and its interval in interleaved reference beats.
-        beat: name of the reference workload.
-        mean_ms, stddev_ms, min_ms: over all samples.
-        images_per_second: the batch divided by p50; of a model that is fed no images, inputs.
-        parts: of a model of several graphs, the p50 of each in ms, by its name.
+        p50_low_ms, p50_high_ms: the 95 % interval of p50; the range of the processes if they are too few for an
+            interval.
+        p50_beats, p50_low_beats, p50_high_beats: p50 and its interval in reference beats, a fixed workload timed
+            between the samples.
+        beat: name of the workload of the beats.
+        mean_ms, stddev_ms, min_ms: mean, standard deviation and minimum of all samples.
+        images_per_second: the batch divided by p50; for a model that is fed no images, inputs per second.
+        parts: for a model of several graphs, the p50 of each in ms, by the graph's name.
     """
 
     processes: int
@@ -167,14 +171,14 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What an app does around inference, for a whole batch; None where it is not measured.
+    """The times of what an app does around inference, for a whole batch; None if not measured.
 
     Attributes:
         decode_ms, resize_ms, normalize_ms: the parts of `pre_ms`.
-        total_p50_ms: p50 of the network, with `post_ms`, and `pre_ms` where it is measured.
+        total_p50_ms: the sum of the network's p50, `post_ms`, and `pre_ms` if measured.
         runtime_share: the network's part of the total, in %.
-        fps: pictures per second by the total.
-        score_threshold, iou_threshold: of a detector's post-processing.
+        fps: pictures per second, computed from the total.
+        score_threshold, iou_threshold: the thresholds of a detector's post-processing.
     """
 
     decode_ms: float | None = None
@@ -191,7 +195,7 @@ class Around:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sustained:
-    """Latency over minutes of sustained load; None if not requested."""
+    """The latency over minutes of sustained load; None without such a run."""
 
     lasted_s: float | None = None
     burst_ms: float | None = None
@@ -205,13 +209,14 @@ class Quality:
     """The quality of the outputs.
 
     Attributes:
-        metrics: by name, `top1` and `top5`, or those of another task, in %; absent if not measured.
+        metrics: the metrics in % by name: `top1` and `top5`, or those of another task; absent if not measured.
         images: number of test images.
-        answered_by: "target", or "host" if the host evaluated for the target; "" if not evaluated.
-        spot_images: images for which the target repeated the evaluation of the host.
-        spot_difference: largest difference between their outputs, as a share of the largest output.
-        published_top1: in %.
-        is_of_chance: whether it is no better than chance by its interval: then nothing recommends the row.
+        answered_by: where the images were evaluated: on the "target", or on the "host" in its place; "" if nowhere.
+        spot_images: number of images for which the target repeated the host's evaluation.
+        spot_difference: largest difference between the outputs of host and target, as a share of the largest output.
+        published_top1: the network's published ImageNet top-1, in %.
+        is_of_chance: whether the accuracy is no better than chance by its interval; then the row is never called the
+            best.
     """
 
     metrics: Mapping[str, Figure]
@@ -225,12 +230,12 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fidelity:
-    """The outputs compared with those of the float parent.
+    """The comparison of the outputs with those of the float parent.
 
     Attributes:
-        parent_top1, agreement: in %.
-        only_parent: images that only the parent classifies correctly.
-        only_this: images that only this row's model classifies correctly.
+        parent_top1, agreement: the parent's top-1, and the share of equal answers, both in %.
+        only_parent: number of images that only the parent classifies correctly.
+        only_this: number of images that only this row's model classifies correctly.
         mcnemar_p: p-value of McNemar's exact test for equal accuracy.
         images_needed: number of images at which the observed difference would be significant.
         change: difference of a task's chief metric from the parent's, paired image by image, in percentage points.
@@ -248,7 +253,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Int8:
-    """The share computed in integers, in %, and the layer with the lowest SQNR."""
+    """The share of multiply-adds computed in integers, in %, and the layer that loses most signal, with its SQNR."""
 
     integer_share: float | None = None
     worst_layer: str | None = None
@@ -261,8 +266,8 @@ class Standing:
 
     Attributes:
         tied: whether another row shares the rank.
-        speedup: latency of the float twin divided by that of this int8 row.
-        instruction_ratio: its instructions divided by those of this int8 row, where an emulator counts them.
+        speedup: the latency of the float twin, the same network in float, divided by that of this int8 row.
+        instruction_ratio: the float twin's instructions divided by those of this int8 row, if an emulator counted them.
     """
 
     rank: int | None = None

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 def ratio(over: Row, under: Row) -> Ratio | None:
-    """Return the ratio of two p50 with its interval; None if one has no interval."""
+    """Return the ratio of two rows' p50, with its interval; None if a row has no interval."""
     return ratio_of_medians(over.spread, under.spread) if over.spread and under.spread else None
 
 
 def speedup(slow: Row, fast: Row) -> Ratio | None:
     """Return the latency of `slow` divided by that of `fast`, for rows measured in the same rounds.
 
-    Uses reference beats if both rows have them, which removes the effect of foreign load on one of the two.
+    If both rows have latencies in reference beats, these are compared; this removes the effect of other load on only
+    one row.
     """
     if slow.paced and fast.paced and slow.latency.beat == fast.latency.beat:
         return ratio_of_medians(slow.paced, fast.paced)
@@ -33,14 +34,14 @@ def speedup(slow: Row, fast: Row) -> Ratio | None:
 def together(rows: Iterable[Row]) -> list[list[Row]]:
     """Split rows, in order, into comparable groups.
 
-    User-supplied models join the group of the other networks with the same settings, if there is only one.
+    User-supplied models join the group of other networks with the same settings, if there is exactly one such group.
     """
     ordered = list(rows)
     return [[ordered[place] for place in places] for places in _groups(ordered)]
 
 
 def _groups(rows: Sequence[Row], *, is_sorted: bool = False) -> list[list[int]]:
-    """Split the places of rows into comparable groups, in the order of the rows, or of their groups if `is_sorted`."""
+    """Split the indices of rows into comparable groups, in the order of the rows; if `is_sorted`, sort the groups."""
     own = [row.setup.group for row in rows]
     custom_groups = {group for row, group in zip(rows, own, strict=True) if row.setup.is_custom}
     shown_in = {group: group for group in own}
@@ -54,7 +55,7 @@ def _groups(rows: Sequence[Row], *, is_sorted: bool = False) -> list[list[int]]:
 
 
 def fastest(rows: Iterable[Row]) -> frozenset[Row]:
-    """Return the row with the lowest p50 and its ties, whose 95 % intervals overlap.
+    """Return the row with the lowest p50, and the rows that tie with it because their 95 % intervals overlap.
 
     A row whose accuracy is no better than chance is never among them.
     """
@@ -64,7 +65,7 @@ def fastest(rows: Iterable[Row]) -> frozenset[Row]:
 
 
 def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
-    """Return the row with the highest chief metric of its task and its ties, whose 95 % intervals overlap.
+    """Return the row with the highest chief metric, and the rows that tie with it because their 95 % intervals overlap.
 
     A row whose accuracy is no better than chance is never among them.
     """
@@ -74,7 +75,7 @@ def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
 
 
 def by_precision(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Split rows, in order, by precision: float first."""
+    """Split rows by precision, float first; each part keeps the order of the rows."""
     parts = {name: list[Row]() for name in Precision}
     for row in rows:
         parts[Precision(row.setup.precision)].append(row)
@@ -82,7 +83,7 @@ def by_precision(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def compared(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Sort lines into the order of the table and add the standing of each row."""
+    """Sort lines into the order of the table, and add the rank and speed-up of each row."""
     ordered = list(ranked([line.row for line in lines]))
     rows = sped(row for _, row in ordered)
     return tuple(_with_row(lines[place], row) for (place, _), row in zip(ordered, rows, strict=True))
@@ -93,10 +94,10 @@ def _with_row(line: Line, row: Row) -> Line:
 
 
 def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
-    """Order each group by p50, else by instructions, and rank it; yield each row with its place in `rows`.
+    """Sort each group by p50 (by instructions without times) and rank it; yield each row after its index in `rows`.
 
-    Rows whose interval overlaps that of the first row of a rank share the rank. A row without an interval or with
-    unusable figures has no rank.
+    A row shares the rank of the row that first got this rank if their intervals overlap. A row without an interval or
+    with unusable figures has no rank.
     """
     for group in _groups(rows, is_sorted=True):
         places = sorted(group, key=lambda place: _slowness(rows[place]))
@@ -108,7 +109,7 @@ def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
 
 
 def sped(rows: Iterable[Row]) -> Iterator[Row]:
-    """Add to every int8 row its speed-up over its float twin: the same network in the same group."""
+    """Add to every int8 row its speed-up over its float twin, the same network in float in the same group."""
     rows = tuple(rows)
     floats = {row.setup.pair: row for row in rows if row.setup.precision == Precision.FP32}
     for row in rows:
@@ -131,7 +132,7 @@ def _has_rank(row: Row) -> bool:
 
 
 def _ranks(rows: Iterable[Row]) -> list[int | None]:
-    """Return the ranks of sorted rows; None for rows without a rank."""
+    """Return the ranks of rows that are sorted by latency; None for a row without a rank."""
     ranks, leader = list[int | None](), None
     place = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""The types of a table: row, line with its evidence, table, and the background for reports."""
+"""The types of a table: row, line (row with its evidence), table, and the background data for reports."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ BARE = Around()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One case under one preset, in parts; `reasons` explains the verdict and missing figures.
+    """One case under one preset, as typed parts; `reasons` explains the verdict and missing figures.
 
     Attributes:
-        verdict: the worst of the three below.
-        time_verdict, accuracy_verdict, memory_verdict: of these figures alone; empty if that is not known.
+        verdict: the worst of the three verdicts below.
+        time_verdict, accuracy_verdict, memory_verdict: the verdict on these figures alone; empty if there is none.
     """
 
     setup: Setup
@@ -52,7 +52,7 @@ class Row:
     memory_verdict: str = ""
 
     def __hash__(self) -> int:
-        """Hash what most rows of a table differ in."""
+        """Hash the few properties in which most rows of a table differ."""
         setup = self.setup
         return hash(
             (setup.architecture, setup.width, setup.resolution, setup.quantization, setup.target, setup.threads)
@@ -60,12 +60,12 @@ class Row:
 
     @property
     def is_worthless(self) -> bool:
-        """Whether the figures are unusable: INVALID or FAILED."""
+        """Whether the figures are unusable, because the verdict is INVALID or FAILED."""
         return self.verdict in WORTHLESS
 
     @property
     def _has_unusable_answers(self) -> bool:
-        """Whether the accuracy is unusable, whatever the time is worth."""
+        """Whether the accuracy is unusable, regardless of the verdict on the time."""
         return (self.accuracy_verdict or self.verdict) in WORTHLESS
 
     @property
@@ -100,7 +100,7 @@ class Row:
     def change(self) -> tuple[float, bool] | None:
         """The chief metric minus the float parent's, in points, and whether that is significant; None if not compared.
 
-        By the interval over paired resamples if the task has one, else by McNemar's exact test of top-1.
+        The interval over paired resamples decides whether it is significant, or else McNemar's exact test of top-1.
         """
         fidelity = self.fidelity
         if paired := fidelity.change:
@@ -111,9 +111,9 @@ class Row:
 
     @property
     def drop(self) -> Figure | None:
-        """The float parent's chief metric minus this one's, in points, with its paired 95 % interval.
+        """The float parent's chief metric minus this row's, in percentage points, with its paired 95 % interval.
 
-        A network that has no parent loses nothing; None if the metric or that of its parent was not measured. Of top-1
+        A float row has no parent, so its drop is 0. None if its own or its parent's metric was not measured. For top-1,
         the interval is Agresti and Min's for paired shares (2005, Statistics in Medicine 24).
         """
         fidelity, images = self.fidelity, self.quality.images
@@ -135,10 +135,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The evidence of a case, its measurement and its row.
+    """The evidence on a case, its measurement and its row.
 
     Attributes:
-        position: place of the case in the journal, in order of first request.
+        position: place of the case among all cases, in the order in which sessions first requested them.
     """
 
     position: int
@@ -149,7 +149,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A target in one epoch: its facts and packages by name, and when the agent reported them (`asked`)."""
+    """A target in one epoch, with its facts and packages, and the time when the agent reported them (`asked`)."""
 
     title: str
     asked: str
@@ -162,9 +162,10 @@ class Background:
     """The data behind a table, for reports that show it.
 
     Attributes:
-        lines: one per row of the table, in order.
+        lines: the lines of the table's rows, in order.
         methods: descriptions of the presets among the rows.
-        albums: of each artifact that has one, by its hash, the test pictures on which it errs most.
+        albums: by an artifact's hash, the test pictures on which it errs most; only for artifacts that have such
+            pictures.
     """
 
     lines: tuple[Line, ...] = ()
@@ -181,7 +182,7 @@ class Table:
     """Rows in order, with notes for the reader.
 
     Attributes:
-        method: those of the notes that say how the rows were measured, and on what; a terminal points to them.
+        method: the notes that say how and on which machines the rows were measured; a terminal only refers to them.
     """
 
     title: str

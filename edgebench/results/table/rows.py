@@ -1,4 +1,4 @@
-"""The evidence of a case -> its line of the table: the measurement and the row."""
+"""The evidence on a case -> its line of the table: the measurement and the row."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def lines(evidence: Iterable[Evidence]) -> list[Line]:
-    """Return one line per case; the rows are not compared yet."""
+    """Return one line per case; the rows have no ranks and speed-ups yet."""
     return [_line(position, case) for position, case in enumerate(evidence)]
 
 
@@ -49,7 +49,7 @@ def _line(position: int, evidence: Evidence) -> Line:
 
 
 def row(evidence: Evidence, measurement: Measurement) -> Row:
-    """Return the row of one case, not compared yet."""
+    """Return the row of one case, still without rank and speed-up."""
     artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
     remarks = (*_remarks(evidence), *_untimed(evidence, measurement))
@@ -73,7 +73,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
 
 
 def _preprocessing(variant: Variant) -> str:
-    """Return how the images are preprocessed; empty without images, or for a data set that does not exist here."""
+    """Return how the images are preprocessed; empty without images, or if the data set is unknown here."""
     if variant.feed:
         return ""
     try:
@@ -109,7 +109,7 @@ def _setup(evidence: Evidence) -> Setup:
 
 
 def _remarks(evidence: Evidence) -> Iterator[str]:
-    """Yield remarks on a user-supplied file: what it was fed, what was not counted, how it reads pixels."""
+    """Yield remarks on a user-supplied file: what it was fed, what could not be counted, and how it reads pixels."""
     if evidence.artifact:
         yield f"fed {feed.short}" if (feed := evidence.case.variant.feed) else ""
         yield evidence.artifact.uncounted
@@ -118,11 +118,11 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
         yield read_as(recipe(evidence.case.variant))
     yield _read_otherwise(evidence.case.variant)
     if evidence.accuracy and evidence.accuracy.parent_sha256 and evidence.case.variant.classes == 1:
-        yield "no agreement: one output has no classes"
+        yield "no agreement: a network with a single output has no classes to compare"
 
 
 def _read_otherwise(variant: Variant) -> str:
-    """Say why a detector's classes are not those of its data set, and which decoder would read as many; or nothing."""
+    """Say if a detector has other classes than its data set, and which decoder would read as many classes."""
     if not variant.decoding or (variant.dataset not in names("datasets") and not variant.dataset_classes):
         return ""
     known = variant.dataset_classes or family(variant.dataset).CLASSES
@@ -130,7 +130,7 @@ def _read_otherwise(variant: Variant) -> str:
 
 
 def _outputs(artifact: Artifact) -> str:
-    """Describe how far each int8 output is from float, the worst first; at most a few."""
+    """Describe how far the int8 outputs are from the float outputs; only the worst few, the worst first."""
     compared = sorted(artifact.outputs, key=lambda output: inf if output.sqnr_db is None else output.sqnr_db)
     words = [_of_output(output) for output in compared[:MOST_SHOWN]]
     more = [f"{len(compared) - MOST_SHOWN} more are closer"] if len(compared) > MOST_SHOWN else []
@@ -146,7 +146,7 @@ def _of_output(output: OutputNoise) -> str:
 
 
 def _of_outputs(evidence: Evidence) -> Fidelity | None:
-    """Return the comparison of a model without an accuracy: the SQNR of its worst output."""
+    """Return the comparison with the float parent for a model without an accuracy: the SQNR of its worst output."""
     artifact = evidence.artifact
     variant = evidence.case.variant
     if artifact is None or not artifact.outputs or (variant.decoding and variant.weights != WeightSource.RANDOM):
@@ -157,7 +157,7 @@ def _of_outputs(evidence: Evidence) -> Fidelity | None:
 
 
 def _given(artifact: Artifact | None) -> str:
-    """Return how a user-supplied file's weights are quantized if its activations are not; else an empty string."""
+    """Return how a user-supplied file's weights are quantized if its activations are float; else an empty string."""
     return f"given: {artifact.given}" if artifact and artifact.given else ""
 
 
@@ -179,7 +179,7 @@ def _cost(evidence: Evidence, measurement: Measurement) -> Cost:
 
 
 def _measured_s(evidence: Evidence) -> float | None:
-    """Return the total time of all processes in seconds; None if one is unknown."""
+    """Return the total time of all processes in seconds; None if the time of one is unknown."""
     waited = [run.took_s for run in (*evidence.runs, *evidence.sustained)]
     known = [seconds for seconds in waited if seconds is not None]
     return sum(known) if known and len(known) == len(waited) else None
@@ -219,7 +219,7 @@ def _memory(measurement: Measurement) -> Memory:
 
 
 def _around(measurement: Measurement, batch: int) -> Around:
-    """Compute what surrounds an inference of a batch: each picture is decoded, and each answer processed, alone."""
+    """Compute the times around an inference of a batch: the time per picture, in each stage, times the batch."""
     stages = {name: seconds * batch for name, seconds in measurement.stages.items()}
     before = [stages.get(name) for name in (DECODE, RESIZE, NORMALIZE)]
     pre_s = sum(seconds or 0.0 for seconds in before) if None not in before else None
@@ -240,7 +240,7 @@ def _around(measurement: Measurement, batch: int) -> Around:
 
 
 def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
-    """Say which stages around inference were requested and are not timed, and why."""
+    """Say which of the requested stages around inference were not timed, and why."""
     variant, session = evidence.case.variant, evidence.session
     for why in dict.fromkeys(measurement.lacks.values()):
         yield f"{', '.join(name for name, text in measurement.lacks.items() if text == why)} not timed: {why}"
@@ -249,7 +249,7 @@ def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
         why = emulated if evidence.emulator else f"{variant.architecture} is fed no pictures of a data set"
         yield f"nothing around inference is timed: {why}"
     elif session.stages and not measurement.stages:
-        yield "nothing around inference is timed: no process for it has ended yet"
+        yield "nothing around inference is timed: no process that times it has ended yet"
 
 
 def _sustained(endurance: Endurance | None) -> Sustained:
@@ -265,7 +265,7 @@ def _sustained(endurance: Endurance | None) -> Sustained:
 
 
 def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
-    """Return the quality part; without an appraisal, it has no metrics."""
+    """Return the quality part of a row; without an appraisal of the accuracy, it has no metrics."""
     accuracy = evidence.accuracy
     spot = accuracy.spot if accuracy else None
     return Quality(
@@ -285,7 +285,7 @@ def _metrics(appraisal: Appraisal) -> dict[str, Figure]:
 
 
 def _of_task(accuracy: Accuracy | None) -> dict[str, Figure]:
-    """Return the metrics of a task in which an image may be partly right, such as detection."""
+    """Return the metrics of tasks in which an answer may be partly right, such as detection."""
     return {metric.name: _in_percent(metric) for metric in accuracy.metrics} if accuracy else {}
 
 
@@ -300,14 +300,14 @@ def _metric(share: Share) -> Figure:
 
 
 def _published(variant: Variant) -> float | None:
-    """Return the published top-1 of the network, %; None unless the images are ImageNet's."""
+    """Return the network's published top-1 in %; None unless the images are ImageNet's."""
     if dataset_plugin(variant.dataset) != published.IMAGENET:
         return None
     return published.top1(variant.architecture, variant.width, variant.resolution, variant.precision)
 
 
 def _fidelity(appraisal: Appraisal | None, accuracy: Accuracy | None, *, is_counted: bool) -> Fidelity:
-    """Return the comparison with the float parent; accuracies only if `is_counted`."""
+    """Return the comparison with the float parent; it contains accuracies only if `is_counted`."""
     change = appraisal.change if appraisal and is_counted else None
     agreement = appraisal.agreement if appraisal and accuracy and not is_of_chance(accuracy) else None
     paired = accuracy.change if accuracy and is_counted else None

@@ -1,4 +1,4 @@
-"""Filters as typed, such as `--width 0.25,0.5`, and rows -> the rows that match; the only implementation of filters."""
+"""Rows and filters as typed, such as `--width 0.25,0.5` -> the rows that match. All commands use these filters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """A comma list of wanted values per property of a row; an empty text accepts all rows."""
+    """The wanted values of each property of a row, as comma lists; an empty text accepts every value."""
 
     model: str = ""
     width: str = ""
@@ -27,16 +27,16 @@ class Selection:
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
-        """The wanted values by property, of those that are restricted."""
+        """The wanted values, by property; only of properties that are restricted."""
         wanted = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _parts(text) for name, text in wanted.items() if text}
 
     def select(self, items: Iterable[T], of: Callable[[T], Any], where: str) -> list[T]:
-        """Return the items that match; `of` returns what has an item's `architecture`, `width` and the others.
+        """Return the items that match; `of` returns the object that has an item's `architecture`, `width` and so on.
 
         Raises:
-            UnknownName: no item has a wanted value; the message lists the values that exist.
-            RequestError: each value exists, but no item has all of them.
+            UnknownName: no item has one of the wanted values; the message lists the values that exist.
+            RequestError: each wanted value exists, but no item matches all filters.
         """
         every = [*items]
         left = every
@@ -47,7 +47,8 @@ class Selection:
             left = [item for item in left if _value(of(item), name) in {_plain(value, name) for value in wanted}]
         if every and not left:
             asked = " ".join(f"--{name} {','.join(wanted)}" for name, wanted in self.given.items())
-            raise RequestError(f"wanted a row of {where} with {asked}, found each value but none with all; drop one")
+            found = "rows with each value but none with all"
+            raise RequestError(f"wanted a row of {where} with {asked}, found {found}; drop one")
         return left
 
 
@@ -68,7 +69,7 @@ def _value(item: Any, name: str) -> str:
 
 
 def _plain(text: str, name: str) -> str:
-    """Return a wanted value as rows write it: `0.50` is the width 0.5."""
+    """Return a wanted value in the form that rows use: `0.50` becomes the width `0.5`."""
     try:
         return f"{float(text):g}" if name == "width" else text
     except ValueError:

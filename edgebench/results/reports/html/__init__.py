@@ -54,26 +54,26 @@ if TYPE_CHECKING:
     Columns = Sequence[Column[Row]]
 
 FILE = "report.html"
-QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the samples of a process
-AT_ONCE = 200  # rows in the document; the others are in a template, which browsers do not render until needed
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # quantiles of a process's samples that the page shows
+AT_ONCE = 200  # most rows in the page's table; the rest are in a template, which browsers render when needed
 FIGURES = (pareto, macs, heat_maps, dumbbells, footprint)
 MEANINGS = {
     "VALID": "no problem found",
     "IMPRECISE": "the interval is wider than requested, or there are too few processes for one",
-    "SUSPECT": "something disturbed the measurement, or may have",
+    "SUSPECT": "something disturbed the measurement, or may have disturbed it",
     "EMULATED": "measured on an emulated processor: no times and no memory",
     "INVALID": "unusable: excluded from ranks and figures",
     "FAILED": "no result",
 }
 MORE_IS_BETTER = frozenset((FPS, SPEEDUP, PUBLISHED, AGREEMENT, SQNR, PROCESSES, *chain(*OF_TASKS.values())))
-MOST_REASONS = 20  # listed below the table, which has all
+MOST_REASONS = 20  # most reasons in the list below the table; the table has all
 
 
-class PageCell(NamedTuple):  # a page has hundreds of thousands, and a dataclass takes three times as long to make
+class PageCell(NamedTuple):  # a page has hundreds of thousands; dataclasses take three times as long to make
     """A formatted cell.
 
     Attributes:
-        mark: `best` if the cell is the best or ties with it, `verdict` in the column of verdicts; else empty.
+        mark: `best` if the cell has the best value or ties with it, `verdict` in the column of verdicts; else empty.
     """
 
     text: str
@@ -83,7 +83,7 @@ class PageCell(NamedTuple):  # a page has hundreds of thousands, and a dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """A formatted row; figures refer to it by `number`, its place in the table. `rank` is that in its whole group."""
+    """A formatted row; figures refer to it by its place in the table (`number`). `rank` is its rank in its group."""
 
     number: int
     rank: str
@@ -138,12 +138,12 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _processes(evidence: Evidence) -> list[tuple[float, ...]]:
-    """Return the quantiles of the samples of each latency process, in ms."""
+    """Return, for each latency process, the quantiles of its samples in ms."""
     return [_quantiles(run.samples_s) for run in evidence.timed]
 
 
 def _quantiles(samples_s: Sequence[float]) -> tuple[float, ...]:
-    """Return the samples nearest to `QUANTILES`, in ms with four digits; empty without finite samples."""
+    """Return the samples nearest to `QUANTILES` in ms, with four digits; empty unless all samples are finite."""
     if not samples_s or not all(map(isfinite, samples_s)):
         return ()
     ordered = sorted(samples_s)
@@ -162,7 +162,7 @@ def _template() -> Template:
 
 
 def _shown(value: object) -> object:
-    """Remove control characters from plain text; the template escapes markup."""
+    """Remove control characters from a text; the template escapes markup."""
     return plain(value) if type(value) is str else value
 
 
@@ -175,7 +175,7 @@ def _drawn(rows: Mapping[int, Row]) -> Iterator[Panel]:
 
 
 def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> Iterator[Part]:
-    """Split a group by precision, and mark the best rows of each with their ties; ranks are those of the part."""
+    """Split a group by precision; rank the rows of each part, and mark its best rows with their ties."""
     numbers = {id(row): number for number, row in rows.items()}
     for precision, part in by_precision(rows.values()).items():
         best = {P50: fastest(part), **dict.fromkeys(chief(part), most_accurate(part))}
@@ -186,7 +186,7 @@ def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> I
 
 
 def _ranks(part: Sequence[Row]) -> list[str]:
-    """Return the rank of each row among these alone: `2=` if it ties with another one of them."""
+    """Return the rank of each of these rows among them; `2=` if another of them shares rank 2."""
     ranks = [row.standing.rank for row in part]
     known = [rank for rank in ranks if rank is not None]
     return [
@@ -196,7 +196,7 @@ def _ranks(part: Sequence[Row]) -> list[str]:
 
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
-    """Return (verdict, rows, reasons), once per distinct verdict and reasons, the worst first."""
+    """Return (verdict, rows, reasons) once for each verdict with the same reasons, the worst verdict first."""
     named = defaultdict[tuple[str, str], list[Row]](list)
     for row in rows:
         if row.reasons:
@@ -209,14 +209,14 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
 
 
 def _columns(rows: Sequence[Row]) -> Columns:
-    """Return the columns of the comparison, with the verdict beside the latency it judges."""
+    """Return the columns of the comparison, with the verdict moved beside the latency."""
     shown = [column for column in columns(rows) if column != VERDICT]
     shown.insert(shown.index(HALF_WIDTH) + 1 if HALF_WIDTH in shown else len(EMULATED), VERDICT)
     return shown
 
 
 def _line(number: int, row: Row, marked: Sequence[tuple[Column[Row], set[int]]], rank: str) -> PageRow:
-    """Return a formatted row; each column comes with the ids of its best rows."""
+    """Return a formatted row; `marked` pairs each column with the ids of its best rows."""
     cells = (
         PageCell(
             text=rank if column == RANK else column.cell(row),

@@ -2,7 +2,7 @@
 "use strict";
 const table = document.getElementById("rows");
 if (table) {
-  const STEP = 200; // rows shown at once, and more whenever the end comes near
+  const STEP = 200; // rows shown first; as many follow whenever the reader scrolls near the end
   const WORTHLESS = new Set(["INVALID", "FAILED"]);
   const SAMPLES = "One line per process, in order, in ms: minimum to maximum (line), 10 to 90 % (pale), 25 to 75 %"
     + " (dark), median (tick). Dashed: p50. The axis is logarithmic.";
@@ -65,7 +65,7 @@ if (table) {
     return row.words ??= `${groups[row.dataset.group]} ${row.textContent}`.toLowerCase();
   }
 
-  // Order: by group, then by the column. Unusable rows and empty cells come last in both directions.
+  // Sort by group, then by the column. Unusable rows and empty cells come last in both directions.
 
   function togetherBy(row) {
     const { group, precision } = row.dataset;
@@ -104,7 +104,7 @@ if (table) {
     button.append(...cell.childNodes);
     cell.append(button);
     button.addEventListener("click", () => {
-      // The best comes first: the least of times and sizes, the most of accuracies.
+      // The best value comes first: the lowest time or size, the highest accuracy.
       state.isDown = state.column === column ? !state.isDown : "more" in cell.dataset;
       state.column = column;
       for (const other of heads) other.removeAttribute("aria-sort");
@@ -115,7 +115,7 @@ if (table) {
 
   // On the page.
 
-  // Ranks among the rows that are shown together; across groups, which are not comparable, those of each group.
+  // Rank the rows that are shown together. Rows of different groups are not comparable: each keeps its group's rank.
   function rank() {
     const place = headings.indexOf("#");
     if (place < 0) return;
@@ -185,7 +185,7 @@ if (table) {
     show();
   }
 
-  // Beside a point in a figure: its whole row.
+  // Show a point's whole row beside it in a figure.
 
   function markAt(event) {
     return event.target.closest?.(".drawing [data-row]");
@@ -211,7 +211,7 @@ if (table) {
     return [make("p", groups[row.dataset.group]), list, make("p", cells.at(-1))];
   }
 
-  // Below a row: the samples of its processes.
+  // Show the samples of a row's processes below it.
 
   function toggle(row) {
     if (!row || getSelection().toString()) return;

@@ -1,4 +1,4 @@
-"""The albums of detectors -> a section of the page: truth, float and int8 side by side, the worst picture first."""
+"""The pictures on which detectors err most -> a section of the page: truth, float and int8 side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgebench.results.table.row import Line
 
-SIDES = {"truth": "truth", "float": "float", "this": ""}  # what a drawing shows; empty for the row's own precision
+SIDES = {"truth": "truth", "float": "float", "this": ""}  # caption by source of the boxes; empty: the row's precision
 STROKE = 1.5
 
 
@@ -42,7 +42,7 @@ class Album:
 
 
 def albums(lines: Sequence[Line], known: Mapping[str, Mapping[str, Any]]) -> list[Album]:
-    """Return the album of each artifact that has one, once; of a float file only if no int8 form of it has one."""
+    """Return each artifact's album (its pictures); a float file's is left out if its network has one in int8."""
     of_rows = [(line, known[sha256]) for line in lines if (sha256 := _artifact(line)) in known]
     compared = {line.row.setup.network for line, album in of_rows if any("float" in one for one in album["pictures"])}
     shown = dict[str, Album]()
@@ -80,7 +80,7 @@ def _caption(name: str, precision: str, found: Sequence[Any]) -> str:
 
 
 def _svg(one: Mapping[str, Any], name: str, colours: Sequence[str], image: str) -> str:
-    """Draw the boxes of a picture over it; its pixels are in the first of its drawings alone."""
+    """Draw boxes over a picture; only the first drawing of a picture contains its pixels, the others refer to it."""
     width, height = one["size"]
     line = STROKE * max(width, height) / 224
     pixels = f'href="data:image/jpeg;base64,{escape(str(one["jpeg"]))}" width="{width:g}" height="{height:g}"'
