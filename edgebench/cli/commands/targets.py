@@ -44,7 +44,7 @@ def prepare(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Install runtimes on a board, which needs no pip or network: this machine finds the packages that fit the board."""
+    """Install runtimes on a board, which needs no pip or network: this machine finds packages that fit it."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 
