@@ -1,8 +1,9 @@
-"""argv -> one call -> exit code: no logic, no numbers.
+"""argv -> one call of another package -> exit code: this package computes nothing itself.
 
-`commands` has the commands, `options` shared options, `reader` turns options into a sweep, `terminal` prints, and
-`exit_codes` defines the exit codes: 0 answered, 1 failed or nothing found, 2 refused, 130 interrupted.
-`layout` fits tables into a terminal; `streams` prepares standard output and standard error.
+`commands` has the commands, and `options` has the options that several of them share. `reader` turns options into a
+sweep, `terminal` prints answers, and `layout` fits tables into a terminal's width. `streams` prepares standard output
+and standard error. `exit_codes` defines the exit codes: 0 answered, 1 failed or nothing found, 2 refused, 130
+interrupted.
 """
 
 import sys
@@ -44,7 +45,7 @@ COMMANDS = (
 
 
 class _Commands(TyperGroup):
-    """All commands; an interruption keeps its signal, which typer would turn into Ctrl-C."""
+    """The group of all commands; the exit code keeps an interruption's signal, which typer would turn into Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -55,7 +56,7 @@ class _Commands(TyperGroup):
 
 
 class _Program(typer.Typer):
-    """The command line, whose parser is built once in a process that runs several commands."""
+    """The command line; its parser is built only once, even in a process that runs several commands."""
 
     @cached_property
     def parser(self) -> Any:
@@ -98,7 +99,7 @@ def _main(
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line on standard error."""
+    """Run the command line; print an expected error as one line on standard error."""
     warn.cache_clear()
     streams.prepare()
     streams.keep_libraries_quiet()
@@ -121,7 +122,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    """Run the command; flush its output before returning."""
+    """Run the command; flush its output before returning or failing."""
     try:
         app()
     finally:

@@ -1,4 +1,4 @@
-"""The meaning of exit codes; `nightly` has its own, `edgebench.nightly.exit_code`."""
+"""The meaning of exit codes; those of `nightly` are in `edgebench.nightly.exit_code`."""
 
 SOME_FAILED = 1  # a case or a training failed; its row has the reason
 NOTHING = 1  # no configuration meets the limits, or no cell can be predicted
@@ -14,11 +14,11 @@ def ended_by(signal: int) -> int:
 
 
 EPILOG = (
-    "Exit codes: 0 answered, 1 some case failed (see its row), nothing keeps the limits, lint found something or"
-    " doctor something broken, 2 the request cannot be met, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP:"
-    " what was measured is kept."
+    "Exit codes: 0 answered; 1 a case failed (see its row), no row meets the limits, lint found something, or doctor"
+    " found something broken; 2 the request cannot be met; 130 interrupted; 143 or 129 ended by SIGTERM or SIGHUP."
+    " What was measured before an interruption is kept."
 )
 EPILOG_OF_NIGHTLY = (
-    "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED), 1 a confirmed regression to which"
-    " nobody reacted, 2 the request cannot be met, 3 something was not measured, or is INVALID."
+    "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED); 1 a regression is confirmed, and nobody has"
+    " reacted to it; 2 the request cannot be met; 3 something was not measured, or is INVALID."
 )

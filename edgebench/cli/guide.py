@@ -14,7 +14,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
 def pages() -> dict[str, Path]:
-    """Return the page per topic: a README.md is named after its folder, any other page after its file."""
+    """Return each topic's page; the topic of a README.md is its folder's name, that of another page its file's name."""
     files = _PACKAGE.rglob("*.md")
     return dict(sorted((file.parent.name if file.name == "README.md" else file.stem, file) for file in files))
 

@@ -1,8 +1,9 @@
-"""Formatted columns and a width -> the lines of a table: nothing cut, every row distinct, what was asked for kept.
+"""Formatted columns and a terminal's width -> the lines of a table, in which no text is cut and no two rows look alike.
 
-A table that is too wide first says a constant once above it and leaves out empty columns; then it leaves out the
-columns of the highest ranks, then the intervals beside figures. Prose wraps. Where the identity of the rows leaves no
-room for figures, each row has a line of its own above its figures; where even that does not fit, each row is a block.
+If a table is too wide, it is narrowed step by step. First, values that all rows share move to a sentence above the
+table, and empty columns are left out. Then the columns with the highest ranks are left out, then the intervals next to
+figures, and long texts wrap. If the columns that identify a row leave no room for its figures, they get a line of their
+own above the figures. If that is still too wide, each row becomes a block with a line for each cell.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from edgebench.foundation.sheet import FormattedColumn
 
-WIDE, NARROW, INDENT = 3, 2, 2  # blanks between columns, where room is scarce, and before what belongs to a row
-EDGES = 2  # blanks at both ends of a line that has room
-LEAST_PROSE = 16  # narrower prose is harder to read than a block
-LONGEST_NAME = 32  # longer texts are prose
+WIDE, NARROW, INDENT = 3, 2, 2  # blanks between columns, between columns in a narrow table, and before an indented line
+EDGES = 2  # blanks at the two ends of a line together, if there is room for them
+LEAST_PROSE = 16  # least width of wrapped prose; narrower prose is harder to read than a block
+LONGEST_NAME = 32  # greatest width of a name; longer texts are prose
 EMPTY = ("", "-")
 _WITH_INTERVAL = re.compile(r"(?P<figure>.*[^\s,]) [\[(][^\[\]()]*[\])](?P<mark>[* ]?)")
 
@@ -32,7 +33,7 @@ class Laid:
     """The lines of a table.
 
     Attributes:
-        above: what all rows share, in a sentence.
+        above: a sentence with the values that all rows share.
         left_out: headings of columns that are not shown.
         without_intervals: headings of columns whose figures are shown without their intervals.
     """
@@ -44,7 +45,7 @@ class Laid:
 
 
 def lay_out(columns: Sequence[FormattedColumn], width: int) -> Laid:
-    """Lay out columns of equal length within a width in terminal cells."""
+    """Lay out columns of equal length within a width, which is given in terminal cells."""
     if table_width(columns, WIDE) + EDGES <= width:
         return Laid(lines=tuple(_grid(columns, WIDE, has_edges=True)))
     if not _height(columns):
@@ -69,7 +70,7 @@ def lay_out(columns: Sequence[FormattedColumn], width: int) -> Laid:
 
 
 def _fitted(columns: Sequence[FormattedColumn], width: int) -> tuple[list[FormattedColumn], bool]:
-    """Return the columns that fit side by side, or under a line with the row's identity; none if neither fits."""
+    """Return the columns that fit, or none, and whether a row's identity needs a line of its own above its figures."""
     if side_by_side := _fit(columns, width):
         return side_by_side, False
     identity = [column for column in columns if column.rank <= IDENTITY]
@@ -78,7 +79,7 @@ def _fitted(columns: Sequence[FormattedColumn], width: int) -> tuple[list[Format
 
 
 def _fit(columns: Sequence[FormattedColumn], width: int) -> list[FormattedColumn]:
-    """Return the columns that cannot be left out, and as many of the others as there is room for; none if too wide."""
+    """Return the required columns, and others while there is room; none if the required ones are too wide."""
     needed = [column for column in columns if column.rank <= OBJECTIVE]
     shown = {column.heading: column for column in needed}
     if table_width(needed) > width:
@@ -90,12 +91,12 @@ def _fit(columns: Sequence[FormattedColumn], width: int) -> list[FormattedColumn
         if table_width([*more.values()]) <= width:
             shown = more
         elif column.rank > OBJECTIVE:
-            break  # what is ranked lower is never shown without it
+            break  # columns of higher rank are shown only with this one
     return [shown[column.heading] for column in columns if column.heading in shown]
 
 
 def _brief(column: FormattedColumn) -> FormattedColumn:
-    """Return a column of figures without the intervals behind them; an interval in a column of its own stays."""
+    """Return a column of figures without the intervals behind them; an interval that has its own column stays."""
     if column.align == "left":
         return column
     matches = [_WITH_INTERVAL.fullmatch(cell) for cell in column.cells]
@@ -104,7 +105,7 @@ def _brief(column: FormattedColumn) -> FormattedColumn:
 
 
 def _wrapped(columns: Sequence[FormattedColumn], width: int) -> list[FormattedColumn]:
-    """Wrap the widest columns of prose until the table fits; none if it does not."""
+    """Wrap the widest columns of prose until the table fits; return no columns if it cannot fit."""
     prose = {place for place, column in enumerate(columns) if column.rank > IDENTITY and column.align == "left"}
     widths = [column_width(column) for column in columns]
     least = [max(LEAST_PROSE, *(cells(word) for word in _words(column))) for column in columns]
@@ -128,7 +129,7 @@ def _is_wrapped(column: FormattedColumn) -> bool:
 
 
 def _without_constants(columns: Sequence[FormattedColumn]) -> tuple[list[FormattedColumn], str]:
-    """Leave out empty columns, and those that say the same in every row; return what these say in a sentence."""
+    """Leave out columns that are empty or equal in every row; return the others, and a sentence with the values."""
     kept = [column for column in columns if len({*map(str.strip, column.cells)}) > 1]
     constant = [column for column in columns if column not in kept and column.cells[0].strip() not in EMPTY]
     said = ", ".join(f"{column.heading} {column.cells[0].strip()}".strip() for column in constant)
@@ -136,7 +137,7 @@ def _without_constants(columns: Sequence[FormattedColumn]) -> tuple[list[Formatt
 
 
 def _told_apart(columns: Sequence[FormattedColumn]) -> list[FormattedColumn]:
-    """Make more columns part of the identity until rows that differ do so in it, the least ranked first."""
+    """Add columns to the rows' identity, the lowest rank first, until it distinguishes all rows that differ."""
     identity = [column for column in columns if column.rank <= IDENTITY]
     distinct, more = _distinct(identity), set[str]()
     candidates = [column for column in columns if column.rank > OBJECTIVE and _is_a_setting(column)]
@@ -149,7 +150,7 @@ def _told_apart(columns: Sequence[FormattedColumn]) -> list[FormattedColumn]:
 
 
 def _is_a_setting(column: FormattedColumn) -> bool:
-    """Whether the cells are names or counts; figures and prose are no part of what a row is."""
+    """Return whether the cells are names or counts, which may identify a row; figures and prose may not."""
     if column.align == "left":
         return max(map(cells, column.cells)) <= LONGEST_NAME
     return all(cell.isdigit() or cell in EMPTY for cell in column.cells)
@@ -185,7 +186,7 @@ def table_width(columns: Sequence[FormattedColumn], gap: int = NARROW) -> int:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break a text at blanks into lines of a width in terminal cells; only a word that is wider is broken."""
+    """Break a text at blanks into lines of at most `width` terminal cells; break a word only if it is wider."""
     lines, room = [""], max(1, width)
     for word in text.split():
         if lines[-1] and cells(lines[-1]) + 1 + cells(word) <= room:
@@ -201,7 +202,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _grid(columns: Sequence[FormattedColumn], gap: int, *, has_edges: bool = False) -> Iterator[str]:
-    """Yield headings, a rule and the rows; where a cell is wrapped, a row takes several lines."""
+    """Yield the headings, a horizontal line and the rows; a row with a wrapped cell takes several lines."""
     widths = [*map(column_width, columns)]
     edge, whole = " " * has_edges, table_width(columns, gap)
     blank = " " * (whole + 2 * has_edges)
@@ -233,7 +234,7 @@ def _stack(columns: Sequence[FormattedColumn], width: int) -> Iterator[str]:
 
 
 def _blocks(columns: Sequence[FormattedColumn], width: int) -> Iterator[str]:
-    """Yield each row as a block: its identity, then a line for each other cell that says something."""
+    """Yield each row as a block: its identity, then a line for each other cell that is not empty."""
     identity = [column for column in columns if column.rank <= IDENTITY]
     others = [column for column in columns if column.rank > IDENTITY]
     label = max((cells(column.heading) for column in others), default=0) + NARROW

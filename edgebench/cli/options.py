@@ -1,6 +1,6 @@
-"""The options that commands share, with their help, and the values that carry them to `reader`.
+"""The options that commands share, with their help, and the classes that carry the typed texts to `reader`.
 
-They are parsed and checked in `reader`, so that `--help` imports nothing heavy.
+Options are parsed and checked in `reader`, so that `--help` imports nothing slow.
 """
 
 from dataclasses import dataclass
@@ -12,23 +12,26 @@ import typer
 Results = Annotated[Path, typer.Argument(help="A results folder, such as results/default.")]
 TargetName = Annotated[str, typer.Argument(help="A target, such as rpi4.")]
 
-Models = Annotated[str, typer.Option(help="Networks, instead of a sweep's.")]
+Models = Annotated[str, typer.Option(help="Networks to use instead of the sweep's.")]
 WIDTH, RESOLUTION = ("--width", "--alpha"), ("--resolution", "--rho")
 Widths = Annotated[str, typer.Option(*WIDTH, help="Width multipliers α.")]
 Resolutions = Annotated[str, typer.Option(*RESOLUTION, help="Input sides ρ, pixels.")]
-Precisions = Annotated[str, typer.Option(help="fp32, fp16, bf16, int8.")]
+Precisions = Annotated[str, typer.Option(help="Precisions: fp32, fp16, bf16, int8.")]
 Preprocessing = Annotated[
-    str, typer.Option(help="torchvision, tf, tf_1000, caffe, raw, whole, letterbox; default: the data set's.")
+    str,
+    typer.Option(
+        help="Preprocessing: torchvision, tf, tf_1000, caffe, raw, whole, letterbox; default: the data set's."
+    ),
 ]
-Address = Annotated[str, typer.Option(help="Its address: user@host, or a host of ssh's configuration.")]
+Address = Annotated[str, typer.Option(help="Address of the target: user@host, or a host of ssh's configuration.")]
 
-Format = Annotated[str, typer.Option(help="table, md, csv, latex or json.")]
-FormatWithoutLatex = Annotated[str, typer.Option(help="table, md, csv or json.")]
+Format = Annotated[str, typer.Option(help="Output format: table, md, csv, latex or json.")]
+FormatWithoutLatex = Annotated[str, typer.Option(help="Output format: table, md, csv or json.")]
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 OneTable = Annotated[
-    str, typer.Option(help="Only this one of several tables; CSV needs one and defaults to the first.")
+    str, typer.Option(help="Print only the table of this name; CSV prints one table, by default the first.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 OnlyModels = Annotated[str, typer.Option("--model", help="Only rows of these networks.")]
@@ -47,7 +50,7 @@ def resolved(format: str, *, json: bool) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
-    """The options of a command that change a sweep, as typed; an empty text changes nothing. Most are comma lists."""
+    """The options that change a sweep, as the user typed them; an empty text changes nothing. Most are comma lists."""
 
     target: str = ""
     model: str = ""
@@ -79,7 +82,7 @@ class SweepOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
-    """The options of a command that change a training, as typed; an empty text changes nothing."""
+    """The options that change a training, as the user typed them; an empty text changes nothing."""
 
     epochs: str = ""
     optimizer: str = ""

@@ -1,4 +1,4 @@
-"""Options as typed -> the sweep and the training that they request."""
+"""Options as the user typed them -> the sweep or the training that they request."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from edgebench.train.base import CLASSES, RESOLUTION
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
 
 DEFAULT = "default"
-CONVOLUTIONAL = "_conv"  # ends the names of networks whose dense layers have become convolutions
+CONVOLUTIONAL = "_conv"  # suffix of the names of networks with convolutions in place of dense layers
 Value = TypeVar("Value")
 
 
 def _many(read: Callable[[str], Value]) -> Callable[[str], tuple[Value, ...]]:
-    """Read a comma list."""
+    """Return a function that reads a comma list, each part with `read`."""
     return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
 
 
@@ -41,8 +41,8 @@ def _whole(noun: str) -> Callable[[str], int]:
 
 def _classes(text: str) -> int:
     classes = _whole("classes")(text)
-    if not classes:  # in a sweep's file 0 means the data set's number
-        raise RequestError("wanted 1 or more for --classes, found 0; leave it out for the data set's")
+    if not classes:  # in a sweep's file, 0 stands for the data set's number of classes
+        raise RequestError("wanted 1 or more for --classes, found 0; leave it out to use the data set's number")
     return classes
 
 
@@ -142,7 +142,7 @@ def _of_cells(options: SweepOptions) -> dict[str, Any]:
 
 
 def _of_run(options: SweepOptions) -> dict[str, Any]:
-    """Parse the options of a whole run; a budget replaces a sweep's time limit."""
+    """Parse the options that concern the whole run; a budget replaces a sweep's time limit."""
     time_limit, budget = _read(_time, options.time_limit), _read(_time, options.budget)
     return _present(
         targets=_read(_many(str), options.target),
@@ -160,7 +160,7 @@ def _read(read: Callable[[str], Value], text: str) -> Value | None:
 
 
 def detectors(model: str, width: str) -> list[tuple[str, float]]:
-    """Read detectors and widths; an empty text stands for the usual ones.
+    """Read comma lists of detectors and widths; an empty list of pairs stands for the usual ones.
 
     Raises:
         RequestError: a network is not a detector, or a width is not a number.
@@ -168,7 +168,7 @@ def detectors(model: str, width: str) -> list[tuple[str, float]]:
     if not model and not width:
         return []
     detecting = [name for name in names("architectures") if task(name) == "detection"]
-    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # the others are not trained
+    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # only these are trained
     if not width:
         raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
     chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]
@@ -187,7 +187,7 @@ def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
     given = [is_custom(block.name) for block in start.models]
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
-            raise RequestError(f"wanted a built-in network for --{option}, found only models with fixed values")
+            raise RequestError(f"wanted a built-in network for --{option}, found only models with a fixed size")
     for option, text in (
         ("input", options.input),
         ("input-data", options.input_data),
@@ -198,10 +198,10 @@ def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
 
 
 def _require_int8(option: str, text: str, requested: Sweep) -> None:
-    """Refuse an option for int8 if the sweep has no int8."""
+    """Refuse an option that needs int8 if the sweep does not have this precision."""
     precisions = {cell.precision for cell in requested.cells()} if text else set()
     if precisions and Precision.INT8 not in precisions:
-        raise RequestError(f"wanted int8 for --{option} {text}, found none; add it to --precision")
+        raise RequestError(f"wanted int8 for --{option} {text}, found none; add int8 to --precision")
 
 
 def training(options: TrainingOptions) -> Options:
@@ -214,7 +214,7 @@ def training(options: TrainingOptions) -> Options:
     require("optimizer", optimizer, OPTIMIZERS)
     batch = _whole("batch")(options.batch or str(BATCH))
     if batch < 2:
-        raise RequestError(f"wanted a --batch of 2 and more to train with, found {batch}")
+        raise RequestError(f"wanted a --batch of 2 or more to train with, found {batch}")
     return Options(
         epochs=_epochs(options.epochs) if options.epochs else 0,
         optimizer=optimizer,
@@ -228,7 +228,7 @@ def training(options: TrainingOptions) -> Options:
 def _epochs(text: str) -> int:
     epochs = _whole("epochs")(text)
     if not epochs:
-        raise RequestError("wanted --epochs of at least 1, found 0; without it the number follows from the network")
+        raise RequestError("wanted --epochs of at least 1, found 0; leave it out for the default")
     return epochs
 
 
@@ -239,12 +239,12 @@ def _rate(text: str) -> float:
 
 
 def _augmentation(text: str) -> tuple[str, ...] | None:
-    """Parse a comma list; `none` is an empty list, and an empty text is None."""
+    """Parse a comma list of augmentations; `none` gives an empty list, and an empty text gives None."""
     kinds = _many(str)(text)
     for kind in kinds:
         require("augmentation", kind, (*AUGMENTATIONS, "none"))
     if "none" in kinds and set(kinds) != {"none"}:
-        raise RequestError(f"wanted --augmentation none or kinds of it, found both: {text}; leave one out")
+        raise RequestError(f"wanted --augmentation none or kinds of augmentation, found both: {text}; leave one out")
     return tuple(kind for kind in AUGMENTATIONS if kind in kinds) if kinds else None
 
 

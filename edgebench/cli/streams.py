@@ -1,7 +1,7 @@
 """Standard streams, which may be closed, full or limited to ASCII -> streams that every command can write to.
 
-Standard error carries progress: a failed write is ignored. Standard output carries the answer: the first failed write
-raises `OutputLost`.
+Standard error carries progress, so a failed write is ignored. Standard output carries the answer, so the first failed
+write raises `OutputLost`.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from typing import Any, cast
 from edgebench.foundation.errors import RequestError
 
 ESCAPED = "edgebench-escaped"
-# Replacements of letters that the stream's encoding lacks; all other such letters are escaped as in JSON: \u00e9.
+# Replacements for letters that the stream's encoding lacks; any other such letter is escaped as in JSON: \u00e9.
 _LETTERS = {
     "×": "x", "±": "+-", "·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "°": " deg", "≤": "<=", "≥": ">=",
     "≈": "~", "−": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "α": "alpha", "ρ": "rho", "Δ": "delta", "µ": "u",
@@ -24,7 +24,7 @@ _LETTERS = {
 
 
 class OutputLost(Exception):
-    """Standard output cannot be written: its reader has ended, which is not an error, or its disk is full."""
+    """Standard output cannot be written: the process that reads it has ended (no error), or the disk is full."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(reason.strerror)
@@ -58,9 +58,9 @@ class _Stream(io.RawIOBase):
 
 
 def prepare() -> None:
-    """Open closed streams on /dev/null and make others accept every letter; leave streams that a caller replaced."""
+    """Open closed streams on /dev/null, make open ones accept every letter, and leave those that a caller replaced."""
     codecs.register_error(ESCAPED, _escaped)
-    if not os.environ.get("COLUMNS", "1").strip("0"):  # an unknown width, at which rich would print nothing
+    if not os.environ.get("COLUMNS", "1").strip("0"):  # 0 means an unknown width, at which rich would print nothing
         del os.environ["COLUMNS"]
     for handle, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
@@ -89,7 +89,7 @@ def keep_libraries_quiet() -> None:
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # otherwise it is a caller's own stream
+    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # otherwise a caller has replaced it
         ours, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 2)
         os.close(quiet)

@@ -47,7 +47,7 @@ _REPORTS = {
     "csv": "csv",
     "latex": "latex",
     BENCHMARK: "pytest_benchmark",
-}  # that can print these formats
+}  # the report that prints each format
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 
 _WORK: tuple[Column[tuple[Case, str]], ...] = (
@@ -61,10 +61,10 @@ _WORK: tuple[Column[tuple[Case, str]], ...] = (
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Show]:
-    """Return a function that shows steps and notices on standard error.
+    """Yield a function that shows steps and notices on standard error.
 
-    On a terminal one line is rewritten, between processes only: nothing may run while a sample is taken. In a log
-    every change of activity is a line.
+    On a terminal, one line is rewritten, but only between measured processes: nothing else may run while a sample is
+    taken. In a log, every change of activity gets a line.
     """
     from rich.console import Console
 
@@ -126,7 +126,7 @@ def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
 
 
 def _forecast_sheet(forecast: Forecast) -> Sheet:
-    """Lay out the cases of a run with what each needs, and the expected time."""
+    """Return a table of the run's cases with the step that each needs next, and the expected time."""
     count = len(forecast.work)
     times = (
         f"about {duration(forecast.prepare_s)} to train and export, at most {duration(forecast.measure_s)} to measure"
@@ -173,13 +173,13 @@ def show_rows(command: str, table: Table) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    # A log is not a terminal: as wide as necessary, without wrapping, unless it says how wide it is.
+    # Output that goes to a log is as wide as necessary and not wrapped, unless COLUMNS gives a width.
     has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
     return Console(highlight=False, emoji=False, width=None if has_width else LOG_WIDTH)
 
 
 def show_bulletin(bulletin: Bulletin) -> None:
-    """Print a night's result: its news, one row each, their causes, and one line per known change."""
+    """Print a night's result: a row for each new change, the causes of changes, and a line for each known change."""
     console, nights = _console(), f"{bulletin.nights} night{'s' * (bulletin.nights != 1)}"
     known = [f"known: {reminder}" for reminder in bulletin.reminders]
     if lines := bulletin.needs_attention:
@@ -192,7 +192,7 @@ def show_bulletin(bulletin: Bulletin) -> None:
 
 
 def show_table(table: Table, folder: str = "") -> None:
-    """Print the table for reading, as wide as the terminal allows, and what it says; `folder` has its reports."""
+    """Print a results table as wide as the terminal allows, with its conclusions; `folder` has its reports."""
     console, folder = _console(), shlex.quote(folder or f"results/{table.title}")
     for sheet in comparison.every_sheet(table):
         _print(sheet, console, _unlimited(f"edgebench report {folder}"))
@@ -205,7 +205,7 @@ def show_table(table: Table, folder: str = "") -> None:
 
 
 def show_report(table: Table, format: str, background: Background = NOTHING, folder: str = "") -> None:
-    """Print a results table in a format: as a terminal's table, or as a report; `folder` has its reports.
+    """Print a results table in one of the formats; `folder` has its reports.
 
     Raises:
         UnknownName: the format does not exist.
@@ -220,12 +220,12 @@ def show_report(table: Table, format: str, background: Background = NOTHING, fol
 
 
 def show_weights(command: str, cards: Sequence[Weights], *, json: bool) -> None:
-    """Print cards of weights as a table or as JSON."""
+    """Print cards, the descriptions of weights, as a table or as JSON."""
     show_sheets(command, [weights(cards)], "json" if json else "table")
 
 
 def show_sheets(command: str, sheets: Sequence[Sheet], format: str = "table", table: str = "") -> None:
-    """Print sheets as a terminal's tables, Markdown or LaTeX, as one JSON document, or one of them as CSV.
+    """Print sheets (tables with notes) for a terminal, as Markdown, LaTeX or one JSON document, or one sheet as CSV.
 
     Raises:
         UnknownName: the format or the table does not exist.
@@ -250,8 +250,8 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
 
 
 def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
-    """Print a sheet as wide as the terminal allows; `whole` is the command that shows all of it."""
-    width = console.width if console.width != LOG_WIDTH else sys.maxsize  # a log has no width
+    """Print a sheet (table with notes) as wide as the terminal allows; `whole` is a command that shows all of it."""
+    width = console.width if console.width != LOG_WIDTH else sys.maxsize  # a log has no limit
     remarks, columns = list[str](), [_shown(column) for column in sheet.columns]
     if layout.table_width(columns, layout.WIDE) + layout.EDGES > width:
         columns, remarks = _brief(columns)
@@ -269,7 +269,7 @@ def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
 
 def _write(lines: Sequence[str], console: Console) -> None:
     """Write the lines of a table; on a terminal the verdicts have colours."""
-    if not console.is_terminal:  # without rich's work on every line: a log may have ten thousand rows
+    if not console.is_terminal:  # rich is slow, and a log may have ten thousand rows
         console.file.write("\n".join(lines) + "\n" * bool(lines))
         return
     from rich.text import Text
@@ -282,7 +282,7 @@ def _write(lines: Sequence[str], console: Console) -> None:
 
 
 def _say_wrapped(text: str, console: Console, style: str, *, indent: int = 0, before: str = "") -> None:
-    """Print a sentence that may contain foreign text, broken at blanks to the width of the terminal."""
+    """Print a sentence, which may contain foreign text; break it at blanks to the width of the terminal."""
     lines = layout.wrap(escape.terminal(text), console.width - indent)
     shown = "\n".join(" " * indent + line for line in lines)
     console.print(f"{before}{shown}", markup=False, style=style, soft_wrap=True)
@@ -306,7 +306,7 @@ def _unlimited(command: str) -> str:
 
 
 def _brief(columns: list[FormattedColumn]) -> tuple[list[FormattedColumn], list[str]]:
-    """Shorten what all rows share: an int8 scheme is a remark, and a heading names a range only if there is one."""
+    """Shorten columns: an int8 scheme of all rows becomes a remark; a heading mentions ranges only if a row has one."""
     precisions = next((column.cells for column in columns if column.heading == comparison.PRECISION.heading), ())
     schemes = {cell for cell in precisions if " " in cell}
     remarks = [f"{scheme.partition(' ')[0]}: {scheme}" for scheme in schemes] if len(schemes) == 1 else []
@@ -322,7 +322,7 @@ def _shortened(column: FormattedColumn, has_one_scheme: bool) -> FormattedColumn
 
 
 def _shown(column: FormattedColumn) -> FormattedColumn:
-    """Return a column whose heading and cells command no terminal."""
+    """Return a column with escaped control characters, so that its texts cannot command the terminal."""
     return replace(
         column, heading=escape.terminal(column.heading), cells=tuple(escape.terminal(cell) for cell in column.cells)
     )

@@ -1,9 +1,9 @@
-"""One session on one target: open cases are staged and measured in rounds; the records are yielded.
+"""A sweep and a target -> the records of a session, which measures the sweep's unfinished cases on this target.
 
-    target's environment -> plan (the cases and their states) -> stage (artifacts on the target, evaluated)
-        -> rounds (of fresh processes)
+    the target's environment -> plan (which cases there are, and what each still needs)
+        -> stage (exports, copies and evaluates each artifact) -> rounds (runs fresh processes in random order)
 
-`budget` chooses which cells of a sweep to measure within a time limit; the others are predicted.
+A case is one row of the sweep. `budget` chooses which rows to measure within a time limit; the others are predicted.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
 
-MOMENT_S = 1e-3  # time limit of a session whose budget is used up, because 0 would mean no limit
+MOMENT_S = 1e-3  # time limit of a session whose budget is used up; a limit of 0 would mean no limit
 
 
 def open_session(sweep: Sweep, environment: Environment) -> Session:
-    """Complete the sweep's cases on a target with its environment.
+    """Return a session with the sweep's cases on a target; facts of the target's environment complete each case.
 
     Raises:
         RequestError: a case is impossible on this target.
@@ -47,9 +47,10 @@ def open_session(sweep: Sweep, environment: Environment) -> Session:
 def answer(
     session: Session, held: Held, records: Sequence[Record], show: Show, *, deadline: float = 0.0
 ) -> Iterator[Record]:
-    """Measure the cases of one target that are still open according to the records; yield new records as they come.
+    """Measure the cases of one target that the earlier `records` leave unfinished; yield each new record at once.
 
-    With a deadline (`monotonic()` seconds) measuring ends then, and cases that ran out of time earlier are included.
+    With a deadline, in seconds of `monotonic()`, measuring ends at the deadline. Cases for which an earlier session
+    had too little time are then measured as well.
 
     Raises:
         AgentError, Unreachable: the target stopped answering.
@@ -64,7 +65,7 @@ def answer(
     if differs := cases.differs(session.environment, records):
         show(Notice(text=differs))
     started = monotonic()
-    if deadline:  # the journal then says what time there was: with its end it tells whether any was left
+    if deadline:  # the journal keeps the limit, from which later sessions see if the time ran out
         session = replace(session, time_limit_s=max(deadline - started, MOMENT_S))
     yield session
     jobs = yield from _staged(open_states, Stage(session=session, connection=held.connection, show=show))
@@ -74,7 +75,7 @@ def answer(
 
 
 def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None, list[Job]]:
-    """Train missing weights, then make every case ready; return the jobs of the cases that did not fail."""
+    """Train missing weights and prepare every case on the target; return a job for each case that did not fail."""
     variants = [state.case.variant for state in states]
     splits.inspect(variants, stage.show)
     if trained := [parent(variant) or variant for variant in variants if variant.weights == WeightSource.TRAINED]:
@@ -87,7 +88,7 @@ def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None
 
 def _nothing_to_measure(session: Session, states: Sequence[CaseState], records: Sequence[Record]) -> Notice:
     spent = sum(state.progress == Progress.OUT_OF_TIME for state in states)
-    more = f"; {spent} of them ran out of time: a longer --time-limit goes on" if spent else ""
+    more = f"; {spent} of them ran out of time: a longer --time-limit continues these" if spent else ""
     here = session.environment
     environments = (record.environment for record in records if isinstance(record, Session))
     others = {each.epoch for each in environments if each.target == here.target} - {here.epoch}

@@ -1,4 +1,4 @@
-"""A case -> pictures on its target, and the fields of a request that times what an app does around its inference."""
+"""A case -> test pictures on its target, and the fields of a request to time what an app does around inference."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Images
     from edgebench.schema.variant import Variant
 
-PICTURES = 8  # of the test split, evenly spread
-WHITE, QUALITY = 255.0, 90  # of the JPEG files that stand for a camera's
+PICTURES = 8  # number of pictures, spread evenly over the test split
+WHITE, QUALITY = 255.0, 90  # white level and quality of the JPEG files, which stand in for files of a camera
 
 
 def request(variant: Variant, channels: int, connection: Connection, *, is_whole: bool) -> dict[str, Any]:
-    """Send some test pictures to the target; return the request's fields.
+    """Send some test pictures to the target; return the fields of a request to time the stages around inference.
 
-    With `is_whole` the stages before inference are timed too, else only the post-processing.
+    With `is_whole`, the stages before inference are timed too; without it, only post-processing is timed.
 
     Raises:
-        CaseError: the data set has no pictures, or was moved.
+        CaseError: the data set has no pictures, or its files were moved.
     """
     images, kind = splits.split(variant, "test", channels), task(variant)
     card = _pictures(variant, images, is_whole=is_whole)
@@ -54,7 +54,7 @@ def request(variant: Variant, channels: int, connection: Connection, *, is_whole
 
 
 def _pictures(variant: Variant, images: Images, *, is_whole: bool) -> FedData:
-    """Keep the pictures as the network's pixels, and with `is_whole` also as files, in the cache."""
+    """Store the pictures in the cache: as the network's input pixels, and with `is_whole` also as JPEG files."""
     parts = {
         "dataset": f"{variant.dataset} {variant.dataset_sha256} {len(images)}",
         "recipe": repr(splits.recipe(variant)),
@@ -84,7 +84,7 @@ def _write(path: Path, name: str, images: Images, *, is_whole: bool) -> FedData:
 
 
 def _as_jpeg(picture: Image, white: float) -> NDArray[uint8]:
-    """Return a picture as the bytes of a JPEG file of its own size."""
+    """Return the bytes of a JPEG file of the picture, in the picture's own size."""
     import numpy
     from PIL.Image import fromarray
 

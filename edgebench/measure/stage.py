@@ -1,4 +1,4 @@
-"""A case -> its artifact on the target, ready to be measured, and its accuracy.
+"""A case -> its artifact (the file to run) on the target, ready to be measured, and its accuracy.
 
 export -> install -> evaluate
 """
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Prepares the cases of a session on its target; `float_answers` are the outputs that int8 files compare with."""
+    """The preparation of a session's cases on its target.
+
+    `float_answers` keeps the outputs of the last float artifact, with which outputs of int8 artifacts are compared.
+    """
 
     session: Session
     connection: Connection
@@ -49,7 +52,7 @@ class Stage:
         case, session = state.case, self.session
         try:
             artifact, deployed = self._deployed(case, case.variant)
-        except Exception as error:  # a bug of edgebench fails this case; the message calls it a bug
+        except Exception as error:  # a bug of edgebench fails only this case, and is called a bug there
             yield self._failure(case, "export", error)
             return None
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
@@ -63,20 +66,20 @@ class Stage:
         return Job(case=case, deployed=deployed, around=around, runs=list(state.runs))
 
     def _around(self, state: CaseState) -> dict[str, Any]:
-        """Return what a request needs to time the stages around inference; empty if they are not timed."""
+        """Return the fields of a request to time the stages before and after inference; empty if they are not timed."""
         variant = state.case.variant
         if not state.times_stages:
             return {}
         try:
             return around.request(variant, state.channels, self.connection, is_whole=self.session.stages)
         except CaseError as error:
-            self.show(Notice(text=f"{variant}: nothing around inference is timed: {error}"))
+            self.show(Notice(text=f"{variant}: the stages around inference are not timed: {error}"))
             return {}
 
     def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:
-        """Evaluate on the target, or on this host for a board, which then checks some of the outputs.
+        """Evaluate a case on its target, or on this host in place of a board, which then checks some of the outputs.
 
-        `channels` is the number of the network's input: 3, or 1 for grey.
+        `channels` is the number of channels of the network's input: 3, or 1 for grey images.
 
         Raises:
             CaseError: the case or its float parent could not be run.
@@ -107,7 +110,7 @@ class Stage:
     def _evaluated(self, state: CaseState, deployed: Deployed) -> Record:
         try:
             return self.accuracy(state.case, deployed, state.channels)
-        except Exception as error:  # as above
+        except Exception as error:  # as in `ready`
             return self._failure(state.case, "evaluate", error)
 
     def _failure(self, case: Case, stage: str, error: Exception) -> Failure:

@@ -110,7 +110,7 @@ def test_a_gpu_target_may_be_told_to_use_its_cpu_and_not_the_other_way_round() -
     assert on("torch", "torch+compile").options == ("compile", "cuda")
     assert on("torch", "torch+cpu").options == ("eager", "cpu")
     assert on("onnxruntime", f"onnxruntime+{TENSORRT}").options == (TENSORRT,)
-    with pytest.raises(RequestError, match=r'torch\+cuda computes on cuda, target cpu on cpu; .*device = "cuda"'):
+    with pytest.raises(RequestError, match=r'torch\+cuda computes on cuda, but target cpu on cpu; .*device = "cuda"'):
         on("torch", "torch+cuda", "cpu")
 
 

@@ -99,7 +99,7 @@ def test_every_predicted_row_says_so_in_every_format(place: Path) -> None:
 def test_fewer_cells_than_the_intervals_were_calibrated_with_predict_nothing(place: Path) -> None:
     keep(*CORNERS[:5], session=session(*CORNERS[:5]))
     found = outlook(FOLDER, SWEEP)
-    assert {cell.why for cell in found.cells} == {f"wanted {ENOUGH} usable numbers of its kind, found 5"}
+    assert {cell.why for cell in found.cells} == {f"wanted {ENOUGH} usable latencies of its kind, found 5"}
     assert not found.is_answered
 
 
@@ -118,7 +118,7 @@ def test_numbers_that_are_worth_nothing_or_of_another_environment_predict_nothin
     assert not outlook(FOLDER, SWEEP).is_answered
     keep(session=session(*CORNERS, id="s2", epoch="e2"))
     assert {cell.why for cell in outlook(FOLDER, SWEEP).cells} == {
-        f"wanted {ENOUGH} usable numbers of its kind, found 0"
+        f"wanted {ENOUGH} usable latencies of its kind, found 0"
     }
 
 

@@ -91,13 +91,13 @@ def test_training_is_asked_for_in_the_words_of_the_field() -> None:
     [
         ("epochs", "few", "wanted a whole number for --epochs, found 'few'"),
         ("optimizer", "adam", "no optimizer 'adam' .*did you mean 'adamw'"),
-        ("epochs", "0", "wanted --epochs of at least 1, found 0; without it"),
+        ("epochs", "0", "wanted --epochs of at least 1, found 0; leave it out"),
         ("epochs", "9" * 5000, "wanted a whole number for --epochs, found '999"),
         ("rate", "nan", "wanted a --rate of more than 0 and at most 1, found 'nan'"),
         ("rate", "3", "wanted a --rate of more than 0 and at most 1, found '3'"),
         ("rate", "0", "wanted a --rate of more than 0 and at most 1, found '0'"),
-        ("augmentation", "none,flip", "wanted --augmentation none or kinds of it, found both: none,flip"),
-        ("batch", "1", "wanted a --batch of 2 and more to train with, found 1"),
+        ("augmentation", "none,flip", "wanted --augmentation none or kinds of augmentation, found both: none,flip"),
+        ("batch", "1", "wanted a --batch of 2 or more to train with, found 1"),
         ("augmentation", "flop", "no augmentation 'flop' .*did you mean 'flip'"),
     ],
 )

@@ -143,7 +143,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
         ({"calibration": "cifar10"}, "wanted cifar10:path, cifar-10-binary.tar.gz, .*; found no path"),
         ({"calibration": "digits:x"}, "digits is bundled; wanted digits, found digits:x"),
         ({"calibration": "empty"}, "wanted images in .*empty, found none; give a folder of images, or a data set"),
-        ({"calibration": "a b"}, "wanted a name of letters, digits, .* found 'unlabelled:a b'; rename it"),
+        ({"calibration": "a b"}, "wanted a name of at most 100 letters, .* found 'unlabelled:a b'; rename it"),
         (
             {"quantization": "per_channel+images=101"},
             "digits has 100 images to calibrate with, 101 were requested; use",

@@ -52,7 +52,7 @@ def test_a_sweep_in_another_encoding_is_refused(encoding: str, place: Path) -> N
 
 @pytest.mark.parametrize(("threads", "cores"), [(3, "2"), (1000, "2"), (10**20, "64")])
 def test_more_threads_than_cores_are_refused(threads: int, cores: str) -> None:
-    with pytest.raises(RequestError, match=f"at most {cores} threads on target cpu, its cores, found {threads}"):
+    with pytest.raises(RequestError, match=f"at most {cores} threads on target cpu, one per core, found {threads}"):
         require_cores([case(), case(threads=threads)], environment(cores=cores))
 
 

@@ -139,7 +139,7 @@ def test_a_data_set_without_the_truth_for_a_network_is_refused_before_anything_r
         (("--base", "--model", "mobilenet_v1_det"), "wanted --width with --base --model, found none; add --width 0.25"),
         (("--base", "--device", "tpu"), "no device 'tpu' (has cpu, cuda); did you mean 'cpu'?"),
         (("--base", "--width", "0"), "width 0 of mobilenet_v1_det: wanted more than 0, at most 4"),
-        (("--device", "cpu"), "--device is for --base, found --device cpu without it; leave it out"),
+        (("--device", "cpu"), "--device is for --base, found --device cpu without --base; leave it out"),
     ],
 )
 def test_impossible_bases_are_refused_in_one_line(words: tuple[str, ...], text: str) -> None:

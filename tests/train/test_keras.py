@@ -147,7 +147,7 @@ def test_a_file_without_classifier_gets_a_random_one_and_no_accuracy(place: Path
     assert (made.classes, made.classifier) == (10, "random")
     assert why_no_accuracy(made) == "no accuracy: net_no_top.h5 has no classifier, so the network has a random one"
     assert rebuilt(made)(torch.zeros(1, 3, 96, 96)).shape == (1, 10)
-    with pytest.raises(RequestError, match="found no classifier in net_no_top.h5; give the file with its top"):
+    with pytest.raises(RequestError, match="found no classifier in net_no_top.h5; use a file that has one"):
         variant_of(cell, catalogue.adopt("digits"), Quantization(aware=True))
 
 

@@ -1,1 +1,1 @@
-"""The commands by topic; a module imports what a command needs only when it is called."""
+"""The commands, one module per topic; what a command needs is imported only when the command is called."""

@@ -1,4 +1,4 @@
-"""The commands of `edgebench.analysis`, one per module."""
+"""The commands that answer questions about networks and results; each calls a module of `edgebench.analysis`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,25 +34,26 @@ from edgebench.foundation.errors import RequestError, require
 
 def describe(
     network: Annotated[
-        str, typer.Argument(help="A network such as mobilenet_v2, a file such as net.onnx, or a row.")
+        str, typer.Argument(help="A network such as mobilenet_v2, a file such as net.onnx, or a row of results.")
     ] = "",
     width: Annotated[float, typer.Option(*WIDTH, help="Width multiplier α.")] = 1.0,
     resolution: Annotated[
         int | None, typer.Option(*RESOLUTION, help="Side ρ of the input, pixels; default: the network's native one.")
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes; default: the published network's.")] = None,
-    all: Annotated[bool, typer.Option("--all", help="One line per network.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="List all networks, one line each.")] = False,
     fields: Annotated[
-        bool, typer.Option("--fields", help="Also what each layer sees of the image, and what strides drop.")
+        bool,
+        typer.Option("--fields", help="Also show the part of the image that each layer sees, and what strides drop."),
     ] = False,
-    memory: Annotated[bool, typer.Option("--memory", help="Also memory of training beside that of inference.")] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Also show the memory of training.")] = False,
     lessons: Annotated[
-        bool, typer.Option("--lessons", help="Also what sharing weights and stacking small kernels save.")
+        bool, typer.Option("--lessons", help="Also show what sharing weights and stacking small kernels save.")
     ] = False,
     sliding: Annotated[
         bool,
         typer.Option(
-            "--sliding", help="Instead: the cost of a window over a larger image, and of convolutions in one pass."
+            "--sliding", help="Show instead what a larger image costs, window by window or in one pass of convolutions."
         ),
     ] = False,
     format: Format = "table",
@@ -64,7 +65,7 @@ def describe(
 
     if sliding:
         return terminal.show_sheets("describe", [describe.sliding(network, width, resolution, classes)], format, table)
-    is_whole = format == "json" or table  # machines get everything
+    is_whole = format == "json" or table  # JSON and a named table need every topic
     chosen = {"fields": fields, "memory": memory, "lessons": lessons}
     more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
     if describe.is_given(network):
@@ -78,7 +79,7 @@ def inspect(
     model: Annotated[str, typer.Argument(help="A file: net.onnx, net.tflite, net.tflite:signature.")],
     input: Annotated[
         list[str] | None,
-        typer.Option(help="Shape of an input with open axes; repeat per input: 1x3x224x224, ids:1x128."),
+        typer.Option(help="Shape of an input that has open axes: 1x3x224x224, ids:1x128; repeat for each input."),
     ] = None,
     format: Format = "table",
     table: OneTable = "",
@@ -127,7 +128,7 @@ def evaluate(
 def choose(
     results: Annotated[list[Path] | None, typer.Argument(help="Results folders, such as results/default.")] = None,
     published: Annotated[
-        str, typer.Option(help="Choose among the published rows of a board, such as rpi4, instead.")
+        str, typer.Option(help="Choose among the published rows of a board instead, such as rpi4.")
     ] = "",
     model: OnlyModels = "",
     width: OnlyWidths = "",
@@ -138,25 +139,29 @@ def choose(
     threads: OnlyThreads = "",
     dataset: Annotated[str, typer.Option(help="Only rows of this data set.")] = "",
     task: Annotated[
-        str, typer.Option(help="Only rows of this task: classification, detection; published: classification.")
+        str,
+        typer.Option(help="Only rows of this task: classification, detection; default for published: classification."),
     ] = "",
-    accuracy: Annotated[str, typer.Option(help="measured; or published: the same network's on ImageNet.")] = "measured",
+    accuracy: Annotated[
+        str, typer.Option(help="measured, or published: that of the same network on ImageNet.")
+    ] = "measured",
     objective: Annotated[
         str,
         typer.Option(
-            help="Minimize latency, p90, total, peak, file, macs or instructions, or maximize top1, top5, map,"
-            " miou, iou or agreement; default: the metric of the rows' task, such as top1."
+            help="What to optimize: minimize latency, p90, total, peak, file, macs or instructions, or maximize"
+            " top1, top5, map, miou, iou or agreement; default: the metric of the rows' task, such as top1."
         ),
     ] = "",
-    max_latency: Annotated[str, typer.Option(help="Limit on p50, or on a published mean: 20ms.")] = "",
+    max_latency: Annotated[str, typer.Option(help="Limit on p50, or on the mean of published rows: 20ms.")] = "",
     max_p90: Annotated[str, typer.Option(help="Limit on p90: 50ms.")] = "",
-    max_total: Annotated[str, typer.Option(help="Limit on p50 with what an app does around inference: 5ms.")] = "",
+    max_total: Annotated[str, typer.Option(help="Limit on p50 plus what an app does around inference: 5ms.")] = "",
     max_peak: Annotated[str, typer.Option(help="Limit on peak memory: 64MiB.")] = "",
     max_file: Annotated[str, typer.Option(help="Limit on the file's size: 5MiB.")] = "",
     max_macs: Annotated[str, typer.Option(help="Limit on multiply-adds: 300M.")] = "",
     max_instructions: Annotated[str, typer.Option(help="Limit on instructions per inference: 120M.")] = "",
     max_drop: Annotated[
-        str, typer.Option(help="Limit on the accuracy lost against the float parent, points, by its interval: 1.")
+        str,
+        typer.Option(help="Limit in points on the accuracy lost against the float parent, tested by its interval: 1."),
     ] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
@@ -165,11 +170,14 @@ def choose(
     min_iou: Annotated[str, typer.Option(help="Least mean IoU of localizers, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[
-        bool, typer.Option("--predicted", help="Also unmeasured cells, by predicted latency and metric.")
+        bool, typer.Option("--predicted", help="Also choose among unmeasured cells, by predicted latency and metric.")
     ] = False,
     any_published: Annotated[
         bool,
-        typer.Option("--any-published", help="Also published rows of kernels only, random weights or estimates."),
+        typer.Option(
+            "--any-published",
+            help="Also choose published rows that time only kernels, use random weights or are estimates.",
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
@@ -203,8 +211,10 @@ def choose(
 
 
 def compare(
-    before: Annotated[Path, typer.Argument(help="A results folder, A.")],
-    after: Annotated[list[Path] | None, typer.Argument(help="Others, B; each is compared with A.")] = None,
+    before: Annotated[Path, typer.Argument(help="The results folder A.")],
+    after: Annotated[
+        list[Path] | None, typer.Argument(help="Other results folders, B; each is compared with A.")
+    ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Compare with the nearest published rows instead of B.")
     ] = False,
@@ -217,7 +227,7 @@ def compare(
     threads: OnlyThreads = "",
     json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
-    """Compare two results folders case by case, or one with the published rows, and list other differences."""
+    """Compare two results folders case by case, or one with published rows, and list what else differs."""
     from edgebench.analysis import compare
     from edgebench.analysis.compare.folders import Contrast, contrast
     from edgebench.analysis.compare.published import Citations, beside_published
@@ -244,7 +254,7 @@ def compare(
 def predict(
     results: Results,
     sweep: Annotated[
-        str, typer.Argument(help="A sweep with the networks and sizes to predict; default: the folder's.")
+        str, typer.Argument(help="A sweep with the networks and sizes to predict; default: the folder's sweep.")
     ] = "",
     target: Annotated[str, typer.Option(help="Only these targets.")] = "",
     model: Models = "",
@@ -253,7 +263,7 @@ def predict(
     precision: Precisions = "",
     format: FormatWithoutLatex = "table",
 ) -> None:
-    """Predict latency and metric of unmeasured cells, with intervals, from six or more measured cells of a kind."""
+    """Predict latency and metric of unmeasured cells, with intervals, from six or more measured sizes of a network."""
     from edgebench.analysis.predict import outlook, own_sweep, sheet
     from edgebench.cli import reader, terminal
 
@@ -265,14 +275,14 @@ def predict(
 
 
 def why(
-    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or some words of it.")],
     other: Annotated[str, typer.Argument(help="Another row, to compare with.")] = "",
     address: Annotated[str, typer.Option(help="Address of the target: user@host.")] = "",
     format: FormatWithoutLatex = "table",
     table: OneTable = "",
     quiet: Quiet = False,
 ) -> None:
-    """Explain a row's latency: operators, the machine's roofline, threads, float nodes; and how two rows differ."""
+    """Explain a row's latency by operators, the machine's roofline, threads and float nodes; or compare two rows."""
     from edgebench.analysis import why as explaining
     from edgebench.cli import terminal
 
@@ -284,12 +294,12 @@ def why(
 
 
 def export_script(
-    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or some words of it.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; default: standard output.")
     ] = None,
 ) -> None:
-    """Write a Python file that measures a row again with numpy and its runtime alone."""
+    """Write a Python script that measures a row again and needs only numpy and the row's runtime."""
     from edgebench.analysis import export_script
     from edgebench.foundation import files
 
@@ -301,10 +311,10 @@ def export_script(
 
 
 def take(
-    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or words of it.")],
+    row: Annotated[str, typer.Argument(help="A row: results/default:mobilenet_v1-0.25@96/int8, or some words of it.")],
     folder: Annotated[Path | None, typer.Argument(help="A new folder; default: one named after the network.")] = None,
 ) -> None:
-    """Write a row's file with a card of it and a script that runs it on a picture, to take to a device."""
+    """Write a row's model file, its description and a script that runs it on a picture, to take to a device."""
     from edgebench.analysis.take import take
     from edgebench.foundation import escape
 
@@ -320,8 +330,8 @@ def lint(
     columns: Annotated[
         str,
         typer.Option(
-            help="Map our column names to the file's: p50_ms=latency,width=alpha; an unknown name lists ours. For a"
-            " column of full names: model=mlperf, timm, ncnn or a pattern,"
+            help="Map edgebench's column names to the file's: p50_ms=latency,width=alpha; an unknown name lists"
+            " edgebench's. For a column with full names of networks: model=mlperf, timm, ncnn or a pattern,"
             " model={architecture}_{width}_{resolution}[-{precision}]."
         ),
     ] = "",
@@ -337,7 +347,7 @@ def lint(
 
 
 def published(
-    kind: Annotated[str, typer.Option(help="accuracy, latency or quantization; default: all.")] = "",
+    kind: Annotated[str, typer.Option(help="List only accuracy, latency or quantization; default: all.")] = "",
     model: OnlyModels = "",
     width: OnlyWidths = "",
     resolution: OnlyResolutions = "",
@@ -363,7 +373,7 @@ def published(
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
 ) -> None:
-    """Show what is installed, works or is missing, and how to install it; exit code 1 if something is broken."""
+    """Show what is installed, what works, what is missing and how to install it; exit with 1 if something is broken."""
     from edgebench.analysis import doctor
     from edgebench.cli import terminal
 

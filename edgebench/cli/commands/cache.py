@@ -9,8 +9,12 @@ from edgebench.foundation.errors import RequestError, require
 
 
 def cache(
-    kind: Annotated[str, typer.Argument(help="Only this kind, such as pixels or artifacts; else all.")] = "",
-    max: Annotated[str, typer.Option(help="Delete the least recently used entries down to this size: 20GiB.")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="Only this kind of entry, such as pixels or artifacts; default: all.")
+    ] = "",
+    max: Annotated[
+        str, typer.Option(help="Delete the least recently used entries until this size is left: 20GiB.")
+    ] = "",
     clear: Annotated[bool, typer.Option("--clear", help="Delete everything, or only the given kind.")] = False,
     format: FormatWithoutLatex = "table",
     json: Json = False,

@@ -1,4 +1,4 @@
-"""Look at a data set."""
+"""The command that shows the pictures of a data set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,10 @@ def _datasets() -> None: ...
 
 @app.command()
 def show(
-    dataset: Annotated[str, typer.Argument(help="scenes, digits, image_folder:path, cifar10:path, ...")],
-    split: Annotated[str, typer.Option(help="test, calibration or train.")] = "test",
-    count: Annotated[int, typer.Option(help="How many pictures, spread evenly over the split.")] = 24,
-    out: Annotated[Path | None, typer.Option(help="The file to write, .png; else the data set's name.")] = None,
+    dataset: Annotated[str, typer.Argument(help="A data set: scenes, digits, image_folder:path, cifar10:path, ...")],
+    split: Annotated[str, typer.Option(help="The split to show: test, calibration or train.")] = "test",
+    count: Annotated[int, typer.Option(help="Number of pictures, spread evenly over the split.")] = 24,
+    out: Annotated[Path | None, typer.Option(help="The .png file to write; default: named after the data set.")] = None,
 ) -> None:
     """Write a contact sheet: pictures with their numbers, classes, boxes and masks."""
     from edgebench.foundation import files

@@ -1,4 +1,4 @@
-"""The commands of a nightly."""
+"""The commands of a nightly run, which measures a sweep every night and reports regressions."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +11,14 @@ from edgebench.cli.options import Quiet
 from edgebench.foundation import escape
 
 HISTORY = Path("results/nightly")
-History = Annotated[Path, typer.Argument(help="Folder of the nights.")]
+History = Annotated[Path, typer.Argument(help="Folder with the history of nights.")]
 
 
 class _Nights(TyperGroup):
-    """The group of nightly commands, in which any other word is a sweep to run."""
+    """The group of nightly commands; a word that is none of them names a sweep to run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Let `nightly nightly.toml` be `nightly run nightly.toml`."""
+        """Let `nightly nightly.toml` mean `nightly run nightly.toml`."""
         is_run = bool(args) and args[0] not in (*self.commands, "-h", "--help")
         return super().parse_args(ctx, ["run", *args] if is_run else args)
 
@@ -34,8 +34,8 @@ app = typer.Typer(
 @app.command()
 def run(
     sweep: Annotated[str, typer.Argument(help="A sweep: nightly.toml, or a shipped one.")],
-    history: Annotated[Path, typer.Option(help="Folder of the nights.")] = HISTORY,
-    address: Annotated[str, typer.Option(help="Address of the sweep's only target.")] = "",
+    history: Annotated[Path, typer.Option(help="Folder with the history of nights.")] = HISTORY,
+    address: Annotated[str, typer.Option(help="Address of the target, for a sweep with only one.")] = "",
     quiet: Quiet = False,
 ) -> None:
     """Measure a night, confirm suspected changes, add the night to the history and write its reports (the default)."""
@@ -52,14 +52,16 @@ def run(
 @app.command()
 def accept(
     history: History = HISTORY,
-    reason: Annotated[str, typer.Option(help="Why the change is intended; kept in the history.")] = "",
+    reason: Annotated[str, typer.Option(help="Why the change is intended; the history keeps it.")] = "",
     night: Annotated[str, typer.Option(help="A night's id or the start of its file name; default: the last.")] = "",
     configuration: Annotated[
-        list[str] | None, typer.Option(help="Only this configuration; repeatable; default: all.")
+        list[str] | None, typer.Option(help="Accept only this configuration; may be repeated; default: all.")
     ] = None,
-    code: Annotated[str, typer.Option(help="Instead of a night: let this agent or package of it run here.")] = "",
+    code: Annotated[
+        str, typer.Option(help="Accept code instead: this agent or package of the history may run here.")
+    ] = "",
 ) -> None:
-    """Accept a night's changes: later nights are compared with it. With --code, let code of the history run here."""
+    """Accept a night's changes, so that later nights are compared with it; or let code of the history run here."""
     from edgebench import nightly
 
     if code:
@@ -70,32 +72,32 @@ def accept(
 
 
 Changed = Annotated[str, typer.Argument(help="A changed configuration: its name, a part of it, or a pattern with *.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+Reason = Annotated[str, typer.Option(help="The reason, which the history keeps.")]
 Link = Annotated[str, typer.Option(help="Address of an issue or a discussion.")]
-OfHistory = Annotated[Path, typer.Option("--history", help="Folder of the nights.")]
+OfHistory = Annotated[Path, typer.Option("--history", help="Folder with the history of nights.")]
 
 
 @app.command()
 def ack(case: Changed, history: OfHistory = HISTORY, reason: Reason = "", link: Link = "") -> None:
-    """Acknowledge a change of the last night: it no longer fails, and later nights only remind of it."""
+    """Acknowledge a change of the last night; later nights mention it, but do not fail because of it."""
     _decide(history, "acknowledged", case, reason, link=link)
 
 
 @app.command()
 def assign(
     case: Changed,
-    to: Annotated[str, typer.Option(help="Who takes care of it.")],
+    to: Annotated[str, typer.Option(help="The person who takes care of the change.")],
     history: OfHistory = HISTORY,
     reason: Reason = "",
     link: Link = "",
 ) -> None:
-    """Assign a change of the last night to a person: it no longer fails, and later nights only remind of it."""
+    """Assign a change of the last night to a person; later nights mention it, but do not fail because of it."""
     _decide(history, "assigned", case, reason, to, link)
 
 
 @app.command()
 def invalid(case: Changed, reason: Reason, history: OfHistory = HISTORY, link: Link = "") -> None:
-    """Mark a change of the last night as not real: it no longer fails, and later nights only remind of it."""
+    """Mark a change of the last night as not real; later nights mention it, but do not fail because of it."""
     _decide(history, "invalid", case, reason, link=link)
 
 
@@ -119,13 +121,15 @@ def report(history: History = HISTORY) -> None:
 
 @app.command()
 def replay(
-    history: Annotated[Path | None, typer.Argument(help="Folder of the nights.")] = None,
+    history: Annotated[Path | None, typer.Argument(help="Folder with the history of nights.")] = None,
     profile: Annotated[str, typer.Option(help="Replay a simulated machine instead: quiet, pi or vm.")] = "",
-    inject: Annotated[float, typer.Option(min=1.0, help="Injected slowdown whose detection is counted.")] = 1.05,
-    seed: Annotated[int, typer.Option(help="Seed of the random draws; default: that of the quoted figures.")] = 0,
+    inject: Annotated[
+        float, typer.Option(min=1.0, help="Factor of a simulated slowdown, to count how often it is found.")
+    ] = 1.05,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws; the default gives the guide's figures.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Replay the rule on a history: false alarms per 1,000 configuration-nights, and power by delay."""
+    """Replay a history; show false alarms per 1,000 configuration-nights, and how soon a slowdown is found."""
     from edgebench.cli import terminal
     from edgebench.nightly import replay
 

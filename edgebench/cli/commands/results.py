@@ -1,4 +1,4 @@
-"""Render the reports of a results folder again, or write its figures for a paper."""
+"""Render a results folder's reports again, repair its journal, or write its figures for a paper."""
 
 from typing import Annotated
 
@@ -23,7 +23,9 @@ from edgebench.foundation.errors import require
 
 def report(
     results: Results,
-    format: Annotated[str, typer.Option(help="Output: table, md, csv, latex, json or pytest-benchmark.")] = "table",
+    format: Annotated[
+        str, typer.Option(help="Output format: table, md, csv, latex, json or pytest-benchmark.")
+    ] = "table",
     model: OnlyModels = "",
     width: OnlyWidths = "",
     resolution: OnlyResolutions = "",
@@ -33,7 +35,7 @@ def report(
     threads: OnlyThreads = "",
     json: Json = False,
 ) -> None:
-    """Render a results folder's tables and its page again from its journal; with filters only print the rows."""
+    """Render a results folder's tables and its page again from its journal; with filters, only print those rows."""
     from edgebench.cli import terminal
     from edgebench.results import write_reports
     from edgebench.results.folders import study
@@ -50,7 +52,7 @@ def report(
 
 
 def repair(results: Results) -> None:
-    """Rewrite a damaged journal or nightly history with its valid records; keep the originals beside it."""
+    """Rewrite a damaged journal or nightly history with only its valid records; keep the original files beside it."""
     from edgebench.nightly import history
     from edgebench.results.repair import repair as repaired
 
@@ -70,13 +72,13 @@ def repair(results: Results) -> None:
 
 def figures(
     results: Results,
-    format: Annotated[str, typer.Option(help="svg, png or pdf.")] = "svg",
+    format: Annotated[str, typer.Option(help="Format of the files: svg, png or pdf.")] = "svg",
     bare: Annotated[
-        bool, typer.Option("--bare", help="Without title and caption, for a paper that has its own.")
+        bool, typer.Option("--bare", help="Leave out title and caption, for a paper that has its own.")
     ] = False,
     model: OnlyModels = "",
     width: Annotated[
-        str, typer.Option(*WIDTH, help="Only rows of these widths α; with a unit the width on paper: 8.5cm.")
+        str, typer.Option(*WIDTH, help="Only rows of these widths α; with a unit, the width on paper instead: 8.5cm.")
     ] = "",
     resolution: OnlyResolutions = "",
     precision: OnlyPrecisions = "",
@@ -84,7 +86,7 @@ def figures(
     target: OnlyTargets = "",
     threads: OnlyThreads = "",
 ) -> None:
-    """Write the figures of a results folder's page as files for a paper, into the folder."""
+    """Write the figures of a results folder's page into the folder, as files for a paper."""
     from edgebench.results import draw_figures
     from edgebench.results.table.selection import Selection
 

@@ -44,9 +44,9 @@ def run(
     ] = "",
     width: Annotated[str, typer.Option(*WIDTH, help="Width multipliers α; default with --model: 1.")] = "",
     resolution: Annotated[
-        str, typer.Option(*RESOLUTION, help="Sides ρ of the input, px; default with --model: 224.")
+        str, typer.Option(*RESOLUTION, help="Sides ρ of the input, pixels; default with --model: 224.")
     ] = "",
-    precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8; default: fp32,int8.")] = "",
+    precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, bf16, int8; default: fp32,int8.")] = "",
     quantization: Annotated[
         str,
         typer.Option(
@@ -58,10 +58,12 @@ def run(
     batch: Annotated[str, typer.Option(help="Images per inference; default: 1.")] = "",
     weights: Annotated[
         str,
-        typer.Option(help="trained (on first use), random, none, .pth, .safetensors, .h5, hub:name; default: trained."),
+        typer.Option(
+            help="trained (on first use), random, none, hub:name, or a file .pth, .safetensors, .h5; default: trained."
+        ),
     ] = "",
     weights_dir: Annotated[
-        str, typer.Option(help="A folder of Keras' weights by their published names, one for each network.")
+        str, typer.Option(help="A folder of weights from Keras with their published names, one for each network.")
     ] = "",
     dataset: Annotated[
         str,
@@ -73,23 +75,26 @@ def run(
     classes: Annotated[str, typer.Option(help="Number of classes; default: the data set's, or the file's.")] = "",
     input: Annotated[
         list[str] | None,
-        typer.Option(help="Input shape of a given model with open axes, one per input: 1x3x224x224, ids:1x128."),
+        typer.Option(help="Input shape of your own model with open axes, once per input: 1x3x224x224, ids:1x128."),
     ] = None,
     input_data: Annotated[
-        str, typer.Option(help="Input values of a given model: a folder of name.npy, .npz, or images; default: random.")
+        str,
+        typer.Option(help="Input values of your own model: a folder of name.npy, .npz, or images; default: random."),
     ] = "",
     task: Annotated[
-        str, typer.Option(help="What the models are for: classification, detection; default: theirs.")
+        str, typer.Option(help="Task of the models: classification, detection; default: that of each model.")
     ] = "",
     decode: Annotated[
-        str, typer.Option(help="Layout of a given detector's outputs: yolov8, yolov5, ssd, raw; yolov8+score=0.001.")
+        str, typer.Option(help="Output layout of your own detector: yolov8, yolov5, ssd, raw, or yolov8+score=0.001.")
     ] = "",
     calibration: Annotated[
         str, typer.Option(help="Calibration images: a folder, digits, cifar10:path, ...; default: the data set's.")
     ] = "",
     preset: Annotated[
         str,
-        typer.Option(help="nightly: six processes per row; quick: three, for a first look; default: standard."),
+        typer.Option(
+            help="standard: until the interval is narrow; nightly: six processes; quick: three; default: standard."
+        ),
     ] = "",
     time_limit: Annotated[
         str, typer.Option(help="Limit on the measuring time: 90s, 3m, 1h; default: none, 3m for the default sweep.")
@@ -109,10 +114,10 @@ def run(
     ] = False,
     convolutional: Annotated[
         bool,
-        typer.Option("--convolutional", help="Turn dense layers into convolutions: a map of scores at a larger ρ."),
+        typer.Option("--convolutional", help="Turn dense layers into convolutions, for a map of scores at a larger ρ."),
     ] = False,
     name: Annotated[
-        str, typer.Option(help="Name of the folder under results/, which may exist; default: the sweep's name.")
+        str, typer.Option(help="Name of the new or existing folder under results/; default: the sweep's name.")
     ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
@@ -120,7 +125,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a sweep, by default `default`; show its table. Options override the sweep; most take comma lists."""
+    """Measure a sweep, by default `default`, and show its table. Options override it; most take comma lists."""
     from edgebench import pipeline
     from edgebench.cli import reader, terminal
 
@@ -161,26 +166,28 @@ def train(
     model: Models = "",
     width: Widths = "",
     resolution: Resolutions = "",
-    dataset: Annotated[str, typer.Option(help="digits, image_folder:path, cifar10:path.")] = "",
+    dataset: Annotated[str, typer.Option(help="Images to train on: digits, image_folder:path, cifar10:path.")] = "",
     preprocessing: Preprocessing = "",
     epochs: Annotated[
-        str, typer.Option(help="Epochs at full resolution; default: train at 32 px, then fine-tune.")
+        str, typer.Option(help="Number of epochs at full resolution; default: train at 32 pixels, then fine-tune.")
     ] = "",
-    optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "",
+    optimizer: Annotated[str, typer.Option(help="Optimizer: adamw or sgd.")] = "",
     rate: Annotated[str, typer.Option(help="The highest learning rate of a cosine schedule.")] = "",
     batch: Annotated[str, typer.Option(help="Images per step.")] = "",
-    augmentation: Annotated[str, typer.Option(help="flip, shift, none; default: the data set's.")] = "",
-    base: Annotated[bool, typer.Option("--base", help="Make the base weights that detectors start from.")] = False,
+    augmentation: Annotated[str, typer.Option(help="Augmentations: flip, shift, none; default: the data set's.")] = "",
+    base: Annotated[
+        bool, typer.Option("--base", help="Make the base weights from which detectors are trained.")
+    ] = False,
     device: Annotated[str, typer.Option(help="With --base: cpu or cuda; default: a GPU if there is one.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the trained weights as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a sweep's networks unattended; finished trainings are reused, interrupted ones resume."""
+    """Train a sweep's networks unattended; reuse finished trainings, and resume interrupted ones."""
     if base:
         _train_bases(model, width, device)
         return
     if device:
-        raise RequestError(f"--device is for --base, found --device {device} without it; leave it out")
+        raise RequestError(f"--device is for --base, found --device {device} without --base; leave it out")
     from edgebench import pipeline
     from edgebench.cli import reader, terminal
 
@@ -199,16 +206,16 @@ def train(
 
 
 def _train_bases(model: str, width: str, device: str) -> None:
-    """Make the bases of the named detectors, by default the usual four; print how they were made, and their paths."""
+    """Make base weights of the named detectors, by default of four; print how each was made, and its path."""
     from edgebench.cli import reader
     from edgebench.train.base import made, remake
 
     for line in remake(made(), reader.detectors(model, width), device):
         typer.echo(line)
-    typer.echo("edgebench train and run start from these at every resolution")
+    typer.echo("edgebench train and edgebench run start from these weights at every resolution")
 
 
-def weights(json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
+def weights(json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
     """List the weights in the cache with their accuracies."""
     from edgebench.cli import terminal
     from edgebench.foundation import cache

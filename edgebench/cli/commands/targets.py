@@ -1,4 +1,4 @@
-"""Commands of targets: list them, check one, prepare one."""
+"""The commands that list targets, check one, or prepare one."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ def check(
     address: Address = "",
     format: Format = "table",
 ) -> None:
-    """Show a target, its state, and how to remove whatever would disturb a measurement."""
+    """Show a target and its state, and how to remove what would disturb a measurement."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup
@@ -44,7 +44,7 @@ def prepare(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Install runtimes on a board, resolved here for its Python and C library: it needs no pip and no network."""
+    """Install runtimes on a board, which needs no pip or network: this machine finds packages that fit it."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 

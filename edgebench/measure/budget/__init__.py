@@ -1,6 +1,6 @@
-"""A sweep's budget and the journal -> the cells to measure next, and for how long.
+"""A sweep's time budget and the journal -> the cells (rows of the sweep) to measure next, and for how long.
 
-First the cells that predictions need, then the cells whose predictions are most uncertain.
+The cells that predictions need come first. The cells whose predictions are most uncertain follow.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
 
-NEEDED_SHARE = 0.5  # share of a budget for the cells that predictions need
+NEEDED_SHARE = 0.5  # share of the budget for the cells that predictions need
 
 
 def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterator[tuple[Session, float]]:
-    """Yield sessions, each with some of a target's cells and its deadline (`monotonic()` seconds).
+    """Yield sessions, each with some of a target's cells, and the deadline of each in seconds of `monotonic()`.
 
-    The caller must measure each session into the journal before it takes the next. The last session ends with the
-    process, training or export that is running when the budget is spent. Without a budget, yield `whole` with
-    deadline 0, which means none.
+    The caller must measure each session and write its records to the journal before it takes the next session. When
+    the budget is spent, the process, training or export that is running is still completed. Without a budget, yield
+    the session `whole` with deadline 0, which means no deadline.
     """
     if not sweep.budget:
         yield whole, 0.0
@@ -47,18 +47,21 @@ def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterat
         most = len(allotted.cases) if allotted.is_needed else max(1, int(left_s / pace_s))
         before = monotonic()
         cases = tuple(_made(allotted.cases[:most], before + share_s / 2, show))
-        show(Notice(text=f"measuring {len(cases)} of {len(whole.cases)} cells {_why(allotted.is_needed)}"))
+        show(Notice(text=f"measuring {len(cases)} of {len(whole.cases)} cells, {_why(allotted.is_needed)}"))
         session = plan.session(sweep, whole.environment, cases)
         yield replace(session, time_limit_s=share_s), before + share_s
         tried += cases
 
 
 def _why(is_needed: bool) -> str:
-    return "from which the others are predicted" if is_needed else "near the Pareto front, or outliers"
+    return "from which the others are predicted" if is_needed else "which are near the Pareto front or outliers"
 
 
 def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
-    """Train and export cases, at least one, until `until`; yield all: a failed case fails again when it is measured."""
+    """Train and export cases, at least one, until the time `until`; yield each of them.
+
+    A case that fails here is yielded too: it fails again when it is measured, and its failure is recorded then.
+    """
     for case in cases:
         try:
             stage.exported(case, case.variant, show)

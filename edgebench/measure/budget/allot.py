@@ -1,6 +1,6 @@
 """A session's cases and the journal's records -> the cases that are most worth measuring next.
 
-It reads no files except published accuracies and the cache.
+This module reads no files except published accuracies and the cache.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
 
-TWICE = 2  # number of times that one command measures a case: once, and again if it is an outlier
+TWICE = 2  # how often one command measures a case at most: once, and again if it is an outlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allotment:
-    """The cases to measure next, most worthwhile first; `is_needed`: whether predictions need them."""
+    """The cases to measure next, the most worthwhile first; `is_needed` says whether predictions need these cases."""
 
     cases: tuple[Case, ...]
     is_needed: bool
 
 
 def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) -> Allotment:
-    """Choose the cells that the fits still need; if there are none, the most worthwhile ones.
+    """Choose the cells that the fits still need; if the fits need none, choose the most worthwhile cells.
 
-    A case that was tried without a usable measurement is not tried again.
+    A case that this command has already tried without a usable measurement is not chosen again.
     """
     known = measured(session, records)
     lacking = tuple(case for case in _lacking(session.cases, known) if case not in tried)
@@ -51,7 +51,10 @@ def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) ->
 
 
 def _lacking(cases: Iterable[Case], known: Measured) -> Iterator[Case]:
-    """Yield the cells that must be measured: user-supplied models, and the informative cells of each kind."""
+    """Yield the cells that must still be measured: user-supplied models, and the most informative cells of each kind.
+
+    The cells of a kind differ only in width and resolution.
+    """
     kinds = defaultdict[object, list["Case"]](list)
     for case in cases:
         if not is_predictable(case):
@@ -67,7 +70,7 @@ def _lacking(cases: Iterable[Case], known: Measured) -> Iterator[Case]:
 
 
 def _worthwhile(session: Session, known: Measured, shares: Shares) -> Iterator[Case]:
-    """Yield cells near the Pareto front, widest interval first; then measured outliers; then all other cells."""
+    """Yield the cells near the Pareto front, the widest interval first, then measured outliers, then all others."""
     cells, _ = predicted(session.cases, session.preset, known)
     uncertain = sorted((cell for cell in cells if cell.time_s), key=_width, reverse=True)
     near = _near_front(session.cases, cells, known, shares)
@@ -83,7 +86,7 @@ def _width(cell: Predicted) -> float:
 def _near_front(
     cases: Iterable[Case], cells: Iterable[Predicted], known: Mapping[Case, Measurement | None], shares: Shares
 ) -> set[Case]:
-    """Return the cells that may be on the Pareto front of latency and metric, within their intervals."""
+    """Return the cells that may be on the Pareto front of latency and metric, given the latencies' intervals."""
     times = {cell.case: cell.time_s for cell in cells if cell.time_s}
     for case, measurement in known.items():
         if measurement and measurement.p50_s and measurement.low_s and measurement.high_s:
@@ -96,7 +99,8 @@ def _near_front(
 def _merits(cases: Sequence[Case], shares: Shares) -> list[float]:
     """Return the metric of each case, measured or predicted.
 
-    If one has neither, return the published top-1 of all; if one has none published, the multiply-adds of all.
+    If any case has neither, return the published top-1 of every case instead. If any case has no published top-1,
+    return the multiply-adds of every case.
     """
     fitted = surfaces.reliefs(shares, cases)
     expected = [shares.get(case) or surfaces.predict(case, fitted) for case in cases]
@@ -110,6 +114,6 @@ def _merits(cases: Sequence[Case], shares: Shares) -> list[float]:
 
 
 def _out_of_line(known: Measured) -> Iterator[Case]:
-    """Yield measured cells outside the interval that the other cells of their kind predict."""
+    """Yield each measured cell whose latency is outside the interval predicted from the other cells of its kind."""
     for kind in kinds_of(known):
         yield from (kind.cases[index] for index in surprises(kind.works, kind.times_s))

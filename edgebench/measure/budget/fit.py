@@ -1,6 +1,7 @@
-"""Latencies of a few networks, and the work of all networks -> those to measure, and predictions for the others.
+"""Latencies of a few networks, and the work of all networks -> which to measure, and predictions for the others.
 
-Pure functions without I/O. Predictions have the unit of the values that are fitted.
+The functions here are pure and do no I/O. Predictions have the unit of the values to which the costs are fitted. A
+cell is one network at one width and resolution.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from math import exp, sqrt
 from typing import Any
 
 CONFIDENCE = 0.90
-ENOUGH = 6  # measured cells, the number for which the intervals were calibrated
-# Prior of a cell's distance from its fit: scatter of the logarithm, and its degrees of freedom. These are the maximum
-# likelihood values on the published ArmNN grids of the Raspberry Pi 4. `tests.benchmarks.prediction` computes them
-# again, and the coverage of the resulting intervals on the TFLite grids, which were not used for the prior.
+ENOUGH = 6  # least number of measured cells for a fit; the intervals were calibrated with this number
+# Prior for how far cells lie from their fit: the standard deviation of log latency, and its degrees of freedom. Both
+# are maximum likelihood estimates from the published ArmNN grids of the Raspberry Pi 4. `tests.benchmarks.prediction`
+# computes them again. It also computes the coverage of the resulting intervals on the TFLite grids, which were not
+# used for the prior.
 PRIOR = (0.03, 3)
-LEAST_GAIN = 1e-9  # of a design's log determinant; smaller gains are rounding errors
-METRIC_WEIGHT = 0.5  # of what cells tell about the metric, beside what they tell about the latency
-RIDGE = 1e-9  # makes designs with fewer cells than terms comparable
+LEAST_GAIN = 1e-9  # least increase of the log determinant that counts; a smaller one is a rounding error
+METRIC_WEIGHT = 0.5  # weight of information about the metric, relative to information about the latency
+RIDGE = 1e-9  # added to the normal matrices, so that designs with fewer cells than terms can be compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A network's work per image: multiply-adds, output values of all layers, weights."""
+    """How much a network computes per image: multiply-adds, activations (output values of all layers) and weights."""
 
     macs: float
     activations: float
@@ -46,7 +48,7 @@ class Fit:
     Attributes:
         costs: a constant, and the costs per multiply-add, per activation and per weight; none is negative.
         cells: number of measured cells.
-        scatter: standard deviation of the measured cells' logarithms about the fit, combined with the prior.
+        scatter: standard deviation of the logarithms of measured latencies about the fit, combined with the prior.
         freedom: degrees of freedom of `scatter`.
         spread: covariance matrix of the non-zero costs, in units of `scatter` squared.
     """
@@ -58,7 +60,7 @@ class Fit:
     spread: tuple[tuple[float, ...], ...]
 
     def predict(self, work: Work) -> Prediction:
-        """Predict a cell's value, with its interval from Student's t distribution."""
+        """Predict the latency of a network with this work; its interval comes from Student's t distribution."""
         from scipy.stats import t
 
         value = _dot(_terms(work), self.costs)
@@ -66,7 +68,7 @@ class Fit:
         return Prediction(value=value, low=value * exp(-reach), high=value * exp(reach))
 
     def deviation(self, work: Work) -> float:
-        """Return the standard deviation of a cell's logarithm about its prediction, from scatter and cost errors."""
+        """Return the standard deviation of log latency about its prediction, from scatter and errors of the costs."""
         value = _dot(_terms(work), self.costs)
         shares = [term / value for term, cost in zip(_terms(work), self.costs, strict=True) if cost]
         leverage = _dot(shares, [_dot(row, shares) for row in self.spread])
@@ -88,7 +90,7 @@ def _rows(works: Sequence[Work]) -> Any:
 
 
 def _scale(rows: Any) -> Any:
-    """Return the divisor that brings each column to a mean of 1; it is 1 for a column of zeros."""
+    """Return a divisor for each column that brings the column's mean to 1; for a column of zeros it is 1."""
     import numpy
 
     mean = rows.mean(axis=0)
@@ -100,16 +102,16 @@ def informative(
 ) -> tuple[int, ...]:
     """Choose `count` cells, including the measured ones, that determine the costs best: a D-optimal design.
 
-    Greedy choice, then exchange (Fedorov 1972); deterministic. Errors are relative, but latencies are not yet known,
-    so rows are weighted as if each term took an equal share of the mean cell's latency. With the terms of a metric,
-    (N, terms), the cells tell most about both fits.
+    Cells are chosen greedily and then exchanged (Fedorov 1972); the result is deterministic. The fit minimizes
+    relative errors, but latencies are not known yet. So rows are weighted as if each term took an equal share of the
+    mean cell's latency. With `metric_terms`, of shape (N, terms), the design serves the fit of a metric as well.
     """
     import numpy
 
     rows = _rows(works)
     rows = rows / _scale(rows)
     rows = rows / rows.sum(axis=1, keepdims=True)
-    # Two matrices side by side, (N, fits, terms).
+    # The rows of both fits, latency and metric, side by side in shape (N, fits, terms).
     rows = numpy.stack([rows] if metric_terms is None else [rows, metric_terms / abs(metric_terms).max()], axis=1)
     chosen = list(measured)
     while len(chosen) < min(count, len(works)):
@@ -122,7 +124,7 @@ def _others(chosen: Sequence[int], works: Sequence[Work]) -> list[int]:
 
 
 def _information(rows: Any) -> float:
-    """Return the weighted log determinants of the normal matrices, added up; rows: (N, fits, terms)."""
+    """Return the weighted sum of log determinants of the fits' normal matrices; `rows` has shape (N, fits, terms)."""
     import numpy
 
     normal = numpy.einsum("nft,nfu->ftu", rows, rows) + RIDGE * numpy.eye(rows.shape[2])
@@ -130,7 +132,7 @@ def _information(rows: Any) -> float:
 
 
 def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) -> list[int]:
-    """Exchange chosen cells for others while that increases the information; the first `fixed` ones stay."""
+    """Exchange chosen cells for others as long as this increases the information; keep the first `fixed` cells."""
     known, place = _information(rows[chosen]), fixed
     while place < len(chosen):
         trials = [[*chosen[:place], other, *chosen[place + 1 :]] for other in _others(chosen, works)]
@@ -145,7 +147,7 @@ def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) 
 def fit(works: Sequence[Work], values: Sequence[float], prior: tuple[float, int] = PRIOR) -> Fit:
     """Fit non-negative costs by least squares of relative errors.
 
-    The cost per weight is included only if it improves leave-one-out predictions.
+    A cost per weight is fitted only if it improves leave-one-out predictions.
     """
     import numpy
 
@@ -167,7 +169,7 @@ def fit(works: Sequence[Work], values: Sequence[float], prior: tuple[float, int]
 
 
 def _spread(shares: Any) -> tuple[tuple[float, ...], ...]:
-    """Return the inverse of the normal matrix; terms are scaled first, because they range from 1 to 10^8."""
+    """Return the inverse of the normal matrix; terms are scaled first, because their sizes range from 1 to 10^8."""
     import numpy
 
     scale = _scale(shares)
@@ -197,7 +199,7 @@ def _left_out(rows: Any, values: Any) -> float:
 
 
 def surprises(works: Sequence[Work], values: Sequence[float]) -> tuple[int, ...]:
-    """Return the indices of measured cells outside the interval that the other cells predict; measure these again."""
+    """Return the indices of outliers: measured cells outside the interval that is predicted from the other cells."""
     outliers = []
     for index, value in enumerate(values):
         others = [other for other in range(len(values)) if other != index]
@@ -210,9 +212,9 @@ def surprises(works: Sequence[Work], values: Sequence[float]) -> tuple[int, ...]
 
 
 def contenders(times: Sequence[Prediction], merits: Sequence[float]) -> tuple[int, ...]:
-    """Return the indices of cells that may be on the Pareto front.
+    """Return the indices of cells that may be on the Pareto front of time and merit (accuracy, or a substitute for it).
 
-    A cell is excluded if another cell of at least its merit is faster and their intervals do not overlap.
+    A cell is excluded if another cell is faster, has at least the same merit, and their time intervals do not overlap.
     """
     cells = list(zip(times, merits, strict=True))
     return tuple(

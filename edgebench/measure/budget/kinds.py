@@ -1,4 +1,8 @@
-"""Measurements -> a fit for each kind of cells that share their costs, and predictions for other cells."""
+"""Measurements -> a fit of latency for each kind of cells, and predicted latencies of other cells.
+
+The cells of a kind differ only in width and resolution, so that they share the costs per multiply-add, activation and
+weight.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +36,10 @@ class Predicted:
     """A case that was not measured, with its predicted latency.
 
     Attributes:
-        preset: of the measurements that the prediction is based on.
-        time_s: predicted median latency; None if there is none, for the reason in `why`.
-        is_beyond: whether it has more or fewer multiply-adds than all measured cells of its kind: an extrapolation.
+        preset: the preset of the measurements on which the prediction is based.
+        time_s: predicted median latency; None if it cannot be predicted, for the reason in `why`.
+        is_beyond: whether the prediction extrapolates, because the case has more or fewer multiply-adds than all
+            measured cells of its kind.
     """
 
     case: Case
@@ -47,7 +52,7 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Measured cells that differ only in width and resolution, and their fit; None if they are too few."""
+    """Measured cells that differ only in width and resolution, and their fit, which is None for too few cells."""
 
     cases: tuple[Case, ...]
     works: tuple[Work, ...]
@@ -59,7 +64,10 @@ Measured = dict["Case", "Measurement | None"]  # None for a case that was measur
 
 
 def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tuple[Predicted, ...], tuple[Kind, ...]]:
-    """Predict the cases that are not in `known`, which was measured with `preset`; return the kinds used, too."""
+    """Predict the latency of each case that is not in `known`; also return the kinds on which predictions are based.
+
+    `preset` is the preset of the measurements in `known`.
+    """
     kinds = {kind_of(kind.cases[0]): kind for kind in kinds_of(known)}
     open_cases = [case for case in cases if case not in known and is_predictable(case)]
     cells = tuple(_cell(case, preset, kinds.get(kind_of(case))) for case in open_cases)
@@ -68,9 +76,9 @@ def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tupl
 
 
 def measured(session: Session, records: Iterable[Record]) -> Measured:
-    """Return the measurements with the session's preset, target and epoch; None for cases without a usable latency.
+    """Return each case's measurement with the session's preset, target and epoch (hash of the target's environment).
 
-    Cases without runs and failures are left out.
+    The value is None for a case without a usable latency. Cases that have neither runs nor failures are left out.
     """
     all_evidence = [evidence for evidence in gather(records) if evidence.runs or evidence.failures]
     same = [evidence for evidence in all_evidence if key(evidence.session) == key(session)]
@@ -78,7 +86,7 @@ def measured(session: Session, records: Iterable[Record]) -> Measured:
 
 
 def key(session: Session) -> tuple[str, str, str]:
-    """Return what sessions share whose figures may be compared: preset, target, epoch of its environment."""
+    """Return preset, target and epoch, which are equal for sessions whose figures may be compared."""
     return session.preset, session.environment.target, session.environment.epoch
 
 
@@ -87,17 +95,17 @@ def _is_usable(measurement: Measurement) -> bool:
 
 
 def is_predictable(case: Case) -> bool:
-    """Return whether a case's latency can be predicted; a user-supplied model has only one size to measure."""
+    """Return whether a case's latency can be predicted; a user-supplied model has only one size, so it cannot."""
     return case.variant.weights != WeightSource.CUSTOM
 
 
 def kind_of(case: Case) -> Case:
-    """Return the case without width and resolution, which is equal for all cells of a kind."""
+    """Return the case with placeholders for width and resolution; the result is equal for all cells of a kind."""
     return replace(case, variant=replace(case.variant, width=1.0, resolution=1))
 
 
 def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
-    """Yield each kind of measured cells, fitted if it has enough."""
+    """Yield each kind of measured cells, with a fit if the kind has enough cells."""
     groups = defaultdict[object, list[tuple["Case", "Measurement"]]](list)
     for case, measurement in known.items():
         if measurement and measurement.p50_s and is_predictable(case):
@@ -110,9 +118,10 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
 
 
 def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
-    """Return the p50 of each measurement, seconds, scaled to the median beat time; unscaled if any lacks beats.
+    """Return the p50 of each measurement in seconds, scaled to the same load of the core.
 
-    The scaling removes differences in the load of the core.
+    A reference beat is a small workload that ran between the samples. Scaling multiplies p50 in beats by the median
+    time of a beat. If any measurement lacks beats, none is scaled.
     """
     beats = [row.beat_s for row in group if row.p50_beats and row.beat_s and row.beat == group[0].beat]
     if len(beats) < len(group):
@@ -134,7 +143,7 @@ def _work(architecture: str, width: float, resolution: int, classes: int) -> Wor
 def _cell(case: Case, preset: str, kind: Kind | None) -> Predicted:
     needed = work(case.variant)
     if kind is None or kind.fit is None:
-        why = f"wanted {ENOUGH} usable numbers of its kind, found {len(kind.works) if kind else 0}"
+        why = f"wanted {ENOUGH} usable latencies of its kind, found {len(kind.works) if kind else 0}"
         return Predicted(case=case, preset=preset, macs=needed.macs, why=why)
     macs = [item.macs for item in kind.works]
     is_beyond = not min(macs) <= needed.macs <= max(macs)

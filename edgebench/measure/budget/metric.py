@@ -1,6 +1,7 @@
-"""The metric of a few networks of a family, with their sizes -> its surface over α and ρ, and predictions for others.
+"""Metric and size of a few networks of a family -> a surface of the metric, and predictions for other sizes.
 
-Pure functions without I/O. Metrics are shares, such as top-1 or mAP.
+The surface is over width α and resolution ρ. Metrics are shares from 0 to 1, such as top-1 or mAP. The functions here
+are pure and do no I/O.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Size = tuple[float, int]  # width multiplier, and resolution in pixels
-NATIVE = 224  # pixels, the unit of resolutions
-# Prior of a cell's distance from the surface: scatter of the logit, and its degrees of freedom. These are the maximum
-# likelihood values on the grids that MLPerf's submitters measured; `tests.benchmarks.prediction` computes them again.
+NATIVE = 224  # pixels; a resolution enters the fit as this number divided by it
+# Prior for how far cells lie from the surface: the standard deviation of the logit, and its degrees of freedom. Both
+# are maximum likelihood estimates from the grids that MLPerf's submitters measured. `tests.benchmarks.prediction`
+# computes them again.
 PRIOR = (0.015, 4)
-LEAST = 1e-6  # share: closer to 0 or 1 a logit says nothing
-UNKNOWN = 1e-6  # of a cell's terms: a larger part that no measured cell has makes it unpredictable
+LEAST = 1e-6  # least distance of a share from 0 and from 1 at which its logit is meaningful
+UNKNOWN = 1e-6  # largest part of a cell's terms that may be outside the span of the measured cells' terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A measured metric with its 95 % interval, from 0 to 1; without an interval all three are equal."""
+    """A measured metric with its 95 % interval, from 0 to 1; if the interval is unknown, all three values are equal."""
 
     value: float
     low: float
@@ -33,7 +35,7 @@ class Share:
 
     @property
     def logit(self) -> float:
-        """The log odds; a share of 0 or 1 stands half-way to the other end of its interval."""
+        """The log odds of the value; for a value of 0 or 1, the log odds of the middle of its interval."""
         value = self.value
         if value <= 0 or value >= 1:
             value = (self.low + self.high) / 2
@@ -41,21 +43,21 @@ class Share:
 
     @property
     def noise(self) -> float:
-        """The variance of the log odds that comes from the number of images."""
+        """The variance of the log odds that is due to the limited number of test images."""
         return ((logit(self.high) - logit(self.low)) / (2 * _NORMAL_97_5)) ** 2
 
 
-_NORMAL_97_5 = 1.959964  # the quantile of the 95 % interval of a share
+_NORMAL_97_5 = 1.959964  # quantile of the normal distribution for a 95 % interval
 
 
 def logit(share: float) -> float:
-    """Return the log odds of a share; of one near 0 or 1, those of the nearest that has any."""
+    """Return the log odds of a share, after limiting the share to the range from `LEAST` to 1 - `LEAST`."""
     bounded = min(max(share, LEAST), 1 - LEAST)
     return log(bounded / (1 - bounded))
 
 
 def terms(sizes: Sequence[Size]) -> Any:
-    """Return one row per size, (N, 4): 1, ln α, (ln α)², 224/ρ; the logit of a metric is about linear in these."""
+    """Return a row of terms per size: 1, ln α, (ln α)², 224/ρ; the logit of a metric is nearly linear in them."""
     import numpy
 
     widths, sides = numpy.array(sizes, float).reshape(-1, 2).T
@@ -64,17 +66,17 @@ def terms(sizes: Sequence[Size]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """The fitted logit of a metric over α and ρ: it never falls where either grows.
+    """The fitted logit of a metric as a function of width α and resolution ρ; it never falls as α or ρ grows.
 
     Attributes:
-        heights: a constant, and the costs or gains of the other terms of `_rising`; none is negative.
-        span: least and largest ln α of the grid.
+        heights: a constant, and the coefficients of the other terms of `_rising`, none of which is negative.
+        span: the smallest and the largest ln α of the grid.
         cells: number of measured cells.
-        scatter: standard deviation of the measured logits about the surface, combined with the prior and the noise of
-            the images.
+        scatter: standard deviation of the measured logits about the surface, combined with the prior and with the
+            noise that is due to the number of test images.
         freedom: degrees of freedom of `scatter`.
         spread: covariance matrix of the heights, in units of `scatter` squared.
-        reach: matrix that projects a cell's terms on those that the measured cells tell about.
+        reach: matrix that projects a cell's terms on the span of the measured cells' terms.
     """
 
     heights: tuple[float, ...]
@@ -86,7 +88,7 @@ class Surface:
     reach: Any
 
     def predict(self, size: Size) -> Prediction | None:
-        """Predict a cell's metric with its interval; None if no measured cell tells how its α or ρ matters."""
+        """Predict the metric of a size with its interval; None if the measured cells do not show how α or ρ matters."""
         from scipy.stats import t
 
         row = _rising([size], self.span)[0]
@@ -107,10 +109,10 @@ def _share(logit: float) -> float:
 
 
 def _rising(sizes: Sequence[Size], span: tuple[float, float]) -> Any:
-    """Return other terms of the same surfaces, of which each rises with α and ρ within the span.
+    """Return terms that describe the same surfaces as `terms`, but each of which never falls with α or ρ in the span.
 
-    A parabola in ln α rises between two ends exactly if it is a sum, not a difference, of the one with its lowest point
-    at the first end and the one with its highest at the second.
+    A parabola in ln α rises over the whole span exactly if it is a sum, with non-negative factors, of two parabolas:
+    one with its minimum at the lower end of the span, and one with its maximum at the upper end.
     """
     import numpy
 
@@ -121,7 +123,10 @@ def _rising(sizes: Sequence[Size], span: tuple[float, float]) -> Any:
 def fit(
     sizes: Sequence[Size], shares: Sequence[Share], others: Iterable[Size] = (), prior: tuple[float, int] = PRIOR
 ) -> Surface:
-    """Fit a surface by least squares of logits; it rises with α and ρ over the sizes and `others`, not yet measured."""
+    """Fit a surface to measured metrics by least squares of logits.
+
+    The surface rises with α and ρ over the measured `sizes` and over `others`, which are not measured yet.
+    """
     import numpy
     from scipy.optimize import lsq_linear
 

@@ -1,4 +1,7 @@
-"""The accuracies in a journal -> a surface of the metric for each kind of cells, and predictions for other cells."""
+"""The accuracies in a journal -> a surface of the metric for each kind of cells, and predictions for other cells.
+
+The cells of a kind differ only in width and resolution.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Relief:
 def evaluated(session: Session, records: Iterable[Record]) -> Shares:
     """Return the measured metric of each case with the session's preset, target and epoch.
 
-    A file that is INVALID has none, nor a network that learned nothing: it says nothing of the others.
+    INVALID files and networks that learned nothing are left out, because they tell nothing about other cells.
     """
     shares = Shares()
     for evidence in gather(records):
@@ -54,7 +57,7 @@ def evaluated(session: Session, records: Iterable[Record]) -> Shares:
 
 
 def _share(accuracy: Accuracy) -> Share | None:
-    """Return the chief metric of an accuracy's task; None if it has none."""
+    """Return the chief metric of an accuracy record; None if the record does not have it."""
     name = metric_of(accuracy.case.variant)
     for figure in accuracy.metrics:
         if figure.name == name:
@@ -65,7 +68,7 @@ def _share(accuracy: Accuracy) -> Share | None:
 
 
 def metric_of(variant: Variant) -> str:
-    """Return the name of the chief metric of a variant's task: `top1`, `map`."""
+    """Return the name of the chief metric of a variant's task, such as `top1` or `map`."""
     return str(literal("tasks", task(variant), "METRIC"))
 
 
@@ -75,7 +78,7 @@ def size(case: Case) -> Size:
 
 
 def reliefs(shares: Shares, open_cases: Sequence[Case]) -> dict[Case, Relief]:
-    """Fit a surface to each kind of cells with enough of them, by kind; it rises over the open cases, too."""
+    """Return the surface of each kind that has enough evaluated cells; it rises over the open cases, too."""
     groups, others = defaultdict["Case", list["Case"]](list), defaultdict["Case", list["Case"]](list)
     for case in shares:
         groups[kind_of(case)].append(case)
@@ -94,6 +97,9 @@ def _relief(group: Sequence[Case], shares: Shares, others: Sequence[Size]) -> Re
 
 
 def predict(case: Case, known: Mapping[Case, Relief]) -> Prediction | None:
-    """Predict the metric of a case; None if too few of its kind are evaluated, or its α or ρ is not covered."""
+    """Predict the metric of a case.
+
+    Return None if too few cells of its kind are evaluated, or if these do not show how its α or ρ matters.
+    """
     relief = known.get(kind_of(case))
     return relief.surface.predict(size(case)) if relief else None

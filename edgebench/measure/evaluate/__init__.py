@@ -1,4 +1,4 @@
-"""An artifact, run by its own runtime -> its accuracy, and an int8 file's agreement with its float parent."""
+"""An artifact (a deployed file), run by its runtime -> its accuracy; for int8 also agreement with its float file."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 BATCH = 32
-# Limits per request on the images in a file and the outputs in memory, for boards with little memory.
+# Limit per request on the size of the images' file and of the outputs in memory, because boards have little memory.
 PART_BYTES = 256 * 2**20
 COPIES = 8  # number of copies of the outputs in memory at once: as numbers, base64 and JSON
 TALLY_ROWS = 1024
-HASHED_BYTES = 2**20  # at once
+HASHED_BYTES = 2**20  # number of bytes hashed at once
 TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Answers:
-    """The outputs of an artifact, (N, values), in a file, because they may not fit in memory.
+    """The outputs of an artifact, of shape (N, values), kept in a file because they may not fit in memory.
 
     Attributes:
-        values: number of values for one image: of all outputs, or of what the task reduces them to on the target.
-        dtype: their type: float32, or bytes if they are reduced.
-        inputs_sha256: hash of the pixels that the process read; if they came in several parts, a hash of their hashes.
+        values: number of values per image: in all outputs, or in what the task reduces the outputs to on the target.
+        dtype: type of the values: float32, or bytes if the outputs are reduced.
+        inputs_sha256: hash of the pixels that the process read; a hash of hashes if these came in several parts.
     """
 
     stream: IO[bytes]
@@ -65,7 +65,7 @@ class Answers:
 
     @property
     def row_bytes(self) -> int:
-        """Size of one image's values."""
+        """Number of bytes of one image's values."""
         return self.values * (1 if self.dtype == "u1" else 4)
 
     def rows(self, count: int) -> Iterator[NDArray[Any]]:
@@ -80,13 +80,13 @@ class Answers:
 
 @dataclass(slots=True, kw_only=True)
 class FloatAnswers:
-    """The outputs of the last float artifact that was evaluated, for comparison with its int8 forms."""
+    """The outputs of the last float artifact that was evaluated, for comparison with int8 artifacts."""
 
     key: tuple[Deployed, Runtime, int, Connection] | None = None
     answers: Answers | None = None
 
     def of(self, images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-        """Return the artifact's outputs for its test split, `images`; compute them unless they are stored here."""
+        """Return the artifact's outputs for `images`, its test split; compute them if they are not stored here."""
         key = (deployed, runtime, threads, connection)
         if self.answers is None or self.key != key:
             self.key, self.answers = key, answers(images, *key)
@@ -103,9 +103,10 @@ def evaluate(
     float_answers: FloatAnswers,
     runtime: Runtime | None = None,
 ) -> Accuracy:
-    """Run `images`, the test split, through the artifact, and through its float parent if it has one.
+    """Evaluate an artifact on `images`, the test split, and compare it with its float parent if it has one.
 
-    `runtime` is another machine's runtime that evaluates for the case's target; None for the case's own.
+    `runtime` is the runtime of another machine, which evaluates in place of the case's target; None means the case's
+    own runtime.
 
     Raises:
         AgentError: the artifact could not be run.
@@ -142,7 +143,7 @@ def _parts_of(*answers: Answers | None) -> Iterator[Iterator[NDArray[Any]] | Non
 
 
 def made_by(variant: Variant) -> str:
-    """Return a hash of the code and tools that determine an accuracy besides artifact, target and data set."""
+    """Return a hash of the code and tools on which an accuracy depends, besides artifact, target and data set."""
     tools = {f"version.{tool}": provenance.version(tool) for tool in family(variant.dataset).TOOLS}
     return provenance.key(
         tools | {"source": provenance.source("measure/evaluate/__init__", _source(variant), *sources(variant.dataset))}
@@ -155,7 +156,7 @@ def _source(variant: Variant) -> str:
 
 
 def _is_fine_tuned(case: Case) -> bool:
-    """Return whether the weights were fine-tuned: then differences from the parent are not quantization noise."""
+    """Return whether the weights were fine-tuned; differences from the parent are then not only quantization noise."""
     return case.variant.quantization is not None and case.variant.quantization.aware
 
 
@@ -168,10 +169,11 @@ def answers(
     *,
     is_reduced: bool = True,
 ) -> Answers:
-    """Return an artifact's outputs for images, requested in parts of bounded size, in batches that it takes.
+    """Return an artifact's outputs for images, which are sent in parts of bounded size.
 
-    With `is_reduced` they are what the task reduces them to, if it does. A user-supplied file may contain a batch of
-    one, although its input says otherwise.
+    With `is_reduced`, the target reduces the outputs, if the variant's task defines a reduction. If a user-supplied
+    file fails, the file is run again with one image at a time, because its operators may fix a batch of one although
+    its input declares an open batch.
     """
     reduce = _reduce(deployed.variant) if is_reduced else {}
     try:
@@ -183,7 +185,7 @@ def answers(
 
 
 def _reduce(variant: Variant) -> dict[str, object]:
-    """Return the request's fields that make the target reduce the outputs; none if the variant's task does not."""
+    """Return the request's fields that make the target reduce the outputs; empty if the task has no reduction."""
     name = task(variant)
     if not hasattr(load("tasks", name), "reduced"):
         return {}
@@ -202,7 +204,8 @@ def _answers(
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch), **reduce}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     digests = list[str]()
-    request |= {"classes": values(deployed.variant)}  # selects the output with so many values, or all outputs together
+    # With this number the agent selects the output that has as many values, or else all outputs together.
+    request |= {"classes": values(deployed.variant)}
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         empty = _empty(deployed.variant, stack.enter_context(TemporaryFile(buffering=0)), is_reduced=bool(reduce))
         file = Path(scratch) / "outputs"
@@ -216,12 +219,12 @@ def _answers(
             empty.stream.write(_outputs(answer, file, part["shape"][0] * empty.row_bytes))
             digests.append(answer.inputs_sha256)
         result = replace(empty, inputs_sha256=_joined(digests))
-        finalize(result, stack.pop_all().close)  # closed when the last reference to the outputs is gone
+        finalize(result, stack.pop_all().close)  # closes the file after the last use of the outputs
     return result
 
 
 def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
-    """Return answers for no image yet, with the number and the type of the values that an image will have."""
+    """Return answers that have no images yet, only the number and the type of the values of each image."""
     import numpy
 
     count = values(variant)
@@ -234,23 +237,23 @@ def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
 
 
 def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
-    """Refuse an answer that was computed from other pixels than those of the request.
+    """Refuse an answer that was computed from pixels other than those of the request.
 
     Raises:
         AgentError: the number or the hash of the images differs.
     """
     count, found = part["shape"][0], answer.inputs_sha256
     if answer.count != count:
-        raise AgentError(f"the agent's answer is impossible: outputs of {answer.count} images, {count} were sent")
+        raise AgentError(f"the agent's answer is impossible: outputs of {answer.count} images, but {count} were sent")
     if found != part["inputs_sha256"] and (found or connection.has_own_agent):
         raise AgentError("the process read other pixels than those it was given; run again")
 
 
 def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
-    """Return the outputs of a part, `size` bytes: from the file if there is one, else from the answer.
+    """Return the `size` bytes of outputs of a part, from the file if it exists, otherwise from the agent's answer.
 
     Raises:
-        AgentError: there are more or fewer bytes.
+        AgentError: there are more or fewer bytes than `size`.
     """
     try:
         found = file.stat().st_size if file.exists() else -1
@@ -267,7 +270,7 @@ def _joined(digests: Sequence[str]) -> str:
 
 
 def _parts(images: Images, row_bytes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
-    """Yield the request's fields for each part of the images, once the part is on the target."""
+    """Yield the request's fields for each part of the images, after the part has been sent to the target."""
     answers = PART_BYTES // (COPIES * row_bytes)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))
@@ -276,7 +279,7 @@ def _parts(images: Images, row_bytes: int, scratch: Path, connection: Connection
 
 
 def _in_place(images: Images, file: Path, size: int) -> Iterator[dict[str, Any]]:
-    """Yield the request's fields for parts of the cache file of the pixels."""
+    """Yield the request's fields for each part of the pixels, which the agent reads from the cache file."""
     for start in range(0, len(images), size):
         shape, offset = _shape(images, min(size, len(images) - start)), start * images.pixel_bytes
         sha256 = _hash_of_part(file, offset, shape[0] * images.pixel_bytes)
@@ -294,7 +297,10 @@ def _hash_of_part(file: Path, offset: int, size: int) -> str:
 
 
 def _sent(images: Images, size: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
-    """Copy parts of `size` batches to the target and yield their fields; each request deletes its part."""
+    """Copy the images to the target in parts of `size` batches; yield the request's fields for each part.
+
+    The agent deletes a part after the request for it.
+    """
     batches = images.parts(BATCH)
     for start in range(0, len(images), BATCH * size):
         inputs = scratch / f"images-{start}"
@@ -321,7 +327,7 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 
 
 def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
-    """Return the fields of an accuracy, computed by the variant's task from the outputs and the float parent's."""
+    """Return an accuracy's fields, which the variant's task computes from its outputs and those of its float parent."""
     of_file = {"decode": decoders.decoder(variant.decoding, variant.resolution)} if variant.decoding else {}
     counted: dict[str, Any] = load("tasks", task(variant)).tally(
         outputs.rows(TALLY_ROWS),

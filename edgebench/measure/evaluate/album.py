@@ -1,4 +1,4 @@
-"""A detector's answers on its test images -> the ten on which it errs most, with their truth, for people to look at."""
+"""A detector's answers on its test images -> an album: the ten images with the most errors, with their true boxes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from edgebench.tasks.detection.boxes import Boxes
 
 MOST = 10  # pictures
-SHOWN, ALIKE = 0.3, 0.5  # lowest score of a box that is drawn, and least overlap with an object that it finds
-SIDE, QUALITY = 224, 80  # longer side of a picture, pixels, and quality of its JPEG
+SHOWN, ALIKE = 0.3, 0.5  # lowest score of a drawn box, and least IoU with an object that the box finds
+SIDE, QUALITY = 224, 80  # longer side of a picture in pixels, and quality of its JPEG file
 
-Rows = Any  # an iterator over parts of the outputs, (n, values)
+Rows = Any  # an iterator over parts of the outputs, each of shape (n, values)
 
 
 def write(artifact_sha256: str, variant: Variant, images: Images, outputs: Rows, reference: Rows | None) -> None:
-    """Keep the album of an artifact in the cache; only detectors have one."""
+    """Write the album of an artifact to the cache; only detectors have one."""
     if task(variant) != "detection":
         return
     decode = _decoder(variant)
@@ -65,7 +65,7 @@ def _all(decode: Callable[..., list[Boxes]], rows: Rows) -> list[Boxes]:
 
 
 def _errors(answer: Boxes, truth: Truth) -> int:
-    """Count the objects that no box finds, and the boxes that find no object."""
+    """Count the objects that no box finds, plus the boxes that find no object."""
     import numpy
 
     assert truth.boxes is not None
@@ -75,7 +75,7 @@ def _errors(answer: Boxes, truth: Truth) -> int:
 
 
 def _page(images: Images, index: int, errors: int, answer: Boxes, parent: Boxes | None) -> dict[str, Any]:
-    """Describe one picture: what the network sees of it, and boxes in fractions of that."""
+    """Describe one picture: the part that the network sees, and boxes as fractions of the sides of this part."""
     truth = images.truth(index)
     assert truth.boxes is not None
     whole = truth.size * 2

@@ -1,8 +1,8 @@
 """A case on a board -> an evaluation on this host in place of the board, and a check of some outputs on the board.
 
-A board needs hours for an evaluation that this host does in minutes. In tests (onnxruntime and LiteRT on aarch64
-against x86-64 with VNNI) the outputs were the same: bit for bit in int8, within 1e-6 in float. This is checked on the
-board for every artifact. A host whose int8 products overflow does not evaluate int8 for a board.
+A board needs hours for an evaluation that this host does in minutes. In tests of onnxruntime and LiteRT, aarch64 and
+x86-64 with VNNI gave the same outputs: bit for bit in int8, within 1e-6 in float. For every artifact, the board checks
+this on some images. If int8 products overflow on this host, the board evaluates int8 artifacts itself.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.runtime import Runtime
 
-SPOT_IMAGES = 32  # one batch, which takes seconds on a board
+SPOT_IMAGES = 32  # number of images that the board checks: one batch, which takes it seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn:
-    """This host, with the same runtime version as a board."""
+    """This host as a substitute for a board, with the board's version of the runtime."""
 
     connection: Connection
     environment: Environment
@@ -48,10 +48,10 @@ class StandIn:
 
 
 def find(case: Case, board: Connection) -> StandIn | None:
-    """Return the host runtime that evaluates for the board; None if the board must."""
+    """Return the substitute that evaluates for the board; None if the board must evaluate the case itself."""
     if not board.brings_runtimes:
         return None
-    with suppress(RequestError):  # no wheel of that version for this machine
+    with suppress(RequestError):  # there is no wheel of the board's version for this machine
         environment, runtime = _same(case.runtime.name, public(case.runtime.version))
         if not _overflows(case, environment):
             runtime = replace(runtime, options=case.runtime.options)
@@ -61,14 +61,14 @@ def find(case: Case, board: Connection) -> StandIn | None:
 
 @cache
 def _host() -> tuple[Connection, str]:
-    """Connect to this host once, because outputs are cached per connection; it needs no closing."""
+    """Connect to this host once, because outputs are cached per connection, which need not be closed."""
     path, sha256 = bundle()
     return load("connections", HOST.connection).open(HOST, path), sha256
 
 
 @cache
 def _same(name: str, version: str) -> tuple[Environment, Runtime]:
-    """Return the runtime at a version on this host: the installed one, or else packages downloaded for this purpose."""
+    """Return a version of the runtime on this host: the installed one, or else one that is downloaded for this use."""
     target = replace(HOST, runtimes=(name,))
     connection, agent_sha256 = _host()
     environment = survey(connection, target, agent_sha256)
@@ -87,7 +87,7 @@ def _overflows(case: Case, environment: Environment) -> bool:
 def spot_check(
     case: Case, images: Images, there: Deployed, here: Deployed, board: Connection, stand_in: StandIn
 ) -> SpotCheck:
-    """Compare the outputs of board and host for images spread evenly over `images`, the test split.
+    """Compare the outputs of board and host for some images, spread evenly over `images`, the test split.
 
     Raises:
         AgentError: the board or the host could not run the artifact.

@@ -1,6 +1,7 @@
-"""A requested sweep -> the cases of a session and their states.
+"""A requested sweep -> the cases of a session, and what is already measured of each.
 
-    sweeps (read) -> check (valid?) -> custom, cases (completed by the target's facts) -> state (from the journal)
+    sweeps (reads the file) -> check (refuses invalid entries) -> custom, cases (add facts of models and target)
+        -> state (adds what the journal already has)
 
 `training` lists the networks to train; `forecast` estimates the time for `--dry-run`.
 """

@@ -1,4 +1,7 @@
-"""A sweep and a target's environment -> the cases of a session."""
+"""A sweep and a target's environment -> the cases of a session.
+
+A cell is one combination of the sweep's lists. A case is a cell that is completed with facts of the target.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +38,17 @@ if TYPE_CHECKING:
 
 
 def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ...]:
-    """Complete each cell with facts of the target: the runtime's version, and the int8 scheme it needs.
+    """Complete each cell of a sweep with facts of the target: the runtime's version, and the int8 scheme that it needs.
 
     Raises:
-        RequestError: a runtime is not installed there, a data set does not exist or cannot calibrate, or a
-            user-supplied model does not fit.
+        RequestError: a runtime is not installed on the target, a data set does not exist or has no calibration images,
+            or no cell can be measured with its user-supplied model.
     """
     cells = tuple(requested)
     models = own_cells.adopt(cells)
     cells = tuple(own_cells.completed(cells, models))
     datasets = _data_sets(cells, models)
-    # Removes duplicates, because different texts may mean the same scheme.
+    # `dict.fromkeys` removes duplicates: different texts may mean the same int8 scheme.
     result = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells))
     require_cores(result, environment)
     variants = (case.variant for case in result)
@@ -58,18 +61,18 @@ def require_cores(requested: Iterable[Case], environment: Environment) -> None:
     """Refuse more threads than the target has cores, because they would wait for each other.
 
     Raises:
-        RequestError: a case has more.
+        RequestError: a case has more threads.
     """
     cores = int(environment.facts.get("cores") or 0)
     if cores and (most := max((case.threads for case in requested), default=0)) > cores:
-        raise RequestError(f"wanted at most {cores} threads on target {environment.target}, its cores, found {most}")
+        raise RequestError(f"wanted at most {cores} threads on target {environment.target}, one per core, found {most}")
 
 
 def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, DataSet]:
-    """Return the card of each data set that the cells name, including calibration data sets.
+    """Return the card (description) of each data set that the cells name, including calibration data sets.
 
     Raises:
-        RequestError: a data set does not exist, or two different ones have the same name in tables.
+        RequestError: a data set does not exist, or two different ones would have the same name in tables.
     """
     names = dict.fromkeys(
         name for cell in cells for name in (cell.dataset, _calibrating(cell, own_cells.card(cell, models)))
@@ -82,9 +85,9 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 
 
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
-    """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
+    """Return the name of a cell's calibration data set: that of its scheme, of the sweep, or else its own data set."""
     if model and not model.takes_images:
-        return cell.dataset  # such a model is calibrated on its own inputs
+        return cell.dataset  # a model without image inputs is calibrated on its own inputs
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(calibration) if calibration else cell.dataset
 
@@ -108,9 +111,9 @@ def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet]
 
 
 def differs(environment: Environment, records: Iterable[Record]) -> str:
-    """Return how a target differs from when it was last measured; empty if it is the same.
+    """Return in words how a target has changed since it was last measured; empty if it has not changed.
 
-    After a change of board, kernel or agent its new rows are separate from the earlier rows.
+    After a change of board, kernel or agent, new rows of the target are kept separate from its earlier rows.
     """
     sessions = [record for record in records if isinstance(record, Session)]
     earlier = [session.environment for session in sessions if session.environment.target == environment.target]
@@ -124,7 +127,7 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
 
 
 def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
-    """Return the requested runtime with the version on the target and the requested options."""
+    """Return the requested runtime in the version that the target has, with the requested options."""
     installed = environment.runtimes.get(request.pinned)
     if installed is None:
         raise UnknownName(f"runtime of target {environment.target}", request.name, tuple(environment.runtimes))
@@ -144,7 +147,7 @@ def _require_device(runtime: Runtime, environment: Environment) -> None:
     for option in runtime.options:
         if (device := devices.get(option, "cpu")) not in ("cpu", here):
             raise RequestError(
-                f"{runtime.name}+{option} computes on {device}, target {environment.target} on {here};"
+                f"{runtime.name}+{option} computes on {device}, but target {environment.target} on {here};"
                 f' use a target with device = "{device}", such as gpu'
             )
 
@@ -160,7 +163,7 @@ def _alternatives(runtime: str, environment: Environment) -> str:
 def variant_of(
     cell: Cell, dataset: DataSet, quantization: Quantization | None, model: CustomModel | None = None
 ) -> Variant:
-    """Return the variant of a cell, with number of classes and hashes from the data set and the files."""
+    """Return the variant of a cell; its number of classes and its hashes come from the data set and the files."""
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
         recipe = own_cells.recipe(recipe, model)
@@ -191,38 +194,41 @@ def variant_of(
 
 
 def _require_weights(weights: Chosen) -> None:
-    """Refuse to fine-tune what was never trained.
+    """Refuse to fine-tune weights that were never trained.
 
     Raises:
-        RequestError: the weights, or those of the classifier, are random, or there are none.
+        RequestError: the network has no weights, or its weights or those of its classifier are random.
     """
     if weights.name in (WeightSource.RANDOM, WeightSource.NONE):
         raise RequestError(f"qat fine-tunes weights, found {weights.name} ones; use --weights trained, or a file")
     if weights.classifier:
-        raise RequestError(f"qat fine-tunes weights, found no classifier in {weights.name}; give the file with its top")
+        raise RequestError(f"qat fine-tunes weights, found no classifier in {weights.name}; use a file that has one")
 
 
 def _quantization(cell: Cell, runtime: Runtime, environment: Environment) -> Quantization:
-    """Apply the requested options to the runtime's default scheme; use 7-bit weights if products overflow there."""
+    """Return the runtime's default int8 scheme with the requested options.
+
+    Weights have 7 bits if int8 products overflow on the target.
+    """
     scheme = parse(cell.quantization, _scheme(runtime))
     format: str = load("runtimes", runtime.name).FORMAT
     return replace(scheme, reduce_range=scheme.reduce_range or overflows(scheme, format, environment.facts))
 
 
 def _calibrated(quantization: Quantization, images: DataSet, dataset: DataSet) -> Quantization:
-    """Return the scheme with its calibration data set, left empty if that is the variant's data set."""
+    """Return the scheme with its calibration data set, which is left empty if it is the variant's own data set."""
     if (images.name, images.sha256) == (dataset.name, dataset.sha256):
         return replace(quantization, calibration="", calibration_sha256="")
     if not re.fullmatch(NAME, images.name):
         raise RequestError(
-            "wanted a name of letters, digits, '.', '_' and '-', at most 100, for a calibration data set,"
+            "wanted a name of at most 100 letters, digits, '.', '_' and '-' for a calibration data set,"
             f" found {images.name!r}; rename it"
         )
     return replace(quantization, calibration=images.name, calibration_sha256=images.sha256)
 
 
 def _scheme(runtime: Runtime) -> Quantization:
-    """Return a runtime's default int8 scheme: its format's, changed as its options require."""
+    """Return a runtime's default int8 scheme: that of its file format, changed as the runtime's options require."""
     module = load("runtimes", runtime.name)
     scheme: Quantization = load("formats", module.FORMAT).SCHEME
     for option in runtime.options:
@@ -231,7 +237,7 @@ def _scheme(runtime: Runtime) -> Quantization:
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:
-    """Return the session record of this command on this target."""
+    """Return a new session record for these cases on the target of this environment."""
     return Session(
         id=uuid4().hex[:12],
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -246,7 +252,10 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
 
 
 def following(session: Session, records: Iterable[Record]) -> Session:
-    """Return the session with a start time after all earlier ones, whatever the clock says; records sort by it."""
+    """Return the session with a start time after all earlier ones, even if the clock was set back.
+
+    Sessions are sorted by their start time.
+    """
     last = max((record.started_at for record in records if isinstance(record, Session)), default="")
     if session.started_at > last:
         return session

@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 
 _TF_SLIM = re.compile(r"\.(ckpt|index|meta|data-\d+-of-\d+|pb)(-\d+)?(\.\w+)?$")
-_EXTRAS = ("tflite",)  # formats whose tools are installed by the extra of the same name
-_SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)  # valid in a request
+_EXTRAS = ("tflite",)  # formats whose tools the extra of the same name installs: edgebench[tflite]
+_SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)  # sources that a sweep may name
 
 
 def check(sweep: Sweep) -> None:
     """Refuse a sweep with unknown names or invalid values.
 
     Raises:
-        RequestError: with the first invalid entry.
+        RequestError: an entry is invalid; the message names the first one.
     """
     require("preset", sweep.preset, PRESETS)
     if sweep.budget and sweep.time_limit:
         raise RequestError(f"wanted a budget or a time limit, found both: {sweep.budget} and {sweep.time_limit}")
     if sweep.budget and sweep.sustained:
-        raise RequestError("a budget does not include sustained runs of every case; leave one of them out")
+        raise RequestError("a budget does not include sustained runs of every case; leave --budget or --sustained out")
     if sweep.weights_dir and sweep.weights != WeightSource.TRAINED:
         raise RequestError(f"wanted --weights or --weights-dir, found both: {sweep.weights} and {sweep.weights_dir}")
     own_cells.check(sweep)
@@ -73,7 +73,7 @@ def _check_cell(cell: Cell) -> None:
 
 
 def _require_decoder(cell: Cell) -> None:
-    """Refuse a task that is not the model's, a detector without a decoder, and an unknown decoder.
+    """Refuse an unknown decoder, a user-supplied detector without a decoder, and a task that is not the model's.
 
     Raises:
         UnknownName: there is no such task or decoder.
@@ -89,7 +89,7 @@ def _require_decoder(cell: Cell) -> None:
     if cell.task == Decoding.TASK and is_custom(cell.model):
         known = " or ".join(name for name in names("decoders") if name != "null")
         raise RequestError(
-            f"wanted --decode {known} with --task detection of {cell.model}, found none; name its layout"
+            f"wanted --decode {known} with --task detection of {cell.model}, found none; name the layout of its outputs"
         )
     raise RequestError(f"{cell.model} is for {task}, found --task {cell.task}; leave it out")
 
@@ -97,15 +97,15 @@ def _require_decoder(cell: Cell) -> None:
 def _check_weights(cell: Cell) -> None:
     if _TF_SLIM.search(cell.weights):
         raise RequestError(
-            f"{cell.weights}: checkpoints of TensorFlow are not read; give the same weights as Keras publishes them,"
-            " such as mobilenet_1_0_224_tf.h5, or save them from TensorFlow as .safetensors"
+            f"{cell.weights}: checkpoints of TensorFlow cannot be read; use the file in which Keras publishes these"
+            " weights, such as mobilenet_1_0_224_tf.h5, or save them from TensorFlow as .safetensors"
         )
     if cell.weights not in _SOURCES and not is_weights_file(cell.weights) and not is_in_hub(cell.weights):
         raise UnknownName("weights", cell.weights, (*_SOURCES, "or a file.pth, .safetensors or .h5", "or hub:name"))
 
 
 def _reads_truth(cell: Cell) -> bool:
-    """Return whether the data set's truth is needed: to train a network, or for the accuracy of given weights."""
+    """Return whether the data set's labels are needed, to train a network or to compute the accuracy of its weights."""
     has_metric = is_custom(cell.model) or literal("tasks", names_of.task(cell.model), "METRIC")
     return cell.weights not in (WeightSource.RANDOM, WeightSource.NONE) and (
         bool(has_metric) or cell.weights == WeightSource.TRAINED
@@ -113,7 +113,7 @@ def _reads_truth(cell: Cell) -> bool:
 
 
 def _require_tools(runtime: str) -> None:
-    """Refuse a runtime whose files cannot be written here."""
+    """Refuse a runtime if the tools that write its files are not installed on this machine."""
     format = load("runtimes", runtime).FORMAT
     for tool in load("formats", format).TOOLS:
         try:

@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
-UNLABELLED = "unlabelled:"  # how the sweep in a results folder names a calibration folder
-REBUILT = ("null", "torch")  # formats without a graph: the target rebuilds the network from this package
-RAW = "raw"  # the preprocessing of a network that takes integers, if none is requested
+UNLABELLED = "unlabelled:"  # prefix of a calibration folder's name in the sweep of a results folder
+REBUILT = ("null", "torch")  # formats without a graph, for which the target builds the network with edgebench's code
+RAW = "raw"  # default preprocessing of a network that takes integers
 
 Key = tuple[str, str, str]
-Models = Mapping[Key, CustomModel]  # cards by the model, the input and the decoder that a cell names
+Models = Mapping[Key, CustomModel]  # cards (descriptions) by the model, input and decoder that a cell names
 
 
 def check(sweep: Sweep) -> None:
     """Refuse widths and resolutions for a user-supplied model.
 
     Raises:
-        RequestError: with the first block that has them.
+        RequestError: a block of the sweep has them; the message names the first one.
     """
     for block in sweep.models:
         if is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
@@ -50,7 +50,7 @@ def check(sweep: Sweep) -> None:
 
 
 def adopt(cells: Iterable[Cell]) -> Models:
-    """Copy every user-supplied model of the cells to the cache; return their cards.
+    """Copy every user-supplied model of the cells to the cache; return the cards that describe them.
 
     Raises:
         RequestError: two different models have the same name.
@@ -72,7 +72,10 @@ def _key(cell: Cell) -> Key:
 
 
 def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
-    """Return the card of a model, also of one that cannot be measured: its cases fail, and the sweep goes on."""
+    """Return the card of a model; for a model that cannot be measured, the card has the reason.
+
+    The cases of such a model fail, and the rest of the sweep is measured.
+    """
     name, shape, decode = key
     try:
         return custom.adopt(name, shape, is_fed=is_fed and not decode, decode=decode)
@@ -81,7 +84,10 @@ def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
 
 
 def _is_calibrated_on_arrays(cell: Cell) -> bool:
-    """Return whether a cell is calibrated on random values or arrays; then an image classifier is fed such, too."""
+    """Return whether a cell is calibrated on random values or arrays.
+
+    If so, an image classifier also gets inputs of this kind when it is measured.
+    """
     calibration = cell.calibration or (parse(cell.quantization).calibration if cell.quantization else "")
     return calibration == RANDOM or calibration.startswith(DATA)
 
@@ -92,7 +98,7 @@ def card(cell: Cell, models: Models) -> CustomModel | None:
 
 
 def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
-    """Complete each cell with its model's sizes; cells that the model does not support stay, and fail as cases.
+    """Complete each cell with facts of its model; a cell that the model does not support is kept, and its case fails.
 
     Raises:
         RequestError: no cell can be measured, or there are no images to calibrate int8.
@@ -107,14 +113,14 @@ def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
 
 
 def model_of(variant: Variant) -> CustomModel | None:
-    """Return the card of a user-supplied model; None for edgebench's own networks, or if the model is gone."""
-    with suppress(CaseError):  # the export says so
+    """Return the card of a user-supplied model; None for edgebench's own networks, or if the cache lost the model."""
+    with suppress(CaseError):  # the export reports a lost model
         return custom_card(variant) if variant.weights == WeightSource.CUSTOM else None
     return None
 
 
 def refusal(case: Case) -> str:
-    """Return why a user-supplied model does not support a case, or the weights of a network are missing; else empty."""
+    """Return why a case's user-supplied model or weights make it impossible to measure; empty if they do not."""
     if reason := weights.refusal(case.variant):
         return reason
     model = model_of(case.variant)
@@ -135,7 +141,7 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
         file = f"for runtimes that open {model.format}, found {runtime}, which opens {format}"
         return f"{model.name} is {function if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and batch > model.batch:
-        taken = "one image" if model.takes_images else "what its inputs say"
+        taken = "one image" if model.takes_images else "one batch of its own size"
         return f"{model.name} takes {taken} at a time, found --batch {batch}; export it with an open batch axis"
     if precision == model.precision:
         return ""
@@ -147,7 +153,7 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
             f" {model.precision}"
         )
     if not model.takes_images and format != custom.onnx.FORMAT:
-        return f"{model.name} is quantized for runtimes that open onnx, found {runtime}; use --precision fp32 there"
+        return f"{model.name} is quantized only for runtimes that open onnx, found {runtime}; use --precision fp32"
     if model.takes_images and model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
@@ -178,9 +184,9 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
 
 
 def _dataset(cell: Cell, model: CustomModel) -> str:
-    """Return the data set for a model: the user-supplied one, else the calibration images.
+    """Return the data set for a model: the one that the user supplied, otherwise the calibration images.
 
-    A bundled data set is used for a detector only: the classes of a classifier are others.
+    A bundled data set is used only for a detector, because a user's classifier has other classes than the data set.
     """
     if family(cell.dataset).PLACE or model.decoding:
         return cell.dataset
@@ -190,13 +196,15 @@ def _dataset(cell: Cell, model: CustomModel) -> str:
 
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
-    """Return the preprocessing of a cell; by default a decoder's own, and `raw` for integers."""
+    """Return the preprocessing of a cell; the default is that of its decoder, or `raw` for integer inputs."""
     of_decoder = load("decoders", model.decoding.name).PREPROCESSING if model.decoding else ""
     return cell.preprocessing or of_decoder or ("" if model.dtype in ("", "float32") else RAW)
 
 
 def feed(model: CustomModel, folder: str) -> Feed | None:
-    """Return the feed of a model, with the values of a folder if one is named; None for an image classifier.
+    """Return the feed of a model, which describes its inputs; None for an image classifier.
+
+    The values of the inputs come from the files in `folder`; without a folder, they are random.
 
     Raises:
         RequestError: the folder does not match the model's inputs, or the model is a classifier.
@@ -212,9 +220,10 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
 
 
 def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Preprocessing | None) -> Quantization:
-    """Return the scheme of a model other than a classifier with its calibration folder; else with random inputs.
+    """Return the int8 scheme of a model other than an image classifier, with the inputs that calibrate it.
 
-    A folder is named by the scheme, by --calibration or else by --input-data.
+    These come from the folder in the scheme, else from that of --calibration, else from that of --input-data. Without
+    a folder, they are random.
 
     Raises:
         RequestError: the folder does not have the model's inputs.
@@ -227,13 +236,14 @@ def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Pre
     )
     if not re.fullmatch(NAME, card.name):
         raise RequestError(
-            f"wanted a calibration folder named by letters, digits, '.', '_' and '-', found {card.name!r}; rename it"
+            "wanted letters, digits, '.', '_' and '-' in the name of a calibration folder,"
+            f" found {card.name!r}; rename it"
         )
     return replace(scheme, calibration=card.name, calibration_sha256=card.sha256)
 
 
 def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
-    """Return the recipe with the range of values that the model takes; integer inputs take raw pixel values."""
+    """Return the preprocessing with the range of values of the model; integer inputs take raw pixel values."""
     if chosen is None or model.dtype in ("", "float32"):
         return chosen
     return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)
@@ -248,5 +258,5 @@ def _require_quantizable(cell: Cell, model: CustomModel) -> None:
     if model.takes_images and _dataset(cell, model) == NO_DATA_SET:
         raise RequestError(
             f"int8 of {model.name} needs images for calibration and comparison: add --calibration folder or"
-            " --dataset image_folder:path; or --calibration random for its time alone, or --precision fp32"
+            " --dataset image_folder:path; or use --calibration random, which gives only its time, or --precision fp32"
         )

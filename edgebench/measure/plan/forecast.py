@@ -9,7 +9,7 @@ from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
 from edgebench.schema.variant import WeightSource
 
-# Seconds per step on two cores of a 2.5 GHz x86 server.
+# Seconds per training, export and process on two cores of a 2.5 GHz x86 server.
 TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3
 
 
@@ -19,7 +19,7 @@ class Forecast:
 
     Attributes:
         work: each case, and the step that it needs next, in words.
-        prepare_s, measure_s: time of training and export, and of measuring; rough estimates.
+        prepare_s, measure_s: rough estimates of the time to train and export, and of the time to measure.
     """
 
     target: str
@@ -48,9 +48,9 @@ def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
 
 def _needs(state: CaseState) -> str:
     if state.refusal:
-        return f"nothing: it cannot be measured: {state.refusal}"
+        return f"nothing, because it cannot be measured: {state.refusal}"
     if state.progress != Progress.OPEN:
-        return f"nothing: it is {state.progress}"
+        return f"nothing, because it is {state.progress}"
     if state.artifact:
         return f"measuring ({len(state.runs)} runs so far); its artifact is cached"
     variant = state.case.variant

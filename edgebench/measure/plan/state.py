@@ -1,6 +1,6 @@
-"""A session and a journal -> the state of each of the session's cases.
+"""A session and the journal of records -> what is measured, and what is still open, of each of the session's cases.
 
-Only records of the artifact that would be measured now, in the same environment, count.
+A record counts only if it is of the artifact that would be measured now, in the same environment.
 `results.measurement.evidence` defines which records count, and which of them the table shows.
 """
 
@@ -35,21 +35,21 @@ class Progress(StrEnum):
     """The progress of a case under a session's preset and time limit."""
 
     OPEN = "open"
-    SETTLED = "settled"  # precise, or measured by the maximum number of processes
-    OUT_OF_TIME = "out of time"  # a session with at least this time limit and no more cases could not settle it
+    SETTLED = "settled"  # precise enough, or measured by the maximum number of processes
+    OUT_OF_TIME = "out of time"  # an earlier session with as much time per case could not settle it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseState:
-    """The journal's records of one case in this session's environment and under its preset.
+    """The journal's records of one case in this session's environment and with its preset.
 
     Attributes:
-        model: the card of a user-supplied model; None for a network of this package, or if the model is gone.
+        model: the card of a user-supplied model; None for a network of this package, or if the cache lost it.
         artifact: the artifact that would be measured now; None if it is not in the cache.
-        of_any: the runs and accuracies of this epoch and preset, for every artifact of the case; `runs` and `accuracy`
-            are those of `artifact`.
-        shown: the evidence that the table shows for the case in this epoch; None if the case was never requested there.
-        refusal: why the case cannot be measured; empty if nothing is known against it.
+        of_any: the runs and accuracies of every artifact of the case, in this epoch (hash of the environment) and with
+            this preset; `runs` and `accuracy` are those of `artifact` alone.
+        shown: the records behind the case's row in the table, in this epoch; None if no session in this epoch had it.
+        refusal: why the case cannot be measured; empty if no reason is known.
         times_stages: whether the session times what an app does around inference.
     """
 
@@ -69,30 +69,30 @@ class CaseState:
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """The last accuracy of this artifact; None if there is none, or the code that evaluates has changed since."""
+        """The last accuracy of this artifact; None if there is none, or if the evaluating code has changed since."""
         accuracies = [record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Accuracy)]
         last = accuracies[-1] if accuracies else None
         return last if last and last.made_by == made_by(self.case.variant) else None
 
     @property
     def needs_evaluation(self) -> bool:
-        """Whether the case can be evaluated and has not been yet."""
+        """Whether the case can be evaluated and has no accuracy yet."""
         return has_answers(self.case.variant) and self.accuracy is None
 
     @property
     def channels(self) -> int:
-        """The number of channels of the network's input: 3, or 1 for grey."""
+        """The number of channels of the network's input: 3, or 1 for grey images."""
         return self.model.channels if self.model else build.channels(self.case.variant)
 
     @property
     def is_shown(self) -> bool:
-        """Return whether the table shows this very artifact, and not a failure."""
+        """Whether the table shows this very artifact, and not a failure."""
         if self.shown is None or self.shown.artifact is None or self.artifact is None:
             return False
         return self.shown.artifact.sha256 == self.artifact.sha256 and not self.shown.failures
 
     def of(self, artifact: Artifact) -> CaseState:
-        """Return the state with an artifact that was made after it."""
+        """Return the same state with an artifact, which was made later than the state."""
         return replace(self, artifact=artifact)
 
 
@@ -123,7 +123,7 @@ def _state(
         return state
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
-    if artifact is None and not is_custom:  # with an artifact the check is not needed; it would import torch
+    if artifact is None and not is_custom:  # the check imports torch; an artifact makes it needless
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
         if reason := lacks_weights(case.variant):
             return replace(state, refusal=reason)
@@ -142,10 +142,10 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 
 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
-    """Return the ids of earlier sessions in which this case had as much time as it would have now.
+    """Return the ids of earlier sessions in which this case had at least as much time as it would have now.
 
-    These sessions were not interrupted, had a time limit at least as long and no more cases, requested as much of each,
-    and this case did not fail in them.
+    Such a session was not interrupted, and this case did not fail in it. It had at least this time limit, at most as
+    many cases, and requested at least the same sustained runs and stages.
     """
     if not session.time_limit_s:
         return set()

@@ -1,4 +1,4 @@
-"""Sweeps <-> TOML files."""
+"""Sweeps, which list what to measure <-> TOML files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from edgebench.schema.quantization import DATA, RANDOM, renamed
 from edgebench.schema.sweep import Sweep
 
 SHIPPED = Path(__file__).parent / "shipped"
-HERE = "sweeps"  # folder of this project's own
+HERE = "sweeps"  # folder of the user's own sweeps
 SWEEP = "sweep.toml"
-SCHEMES = "quantizations"  # of a sweep
+SCHEMES = "quantizations"  # a sweep's int8 schemes
 
 
 def sweep(name: str) -> Sweep:
-    """Read a sweep: a path to a TOML file, or the name of a shipped one.
+    """Read a sweep; `name` is the path of a TOML file, or the name of one in the folder `sweeps` or of a shipped one.
 
     Raises:
-        UnknownName, InvalidFile
+        UnknownName: there is no sweep of this name.
+        InvalidFile: the file is not a valid sweep.
     """
     if name.endswith(".toml"):
         return _read(Path(name), Path(name).stem)
@@ -37,7 +38,7 @@ def sweep(name: str) -> Sweep:
 
 
 def _read(path: Path, name: str) -> Sweep:
-    """Read a sweep's file; warn about Python code that it runs, because the user did not type its name."""
+    """Read a sweep's file; warn about Python code that it runs, which the user did not name in the command."""
     read = toml.read(path, Sweep, name, check_value=_check_cells)
     for model in read.models:
         if names.is_custom(model.name) and not names.is_model_file(model.name):
@@ -46,7 +47,7 @@ def _read(path: Path, name: str) -> Sweep:
 
 
 def _check_cells(sweep: Sweep) -> None:
-    """Refuse impossible widths and resolutions; constructing a cell checks them."""
+    """Refuse impossible widths and resolutions, which are checked when a cell is constructed."""
     list(sweep.cells())
 
 
@@ -81,7 +82,7 @@ def _toml(sweep: Sweep) -> str:
         for model in sweep.models
     ]
     for block in (fields, *models):
-        # Results contain no paths of this machine; data sets and models are found again by name.
+        # Results contain no paths of this machine, only names, by which data sets and models are found again.
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
         block |= {key: names.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def to_train(sweep: Sweep) -> tuple[Variant, ...]:
-    """Return the float variants of a sweep; all precisions, runtimes and targets share their weights.
+    """Return the float networks of a sweep, whose weights all precisions, runtimes and targets share.
 
     Raises:
         RequestError: the sweep is invalid, or contains a user-supplied model.
@@ -27,7 +27,7 @@ def to_train(sweep: Sweep) -> tuple[Variant, ...]:
     cells = list(sweep.cells())
     if model := next((cell.model for cell in cells if is_custom(cell.model)), ""):
         raise RequestError(
-            f"wanted edgebench's own networks to train, found {model}, which has its weights; leave it out"
+            f"wanted edgebench's own networks to train, found {model}, which has weights already; leave it out"
         )
     datasets = {name: catalogue.adopt(name) for name in dict.fromkeys(cell.dataset for cell in cells)}
     for cell in cells:
